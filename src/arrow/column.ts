@@ -1,0 +1,46 @@
+/**
+ * Arrow types and values in the few shapes that the rest of shortlist works with. Physical variants (utf8, large_utf8,
+ * utf8_view, dictionaries of them; list, large_list, fixed_size_list) are told apart by `label` only: the values are
+ * decoded to one shape each.
+ */
+
+export type IntegerWidth = 8 | 16 | 32 | 64;
+
+export type ColumnType =
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'int'; readonly bits: IntegerWidth; readonly signed: boolean }
+  | { readonly kind: 'float'; readonly bits: 16 | 32 | 64 }
+  | { readonly kind: 'utf8' }
+  | { readonly kind: 'date'; readonly unit: 'day' | 'ms' }
+  | { readonly kind: 'timestamp'; readonly unit: 's' | 'ms' | 'us' | 'ns'; readonly timezone: string | null }
+  /** `size` is the length of every list of a fixed_size_list, null for lists of varying length. */
+  | { readonly kind: 'list'; readonly item: ColumnType; readonly size: number | null }
+  /** A type that is not read. `label` names it. */
+  | { readonly kind: 'other' };
+
+export interface ArrowField {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+  /** The Arrow type as pyarrow prints it, dictionaries included: `fixed_size_list<float>[768]`. For messages. */
+  readonly label: string;
+}
+
+/** 1 where a row has a value, 0 where it is null; null where every row has one. */
+export type Validity = Uint8Array | null;
+
+export type NumberArray =
+  | Int8Array | Int16Array | Int32Array | BigInt64Array
+  | Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+  | Float32Array | Float64Array; // prettier-ignore
+
+/** Values of consecutive rows of one column. What stands where a row is null is undefined. */
+export type Column =
+  /** int, float, date, timestamp: one value a row, in the array of the Arrow type (float16 is widened to float32; date32 is Int32Array of days, date64 and timestamps BigInt64Array). */
+  | { readonly shape: 'numbers'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: NumberArray }
+  /** bool: 0 or 1 a row. */
+  | { readonly shape: 'bools'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: Uint8Array }
+  /** utf8: row r is bytes[offsets[r] .. offsets[r + 1]), checked to be in order and inside `bytes`. */
+  | { readonly shape: 'strings'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly offsets: Uint32Array; readonly bytes: Uint8Array }
+  /** list: row r is items [offsets[r] .. offsets[r + 1]) of `items`, checked as for strings. */
+  | { readonly shape: 'lists'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly offsets: Uint32Array; readonly items: Column }; // prettier-ignore

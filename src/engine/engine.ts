@@ -1,0 +1,63 @@
+/**
+ * The seam between shortlist and whatever finds neighbours in one shard.
+ *
+ * Takes float32 rows (unit length under cosine, checked before they come here) and gives rows and scores. A row is a
+ * shard's own dense number, 0 to count - 1, in input order; ids, ordinals and attributes are not known here. Hides the
+ * graph, its codes, its file and its threads.
+ *
+ * Every engine returns canonical scores (base/metric.ts) in the contract's order: score descending, then row ascending.
+ */
+import type { Bitset } from '../base/bitset.js';
+import type { Metric } from '../base/metric.js';
+
+/** Engines that build a graph, by the names that manifests and `--engine` use. */
+export type EngineName = 'hnswlib';
+
+/** The HNSW parameters by their names in the paper (Malkov and Yashunin 2016). */
+export interface GraphParameters {
+  /** Links per row above level 0; level 0 has 2m. */
+  readonly m: number;
+  /** Size of the candidate list while building. */
+  readonly efConstruction: number;
+  readonly seed: number;
+}
+
+/** The float32 rows of one shard, row after row. The buffer is shared so that threads can scan it without a copy. */
+export interface ShardVectors {
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly count: number;
+  /** count x dim values. */
+  readonly values: Float32Array;
+}
+
+/** What one search of one shard asks for. */
+export interface ShardQuery {
+  /** How many rows to return at most; from 1. */
+  readonly k: number;
+  /** Size of the candidate list; an engine raises it to k. Exact search ignores it. */
+  readonly ef: number;
+  /** Rows that may be returned; absent: all. */
+  readonly allow?: Bitset;
+  /** How many rows `allow` holds, where the caller knows. */
+  readonly allowCount?: number;
+}
+
+/** Best first. Fewer than k only where fewer rows are allowed, or the graph reached no more. */
+export interface ShardAnswer {
+  readonly rows: Uint32Array;
+  readonly scores: Float32Array;
+  /** Which way the answer was found: a graph may decide that a scan of the allowed rows is cheaper. */
+  readonly path: 'graph' | 'exact';
+}
+
+/** One shard, open for search. */
+export interface ShardIndex {
+  readonly vectors: ShardVectors;
+  /** Memory that this object holds beside `vectors`, in bytes. */
+  readonly residentBytes: number;
+  /** Synchronous: at 0.1 ms a search, a thread hop would cost more than it saves. @param query dim values, unit length under cosine. */
+  search(query: Float32Array, options: ShardQuery): ShardAnswer;
+  /** Lets go of the memory. The object is not used again. */
+  close(): void;
+}

@@ -14,7 +14,7 @@ const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent
 
 /**
  * The double that prints as the shortest decimal which rounds to the same float32: 0.30000001192092896 becomes 0.3.
- * Six digits always survive a float32 and nine always restore it, so the shortest one has six to nine.
+ * Six digits always survive a normal float32 and nine always restore it, so rounding to six, seven, eight, nine finds it.
  * @param value a finite float32 value
  */
 export function shortestFloat32(value: number): number {
@@ -30,7 +30,8 @@ export function shortestFloat32(value: number): number {
       if (Math.fround(rounded) === value) return rounded;
     }
   }
-  for (let digits = 6; digits <= 9; digits++) {
+  // Far from 1, and subnormal values, which carry fewer than six digits.
+  for (let digits = 1; digits <= 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return rounded;
   }

@@ -1,0 +1,49 @@
+/**
+ * How much of the machine this process may use. Containers limit processors and memory by cgroups; libuv in Node 20 sees
+ * the memory limit but not the processor quota, so that is read here.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+
+/** Processors this process may use: those it is allowed on, less where a cgroup quota says so; at least 1. */
+export function availableCores(read: ReadText = readText): number {
+  const quota = cgroupQuota(read);
+  const cores = availableParallelism();
+  return Math.max(1, quota === null ? cores : Math.min(cores, Math.floor(quota)));
+}
+
+/** Memory this process may ever use, in bytes: the cgroup's limit, else the machine's memory. */
+export function memoryLimitBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+/** Memory still free for this process, in bytes: page cache that can be dropped counts as free. */
+export function availableMemoryBytes(): number {
+  return process.availableMemory();
+}
+
+/** Reads a small text file; null where there is none. A parameter so that a test can describe another machine. */
+export type ReadText = (path: string) => string | null;
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** Processors' worth of time per period that the cgroup grants; null where it does not say. */
+function cgroupQuota(read: ReadText): number | null {
+  const membership = read('/proc/self/cgroup') ?? '';
+  const own = /^0::(.*)$/m.exec(membership)?.[1] ?? '/';
+  const version2 = read(`/sys/fs/cgroup${own}/cpu.max`) ?? read('/sys/fs/cgroup/cpu.max');
+  if (version2 !== null) {
+    const [quota, period] = version2.trim().split(' ');
+    return quota === 'max' || quota === undefined ? null : Number(quota) / Number(period ?? 100_000);
+  }
+  const quota = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us') ?? -1);
+  const period = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_period_us') ?? 100_000);
+  return quota > 0 ? quota / period : null;
+}

@@ -46,14 +46,18 @@ export const ERRORS = {
   unknown_attribute: kind(400, EXIT.usage, 'The index has no attribute of that name'),
   bad_filter: kind(400, EXIT.usage, 'The filter has an unknown attribute or operator, or a literal of the wrong type'),
   unsupported: kind(400, EXIT.usage, 'The index was built without what the request asks for'),
+  malformed_http: kind(400, EXIT.usage, 'The request is not well-formed HTTP/1.1'),
+  answer_too_large: kind(400, EXIT.usage, 'The answer would be larger than the server gives'),
   unknown_index: kind(404, EXIT.badIndex, 'There is no index of that name'),
   unknown_id: kind(404, EXIT.badIndex, 'The index has no item of that id'),
   unknown_route: kind(404, EXIT.usage, 'There is no such route'),
   method_not_allowed: kind(405, EXIT.usage, 'The route does not take that method'),
   not_acceptable: kind(406, EXIT.usage, 'The route cannot answer in the type that Accept asks for'),
   version_not_loaded: kind(409, EXIT.badIndex, 'The pinned version or alias is not loaded'),
+  request_timeout: kind(408, EXIT.busy, 'The request did not arrive whole within the time limit'),
   body_too_large: kind(413, EXIT.usage, 'The request body is larger than the server takes'),
   unsupported_media_type: kind(415, EXIT.usage, 'The route does not take that Content-Type'),
+  headers_too_large: kind(431, EXIT.usage, 'The request line and headers are larger than the server takes'),
   overloaded: kind(503, EXIT.busy, 'The server has as many requests in flight as it takes; retry'),
   not_ready: kind(
     503,
@@ -71,6 +75,7 @@ export const ERRORS = {
   column_type: kind(500, EXIT.badData, 'A column has a type that cannot be used that way'),
   schema_mismatch: kind(500, EXIT.badData, 'The input files have different schemas'),
   bad_rows: kind(500, EXIT.badData, 'Rows of the input break the data contract'),
+  input_too_large: kind(500, EXIT.badData, 'The input is larger than one index holds'),
   no_rows: kind(500, EXIT.badData, 'The input has no row to build from'),
 
   // Indexes on disk

@@ -1,0 +1,71 @@
+/**
+ * 64-bit integers as decimal text and back, without a BigInt for each: a value is two unsigned 32-bit words, low and high,
+ * in two's complement where its type is signed.
+ */
+
+/** The longest: 18446744073709551615 or -9223372036854775808. */
+export const MAX_DECIMAL_BYTES = 20;
+
+/** Largest power of ten p for which (p - 1) * 2^32 + 2^32 - 1 is an exact double. */
+const CHUNK = 1_000_000;
+const CHUNK_DIGITS = 6;
+
+const TWO_32 = 2 ** 32;
+
+/**
+ * Writes the decimal text to the end of `out`, as ASCII.
+ * @param out MAX_DECIMAL_BYTES long
+ * @returns where the text starts; it ends at the end of `out`
+ */
+export function writeDecimal(low: number, high: number, signed: boolean, out: Uint8Array): number {
+  const negative = signed && high >= 0x80000000;
+  let lo = low;
+  let hi = high;
+  if (negative) {
+    lo = (~low + 1) >>> 0;
+    hi = (~high + (lo === 0 ? 1 : 0)) >>> 0;
+  }
+  let at = MAX_DECIMAL_BYTES;
+  while (hi !== 0) {
+    // What is left here is at least 2^32, so the quotient is not 0 and all six digits of the remainder are wanted.
+    const quotient = Math.floor(hi / CHUNK);
+    const rest = (hi - quotient * CHUNK) * TWO_32 + lo;
+    hi = quotient;
+    lo = Math.floor(rest / CHUNK);
+    let digits = rest - lo * CHUNK;
+    for (let i = 0; i < CHUNK_DIGITS; i++) {
+      const tenth = (digits / 10) | 0;
+      out[--at] = 48 + digits - tenth * 10;
+      digits = tenth;
+    }
+  }
+  do {
+    const tenth = Math.floor(lo / 10);
+    out[--at] = 48 + lo - tenth * 10;
+    lo = tenth;
+  } while (lo !== 0);
+  if (negative) out[--at] = 45;
+  return at;
+}
+
+/** The decimal text of a value. */
+export function formatDecimal(low: number, high: number, signed: boolean): string {
+  const value = (signed ? high | 0 : high) * TWO_32 + low;
+  if (Number.isSafeInteger(value)) return String(value);
+  const bits = (BigInt(high) << 32n) | BigInt(low);
+  return String(signed ? BigInt.asIntN(64, bits) : bits);
+}
+
+const CANONICAL = /^(?:0|-?[1-9][0-9]{0,19})$/;
+
+/**
+ * The words of a decimal text, or null where it is not canonical ('007', '+7', '-0') or no value of that width.
+ */
+export function parseDecimal(text: string, bits: number, signed: boolean): { low: number; high: number } | null {
+  if (!CANONICAL.test(text)) return null;
+  const value = BigInt(text);
+  const wrapped = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+  if (wrapped !== value) return null;
+  const words = BigInt.asUintN(64, value);
+  return { low: Number(words & 0xffffffffn), high: Number(words >> 32n) };
+}

@@ -1,0 +1,47 @@
+/**
+ * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain): the hash that places ids on shards and in the id table.
+ * It is part of the format on disk: a version's shards and ids.bin are only found by exactly this function.
+ */
+
+const C1 = 0xcc9e2d51;
+const C2 = 0x1b873593;
+
+/**
+ * The hash of bytes [start, end) of `bytes`.
+ * @returns an unsigned 32-bit number
+ */
+export function murmur3(bytes: Uint8Array, start: number, end: number, seed = 0): number {
+  let hash = seed | 0;
+  const whole = start + ((end - start) & ~3);
+  let at = start;
+  for (; at < whole; at += 4) {
+    const block = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    hash ^= mixBlock(block);
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+  }
+  const rest = end - whole;
+  if (rest > 0) {
+    let block = bytes[at]!;
+    if (rest > 1) block |= bytes[at + 1]! << 8;
+    if (rest > 2) block |= bytes[at + 2]! << 16;
+    hash ^= mixBlock(block);
+  }
+  return mixFinally(hash ^ (end - start));
+}
+
+function mixBlock(block: number): number {
+  const mixed = Math.imul(block, C1);
+  return Math.imul((mixed << 15) | (mixed >>> 17), C2);
+}
+
+function mixFinally(hash: number): number {
+  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** The shard of the row whose id's canonical text has this hash (seed 0, UTF-8). */
+export function shardOf(hash: number, shards: number): number {
+  return hash % shards;
+}

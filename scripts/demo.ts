@@ -1,0 +1,182 @@
+/**
+ * `npm run demo`: the whole product on this machine. Makes a catalog in .demo/, then runs the real command line and the
+ * real server over it, asks a few questions and keeps serving until interrupted; `--once` ends it after the questions.
+ */
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs, styleText } from 'node:util';
+import { ShortlistClient } from '../src/client/client.js';
+import { DEFAULT_ROWS, DEFAULT_SEED, makeCatalog } from './catalog.js';
+import { CLI, ServerProcess, endChildren, killChildren, runForJson, runShown } from './demo/children.js';
+import { indent, printCommand, printStep } from './demo/print.js';
+import { INDEX, askQueries } from './demo/queries.js';
+
+const FOLDER = '.demo';
+const CATALOG = `${FOLDER}/listings.arrow`;
+const ROOT = `${FOLDER}/indexes`;
+const SERVER_LOG = `${FOLDER}/server.log`;
+const STEPS = 6;
+
+const HOST = '127.0.0.1';
+const PORT = 8080;
+
+/** Loading 50,000 vectors takes a second or two; a server that is not ready by then never will be. */
+const READY_MS = 30_000;
+const READY_POLL_MS = 50;
+
+/** Versions that earlier runs of the demo left, this one's included. */
+const KEPT_VERSIONS = 2;
+
+async function main(once: boolean): Promise<void> {
+  if (!existsSync(CLI)) throw new Error(`${CLI} is missing; compile it with: npm run build`);
+  const startedMs = performance.now();
+  writeCatalog();
+  const version = await buildAndPublish();
+  const { server, baseUrl } = await startServer();
+  const id = await ask(server, baseUrl);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+  console.log(`\n${INDEX}@${version} is served at ${baseUrl}, ${seconds} s after the start.`);
+  if (once) return server.stop();
+  printNextSteps(baseUrl, id);
+  await server.ended();
+  throw new Error(server.describeEnd());
+}
+
+function writeCatalog(): void {
+  printStep(1, STEPS, `catalog: ${DEFAULT_ROWS.toLocaleString('en-US')} made-up listings with text embeddings`);
+  mkdirSync(FOLDER, { recursive: true });
+  const bytes = makeCatalog({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED });
+  writeFileSync(`${CATALOG}.new`, bytes);
+  renameSync(`${CATALOG}.new`, CATALOG);
+  console.log(`${CATALOG}: ${(bytes.length / 1e6).toFixed(1)} MB`);
+}
+
+/** @returns the version that is now published */
+async function buildAndPublish(): Promise<string> {
+  printStep(2, STEPS, 'build: Arrow in, a sealed version of the index out');
+  await run('build', INDEX, '--input', CATALOG, '--root', ROOT);
+  const version = await newestVersion();
+  printStep(3, STEPS, 'evaluate: recall against exact search, and speed');
+  await run('evaluate', `${INDEX}@${version}`, '--sample', '500', '-k', '10,100', '--ef', '50,100,200', '--root', ROOT);
+  printStep(4, STEPS, 'publish: the gate, then the move of CURRENT');
+  await run('publish', `${INDEX}@${version}`, '--root', ROOT);
+  await runForJson(['prune', INDEX, '--keep', String(KEPT_VERSIONS), '--root', ROOT]);
+  return version;
+}
+
+async function run(...args: string[]): Promise<void> {
+  printCommand(args);
+  await runShown(args);
+}
+
+async function newestVersion(): Promise<string> {
+  const { versions } = await runForJson<{ versions: { version: string }[] }>(['list', INDEX, '--root', ROOT]);
+  return versions.map(({ version }) => version).sort().at(-1)!; // prettier-ignore
+}
+
+async function startServer(): Promise<{ server: ServerProcess; baseUrl: string }> {
+  printStep(5, STEPS, 'serve: a process per core, each with the index in memory');
+  const port = (await isFree(PORT)) ? PORT : await freePort();
+  if (port !== PORT) console.log(`port ${PORT} is taken, so the demo listens on ${port}`);
+  const args = ['serve', '--root', ROOT, '--index', INDEX, '--host', HOST, '--port', String(port)];
+  printCommand(args);
+  const server = ServerProcess.start(args, SERVER_LOG);
+  const baseUrl = `http://${HOST}:${port}`;
+  await waitUntilReady(server, baseUrl);
+  console.log(`${baseUrl} is ready; its log is ${SERVER_LOG}`);
+  return { server, baseUrl };
+}
+
+async function waitUntilReady(server: ServerProcess, baseUrl: string): Promise<void> {
+  const deadlineMs = performance.now() + READY_MS;
+  while (performance.now() < deadlineMs) {
+    if (server.hasEnded) throw new Error(server.describeEnd());
+    const answer = await fetch(`${baseUrl}/readyz`).catch(() => null);
+    if (answer?.ok === true) return;
+    await sleep(READY_POLL_MS);
+  }
+  throw new Error(`the server was not ready after ${READY_MS / 1000} s; see ${SERVER_LOG}`);
+}
+
+async function ask(server: ServerProcess, baseUrl: string): Promise<string> {
+  printStep(6, STEPS, 'ask: neighbours over HTTP');
+  try {
+    return await askQueries(new ShortlistClient(baseUrl));
+  } catch (error) {
+    throw server.hasEnded ? new Error(server.describeEnd(), { cause: error }) : error;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return listenOnce(port).then(
+    () => true,
+    () => false,
+  );
+}
+
+function freePort(): Promise<number> {
+  return listenOnce(0);
+}
+
+/** Listens for a moment. @returns the port; rejects when it is taken */
+function listenOnce(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, HOST, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port));
+    });
+  });
+}
+
+function printNextSteps(baseUrl: string, id: string): void {
+  const search = `${baseUrl}/v1/indexes/${INDEX}/search`;
+  const json = "-H 'content-type: application/json'";
+  const lines = [
+    styleText('bold', 'Try next, in another terminal:'),
+    '# a text of yours',
+    `npx tsx scripts/embed.ts "blue ceramic coffee mug" | curl -s ${search} ${json} -d @-`,
+    '# more like a listing',
+    `curl -s ${search} ${json} -d '{"id": "${id}", "k": 5, "include": {"attributes": ["title", "price"]}}'`,
+    '# what is served, what it measures',
+    `curl -s ${baseUrl}/v1/indexes/${INDEX}`,
+    `curl -s ${baseUrl}/metrics | grep ^shortlist_`,
+    '# the same engine without the server',
+    `node ${CLI} query ${INDEX} --root ${ROOT} --id ${id} -k 5`,
+    '# publish a second version while this one serves; the server follows, and goes back',
+    `node ${CLI} build ${INDEX} --root ${ROOT} --input ${CATALOG} --publish`,
+    `node ${CLI} rollback ${INDEX} --root ${ROOT}`,
+    `# the routes, to read and try: ${baseUrl}/docs`,
+    '',
+    'Ctrl-C ends the demo.',
+  ];
+  console.log(`\n${lines.map((line) => (line.startsWith('#') ? styleText('dim', line) : line)).join('\n')}`);
+}
+
+const interruption = new AbortController();
+
+/** Ends the children in order, then the demo. A second signal changes nothing: the first is being obeyed. */
+async function endOnSignal(): Promise<void> {
+  if (interruption.signal.aborted) return;
+  interruption.abort();
+  console.log('\nending the demo');
+  await endChildren();
+  process.exit(0);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void endOnSignal());
+process.on('exit', killChildren);
+
+const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+try {
+  await main(values.once);
+} catch (error) {
+  // A child that was ended because the demo ends has not failed.
+  if (!interruption.signal.aborted) {
+    console.error(`\nThe demo failed:\n${indent(error instanceof Error ? error.message : String(error))}`);
+    await endChildren();
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * SHA-256 of the input files, computed beside the reading of them.
+ *
+ * Hashing costs about as much as checking vectors, so large inputs are hashed on a thread of their own, in the order in which
+ * they are read and so mostly from the page cache. Small ones are hashed when asked for: a thread costs 40 ms to start.
+ */
+import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { ShortlistError, deserializeError, ioError, type SerializedError } from '../base/errors.js';
+
+export interface FileHash {
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** What the thread sends when it has ended. */
+export type HashMessage = { readonly hashes: FileHash[] } | { readonly error: SerializedError };
+
+export interface HashRun {
+  /** The hashes, in the order of the paths. */
+  result(): Promise<FileHash[]>;
+  /** Ends the thread, finished or not. */
+  stop(): Promise<void>;
+}
+
+/** Below it hashing takes less time than starting the thread. */
+const MIN_THREAD_BYTES = 16 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+
+/** @param totalBytes of all files, by which the way is chosen */
+export function startHashing(paths: readonly string[], totalBytes: number): HashRun {
+  return totalBytes < MIN_THREAD_BYTES ? hashLater(paths) : hashOnThread(paths);
+}
+
+function hashLater(paths: readonly string[]): HashRun {
+  return { result: () => hashFiles(paths), stop: () => Promise.resolve() };
+}
+
+function hashOnThread(paths: readonly string[]): HashRun {
+  const worker = new Worker(new URL('./hash-files-worker.js', import.meta.url), { workerData: paths });
+  const result = new Promise<FileHash[]>((resolve, reject) => {
+    worker.once('message', (message: HashMessage) => {
+      if ('hashes' in message) resolve(message.hashes);
+      else reject(deserializeError(message.error));
+    });
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new ShortlistError('internal', 'the thread that hashes the input ended early')));
+  });
+  result.catch(() => undefined); // it is reported by whoever asks for the result, if anybody does
+  return {
+    result: () => result,
+    stop: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+export async function hashFiles(paths: readonly string[]): Promise<FileHash[]> {
+  const hashes: FileHash[] = [];
+  for (const path of paths) hashes.push(await hashFile(path));
+  return hashes;
+}
+
+async function hashFile(path: string): Promise<FileHash> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path);
+    const hash = createHash('sha256');
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    let bytes = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) return { bytes, sha256: hash.digest('hex') };
+      hash.update(buffer.subarray(0, bytesRead));
+      bytes += bytesRead;
+    }
+  } catch (error) {
+    throw ioError('read', path, error);
+  } finally {
+    await file?.close();
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Query files: the same columns and the same contract as an index's input, all in memory, and every bad row is an error.
+ */
+import type { Column } from '../arrow/column.js';
+import { openArrow, type ArrowReader } from '../arrow/reader.js';
+import { ShortlistError } from '../base/errors.js';
+import type { Metric } from '../base/metric.js';
+import { BadRowTally, badRowsError, type BadRow, type BadRowKind } from './bad-rows.js';
+import { DEFAULT_ID_COLUMN, chooseId, chooseVector } from './choose-columns.js';
+import { IdRows } from './id-rows.js';
+import { resolveInputs } from './inputs.js';
+import { VectorRows } from './vector-rows.js';
+
+export interface QueryOptions {
+  /** Default: the only vector column, else `embedding`, else `vector`. */
+  readonly vectorColumn?: string;
+  /** Default `id`, where the first file has such a column of integers or strings; a named one must be there. */
+  readonly idColumn?: string;
+  /** Components that every query must have. */
+  readonly dim: number;
+  readonly metric: Metric;
+  readonly signal?: AbortSignal;
+}
+
+export interface QueryRows {
+  readonly count: number;
+  /** count x dim values; unit length under cosine. */
+  readonly vectors: Float32Array;
+  /** Canonical texts, where there is an id column. They need not differ. */
+  readonly ids?: readonly string[];
+}
+
+/** Most values of all queries, 8 GiB of them: a larger file is answered in parts. */
+const MAX_QUERY_VALUES = 2 ** 31;
+
+/** @throws dimension_mismatch, bad_rows naming file and row, no_rows, and what opening files and choosing columns throws */
+export async function readQueries(paths: readonly string[], options: QueryOptions): Promise<QueryRows> {
+  const files = await resolveInputs(paths);
+  const queries = new QueryReader(options);
+  for (const file of files) {
+    options.signal?.throwIfAborted();
+    const reader = await openArrow(file);
+    try {
+      await queries.read(reader);
+    } finally {
+      await reader.close();
+    }
+  }
+  return queries.finish(files);
+}
+
+class QueryReader {
+  private readonly options: QueryOptions;
+  private readonly vectorRows: VectorRows;
+  private readonly idRows = new IdRows();
+  private readonly tally = new BadRowTally();
+  private readonly parts: Float32Array[] = [];
+  private readonly ids: string[] = [];
+  private hasIds: boolean | null = null;
+  private count = 0;
+  private rowsRead = 0;
+
+  constructor(options: QueryOptions) {
+    this.options = options;
+    this.vectorRows = new VectorRows(options.metric, options.dim, 'the index');
+  }
+
+  async read(reader: ArrowReader): Promise<void> {
+    const { path, fields } = reader;
+    const vector = chooseVector(path, fields, this.options.vectorColumn);
+    const { type } = vector;
+    if (type.kind === 'list' && type.size !== null && type.size !== this.options.dim) {
+      const message = `${path}: the queries of column ${JSON.stringify(vector.name)} have ${type.size} components and the index has ${this.options.dim}`;
+      throw new ShortlistError('dimension_mismatch', message, {
+        file: path,
+        dim: type.size,
+        expected: this.options.dim,
+      });
+    }
+    const positions = [fields.indexOf(vector)];
+    if (this.wantsIds(reader)) positions.push(fields.indexOf(chooseId(path, fields, this.options.idColumn).field));
+    for await (const chunk of reader.read(positions)) {
+      this.options.signal?.throwIfAborted();
+      this.checkChunk(path, chunk.firstRow, chunk.rows, chunk.columns);
+      this.rowsRead += chunk.rows;
+    }
+  }
+
+  finish(files: readonly string[]): QueryRows {
+    if (this.tally.total > 0) {
+      throw badRowsError(this.tally.snapshot(), this.rowsRead, 'correct them or leave them out of the query file');
+    }
+    if (this.count === 0) {
+      throw new ShortlistError('no_rows', `the query input ${files.join(', ')} has no rows`, { files });
+    }
+    const vectors = new Float32Array(this.count * this.options.dim);
+    let at = 0;
+    for (const part of this.parts) {
+      vectors.set(part, at);
+      at += part.length;
+    }
+    return { count: this.count, vectors, ...(this.hasIds === true ? { ids: this.ids } : {}) };
+  }
+
+  /** The first file decides; the others then need an id column as well. */
+  private wantsIds({ fields }: ArrowReader): boolean {
+    this.hasIds ??=
+      this.options.idColumn !== undefined ||
+      fields.some(({ name, type }) => name === DEFAULT_ID_COLUMN && (type.kind === 'int' || type.kind === 'utf8'));
+    return this.hasIds;
+  }
+
+  private checkChunk(path: string, firstRow: number, rows: number, columns: readonly Column[]): void {
+    const { vectorRows, idRows } = this;
+    const { dim } = this.options;
+    const [vectorColumn, idColumn] = columns;
+    vectorRows.open(vectorColumn!, path, firstRow);
+    if (idColumn !== undefined) idRows.open(idColumn);
+    const vectors = new Float32Array(rows * dim);
+    for (let row = 0; row < rows; row++) {
+      const idFault = idColumn === undefined ? null : idRows.check(row);
+      const fault = idFault ?? vectorRows.copy(row, vectors, row * dim);
+      if (fault !== null) this.reject(fault, path, firstRow, row, idColumn !== undefined);
+      else if (idColumn !== undefined) this.ids.push(idRows.text(row)!);
+    }
+    // After a bad row nothing is given, so nothing more is kept.
+    if (this.tally.total > 0) return;
+    this.parts.push(vectors);
+    this.count += rows;
+    if (this.count * dim > MAX_QUERY_VALUES) throw tooMany(path);
+  }
+
+  private reject(
+    kind: Exclude<BadRowKind, 'duplicate_id'>,
+    file: string,
+    firstRow: number,
+    row: number,
+    hasId: boolean,
+  ): void {
+    const describe = (): BadRow => ({
+      file,
+      row: firstRow + row,
+      id: hasId ? this.idRows.text(row) : null,
+      kind,
+      detail:
+        kind === 'null_id' || kind === 'bad_id' ? this.idRows.explain(row, kind) : this.vectorRows.explain(row, kind),
+    });
+    this.tally.add(kind, describe);
+  }
+}
+
+function tooMany(file: string): ShortlistError {
+  const message = `${file}: the queries have more than ${MAX_QUERY_VALUES} components in all: split them over several files and runs`;
+  return new ShortlistError('input_too_large', message, { file, limit: MAX_QUERY_VALUES });
+}

@@ -51,6 +51,55 @@ export interface ShardAnswer {
   readonly path: 'graph' | 'exact';
 }
 
+/** The rows that a graph is built from. */
+export interface VectorSource {
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly count: number;
+  /** Rows `from` to `to`, exclusive. The array is the source's and holds until the next read. Reads go front to back, up to twice. */
+  read(from: number, to: number): Float32Array;
+}
+
+export interface GraphBuildOptions {
+  /** Called every few rows with how many are in the graph. */
+  readonly onProgress?: ((rowsDone: number) => void) | undefined;
+  /** Polled before every row, since a build blocks its thread: a flag in shared memory. True ends the build with an AbortError. */
+  readonly isCancelled?: (() => boolean) | undefined;
+}
+
+/** What is known of a graph file before it is read. */
+export interface GraphShape {
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly count: number;
+  readonly m: number;
+  readonly efConstruction: number;
+}
+
+/** An engine that builds a graph of one shard into one file and opens it again. */
+export interface GraphEngine {
+  readonly name: EngineName;
+  /** Extension of graph files, without its dot: `hnsw`. */
+  readonly fileSuffix: string;
+  /**
+   * Builds the graph of a shard and writes it to `path`, flushed to the disk and checked. Blocks its thread from the
+   * first row to the last: call it in a worker thread. Equal source, parameters and seed give equal bytes. 0 rows are
+   * a graph too. On any failure `path` is gone.
+   */
+  build(
+    source: VectorSource,
+    parameters: GraphParameters,
+    path: string,
+    options?: GraphBuildOptions,
+  ): Promise<{ bytes: number }>;
+  /** Reads the whole file and checks its structure against `shape`: `file_missing`, `file_corrupt` or `io_error`. */
+  check(path: string, shape: GraphShape): Promise<void>;
+  /** Checks the file against `vectors` and opens it. The file does not change until the index is closed. */
+  open(path: string, vectors: ShardVectors, parameters: GraphParameters): Promise<ShardIndex>;
+  /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
+  estimateBytes(count: number, dim: number, m: number): number;
+}
+
 /** One shard, open for search. */
 export interface ShardIndex {
   readonly vectors: ShardVectors;

@@ -1,0 +1,204 @@
+/**
+ * Exact search on all cores, off the caller's thread.
+ *
+ * Takes shards whose vectors lie in shared memory; gives per query and shard what `scan` gives. Hides the threads: a call
+ * is cut into tasks of some 15 ms, and threads take tasks from the calls in flight in turn, so that a short call does not
+ * wait behind a long one and an aborted call leaves the threads within two tasks. A thread that crashes fails the call
+ * that it was working for, with `internal`, and is replaced; a task that it had not begun goes to another thread.
+ */
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Bitset } from '../../base/bitset.js';
+import { ShortlistError } from '../../base/errors.js';
+import { TopK } from '../../base/top-k.js';
+import type { ShardVectors } from '../engine.js';
+import { planTasks, type PoolReply, type PoolRequest, type PoolTask } from './pool-task.js';
+import type { Candidates } from './scan.js';
+
+export interface PoolOptions {
+  /** How many rows to return at most, of each shard; from 1. */
+  readonly k: number;
+  /** Allowed rows, shard by shard; absent or undefined: all. */
+  readonly allow?: readonly (Bitset | undefined)[] | undefined;
+  /** Aborting it rejects the call with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tasks a thread has at hand: one to work on and one to go on with while its reply travels. */
+const TASKS_PER_THREAD = 2;
+
+/** Scans wait for memory, not for cores, before there are this many. */
+const MAX_DEFAULT_THREADS = 16;
+
+/** One `search` in flight. */
+interface Call {
+  /** Tasks that came back from a crashed thread; they go out before new ones. */
+  readonly returned: PoolTask[];
+  readonly tasks: Iterator<PoolTask, void, void>;
+  /** The best so far, [query][shard]. */
+  readonly merged: readonly (readonly TopK[])[];
+  /** Tasks handed out and not answered. */
+  pending: number;
+  readonly settle: (error?: Error) => void;
+}
+
+interface Assignment {
+  readonly call: Call;
+  readonly task: PoolTask;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** By request id, oldest first: the oldest is being worked on. */
+  readonly assigned: Map<number, Assignment>;
+  failure: unknown;
+}
+
+export class ExactPool {
+  private readonly size: number;
+  private readonly threads = new Set<Thread>();
+  private readonly calls = new Set<Call>();
+  /** The calls that may have tasks to hand out; the first is served next and moves to the end. */
+  private queue: Call[] = [];
+  private nextId = 0;
+  private closed = false;
+
+  /** @param size threads at most. They start when there is work, and let the process end when there is none. */
+  constructor(size = Math.min(MAX_DEFAULT_THREADS, availableParallelism())) {
+    assert(Number.isSafeInteger(size) && size >= 1, `a pool of ${size} threads`);
+    this.size = size;
+  }
+
+  /**
+   * The k best rows of every shard for every query, as [query][shard].
+   * @param queries queryCount x dim values, unit length under cosine; they and `allow` are copied before this returns
+   */
+  async search(
+    shards: readonly ShardVectors[],
+    queries: Float32Array,
+    queryCount: number,
+    { k, allow, signal }: PoolOptions,
+  ): Promise<Candidates[][]> {
+    signal?.throwIfAborted();
+    if (this.closed) throw closedError();
+    const tasks = planTasks(shards, { queries, queryCount, k, allow, threads: this.size });
+    const merged = Array.from({ length: queryCount }, () => shards.map(({ count }) => new TopK(Math.min(k, count))));
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => call.settle(signal?.reason as Error);
+      const settle = (error?: Error): void => {
+        signal?.removeEventListener('abort', onAbort);
+        this.forget(call);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const call: Call = { returned: [], tasks, merged, pending: 0, settle };
+      signal?.addEventListener('abort', onAbort);
+      this.calls.add(call);
+      this.queue.push(call);
+      this.handOut();
+    });
+    return merged.map((perShard) => perShard.map((top) => top.drain()));
+  }
+
+  /** Ends the threads. Calls in flight are rejected with `not_ready`. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const call of this.calls) call.settle(closedError());
+    await Promise.all([...this.threads].map((thread) => thread.worker.terminate()));
+  }
+
+  private forget(call: Call): void {
+    this.calls.delete(call);
+    this.queue = this.queue.filter((other) => other !== call);
+  }
+
+  /** Gives tasks to threads until there are no more tasks or the threads have enough. */
+  private handOut(): void {
+    for (;;) {
+      const thread = this.freeThread();
+      if (thread === undefined) return;
+      const next = this.takeTask();
+      if (next === undefined) return;
+      next.call.pending++;
+      thread.assigned.set(this.nextId, next);
+      thread.worker.ref();
+      thread.worker.postMessage({ id: this.nextId++, task: next.task } satisfies PoolRequest);
+    }
+  }
+
+  /** An idle thread, else a new one while there may be more, else one with room for another task. */
+  private freeThread(): Thread | undefined {
+    if (this.queue.length === 0) return undefined;
+    let least: Thread | undefined;
+    for (const thread of this.threads) {
+      if (least === undefined || thread.assigned.size < least.assigned.size) least = thread;
+    }
+    if (least?.assigned.size === 0) return least;
+    if (this.threads.size < this.size) return this.startThread();
+    return least !== undefined && least.assigned.size < TASKS_PER_THREAD ? least : undefined;
+  }
+
+  /** The next task of the call whose turn it is. Calls without another task leave the queue. */
+  private takeTask(): Assignment | undefined {
+    for (let call = this.queue.shift(); call !== undefined; call = this.queue.shift()) {
+      const task = call.returned.pop() ?? call.tasks.next().value;
+      if (task !== undefined) {
+        this.queue.push(call);
+        return { call, task };
+      }
+      if (call.pending === 0) call.settle();
+    }
+    return undefined;
+  }
+
+  private startThread(): Thread {
+    const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { name: 'exact' });
+    const thread: Thread = { worker, assigned: new Map(), failure: undefined };
+    worker.unref();
+    worker.on('message', (reply: PoolReply) => this.takeReply(thread, reply));
+    worker.on('error', (error) => (thread.failure = error));
+    worker.on('exit', (code) => this.replaceThread(thread, code));
+    this.threads.add(thread);
+    return thread;
+  }
+
+  private takeReply(thread: Thread, { id, answers }: PoolReply): void {
+    const { call, task } = thread.assigned.get(id)!;
+    thread.assigned.delete(id);
+    if (thread.assigned.size === 0) thread.worker.unref();
+    call.pending--;
+    if (this.calls.has(call)) mergeAnswers(call, task, answers);
+    this.handOut();
+    if (call.pending === 0 && this.calls.has(call) && !this.queue.includes(call)) call.settle();
+  }
+
+  private replaceThread(thread: Thread, code: number): void {
+    this.threads.delete(thread);
+    if (this.closed) return;
+    const [working, ...waiting] = thread.assigned.values();
+    for (const { call, task } of waiting) {
+      call.pending--;
+      call.returned.push(task);
+      if (this.calls.has(call) && !this.queue.includes(call)) this.queue.push(call);
+    }
+    if (working !== undefined && this.calls.has(working.call)) working.call.settle(crashError(thread.failure, code));
+    this.handOut();
+  }
+}
+
+function mergeAnswers(call: Call, task: PoolTask, answers: readonly Candidates[]): void {
+  answers.forEach(({ rows, scores }, i) => {
+    const top = call.merged[task.firstQuery + i]![task.shard]!;
+    for (let j = 0; j < rows.length; j++) top.push(scores[j]!, rows[j]!);
+  });
+}
+
+function closedError(): ShortlistError {
+  return new ShortlistError('not_ready', 'the pool of exact search is closed, since the process is shutting down');
+}
+
+function crashError(cause: unknown, exitCode: number): ShortlistError {
+  const why = cause instanceof Error ? cause.message : `exit code ${exitCode}`;
+  return new ShortlistError('internal', `a thread of the exact search ended before its answer: ${why}`, {}, { cause });
+}

@@ -1,0 +1,15 @@
+/** hnswlib-node, the portable engine. */
+import type { GraphEngine } from '../engine.js';
+import { buildHnswlib } from './build.js';
+import { checkFile } from './check.js';
+import { estimateHnswlibBytes } from './layout.js';
+import { openHnswlib } from './open.js';
+
+export const hnswlibEngine: GraphEngine = {
+  name: 'hnswlib',
+  fileSuffix: 'hnsw',
+  build: buildHnswlib,
+  check: (path, shape) => checkFile(path, shape),
+  open: openHnswlib,
+  estimateBytes: estimateHnswlibBytes,
+};

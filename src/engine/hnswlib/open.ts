@@ -1,0 +1,99 @@
+/**
+ * A graph of hnswlib-node behind the engines' interface.
+ *
+ * Takes a graph file and the shard's vectors; gives answers with canonical scores. hnswlib finds rows by float32 distances;
+ * its rows are scored again from the vectors and sorted in the contract's order. Hides the filter (hnswlib's own calls
+ * back into JavaScript for every row: 15 ms where a scan takes 0.06), and falls back to a scan wherever the graph cannot
+ * answer in full: few allowed rows, a query out of float32's reach, parts of the graph that cannot be reached.
+ */
+import assert from 'node:assert/strict';
+import { ioError, ShortlistError } from '../../base/errors.js';
+import type { GraphParameters, ShardAnswer, ShardIndex, ShardQuery, ShardVectors } from '../engine.js';
+import { rankRows, scan } from '../exact/scan.js';
+import { loadGraphClass, releaseGraph, type Graph } from './addon.js';
+import { checkFile } from './check.js';
+import { estimateHnswlibBytes } from './layout.js';
+import { planGraphSearch, type GraphPlan } from './plan.js';
+import { largestMagnitudeInTurns, queryFactor, rowFactor } from './scale.js';
+
+/** @see GraphEngine.open */
+export async function openHnswlib(
+  path: string,
+  vectors: ShardVectors,
+  parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+): Promise<ShardIndex> {
+  const { metric, dim, count, values } = vectors;
+  const { m, efConstruction } = parameters;
+  const largest = metric === 'cosine' ? 0 : await largestMagnitudeInTurns(values);
+  const factor = rowFactor(metric, largest);
+  await checkFile(path, { metric, dim, count, m, efConstruction }, { values, factor });
+  const graph = count === 0 ? null : await readGraph(path, vectors);
+  return new HnswlibIndex(graph, vectors, largest, factor, m);
+}
+
+/** Always into a new object: a failed read into a used one ends the process. */
+async function readGraph(path: string, { metric, dim, count }: ShardVectors): Promise<Graph> {
+  const HierarchicalNSW = await loadGraphClass();
+  const graph = new HierarchicalNSW(metric === 'l2' ? 'l2' : 'ip', dim);
+  try {
+    await graph.readIndex(path);
+  } catch (error) {
+    throw ioError('read', path, error);
+  }
+  if (graph.getCurrentCount() === count) return graph;
+  throw new ShortlistError('file_corrupt', `${path} changed while it was opened; open it again`, { file: path });
+}
+
+class HnswlibIndex implements ShardIndex {
+  readonly vectors: ShardVectors;
+  readonly residentBytes: number;
+  private graph: Graph | null;
+  private closed = false;
+  /** The query as hnswlib-node takes it: a plain array, used again and again. */
+  private readonly point: number[];
+
+  constructor(
+    graph: Graph | null,
+    vectors: ShardVectors,
+    private readonly largest: number,
+    private readonly factor: number,
+    m: number,
+  ) {
+    this.graph = graph;
+    this.vectors = vectors;
+    this.residentBytes = estimateHnswlibBytes(vectors.count, vectors.dim, m);
+    this.point = new Array<number>(vectors.dim).fill(0);
+  }
+
+  search(query: Float32Array, options: ShardQuery): ShardAnswer {
+    assert(!this.closed, 'search of a closed index');
+    const { count, dim, metric } = this.vectors;
+    assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
+    const allow = options.allow;
+    const allowed = allow === undefined ? count : (options.allowCount ?? allow.count());
+    const plan = planGraphSearch(options, count, allowed);
+    const factor = plan && queryFactor(metric, query, this.largest, this.factor);
+    if (this.graph === null || plan === null || factor === null) return this.scan(query, options);
+    const found = this.searchGraph(this.graph, query, factor, plan);
+    const rows = allowed === count ? found : found.filter((row) => allow!.has(row));
+    if (rows.length < Math.min(options.k, allowed)) return this.scan(query, options);
+    return { ...rankRows(this.vectors, query, rows, options.k), path: 'graph' };
+  }
+
+  close(): void {
+    if (this.graph !== null) releaseGraph(this.graph);
+    this.graph = null;
+    this.closed = true;
+  }
+
+  private searchGraph(graph: Graph, query: Float32Array, factor: number, { fetch, ef }: GraphPlan): number[] {
+    const { point } = this;
+    for (let i = 0; i < point.length; i++) point[i] = query[i]! * factor;
+    graph.setEf(ef);
+    return graph.searchKnn(point, fetch).neighbors;
+  }
+
+  private scan(query: Float32Array, { k, allow }: ShardQuery): ShardAnswer {
+    return { ...scan(this.vectors, query, 1, { k, allow })[0]!, path: 'exact' };
+  }
+}

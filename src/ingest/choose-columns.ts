@@ -4,7 +4,7 @@
  * Takes the schema of a file and what the user named; gives fields. Every refusal names the column, its type and what to do.
  */
 import type { ArrowField, ColumnType } from '../arrow/column.js';
-import { describeConversion } from '../arrow/reader.js';
+import { describeConversion } from '../arrow/conversion.js';
 import { ShortlistError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
 import { MAX_DIM } from '../base/limits.js';
@@ -47,14 +47,19 @@ export function chooseId(
   const field = findField(file, fields, name ?? DEFAULT_ID_COLUMN, '--id-column');
   const { type } = field;
   if (type.kind === 'int' || type.kind === 'utf8') return { field, type };
-  throw wrongType(file, field, 'be the id column: ids are integers or strings');
+  throw wrongType(file, field, 'be the id column: ids are integers or strings', idAdvice(field));
 }
 
 export function chooseVector(file: string, fields: readonly ArrowField[], name: string | undefined): ArrowField {
   const field = name === undefined ? defaultVector(file, fields) : findField(file, fields, name, '--vector-column');
   const { type } = field;
   if (!isVectorType(type)) {
-    throw wrongType(file, field, 'be the vector column: vectors are lists of float16, float32 or float64');
+    throw wrongType(
+      file,
+      field,
+      'be the vector column: vectors are lists of float16, float32 or float64',
+      vectorAdvice(field),
+    );
   }
   if (type.kind === 'list' && type.size !== null && (type.size < 1 || type.size > MAX_DIM)) {
     const message = `${file}: the vectors of column ${quote(field.name)} (${field.label}) have ${type.size} components; from 1 to ${MAX_DIM} are taken`;
@@ -99,7 +104,7 @@ function chooseAttributes(
 
 /** Why a column does not become an attribute when all are wanted; null where it does. */
 function leftOut(fields: readonly ArrowField[], field: ArrowField): string | null {
-  if (!isAttributeType(field.type)) return describeConversion(field);
+  if (!isAttributeType(field.type)) return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
   return fields.some((other) => other !== field && other.name === field.name) ? 'another column has that name' : null;
 }
 
@@ -120,6 +125,7 @@ function namedAttribute(
     file,
     field,
     'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings',
+    attributeAdvice(field),
   );
 }
 
@@ -137,9 +143,26 @@ function findField(file: string, fields: readonly ArrowField[], name: string, fl
   throw new ShortlistError('column_missing', message, details);
 }
 
-function wrongType(file: string, field: ArrowField, cannot: string): ShortlistError {
-  const message = `${file}: column ${quote(field.name)} has the type ${field.label} and cannot ${cannot}; ${describeConversion(field)}`;
+function wrongType(file: string, field: ArrowField, cannot: string, advice: string): ShortlistError {
+  const message = `${file}: column ${quote(field.name)} has the type ${field.label} and cannot ${cannot}; ${advice}`;
   return new ShortlistError('column_type', message, { file, column: field.name, type: field.label });
+}
+
+function idAdvice(field: ArrowField): string {
+  return field.type.kind === 'other' ? describeConversion(field) : 'cast it to int64 or to string';
+}
+
+function vectorAdvice(field: ArrowField): string {
+  const { type, label } = field;
+  if (/binary/.test(label)) return 'read its bytes as numbers (numpy.frombuffer) and write them as a list of float32';
+  if (type.kind === 'other') return describeConversion(field);
+  if (type.kind === 'utf8') return 'parse its text and write it as a list of float32';
+  if (type.kind === 'list') return 'cast it: column.cast(pyarrow.list_(pyarrow.float32()))';
+  return 'name another column with --vector-column';
+}
+
+function attributeAdvice(field: ArrowField): string {
+  return field.type.kind === 'list' ? 'make it a list of strings' : describeConversion(field);
 }
 
 /**

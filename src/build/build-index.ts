@@ -1,0 +1,240 @@
+/**
+ * A build, from Arrow files to a sealed version.
+ *
+ *   plan     open every input, check schemas, estimate memory and disk
+ *   ingest   one pass over the rows: validate, and write vectors, ids and attributes into staging
+ *   graph    one graph a shard, on threads
+ *   seal     sync, re-open and re-hash every file, search known rows, write the manifest, rename staging to the version
+ *
+ * All of it under the index's build lock. Nothing is visible before the rename; a build that dies leaves staging, which the
+ * next one removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`, `index_busy`.
+ */
+import { availableMemoryBytes } from '../base/machine.js';
+import type { Metric } from '../base/metric.js';
+import { engineOf } from '../engine/engines.js';
+import type { EngineName, GraphParameters } from '../engine/engine.js';
+import { countBadRows } from '../ingest/bad-rows.js';
+import { planIngest, type IngestPlan } from '../ingest/plan.js';
+import { readRows, type IngestReport } from '../ingest/read-rows.js';
+import { probeShard } from '../retrieve/probe.js';
+import { openShard } from '../retrieve/shards.js';
+import { attempt } from '../version/durable.js';
+import { nodeFiles, type FileSystem } from '../version/files.js';
+import { withLock, type Lock } from '../version/lock.js';
+import { versionBytes, type Manifest, type ManifestDraft } from '../version/manifest.js';
+import { indexPath } from '../version/paths.js';
+import { SectionFile } from '../version/section-file.js';
+import { typeName } from '../version/type-name.js';
+import { readShardFile } from '../version/version-reader.js';
+import { VersionWriter } from '../version/version-writer.js';
+import { estimateDiskBytes, requireDisk, requireMemory, type BuildSize } from './estimate.js';
+import { buildGraphs, type GraphJob } from './graphs.js';
+import { RejectsFile } from './rejects-file.js';
+import { TOOL_VERSION } from './tool-version.js';
+
+export type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
+
+export interface BuildOptions {
+  readonly root: string;
+  readonly index: string;
+  /** Files, folders and globs, read in this order. */
+  readonly inputs: readonly string[];
+  readonly idColumn?: string | undefined;
+  readonly vectorColumn?: string | undefined;
+  readonly attributes: 'all' | 'none' | readonly string[];
+  readonly metric: Metric;
+  readonly shards: number;
+  readonly engine: EngineName;
+  readonly parameters: GraphParameters;
+  readonly threads: number;
+  readonly onBadRow: 'fail' | 'skip';
+  /** Where rows left out are listed; default among the notes of the version. */
+  readonly rejectsPath?: string | undefined;
+  /** Default: what is free. */
+  readonly memoryLimitBytes?: number | undefined;
+  readonly onProgress?: OnBuildProgress | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** For tests. */
+  readonly files?: FileSystem | undefined;
+  readonly now?: (() => Date) | undefined;
+}
+
+export interface BuildResult {
+  readonly manifest: Manifest;
+  /** Of all files of the version. */
+  readonly bytes: number;
+  /** From the first input byte to the sealed version. */
+  readonly seconds: number;
+  /** Null where no row was left out. */
+  readonly rejectsPath: string | null;
+}
+
+export function buildIndex(options: BuildOptions): Promise<BuildResult> {
+  const { root, index, signal } = options;
+  const files = options.files ?? nodeFiles;
+  const work = (lock: Lock): Promise<BuildResult> => new Build(options, files, lock).run();
+  return withLock(root, index, 'build', `shortlist build ${index}`, work, { files, signal });
+}
+
+class Build {
+  private readonly startedMs = performance.now();
+  private readonly stages: Record<string, number> = {};
+  private readonly options: BuildOptions;
+  private readonly files: FileSystem;
+  private readonly lock: Lock;
+
+  constructor(options: BuildOptions, files: FileSystem, lock: Lock) {
+    this.options = options;
+    this.files = files;
+    this.lock = lock;
+  }
+
+  async run(): Promise<BuildResult> {
+    const { root, index, shards, now, rejectsPath } = this.options;
+    const plan = await this.timed('plan', () => this.plan());
+    const { attributes } = plan;
+    const writer = await VersionWriter.create({ root, index, shards, attributes, lock: this.lock, files: this.files, now });
+    const rejects = new RejectsFile(root, index, rejectsPath, this.files);
+    try {
+      const report = await this.timed('ingest', () => this.ingest(plan, writer, rejects));
+      await this.timed('graph', () => this.buildGraphs(plan, report, writer));
+      await this.timed('probe', () => this.probe(report, writer));
+      const manifest = await writer.seal(this.draft(plan, report), this.progress('seal', 'bytes'));
+      return { manifest, bytes: versionBytes(manifest), seconds: this.seconds(), rejectsPath: await rejects.keep(manifest.version) };
+    } catch (error) {
+      await attempt(writer.abort());
+      await rejects.abort();
+      throw error;
+    }
+  }
+
+  private async plan(): Promise<IngestPlan> {
+    const { inputs, idColumn, vectorColumn, attributes, signal, onWarning } = this.options;
+    const plan = await planIngest({
+      paths: inputs,
+      attributes,
+      ...(idColumn !== undefined && { idColumn }),
+      ...(vectorColumn !== undefined && { vectorColumn }),
+      ...(signal !== undefined && { signal }),
+    });
+    for (const warning of plan.warnings) onWarning?.(warning);
+    if (plan.dim !== null) await this.requireRoom(plan, plan.dim);
+    return plan;
+  }
+
+  /** Before the first row is read, by what the files promise. Where vectors vary in length their dimension is not known yet. */
+  private async requireRoom(plan: IngestPlan, dim: number): Promise<void> {
+    const { shards, root, index } = this.options;
+    const size = this.sizeOf(plan, dim, Array.from({ length: shards }, () => Math.ceil(plan.rows / shards)));
+    this.requireMemory(size);
+    const sourceBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
+    requireDisk(estimateDiskBytes(size, sourceBytes), await this.files.freeBytes(indexPath(root, index)), root);
+  }
+
+  private requireMemory(size: BuildSize): void {
+    requireMemory(size, this.options.memoryLimitBytes ?? availableMemoryBytes());
+  }
+
+  private sizeOf({ idType }: IngestPlan, dim: number, shardRows: readonly number[]): BuildSize {
+    const { engine, parameters, threads } = this.options;
+    return { idType, dim, shardRows, engine, m: parameters.m, threads };
+  }
+
+  private async ingest(plan: IngestPlan, writer: VersionWriter, rejects: RejectsFile): Promise<IngestReport> {
+    const { metric, onBadRow, signal } = this.options;
+    const { onProgress } = this.progress('ingest', 'rows');
+    const onRejects = (lines: string): Promise<void> => rejects.write(lines);
+    const reading = readRows(plan, { metric, onBadRow, onRejects, onProgress, ...(signal !== undefined && { signal }) });
+    for await (const batch of reading.batches) await writer.append(batch);
+    const report = reading.report();
+    await writer.finishRows();
+    await writer.writeIds(report.ids);
+    return report;
+  }
+
+  private async buildGraphs(plan: IngestPlan, report: IngestReport, writer: VersionWriter): Promise<void> {
+    const { engine, parameters, metric, threads, signal } = this.options;
+    const { dim, rows } = report;
+    const counts = this.shardPositions.map((shard) => writer.shardCount(shard));
+    this.requireMemory(this.sizeOf(plan, dim, counts));
+    const jobs: GraphJob[] = [];
+    for (const [shard, count] of counts.entries()) {
+      if (count === 0) continue; // 20 ids over 16 shards leave some empty, and those have no graph
+      const vectors = await locateVectors(writer.shardPath(shard), this.files);
+      const graphPath = writer.graphPath(shard, engineOf(engine).fileSuffix);
+      jobs.push({ shard, engine, metric, dim, count, vectors, parameters, graphPath });
+    }
+    const { onProgress } = this.progress('graph', 'rows');
+    await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
+  }
+
+  /** Opens what was written as a server would and searches known rows, one shard at a time. */
+  private async probe({ dim }: IngestReport, writer: VersionWriter): Promise<void> {
+    const { engine: name, parameters, metric, index } = this.options;
+    const { onProgress } = this.progress('probe', 'shards');
+    for (const shard of this.shardPositions) {
+      this.options.signal?.throwIfAborted();
+      const { count, ordinals, vectors: values } = await readShardFile(writer.shardPath(shard), dim, this.files);
+      const graphPath = count === 0 ? null : writer.graphPath(shard, engineOf(name).fileSuffix);
+      const opened = await openShard(graphPath, { name, parameters }, { vectors: { metric, dim, count, values }, ordinals });
+      try {
+        probeShard(opened, `shard ${shard} of the new version of ${index}`);
+      } finally {
+        opened.graph.close();
+      }
+      onProgress(shard + 1, this.options.shards);
+    }
+  }
+
+  private draft(plan: IngestPlan, report: IngestReport): ManifestDraft {
+    const { metric, engine, parameters, shards, onBadRow, attributes } = this.options;
+    const { idField, idType, vectorField } = plan;
+    return {
+      tool_version: TOOL_VERSION,
+      metric,
+      id: { column: idField.name, type: typeName(idType), label: idField.label },
+      vector: { column: vectorField.name, type: typeName(vectorField.type), label: vectorField.label },
+      engine: { name: engine, parameters: { m: parameters.m, ef_construction: parameters.efConstruction } },
+      seed: parameters.seed,
+      options: { shards, attributes, on_bad_row: onBadRow },
+      sources: report.files,
+      rejects: {
+        total: report.badRows.total,
+        kinds: Object.fromEntries(report.badRows.kinds.map(({ kind, count }) => [kind, count])),
+      },
+      duplicates: countBadRows(report.badRows, 'duplicate_id'),
+      stages: this.stages,
+    };
+  }
+
+  private get shardPositions(): number[] {
+    return Array.from({ length: this.options.shards }, (_, shard) => shard);
+  }
+
+  private progress(stage: string, unit: string): { onProgress: (done: number, total: number) => void; signal: AbortSignal | undefined } {
+    const { onProgress, signal } = this.options;
+    return { onProgress: (done, total) => onProgress?.(stage, done, total, unit), signal };
+  }
+
+  private async timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
+    this.options.signal?.throwIfAborted();
+    const startedMs = performance.now();
+    const result = await work();
+    this.stages[stage] = roundMs(performance.now() - startedMs) / 1000;
+    return result;
+  }
+
+  private seconds(): number {
+    return roundMs(performance.now() - this.startedMs) / 1000;
+  }
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms);
+}
+
+/** Where the rows of a finished shard file start. */
+function locateVectors(path: string, files: FileSystem): Promise<GraphJob['vectors']> {
+  return SectionFile.use(path, 'shard', files, (file) => Promise.resolve({ path, offset: file.offset('vectors') }));
+}

@@ -1,0 +1,51 @@
+/**
+ * The rows that a build left out, as JSON Lines: written while the input is read, kept when the version is sealed, removed
+ * when the build fails. By default it ends among the notes of the version; before that it lies in staging.
+ */
+import { dirname, join } from 'node:path';
+import { attempt, ensureDirectory, temporaryName } from '../version/durable.js';
+import type { FileSystem, OpenFile } from '../version/files.js';
+import { notesDirectory } from '../version/catalog.js';
+import { stagingPath } from '../version/paths.js';
+
+const REJECTS_NOTE = 'rejects.jsonl';
+
+export class RejectsFile {
+  private readonly temporary: string;
+  private file: OpenFile | null = null;
+
+  /** @param path where the file ends; absent: among the notes */
+  constructor(
+    private readonly root: string,
+    private readonly index: string,
+    private readonly path: string | undefined,
+    private readonly files: FileSystem,
+  ) {
+    // A rename does not cross file systems, so a file of one's own is written where it ends.
+    this.temporary = join(path === undefined ? stagingPath(root, index) : dirname(path), temporaryName());
+  }
+
+  async write(lines: string): Promise<void> {
+    this.file ??= await this.files.open(this.temporary, 'create');
+    await this.file.write(new TextEncoder().encode(lines));
+  }
+
+  /** @returns where the file is; null where no row was left out */
+  async keep(version: string): Promise<string | null> {
+    if (this.file === null) return null;
+    await this.file.sync();
+    await this.file.close();
+    const notes = notesDirectory(this.root, this.index, version);
+    if (this.path === undefined) await ensureDirectory(notes, this.files);
+    const path = this.path ?? join(notes, REJECTS_NOTE);
+    await this.files.rename(this.temporary, path);
+    await this.files.syncDirectory(dirname(path));
+    return path;
+  }
+
+  async abort(): Promise<void> {
+    if (this.file === null) return;
+    await attempt(this.file.close());
+    await attempt(this.files.removeFile(this.temporary));
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Progress for a person at a terminal (a bar with rate and time left, redrawn in place) and for a log file (a line every
+ * few seconds). Written to stderr, so that stdout stays the command's answer.
+ */
+import type { WriteStream } from 'node:tty';
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+const LINE_EVERY_MS = 5_000;
+
+/** Where progress is written: process.stderr, or anything like it in a test. */
+export interface ProgressStream {
+  write(text: string): boolean;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly startedMs: number;
+  readonly firstDone: number;
+}
+
+export class Progress {
+  private stage: Stage | null = null;
+  private shownMs = 0;
+  private isDrawn = false;
+
+  constructor(
+    private readonly stream: ProgressStream | WriteStream,
+    private readonly enabled: boolean,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** @param unit what is counted, plural: `rows` */
+  update(name: string, done: number, total: number, unit: string): void {
+    if (!this.enabled) return;
+    if (this.stage?.name !== name) this.start(name, done);
+    const dueMs = this.stream.isTTY === true ? REDRAW_MS : LINE_EVERY_MS;
+    if (this.now() - this.shownMs < dueMs && done < total) return;
+    this.shownMs = this.now();
+    this.show(done, total, unit);
+  }
+
+  /** Ends the current stage, so that the next output starts on a line of its own. */
+  finish(): void {
+    if (this.isDrawn) this.stream.write('\n');
+    this.isDrawn = false;
+    this.stage = null;
+  }
+
+  private start(name: string, done: number): void {
+    this.finish();
+    this.stage = { name, startedMs: this.now(), firstDone: done };
+    this.shownMs = this.stream.isTTY === true ? 0 : this.now();
+  }
+
+  private show(done: number, total: number, unit: string): void {
+    const { name, startedMs, firstDone } = this.stage!;
+    const seconds = Math.max(0.001, (this.now() - startedMs) / 1000);
+    const rate = (done - firstDone) / seconds;
+    const share = total > 0 ? Math.min(1, done / total) : 1;
+    const left =
+      done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : '';
+    const counts = `${formatCount(done)}/${formatCount(total)} ${unit}  ${formatCount(Math.round(rate))}/s  ${left}`;
+    const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
+    if (this.stream.isTTY === true) {
+      const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
+      const line = `${name.padEnd(8)} ${bar} ${percent}  ${counts}`;
+      this.stream.write(`\r\x1b[2K${line.slice(0, (this.stream.columns ?? 120) - 1)}`);
+      this.isDrawn = true;
+      if (done >= total) this.finish();
+    } else {
+      this.stream.write(`${name}: ${percent.trim()}  ${counts}\n`);
+    }
+  }
+}
+
+export function formatCount(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+export function formatDuration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 100) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${bytes} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
+}

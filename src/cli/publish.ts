@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { ShortlistError, EXIT } from '../base/errors.js';
+import { DEFAULT_MIN_RECALL } from '../build/gate.js';
+import { publishGated, type Published } from '../build/publish-gated.js';
+import { resolveVersion } from '../version/catalog.js';
+import { action, numberBetween, parseTarget } from './command.js';
+
+interface PublishOptions {
+  readonly minRecall: number;
+  readonly dryRun?: boolean;
+}
+
+export function publishCommand(): Command {
+  return new Command('publish')
+    .argument('<index@version>', 'version to publish')
+    .description('run the gate, then move CURRENT to the version')
+    .option(
+      '--min-recall <r>',
+      'recall@100 against exact search that the gate asks for',
+      numberBetween(0, 1),
+      DEFAULT_MIN_RECALL,
+    )
+    .option('--dry-run', 'run the gate and say what would happen, change nothing')
+    .action(
+      action(async ({ root, progress }, options: PublishOptions, target: string) => {
+        const { index, ref } = parseTarget(target);
+        if (ref === undefined)
+          throw new ShortlistError(
+            'usage',
+            `name the version: shortlist publish ${index}@VERSION; see shortlist list ${index}`,
+          );
+        const version = await resolveVersion(root, index, ref);
+        const dryRun = options.dryRun ?? false;
+        const published = await publishGated(root, index, version, {
+          minRecall: options.minRecall,
+          dryRun,
+          onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
+        });
+        const { gate, previous } = published;
+        const json = {
+          index,
+          version,
+          previous,
+          gate,
+          published: gate.pass && !dryRun,
+          ...(dryRun && { dry_run: true }),
+        };
+        return {
+          json,
+          text: describePublished(index, published, dryRun),
+          exit: gate.pass ? EXIT.done : EXIT.checkFailed,
+        };
+      }),
+    );
+}
+
+export function describePublished(index: string, { version, previous, gate }: Published, dryRun: boolean): string {
+  const checks = gate.checks.map(
+    (check) =>
+      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${check.value} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
+  );
+  const before = previous ?? 'nothing';
+  const verdict = !gate.pass
+    ? `gate refused ${index}@${version}; ${index} still serves ${before}`
+    : dryRun
+      ? `would publish ${index}@${version} (now: ${before})`
+      : `published ${index}@${version} (before: ${before})`;
+  return [...checks, verdict].join('\n');
+}

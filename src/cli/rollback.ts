@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import { rollback } from '../version/publish.js';
+import { action } from './command.js';
+
+interface RollbackOptions {
+  readonly to?: string;
+  readonly dryRun?: boolean;
+  readonly reason?: string;
+}
+
+export function rollbackCommand(): Command {
+  return new Command('rollback')
+    .argument('<index>', 'index to roll back')
+    .description('move CURRENT back to the version that was published before')
+    .option('--to <version>', 'move to this version instead')
+    .option('--reason <text>', 'why, for HISTORY')
+    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .action(
+      action(async (context, options: RollbackOptions, index: string) => {
+        const dryRun = options.dryRun ?? false;
+        const moved = await rollback(context.root, index, { to: options.to, reason: options.reason, dryRun });
+        const json = { index, version: moved.version, previous: moved.previous, ...(dryRun && { dry_run: true }) };
+        const verb = dryRun ? 'would serve' : 'now serves';
+        return { json, text: `${index} ${verb} ${moved.version} (before: ${moved.previous ?? 'nothing'})` };
+      }),
+    );
+}

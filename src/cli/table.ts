@@ -1,0 +1,32 @@
+/** Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. */
+
+export interface TableColumn<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  readonly align?: 'left' | 'right';
+}
+
+export function formatTable<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): string {
+  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const widths = columns.map((column, position) =>
+    Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[position]!))),
+  );
+  const line = (values: readonly string[]) =>
+    values
+      .map((value, position) => pad(value, widths[position]!, columns[position]!.align ?? 'left'))
+      .join('  ')
+      .trimEnd();
+  const titles = line(columns.map((column) => column.title));
+  const rule = widths.map((width) => '─'.repeat(width)).join('  ');
+  return [titles, rule, ...cells.map(line)].join('\n');
+}
+
+function pad(value: string, width: number, align: 'left' | 'right'): string {
+  const fill = ' '.repeat(Math.max(0, width - displayWidth(value)));
+  return align === 'right' ? fill + value : value + fill;
+}
+
+/** Characters that a terminal draws; combining marks and surrogate halves do not count twice. */
+function displayWidth(text: string): number {
+  return [...text.normalize('NFC')].length;
+}

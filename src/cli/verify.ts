@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { EXIT } from '../base/errors.js';
+import { verifyVersion } from '../retrieve/verify.js';
+import { resolveVersion } from '../version/catalog.js';
+import { action, parseTarget } from './command.js';
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .argument('<index[@version]>', 'what to verify; without a version the published one')
+    .description('check every checksum and every structure of a version, and search it')
+    .action(
+      action(async ({ root, progress }, _options, target: string) => {
+        const { index, ref } = parseTarget(target);
+        const version = await resolveVersion(root, index, ref);
+        const problems = await verifyVersion(root, index, version, {
+          onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
+        });
+        const ok = problems.length === 0;
+        const lines = problems.map(({ code, message }) => `  ${message} (${code})`);
+        const text = ok
+          ? `${index}@${version} is sound`
+          : [`${index}@${version} must not be served:`, ...lines].join('\n');
+        return { json: { index, version, ok, problems }, text, exit: ok ? EXIT.done : EXIT.badIndex };
+      }),
+    );
+}

@@ -1,0 +1,81 @@
+/**
+ * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass is
+ * also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
+ */
+import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { search } from '../retrieve/search.js';
+import { queryAt, selfAt, type QuerySet } from './queries.js';
+import { recallOf, summarizeRecall } from './recall.js';
+import type { Truth } from './truth.js';
+
+/** Names are those of the JSON output. */
+export interface GridPoint {
+  readonly k: number;
+  /** As asked for. */
+  readonly ef: number;
+  /** As used: an ef below k is raised to k. */
+  readonly ef_used: number;
+  /** Mean recall@k by distance. */
+  readonly recall: number;
+  readonly recall_by_id: number;
+  /** Recall of the worst query. */
+  readonly recall_worst: number;
+  /** Searches per second on one thread. */
+  readonly qps: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+}
+
+/** Least time that a point is measured for, so that small query sets are repeated: the clock and the collector then even out. */
+const MEASURED_MS = 500;
+/** Most rounds over the queries, so that a tiny index ends too. */
+const MAX_ROUNDS = 50;
+
+export function measurePoint(
+  version: LoadedVersion,
+  queries: QuerySet,
+  truth: Truth,
+  k: number,
+  ef: number,
+): GridPoint {
+  const { dim } = version.manifest;
+  const recalls = truth.neighbors.map((neighbors, position) => {
+    const query = queryAt(queries, position, dim);
+    const answer = search(version, query, { k, ef }, selfAt(queries, position));
+    return recallOf(version, query, answer.ordinals, neighbors, k);
+  });
+  const recall = summarizeRecall(recalls);
+  const latencies = timeSearches(version, queries, k, ef);
+  const total = latencies.reduce((sum, ms) => sum + ms, 0);
+  const sorted = latencies.sort((a, b) => a - b);
+  return {
+    k,
+    ef,
+    ef_used: Math.max(k, ef),
+    recall: recall.byDistance,
+    recall_by_id: recall.byId,
+    recall_worst: recall.worst,
+    qps: (sorted.length / total) * 1000,
+    p50_ms: percentile(sorted, 0.5),
+    p99_ms: percentile(sorted, 0.99),
+  };
+}
+
+function timeSearches(version: LoadedVersion, queries: QuerySet, k: number, ef: number): number[] {
+  const { dim } = version.manifest;
+  const latencies: number[] = [];
+  const started = performance.now();
+  for (let round = 0; round < MAX_ROUNDS && performance.now() - started < MEASURED_MS; round++) {
+    for (let position = 0; position < queries.count; position++) {
+      const before = performance.now();
+      search(version, queryAt(queries, position, dim), { k, ef }, selfAt(queries, position));
+      latencies.push(performance.now() - before);
+    }
+  }
+  return latencies;
+}
+
+/** Nearest-rank percentile of ascending values; 0 of none. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
+}

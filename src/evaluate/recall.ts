@@ -1,0 +1,72 @@
+/**
+ * Recall, the one definition that the gate, `evaluate`, tests and benchmarks share.
+ *
+ * By distance: a candidate counts when its true score, in float64, is within 1e-6 x |q||x| of the k-th true neighbour's.
+ * So equally near rows count alike, whichever of them the truth happened to name (ann-benchmarks judges the same way). The
+ * denominator is min(k, rows that could come back), never what was found. By id: the share of the truth's own ids.
+ */
+import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
+import type { LoadedVersion } from '../retrieve/loaded-version.js';
+
+/** How far below the k-th true score a candidate may be, relative to |q||x|: float32 vectors carry no more. */
+const TOLERANCE = 1e-6;
+
+export interface Recall {
+  readonly byDistance: number;
+  readonly byId: number;
+}
+
+/**
+ * Recall of one answer among its first k.
+ * @param query checked, `dim` values
+ * @param found ordinals of the answer
+ * @param truth ordinals of the true neighbours, best first, at least min(k, rows that could come back)
+ */
+export function recallOf(
+  version: LoadedVersion,
+  query: Float32Array,
+  found: Uint32Array,
+  truth: Uint32Array,
+  k: number,
+): Recall {
+  const expected = Math.min(k, truth.length);
+  if (expected === 0) return { byDistance: 1, byId: 1 };
+  const score = scorer(version, query);
+  const least = score(truth[expected - 1]!).score;
+  const trueIds = new Set(truth.subarray(0, expected));
+  let near = 0;
+  let named = 0;
+  for (const ordinal of new Set(found.subarray(0, k))) {
+    const candidate = score(ordinal);
+    if (candidate.score >= least - candidate.tolerance) near++;
+    if (trueIds.has(ordinal)) named++;
+  }
+  return { byDistance: Math.min(near, expected) / expected, byId: named / expected };
+}
+
+function scorer(version: LoadedVersion, query: Float32Array) {
+  const { dim } = version.manifest;
+  const metric: Metric = version.manifest.metric;
+  const raw = rawKernel(metric);
+  const queryNorm = Math.sqrt(dot(query, 0, query, 0, dim));
+  return (ordinal: number) => {
+    const { shard, row } = version.locate(ordinal);
+    const { values } = version.shards[shard]!.graph.vectors;
+    const rowNorm = Math.sqrt(dot(values, row * dim, values, row * dim, dim));
+    return {
+      score: toScore64(metric, raw(query, 0, values, row * dim, dim)),
+      tolerance: TOLERANCE * queryNorm * rowNorm,
+    };
+  };
+}
+
+/** The mean of many, and the worst. */
+export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly worst: number } {
+  const mean = (pick: (recall: Recall) => number) =>
+    recalls.reduce((sum, recall) => sum + pick(recall), 0) / Math.max(1, recalls.length);
+  return {
+    byDistance: recalls.length === 0 ? 1 : mean((recall) => recall.byDistance),
+    byId: recalls.length === 0 ? 1 : mean((recall) => recall.byId),
+    worst: recalls.reduce((least, recall) => Math.min(least, recall.byDistance), 1),
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * The truth: the exact k nearest rows of each query, by a scan of every vector. It is the same for every build of the same
+ * vectors, so it is cached by content: the version's content digest, the queries, k.
+ */
+import { createHash } from 'node:crypto';
+import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
+import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { searchExact } from '../retrieve/search.js';
+import type { QuerySet } from './queries.js';
+
+export interface Truth {
+  readonly k: number;
+  /** Ordinals of each query's nearest rows, best first; fewer than k where the corpus is smaller. */
+  readonly neighbors: readonly Uint32Array[];
+}
+
+/** A place to keep truths between runs. Keys are hex digests. */
+export interface TruthCache {
+  read(key: string): Promise<Uint8Array | null>;
+  write(key: string, bytes: Uint8Array): Promise<void>;
+}
+
+export interface TruthOptions {
+  readonly k: number;
+  readonly pool: ExactPool;
+  readonly cache?: TruthCache | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export async function findTruth(version: LoadedVersion, queries: QuerySet, options: TruthOptions): Promise<Truth> {
+  const key = truthKey(version, queries, options.k);
+  const cached = await options.cache?.read(key);
+  const decoded = cached ? decodeTruth(cached, queries.count, options.k, version.manifest.count) : null;
+  if (decoded !== null) return decoded;
+  const truth = await computeTruth(version, queries, options);
+  await options.cache?.write(key, encodeTruth(truth));
+  return truth;
+}
+
+async function computeTruth(version: LoadedVersion, queries: QuerySet, options: TruthOptions): Promise<Truth> {
+  const { dim } = version.manifest;
+  const neighbors: Uint32Array[] = [];
+  for (let from = 0; from < queries.count; from += TRUTH_QUERIES_PER_PASS) {
+    const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
+    const vectors = queries.vectors.subarray(from * dim, to * dim);
+    const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
+    const answers = await searchExact(version, options.pool, vectors, to - from, { k: options.k }, selves);
+    neighbors.push(...answers.map((answer) => answer.ordinals));
+    options.onProgress?.(to, queries.count);
+  }
+  return { k: options.k, neighbors };
+}
+
+function truthKey(version: LoadedVersion, queries: QuerySet, k: number): string {
+  const hash = createHash('sha256');
+  hash.update(
+    `truth 1\n${version.manifest.content}\n${version.manifest.metric}\n${k}\n${queries.selves === null ? 'external' : 'held-in'}\n`,
+  );
+  if (queries.selves !== null)
+    hash.update(new Uint8Array(queries.selves.buffer, queries.selves.byteOffset, queries.selves.byteLength));
+  hash.update(new Uint8Array(queries.vectors.buffer, queries.vectors.byteOffset, queries.vectors.byteLength));
+  return hash.digest('hex');
+}
+
+/** k ordinals a query, little-endian; 0xffffffff where the corpus had no more. Then the sha256 of it all. */
+function encodeTruth(truth: Truth): Uint8Array {
+  const table = new Uint32Array(truth.neighbors.length * truth.k).fill(NO_NEIGHBOR);
+  for (const [position, ordinals] of truth.neighbors.entries()) table.set(ordinals, position * truth.k);
+  const bytes = new Uint8Array(table.buffer);
+  return Buffer.concat([bytes, createHash('sha256').update(bytes).digest()]);
+}
+
+const NO_NEIGHBOR = 0xffffffff;
+const DIGEST_BYTES = 32;
+
+/** Null for anything but what `encodeTruth` writes for these sizes: a damaged cache is computed anew. */
+function decodeTruth(bytes: Uint8Array, queries: number, k: number, count: number): Truth | null {
+  const tableBytes = queries * k * 4;
+  if (bytes.byteLength !== tableBytes + DIGEST_BYTES) return null;
+  const digest = createHash('sha256').update(bytes.subarray(0, tableBytes)).digest();
+  if (!digest.equals(bytes.subarray(tableBytes))) return null;
+  const table = new Uint32Array(bytes.slice(0, tableBytes).buffer);
+  const neighbors: Uint32Array[] = [];
+  for (let position = 0; position < queries; position++) {
+    const ordinals = table.subarray(position * k, (position + 1) * k);
+    const end = ordinals.indexOf(NO_NEIGHBOR);
+    const found = end < 0 ? ordinals : ordinals.subarray(0, end);
+    if (found.some((ordinal) => ordinal >= count)) return null;
+    neighbors.push(found);
+  }
+  return { k, neighbors };
+}

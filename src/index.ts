@@ -1,0 +1,14 @@
+/** The library: open an index in this process, and the client of a server. */
+export { openIndex } from './retrieve/open-index.js';
+export type {
+  BatchSearchOptions,
+  IndexSearchOptions,
+  OpenIndex,
+  OpenIndexOptions,
+  SearchAnswer,
+} from './retrieve/open-index.js';
+export type { Quality } from './retrieve/search.js';
+export type { Manifest } from './version/manifest.js';
+export { ShortlistError, ERRORS } from './base/errors.js';
+export type { ErrorCode } from './base/errors.js';
+export { ShortlistClient } from './client/client.js';

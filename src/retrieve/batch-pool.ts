@@ -1,0 +1,139 @@
+/**
+ * Graph searches of a whole batch on all cores. Takes checked queries and one plan; gives one answer a query, in order.
+ *
+ * Threads start at the first batch. They share the vectors and ordinals of the version; each opens a graph of its own,
+ * since an engine's graph object belongs to one thread. A thread that dies fails the batch it worked for and is replaced
+ * by the next batch.
+ */
+import { Worker } from 'node:worker_threads';
+import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
+import type { LoadedVersion } from './loaded-version.js';
+import type { Answer, SearchPlan } from './search.js';
+import { engineSettings, type EngineSettings, type ShardData } from './shards.js';
+
+/** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
+const TASK_QUERIES = 64;
+
+/** What a thread needs to open its shards. */
+export interface BatchThreadData {
+  readonly dim: number;
+  readonly engine: EngineSettings;
+  readonly shards: readonly { readonly graphPath: string | null; readonly data: ShardData }[];
+}
+
+export interface BatchTask {
+  /** Which batch it belongs to: a batch that failed may leave answers on the way. */
+  readonly batch: number;
+  readonly task: number;
+  readonly queries: Float32Array;
+  readonly plan: SearchPlan;
+}
+
+export type BatchReply = { readonly batch: number; readonly task: number } & (
+  { readonly answers: Answer[] } | { readonly error: SerializedError }
+);
+
+interface Job {
+  readonly batch: number;
+  readonly tasks: BatchTask[];
+  readonly answers: Answer[][];
+  next: number;
+  done: number;
+  readonly onProgress: ((done: number) => void) | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class BatchPool {
+  private readonly threads: Worker[] = [];
+  private readonly jobs: Job[] = [];
+  private tail: Promise<unknown> = Promise.resolve();
+  private nextBatch = 0;
+
+  constructor(
+    private readonly version: LoadedVersion,
+    private readonly size: number,
+  ) {}
+
+  /**
+   * @param queries count x dim checked values
+   * @param onProgress told how many queries are done
+   */
+  search(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
+    // One batch at a time: it has all threads anyway, and batches then end in the order they came.
+    const result = this.tail.then(() => this.run(queries, plan, onProgress));
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    for (const job of this.jobs) job.reject(new ShortlistError('not_ready', 'the index was closed while a batch ran'));
+    await Promise.all(this.threads.splice(0).map((thread) => thread.terminate()));
+  }
+
+  private async run(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
+    const { dim } = this.version.manifest;
+    const batch = this.nextBatch++;
+    const tasks: BatchTask[] = [];
+    for (let from = 0; from < queries.length; from += TASK_QUERIES * dim) {
+      tasks.push({ batch, task: tasks.length, queries: queries.slice(from, from + TASK_QUERIES * dim), plan });
+    }
+    if (tasks.length === 0) return [];
+    const answers: Answer[][] = [];
+    await new Promise<void>((resolve, reject) => {
+      const job: Job = { batch, tasks, answers, next: 0, done: 0, onProgress, resolve, reject };
+      this.jobs.push(job);
+      while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
+      for (const thread of this.threads) this.handOut(thread, job);
+    }).finally(() => this.jobs.shift());
+    return answers.flat();
+  }
+
+  private handOut(thread: Worker, job: Job): void {
+    const task = job.tasks[job.next];
+    if (task === undefined) return;
+    job.next++;
+    thread.ref();
+    thread.postMessage(task, [task.queries.buffer as ArrayBuffer]);
+  }
+
+  private take(thread: Worker, reply: BatchReply): void {
+    const job = this.jobs[0];
+    if (job === undefined || reply.batch !== job.batch) return;
+    if ('error' in reply) return job.reject(deserializeError(reply.error));
+    job.answers[reply.task] = reply.answers;
+    job.done++;
+    job.onProgress?.(job.done * TASK_QUERIES);
+    if (job.done === job.tasks.length) {
+      for (const idle of this.threads) idle.unref();
+      job.resolve();
+    } else {
+      this.handOut(thread, job);
+    }
+  }
+
+  private startThread(): Worker {
+    const { manifest, shards, graphPaths } = this.version;
+    const data: BatchThreadData = {
+      dim: manifest.dim,
+      engine: engineSettings(manifest),
+      shards: shards.map(({ graph, ordinals }, position) => ({
+        graphPath: graphPaths[position]!,
+        data: { vectors: graph.vectors, ordinals },
+      })),
+    };
+    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: data });
+    thread.on('message', (reply: BatchReply) => this.take(thread, reply));
+    const fail = (error: unknown) => {
+      const position = this.threads.indexOf(thread);
+      if (position >= 0) this.threads.splice(position, 1);
+      const { code, message, details } = serializeError(error);
+      this.jobs[0]?.reject(new ShortlistError(code, `a search thread ended: ${message}`, details));
+    };
+    thread.on('error', fail);
+    thread.on('exit', () => {
+      if (this.threads.includes(thread)) fail(new ShortlistError('internal', 'it exited'));
+    });
+    return thread;
+  }
+}

@@ -1,0 +1,31 @@
+/** The thread behind BatchPool: opens the graphs of one version, then answers one task after the other. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { serializeError } from '../base/errors.js';
+import type { BatchReply, BatchTask, BatchThreadData } from './batch-pool.js';
+import { runPlan, type Answer } from './search.js';
+import { openShard, type LoadedShard } from './shards.js';
+
+const { dim, engine, shards } = workerData as BatchThreadData;
+const opened = Promise.all(shards.map(({ graphPath, data }) => openShard(graphPath, engine, data)));
+opened.catch(() => undefined); // told to each task that asks
+
+async function answer({ batch, task, queries, plan }: BatchTask): Promise<BatchReply> {
+  try {
+    return { batch, task, answers: searchAll(await opened, queries, plan) };
+  } catch (error) {
+    return { batch, task, error: serializeError(error) };
+  }
+}
+
+function searchAll(loaded: readonly LoadedShard[], queries: Float32Array, plan: BatchTask['plan']): Answer[] {
+  const answers: Answer[] = [];
+  for (let from = 0; from < queries.length; from += dim) {
+    const found = runPlan(loaded, queries.subarray(from, from + dim), plan);
+    answers.push({ ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() });
+  }
+  return answers;
+}
+
+parentPort!.on('message', (task: BatchTask) => {
+  void answer(task).then((reply) => parentPort!.postMessage(reply));
+});

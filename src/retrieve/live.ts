@@ -1,0 +1,222 @@
+/**
+ * The versions that a process serves, and the switch from one to the next.
+ *
+ * A version is prepared (loaded and warmed) while another answers, then `apply` makes it the one that answers, in one step.
+ * Whoever searches holds a lease, so a version's memory is let go only after its last answer. The version that was current
+ * before a switch stays pinnable for a while; older ones go as soon as nobody leases them.
+ */
+import { ShortlistError } from '../base/errors.js';
+import { PREVIOUS_VERSION_MS } from '../base/limits.js';
+import { loadVersion, type LoadedVersion } from './loaded-version.js';
+import { probeVersion } from './probe.js';
+
+/** What an index's names point at. */
+export interface Names {
+  /** Null where nothing is published. */
+  readonly current: string | null;
+  /** Alias to version. */
+  readonly aliases: Readonly<Record<string, string>>;
+}
+
+/** The right to search a version until `release` is called, once. */
+export interface Lease {
+  readonly version: LoadedVersion;
+  release(): void;
+}
+
+interface Holding {
+  readonly version: LoadedVersion;
+  leases: number;
+  /** No name leads here any more and no new lease is given; closed with the last lease. */
+  retired: boolean;
+}
+
+interface LiveIndex {
+  names: Names;
+  /** Loaded versions by name: the named ones, one just prepared, and the previous one for its grace. */
+  readonly holdings: Map<string, Holding>;
+  readonly loading: Map<string, Promise<void>>;
+  previous: { version: string; timer: NodeJS.Timeout } | null;
+}
+
+export class LiveIndexes {
+  private readonly indexes = new Map<string, LiveIndex>();
+
+  constructor(
+    private readonly root: string,
+    private readonly graceMs: number = PREVIOUS_VERSION_MS,
+  ) {}
+
+  /** Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading throws */
+  async prepare(index: string, version: string): Promise<void> {
+    const live = this.liveIndex(index);
+    if (live.holdings.has(version)) return;
+    const loading = live.loading.get(version) ?? this.load(live, index, version);
+    live.loading.set(version, loading);
+    try {
+      await loading;
+    } finally {
+      live.loading.delete(version);
+    }
+  }
+
+  private async load(live: LiveIndex, index: string, name: string): Promise<void> {
+    const version = await loadVersion(this.root, index, name);
+    try {
+      probeVersion(version);
+    } catch (error) {
+      version.close();
+      throw error;
+    }
+    live.holdings.set(name, { version, leases: 0, retired: false });
+  }
+
+  /** Makes these names the ones that answer, in one step. Every version named must have been prepared. */
+  apply(index: string, names: Names): void {
+    const live = this.liveIndex(index);
+    for (const version of namedVersions(names)) {
+      if (!live.holdings.has(version)) throw new Error(`apply before prepare: ${index}@${version}`);
+    }
+    const before = live.names.current;
+    live.names = names;
+    if (before !== null && before !== names.current) this.keepAsPrevious(live, before);
+    this.retireUnnamed(live);
+  }
+
+  /** Drops a version that was prepared and is not wanted after all. */
+  discard(index: string, version: string): void {
+    const live = this.indexes.get(index);
+    const holding = live?.holdings.get(version);
+    if (!live || !holding || this.isWanted(live, version)) return;
+    this.retire(live, version, holding);
+  }
+
+  /**
+   * @param ref a version or alias; absent: the current version
+   * @throws unknown_index, not_ready, version_not_loaded
+   */
+  lease(index: string, ref?: string): Lease {
+    const live = this.indexes.get(index);
+    if (live === undefined) throw this.unknownIndex(index);
+    const name = ref === undefined ? live.names.current : (live.names.aliases[ref] ?? ref);
+    if (name === null) {
+      throw new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
+    }
+    const holding = live.holdings.get(name);
+    if (holding === undefined || !this.isWanted(live, name)) {
+      const loaded = [...namedVersions(live.names)].join(', ');
+      throw new ShortlistError(
+        'version_not_loaded',
+        `${ref ?? name} of index ${index} is not loaded; loaded: ${loaded || 'none'}`,
+        { index, version: ref ?? name },
+      );
+    }
+    return this.grant(live, name, holding);
+  }
+
+  /** Names of all indexes that are known, loaded or not, in order. */
+  names(): string[] {
+    return [...this.indexes.keys()].sort();
+  }
+
+  namesOf(index: string): Names {
+    const live = this.indexes.get(index);
+    if (live === undefined) throw this.unknownIndex(index);
+    return live.names;
+  }
+
+  /** Versions in memory with the bytes that each holds, wanted or still leased. */
+  loaded(): { index: string; version: string; residentBytes: number }[] {
+    return [...this.indexes].flatMap(([index, live]) =>
+      [...live.holdings].map(([version, { version: loaded }]) => ({
+        index,
+        version,
+        residentBytes: loaded.residentBytes,
+      })),
+    );
+  }
+
+  /** Forgets an index whose folder is gone. */
+  remove(index: string): void {
+    const live = this.indexes.get(index);
+    if (live === undefined) return;
+    this.apply(index, { current: null, aliases: {} });
+    if (live.previous !== null) this.endGrace(live);
+    this.indexes.delete(index);
+  }
+
+  /** Ends all grace periods, so that nothing keeps the process alive. */
+  close(): void {
+    for (const index of this.names()) this.remove(index);
+  }
+
+  private liveIndex(index: string): LiveIndex {
+    const known = this.indexes.get(index);
+    if (known !== undefined) return known;
+    const live: LiveIndex = {
+      names: { current: null, aliases: {} },
+      holdings: new Map(),
+      loading: new Map(),
+      previous: null,
+    };
+    this.indexes.set(index, live);
+    return live;
+  }
+
+  private grant(live: LiveIndex, name: string, holding: Holding): Lease {
+    holding.leases++;
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      holding.leases--;
+      if (holding.retired && holding.leases === 0) this.drop(live, name, holding);
+    };
+    return { version: holding.version, release };
+  }
+
+  private isWanted(live: LiveIndex, version: string): boolean {
+    return namedVersions(live.names).has(version) || live.previous?.version === version;
+  }
+
+  private keepAsPrevious(live: LiveIndex, version: string): void {
+    if (live.previous !== null) clearTimeout(live.previous.timer);
+    const timer = setTimeout(() => this.endGrace(live), this.graceMs);
+    timer.unref();
+    live.previous = { version, timer };
+  }
+
+  private endGrace(live: LiveIndex): void {
+    if (live.previous !== null) clearTimeout(live.previous.timer);
+    live.previous = null;
+    this.retireUnnamed(live);
+  }
+
+  private retireUnnamed(live: LiveIndex): void {
+    for (const [version, holding] of live.holdings) {
+      if (!this.isWanted(live, version)) this.retire(live, version, holding);
+      else holding.retired = false;
+    }
+  }
+
+  private retire(live: LiveIndex, name: string, holding: Holding): void {
+    holding.retired = true;
+    if (holding.leases === 0) this.drop(live, name, holding);
+  }
+
+  private drop(live: LiveIndex, name: string, holding: Holding): void {
+    if (live.holdings.get(name) === holding) live.holdings.delete(name);
+    holding.version.close();
+  }
+
+  private unknownIndex(index: string): ShortlistError {
+    const known = this.names().join(', ');
+    return new ShortlistError('unknown_index', `there is no index ${index}; there is: ${known || 'none'}`, { index });
+  }
+}
+
+function namedVersions(names: Names): Set<string> {
+  const versions = new Set(Object.values(names.aliases));
+  if (names.current !== null) versions.add(names.current);
+  return versions;
+}

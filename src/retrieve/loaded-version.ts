@@ -1,0 +1,107 @@
+/**
+ * One version in memory, open for search. Takes its place on disk; gives ids, attributes, vectors and shards. Whatever is
+ * wrong with the files ends in a coded error that names the file, before native code sees them.
+ */
+import type { IdTable } from '../base/id-table.js';
+import { shardOf } from '../base/hash.js';
+import type { Manifest } from '../version/manifest.js';
+import { readAttributes, type AttributeStore } from '../version/attribute-store.js';
+import { graphPaths, openVersionFiles, readIds, readShard, type VersionFiles } from '../version/version-reader.js';
+import { engineSettings, openShard, type LoadedShard } from './shards.js';
+
+export interface LoadedVersion {
+  readonly manifest: Manifest;
+  readonly ids: IdTable;
+  /** Null where the index has no attributes. */
+  readonly attributes: AttributeStore | null;
+  readonly shards: readonly LoadedShard[];
+  /** Where each shard's graph lies; null for a shard without rows. */
+  readonly graphPaths: readonly (string | null)[];
+  /** Memory that the version holds, in bytes. */
+  readonly residentBytes: number;
+  /** -1 where there is no such id. */
+  ordinalOf(id: string): number;
+  locate(ordinal: number): { readonly shard: number; readonly row: number };
+  /** A copy of the stored vector: unit length under cosine. */
+  vectorOf(ordinal: number): Float32Array;
+  close(): void;
+}
+
+export interface LoadOptions {
+  /** Re-hash every file first; else sizes and structure only. */
+  readonly hash?: boolean;
+}
+
+export async function loadVersion(
+  root: string,
+  index: string,
+  version: string,
+  options: LoadOptions = {},
+): Promise<LoadedVersion> {
+  const files = await openVersionFiles(root, index, version, { hash: options.hash ?? false });
+  const { manifest } = files;
+  const ids = await readIds(files);
+  const attributes = await readAttributes(files);
+  const shards: LoadedShard[] = [];
+  try {
+    for (let position = 0; position < manifest.shards.length; position++) shards.push(await loadShard(files, position));
+  } catch (error) {
+    for (const shard of shards) shard.graph.close();
+    throw error;
+  }
+  const paths = manifest.shards.map((_, position) => graphPath(files, position));
+  return assemble({ manifest, ids, attributes, shards, graphPaths: paths });
+}
+
+async function loadShard(files: VersionFiles, position: number): Promise<LoadedShard> {
+  const { manifest } = files;
+  const { count, ordinals, vectors: values } = await readShard(files, position);
+  const vectors = { metric: manifest.metric, dim: manifest.dim, count, values };
+  return openShard(graphPath(files, position), engineSettings(manifest), { vectors, ordinals });
+}
+
+function graphPath(files: VersionFiles, position: number): string | null {
+  return graphPaths(files, position)[0] ?? null;
+}
+
+type Parts = Pick<LoadedVersion, 'manifest' | 'ids' | 'attributes' | 'shards' | 'graphPaths'>;
+
+function assemble(parts: Parts): LoadedVersion {
+  const { ids, shards, manifest } = parts;
+  const locate = (ordinal: number) => {
+    const shard = shards.length === 1 ? 0 : shardOf(ids.hash(ordinal), shards.length);
+    return { shard, row: findRow(shards[shard]!.ordinals, ordinal) };
+  };
+  return {
+    ...parts,
+    residentBytes: residentBytes(parts),
+    ordinalOf: (id) => ids.find(id),
+    locate,
+    vectorOf: (ordinal) => {
+      const { shard, row } = locate(ordinal);
+      return shards[shard]!.graph.vectors.values.slice(row * manifest.dim, (row + 1) * manifest.dim);
+    },
+    close: () => shards.forEach((shard) => shard.graph.close()),
+  };
+}
+
+/** Binary search: a shard's ordinals ascend, and in the only shard of a version each is its own row. */
+function findRow(ordinals: Uint32Array, ordinal: number): number {
+  if (ordinals[ordinal] === ordinal) return ordinal;
+  let low = 0;
+  let high = ordinals.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ordinals[middle]! < ordinal) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function residentBytes({ ids, attributes, shards }: Parts): number {
+  const shardBytes = shards.map(
+    ({ graph, ordinals, everyRow }) =>
+      graph.residentBytes + graph.vectors.values.byteLength + ordinals.byteLength + everyRow.words.byteLength,
+  );
+  return ids.residentBytes + (attributes?.residentBytes ?? 0) + shardBytes.reduce((sum, bytes) => sum + bytes, 0);
+}

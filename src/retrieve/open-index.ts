@@ -1,0 +1,152 @@
+/**
+ * shortlist in one process: open an index of a root and search it, without a server. It is what the commands `query` and
+ * `batch` use, and it answers as the server does.
+ */
+import { ShortlistError } from '../base/errors.js';
+import { DEFAULT_K } from '../base/limits.js';
+import type { IdTable } from '../base/id-table.js';
+import { availableCores } from '../base/machine.js';
+import { ExactPool } from '../engine/exact/exact-pool.js';
+import { resolveVersion } from '../version/catalog.js';
+import type { Manifest } from '../version/manifest.js';
+import { BatchPool } from './batch-pool.js';
+import type { JsonValue } from '../arrow/column-value.js';
+import { loadVersion, type LoadedVersion } from './loaded-version.js';
+import { checkQuery } from './query.js';
+import { planSearch, search, searchExact, type Answer, type Quality, type SearchOptions } from './search.js';
+
+export interface OpenIndexOptions {
+  /** A version or alias; default the published one. */
+  readonly version?: string | undefined;
+  /** Threads of `searchBatch`; default all cores. */
+  readonly threads?: number | undefined;
+}
+
+/** As the server's request fields of the same names. `k` defaults to 100. */
+export type IndexSearchOptions = Partial<SearchOptions>;
+
+export interface BatchSearchOptions extends IndexSearchOptions {
+  /** Told how many of the queries are answered. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Best first: `ids[i]` has `scores[i]`. */
+export interface SearchAnswer {
+  readonly ids: string[];
+  /** Position of each item among the accepted rows of the build's input. */
+  readonly ordinals: Uint32Array;
+  readonly scores: Float32Array;
+  readonly quality: Quality;
+}
+
+/**
+ * Opens one version of an index.
+ * @param root folder that holds the indexes
+ * @param index name of the index
+ * @throws ShortlistError `index_not_found`, `version_not_found`, or one that names the damaged file
+ */
+export async function openIndex(root: string, index: string, options: OpenIndexOptions = {}): Promise<OpenIndex> {
+  const name = await resolveVersion(root, index, options.version);
+  return new OpenIndex(await loadVersion(root, index, name), options.threads ?? availableCores());
+}
+
+export class OpenIndex {
+  private readonly batches: BatchPool;
+  private readonly exact: ExactPool;
+  private readonly loaded: LoadedVersion;
+
+  /** Use `openIndex`. */
+  constructor(version: LoadedVersion, threads: number) {
+    this.loaded = version;
+    this.batches = new BatchPool(version, threads);
+    this.exact = new ExactPool(threads);
+  }
+
+  /** What the version is and what it was built from. */
+  get manifest(): Manifest {
+    return this.loaded.manifest;
+  }
+
+  /** The table of ids, by ordinal and by text. */
+  get ids(): IdTable {
+    return this.loaded.ids;
+  }
+
+  /**
+   * The k best items for one vector, synchronously on the calling thread.
+   * @param query `dim` float32 values; left untouched
+   * @throws ShortlistError `dimension_mismatch`, `vector_not_finite`, `vector_zero`, `k_out_of_range`, ...
+   */
+  search(query: Float32Array, options: IndexSearchOptions = {}): SearchAnswer {
+    return this.named(search(this.loaded, checkQuery(this.manifest, query), withDefaults(options)));
+  }
+
+  /** The k best items for the vector of an item, which itself is left out. @throws ShortlistError `unknown_id` */
+  searchById(id: string, options: IndexSearchOptions = {}): SearchAnswer {
+    const ordinal = this.ordinalOf(id);
+    return this.named(search(this.loaded, this.loaded.vectorOf(ordinal), withDefaults(options), ordinal));
+  }
+
+  /**
+   * One answer for each query, in order, searched on all cores off the calling thread.
+   * @param queries any number of vectors of `dim` float32 values, one after the other
+   */
+  async searchBatch(queries: Float32Array, options: BatchSearchOptions = {}): Promise<SearchAnswer[]> {
+    const count = queries.length / this.manifest.dim;
+    if (!Number.isInteger(count)) {
+      const message = `the batch has ${queries.length} values, which is no whole number of vectors of ${this.manifest.dim}`;
+      throw new ShortlistError('dimension_mismatch', message, { expected: this.manifest.dim });
+    }
+    const checked = this.checkAll(queries, count);
+    const wanted = withDefaults(options);
+    const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
+    const answers = wanted.exact
+      ? await searchExact(this.loaded, this.exact, checked, count, wanted)
+      : await this.batches.search(checked, planSearch(this.loaded, wanted), onProgress);
+    onProgress(count);
+    return answers.map((answer) => this.named(answer));
+  }
+
+  /** The item's vector, at unit length under cosine. @throws ShortlistError `unknown_id` */
+  vector(id: string): Float32Array {
+    return this.loaded.vectorOf(this.ordinalOf(id));
+  }
+
+  /** The item's attributes by name, all or the named ones. @throws ShortlistError `unknown_id` */
+  attributes(id: string, names?: readonly string[]): Record<string, JsonValue> {
+    const { attributes } = this.loaded;
+    const ordinal = this.ordinalOf(id);
+    if (attributes === null) return {};
+    return Object.fromEntries((names ?? attributes.names).map((name) => [name, attributes.value(name, ordinal)]));
+  }
+
+  /** Lets go of the memory and ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all([this.batches.close(), this.exact.close()]);
+    this.loaded.close();
+  }
+
+  private ordinalOf(id: string): number {
+    const ordinal = this.loaded.ordinalOf(id);
+    if (ordinal < 0) throw new ShortlistError('unknown_id', `index ${this.manifest.index} has no item ${id}`, { id });
+    return ordinal;
+  }
+
+  private checkAll(queries: Float32Array, count: number): Float32Array {
+    const { dim } = this.manifest;
+    const checked = new Float32Array(queries.length);
+    for (let position = 0; position < count; position++) {
+      const query = queries.subarray(position * dim, (position + 1) * dim);
+      checked.set(checkQuery(this.manifest, query, position), position * dim);
+    }
+    return checked;
+  }
+
+  private named({ ordinals, scores, quality }: Answer): SearchAnswer {
+    return { ids: Array.from(ordinals, (ordinal) => this.loaded.ids.text(ordinal)), ordinals, scores, quality };
+  }
+}
+
+function withDefaults(options: IndexSearchOptions): SearchOptions {
+  return { ...options, k: options.k ?? DEFAULT_K };
+}

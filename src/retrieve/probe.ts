@@ -1,0 +1,40 @@
+/**
+ * The probe: rows of a version are searched by their own vectors and must come back. It runs at the end of a build, in
+ * `verify`, and before a version goes live, where it warms the caches too.
+ */
+import { ShortlistError } from '../base/errors.js';
+import { rawKernel, toScore } from '../base/metric.js';
+import { sampleDistinct } from '../base/random.js';
+import type { LoadedShard } from './shards.js';
+import type { LoadedVersion } from './loaded-version.js';
+
+const PROBES_PER_SHARD = 64;
+const PROBE_SEED = 1;
+const PROBE_EF = 200;
+
+/** A graph may miss a row, which recall measures; one that misses more than this share of its own rows is broken. */
+const MAX_MISSED_SHARE = 0.1;
+
+/** @throws probe_failed naming the shard */
+export function probeVersion({ shards, manifest }: LoadedVersion): void {
+  for (const [position, shard] of shards.entries())
+    probeShard(shard, `shard ${position} of ${manifest.index}@${manifest.version}`);
+}
+
+/** @param name for the message */
+export function probeShard(shard: LoadedShard, name: string): void {
+  const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
+  const missed = rows.filter((row) => !findsItself(shard, row)).length;
+  if (missed <= MAX_MISSED_SHARE * rows.length) return;
+  const message = `${name} does not find ${missed} of ${rows.length} of its own rows; build it again`;
+  throw new ShortlistError('probe_failed', message, { missed, probes: rows.length });
+}
+
+/** True when the best answer is at least as near as the row itself: an equal row may stand before it. */
+function findsItself(shard: LoadedShard, row: number): boolean {
+  const { vectors } = shard.graph;
+  const query = vectors.values.slice(row * vectors.dim, (row + 1) * vectors.dim);
+  const own = toScore(vectors.metric, rawKernel(vectors.metric)(query, 0, query, 0, vectors.dim));
+  const best = shard.graph.search(query, { k: 1, ef: PROBE_EF }).scores[0];
+  return best !== undefined && best >= own;
+}

@@ -1,0 +1,198 @@
+/**
+ * One search over all shards of a version.
+ *
+ * Takes a checked query (query.ts) and what the caller asks for; gives ordinals and scores in the contract's order with an
+ * account of how good the answer is. Planning needs ids, running a plan does not: a plan is plain data that any thread
+ * with the shards can run.
+ */
+import { Bitset } from '../base/bitset.js';
+import { ShortlistError } from '../base/errors.js';
+import { defaultEf, MAX_EF, MAX_EXCLUDE_IDS, MAX_K } from '../base/limits.js';
+import { TopK } from '../base/top-k.js';
+import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { ShardAnswer } from '../engine/engine.js';
+import type { LoadedShard } from './shards.js';
+import type { LoadedVersion } from './loaded-version.js';
+
+export interface SearchOptions {
+  readonly k: number;
+  /** Size of the candidate list; raised to k. Default: see `defaultEf`. */
+  readonly ef?: number | undefined;
+  /** Scan every vector instead of searching the graph. */
+  readonly exact?: boolean | undefined;
+  /** Ids that must not come back. Unknown ones are ignored. */
+  readonly excludeIds?: readonly string[] | undefined;
+  /** Least score that may come back, compared as float32. */
+  readonly minScore?: number | undefined;
+}
+
+/** How good an answer is and how it was found. Field names are the contract's. */
+export interface Quality {
+  readonly path: 'graph' | 'filtered-graph' | 'exact';
+  /** The ef that was used; null on the exact path. */
+  readonly ef: number | null;
+  /** Share of the rows that pass the filter; 1 without one. */
+  readonly selectivity: number;
+  readonly shards: { readonly total: number; readonly answered: number };
+  /** Why fewer than k came back; null when k did. */
+  readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
+}
+
+/** Best first. */
+export interface Answer {
+  readonly ordinals: Uint32Array;
+  readonly scores: Float32Array;
+  readonly quality: Quality;
+}
+
+/** A search without anything that needs the id table: it can cross to another thread. */
+export interface SearchPlan {
+  readonly k: number;
+  readonly ef: number;
+  readonly exact: boolean;
+  readonly minScore: number;
+  /** Rows that must not come back, by shard. */
+  readonly excluded: readonly (readonly number[])[];
+  /** Rows that could come back if nothing but the query itself were left out. */
+  readonly available: number;
+}
+
+/**
+ * @param self ordinal of the item that is its own query, which is left out
+ * @throws k_out_of_range, ef_out_of_range, batch_too_large for too many excluded ids
+ */
+export function planSearch(version: LoadedVersion, options: SearchOptions, self?: number): SearchPlan {
+  const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
+  const ef = options.ef === undefined ? defaultEf(k) : checkRange('ef_out_of_range', 'ef', options.ef, MAX_EF);
+  return {
+    k,
+    ef: Math.max(ef, k),
+    exact: options.exact ?? false,
+    minScore: Math.fround(options.minScore ?? -Infinity),
+    excluded: excludedRows(version, options.excludeIds ?? [], self),
+    available: version.manifest.count - (self === undefined ? 0 : 1),
+  };
+}
+
+function checkRange(code: 'k_out_of_range' | 'ef_out_of_range', name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new ShortlistError(code, `${name} is ${value}; give a whole number from 1 to ${max}`, { field: name, max });
+}
+
+function excludedRows(version: LoadedVersion, ids: readonly string[], self: number | undefined): number[][] {
+  if (ids.length > MAX_EXCLUDE_IDS) {
+    const message = `exclude_ids has ${ids.length} ids; at most ${MAX_EXCLUDE_IDS} are taken`;
+    throw new ShortlistError('bad_field', message, { field: 'exclude_ids', max: MAX_EXCLUDE_IDS });
+  }
+  const rows: number[][] = version.shards.map(() => []);
+  const ordinals = new Set(ids.map((id) => version.ids.find(id)));
+  if (self !== undefined) ordinals.add(self);
+  for (const ordinal of ordinals) {
+    if (ordinal < 0) continue;
+    const { shard, row } = version.locate(ordinal);
+    rows[shard]!.push(row);
+  }
+  return rows;
+}
+
+/** Synchronous, on the calling thread. @param query checked, `dim` values */
+export function search(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): Answer {
+  return runPlan(version.shards, query, planSearch(version, options, self));
+}
+
+/** Runs a plan on the calling thread. */
+export function runPlan(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
+  const parts = shards.map((shard, position) => searchShard(shard, query, plan, plan.excluded[position]!));
+  return merge(shards, parts, plan);
+}
+
+function searchShard(
+  shard: LoadedShard,
+  query: Float32Array,
+  plan: SearchPlan,
+  excluded: readonly number[],
+): ShardAnswer {
+  const engine = plan.exact ? shard.exact : shard.graph;
+  if (excluded.length === 0) return engine.search(query, { k: plan.k, ef: plan.ef });
+  // One set per shard serves all searches: they are synchronous, so it is whole again before the next one looks.
+  const allow = shard.everyRow;
+  for (const row of excluded) allow.delete(row);
+  try {
+    return engine.search(query, { k: plan.k, ef: plan.ef, allow, allowCount: allow.size - excluded.length });
+  } finally {
+    for (const row of excluded) allow.add(row);
+  }
+}
+
+/**
+ * Exact searches of many queries at once, on the pool's threads.
+ * @param queries count x dim checked values
+ * @param selves ordinal of each query that is an item itself and must not find itself
+ */
+export async function searchExact(
+  version: LoadedVersion,
+  pool: ExactPool,
+  queries: Float32Array,
+  count: number,
+  options: SearchOptions,
+  selves: readonly (number | undefined)[] = [],
+): Promise<Answer[]> {
+  const plan = planSearch(version, { ...options, exact: true });
+  const allow = plan.excluded.map((rows, shard) => withoutRows(version.shards[shard]!.graph.vectors.count, rows));
+  // Each query may have to leave out itself: one more is asked for, and dropped.
+  const k = plan.k + (selves.length > 0 ? 1 : 0);
+  const vectors = version.shards.map((shard) => shard.graph.vectors);
+  const found = await pool.search(vectors, queries, count, { k, allow });
+  return found.map((parts, position) => {
+    const self = selves[position];
+    const own = self === undefined ? plan : { ...plan, available: plan.available - 1 };
+    const shardAnswers = parts.map((part) => ({ ...part, path: 'exact' as const }));
+    return merge(version.shards, shardAnswers, own, self);
+  });
+}
+
+function withoutRows(size: number, rows: readonly number[]): Bitset | undefined {
+  if (rows.length === 0) return undefined;
+  const allow = Bitset.full(size);
+  for (const row of rows) allow.delete(row);
+  return allow;
+}
+
+/** The best k of all shards, in the contract's order, whatever the order in which shards answered. */
+function merge(shards: readonly LoadedShard[], parts: readonly ShardAnswer[], plan: SearchPlan, self = -1): Answer {
+  const best = new TopK(plan.k);
+  for (const [position, part] of parts.entries()) {
+    const { ordinals } = shards[position]!;
+    for (let i = 0; i < part.rows.length; i++) {
+      const ordinal = ordinals[part.rows[i]!]!;
+      if (ordinal !== self) best.push(part.scores[i]!, ordinal);
+    }
+  }
+  const { rows: ordinals, scores } = best.drain();
+  const kept = countAtLeast(scores, plan.minScore);
+  const exact = parts.every((part) => part.path === 'exact');
+  return {
+    ordinals: ordinals.subarray(0, kept),
+    scores: scores.subarray(0, kept),
+    quality: {
+      path: exact ? 'exact' : 'graph',
+      ef: exact ? null : plan.ef,
+      selectivity: 1,
+      shards: { total: shards.length, answered: parts.length },
+      short: shortReason(plan, kept, scores.length),
+    },
+  };
+}
+
+/** How many of these descending scores reach the least one. */
+function countAtLeast(scores: Float32Array, least: number): number {
+  let kept = scores.length;
+  while (kept > 0 && scores[kept - 1]! < least) kept--;
+  return kept;
+}
+
+function shortReason(plan: SearchPlan, kept: number, found: number): Quality['short'] {
+  if (kept === plan.k) return null;
+  if (kept < found) return 'min_score';
+  return plan.available < plan.k ? 'corpus' : 'filter';
+}

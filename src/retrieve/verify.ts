@@ -1,0 +1,43 @@
+/** verify: every checksum, every structure, a probe search. Gives every problem it finds, never the first alone. */
+import { ShortlistError } from '../base/errors.js';
+import { findVersionProblems } from '../version/verify.js';
+import { loadVersion } from './loaded-version.js';
+import { probeVersion } from './probe.js';
+
+/** One thing that is wrong; `file` where one file is to blame. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly file?: string;
+}
+
+export interface VerifyOptions {
+  readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
+}
+
+export async function verifyVersion(
+  root: string,
+  index: string,
+  name: string,
+  options: VerifyOptions = {},
+): Promise<Problem[]> {
+  const problems = await findVersionProblems(root, index, name, options);
+  if (problems.length > 0) return problems.map(toProblem);
+  try {
+    const version = await loadVersion(root, index, name);
+    try {
+      probeVersion(version);
+    } finally {
+      version.close();
+    }
+    return [];
+  } catch (error) {
+    if (error instanceof ShortlistError) return [toProblem(error)];
+    throw error;
+  }
+}
+
+function toProblem({ code, message, details }: ShortlistError): Problem {
+  const file = details['file'];
+  return { code, message, ...(typeof file === 'string' && { file }) };
+}

@@ -1,0 +1,57 @@
+/** What the client throws. */
+import type { ErrorCode } from '../base/errors.js';
+
+/** The server's codes, and what happens before or instead of an answer of the server. */
+export type ClientErrorCode = ErrorCode | 'timeout' | 'network' | 'bad_answer';
+
+interface Facts {
+  readonly status?: number;
+  readonly requestId?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+export class ShortlistClientError extends Error {
+  override readonly name = 'ShortlistClientError';
+  readonly code: ClientErrorCode;
+  /** HTTP status; null where no answer came. */
+  readonly status: number | null;
+  /** The request's id in the server's log; null where no answer came. */
+  readonly requestId: string | null;
+  /** What else the server said: `field`, `expected`, `limit`, ... */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** How long the server asks to wait; null where it does not. */
+  readonly retryAfterMs: number | null;
+
+  constructor(code: ClientErrorCode, message: string, facts: Facts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.code = code;
+    this.status = facts.status ?? null;
+    this.requestId = facts.requestId ?? null;
+    this.details = facts.details ?? {};
+    this.retryAfterMs = facts.retryAfterMs ?? null;
+  }
+}
+
+/** Members that have a place of their own in the error. */
+const STANDARD: readonly string[] = ['type', 'title', 'status', 'detail', 'code', 'request_id'];
+
+/** The error that an answer other than 2xx stands for: problem details, or whatever a proxy made of it. */
+export async function problemError(response: Response): Promise<ShortlistClientError> {
+  const { status } = response;
+  const seconds = Number(response.headers.get('retry-after') ?? NaN);
+  const retry = Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  const problem = (await response.json().catch(() => null)) as Record<string, unknown> | null;
+  if (problem === null || typeof problem['code'] !== 'string') {
+    return new ShortlistClientError('bad_answer', `the server answered ${status} without problem details`, {
+      status,
+      ...retry,
+    });
+  }
+  const { code, detail, title, request_id: requestId } = problem;
+  const message = typeof detail === 'string' ? detail : String(title);
+  const details = Object.fromEntries(Object.entries(problem).filter(([name]) => !STANDARD.includes(name)));
+  const id = typeof requestId === 'string' ? { requestId } : {};
+  return new ShortlistClientError(code as ErrorCode, message, { status, details, ...id, ...retry });
+}

@@ -1,0 +1,188 @@
+/**
+ * The HTTP side of one worker, built and not yet listening.
+ *
+ * Takes what routes work with (context.ts); gives a fastify instance. Hides admission, request ids, the log line and the one
+ * shape of errors: whatever fails, in our code, in fastify's or in Node's parser, leaves as problem+json.
+ */
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { ShortlistError } from '../base/errors.js';
+import type { AppContext } from './context.js';
+import { answerClientError, refuseExpectation } from './http-errors.js';
+import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
+import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
+import { receiveBody } from './request/body.js';
+import { addDocRoutes, collectSchemas } from './routes/docs.js';
+import { addIndexRoutes } from './routes/indexes.js';
+import { addOperationRoutes } from './routes/operations.js';
+import { BINARY_TYPE, JSON_TYPE, addSearchRoute, mediaType } from './routes/search.js';
+import { RouteTable } from './route-table.js';
+
+/** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
+const MAX_PARAMETER_LENGTH = 3 * 1_024;
+
+/** Node's own bound, stated: the longest item path takes a fifth of it. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Headers come in one packet or two; whoever needs longer is holding the connection open on purpose. */
+const HEADERS_TIMEOUT_MS = 5_000;
+
+/** How often Node looks for requests that overstay: its default of 30 s would treble the limits above. */
+const CONNECTIONS_CHECK_MS = 500;
+
+/** Then the client connects anew, so that connections spread over workers that were replaced. Some seconds' worth at full load. */
+const MAX_REQUESTS_PER_SOCKET = 20_000;
+
+/** Requests under this are work and are admitted; the others are for operators. */
+const WORK_PREFIX = '/v1/';
+
+export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
+  const { requestTimeoutMs, keepAliveTimeoutMs } = context.options;
+  const app = fastify({
+    logger: false,
+    genReqId: (request) => requestIdOf(request.headers[REQUEST_ID_HEADER]),
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // A client that neither sends nor reads for as long as a request and its answer may take is gone.
+    connectionTimeout: 2 * requestTimeoutMs,
+    maxRequestsPerSocket: MAX_REQUESTS_PER_SOCKET,
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      requireHostHeader: false, // checked in a hook, where the refusal is problem+json
+      noDelay: true,
+    },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    return503OnClosing: false, // while draining, requests on open connections are still answered
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => {
+      startRequest(request, reply);
+      sendProblem(context, error, request, reply);
+    },
+  });
+  app.server.on('checkExpectation', refuseExpectation);
+  // Schemas document. Requests are checked by their readers and answers are written as they are.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  // Before the routes, which take along the handler that there is when they are added.
+  app.setErrorHandler((error, request, reply) => sendProblem(context, error, request, reply));
+  addHooks(app, context);
+  addBodyParsers(app, context);
+  const routes = new RouteTable();
+  app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
+  await collectSchemas(app, toolVersion);
+  addSearchRoute(app, context);
+  addIndexRoutes(app, context);
+  addOperationRoutes(app, context);
+  await addDocRoutes(app);
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(context, routes.refusal(request.method, request.url, reply), request, reply),
+  );
+  return app;
+}
+
+function startRequest(request: FastifyRequest, reply: FastifyReply): void {
+  request.state = { arrived: performance.now(), slot: null, body: null, facts: {} };
+  void reply.headers({
+    [REQUEST_ID_HEADER]: request.id,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+  });
+}
+
+function addHooks(app: FastifyInstance, context: AppContext): void {
+  app.decorateRequest('state');
+  app.addHook('onRequest', (request, reply, done) => {
+    startRequest(request, reply);
+    reply.raw.once('close', () => finishRequest(context, request, reply));
+    if (context.isDraining()) void reply.header('connection', 'close');
+    done(refuseEarly(request, context));
+  });
+  app.addHook('preHandler', (request, _reply, done) => {
+    try {
+      if (isWork(request)) request.state.slot = context.admission.enter();
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** What can be refused before the body is read. */
+function refuseEarly(request: FastifyRequest, context: AppContext): Error | undefined {
+  if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+    return new ShortlistError('malformed_http', 'the request has no Host header');
+  }
+  if (!isWork(request)) return undefined;
+  try {
+    context.admission.check();
+  } catch (error) {
+    return error as Error;
+  }
+  return undefined;
+}
+
+function isWork(request: FastifyRequest): boolean {
+  return !request.is404 && (request.routeOptions.url ?? '').startsWith(WORK_PREFIX);
+}
+
+/** Runs once for every request, however it ended: answered, failed or broken off. */
+function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
+  const { arrived, slot, body, facts } = request.state;
+  slot?.release();
+  body?.release();
+  const seconds = (performance.now() - arrived) / 1000;
+  const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
+  const completed = reply.raw.writableFinished;
+  const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it
+  context.metrics.requestDone(route, request.method, status, seconds);
+  const level = route.startsWith(WORK_PREFIX) || status >= 400 ? 'info' : 'debug';
+  const message = completed ? 'request completed' : 'request aborted';
+  context.log[level](
+    { request_id: request.id, method: request.method, route, status, ms: Math.round(seconds * 1e6) / 1e3, ...facts },
+    message,
+  );
+}
+
+function addBodyParsers(app: FastifyInstance, context: AppContext): void {
+  const receive = async (request: FastifyRequest) => {
+    request.state.body = await receiveBody(request.raw, context.options.bodyLimit, context.admission);
+    return null; // handlers read the bytes from the state
+  };
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser([JSON_TYPE, BINARY_TYPE], receive);
+  app.addHook('onRequest', (request, reply, done) => done(refuseMediaType(request, reply)));
+}
+
+/** Refuses by the headers alone, so that the reason does not depend on how the parser was chosen. */
+function refuseMediaType(request: FastifyRequest, reply: FastifyReply): Error | undefined {
+  if (request.method !== 'POST' || request.is404) return undefined;
+  const { 'content-encoding': encoding, 'content-type': type } = request.headers;
+  const taken = `${JSON_TYPE}, ${BINARY_TYPE}`;
+  if (encoding !== undefined && encoding !== 'identity') {
+    return new ShortlistError(
+      'unsupported_media_type',
+      `the body has Content-Encoding ${encoding.slice(0, 64)}; send it plain`,
+    );
+  }
+  if ([JSON_TYPE, BINARY_TYPE].includes(mediaType(request))) return undefined;
+  void reply.header('accept-post', taken);
+  const given =
+    type === undefined ? 'the request has no Content-Type' : `Content-Type ${type.slice(0, 64)} is not taken`;
+  return new ShortlistError('unsupported_media_type', `${given}; send one of ${taken}`);
+}
+
+function sendProblem(context: AppContext, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toShortlistError(cause);
+  if (error.code === 'internal')
+    context.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed');
+  else request.state.facts = { ...request.state.facts, code: error.code };
+  // fastify closes the connection where a body was refused. It stays open here: the rest is read and thrown away, since a
+  // client that is still sending would see a reset instead of the answer.
+  if (!context.isDraining()) void reply.removeHeader('connection');
+  if (isRetryable(error)) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  void reply
+    .code(error.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(describeProblem(error, request.id)));
+}

@@ -1,0 +1,44 @@
+/** What the routes of a worker work with. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { LiveIndexes } from '../retrieve/live.js';
+import type { Admission, Slot } from './admission.js';
+import type { Logger } from './logger.js';
+import type { ReceivedBody } from './request/body.js';
+import type { Scheduler } from './scheduler.js';
+import type { ServeOptions } from './options.js';
+import type { WorkerMetrics } from './worker-metrics.js';
+
+export interface AppContext {
+  readonly options: ServeOptions;
+  readonly live: LiveIndexes;
+  readonly pool: ExactPool;
+  readonly scheduler: Scheduler;
+  readonly admission: Admission;
+  readonly metrics: WorkerMetrics;
+  readonly log: Logger;
+  /** Calibration of a version as its notes have it; null where there is none. */
+  readonly calibrationOf: (index: string, version: string) => Promise<unknown>;
+  /** The metrics of all processes. */
+  readonly joinedMetrics: () => Promise<string>;
+  /** True from the moment the server is told to stop. */
+  readonly isDraining: () => boolean;
+}
+
+/** What is known of a request beside what fastify knows. */
+export interface RequestState {
+  /** `performance.now()` when the headers had arrived. */
+  readonly arrived: number;
+  slot: Slot | null;
+  body: ReceivedBody | null;
+  /** Facts for the log line: index, version, k, ... */
+  facts: Record<string, unknown>;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    state: RequestState;
+  }
+}
+
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;

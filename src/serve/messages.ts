@@ -1,0 +1,44 @@
+/**
+ * What the primary and its workers say to each other. JSON-safe. A worker works off everything that changes what it serves
+ * (`start` to `remove`) strictly in order; the rest is answered at once.
+ */
+import type { SerializedError } from '../base/errors.js';
+import type { Names } from '../retrieve/live.js';
+import type { MetricsSnapshot } from './joined-metrics.js';
+import type { ServeOptions } from './options.js';
+
+/** What each index's names point at, for all indexes that are served. */
+export type LiveState = Readonly<Record<string, Names>>;
+
+export type ToWorker =
+  /** The first message: load all this, then answer `started`. */
+  | { readonly type: 'start'; readonly options: ServeOptions; readonly toolVersion: string; readonly state: LiveState }
+  /** Take connections; answered by `listening`. */
+  | { readonly type: 'listen' }
+  /** Load a version; answered by `prepared`. */
+  | { readonly type: 'prepare'; readonly id: number; readonly index: string; readonly version: string }
+  /** Let go of a version that was prepared and will not be applied. */
+  | { readonly type: 'discard'; readonly index: string; readonly version: string }
+  /** Answer from these. What they name and is not loaded is loaded first. */
+  | { readonly type: 'apply'; readonly index: string; readonly names: Names }
+  /** Say on /readyz that the server is going, and go on. */
+  | { readonly type: 'unready' }
+  /** Take no more connections, finish what is in flight, exit. */
+  | { readonly type: 'drain' }
+  /** Answered by `measured`. */
+  | { readonly type: 'measure'; readonly id: number }
+  /** The answer to `metrics`. */
+  | { readonly type: 'page'; readonly id: number; readonly text: string };
+
+export type FromWorker =
+  /** The first message: what was sent before it would have been lost, since nobody listened yet. */
+  | { readonly type: 'hello' }
+  /** All that `start` told it to load is loaded. */
+  | { readonly type: 'started' }
+  | { readonly type: 'listening'; readonly address: string; readonly port: number }
+  /** `start` or `listen` failed; the worker exits. */
+  | { readonly type: 'failed'; readonly error: SerializedError }
+  | { readonly type: 'prepared'; readonly id: number; readonly error: SerializedError | null }
+  | { readonly type: 'measured'; readonly id: number; readonly snapshot: MetricsSnapshot }
+  /** Asks for the metrics of all processes; answered by `page`. */
+  | { readonly type: 'metrics'; readonly id: number };

@@ -1,0 +1,231 @@
+/**
+ * The options of `serve`, in one table: it gives the flags and their help, the environment variables, the defaults and the
+ * checks. A flag wins over its variable, a variable over the default.
+ */
+import { availableCores, memoryLimitBytes } from '../base/machine.js';
+import { ShortlistError } from '../base/errors.js';
+import { MAX_BODY_BYTES, NAME_PATTERN } from '../base/limits.js';
+
+export const SERVE_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type ServeLogLevel = (typeof SERVE_LOG_LEVELS)[number];
+
+export interface ServeOptions {
+  readonly root: string;
+  readonly logLevel: ServeLogLevel;
+  readonly host: string;
+  readonly port: number;
+  readonly workers: number;
+  /** Indexes to serve; empty: every index under the root, those that appear later too. */
+  readonly index: readonly string[];
+  readonly maxInFlight: number;
+  readonly maxBuffered: number;
+  readonly bodyLimit: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly drainDelayMs: number;
+  readonly drainTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly memoryLimit: number;
+  readonly exactThreads: number;
+}
+
+/** One row of the table. `flags` is commander's notation; its camel-cased name is `key`. */
+export interface ServeOption {
+  readonly key: keyof ServeOptions;
+  readonly flags: string;
+  readonly env: string;
+  readonly help: string;
+  /** The default in words, for the help. */
+  readonly defaultText: string;
+  /** An option of the whole command line (`--root`, `--log-level`), which the program declares for every command. */
+  readonly global: boolean;
+  readonly fallback: () => unknown;
+  /** @throws Error with what is allowed, to which the flag's or variable's name is added */
+  readonly parse: (texts: readonly string[]) => unknown;
+}
+
+const MiB = 1024 * 1024;
+
+/** Above this a machine swaps processes more than it searches; it also catches a port number given as workers. */
+const MAX_WORKERS = 256;
+
+/** A day: longer waits are typing mistakes, and timers overflow at 2^31 ms. */
+const MAX_TIMEOUT_MS = 86_400_000;
+
+function option<Key extends keyof ServeOptions>(
+  key: Key,
+  flags: string,
+  help: string,
+  parse: (texts: readonly string[]) => ServeOptions[Key],
+  fallback: () => ServeOptions[Key],
+  extra: { defaultText?: string; global?: boolean } = {},
+): ServeOption {
+  const env = `SHORTLIST_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  const { defaultText = String(fallback()), global = false } = extra;
+  return { key, flags, env, help, defaultText, global, parse, fallback };
+}
+
+export const SERVE_OPTIONS: readonly ServeOption[] = [
+  option('root', '--root <dir>', 'folder of the indexes', text, () => 'indexes', { global: true }),
+  option('logLevel', '--log-level <level>', 'least level that is logged', logLevel, () => 'info' as const, {
+    global: true,
+  }),
+  option('host', '--host <host>', 'address to listen on; 0.0.0.0 or :: for all', text, () => '127.0.0.1'),
+  option('port', '--port <port>', 'port to listen on; 0 for any free one', whole(0, 65_535), () => 8080),
+  option(
+    'workers',
+    '--workers <n>',
+    'processes that answer; each holds its own copy of the indexes',
+    whole(1, MAX_WORKERS),
+    availableCores,
+    { defaultText: 'cores' },
+  ),
+  option('index', '--index <name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
+  // At 1 ms a search, 256 are a quarter of a second of work: who comes later does better to try another server.
+  option(
+    'maxInFlight',
+    '--max-in-flight <n>',
+    'requests a worker takes at once; more get 503 overloaded',
+    whole(1, 100_000),
+    () => 256,
+  ),
+  // Four of the largest bodies, or thousands of ordinary ones: memory that clients can make a worker hold.
+  option(
+    'maxBuffered',
+    '--max-buffered <size>',
+    'request bodies a worker holds at once; more get 503 overloaded',
+    size(64 * 1024),
+    () => 4 * MAX_BODY_BYTES,
+    { defaultText: '192MiB' },
+  ),
+  option('bodyLimit', '--body-limit <size>', 'largest request body', size(1024, 1024 * MiB), () => MAX_BODY_BYTES, {
+    defaultText: '48MiB',
+  }),
+  // Rankers give up long before; it also ends bodies that trickle in.
+  option(
+    'requestTimeoutMs',
+    '--request-timeout-ms <ms>',
+    'time for a request to arrive, and again for its answer',
+    whole(10, MAX_TIMEOUT_MS),
+    () => 10_000,
+  ),
+  // Longer than the 60 s after which common load balancers close idle connections: the side that closes first must be theirs.
+  option(
+    'keepAliveTimeoutMs',
+    '--keep-alive-timeout-ms <ms>',
+    'idle time after which a connection is closed',
+    whole(100, MAX_TIMEOUT_MS),
+    () => 72_000,
+  ),
+  option(
+    'drainDelayMs',
+    '--drain-delay-ms <ms>',
+    'time after SIGTERM during which /readyz says 503 and requests are still taken',
+    whole(0, MAX_TIMEOUT_MS),
+    () => 0,
+  ),
+  option(
+    'drainTimeoutMs',
+    '--drain-timeout-ms <ms>',
+    'time that requests in flight get to finish after SIGTERM',
+    whole(0, MAX_TIMEOUT_MS),
+    () => 10_000,
+  ),
+  option(
+    'loadTimeoutMs',
+    '--load-timeout-ms <ms>',
+    'time that a worker gets to load a version',
+    whole(100, MAX_TIMEOUT_MS),
+    () => 600_000,
+  ),
+  option(
+    'memoryLimit',
+    '--memory-limit <size>',
+    'memory for the versions in all workers; one that does not fit is not loaded',
+    size(1),
+    memoryLimitBytes,
+    { defaultText: "the machine's or container's" },
+  ),
+  option(
+    'exactThreads',
+    '--exact-threads <n>',
+    'threads of each worker for exact searches',
+    whole(1, MAX_WORKERS),
+    () => 1,
+  ),
+];
+
+/**
+ * @param flags what the command line gave, by option key: text, texts for a repeatable flag, or absent
+ * @throws usage naming the flag or variable
+ */
+export function readServeOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv = {}): ServeOptions {
+  const values: Record<string, unknown> = {};
+  for (const option of SERVE_OPTIONS) values[option.key] = readOption(option, flags[option.key], env[option.env]);
+  return values as unknown as ServeOptions;
+}
+
+function readOption(option: ServeOption, flag: unknown, variable: string | undefined): unknown {
+  if (flag !== undefined)
+    return parse(option, option.flags.split(' ')[0]!, (Array.isArray(flag) ? flag : [flag]).map(String));
+  // An empty variable is an unset one: that is how compose files and unit files spell it.
+  if (variable !== undefined && variable !== '') return parse(option, option.env, [variable]);
+  return option.fallback();
+}
+
+function parse(option: ServeOption, name: string, texts: readonly string[]): unknown {
+  try {
+    return option.parse(texts);
+  } catch (error) {
+    const allowed = error instanceof Error ? error.message : String(error);
+    throw new ShortlistError('usage', `${name} is '${texts.join(' ')}'; give ${allowed}`, { option: name });
+  }
+}
+
+function text(texts: readonly string[]): string {
+  const value = texts.at(-1) ?? '';
+  if (value.trim() === '') throw new Error('a text that is not empty');
+  return value;
+}
+
+function logLevel(texts: readonly string[]): ServeLogLevel {
+  const level = SERVE_LOG_LEVELS.find((known) => known === texts.at(-1));
+  if (level === undefined) throw new Error(`one of ${SERVE_LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+function whole(least: number, most: number): (texts: readonly string[]) => number {
+  return (texts) => {
+    const value = texts.at(-1) ?? '';
+    const number = Number(value);
+    if (!/^\d{1,15}$/.test(value) || number < least || number > most) {
+      throw new Error(`a whole number from ${least} to ${most}`);
+    }
+    return number;
+  };
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 1024, MIB: MiB, GIB: 1024 * MiB, TIB: MiB * MiB,
+}; // prettier-ignore
+
+function size(least: number, most = Number.MAX_SAFE_INTEGER): (texts: readonly string[]) => number {
+  return (texts) => {
+    const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec((texts.at(-1) ?? '').trim());
+    const bytes = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toUpperCase()] ?? NaN));
+    if (!(bytes >= least && bytes <= most)) {
+      const range = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;
+      throw new Error(`a size such as 48MiB or 2GB, ${range}`);
+    }
+    return bytes;
+  };
+}
+
+/** `--index a b` and `SHORTLIST_INDEX=a,b`. */
+function indexNames(texts: readonly string[]): string[] {
+  const names = texts.flatMap((given) => given.split(',')).map((name) => name.trim());
+  const bad = names.find((name) => !NAME_PATTERN.test(name));
+  if (bad !== undefined)
+    throw new Error('names of small letters, digits, _ and -, at most 64 each, with commas between');
+  return [...new Set(names)];
+}

@@ -1,0 +1,89 @@
+/**
+ * Options of a request that stand in its query string. Each parameter is turned into the JSON value that it spells, and then
+ * read like the field of the same name; what spells no value stays text, which the field's reader refuses.
+ */
+import { fieldError } from './field-error.js';
+import { didYouMean } from '../../base/nearest-name.js';
+
+export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+type Spelling = (texts: readonly string[], field: string) => unknown;
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+export function one(texts: readonly string[], field: string): string {
+  if (texts.length === 1) return texts[0]!;
+  throw fieldError('bad_field', field, `${field} is given ${texts.length} times; give it once`);
+}
+
+export const spellNumber: Spelling = (texts, field) => {
+  const text = one(texts, field);
+  return NUMBER.test(text) ? Number(text) : text;
+};
+
+export const spellBoolean: Spelling = (texts, field) => {
+  const text = one(texts, field);
+  return text === 'true' ? true : text === 'false' ? false : text;
+};
+
+export const spellList: Spelling = (texts) => texts;
+
+/** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
+export const spellNames: Spelling = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
+
+/** @throws unknown_field for parameters that are not in the table */
+export function readParameters(
+  parameters: Parameters,
+  table: Readonly<Record<string, Spelling>>,
+): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [name, given] of Object.entries(parameters)) {
+    const spell = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (spell === undefined) {
+      const shown = JSON.stringify(name.slice(0, 64));
+      throw fieldError(
+        'unknown_field',
+        `/${name.slice(0, 64)}`,
+        `there is no parameter ${shown}${didYouMean(name, Object.keys(table))}`,
+      );
+    }
+    values[name] = spell(typeof given === 'string' ? [given] : (given ?? []), `/${name}`);
+  }
+  return values;
+}
+
+/** The parameters of a search whose body is nothing but vectors. */
+const SEARCH_PARAMETERS: Readonly<Record<string, Spelling>> = {
+  k: spellNumber,
+  ef: spellNumber,
+  exact: spellBoolean,
+  min_score: spellNumber,
+  version: one,
+  exclude_ids: spellList,
+  'include.attributes': spellNames,
+  'include.vectors': spellBoolean,
+  batch: spellBoolean,
+};
+
+export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(SEARCH_PARAMETERS);
+
+/** The fields that the parameters of a binary search stand for, and whether a batch is asked for. */
+export function readSearchParameters(parameters: Parameters): {
+  fields: Record<string, unknown>;
+  batch: boolean | null;
+} {
+  const {
+    batch,
+    'include.attributes': attributes,
+    'include.vectors': vectors,
+    ...fields
+  } = readParameters(parameters, SEARCH_PARAMETERS);
+  if (batch !== undefined && typeof batch !== 'boolean')
+    throw fieldError('bad_field', '/batch', 'batch is true or false');
+  const include = {
+    ...(attributes === undefined ? {} : { attributes }),
+    ...(vectors === undefined ? {} : { vectors }),
+  };
+  if (Object.keys(include).length > 0) fields['include'] = include;
+  return { fields, batch: batch ?? null };
+}

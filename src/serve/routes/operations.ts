@@ -1,0 +1,58 @@
+/** GET /livez, /readyz, /metrics: for the machines around the server. They are answered however busy it is. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { ShortlistError } from '../../base/errors.js';
+import type { AppContext } from '../context.js';
+import { METRICS_TYPE } from '../joined-metrics.js';
+import { problemResponses, StatusSchema } from '../schemas.js';
+
+export function addOperationRoutes(app: FastifyInstance, context: AppContext): void {
+  const tags = ['operations'];
+  const live = {
+    tags,
+    operationId: 'livez',
+    summary: 'The process turns its event loop',
+    response: { 200: StatusSchema },
+  };
+  app.get('/livez', { schema: live }, () => ({ status: 'live' }));
+
+  const readyResponse = { 200: StatusSchema, ...problemResponses(['not_ready']) };
+  const ready = {
+    tags,
+    operationId: 'readyz',
+    summary: 'The server answers searches: what is to be served is loaded, and it is not stopping',
+    response: readyResponse,
+  };
+  app.get('/readyz', { schema: ready }, () => {
+    checkReady(context);
+    const indexes = context.live.names().map((index) => ({ index, version: context.live.namesOf(index).current }));
+    return { status: 'ready', indexes };
+  });
+
+  const metricsResponse = {
+    200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: Type.String() } } },
+    ...problemResponses(['deadline_exceeded']),
+  };
+  const metrics = {
+    tags,
+    operationId: 'metrics',
+    summary: 'Metrics, joined over all workers',
+    response: metricsResponse,
+  };
+  app.get('/metrics', { schema: metrics }, async (_request, reply) => {
+    void reply.type(METRICS_TYPE);
+    return reply.send(await context.joinedMetrics());
+  });
+}
+
+/** Ready means: every index that was named answers; where none was named, at least one does. @throws not_ready */
+function checkReady(context: AppContext): void {
+  if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
+  const isLive = (index: string) =>
+    context.live.names().includes(index) && context.live.namesOf(index).current !== null;
+  const missing = context.options.index.filter((index) => !isLive(index));
+  if (missing.length > 0)
+    throw new ShortlistError('not_ready', `no version is loaded of ${missing.join(', ')}`, { missing });
+  if (!context.live.names().some(isLive))
+    throw new ShortlistError('not_ready', 'no index has a published version that is loaded');
+}

@@ -1,0 +1,49 @@
+/** How the search route reads in /openapi.json. */
+import { Type } from 'typebox';
+import type { ErrorCode } from '../../base/errors.js';
+import { DEFAULT_K, MAX_EF, MAX_K } from '../../base/limits.js';
+import { problemResponses, SearchAnswerSchema, SearchBodySchema } from '../schemas.js';
+
+const CODES: readonly ErrorCode[] = [
+  'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'unsupported', 'bad_base64', 'bad_vector', 'dimension_mismatch',
+  'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'batch_too_large',
+  'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
+  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'deadline_exceeded', 'internal',
+]; // prettier-ignore
+
+export const searchRouteSchema = {
+  operationId: 'search',
+  tags: ['search'],
+  summary: 'Candidates for a vector, an item, or a batch',
+  description:
+    'The body is JSON, or `application/octet-stream`: n x dim little-endian float32, with the options in the query string. ' +
+    'One vector is answered in `candidates`; more, or `batch=true`, in `results`.',
+  params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
+  querystring: Type.Object({
+    k: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_K,
+        default: DEFAULT_K,
+        description: 'Binary form only, as are all of these.',
+      }),
+    ),
+    ef: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_EF })),
+    exact: Type.Optional(Type.Boolean()),
+    min_score: Type.Optional(Type.Number()),
+    version: Type.Optional(Type.String()),
+    exclude_ids: Type.Optional(Type.Array(Type.String(), { description: 'Repeated.' })),
+    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; `true` for all.' })),
+    'include.vectors': Type.Optional(Type.Boolean()),
+    batch: Type.Optional(
+      Type.Boolean({ description: 'Answer in `results` even for one vector; false: refuse more than one.' }),
+    ),
+  }),
+  body: {
+    content: {
+      'application/json': { schema: SearchBodySchema },
+      'application/octet-stream': { schema: Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }) },
+    },
+  },
+  response: { 200: SearchAnswerSchema, ...problemResponses(CODES) },
+};

@@ -1,0 +1,190 @@
+/** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ShortlistError } from '../../base/errors.js';
+import type { LoadedVersion } from '../../retrieve/loaded-version.js';
+import { checkQuery } from '../../retrieve/query.js';
+import { search, searchExact, type Answer } from '../../retrieve/search.js';
+import { AnswerWriter, checkAnswerSize } from '../answer-text.js';
+import type { AppContext } from '../context.js';
+import { problemHead } from '../problem.js';
+import { checkAccept } from '../request/accept.js';
+import { parseJson } from '../request/body.js';
+import { atField, fieldError } from '../request/field-error.js';
+import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
+import { readSearchRequest, readSearchTerms, type Queries, type SearchRequest } from '../request/search-request.js';
+import { float32View, splitVectors } from '../request/vectors.js';
+import { beforeDeadline, type JobLimits } from '../scheduler.js';
+import { searchRouteSchema } from './search-schema.js';
+
+export const JSON_TYPE = 'application/json';
+export const BINARY_TYPE = 'application/octet-stream';
+
+export function addSearchRoute(app: FastifyInstance, context: AppContext): void {
+  app.post<{ Params: { index: string } }>(
+    '/v1/indexes/:index/search',
+    { schema: searchRouteSchema },
+    (request, reply) => handleSearch(context, request.params.index, request, reply),
+  );
+}
+
+async function handleSearch(
+  context: AppContext,
+  index: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<string> {
+  const started = performance.now();
+  request.state.facts = { index };
+  checkAccept(request.headers.accept, JSON_TYPE);
+  context.live.namesOf(index); // an unknown index is said before anything about the body
+  const asked = readRequest(request);
+  const lease = context.live.lease(index, asked.version);
+  request.state.slot?.retain();
+  const limits = { deadline: started + context.options.requestTimeoutMs, isAbandoned: () => reply.raw.destroyed };
+  const work = answerSearch(context, lease.version, asked, limits, started);
+  // A scan that outlives its deadline still reads the version and still costs: both are let go when it has ended.
+  const end = () => {
+    lease.release();
+    request.state.slot?.release();
+  };
+  work.then(end, end);
+  const { text, facts } = await beforeDeadline(work, limits.deadline);
+  request.state.facts = facts;
+  void reply.type('application/json; charset=utf-8');
+  return text;
+}
+
+function readRequest(request: FastifyRequest): SearchRequest {
+  const bytes = request.state.body?.bytes ?? Buffer.alloc(0);
+  const parameters = request.query as Parameters;
+  if (mediaType(request) !== BINARY_TYPE) {
+    readParameters(parameters, {}); // options of the JSON form stand in its body
+    return readSearchRequest(parseJson(bytes));
+  }
+  const { fields, batch } = readSearchParameters(parameters);
+  const queries: Queries = { kind: 'packed', values: float32View(bytes), bytes: bytes.length, field: '' };
+  return { ...readSearchTerms(fields), queries, batch };
+}
+
+export function mediaType(request: FastifyRequest): string {
+  return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+/** One query, ready to be searched with; or why it fails on its own. */
+type Prepared =
+  { readonly vector: Float32Array; readonly self: number | undefined } | { readonly error: ShortlistError };
+
+async function answerSearch(
+  context: AppContext,
+  version: LoadedVersion,
+  asked: SearchRequest,
+  limits: JobLimits,
+  started: number,
+) {
+  const queries = prepareQueries(version, asked.queries);
+  const single = isSingle(asked.batch, queries.length);
+  const only = queries[0];
+  if (single && only !== undefined && 'error' in only) throw only.error;
+  checkAnswerSize(version, queries.length, asked.options.k, asked.include);
+  const results = await runQueries(context, version, asked, queries, limits);
+  const { index, version: name } = version.manifest;
+  const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
+  const head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(name)},"took_ms":${tookMs}`;
+  const text = single
+    ? `${head},${results[0]!}}`
+    : `${head},"results":[${results.map((result) => `{${result}}`).join(',')}]}`;
+  return { text, facts: { index, version: name, queries: queries.length, k: asked.options.k, took_ms: tookMs } };
+}
+
+/** @throws bad_request for several queries where one answer was asked for */
+function isSingle(batch: boolean | null, queries: number): boolean {
+  if (batch === false && queries > 1) {
+    throw fieldError('bad_request', '/batch', `the body holds ${queries} vectors and batch=false allows one`);
+  }
+  return batch === null ? queries === 1 : !batch;
+}
+
+function prepareQueries(version: LoadedVersion, queries: Queries): Prepared[] {
+  const { manifest } = version;
+  switch (queries.kind) {
+    case 'ids':
+      return queries.ids.map((id) => prepareId(version, id));
+    case 'vectors': {
+      const { vectors, fields } = queries;
+      const at = (position: number) => (vectors.length === 1 ? undefined : position);
+      return vectors.map((vector, position) => ({
+        vector: atField(fields[position]!, () => checkQuery(manifest, vector, at(position))),
+        self: undefined,
+      }));
+    }
+    case 'packed': {
+      const { values, bytes, field } = queries;
+      const vectors = atField(field, () => splitVectors(values, manifest.dim, bytes));
+      return vectors.map((vector, position) => ({
+        vector: atField(field, () => checkQuery(manifest, vector, position)),
+        self: undefined,
+      }));
+    }
+  }
+}
+
+function prepareId(version: LoadedVersion, id: string): Prepared {
+  const ordinal = version.ordinalOf(id);
+  if (ordinal < 0) return { error: unknownId(version, id) };
+  return { vector: version.vectorOf(ordinal), self: ordinal };
+}
+
+export function unknownId(version: LoadedVersion, id: string): ShortlistError {
+  const { index } = version.manifest;
+  return new ShortlistError('unknown_id', `index ${index} has no item ${JSON.stringify(id.slice(0, 64))}`, {
+    id: id.slice(0, 64),
+  });
+}
+
+/** The text of each query's result, without its braces. */
+async function runQueries(
+  context: AppContext,
+  version: LoadedVersion,
+  asked: SearchRequest,
+  queries: readonly Prepared[],
+  limits: JobLimits,
+): Promise<string[]> {
+  const writer = new AnswerWriter(version, asked.include);
+  const { index } = version.manifest;
+  const exact = asked.options.exact === true ? await scanQueries(context, version, asked, queries) : null;
+  const texts: string[] = [];
+  await context.scheduler.run(queries.length, limits, (position) => {
+    const query = queries[position]!;
+    if ('error' in query) {
+      texts.push(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`);
+      return;
+    }
+    const begun = performance.now();
+    const answer = exact?.answers[position] ?? search(version, query.vector, asked.options, query.self);
+    const seconds = exact === null ? (performance.now() - begun) / 1000 : exact.secondsPerQuery;
+    context.metrics.searchDone(index, answer.quality, answer.ordinals.length, seconds);
+    texts.push(writer.write(answer));
+  });
+  return texts;
+}
+
+/** All queries in one scan on the pool's threads. Answers stand where their queries do. */
+async function scanQueries(
+  context: AppContext,
+  version: LoadedVersion,
+  asked: SearchRequest,
+  queries: readonly Prepared[],
+): Promise<{ answers: readonly (Answer | undefined)[]; secondsPerQuery: number }> {
+  const { dim } = version.manifest;
+  const good = queries.flatMap((query, position) => ('error' in query ? [] : [{ ...query, position }]));
+  const packed = new Float32Array(good.length * dim);
+  for (const [slot, query] of good.entries()) packed.set(query.vector, slot * dim);
+  const selves = good.some((query) => query.self !== undefined) ? good.map((query) => query.self) : [];
+  const begun = performance.now();
+  const found =
+    good.length === 0 ? [] : await searchExact(version, context.pool, packed, good.length, asked.options, selves);
+  const seconds = (performance.now() - begun) / 1000;
+  const answers: (Answer | undefined)[] = queries.map(() => undefined);
+  for (const [slot, query] of good.entries()) answers[query.position] = found[slot];
+  return { answers, secondsPerQuery: seconds / Math.max(1, good.length) };
+}

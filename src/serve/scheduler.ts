@@ -1,0 +1,100 @@
+/**
+ * Shares a worker's one thread between the requests that compute on it.
+ *
+ * A graph search blocks the event loop. Were each run as soon as its request is read, requests behind it would wait unseen
+ * in their sockets, where nobody counts or refuses them, and a batch of a thousand would hold up everybody. So searches are
+ * steps of jobs; jobs take turns, one step each, and after a slice of time the event loop gets its turn: it reads what
+ * has arrived, and admission refuses what is too much.
+ */
+import { ShortlistError } from '../base/errors.js';
+
+/** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
+const SLICE_MS = 2;
+
+export interface JobLimits {
+  /** `performance.now()` after which no further step runs. */
+  readonly deadline: number;
+  /** True when nobody waits for the answer any more. */
+  readonly isAbandoned: () => boolean;
+}
+
+interface Job {
+  readonly steps: number;
+  readonly step: (position: number) => void;
+  readonly limits: JobLimits;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  next: number;
+}
+
+export class Scheduler {
+  private readonly jobs: Job[] = [];
+  private scheduled = false;
+
+  /**
+   * Calls `step(0)` to `step(steps - 1)`, in order.
+   * @throws what a step throws; deadline_exceeded; a job that was abandoned ends with deadline_exceeded as well
+   */
+  run(steps: number, limits: JobLimits, step: (position: number) => void): Promise<void> {
+    if (steps === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.jobs.push({ steps, step, limits, resolve, reject, next: 0 });
+      this.schedule();
+    });
+  }
+
+  /** Jobs that are not done. */
+  get length(): number {
+    return this.jobs.length;
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.jobs.length === 0) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.runSlice();
+      this.schedule();
+    });
+  }
+
+  private runSlice(): void {
+    const end = performance.now() + SLICE_MS;
+    do {
+      const job = this.jobs.shift();
+      if (job === undefined) return;
+      if (this.runStep(job)) this.jobs.push(job);
+    } while (performance.now() < end);
+  }
+
+  /** @returns true while the job has steps left */
+  private runStep(job: Job): boolean {
+    try {
+      checkLimits(job.limits);
+      job.step(job.next++);
+    } catch (error) {
+      job.reject(error);
+      return false;
+    }
+    if (job.next < job.steps) return true;
+    job.resolve();
+    return false;
+  }
+}
+
+function checkLimits(limits: JobLimits): void {
+  if (limits.isAbandoned()) throw new ShortlistError('deadline_exceeded', 'the client closed the connection');
+  if (performance.now() > limits.deadline) throw deadlineError();
+}
+
+export function deadlineError(): ShortlistError {
+  return new ShortlistError('deadline_exceeded', 'the time limit passed before the answer was complete; ask for less');
+}
+
+/** The work's outcome, or deadline_exceeded at the deadline. The work itself goes on. */
+export function beforeDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(deadlineError()), Math.max(0, deadline - performance.now()));
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,209 @@
+/**
+ * The query server: a primary process that watches the root and N workers that answer.
+ *
+ * Takes options; gives a promise that ends when the server has stopped, and fails with a coded error when it could not
+ * start. The primary answers no requests: it spreads connections, decides which versions are live, replaces workers, and
+ * ends everything in order.
+ */
+import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { EXIT, ShortlistError, errnoOf, ioError } from '../base/errors.js';
+import { requireIndex } from '../version/catalog.js';
+import { nodeFiles } from '../version/files.js';
+import { JoinedMetrics } from './joined-metrics.js';
+import { createLogger, type Logger } from './logger.js';
+import type { ServeOptions } from './options.js';
+import { reservePort } from './ports.js';
+import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
+import { Rollout } from './rollout.js';
+import { Watcher } from './watcher.js';
+import { WorkerPool } from './worker-pool.js';
+
+const { version: TOOL_VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+/** @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded */
+export async function startServer(given: ServeOptions): Promise<void> {
+  await checkRoot(given);
+  const options = { ...given, port: await reservePort(given.host, given.port) };
+  await new Primary(options).run();
+}
+
+async function checkRoot({ root, index }: ServeOptions): Promise<void> {
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(root).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw ioError('open', root, error);
+    throw new ShortlistError(
+      'index_not_found',
+      `the root ${root} does not exist; give the folder of the indexes as --root`,
+      { file: root },
+    );
+  }
+  if (!isFolder)
+    throw new ShortlistError('io_error', `the root ${root} is not a folder; give the folder of the indexes as --root`, {
+      file: root,
+    });
+  for (const name of index) await requireIndex(root, name, nodeFiles);
+}
+
+class Primary {
+  private readonly log: Logger;
+  private readonly metrics: PrimaryMetrics;
+  private readonly joined = new JoinedMetrics();
+  private readonly pool: WorkerPool;
+  private readonly rollout: Rollout;
+  private readonly watcher: Watcher;
+  private reconciling = false;
+  private announced = false;
+  private stopping = false;
+  private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+
+  constructor(private readonly options: ServeOptions) {
+    this.log = createLogger(options.logLevel, 'primary');
+    this.metrics = new PrimaryMetrics(() => this.facts());
+    this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
+    this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
+      state: () => this.rollout.state,
+      restarted: () => this.metrics.restarted(),
+      page: () => this.renderMetrics(),
+      measured: (worker, snapshot) => this.joined.update(worker, snapshot),
+      gone: (worker) => void this.joined.retire(worker),
+      listening: (address, port) => this.announce(address, port),
+      failed: (error) => this.handleFailedWorker(error),
+    });
+    this.rollout = new Rollout({ options, pool: this.pool, metrics: this.metrics, log: this.log });
+  }
+
+  /** Until the server has stopped. */
+  run(): Promise<void> {
+    const ended = new Promise<void>((resolve, reject) => {
+      this.end = { resolve, reject };
+    });
+    this.handleSignals();
+    this.start().catch((error: unknown) => this.fail(error));
+    return ended;
+  }
+
+  private async start(): Promise<void> {
+    const { options, log } = this;
+    log.info(
+      { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
+      'starting',
+    );
+    this.pool.start();
+    await this.watcher.poll();
+    await this.reconcile();
+    if (this.stopping) return;
+    this.checkSomethingServes();
+    this.pool.listen();
+    this.watcher.start();
+  }
+
+  /** Versions that are refused are an error at the start, when nothing else is there to serve. */
+  private checkSomethingServes(): void {
+    const serves = Object.values(this.rollout.state).some(({ current }) => current !== null);
+    const [failure] = this.rollout.standingFailures;
+    if (!serves && failure !== undefined) throw failure;
+  }
+
+  private async reconcile(): Promise<void> {
+    if (this.reconciling || this.stopping) return;
+    this.reconciling = true;
+    try {
+      await this.rollout.reconcile(() => this.watcher.latest);
+    } finally {
+      this.reconciling = false;
+    }
+  }
+
+  private announce(address: string, port: number): void {
+    if (this.announced || this.pool.count('listening') < this.options.workers) return;
+    this.announced = true;
+    const live = Object.entries(this.rollout.state).map(([index, { current }]) => ({ index, version: current }));
+    this.log.info(
+      { address, port, workers: this.options.workers, indexes: live, worker_pids: this.pool.pids() },
+      'listening',
+    );
+  }
+
+  /** At the start a worker's failure is the server's; later the worker is replaced. */
+  private handleFailedWorker(error: ShortlistError): void {
+    if (this.announced) this.log.error({ code: error.code, error: error.message }, 'worker could not start');
+    else this.fail(error);
+  }
+
+  private async renderMetrics(): Promise<string> {
+    await this.pool.measure();
+    return this.joined.render(this.metrics.registry);
+  }
+
+  private facts() {
+    const state = this.rollout.state;
+    return {
+      indexes: Object.keys(state).map((index) => this.indexFacts(index)),
+      workers: {
+        starting: this.pool.count('booting') + this.pool.count('starting') + this.pool.count('started'),
+        listening: this.pool.count('listening'),
+      },
+      memoryLimitBytes: this.options.memoryLimit,
+    };
+  }
+
+  private indexFacts(index: string): IndexFacts {
+    const manifest = this.rollout.liveManifest(index);
+    const published = this.watcher.latest.get(index)?.names?.current ?? null;
+    const live =
+      manifest === null
+        ? null
+        : { version: manifest.version, engine: manifest.engine.name, builtAt: Date.parse(manifest.created_at) / 1000 };
+    return {
+      index,
+      live,
+      upToDate: published === (live?.version ?? null),
+      newestBuiltAt: this.watcher.newestBuiltAt(index),
+    };
+  }
+
+  private handleSignals(): void {
+    for (const [signal, number] of [
+      ['SIGHUP', 1],
+      ['SIGINT', 2],
+      ['SIGTERM', 15],
+    ] as const) {
+      process.on(signal, () => {
+        if (this.stopping) this.abort(128 + number);
+        else void this.stop(signal);
+      });
+    }
+    // Without its primary a worker ends, so this is enough to take all along.
+    process.on('uncaughtException', (error) => {
+      this.log.fatal({ err: error }, 'the primary failed');
+      this.abort(EXIT.bug);
+    });
+  }
+
+  /** /readyz says no at once; new connections are refused after the delay; then requests in flight finish. */
+  private async stop(signal: string): Promise<void> {
+    this.stopping = true;
+    this.log.info({ signal, delay_ms: this.options.drainDelayMs, timeout_ms: this.options.drainTimeoutMs }, 'draining');
+    this.watcher.stop();
+    this.pool.broadcast({ type: 'unready' });
+    if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
+    await this.pool.drain();
+    this.log.info('stopped');
+    this.end?.resolve();
+  }
+
+  private fail(error: unknown): void {
+    this.stopping = true;
+    this.watcher.stop();
+    this.pool.kill();
+    this.end?.reject(error);
+  }
+
+  private abort(exit: number): void {
+    this.pool.kill();
+    process.exit(exit);
+  }
+}

@@ -39,6 +39,9 @@ export const MAX_BATCH = 1_024;
 /** Largest request body: 1,024 queries of 4,096 float32 take 16 MiB, and as JSON about 40 MiB. */
 export const MAX_BODY_BYTES = 48 * 1024 * 1024;
 
+/** Largest answer: 1,024 queries of 1,000 candidates take 40 MiB; V8 holds no text beyond 512 MiB. */
+export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
 /** Most ids in `exclude_ids`: what a user has seen lately, not a catalog. */
 export const MAX_EXCLUDE_IDS = 10_000;
 

@@ -134,13 +134,15 @@ function findField(file: string, fields: readonly ArrowField[], name: string, fl
   const named = fields.filter((field) => field.name === name);
   if (named.length === 1) return named[0]!;
   const details = { file, column: name, columns: fields.map((field) => field.name) };
-  if (named.length > 1) {
-    const message = `${file}: ${named.length} columns are named ${quote(name)}: rename all but one`;
-    throw new ShortlistError('input_unsupported', message, details);
-  }
+  if (named.length > 1) throw ambiguous(file, name);
   const hint = didYouMean(name, details.columns);
   const message = `${file}: there is no column ${quote(name)} (${flag}); ${listColumns(fields)}${hint}`;
   throw new ShortlistError('column_missing', message, details);
+}
+
+function ambiguous(file: string, name: string): ShortlistError {
+  const message = `${file}: several columns are named ${quote(name)}: rename all but one`;
+  return new ShortlistError('input_unsupported', message, { file, column: name });
 }
 
 function wrongType(file: string, field: ArrowField, cannot: string, advice: string): ShortlistError {
@@ -178,6 +180,7 @@ export function locateColumns(
   return chosen.map((wanted) => {
     const position = fields.findIndex((field) => field.name === wanted.name);
     const found = fields[position];
+    if (fields.findLastIndex((field) => field.name === wanted.name) !== position) throw ambiguous(file, wanted.name);
     if (found !== undefined && isSameType(found.type, wanted.type)) return position;
     const here = found === undefined ? 'is not' : `has the type ${found.label}`;
     const message = `column ${quote(wanted.name)} ${here} in ${file}, and has the type ${wanted.label} in ${firstFile}: all files of an input need equal columns`;

@@ -119,7 +119,7 @@ async function readDataFiles(folder: string): Promise<string[] | null> {
 async function refuseRepeats(files: readonly string[]): Promise<void> {
   const seen = new Map<string, string>();
   for (const file of files) {
-    const real = await realpath(file);
+    const real = await realPath(file);
     const first = seen.get(real);
     if (first !== undefined) {
       const names = first === file ? file : `${first} and ${file}`;
@@ -127,6 +127,14 @@ async function refuseRepeats(files: readonly string[]): Promise<void> {
       throw new ShortlistError('usage', message, { file, first });
     }
     seen.set(real, file);
+  }
+}
+
+async function realPath(file: string): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch (error) {
+    throw ioError('read', file, error);
   }
 }
 

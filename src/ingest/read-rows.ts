@@ -232,7 +232,7 @@ class Pass {
       throw badRowsError(badRows, this.rowsRead, 'correct them, or leave them out with --on-bad-row skip');
     }
     if (this.builder.count === 0 || dim === null) throw this.noRows(badRows);
-    const hashes = await hashing.result();
+    const hashes = await this.awaitHashes(hashing);
     return {
       rows: this.builder.count,
       rowsRead: this.rowsRead,
@@ -241,6 +241,21 @@ class Pass {
       files: this.plan.files.map((file, position) => toSource(file, hashes[position]!)),
       badRows,
     };
+  }
+
+  /** Hashing may still run long after the last row. */
+  private async awaitHashes(hashing: HashRun): Promise<FileHash[]> {
+    const { signal } = this.options;
+    const stop = (): void => void hashing.stop();
+    signal?.addEventListener('abort', stop);
+    try {
+      return await hashing.result();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   private noRows(badRows: BadRows): ShortlistError {

@@ -1,4 +1,4 @@
-/** Where the row of an ordinal stands in the input, kept as runs of rows that follow each other: 12 bytes a run. */
+/** Where the row of an ordinal stands in the input, kept as runs of rows that follow each other: 24 bytes a run. */
 
 export class RowOrigins {
   private readonly ordinals: number[] = [];

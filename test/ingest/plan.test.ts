@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Field, RecordBatch, Schema, Struct, Table, makeData, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planIngest, type IngestOptions, type IngestPlan } from '../../src/ingest/plan.js';
 import { countIds, countVectors, types, writeArrow, type TestColumn } from './arrow-files.js';
@@ -124,6 +125,37 @@ describe('the vector column', () => {
     const wide: TestColumn = [types.vector(20_000), [Array.from({ length: 20_000 }, () => 1)]];
     const refused = plan({ id: [types.int64, [1n]], v: wide });
     await expect(refused).rejects.toMatchObject({ code: 'column_type', details: { dim: 20_000 } });
+  });
+});
+
+describe('columns of one name', () => {
+  /** A table has no two columns of one name in apache-arrow's interface, so the batch is put together by hand. */
+  const writeTwins = (name: string): string => {
+    const twin: TestColumn = [types.int32, [1, 2, 3]];
+    const columns = [id, vector, twin, twin];
+    const fields = ['id', 'v', 'twin', 'twin'].map((field, i) => new Field(field, columns[i]![0], true));
+    const children = columns.map(([type, values]) => vectorFromArray(values, type).data[0]!);
+    const data = makeData({ type: new Struct(fields), length: 3, nullCount: 0, children });
+    const path = join(folder, name);
+    writeFileSync(path, tableToIPC(new Table([new RecordBatch(new Schema(fields), data)]), 'file'));
+    return path;
+  };
+
+  it('are left out when all are wanted, and refused when named', async () => {
+    const path = writeTwins('a.arrow');
+    const planned = await planIngest({ paths: [path] });
+    expect(attributesOf(planned)).toEqual([]);
+    expect(planned.warnings).toHaveLength(2);
+    expect(planned.warnings[0]).toContain('another column has that name');
+    const refused = { code: 'input_unsupported', details: { column: 'twin' } };
+    await expect(planIngest({ paths: [path], attributes: ['twin'] })).rejects.toMatchObject(refused);
+    await expect(planIngest({ paths: [path], idColumn: 'twin' })).rejects.toMatchObject(refused);
+  });
+
+  it('are refused in a later file', async () => {
+    const first = write('a.arrow', { id, v: vector, twin: [types.int32, [1, 2, 3]] });
+    const paths = [first, writeTwins('b.arrow')];
+    await expect(planIngest({ paths })).rejects.toMatchObject({ code: 'input_unsupported' });
   });
 });
 

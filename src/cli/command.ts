@@ -34,10 +34,15 @@ export interface CommandResult {
   readonly exit?: number;
 }
 
+/** A command's work. A result of null prints nothing: the command has said all there is. */
+export type CommandRun<Options extends object> = (
+  context: CommandContext,
+  options: Options,
+  ...args: string[]
+) => Promise<CommandResult | null>;
+
 /** Makes a commander action of a function from context, arguments and options to a result. */
-export function action<Options extends object>(
-  run: (context: CommandContext, options: Options, ...args: string[]) => Promise<CommandResult | null>,
-): (...given: unknown[]) => Promise<void> {
+export function action<Options extends object>(run: CommandRun<Options>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();

@@ -62,7 +62,7 @@ export class Progress {
     const share = total > 0 ? Math.min(1, done / total) : 1;
     const left =
       done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : '';
-    const counts = `${formatCount(done)}/${formatCount(total)} ${unit}  ${formatCount(Math.round(rate))}/s  ${left}`;
+    const counts = `${formatCount(done)}/${formatCount(total)} ${unit}  ${formatRate(rate)}/s  ${left}`;
     const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
     if (this.stream.isTTY === true) {
       const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
@@ -78,6 +78,10 @@ export class Progress {
 
 export function formatCount(value: number): string {
   return value.toLocaleString('en-US');
+}
+
+function formatRate(rate: number): string {
+  return rate < 10 ? rate.toFixed(1) : formatCount(Math.round(rate));
 }
 
 export function formatDuration(seconds: number): string {

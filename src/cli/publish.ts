@@ -57,7 +57,7 @@ export function publishCommand(): Command {
 export function describePublished(index: string, { version, previous, gate }: Published, dryRun: boolean): string {
   const checks = gate.checks.map(
     (check) =>
-      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${check.value} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
+      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${formatShare(check.value)} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
   );
   const before = previous ?? 'nothing';
   const verdict = !gate.pass
@@ -66,4 +66,9 @@ export function describePublished(index: string, { version, previous, gate }: Pu
       ? `would publish ${index}@${version} (now: ${before})`
       : `published ${index}@${version} (before: ${before})`;
   return [...checks, verdict].join('\n');
+}
+
+/** A recall to four places, a count as it is. */
+function formatShare(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(4);
 }

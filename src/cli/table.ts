@@ -1,4 +1,7 @@
-/** Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. */
+/**
+ * Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. Cells come from data, so control
+ * characters are shown as dots: a title must not be able to steer the terminal.
+ */
 
 export interface TableColumn<Row> {
   readonly title: string;
@@ -7,7 +10,7 @@ export interface TableColumn<Row> {
 }
 
 export function formatTable<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): string {
-  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const cells = rows.map((row) => columns.map((column) => column.value(row).replace(CONTROL, '·')));
   const widths = columns.map((column, position) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[position]!))),
   );
@@ -26,7 +29,13 @@ function pad(value: string, width: number, align: 'left' | 'right'): string {
   return align === 'right' ? fill + value : value + fill;
 }
 
-/** Characters that a terminal draws; combining marks and surrogate halves do not count twice. */
+const CONTROL = /\p{Cc}/gu;
+const WIDE = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]/u;
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Columns that a terminal takes for the text. */
 function displayWidth(text: string): number {
-  return [...text.normalize('NFC')].length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  return width;
 }

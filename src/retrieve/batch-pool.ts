@@ -100,7 +100,10 @@ export class BatchPool {
   private take(thread: Worker, reply: BatchReply): void {
     const job = this.jobs[0];
     if (job === undefined || reply.batch !== job.batch) return;
-    if ('error' in reply) return job.reject(deserializeError(reply.error));
+    if ('error' in reply) {
+      job.reject(deserializeError(reply.error));
+      return;
+    }
     job.answers[reply.task] = reply.answers;
     job.done++;
     job.onProgress?.(job.done * TASK_QUERIES);

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
+import { makeVectors, publishVersion, temporaryFolder } from '../serve/fixture.js';
+
+const DIM = 8;
+const QUERIES = 200;
+const thrown = (code: string) => expect.objectContaining({ code }) as Error;
+
+describe('openIndex', () => {
+  const root = temporaryFolder();
+  let index: OpenIndex;
+  const queries = makeVectors(QUERIES, DIM, 99);
+  const queryAt = (position: number) => queries.subarray(position * DIM, (position + 1) * DIM);
+  beforeAll(async () => {
+    await publishVersion(root, 'items', { rows: 500, dim: DIM, shards: 2, textIds: true });
+    index = await openIndex(root, 'items', { threads: 2 });
+  });
+  afterAll(() => index.close());
+
+  it('a batch answers each query as a single search does, to the bit', async () => {
+    const singles = Array.from({ length: QUERIES }, (_, position) => index.search(queryAt(position), { k: 7 }));
+    expect(await index.searchBatch(queries, { k: 7 })).toEqual(singles);
+  });
+
+  it('an exact batch answers as exact single searches do', async () => {
+    const exact = await index.searchBatch(queries, { k: 7, exact: true });
+    expect(exact).toEqual(
+      Array.from({ length: QUERIES }, (_, position) => index.search(queryAt(position), { k: 7, exact: true })),
+    );
+  });
+
+  it('batches that overlap end in the order they came, each with its own answers', async () => {
+    const ended: number[] = [];
+    const batches = [1, 2, 3].map((k) => index.searchBatch(queries, { k }).then((answers) => (ended.push(k), answers)));
+    const answers = await Promise.all(batches);
+    expect(ended).toEqual([1, 2, 3]);
+    expect(answers.map((batch) => batch[0]!.ids.length)).toEqual([1, 2, 3]);
+  });
+
+  it('tells how far a batch is, and ends at its size', async () => {
+    const told: number[] = [];
+    await index.searchBatch(queries, { onProgress: (done, total) => told.push(done / total) });
+    expect(told.at(-1)).toBe(1);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+  });
+
+  it('an empty batch has no answers', async () => expect(await index.searchBatch(new Float32Array(0))).toEqual([]));
+
+  it('a bad vector fails the batch with its position, and the next batch works', async () => {
+    const bad = queries.slice();
+    bad[3 * DIM + 1] = NaN;
+    await expect(index.searchBatch(bad)).rejects.toMatchObject({ code: 'vector_not_finite', details: { position: 3 } });
+    await expect(index.searchBatch(queries.subarray(0, 3))).rejects.toThrow(thrown('dimension_mismatch'));
+    expect(await index.searchBatch(queries)).toHaveLength(QUERIES);
+  });
+
+  it('searches by id without the item itself, and has its vector and attributes', () => {
+    const answer = index.searchById('item-7', { k: 499 });
+    expect(answer.ids).toHaveLength(499);
+    expect(answer.ids).not.toContain('item-7');
+    expect(index.attributes('item-7', ['title', 'price'])).toEqual({ title: 'title "7" ü', price: 7.25 });
+    expect(Object.keys(index.attributes('item-5'))).toEqual(['title', 'price', 'generation']);
+    expect(index.attributes('item-5')['price']).toBeNull();
+    const vector = index.vector('item-7');
+    expect(vector.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 6);
+    expect(index.search(vector, { k: 1 }).ids).toEqual(['item-7']);
+  });
+
+  it('names what does not exist', async () => {
+    expect(() => index.searchById('nobody')).toThrow(thrown('unknown_id'));
+    await expect(openIndex(root, 'nothing')).rejects.toThrow(thrown('index_not_found'));
+    await expect(openIndex(root, 'items', { version: '20200101T000000Z-00000000' })).rejects.toThrow(
+      thrown('version_not_found'),
+    );
+  });
+});

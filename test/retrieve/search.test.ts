@@ -1,0 +1,203 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rawKernel, toScore } from '../../src/base/metric.js';
+import { ExactPool } from '../../src/engine/exact/exact-pool.js';
+import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
+import { checkQuery } from '../../src/retrieve/query.js';
+import { search, searchExact, type Answer, type SearchOptions } from '../../src/retrieve/search.js';
+import { buildVersion, makeVectors, temporaryFolder } from '../serve/fixture.js';
+
+const ROWS = 600;
+const DIM = 12;
+
+/** What an exact search must give, the slow way, by definition. */
+function reference(
+  version: LoadedVersion,
+  query: Float32Array,
+  options: SearchOptions,
+  self = -1,
+): { ordinals: number[]; scores: number[] } {
+  const { metric, dim, count } = version.manifest;
+  const excluded = new Set((options.excludeIds ?? []).map((id) => version.ordinalOf(id)));
+  const rows = Array.from({ length: count }, (_, ordinal) => ordinal)
+    .filter((ordinal) => ordinal !== self && !excluded.has(ordinal))
+    .map((ordinal) => ({
+      ordinal,
+      score: toScore(metric, rawKernel(metric)(query, 0, version.vectorOf(ordinal), 0, dim)),
+    }))
+    .sort((a, b) => b.score - a.score || a.ordinal - b.ordinal)
+    .slice(0, options.k)
+    .filter(({ score }) => score >= Math.fround(options.minScore ?? -Infinity));
+  return { ordinals: rows.map(({ ordinal }) => ordinal), scores: rows.map(({ score }) => score) };
+}
+
+const plain = ({ ordinals, scores }: Answer) => ({ ordinals: Array.from(ordinals), scores: Array.from(scores) });
+
+describe.each([
+  { metric: 'cosine', shards: 1 },
+  { metric: 'l2', shards: 1 },
+  { metric: 'ip', shards: 1 },
+  { metric: 'cosine', shards: 4 },
+  { metric: 'l2', shards: 16 },
+] as const)('search under $metric over $shards shards', ({ metric, shards }) => {
+  let version: LoadedVersion;
+  const pool = new ExactPool(2);
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    const built = await buildVersion(root, 'items', { rows: ROWS, dim: DIM, metric, shards, seed: 5 });
+    version = await loadVersion(root, 'items', built.version);
+  });
+  afterAll(async () => {
+    version.close();
+    await pool.close();
+  });
+
+  const request = fc.record({
+    seed: fc.integer({ min: 0, max: 1e6 }),
+    k: fc.integer({ min: 1, max: ROWS + 50 }),
+    excludeIds: fc.array(fc.integer({ min: 0, max: ROWS + 20 }).map(String), { maxLength: 40 }),
+    minScore: fc.option(fc.double({ min: -1, max: 1, noNaN: true }), { nil: undefined }),
+    self: fc.option(fc.integer({ min: 0, max: ROWS - 1 }), { nil: undefined }),
+  });
+
+  it('gives on the exact path what sorting all rows gives, synchronously and on threads', async () => {
+    await fc.assert(
+      fc.asyncProperty(request, async ({ seed, k, excludeIds, minScore, self }) => {
+        const query =
+          self === undefined ? checkQuery(version.manifest, makeVectors(1, DIM, seed)) : version.vectorOf(self);
+        const options = { k, excludeIds, minScore, exact: true };
+        const expected = reference(version, query, options, self);
+        const answer = search(version, query, options, self);
+        expect(plain(answer)).toEqual(expected);
+        expect(answer.quality.path).toBe('exact');
+        expect(answer.quality.ef).toBeNull();
+        const [threaded] = await searchExact(version, pool, query, 1, options, self === undefined ? [] : [self]);
+        expect(plain(threaded!)).toEqual(expected);
+        expect(threaded!.quality).toEqual(answer.quality);
+      }),
+      { seed: 41, numRuns: 60 },
+    );
+  });
+
+  it('finds by graph nearly what exact search finds, with the same scores to the bit and in the same order', () => {
+    let found = 0;
+    const queries = 50;
+    for (let seed = 0; seed < queries; seed++) {
+      const query = checkQuery(version.manifest, makeVectors(1, DIM, 1000 + seed));
+      const exact = plain(search(version, query, { k: 20, exact: true }));
+      const answer = search(version, query, { k: 20, ef: 200 });
+      expect(answer.quality).toMatchObject({
+        path: 'graph',
+        ef: 200,
+        selectivity: 1,
+        short: null,
+        shards: { total: shards, answered: shards },
+      });
+      const scores = new Map(exact.ordinals.map((ordinal, i) => [ordinal, exact.scores[i]]));
+      for (const [i, ordinal] of answer.ordinals.entries()) {
+        if (!scores.has(ordinal)) continue;
+        found++;
+        expect(answer.scores[i]).toBe(scores.get(ordinal));
+      }
+      const order = [...answer.ordinals.keys()].sort(
+        (a, b) => answer.scores[b]! - answer.scores[a]! || answer.ordinals[a]! - answer.ordinals[b]!,
+      );
+      expect(order).toEqual([...answer.ordinals.keys()]);
+    }
+    expect(found / (queries * 20)).toBeGreaterThan(0.98);
+  });
+
+  it('leaves excluded ids out and still returns k', () => {
+    const query = checkQuery(version.manifest, makeVectors(1, DIM, 77));
+    const first = search(version, query, { k: 30 });
+    const excludeIds = Array.from(first.ordinals, (ordinal) => version.ids.text(ordinal));
+    const second = search(version, query, { k: 30, excludeIds: [...excludeIds, 'no such id'] });
+    expect(second.ordinals).toHaveLength(30);
+    expect(second.ordinals.filter((ordinal) => first.ordinals.includes(ordinal))).toHaveLength(0);
+    expect(search(version, query, { k: 30 })).toEqual(first);
+  });
+});
+
+describe('why an answer is short', () => {
+  let version: LoadedVersion;
+  const query = Float32Array.of(1, 0, 0);
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    const built = await buildVersion(root, 'few', { rows: 10, dim: 3 });
+    version = await loadVersion(root, 'few', built.version);
+  });
+  afterAll(() => version.close());
+
+  it('corpus: there are fewer rows than k', () => {
+    expect(search(version, query, { k: 11 }).quality.short).toBe('corpus');
+    expect(search(version, query, { k: 10 }).quality.short).toBeNull();
+  });
+  it('corpus: the item itself is the one that is missing', () => {
+    const answer = search(version, version.vectorOf(3), { k: 10 }, 3);
+    expect(answer.ordinals).toHaveLength(9);
+    expect(answer.quality.short).toBe('corpus');
+  });
+  it('filter: exclusions leave fewer than k', () => {
+    expect(search(version, query, { k: 10, excludeIds: ['4'] }).quality.short).toBe('filter');
+  });
+  it('min_score: candidates fell below it, which is compared as float32', () => {
+    const all = search(version, query, { k: 10 });
+    const least = all.scores[4]!;
+    const cut = search(version, query, { k: 10, minScore: Number(least.toPrecision(9)) });
+    expect(cut.ordinals).toEqual(all.ordinals.subarray(0, 5));
+    expect(cut.quality.short).toBe('min_score');
+  });
+});
+
+describe('options out of range', () => {
+  let version: LoadedVersion;
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    const built = await buildVersion(root, 'few', { rows: 10, dim: 3 });
+    version = await loadVersion(root, 'few', built.version);
+  });
+  afterAll(() => version.close());
+  const query = Float32Array.of(1, 0, 0);
+
+  it.each([0, -1, 1.5, 10_001, NaN, 1e9])('k of %d is k_out_of_range', (k) => {
+    expect(() => search(version, query, { k })).toThrow(expect.objectContaining({ code: 'k_out_of_range' }));
+  });
+  it.each([0, 1.5, 10_001])('ef of %d is ef_out_of_range', (ef) => {
+    expect(() => search(version, query, { k: 1, ef })).toThrow(expect.objectContaining({ code: 'ef_out_of_range' }));
+  });
+  it('an ef below k is raised to k', () => expect(search(version, query, { k: 5, ef: 2 }).quality.ef).toBe(5));
+  it('without ef the default is max(200, 2k)', () => {
+    expect(search(version, query, { k: 5 }).quality.ef).toBe(200);
+    expect(search(version, query, { k: 300 }).quality.ef).toBe(600);
+  });
+});
+
+describe('checkQuery', () => {
+  const cosine = { dim: 3, metric: 'cosine' } as const;
+  it.each([
+    ['dimension_mismatch', [1, 2], cosine],
+    ['dimension_mismatch', [1, 2, 3, 4], cosine],
+    ['dimension_mismatch', [], cosine],
+    ['vector_not_finite', [1, NaN, 3], cosine],
+    ['vector_not_finite', [1, Infinity, 3], cosine],
+    ['vector_not_finite', [1, 1e39, 3], cosine],
+    ['vector_zero', [0, -0, 0], cosine],
+    ['vector_out_of_range', [0, 2e18, 0], { dim: 3, metric: 'l2' }],
+    ['vector_out_of_range', [0, -2e18, 0], { dim: 3, metric: 'ip' }],
+  ] as const)('%s for %j', (code, values, space) => {
+    expect(() => checkQuery(space, Float32Array.from(values))).toThrow(expect.objectContaining({ code }));
+  });
+  it('scales to unit length under cosine, whatever the magnitude, and leaves the caller’s vector alone', () => {
+    for (const scale of [1e-30, 1, 1e30]) {
+      const given = Float32Array.of(3 * scale, 0, 4 * scale);
+      const before = given.slice();
+      const query = checkQuery(cosine, given);
+      expect(query[0]).toBeCloseTo(0.6, 6);
+      expect(query[2]).toBeCloseTo(0.8, 6);
+      expect(given).toEqual(before);
+    }
+  });
+  it('takes zeros under l2 and ip', () => {
+    expect(checkQuery({ dim: 2, metric: 'l2' }, new Float32Array(2))).toEqual(new Float32Array(2));
+  });
+});

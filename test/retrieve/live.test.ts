@@ -2,7 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveIndexes } from '../../src/retrieve/live.js';
 import { search } from '../../src/retrieve/search.js';
-import { buildVersion, temporaryFolder } from '../serve/fixture.js';
+import { buildVersion, temporaryFolder } from '../indexes.js';
 
 const GRACE_MS = 150;
 const query = Float32Array.of(1, 0, 0, 0);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
-import { makeVectors, publishVersion, temporaryFolder } from '../serve/fixture.js';
+import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 
 const DIM = 8;
 const QUERIES = 200;

@@ -5,7 +5,7 @@ import { ExactPool } from '../../src/engine/exact/exact-pool.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import { checkQuery } from '../../src/retrieve/query.js';
 import { search, searchExact, type Answer, type SearchOptions } from '../../src/retrieve/search.js';
-import { buildVersion, makeVectors, temporaryFolder } from '../serve/fixture.js';
+import { buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
 const ROWS = 600;
 const DIM = 12;

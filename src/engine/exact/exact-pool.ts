@@ -115,28 +115,28 @@ export class ExactPool {
 
   /** Gives tasks to threads until there are no more tasks or the threads have enough. */
   private handOut(): void {
-    for (;;) {
-      const thread = this.freeThread();
-      if (thread === undefined) return;
+    while (this.hasRoom()) {
       const next = this.takeTask();
       if (next === undefined) return;
+      const { worker, assigned } = this.freeThread();
       next.call.pending++;
-      thread.assigned.set(this.nextId, next);
-      thread.worker.ref();
-      thread.worker.postMessage({ id: this.nextId++, task: next.task } satisfies PoolRequest);
+      assigned.set(this.nextId, next);
+      worker.ref();
+      worker.postMessage({ id: this.nextId++, task: next.task } satisfies PoolRequest);
     }
   }
 
-  /** An idle thread, else a new one while there may be more, else one with room for another task. */
-  private freeThread(): Thread | undefined {
-    if (this.queue.length === 0) return undefined;
-    let least: Thread | undefined;
-    for (const thread of this.threads) {
-      if (least === undefined || thread.assigned.size < least.assigned.size) least = thread;
-    }
-    if (least?.assigned.size === 0) return least;
-    if (this.threads.size < this.size) return this.startThread();
-    return least !== undefined && least.assigned.size < TASKS_PER_THREAD ? least : undefined;
+  private hasRoom(): boolean {
+    if (this.threads.size < this.size) return true;
+    for (const { assigned } of this.threads) if (assigned.size < TASKS_PER_THREAD) return true;
+    return false;
+  }
+
+  /** An idle thread, else a new one where there may be more, else the one with the fewest tasks. */
+  private freeThread(): Thread {
+    const [first] = [...this.threads].sort((a, b) => a.assigned.size - b.assigned.size);
+    if (first !== undefined && (first.assigned.size === 0 || this.threads.size === this.size)) return first;
+    return this.startThread();
   }
 
   /** The next task of the call whose turn it is. Calls without another task leave the queue. */
@@ -153,12 +153,12 @@ export class ExactPool {
   }
 
   private startThread(): Thread {
-    const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { name: 'exact' });
+    const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { name: 'exact', execArgv: [] });
     const thread: Thread = { worker, assigned: new Map(), failure: undefined };
-    worker.unref();
     worker.on('message', (reply: PoolReply) => this.takeReply(thread, reply));
     worker.on('error', (error) => (thread.failure = error));
     worker.on('exit', (code) => this.replaceThread(thread, code));
+    worker.unref(); // after the listeners: adding one refs the thread again
     this.threads.add(thread);
     return thread;
   }

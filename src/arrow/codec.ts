@@ -9,7 +9,7 @@ import { ShortlistError } from '../base/errors.js';
 import { corrupt } from './fault.js';
 import { measureLz4Frame } from './lz4-frame.js';
 import type { Codec } from './message.js';
-import { measureZstdFrame } from './zstd-frame.js';
+import { decodeZstdFrame, measureZstdFrame } from './zstd-frame.js';
 
 export async function decompress(codec: Codec, bytes: Uint8Array, length: number): Promise<Uint8Array> {
   return codec === 'lz4' ? decompressLz4(bytes, length) : decompressZstd(bytes, length);
@@ -33,7 +33,7 @@ async function loadLz4(): Promise<typeof Lz4> {
 
 type ZlibZstd = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 
-/** Node's own zstd (from 22.15): off the main thread, and three times as fast as fzstd. */
+/** Node's own zstd (from 22.15): off the main thread, and faster than ours. */
 const nodeZstd: ZlibZstd | null =
   'zstdDecompress' in zlib ? (promisify(zlib.zstdDecompress as never) as unknown as ZlibZstd) : null;
 
@@ -45,12 +45,9 @@ async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8A
   if (nodeZstd !== null) {
     return checkContent(await nodeZstd(frame, { maxOutputLength: Math.max(1, length) }).catch(damaged), length);
   }
-  const { decompress: decompressFrame } = await import('fzstd');
-  try {
-    return checkContent(decompressFrame(frame, new Uint8Array(length)), length);
-  } catch (error) {
-    return damaged(error);
-  }
+  const content = new Uint8Array(length);
+  decodeZstdFrame(frame, content);
+  return content;
 }
 
 function checkLength(actual: number, declared: number): void {

@@ -1,7 +1,12 @@
 /**
- * The Zstandard frame format (RFC 8878), as far as needed to bound a frame's contents before they are decompressed.
+ * The Zstandard frame format (RFC 8878, 3.1): its header, and the blocks that it consists of.
+ *
+ * `measureZstdFrame` bounds what a frame unfolds to before memory is taken for it; `decodeZstdFrame` decompresses it where
+ * Node has no zstd of its own (before 22.15). Unlike the decoders on npm it bounds the work that a hostile block can
+ * cause, checks every match distance, and knows how much it has written: a short frame is an error, not zeros.
  */
 import { corrupt } from './fault.js';
+import { decodeBlock, newBlockState } from './zstd-block.js';
 
 const MAGIC = 0xfd2fb528;
 /** No block unfolds to more (RFC 8878, 3.1.1.2.4). */
@@ -17,26 +22,60 @@ export interface ZstdExtent {
 }
 
 export function measureZstdFrame(bytes: Uint8Array): ZstdExtent {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  try {
-    return measure(view);
-  } catch (error) {
-    if (error instanceof RangeError) throw corrupt('a Zstandard frame is cut short');
-    throw error;
+  const header = readHeader(bytes);
+  let end = header.end;
+  let maxContentBytes = 0;
+  for (let isLast = false; !isLast;) {
+    const block = readBlock(bytes, end);
+    maxContentBytes += block.type === BLOCK.compressed ? MAX_BLOCK_BYTES : block.size;
+    ({ end, isLast } = block);
   }
+  end += header.checksumBytes;
+  if (end > bytes.length) throw cutShort();
+  return { end, contentBytes: header.contentBytes, maxContentBytes };
 }
 
-function measure(view: DataView): ZstdExtent {
-  if (view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is no Zstandard frame');
+/**
+ * @param bytes one frame, measured before; its checksum is not looked at
+ * @param target as long as the contents are to be
+ */
+export function decodeZstdFrame(bytes: Uint8Array, target: Uint8Array): void {
+  const state = newBlockState();
+  let from = readHeader(bytes).end;
+  let to = 0;
+  for (let isLast = false; !isLast;) {
+    const block = readBlock(bytes, from);
+    if (block.type === BLOCK.compressed) {
+      to = decodeBlock(bytes.subarray(block.start, block.end), state, target, to);
+    } else {
+      if (to + block.size > target.length) throw corrupt('a Zstandard frame unfolds to more than it declares');
+      if (block.type === BLOCK.raw) target.set(bytes.subarray(block.start, block.end), to);
+      else target.fill(bytes[block.start]!, to, to + block.size);
+      to += block.size;
+    }
+    from = block.end;
+    isLast = block.isLast;
+  }
+  if (to !== target.length) throw corrupt(`a Zstandard frame unfolds to ${to} bytes and declares ${target.length}`);
+}
+
+interface FrameHeader {
+  readonly end: number;
+  readonly contentBytes: number | null;
+  readonly checksumBytes: number;
+}
+
+function readHeader(bytes: Uint8Array): FrameHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 6 || view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is no Zstandard frame');
   const flags = view.getUint8(4);
   if ((flags & 0x0b) !== 0) throw corrupt('a Zstandard frame needs a dictionary or sets reserved bits');
   const singleSegment = (flags & 0x20) !== 0;
   const sizeAt = singleSegment ? 5 : 6;
   const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][flags >> 6]!;
-  const blocks = measureBlocks(view, sizeAt + sizeBytes);
-  const end = blocks.end + (flags & 0x04 ? 4 : 0);
-  if (end > view.byteLength) throw corrupt('a Zstandard frame is cut short');
-  return { end, contentBytes: readContentSize(view, sizeAt, sizeBytes), maxContentBytes: blocks.maxContentBytes };
+  const end = sizeAt + sizeBytes;
+  if (end > bytes.length) throw cutShort();
+  return { end, contentBytes: readContentSize(view, sizeAt, sizeBytes), checksumBytes: (flags & 0x04) !== 0 ? 4 : 0 };
 }
 
 function readContentSize(view: DataView, at: number, bytes: number): number | null {
@@ -46,17 +85,29 @@ function readContentSize(view: DataView, at: number, bytes: number): number | nu
   return bytes === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
 }
 
-function measureBlocks(view: DataView, start: number): { end: number; maxContentBytes: number } {
-  let at = start;
-  let maxContentBytes = 0;
-  for (let isLast = false; !isLast;) {
-    const header = view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
-    isLast = (header & 1) !== 0;
-    const type = (header >> 1) & 3;
-    const size = header >> 3;
-    if (type === 3) throw corrupt('a Zstandard frame has a block of a reserved type');
-    maxContentBytes += type === 2 ? MAX_BLOCK_BYTES : size;
-    at += 3 + (type === 1 ? 1 : size);
-  }
-  return { end: at, maxContentBytes };
+interface Block {
+  readonly type: number;
+  readonly isLast: boolean;
+  readonly size: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+const BLOCK_HEADER_BYTES = 3;
+const BLOCK = { raw: 0, run: 1, compressed: 2 } as const;
+
+function readBlock(bytes: Uint8Array, at: number): Block {
+  const start = at + BLOCK_HEADER_BYTES;
+  if (start > bytes.length) throw cutShort();
+  const header = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+  const type = (header >> 1) & 3;
+  const size = header >> 3;
+  const end = start + (type === BLOCK.run ? 1 : size);
+  if (type > BLOCK.compressed || size > MAX_BLOCK_BYTES) throw corrupt('a Zstandard frame has an impossible block');
+  if (end > bytes.length) throw cutShort();
+  return { type, isLast: (header & 1) !== 0, size, start, end };
+}
+
+function cutShort(): Error {
+  return corrupt('a Zstandard frame is cut short');
 }

@@ -46,17 +46,27 @@ export async function removeFileDurably(path: string, files: FileSystem): Promis
 
 /** Makes the directory and its missing parents. Each is made durable in its parent. */
 export async function ensureDirectory(path: string, files: FileSystem): Promise<void> {
+  const parent = dirname(path);
   try {
-    await files.makeDirectory(path);
+    if (!(await makeIfAbsent(path, files))) return;
   } catch (error) {
-    if (errnoIn(error) === 'EEXIST') return;
-    const parent = dirname(path);
     if (!isMissing(error) || parent === path) throw error;
     await ensureDirectory(parent, files);
-    await ensureDirectory(path, files);
-    return;
+    // Once more only: there are places, such as /proc, where a directory cannot be made though its parent exists.
+    if (!(await makeIfAbsent(path, files))) return;
   }
-  await files.syncDirectory(dirname(path));
+  await files.syncDirectory(parent);
+}
+
+/** @returns whether the directory is new */
+async function makeIfAbsent(path: string, files: FileSystem): Promise<boolean> {
+  try {
+    await files.makeDirectory(path);
+    return true;
+  } catch (error) {
+    if (errnoIn(error) === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** Removes a file or a whole directory. What another process removes meanwhile is fine. */

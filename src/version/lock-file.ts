@@ -17,55 +17,53 @@ import { sealJson, unsealJson } from './sealed-json.js';
 /** `build` is held while a version is built, `publish` only while CURRENT, HISTORY, aliases or versions change hands. */
 export type LockKind = 'build' | 'publish';
 
-/** What a claim says of its owner. */
+/** What a claim says of its owner, for as long as it lasts. */
 export interface Claim {
-  readonly state: 'held' | 'released';
   readonly owner: ProcessIdentity;
   /** Tells the claims of one process apart. */
   readonly token: string;
   /** The command that holds the lock, for people. */
   readonly command: string;
   readonly since: string;
-  /** Grows with every heartbeat. */
-  readonly beat: number;
 }
 
-export const MAX_CLAIM_BYTES = 64 * 1024;
-
-/** The heartbeat is written in place, so every text of a claim has the same length. 10^12 beats of 3 s are 95,000 years. */
-const BEAT_DIGITS = 12;
-const STATE_WIDTH = 'released'.length;
+/** Longest claim: a command of 500 characters takes at most 3 KB. */
+const MAX_CLAIM_BYTES = 16 * 1024;
 
 export function newClaim(owner: ProcessIdentity, command: string, now: Date): Claim {
-  return { state: 'held', owner, token: randomUUID(), command, since: now.toISOString(), beat: 0 };
+  return { owner, token: randomUUID(), command, since: now.toISOString() };
 }
 
 export function claimPath(directory: string, kind: LockKind, generation: number): string {
   return join(directory, `${kind}.${generation}`);
 }
 
-export function encodeClaim(claim: Claim): Uint8Array {
-  const { owner } = claim;
-  return Buffer.from(
-    sealJson({
-      format: 1,
-      state: claim.state.padEnd(STATE_WIDTH),
-      host: owner.host,
-      boot_id: owner.bootId,
-      pid_namespace: owner.pidNamespace,
-      pid: owner.pid,
-      started: owner.started,
-      token: claim.token,
-      command: claim.command,
-      since: claim.since,
-      beat: String(claim.beat).padStart(BEAT_DIGITS, '0'),
-    }),
-  );
+/**
+ * The text of a claim is a sealed document and then one line of fixed length: a heartbeat counter, or `released`. Only that
+ * line is ever written again, in place, so that a torn write leaves the owner readable.
+ */
+function encodeClaim(claim: Claim): Uint8Array {
+  const { owner, token, command, since } = claim;
+  const { host, bootId: boot_id, pidNamespace: pid_namespace, pid, started } = owner;
+  return Buffer.from(sealJson({ format: 1, host, boot_id, pid_namespace, pid, started, token, command, since }));
 }
 
-/** The claim in these bytes; null while its owner is in the middle of writing it, or where it is damaged. */
+/** 10^12 heartbeats of 3 s are 95,000 years. */
+const COUNTER_DIGITS = 12;
+const STATUS_BYTES = COUNTER_DIGITS + 1;
+
+function encodeStatus(beat: number | 'released'): Uint8Array {
+  const text = beat === 'released' ? beat.padEnd(COUNTER_DIGITS) : String(beat).padStart(COUNTER_DIGITS, '0');
+  return Buffer.from(`${text}\n`);
+}
+
+export function isReleased(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(-STATUS_BYTES), encodeStatus('released')) === 0;
+}
+
+/** The claim in these bytes; null where they are damaged. */
 export function decodeClaim(bytes: Uint8Array): Claim | null {
-  const document = unsealJson(bytes);
+  const document = unsealJson(bytes.subarray(0, -STATUS_BYTES));
   if (document === null) return null;
   try {
     return checkClaim(new Fields(document));
@@ -77,7 +75,6 @@ export function decodeClaim(bytes: Uint8Array): Claim | null {
 
 function checkClaim(fields: Fields): Claim {
   return {
-    state: fields.text('state').trim() === 'released' ? 'released' : 'held',
     owner: {
       host: fields.text('host'),
       bootId: fields.textOrNull('boot_id'),
@@ -88,8 +85,40 @@ function checkClaim(fields: Fields): Claim {
     token: fields.text('token'),
     command: fields.text('command'),
     since: fields.instant('since'),
-    beat: Number(fields.text('beat', /^\d{12}$/)),
   };
+}
+
+/** A claim that was won: its file stays open, so that its owner writes to its own claim and never to a later one. */
+export class ClaimFile {
+  private readonly file: OpenFile;
+  private readonly statusAt: number;
+  private beats = 0;
+  /** Writes come one after the other. */
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(file: OpenFile, statusAt: number) {
+    this.file = file;
+    this.statusAt = statusAt;
+  }
+
+  beat(): Promise<void> {
+    return this.write(encodeStatus(++this.beats));
+  }
+
+  async release(): Promise<void> {
+    await attempt(this.write(encodeStatus('released')));
+    await attempt(this.file.close());
+  }
+
+  private write(status: Uint8Array): Promise<void> {
+    const written = this.writing.then(async () => {
+      await this.file.writeAt(status, this.statusAt);
+      // Network file systems keep writes to themselves until they are synced.
+      await this.file.sync();
+    });
+    this.writing = written.catch(() => undefined);
+    return written;
+  }
 }
 
 /** Generations that have a claim, ascending. */
@@ -99,14 +128,14 @@ export async function listGenerations(directory: string, kind: LockKind, files: 
   return found.filter((generation) => Number.isSafeInteger(generation) && generation > 0).sort((a, b) => a - b);
 }
 
-/** The bytes of a claim, or null where a later one has removed it. */
+/** The bytes of a claim with its status, or null where a later one has removed it. */
 export function readClaim(path: string, files: FileSystem): Promise<Uint8Array | null> {
   return readSmallFile(path, MAX_CLAIM_BYTES, files);
 }
 
 /**
  * Makes the claim of one generation, which must be higher than any that was seen.
- * @returns the claim's file, open for its heartbeat; null where another claimant was faster
+ * @returns null where another claimant was faster
  */
 export async function makeClaim(
   directory: string,
@@ -114,19 +143,22 @@ export async function makeClaim(
   generation: number,
   claim: Claim,
   files: FileSystem,
-): Promise<OpenFile | null> {
+): Promise<ClaimFile | null> {
   const temporary = join(directory, temporaryName());
   const file = await files.open(temporary, 'create');
   let won = false;
   try {
-    await file.writeAt(encodeClaim(claim), 0);
+    const text = encodeClaim(claim);
+    await file.write(Buffer.concat([text, encodeStatus(0)]));
+    // Whole before it is seen, on other machines too.
+    await file.sync();
     const path = claimPath(directory, kind, generation);
     won = (await linkClaim(temporary, path, files)) && (await keepIfHighest(directory, kind, generation, files));
+    return won ? new ClaimFile(file, text.length) : null;
   } finally {
     await attempt(files.removeFile(temporary));
     if (!won) await attempt(file.close());
   }
-  return won ? file : null;
 }
 
 async function linkClaim(from: string, to: string, files: FileSystem): Promise<boolean> {

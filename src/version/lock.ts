@@ -16,9 +16,9 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ShortlistError } from '../base/errors.js';
 import { attempt, ensureDirectory } from './durable.js';
-import { errnoIn, nodeFiles, type FileSystem, type OpenFile } from './files.js';
-import { ageOnDisk, claimPath, decodeClaim, encodeClaim, listGenerations, makeClaim, newClaim, readClaim, sweepClaims, type Claim, type LockKind } from './lock-file.js'; // prettier-ignore
-import { indexPath, locksPath } from './paths.js';
+import { errnoIn, nodeFiles, type FileSystem } from './files.js';
+import { ageOnDisk, claimPath, decodeClaim, isReleased, listGenerations, makeClaim, newClaim, readClaim, sweepClaims, type Claim, type ClaimFile, type LockKind } from './lock-file.js'; // prettier-ignore
+import { checkName, indexPath, locksPath } from './paths.js';
 import { currentProcess, livenessOf, type ProcessIdentity } from './process-identity.js';
 
 export type { LockKind } from './lock-file.js';
@@ -61,6 +61,7 @@ export async function withLock<T>(
   options: LockOptions = {},
 ): Promise<T> {
   const files = options.files ?? nodeFiles;
+  checkName('index', index);
   await prepare(root, index, files);
   const held = await acquire({ root, index, kind, command, options, files });
   try {
@@ -107,7 +108,7 @@ async function acquire(request: Request): Promise<HeldLock> {
     if (watch === null || isFree(watch, owner, timing)) {
       const claim = newClaim(owner, shorten(request.command), new Date());
       const file = await makeClaim(directory, kind, top + 1, claim, files);
-      if (file !== null) return hold(request, directory, top + 1, claim, file, timing);
+      if (file !== null) return hold(request, directory, top + 1, file, timing);
     } else if (performance.now() > giveUpAt && !isSuspect(watch, timing)) {
       throw busy(request, watch.claim, timing);
     }
@@ -145,7 +146,7 @@ async function look(
 
 function isFree(watch: Watch, self: ProcessIdentity, timing: LockTiming): boolean {
   const { claim } = watch;
-  if (claim?.state === 'released') return true;
+  if (isReleased(watch.bytes)) return true;
   if (claim !== null && livenessOf(claim.owner, self) === 'gone') return true;
   const unchangedMs = performance.now() - watch.since;
   return unchangedMs >= timing.confirmMs && watch.ageMs + unchangedMs >= timing.staleMs;
@@ -160,11 +161,10 @@ async function hold(
   request: Request,
   directory: string,
   generation: number,
-  claim: Claim,
-  file: OpenFile,
+  claim: ClaimFile,
   timing: LockTiming,
 ): Promise<HeldLock> {
-  const held = new HeldLock(request, directory, generation, claim, file, timing);
+  const held = new HeldLock(request, directory, generation, claim, timing);
   await attempt(sweepClaims(directory, request.kind, generation, timing.staleMs, request.files));
   return held;
 }
@@ -173,27 +173,16 @@ class HeldLock implements Lock {
   private readonly request: Request;
   private readonly directory: string;
   private readonly generation: number;
-  private readonly file: OpenFile;
+  private readonly claim: ClaimFile;
   private readonly timing: LockTiming;
   private readonly timer: NodeJS.Timeout;
-  private claim: Claim;
   private lastBeatAt = performance.now();
-  /** Writes to the claim come one after the other. */
-  private writing: Promise<void> = Promise.resolve();
 
-  constructor(
-    request: Request,
-    directory: string,
-    generation: number,
-    claim: Claim,
-    file: OpenFile,
-    timing: LockTiming,
-  ) {
+  constructor(request: Request, directory: string, generation: number, claim: ClaimFile, timing: LockTiming) {
     this.request = request;
     this.directory = directory;
     this.generation = generation;
     this.claim = claim;
-    this.file = file;
     this.timing = timing;
     this.timer = setInterval(() => void attempt(this.beat()), timing.heartbeatMs);
     this.timer.unref();
@@ -207,8 +196,7 @@ class HeldLock implements Lock {
     const { kind, index, files } = this.request;
     const top = (await listGenerations(this.directory, kind, files)).at(-1) ?? 0;
     if (top === this.generation) return;
-    const path = claimPath(this.directory, kind, top);
-    const bytes = top === 0 ? null : await readClaim(path, files);
+    const bytes = top === 0 ? null : await readClaim(claimPath(this.directory, kind, top), files);
     const winner = describe(bytes === null ? null : decodeClaim(bytes));
     const message = `the ${kind} lock of index '${index}' was taken over by ${winner}, since this process was silent for too long; run it again`;
     throw new ShortlistError('index_busy', message, { index, lock: kind });
@@ -216,26 +204,12 @@ class HeldLock implements Lock {
 
   async release(): Promise<void> {
     clearInterval(this.timer);
-    this.claim = { ...this.claim, state: 'released' };
-    await attempt(this.write());
-    await attempt(this.file.close());
+    await this.claim.release();
   }
 
   private async beat(): Promise<void> {
-    this.claim = { ...this.claim, beat: this.claim.beat + 1 };
-    await this.write();
+    await this.claim.beat();
     this.lastBeatAt = performance.now();
-  }
-
-  private write(): Promise<void> {
-    const bytes = encodeClaim(this.claim);
-    const written = this.writing.then(async () => {
-      await this.file.writeAt(bytes, 0);
-      // Network file systems keep writes to themselves until they are synced.
-      await this.file.sync();
-    });
-    this.writing = written.catch(() => undefined);
-    return written;
   }
 }
 

@@ -4,7 +4,7 @@
  * Takes names; gives what was and what is. CURRENT is the one commit point: everything before it can be lost without a
  * trace, everything after it is repaired from it. The gate is the caller's; its verdict is stored before CURRENT moves.
  */
-import { ShortlistError } from '../base/errors.js';
+import { EXIT, ShortlistError } from '../base/errors.js';
 import { resolveVersion } from './catalog.js';
 import { changeIndex, type Change, type ChangeOptions } from './change.js';
 import { ensureDirectory, removeFileDurably } from './durable.js';
@@ -138,7 +138,7 @@ async function findPrevious(
 }
 
 function unlessCorrupt(error: unknown): null {
-  if (error instanceof ShortlistError && error.exit === 66) return null;
+  if (error instanceof ShortlistError && error.exit === EXIT.badIndex) return null;
   throw error;
 }
 

@@ -40,6 +40,11 @@ export class SectionFile {
     return this.find(name).bytes;
   }
 
+  /** Where a section starts in the file. */
+  offset(name: string): number {
+    return this.find(name).offset;
+  }
+
   /** The whole section. Memory of more than 4 GiB is seen by views of wider elements, such as Float32Array. */
   async read(name: string): Promise<SharedArrayBuffer> {
     const { offset, bytes } = this.find(name);

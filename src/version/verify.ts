@@ -1,0 +1,107 @@
+/**
+ * Everything that can be wrong with a version's files, found and listed instead of thrown: names, sizes and digests, then
+ * the structures, which must agree with each other. Graphs are their engine's to check.
+ */
+import { join } from 'node:path';
+import { EXIT, ShortlistError } from '../base/errors.js';
+import { shardOf } from '../base/hash.js';
+import type { IdTable } from '../base/id-table.js';
+import { readAttributes } from './attribute-store.js';
+import { nodeFiles, type FileSystem } from './files.js';
+import { readManifest } from './manifest.js';
+import { ATTRIBUTES_FILE, IDS_FILE, shardFile, versionPath } from './paths.js';
+import { fileCorrupt, SectionFile } from './section-file.js';
+import { findFileProblems, readIds, readShard, type OpenVersionOptions, type VersionFiles } from './version-reader.js';
+
+/** No problems: the version is sound. Fails only where the problem is not the version's, such as `io_error`. */
+export async function findVersionProblems(
+  root: string,
+  index: string,
+  version: string,
+  options: OpenVersionOptions = {},
+): Promise<ShortlistError[]> {
+  const files = options.files ?? nodeFiles;
+  const problems: ShortlistError[] = [];
+  const manifest = await collect(problems, () => readManifest(root, index, version, files));
+  if (manifest === undefined) return problems;
+  const directory = versionPath(root, index, version);
+  for await (const problem of findFileProblems(directory, manifest, options)) problems.push(problem);
+  // The structures of a file that is damaged already would only say so again, less clearly.
+  const damaged = new Set(problems.map((problem) => problem.details['file']));
+  const isSound = (name: string): boolean => !damaged.has(join(directory, name));
+  await checkStructures({ directory, manifest }, isSound, problems, files);
+  return problems;
+}
+
+async function checkStructures(
+  version: VersionFiles,
+  isSound: (name: string) => boolean,
+  problems: ShortlistError[],
+  files: FileSystem,
+): Promise<void> {
+  const { manifest } = version;
+  const ids = isSound(IDS_FILE) ? await collect(problems, () => readSoundIds(version, files)) : undefined;
+  const owners = new Uint8Array(manifest.count);
+  const shards = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(shardFile(shard)));
+  for (const shard of shards) await collect(problems, () => checkShard(version, shard, owners, ids, files));
+  if (shards.length === manifest.shards.length) await collect(problems, () => requireOwners(version, owners));
+  if (manifest.attributes.every(() => isSound(ATTRIBUTES_FILE))) {
+    await collect(problems, () => readAttributes(version));
+  }
+}
+
+async function readSoundIds(version: VersionFiles, files: FileSystem): Promise<IdTable> {
+  const path = join(version.directory, IDS_FILE);
+  await requireDigests(path, 'ids', files);
+  const ids = await readIds(version, files);
+  const problem = ids.indexProblem();
+  if (problem !== null) throw fileCorrupt(path, `is damaged: ${problem}`);
+  return ids;
+}
+
+/** Marks the ordinals of the shard, each of which must belong there by its id and to no other shard. */
+async function checkShard(
+  version: VersionFiles,
+  shard: number,
+  owners: Uint8Array,
+  ids: IdTable | undefined,
+  files: FileSystem,
+): Promise<void> {
+  const path = join(version.directory, shardFile(shard));
+  const shards = version.manifest.shards.length;
+  await requireDigests(path, 'shard', files);
+  const { ordinals } = await readShard(version, shard, files);
+  for (const ordinal of ordinals) {
+    if (owners[ordinal] !== 0) throw fileCorrupt(path, `has the ordinal ${ordinal}, which another shard has too`);
+    owners[ordinal] = 1;
+    if (ids !== undefined && shardOf(ids.hash(ordinal), shards) !== shard) {
+      throw fileCorrupt(path, `has the id ${ids.text(ordinal)}, which belongs to another shard`);
+    }
+  }
+}
+
+function requireOwners({ directory }: VersionFiles, owners: Uint8Array): Promise<void> {
+  const lost = owners.indexOf(0);
+  if (lost === -1) return Promise.resolve();
+  throw fileCorrupt(join(directory, shardFile(0)), `and the other shards lack the ordinal ${lost}`);
+}
+
+function requireDigests(path: string, kind: 'ids' | 'shard', files: FileSystem): Promise<void> {
+  return SectionFile.use(path, kind, files, async (file) => {
+    const [problem] = await file.digestProblems();
+    if (problem !== undefined) throw fileCorrupt(path, problem);
+  });
+}
+
+const ABOUT_THE_VERSION = EXIT.badIndex;
+
+/** Runs a check; what it finds wrong with the version is collected, anything else is thrown. */
+async function collect<T>(problems: ShortlistError[], check: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof ShortlistError) || error.exit !== ABOUT_THE_VERSION) throw error;
+    problems.push(error);
+    return undefined;
+  }
+}

@@ -20,7 +20,7 @@ import { probeShard } from '../retrieve/probe.js';
 import { openShard } from '../retrieve/shards.js';
 import { attempt } from '../version/durable.js';
 import { nodeFiles, type FileSystem } from '../version/files.js';
-import { withLock, type Lock } from '../version/lock.js';
+import { withLock, type Lock, type LockOptions } from '../version/lock.js';
 import { versionBytes, type Manifest, type ManifestDraft } from '../version/manifest.js';
 import { indexPath } from '../version/paths.js';
 import { SectionFile } from '../version/section-file.js';
@@ -58,6 +58,8 @@ export interface BuildOptions {
   /** For tests. */
   readonly files?: FileSystem | undefined;
   readonly now?: (() => Date) | undefined;
+  /** How the build lock is claimed. */
+  readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
 }
 
 export interface BuildResult {
@@ -74,7 +76,7 @@ export function buildIndex(options: BuildOptions): Promise<BuildResult> {
   const { root, index, signal } = options;
   const files = options.files ?? nodeFiles;
   const work = (lock: Lock): Promise<BuildResult> => new Build(options, files, lock).run();
-  return withLock(root, index, 'build', `shortlist build ${index}`, work, { files, signal });
+  return withLock(root, index, 'build', `shortlist build ${index}`, work, { ...options.lock, files, signal });
 }
 
 class Build {
@@ -94,14 +96,27 @@ class Build {
     const { root, index, shards, now, rejectsPath } = this.options;
     const plan = await this.timed('plan', () => this.plan());
     const { attributes } = plan;
-    const writer = await VersionWriter.create({ root, index, shards, attributes, lock: this.lock, files: this.files, now });
+    const writer = await VersionWriter.create({
+      root,
+      index,
+      shards,
+      attributes,
+      lock: this.lock,
+      files: this.files,
+      now,
+    });
     const rejects = new RejectsFile(root, index, rejectsPath, this.files);
     try {
       const report = await this.timed('ingest', () => this.ingest(plan, writer, rejects));
       await this.timed('graph', () => this.buildGraphs(plan, report, writer));
       await this.timed('probe', () => this.probe(report, writer));
       const manifest = await writer.seal(this.draft(plan, report), this.progress('seal', 'bytes'));
-      return { manifest, bytes: versionBytes(manifest), seconds: this.seconds(), rejectsPath: await rejects.keep(manifest.version) };
+      return {
+        manifest,
+        bytes: versionBytes(manifest),
+        seconds: this.seconds(),
+        rejectsPath: await rejects.keep(manifest.version),
+      };
     } catch (error) {
       await attempt(writer.abort());
       await rejects.abort();
@@ -126,7 +141,11 @@ class Build {
   /** Before the first row is read, by what the files promise. Where vectors vary in length their dimension is not known yet. */
   private async requireRoom(plan: IngestPlan, dim: number): Promise<void> {
     const { shards, root, index } = this.options;
-    const size = this.sizeOf(plan, dim, Array.from({ length: shards }, () => Math.ceil(plan.rows / shards)));
+    const size = this.sizeOf(
+      plan,
+      dim,
+      Array.from({ length: shards }, () => Math.ceil(plan.rows / shards)),
+    );
     this.requireMemory(size);
     const sourceBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
     requireDisk(estimateDiskBytes(size, sourceBytes), await this.files.freeBytes(indexPath(root, index)), root);
@@ -145,7 +164,13 @@ class Build {
     const { metric, onBadRow, signal } = this.options;
     const { onProgress } = this.progress('ingest', 'rows');
     const onRejects = (lines: string): Promise<void> => rejects.write(lines);
-    const reading = readRows(plan, { metric, onBadRow, onRejects, onProgress, ...(signal !== undefined && { signal }) });
+    const reading = readRows(plan, {
+      metric,
+      onBadRow,
+      onRejects,
+      onProgress,
+      ...(signal !== undefined && { signal }),
+    });
     for await (const batch of reading.batches) await writer.append(batch);
     const report = reading.report();
     await writer.finishRows();
@@ -177,7 +202,11 @@ class Build {
       this.options.signal?.throwIfAborted();
       const { count, ordinals, vectors: values } = await readShardFile(writer.shardPath(shard), dim, this.files);
       const graphPath = count === 0 ? null : writer.graphPath(shard, engineOf(name).fileSuffix);
-      const opened = await openShard(graphPath, { name, parameters }, { vectors: { metric, dim, count, values }, ordinals });
+      const opened = await openShard(
+        graphPath,
+        { name, parameters },
+        { vectors: { metric, dim, count, values }, ordinals },
+      );
       try {
         probeShard(opened, `shard ${shard} of the new version of ${index}`);
       } finally {
@@ -212,7 +241,10 @@ class Build {
     return Array.from({ length: this.options.shards }, (_, shard) => shard);
   }
 
-  private progress(stage: string, unit: string): { onProgress: (done: number, total: number) => void; signal: AbortSignal | undefined } {
+  private progress(
+    stage: string,
+    unit: string,
+  ): { onProgress: (done: number, total: number) => void; signal: AbortSignal | undefined } {
     const { onProgress, signal } = this.options;
     return { onProgress: (done, total) => onProgress?.(stage, done, total, unit), signal };
   }

@@ -37,28 +37,56 @@ export interface GateOptions {
   readonly onProgress?: OnStageProgress | undefined;
 }
 
-export async function runGate(root: string, index: string, version: string, options: GateOptions): Promise<GateVerdict> {
+export async function runGate(
+  root: string,
+  index: string,
+  version: string,
+  options: GateOptions,
+): Promise<GateVerdict> {
   const checks = [await checkSound(root, index, version, options)];
   // A version that is not sound is not loaded: its recall would be a number about damaged bytes.
   if (checks[0]!.pass) checks.push(await checkRecall(root, index, version, options));
   return { pass: checks.every((check) => check.pass), checks };
 }
 
-async function checkSound(root: string, index: string, version: string, { onProgress }: GateOptions): Promise<GateCheck> {
+async function checkSound(
+  root: string,
+  index: string,
+  version: string,
+  { onProgress }: GateOptions,
+): Promise<GateCheck> {
   const problems = await verifyVersion(root, index, version, {
     onProgress: (done, total) => onProgress?.('verify', done, total, 'bytes'),
   });
   const first = problems[0];
-  return { name: 'verify', pass: problems.length === 0, value: problems.length, limit: 0, ...(first && { detail: first.message }) };
+  return {
+    name: 'verify',
+    pass: problems.length === 0,
+    value: problems.length,
+    limit: 0,
+    ...(first && { detail: first.message }),
+  };
 }
 
-async function checkRecall(root: string, index: string, name: string, { minRecall, onProgress }: GateOptions): Promise<GateCheck> {
+async function checkRecall(
+  root: string,
+  index: string,
+  name: string,
+  { minRecall, onProgress }: GateOptions,
+): Promise<GateCheck> {
   const check = { name: `recall@${GATE_K}`, limit: minRecall };
   const pool = new ExactPool();
   try {
     const version = await loadVersion(root, index, name);
     const cache = noteTruthCache(root, version.manifest);
-    const { byDistance } = await sampleRecall(version, { sample: GATE_QUERIES, seed: GATE_SEED, k: GATE_K, pool, cache, onProgress });
+    const { byDistance } = await sampleRecall(version, {
+      sample: GATE_QUERIES,
+      seed: GATE_SEED,
+      k: GATE_K,
+      pool,
+      cache,
+      onProgress,
+    });
     version.close();
     return { ...check, pass: byDistance >= minRecall, value: byDistance };
   } catch (error) {

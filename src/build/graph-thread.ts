@@ -28,9 +28,12 @@ async function build(): Promise<GraphReply> {
 function readRows(file: number, { vectors, dim }: GraphJob, from: number, to: number): Float32Array {
   const rows = new Float32Array((to - from) * dim);
   const bytes = new Uint8Array(rows.buffer);
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const read = readChunk(file, bytes, done, vectors.path, vectors.offset + from * dim * 4 + done);
-    if (read === 0) throw new ShortlistError('io_error', `${vectors.path} ended early while its graph was built`, { file: vectors.path });
+    if (read === 0)
+      throw new ShortlistError('io_error', `${vectors.path} ended early while its graph was built`, {
+        file: vectors.path,
+      });
     done += read;
   }
   return rows;

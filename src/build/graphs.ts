@@ -81,7 +81,8 @@ function buildGraph(data: GraphThreadData): Promise<void> {
       reject(new ShortlistError(code, `building the graph of shard ${data.job.shard} failed: ${message}`, details));
     });
     thread.on('exit', () => {
-      if (reply === null) reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a word`));
+      if (reply === null)
+        reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a word`));
       else if ('error' in reply) reject(deserializeError(reply.error));
       else resolve();
     });

@@ -16,7 +16,12 @@ export interface Published {
 }
 
 /** Moves CURRENT only when the gate passes; a refusal is an answer, not an exception. */
-export async function publishGated(root: string, index: string, version: string, options: PublishGatedOptions): Promise<Published> {
+export async function publishGated(
+  root: string,
+  index: string,
+  version: string,
+  options: PublishGatedOptions,
+): Promise<Published> {
   const gate = await runGate(root, index, version, options);
   const note = { ...gate, at: new Date().toISOString() };
   if (!gate.pass || options.dryRun) {

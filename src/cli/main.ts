@@ -7,19 +7,7 @@ import { CommanderError, Option, Command } from 'commander';
 import { badRowsOf, formatBadRows } from '../ingest/bad-rows.js';
 import { EXIT, serializeError, ShortlistError, type ErrorCode } from '../base/errors.js';
 import { TOOL_VERSION } from '../build/tool-version.js';
-import { aliasCommand } from './alias.js';
-import { batchCommand } from './batch.js';
-import { buildCommand } from './build.js';
 import { LOG_LEVELS } from './command.js';
-import { evaluateCommand } from './evaluate.js';
-import { inspectCommand } from './inspect.js';
-import { listCommand } from './list.js';
-import { pruneCommand } from './prune.js';
-import { publishCommand } from './publish.js';
-import { queryCommand } from './query.js';
-import { rollbackCommand } from './rollback.js';
-import { serveCommand } from './serve.js';
-import { verifyCommand } from './verify.js';
 
 const EPILOGUE = `
 Exit codes:
@@ -30,7 +18,23 @@ A first index:
   $ shortlist build listings --input listings.arrow --publish
   $ shortlist serve`;
 
-export function createProgram(): Command {
+/** Each command's file is loaded when the command line names it: `list` need not wait for a web server to load. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  build: async () => (await import('./build.js')).buildCommand(),
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
+  publish: async () => (await import('./publish.js')).publishCommand(),
+  rollback: async () => (await import('./rollback.js')).rollbackCommand(),
+  list: async () => (await import('./list.js')).listCommand(),
+  inspect: async () => (await import('./inspect.js')).inspectCommand(),
+  verify: async () => (await import('./verify.js')).verifyCommand(),
+  prune: async () => (await import('./prune.js')).pruneCommand(),
+  alias: async () => (await import('./alias.js')).aliasCommand(),
+  query: async () => (await import('./query.js')).queryCommand(),
+  batch: async () => (await import('./batch.js')).batchCommand(),
+  serve: async () => (await import('./serve.js')).serveCommand(),
+};
+
+async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('shortlist')
     .description('Builds, checks, publishes and serves indexes for approximate-nearest-neighbour candidate retrieval.')
     .version(TOOL_VERSION)
@@ -46,18 +50,18 @@ export function createProgram(): Command {
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError()
     .addHelpText('after', EPILOGUE);
-  const commands = [
-    buildCommand(), evaluateCommand(), publishCommand(), rollbackCommand(), listCommand(), inspectCommand(), verifyCommand(),
-    pruneCommand(), aliasCommand(), queryCommand(), batchCommand(), serveCommand(),
-  ]; // prettier-ignore
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  const named = Object.keys(COMMANDS).filter((name) => args.includes(name));
+  for (const name of named.length > 0 ? named : Object.keys(COMMANDS)) {
+    program.addCommand((await COMMANDS[name]!()).copyInheritedSettings(program));
+  }
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }
 
 async function main(args: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' });
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = reportFailure(error, args.includes('--json'));
   }

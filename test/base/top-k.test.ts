@@ -39,8 +39,10 @@ describe('Bitset', () => {
         const bits = startFull ? Bitset.full(100) : new Bitset(100);
         const set = new Set(startFull ? Array.from({ length: 100 }, (_, row) => row) : []);
         for (const [add, row] of steps) {
-          if (add) (bits.add(row), set.add(row));
-          else (bits.delete(row), set.delete(row));
+          for (const target of [bits, set]) {
+            if (add) target.add(row);
+            else target.delete(row);
+          }
         }
         expect(bits.count()).toBe(set.size);
         for (let row = 0; row < 100; row++) expect(bits.has(row)).toBe(set.has(row));

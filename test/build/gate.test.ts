@@ -1,0 +1,65 @@
+import { truncateSync, chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_MIN_RECALL, runGate } from '../../src/build/gate.js';
+import { publishGated } from '../../src/build/publish-gated.js';
+import { readCurrent, readNote } from '../../src/version/catalog.js';
+import { buildVersion, temporaryFolder } from '../indexes.js';
+
+const options = { minRecall: DEFAULT_MIN_RECALL, dryRun: false };
+
+describe('the gate', () => {
+  const root = temporaryFolder();
+  const versions: string[] = [];
+  beforeAll(async () => {
+    for (const seed of [1, 2, 3]) versions.push((await buildVersion(root, 'items', { rows: 500, seed })).version);
+  });
+
+  it('a dry run gives the verdict and changes nothing', async () => {
+    const { gate, previous } = await publishGated(root, 'items', versions[0]!, { ...options, dryRun: true });
+    expect(gate.pass).toBe(true);
+    expect(previous).toBeNull();
+    expect(await readCurrent(root, 'items')).toBeNull();
+    expect(await readNote(root, 'items', versions[0]!, 'gate')).toBeNull();
+  });
+
+  it('a version that passes is published, with its verdict stored beside it', async () => {
+    const { gate } = await publishGated(root, 'items', versions[0]!, options);
+    expect(gate).toMatchObject({
+      pass: true,
+      checks: [{ name: 'verify', pass: true, value: 0, limit: 0 }, { name: 'recall@100', pass: true, limit: 0.95 }],
+    }); // prettier-ignore
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+    expect(await readNote(root, 'items', versions[0]!, 'gate')).toMatchObject({ pass: true, checks: gate.checks });
+  });
+
+  it('a version below the limit is refused, its verdict stored, and what was published stays', async () => {
+    const { gate, previous } = await publishGated(root, 'items', versions[1]!, { ...options, minRecall: 1.01 });
+    expect(gate).toMatchObject({
+      pass: false,
+      checks: [
+        { name: 'verify', pass: true },
+        { name: 'recall@100', pass: false, limit: 1.01 },
+      ],
+    });
+    expect(previous).toBe(versions[0]);
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+    expect(await readNote(root, 'items', versions[1]!, 'gate')).toMatchObject({ pass: false });
+  });
+
+  it('a damaged version is refused with the file, and its recall is not asked', async () => {
+    const graph = join(root, 'items', versions[2]!, 'shard-0000.hnsw');
+    chmodSync(graph, 0o644);
+    truncateSync(graph, 100);
+    const { gate } = await publishGated(root, 'items', versions[2]!, options);
+    expect(gate.checks).toEqual([
+      { name: 'verify', pass: false, value: 1, limit: 0, detail: expect.stringContaining('shard-0000.hnsw') as string },
+    ]);
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+  });
+
+  it.each([1, 2, 50])('passes a corpus of %i rows, less than k', async (rows) => {
+    const { version } = await buildVersion(root, `rows-${rows}`, { rows });
+    expect((await runGate(root, `rows-${rows}`, version, options)).pass).toBe(true);
+  });
+});

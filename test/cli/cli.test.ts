@@ -1,0 +1,319 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tableFromIPC } from 'apache-arrow';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/base/errors.js';
+import { makeVectors, temporaryFolder, writeCatalog } from '../indexes.js';
+import { shortlist, shortlistJson } from './process.js';
+
+const root = temporaryFolder();
+const input = join(root, '.items.arrow');
+const queries = join(root, '.queries.arrow');
+const DIM = 8;
+const at = ['--root', root];
+
+beforeAll(() => {
+  writeCatalog(input, { vectors: makeVectors(400, DIM, 1), dim: DIM });
+  writeCatalog(queries, { vectors: makeVectors(20, DIM, 2), dim: DIM });
+});
+
+async function build(index: string, ...more: string[]): Promise<string> {
+  const { code, json } = await shortlistJson(['build', index, '--input', input, ...more, ...at]);
+  expect(code).toBe(EXIT.done);
+  return json['version'] as string;
+}
+
+describe('from build to rollback', () => {
+  const versions: string[] = [];
+
+  it('build makes a version that is not published', async () => {
+    const { code, json, stderr } = await shortlistJson(['build', 'items', '--input', input, ...at]);
+    expect(code).toBe(EXIT.done);
+    expect(json).toMatchObject({
+      index: 'items',
+      vectors: 400,
+      dim: DIM,
+      metric: 'cosine',
+      shards: 1,
+      rejected: 0,
+      duplicates: 0,
+      published: false,
+    });
+    expect(json['seconds']).toBeGreaterThan(0);
+    expect(Object.keys(json['stages'] as object)).toContain('graph');
+    expect(stderr).toContain('ingest: 100%');
+    versions.push(json['version'] as string);
+    expect((await shortlistJson(['query', 'items', '--id', '1', ...at])).json).toMatchObject({
+      error: { code: 'version_not_found' },
+    });
+  });
+
+  it('publish runs the gate and moves CURRENT; build --publish does both', async () => {
+    const first = await shortlistJson(['publish', `items@${versions[0]!}`, ...at]);
+    expect(first).toMatchObject({
+      code: EXIT.done,
+      json: { index: 'items', version: versions[0], previous: null, gate: { pass: true } },
+    });
+    const second = await shortlistJson(['build', 'items', '--input', input, '--seed', '7', '--publish', ...at]);
+    expect(second.json).toMatchObject({ published: true, previous: versions[0], gate: { pass: true } });
+    versions.push(second.json['version'] as string);
+  });
+
+  it('a gate that says no ends with 1 and publishes nothing', async () => {
+    const version = await build('items', '--seed', '8', '--no-calibrate');
+    const { code, json } = await shortlistJson([
+      'publish',
+      `items@${version}`,
+      '--min-recall',
+      '1',
+      '--dry-run',
+      ...at,
+    ]);
+    expect(json['gate']).toHaveProperty('pass');
+    expect([EXIT.done, EXIT.checkFailed]).toContain(code);
+    const poor = await shortlistJson([
+      'build',
+      'poor',
+      '--input',
+      input,
+      '--m',
+      '4',
+      '--ef-construction',
+      '1',
+      '--publish',
+      '--min-recall',
+      '1',
+      ...at,
+    ]);
+    expect(poor.json).toMatchObject({ published: (poor.json['gate'] as { pass: boolean }).pass });
+    expect(poor.code).toBe((poor.json['gate'] as { pass: boolean }).pass ? EXIT.done : EXIT.checkFailed);
+    versions.push(version);
+  });
+
+  it('list shows versions, which one is current, and indexes', async () => {
+    const { json } = await shortlistJson(['list', 'items', ...at]);
+    expect(
+      (json['versions'] as { version: string; current: boolean }[]).map(({ version, current }) => [version, current]),
+    ).toEqual([
+      [versions[0], false],
+      [versions[1], true],
+      [versions[2], false],
+    ]);
+    const indexes = (await shortlistJson(['list', ...at])).json['indexes'] as { index: string }[];
+    expect(indexes.find(({ index }) => index === 'items')).toMatchObject({
+      current: versions[1],
+      versions: 3,
+      vectors: 400,
+    });
+  });
+
+  it('inspect gives the manifest and the gate verdict', async () => {
+    const { json } = await shortlistJson(['inspect', 'items', ...at]);
+    expect(json).toMatchObject({ version: versions[1], current: true, count: 400, gate: { pass: true }, seed: 7 });
+  });
+
+  it('verify says ok', async () => {
+    const { code, json } = await shortlistJson(['verify', 'items', ...at]);
+    expect({ code, json }).toEqual({
+      code: EXIT.done,
+      json: { index: 'items', version: versions[1], ok: true, problems: [] },
+    });
+  });
+
+  it('rollback goes back, with --dry-run only in words', async () => {
+    const dry = await shortlistJson(['rollback', 'items', '--dry-run', ...at]);
+    expect(dry.json).toMatchObject({ version: versions[0], previous: versions[1], dry_run: true });
+    const { code, json } = await shortlistJson(['rollback', 'items', ...at]);
+    expect({ code, json }).toMatchObject({
+      code: EXIT.done,
+      json: { index: 'items', version: versions[0], previous: versions[1] },
+    });
+    expect((await shortlistJson(['rollback', 'items', ...at])).json).toMatchObject({
+      error: { code: 'version_not_found' },
+    });
+  });
+
+  it('alias names a version beside the current one, and prune spares both', async () => {
+    expect((await shortlistJson(['alias', 'items', 'canary', versions[1]!, ...at])).json).toMatchObject({
+      index: 'items',
+      alias: 'canary',
+      version: versions[1],
+    });
+    expect((await shortlistJson(['query', 'items@canary', '--id', '1', '-k', '3', ...at])).json).toMatchObject({
+      version: versions[1],
+    });
+    expect((await shortlistJson(['prune', 'items', '--keep', '1', ...at])).json).toMatchObject({ deleted: [] });
+    await shortlistJson(['alias', 'items', 'canary', '--remove', ...at]);
+    const dry = await shortlistJson(['prune', 'items', '--keep', '1', '--dry-run', ...at]);
+    expect(dry.json).toMatchObject({ deleted: [versions[1]] });
+    expect(existsSync(join(root, 'items', versions[1]!))).toBe(true);
+    expect((await shortlistJson(['prune', 'items', '--keep', '1', ...at])).json).toMatchObject({
+      deleted: [versions[1]],
+    });
+    expect(existsSync(join(root, 'items', versions[1]!))).toBe(false);
+  });
+});
+
+describe('searching from the shell', () => {
+  beforeAll(() => build('shop', '--publish'));
+
+  it('query answers one vector, one id or a file, as the server would', async () => {
+    const one = await shortlistJson([
+      'query',
+      'shop',
+      '--vector',
+      JSON.stringify(Array.from(makeVectors(1, DIM, 2))),
+      '-k',
+      '3',
+      '--attributes',
+      'title',
+      ...at,
+    ]);
+    const candidates = one.json['candidates'] as { id: string; score: number; attributes: { title: string } }[];
+    expect(candidates).toHaveLength(3);
+    expect(candidates[0]!.attributes.title).toBe(`title "${candidates[0]!.id}" ü`);
+    expect(one.json['quality']).toMatchObject({ path: 'graph', ef: 200, short: null });
+    const file = await shortlistJson(['query', 'shop', '--queries', queries, '-k', '3', ...at]);
+    expect(file.json['results']).toHaveLength(20);
+    const exact = await shortlistJson(['query', 'shop', '--id', '5', '-k', '3', '--exact', ...at]);
+    expect(exact.json['quality']).toMatchObject({ path: 'exact', ef: null });
+  });
+
+  it('query prints a table for a person', async () => {
+    const { stdout } = await shortlist(['query', 'shop', '--id', '5', '-k', '2', '--attributes', 'title,price', ...at]);
+    expect(stdout.split('\n')[0]).toMatch(/^#\s+id\s+score\s+title\s+price$/);
+    expect(stdout).toMatch(/2 candidates, path graph, ef 200\n$/);
+  });
+
+  it('batch writes the answers of a file as Arrow, equal to those of query', async () => {
+    const out = join(root, 'answers.arrow');
+    const { json } = await shortlistJson([
+      'batch',
+      'shop',
+      '--queries',
+      queries,
+      '--out',
+      out,
+      '-k',
+      '5',
+      '--threads',
+      '2',
+      ...at,
+    ]);
+    expect(json).toMatchObject({ queries: 20, out });
+    const table = tableFromIPC(readFileSync(out));
+    expect(table.numRows).toBe(100);
+    expect(table.schema.metadata.get('index')).toBe('shop');
+    const results = (await shortlistJson(['query', 'shop', '--queries', queries, '-k', '5', ...at])).json[
+      'results'
+    ] as { candidates: { id: string }[] }[];
+    expect(Array.from(table.getChild('id')! as Iterable<bigint>, String)).toEqual(
+      results.flatMap(({ candidates }) => candidates.map(({ id }) => id)),
+    );
+    expect(Array.from(table.getChild('query')! as Iterable<number>)).toEqual(
+      results.flatMap((_, query) => [query, query, query, query, query]),
+    );
+  });
+
+  it('evaluate measures a grid', async () => {
+    const { json } = await shortlistJson([
+      'evaluate',
+      'shop',
+      '--queries',
+      queries,
+      '-k',
+      '5,10',
+      '--ef',
+      '20,200',
+      ...at,
+    ]);
+    expect(json).toMatchObject({ index: 'shop', queries: 20 });
+    const points = json['points'] as { k: number; ef: number; recall: number }[];
+    expect(points.map(({ k, ef }) => [k, ef])).toEqual([[5, 20], [5, 200], [10, 20], [10, 200]]); // prettier-ignore
+    expect(points[1]!.recall).toBeGreaterThan(0.99);
+  });
+});
+
+describe('wrong command lines end with 64, wrong data with 65, missing indexes with 66', () => {
+  const broken = join(root, '.broken.arrow');
+  let version: string;
+  beforeAll(async () => {
+    version = await build('there');
+    writeFileSync(broken, 'PAR1....PAR1');
+    writeCatalog(join(root, '.other.arrow'), { vectors: makeVectors(2, 5, 1), dim: 5 });
+  });
+
+  it.each([
+    ['no command', [], 64, 'usage'],
+    ['an unknown command', ['biuld'], 64, 'usage'],
+    ['an unknown flag', ['list', '--frobnicate'], 64, 'usage'],
+    ['a missing flag', ['build', 'x'], 64, 'usage'],
+    ['a bad number', ['build', 'x', '--input', input, '--shards', 'three'], 64, 'usage'],
+    ['a bad metric', ['build', 'x', '--input', input, '--metric', 'dot'], 64, 'usage'],
+    ['a bad index name', ['build', '../x', '--input', input], 64, 'usage'],
+    ['no version to publish', ['publish', 'there'], 64, 'usage'],
+    ['two kinds of query', ['query', 'there', '--id', '1', '--vector', '[1]'], 64, 'usage'],
+    ['a missing input', ['build', 'x', '--input', join(root, 'nowhere.arrow')], 65, 'input_not_found'],
+    ['an input that is not Arrow', ['build', 'x', '--input', broken], 65, 'input_format'],
+    ['a missing id column', ['build', 'x', '--input', input, '--id-column', 'sku'], 65, 'column_missing'],
+    ['a vector column that is none', ['build', 'x', '--input', input, '--vector-column', 'title'], 65, 'column_type'],
+    ['an unknown attribute', ['build', 'x', '--input', input, '--attributes', 'colour'], 65, 'column_missing'],
+    ['an unknown index', ['list', 'nowhere'], 66, 'index_not_found'],
+    ['an unknown version', ['verify', 'there@20200101T000000Z-00000000'], 66, 'version_not_found'],
+    ['an unpublished index', ['verify', 'there'], 66, 'version_not_found'],
+    ['a folder that cannot be written', ['build', 'x', '--input', input, '--root', '/proc/nowhere'], 74, 'io_error'],
+    [
+      'an out file that cannot be written',
+      ['batch', 'there@VERSION', '--queries', queries, '--out', '/proc/nowhere/x.arrow'],
+      74,
+      'io_error',
+    ],
+    [
+      'a query file of another dimension',
+      ['query', 'there@VERSION', '--queries', join(root, '.other.arrow')],
+      65,
+      'dimension_mismatch',
+    ],
+    ['an unknown id', ['query', 'there@VERSION', '--id', 'x'], 66, 'unknown_id'],
+  ] as const)('%s', async (_name, args, exit, code) => {
+    const given = args.map((arg) => arg.replace('VERSION', version));
+    const place = (args as readonly string[]).includes('--root') ? [] : at;
+    const [json, text] = await Promise.all([shortlistJson([...given, ...place]), shortlist([...given, ...place])]);
+    expect(json.json).toMatchObject({ error: { code, message: expect.stringMatching(/\S/) as string } });
+    expect(json.code).toBe(exit);
+    expect(text.code).toBe(exit);
+    expect(text.stdout).toBe('');
+    expect(text.stderr).toMatch(/^shortlist: .+/m);
+  });
+
+  it('an unknown command is met with the one that was meant', async () => {
+    expect((await shortlist(['biuld'])).stderr).toContain('build');
+  });
+});
+
+describe('help', () => {
+  it('names every command and the exit codes; each command has its own', async () => {
+    const { code, stdout } = await shortlist(['--help']);
+    expect(code).toBe(0);
+    const commands = [
+      'build',
+      'evaluate',
+      'publish',
+      'rollback',
+      'list',
+      'inspect',
+      'verify',
+      'prune',
+      'alias',
+      'query',
+      'batch',
+      'serve',
+    ];
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    const helps = await Promise.all(commands.map((command) => shortlist([command, '--help'])));
+    for (const help of helps)
+      expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('--root') as string });
+    expect(stdout).toContain('75 busy');
+    expect((await shortlist(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

@@ -58,7 +58,18 @@ async function buildAndPublish(): Promise<string> {
   await run('build', INDEX, '--input', CATALOG, '--root', ROOT);
   const version = await newestVersion();
   printStep(3, STEPS, 'evaluate: recall against exact search, and speed');
-  await run('evaluate', `${INDEX}@${version}`, '--sample', '500', '-k', '10,100', '--ef', '50,100,200', '--root', ROOT);
+  await run(
+    'evaluate',
+    `${INDEX}@${version}`,
+    '--sample',
+    '500',
+    '-k',
+    '10,100',
+    '--ef',
+    '100,200,400',
+    '--root',
+    ROOT,
+  );
   printStep(4, STEPS, 'publish: the gate, then the move of CURRENT');
   await run('publish', `${INDEX}@${version}`, '--root', ROOT);
   await runForJson(['prune', INDEX, '--keep', String(KEPT_VERSIONS), '--root', ROOT]);

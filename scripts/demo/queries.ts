@@ -1,5 +1,5 @@
 /** The questions that the demo asks the server over HTTP, and how the answers are shown. */
-import { ShortlistClient } from '../../src/client/client.js';
+import type { ShortlistClient } from '../../src/client/client.js';
 import type { Candidate, SearchAnswer } from '../../src/client/client.js';
 import { embedText } from '../catalog/embed-text.js';
 import { printAnswer } from './print.js';

@@ -95,12 +95,16 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => {
     startRequest(request, reply);
     reply.raw.once('close', () => finishRequest(context, request, reply));
-    if (context.isDraining()) void reply.header('connection', 'close');
     done(refuseEarly(request, context));
   });
-  app.addHook('preHandler', (request, _reply, done) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // A keep-alive connection would hold the process back until it idles out; this ends it with the answer.
+    if (context.isDraining()) void reply.header('connection', 'close');
+    done();
+  });
+  app.addHook('preHandler', (request, reply, done) => {
     try {
-      if (isWork(request)) request.state.slot = context.admission.enter();
+      if (isWork(request) && !reply.raw.destroyed) request.state.slot = context.admission.enter();
       done();
     } catch (error) {
       done(error as Error);
@@ -179,10 +183,10 @@ function sendProblem(context: AppContext, cause: unknown, request: FastifyReques
   else request.state.facts = { ...request.state.facts, code: error.code };
   // fastify closes the connection where a body was refused. It stays open here: the rest is read and thrown away, since a
   // client that is still sending would see a reset instead of the answer.
-  if (!context.isDraining()) void reply.removeHeader('connection');
+  void reply.removeHeader('connection');
   if (isRetryable(error)) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   void reply
     .code(error.status)
     .type(PROBLEM_TYPE)
-    .send(JSON.stringify(describeProblem(error, request.id)));
+    .send(Buffer.from(JSON.stringify(describeProblem(error, request.id)))); // a buffer: to text fastify would add a charset;
 }

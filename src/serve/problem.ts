@@ -6,6 +6,8 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** Seconds after which a refused client may try again: the shortest whole number that the header can carry. */
 export const RETRY_AFTER_SECONDS = 1;
 
+const STANDARD_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id']);
+
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -20,13 +22,18 @@ export interface Problem {
 export function describeProblem(error: ShortlistError, requestId: string): Problem {
   const internal = error.code === 'internal';
   return {
-    ...(internal ? {} : error.details),
     ...problemHead(
       error.code,
       internal ? `the server failed; its log has the reason under ${requestId}` : error.message,
     ),
     request_id: requestId,
+    ...(internal ? {} : extraMembers(error)),
   };
+}
+
+/** Details stand beside the standard members, never in their place. */
+function extraMembers({ details }: ShortlistError): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(details).filter(([name]) => !STANDARD_MEMBERS.has(name)));
 }
 
 /** The part of a problem that stands for one failed query of a batch. */

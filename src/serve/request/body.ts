@@ -15,33 +15,40 @@ export interface ReceivedBody {
 }
 
 /** @throws body_too_large, overloaded, malformed_http when the client breaks off */
-export async function receiveBody(
-  payload: IncomingMessage,
-  limit: number,
-  admission: Admission,
-): Promise<ReceivedBody> {
-  if (Number(payload.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-  const chunks: Buffer[] = [];
-  let received = 0;
-  try {
-    for await (const chunk of iterate(payload)) {
-      if (received + chunk.length > limit) throw tooLarge(limit);
-      admission.buffer(chunk.length);
+export function receiveBody(payload: IncomingMessage, limit: number, admission: Admission): Promise<ReceivedBody> {
+  if (Number(payload.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    const release = () => admission.unbuffer(received);
+    const stop = () => {
+      payload.off('data', onData).off('end', onEnd).off('close', onBreak).off('error', onBreak);
+    };
+    const fail = (error: Error) => {
+      stop();
+      release();
+      payload.on('error', () => undefined);
+      payload.resume();
+      reject(error);
+    };
+    const onData = (chunk: Buffer) => {
+      try {
+        if (received + chunk.length > limit) throw tooLarge(limit);
+        admission.buffer(chunk.length);
+      } catch (error) {
+        fail(error as ShortlistError);
+        return;
+      }
       received += chunk.length;
       chunks.push(chunk);
-    }
-  } catch (error) {
-    admission.unbuffer(received);
-    if (error instanceof ShortlistError) throw error;
-    throw new ShortlistError('malformed_http', 'the body broke off before its end', {}, { cause: error });
-  }
-  const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received);
-  return { bytes, release: () => admission.unbuffer(received) };
-}
-
-/** Leaving the loop early must not destroy the socket, over which the refusal goes out. */
-function iterate(payload: IncomingMessage): AsyncIterable<Buffer> {
-  return payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    };
+    const onEnd = () => {
+      stop();
+      resolve({ bytes: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received), release });
+    };
+    const onBreak = () => fail(new ShortlistError('malformed_http', 'the body broke off before its end'));
+    payload.on('data', onData).on('end', onEnd).on('close', onBreak).on('error', onBreak);
+  });
 }
 
 function tooLarge(limit: number): ShortlistError {

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { publishVersion, temporaryFolder } from './fixture.js';
+import { TestServer } from './server.js';
+
+const PLACES = 4;
+
+describe('a worker with all its places taken', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings', { rows: 2_000, dim: 32 });
+    server = await TestServer.start(root, [
+      '--workers',
+      '1',
+      '--max-in-flight',
+      String(PLACES),
+      '--max-buffered',
+      '64KiB',
+      '--request-timeout-ms',
+      '8000',
+    ]);
+  });
+  afterAll(async () => expect(await server.stop()).toBe(0));
+
+  /** A second or so of work. */
+  const slow = { ids: Array.from({ length: 1024 }, (_, id) => id), k: 200, ef: 2_000 };
+
+  it('refuses the next ones at once with Retry-After, answers probes, and finishes what it took', async () => {
+    const order: string[] = [];
+    const taken = Array.from({ length: PLACES }, async () => {
+      const response = await server.search(slow);
+      await response.arrayBuffer();
+      order.push('taken');
+      return response.status;
+    });
+    // Its places are full once it refuses; until then a request is answered among the others.
+    while ((await server.search({ id: 1, k: 1 })).status === 200)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const refused = await Promise.all(Array.from({ length: 40 }, () => server.search({ id: 1, k: 1 })));
+    order.push('refused');
+    for (const response of refused) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get('retry-after')).toBe('1');
+      expect(await response.json()).toMatchObject({ code: 'overloaded' });
+    }
+    expect((await server.get('/livez')).status).toBe(200);
+    expect((await server.get('/readyz')).status).toBe(200);
+    const metrics = await (await server.get('/metrics')).text();
+    expect(metrics).toContain(`shortlist_requests_in_flight ${PLACES}`);
+    expect(Number(/shortlist_overloaded_total (\d+)/.exec(metrics)![1])).toBeGreaterThanOrEqual(40);
+    expect(order).toEqual(['refused']);
+    expect(new Set(await Promise.all(taken))).toEqual(new Set([200]));
+    expect((await server.search({ id: 1, k: 1 })).status).toBe(200);
+    expect(await (await server.get('/metrics')).text()).toContain('shortlist_requests_in_flight 0');
+  });
+
+  it('lets a single search in between the queries of a batch', async () => {
+    const batch = server.search(slow).then(async (response) => {
+      await response.arrayBuffer();
+      return 'batch';
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const single = server.search({ id: 1, k: 1 }).then(() => 'single');
+    expect(await Promise.race([batch, single])).toBe('single');
+    expect(await batch).toBe('batch');
+  });
+
+  it('holds no more bytes of bodies than it may', async () => {
+    const response = await server.search({
+      vector: [0],
+      exclude_ids: Array.from({ length: 9_000 }, (_, id) => `some long id ${id}`),
+    });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ code: 'overloaded' });
+    expect(await (await server.get('/metrics')).text()).toContain('shortlist_buffered_body_bytes 0');
+  });
+
+  it('gives up what nobody waits for', async () => {
+    const controller = new AbortController();
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(slow),
+      signal: controller.signal,
+    };
+    const from = server.lines.length;
+    const call = fetch(`${server.url}/v1/indexes/listings/search`, init).catch(() => 'aborted');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    controller.abort();
+    expect(await call).toBe('aborted');
+    expect(await server.waitForLog('request aborted', from)).toMatchObject({ status: 499 });
+    expect(await (await server.get('/metrics')).text()).toContain('shortlist_requests_in_flight 0');
+  });
+});
+
+it('a search that takes longer than its time limit ends as deadline_exceeded, scans too', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows: 2_000, dim: 32 });
+  const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '100']);
+  const ids = Array.from({ length: 1024 }, (_, id) => id);
+  for (const exact of [false, true]) {
+    const response = await server.search({ ids, k: 1_000, exact });
+    expect(response.status).toBe(504);
+    expect(await response.json()).toMatchObject({ code: 'deadline_exceeded' });
+  }
+  expect(await server.stop()).toBe(0);
+});

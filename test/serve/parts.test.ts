@@ -1,0 +1,211 @@
+/** The server's parts on their own: options, turns, places, restarts, negotiation. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Admission } from '../../src/serve/admission.js';
+import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/options.js';
+import { checkAccept } from '../../src/serve/request/accept.js';
+import { readBase64Vector, readJsonVector } from '../../src/serve/request/vectors.js';
+import { requestIdOf } from '../../src/serve/request-id.js';
+import { RestartDelay } from '../../src/serve/restart-delay.js';
+import { Scheduler } from '../../src/serve/scheduler.js';
+
+describe('options', () => {
+  it('a flag wins over its variable, and a variable over the default', () => {
+    expect(readServeOptions({}).port).toBe(8080);
+    expect(readServeOptions({}, { SHORTLIST_PORT: '81' }).port).toBe(81);
+    expect(readServeOptions({ port: '82' }, { SHORTLIST_PORT: '81' }).port).toBe(82);
+    expect(readServeOptions({}, { SHORTLIST_PORT: '' }).port).toBe(8080);
+  });
+
+  it('names follow from one another: key, flag and variable', () => {
+    for (const { key, flags, env } of SERVE_OPTIONS) {
+      const flag = flags.split(' ')[0]!.slice(2);
+      expect(flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())).toBe(key);
+      expect(env).toBe(`SHORTLIST_${flag.replaceAll('-', '_').toUpperCase()}`);
+    }
+    expect(SERVE_OPTIONS.map(({ env }) => env)).toEqual(
+      expect.arrayContaining(['SHORTLIST_ROOT', 'SHORTLIST_INDEX', 'SHORTLIST_WORKERS', 'SHORTLIST_LOG_LEVEL']),
+    );
+  });
+
+  it('sizes have units, indexes have commas', () => {
+    expect(readServeOptions({ bodyLimit: '2MiB' }).bodyLimit).toBe(2 * 2 ** 20);
+    expect(readServeOptions({ memoryLimit: '1.5 GB' }).memoryLimit).toBe(1.5e9);
+    expect(readServeOptions({}, { SHORTLIST_INDEX: 'a, b,a' }).index).toEqual(['a', 'b']);
+    expect(readServeOptions({ index: ['a', 'b-c'] }).index).toEqual(['a', 'b-c']);
+  });
+
+  it.each([
+    ['port', '-1'], ['port', '65536'], ['port', '80.5'], ['port', 'x'], ['workers', '0'], ['workers', '1e2'], ['host', ' '],
+    ['bodyLimit', '1'], ['bodyLimit', '5 parsecs'], ['memoryLimit', '0'], ['index', 'UPPER'], ['index', 'a,,b'], ['logLevel', 'loud'],
+    ['drainTimeoutMs', '-5'], ['requestTimeoutMs', '1'],
+  ])('%s does not take %s: the error names the flag, or the variable', (key, value) => {
+    const option = SERVE_OPTIONS.find((one) => one.key === key)!;
+    expect(() => readServeOptions({ [key]: value })).toThrow(option.flags.split(' ')[0]);
+    expect(() => readServeOptions({}, { [option.env]: value })).toThrow(option.env);
+    expect(() => readServeOptions({ [key]: value })).toThrow(expect.objectContaining({ code: 'usage' }) as Error);
+  }); // prettier-ignore
+});
+
+describe('the scheduler', () => {
+  const unlimited = { deadline: Infinity, isAbandoned: () => false };
+
+  it('gives every job a step in turn', async () => {
+    const scheduler = new Scheduler();
+    const order: string[] = [];
+    const run = (name: string, steps: number) =>
+      scheduler.run(steps, unlimited, (step) => void order.push(`${name}${step}`));
+    await Promise.all([run('a', 3), run('b', 1), run('c', 2), run('none', 0)]);
+    expect(order).toEqual(['a0', 'b0', 'c0', 'a1', 'c1', 'a2']);
+    expect(scheduler.length).toBe(0);
+  });
+
+  it('lets the event loop turn between slices', async () => {
+    const scheduler = new Scheduler();
+    let turns = 0;
+    let running = true;
+    const count = () => {
+      turns++;
+      if (running) setImmediate(count);
+    };
+    setImmediate(count);
+    const busy = () => {
+      const end = performance.now() + 1;
+      while (performance.now() < end);
+    };
+    await scheduler.run(50, unlimited, busy);
+    running = false;
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it('fails a job with what its step threw, and goes on with the others', async () => {
+    const scheduler = new Scheduler();
+    const bad = scheduler.run(2, unlimited, () => {
+      throw new Error('broken');
+    });
+    let steps = 0;
+    const good = scheduler.run(3, unlimited, () => {
+      steps++;
+    });
+    await expect(bad).rejects.toThrow('broken');
+    await good;
+    expect(steps).toBe(3);
+  });
+
+  it('ends jobs that are late or abandoned before their next step', async () => {
+    const scheduler = new Scheduler();
+    let left = false;
+    let steps = 0;
+    const abandoned = scheduler.run(5, { deadline: Infinity, isAbandoned: () => left }, (step) => {
+      steps++;
+      left = step === 1;
+    });
+    await expect(abandoned).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(steps).toBe(2);
+    const late = scheduler.run(1, { deadline: performance.now() - 1, isAbandoned: () => false }, () => {
+      steps++;
+    });
+    await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(steps).toBe(2);
+  });
+});
+
+describe('admission', () => {
+  it('a place is free again when all who retained it have released it', () => {
+    let refusals = 0;
+    const admission = new Admission(1, 100, () => {
+      refusals++;
+    });
+    const slot = admission.enter();
+    expect(() => admission.check()).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
+    slot.retain();
+    slot.release();
+    expect(() => admission.enter()).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
+    slot.release();
+    expect(admission.inFlight).toBe(0);
+    admission.enter();
+    expect(refusals).toBe(2);
+  });
+
+  it('counts bytes until they are given back', () => {
+    const admission = new Admission(1, 100, () => undefined);
+    admission.buffer(60);
+    expect(() => admission.buffer(41)).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
+    admission.buffer(40);
+    admission.unbuffer(100);
+    expect(admission.bufferedBytes).toBe(0);
+  });
+});
+
+it('restarts come at once, then ever later, and at once again after a stable time', () => {
+  let now = 0;
+  const delay = new RestartDelay(() => now);
+  const die = (after: number) => {
+    delay.started();
+    now += after;
+    return delay.next();
+  };
+  expect([die(10), die(10), die(10), die(10), die(10), die(10), die(10), die(10), die(10)]).toEqual([
+    0, 250, 500, 1000, 2000, 4000, 8000, 10000, 10000,
+  ]);
+  expect([die(60_000), die(10)]).toEqual([0, 250]);
+});
+
+it('request ids are taken over when they can forge nothing', () => {
+  expect(requestIdOf('abc-123')).toBe('abc-123');
+  for (const bad of [undefined, '', 'a b', 'a\nb', '"', 'x'.repeat(129), ['a', 'b']])
+    expect(requestIdOf(bad)).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+describe('Accept', () => {
+  const type = 'application/json';
+  it.each([
+    undefined,
+    '*/*',
+    type,
+    'application/*',
+    'text/html, */*;q=0.1',
+    'Application/JSON; charset=utf-8',
+    'text/html, application/json;q=0.5',
+  ])('%s takes JSON', (accept) => {
+    expect(() => checkAccept(accept, type)).not.toThrow();
+  });
+  it.each([
+    'text/html',
+    'application/json;q=0',
+    '*/*;q=0',
+    'application/json;q=0, */*',
+    'application/vnd.apache.arrow.stream',
+    '',
+  ])('%s rules JSON out', (accept) => {
+    expect(() => checkAccept(accept, type)).toThrow(expect.objectContaining({ code: 'not_acceptable' }) as Error);
+  });
+});
+
+describe('vectors', () => {
+  const seed = 20_261_123;
+  it(`come through JSON and base64 with every bit (seed ${seed})`, () => {
+    const float32 = fc.float({ noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(fc.array(float32), (values) => {
+        const vector = Float32Array.from(values);
+        expect(readBase64Vector(Buffer.from(vector.buffer).toString('base64'), '/v')).toEqual(vector);
+        expect(readJsonVector(JSON.parse(JSON.stringify(values)) as unknown, '/v')).toEqual(
+          vector.map((value) => value + 0),
+        );
+      }),
+      { seed },
+    );
+  });
+
+  it(`are refused as base64 when any character is wrong (seed ${seed})`, () => {
+    const good = Buffer.from(new Float32Array([1, 2, 3]).buffer).toString('base64');
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.constantFrom('*', ' ', '\n', '-', '_', 'é'), (at, wrong) => {
+        const text = good.slice(0, at) + wrong + good.slice(at + 1);
+        expect(() => readBase64Vector(text, '/v')).toThrow(expect.objectContaining({ code: 'bad_base64' }) as Error);
+      }),
+      { seed },
+    );
+  });
+});

@@ -1,0 +1,197 @@
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { publish, rollback } from '../../src/version/publish.js';
+import { buildVersion, publishVersion, temporaryFolder } from './fixture.js';
+import { Load } from './load.js';
+import { TestServer, waitFor } from './server.js';
+
+async function start(root: string, flags: readonly string[] = []): Promise<TestServer> {
+  const server = await TestServer.start(root, flags);
+  onTestFinished(async () => {
+    await server.stop();
+  });
+  return server;
+}
+
+async function liveVersion(server: TestServer): Promise<string | null> {
+  const response = await server.search({ id: 1, k: 1 });
+  return response.status === 200 ? ((await response.json()) as { version: string }).version : null;
+}
+
+/** One bit of one byte, in a file that its owner may not write either. */
+function flipByte(path: string, position: number): void {
+  const bytes = Buffer.alloc(1);
+  chmodSync(path, 0o644);
+  const file = openSync(path, 'r+');
+  bytes[0] = 0x5a;
+  writeSync(file, bytes, 0, 1, position);
+  closeSync(file);
+}
+
+describe('a switch of versions', () => {
+  it('under load fails no request and mixes no versions, and every answer is of the version that was current or just before', async () => {
+    const root = temporaryFolder();
+    const first = await publishVersion(root, 'listings', { seed: 1, rows: 1500 });
+    const server = await start(root);
+    const switches = [{ at: 0, version: first.version }];
+    const load = new Load(server.port, 4);
+    for (const seed of [2, 3]) {
+      const next = await publishVersion(root, 'listings', { seed, rows: 1500 });
+      switches.push({ at: Date.now(), version: next.version });
+      await waitFor('the switch', async () => ((await liveVersion(server)) === next.version ? true : undefined));
+    }
+    const back = await rollback(root, 'listings');
+    switches.push({ at: Date.now(), version: back.version });
+    await waitFor('the rollback', async () => ((await liveVersion(server)) === back.version ? true : undefined));
+    const samples = await load.stop();
+    expect(samples.length).toBeGreaterThan(100);
+    expect(samples.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(samples.filter(({ generations }) => generations.length !== 1)).toEqual([]);
+    for (const { startedAt, endedAt, version } of samples) {
+      const before = switches.findLastIndex(({ at }) => at <= startedAt);
+      const allowed = switches.filter(({ at }, position) => position >= before - 1 && at <= endedAt + 1000);
+      expect(allowed.map((one) => one.version)).toContain(version);
+    }
+    expect(new Set(samples.map(({ version }) => version)).size).toBe(3);
+  });
+
+  it('to a damaged version does not happen: the old one answers, and log and metrics say why', async () => {
+    const root = temporaryFolder();
+    const first = await publishVersion(root, 'listings', { seed: 1 });
+    const server = await start(root);
+    const bad = await buildVersion(root, 'listings', { seed: 2 });
+    const file = join(root, 'listings', bad.version, 'shard-0000.bin');
+    flipByte(file, statSync(file).size - 3);
+    await publish(root, 'listings', bad.version).catch(() => undefined);
+    const line = await server.waitForLog('version not loaded');
+    expect(line).toMatchObject({ index: 'listings', code: 'file_corrupt', file, live: first.version, level: 50 });
+    expect(await liveVersion(server)).toBe(first.version);
+    expect((await server.get('/readyz')).status).toBe(200);
+    const metrics = await (await server.get('/metrics')).text();
+    expect(metrics).toContain('shortlist_load_failures_total{index="listings",code="file_corrupt"} 1');
+    expect(metrics).toContain('shortlist_live_version_is_published{index="listings"} 0');
+    // The next good one goes live.
+    const good = await publishVersion(root, 'listings', { seed: 3 });
+    await waitFor('the repair', async () => ((await liveVersion(server)) === good.version ? true : undefined));
+    expect(await (await server.get('/metrics')).text()).toContain(
+      'shortlist_live_version_is_published{index="listings"} 1',
+    );
+  });
+
+  it('that does not fit the memory does not happen', async () => {
+    const root = temporaryFolder();
+    const small = await publishVersion(root, 'listings', { seed: 1, rows: 100 });
+    const server = await start(root, ['--workers', '1', '--memory-limit', '104MiB']);
+    await publishVersion(root, 'listings', { seed: 2, rows: 20_000, dim: 64 });
+    const line = await server.waitForLog('version not loaded');
+    expect(line).toMatchObject({ code: 'insufficient_memory', live: small.version, limit_bytes: 104 * 2 ** 20 });
+    expect(await liveVersion(server)).toBe(small.version);
+  });
+
+  it('survives a CURRENT that is unreadable or gone', async () => {
+    const root = temporaryFolder();
+    const first = await publishVersion(root, 'listings', { seed: 1 });
+    const server = await start(root, ['--workers', '1']);
+    const current = join(root, 'listings', 'CURRENT');
+    copyFileSync(current, `${current}.saved`);
+    appendFileSync(current, ' ');
+    expect(await server.waitForLog('version not loaded')).toMatchObject({ code: 'state_corrupt' });
+    expect(await liveVersion(server)).toBe(first.version);
+    rmSync(current);
+    renameSync(join(root, 'listings'), join(root, '.away'));
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(await liveVersion(server)).toBe(first.version);
+  });
+});
+
+describe('a start', () => {
+  it('without a published version answers not_ready until there is one', async () => {
+    const root = temporaryFolder();
+    const built = await buildVersion(root, 'listings');
+    const server = await start(root, ['--workers', '1']);
+    expect((await server.get('/livez')).status).toBe(200);
+    for (const response of [
+      await server.get('/readyz'),
+      await server.search({ id: 1 }),
+      await server.get('/v1/indexes/listings/items/1'),
+    ]) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get('retry-after')).toBe('1');
+      expect(await response.json()).toMatchObject({ code: 'not_ready' });
+    }
+    expect(await (await server.get('/v1/indexes/listings')).json()).toMatchObject({ index: 'listings', version: null });
+    await publish(root, 'listings', built.version);
+    await waitFor('the first version', async () => ((await server.get('/readyz')).status === 200 ? true : undefined));
+    expect(await liveVersion(server)).toBe(built.version);
+    // An index that appears is served too.
+    await publishVersion(root, 'others', { seed: 4 });
+    await waitFor('the new index', async () =>
+      (await server.search({ id: 1 }, 'others')).status === 200 ? true : undefined,
+    );
+  });
+
+  it('serves the named indexes alone', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings');
+    await publishVersion(root, 'others', { seed: 2 });
+    const server = await start(root, ['--workers', '1', '--index', 'others']);
+    expect((await server.search({ id: 1 }, 'others')).status).toBe(200);
+    expect((await server.search({ id: 1 })).status).toBe(404);
+  });
+
+  async function expectRefusal(root: string, flags: readonly string[], exit: number, text: string): Promise<void> {
+    const server = TestServer.launch(root, flags);
+    expect(await server.waitForExit(), server.stderr).toBe(exit);
+    expect(server.stderr).toContain(text);
+  }
+
+  it('is refused with a code where something is wrong', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings');
+    await expectRefusal(join(root, 'nowhere'), [], 66, 'index_not_found');
+    await expectRefusal(join(root, 'listings', 'CURRENT'), [], 74, 'io_error');
+    await expectRefusal(root, ['--index', 'listing'], 66, 'index_not_found');
+    await expectRefusal(root, ['--workers', '0'], 64, '--workers');
+    await expectRefusal(root, ['--port', 'http'], 64, '--port');
+    const taken = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    await expectRefusal(root, ['--port', String(port)], 74, `cannot listen on 127.0.0.1:${port}`);
+  });
+
+  it('on a version with a flipped, missing or added file is refused with the file and exit 66', async () => {
+    const root = temporaryFolder();
+    const { version } = await publishVersion(root, 'listings');
+    const folder = join(root, 'listings', version);
+    chmodSync(folder, 0o755);
+    const flipped = readdirSync(folder).find((name) => name.endsWith('.hnsw'))!;
+    const saved = join(root, '.saved');
+    mkdirSync(saved);
+    copyFileSync(join(folder, flipped), join(saved, flipped));
+    flipByte(join(folder, flipped), 1000);
+    await expectRefusal(root, [], 66, flipped);
+    rmSync(join(folder, flipped));
+    await expectRefusal(root, [], 66, 'file_missing');
+    copyFileSync(join(saved, flipped), join(folder, flipped));
+    writeFileSync(join(folder, 'extra.bin'), 'x');
+    await expectRefusal(root, [], 66, 'extra.bin');
+    rmSync(join(folder, 'extra.bin'));
+    await start(root, ['--workers', '1']);
+  });
+});

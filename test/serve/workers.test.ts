@@ -1,0 +1,171 @@
+import { connect } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { publishVersion, temporaryFolder } from './fixture.js';
+import { Load } from './load.js';
+import { TestServer, waitFor } from './server.js';
+
+async function start(flags: readonly string[] = [], rows = 1500): Promise<TestServer> {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows });
+  const server = await TestServer.start(root, flags);
+  onTestFinished(async () => {
+    await server.stop();
+  });
+  return server;
+}
+
+/** A zombie, which nobody has waited for, is not alive. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function metricsOf(server: TestServer): Promise<Map<string, number>> {
+  const text = await (await server.get('/metrics')).text();
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
+}
+
+describe('a worker that is killed', () => {
+  it('under load costs its requests in flight alone, and is back', async () => {
+    const server = await start();
+    const connections = 4;
+    const load = new Load(server.port, connections);
+    await waitFor('some load', () => (load.samples.length > 50 ? true : undefined));
+    const [victim] = server.workers;
+    process.kill(victim!, 'SIGKILL');
+    const died = await server.waitForLog('worker died', 0, (line) => line['worker'] === victim);
+    expect(died).toMatchObject({ signal: 'SIGKILL', restart_in_ms: 0 });
+    await waitFor('the replacement', async () =>
+      (await metricsOf(server)).get('shortlist_workers{state="listening"}') === 2 ? true : undefined,
+    );
+    const samples = await load.stop();
+    const failed = samples.filter(({ status }) => status !== 200);
+    expect(failed.length).toBeLessThanOrEqual(connections);
+    expect(failed.every(({ status }) => status === 0)).toBe(true);
+    const metrics = await metricsOf(server);
+    expect(metrics.get('shortlist_worker_restarts_total')).toBe(1);
+    expect(metrics.get('shortlist_workers{state="listening"}')).toBe(2);
+  });
+
+  it('does not take its counts along', async () => {
+    const server = await start(['--workers', '1']);
+    for (let i = 0; i < 5; i++) await server.search({ id: i, k: 2 });
+    expect((await metricsOf(server)).get('shortlist_candidates_returned_total{index="listings"}')).toBe(10);
+    process.kill(server.workers[0]!, 'SIGKILL');
+    await server.waitForLog('worker died');
+    await waitFor('the replacement', async () =>
+      (await server.search({ id: 1, k: 2 }).catch(() => null))?.status === 200 ? true : undefined,
+    );
+    expect((await metricsOf(server)).get('shortlist_candidates_returned_total{index="listings"}')).toBe(12);
+  });
+});
+
+describe('metrics', () => {
+  it('are joined over all workers, whichever answers', async () => {
+    const server = await start(['--workers', '2'], 300);
+    const searches = 12;
+    for (let i = 0; i < searches; i++) {
+      await server.post(
+        '/v1/indexes/listings/search',
+        { id: i, k: 301, min_score: i === 0 ? 2 : -1 },
+        { connection: 'close' },
+      );
+    }
+    await server.search({ id: 'nobody' });
+    const metrics = await metricsOf(server);
+    const route = 'route="/v1/indexes/:index/search",method="POST"';
+    expect(metrics.get(`shortlist_http_request_duration_seconds_count{${route},status="200"}`)).toBe(searches);
+    expect(metrics.get(`shortlist_http_request_duration_seconds_count{${route},status="404"}`)).toBe(1);
+    const searched = [...metrics].filter(([name]) =>
+      name.startsWith('shortlist_search_duration_seconds_count{index="listings"'),
+    );
+    expect(searched.reduce((sum, [, count]) => sum + count, 0)).toBe(searches);
+    expect(metrics.get('shortlist_short_answers_total{index="listings",reason="corpus"}')).toBe(searches - 1);
+    expect(metrics.get('shortlist_short_answers_total{index="listings",reason="min_score"}')).toBe(1);
+    expect(metrics.get('shortlist_candidates_returned_total{index="listings"}')).toBe((searches - 1) * 299);
+    expect(metrics.get('shortlist_requests_in_flight')).toBe(0);
+    expect(metrics.get('shortlist_overloaded_total')).toBe(0);
+    expect(metrics.get('shortlist_loads_total{index="listings"}')).toBe(1);
+    const age = metrics.get('shortlist_live_version_age_seconds{index="listings"}')!;
+    expect(age).toBeGreaterThan(0);
+    expect(age).toBeLessThan(600);
+    const names = [...metrics.keys()].join('\n');
+    expect(names).toMatch(/shortlist_live_version_info\{index="listings",version="[^"]+",engine="hnswlib"\}/);
+    expect(names).toMatch(/shortlist_resident_bytes\{index="listings",version=/);
+    expect(names).toMatch(/shortlist_event_loop_delay_seconds\{quantile="0.99"\}/);
+    expect(names).toContain('shortlist_newest_version_timestamp_seconds{index="listings"}');
+    expect(names).toContain('shortlist_switch_duration_seconds_count{index="listings"}');
+    expect(names).toContain('process_resident_memory_bytes');
+  });
+});
+
+describe('SIGTERM', () => {
+  it('lets requests in flight finish, with Connection: close, and then ends with 0', async () => {
+    const server = await start(['--workers', '1', '--drain-delay-ms', '300']);
+    const body = '{"id":"1","k":1}';
+    const head = `POST /v1/indexes/listings/search HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const socket = connect(server.port, '127.0.0.1');
+    let text = '';
+    socket.setEncoding('utf8').on('data', (part: string) => (text += part));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(head + body.slice(0, 5));
+    await waitFor('the connection to be taken', async () =>
+      (await server.search({ id: 1 })).status === 200 ? true : undefined,
+    );
+    server.process.kill('SIGTERM');
+    await server.waitForLog('draining');
+    await waitFor('not ready', async () => ((await server.get('/readyz')).status === 503 ? true : undefined));
+    await waitFor('the port to close', async () =>
+      (await server.get('/livez').catch(() => null)) === null ? true : undefined,
+    );
+    expect(text).toBe('');
+    socket.write(body.slice(5));
+    await closed;
+    expect(text).toContain('200 OK');
+    expect(text.toLowerCase()).toContain('connection: close');
+    expect(text).toContain('"candidates"');
+    expect(await server.waitForExit()).toBe(0);
+  });
+
+  it('ends requests that overstay the drain timeout', async () => {
+    const server = await start(['--workers', '1', '--drain-timeout-ms', '200']);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(
+      'POST /v1/indexes/listings/search HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    );
+    await waitFor('the connection to be taken', async () =>
+      (await server.search({ id: 1 })).status === 200 ? true : undefined,
+    );
+    server.process.kill('SIGTERM');
+    expect(await server.waitForExit()).toBe(0);
+    expect(server.stderr).toContain('requests were still in flight');
+  });
+
+  it('a second time ends at once', async () => {
+    const server = await start(['--workers', '1', '--drain-delay-ms', '60000']);
+    const workers = server.workers;
+    server.process.kill('SIGTERM');
+    await server.waitForLog('draining');
+    server.process.kill('SIGINT');
+    expect(await server.waitForExit()).toBe(130);
+    await waitFor('the workers to end', () => (workers.some(isAlive) ? undefined : true));
+  });
+});
+
+it('a primary that is killed leaves no worker behind', async () => {
+  const server = await start();
+  const workers = server.workers;
+  expect(workers).toHaveLength(2);
+  process.kill(server.pid, 'SIGKILL');
+  await server.waitForExit();
+  await waitFor('the workers to end', () => (workers.some(isAlive) ? undefined : true));
+  expect(await server.get('/livez').catch(() => null)).toBeNull();
+});

@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ERRORS, type ErrorCode } from '../../src/base/errors.js';
+import { publishVersion, temporaryFolder } from './fixture.js';
+import { TestServer } from './server.js';
+
+const DIM = 8;
+const good = [1, 2, 3, 4, 5, 6, 7, 8];
+const floats = (values: readonly number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
+const base64 = (values: readonly number[]): string => Buffer.from(floats(values)).toString('base64');
+const many = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
+/** What is wrong, the body, the code that answers it, and the field that it must name. */
+type Case = readonly [what: string, body: unknown, code: ErrorCode, field?: string];
+
+const jsonCases: readonly Case[] = [
+  ['a vector that is too short', { vector: [1, 2] }, 'dimension_mismatch', '/vector'],
+  ['a vector that is too long', { vector: [...good, 9] }, 'dimension_mismatch', '/vector'],
+  ['an empty vector', { vector: [] }, 'dimension_mismatch', '/vector'],
+  [
+    'null in a vector, which is how JSON.stringify writes NaN',
+    { vector: [NaN, ...good.slice(1)] },
+    'vector_not_finite',
+    '/vector',
+  ],
+  ['a number beyond float32', { vector: [1e39, ...good.slice(1)] }, 'vector_not_finite', '/vector'],
+  ['a number beyond float64', '{"vector":[1e400,2,3,4,5,6,7,8]}', 'vector_not_finite', '/vector'],
+  ['a string in a vector', { vector: ['1', ...good.slice(1)] }, 'bad_vector', '/vector'],
+  ['a boolean in a vector', { vector: [true, ...good.slice(1)] }, 'bad_vector', '/vector'],
+  ['a list in a vector', { vector: [[1], ...good.slice(1)] }, 'bad_vector', '/vector'],
+  ['a vector that is text', { vector: '1,2,3' }, 'bad_vector', '/vector'],
+  ['a vector that is null', { vector: null }, 'bad_vector', '/vector'],
+  ['the zero vector under cosine', { vector: many(DIM, 0) }, 'vector_zero', '/vector'],
+  ['NaN as base64', { vector_b64: base64([NaN, ...good.slice(1)]) }, 'vector_not_finite', '/vector_b64'],
+  ['base64 of too few values', { vector_b64: base64([1]) }, 'dimension_mismatch', '/vector_b64'],
+  ['base64 of half a value', { vector_b64: Buffer.from([1, 2]).toString('base64') }, 'bad_vector', '/vector_b64'],
+  ['text that is not base64', { vector_b64: '*not base64*' }, 'bad_base64', '/vector_b64'],
+  ['base64 without its padding', { vector_b64: base64(good).replace(/=+$/, '') }, 'bad_base64', '/vector_b64'],
+  [
+    'base64 of the URL alphabet',
+    { vector_b64: Buffer.from([251, 255, 254, 255]).toString('base64url') },
+    'bad_base64',
+    '/vector_b64',
+  ],
+  [
+    'base64 with a line break',
+    { vector_b64: `${base64(good).slice(0, 8)}\n${base64(good).slice(8)}` },
+    'bad_base64',
+    '/vector_b64',
+  ],
+  ['base64 that is a number', { vector_b64: 5 }, 'bad_base64', '/vector_b64'],
+  ['a batch with one short vector', { vectors: [good, [1]] }, 'dimension_mismatch', '/vectors/1'],
+  ['a batch that is no list', { vectors: 7 }, 'bad_field', '/vectors'],
+  ['a batch of more vectors than are taken', { vectors: many(1025, good) }, 'batch_too_large', '/vectors'],
+  ['a batch of more ids than are taken', { ids: many(1025, '1') }, 'batch_too_large', '/ids'],
+  ['packed vectors that are no whole number', { vectors_b64: base64([...good, 1]) }, 'bad_vector', '/vectors_b64'],
+  ['k 0', { vector: good, k: 0 }, 'k_out_of_range', '/k'],
+  ['k -1', { vector: good, k: -1 }, 'k_out_of_range', '/k'],
+  ['k 10^9', { vector: good, k: 1e9 }, 'k_out_of_range', '/k'],
+  ['k 1.5', { vector: good, k: 1.5 }, 'k_out_of_range', '/k'],
+  ['k as text', { vector: good, k: '5' }, 'bad_field', '/k'],
+  ['k null', { vector: good, k: null }, 'bad_field', '/k'],
+  ['ef 0', { vector: good, ef: 0 }, 'ef_out_of_range', '/ef'],
+  ['ef 10,001', { vector: good, ef: 10_001 }, 'ef_out_of_range', '/ef'],
+  ['ef and exact together', { vector: good, ef: 10, exact: true }, 'bad_request', '/ef'],
+  ['exact as a number', { vector: good, exact: 1 }, 'bad_field', '/exact'],
+  ['min_score as text', { vector: good, min_score: '0' }, 'bad_field', '/min_score'],
+  ['min_score beyond every number', '{"id":"1","min_score":1e999}', 'bad_field', '/min_score'],
+  ['include that is a list', { vector: good, include: ['title'] }, 'bad_field', '/include'],
+  ['an unknown field of include', { vector: good, include: { vector: true } }, 'unknown_field', '/include/vector'],
+  ['include.vectors as text', { vector: good, include: { vectors: 'true' } }, 'bad_field', '/include/vectors'],
+  [
+    'an unknown attribute',
+    { vector: good, include: { attributes: ['price', 'titel'] } },
+    'unknown_attribute',
+    '/include/attributes/1',
+  ],
+  [
+    'an attribute that is a number',
+    { vector: good, include: { attributes: [1] } },
+    'bad_field',
+    '/include/attributes/0',
+  ],
+  ['exclude_ids that is no list', { vector: good, exclude_ids: '1' }, 'bad_field', '/exclude_ids'],
+  ['too many exclude_ids', { vector: good, exclude_ids: many(10_001, '1') }, 'bad_field', '/exclude_ids'],
+  ['an id that is null', { id: null }, 'bad_field', '/id'],
+  ['an id that is a fraction', { id: 1.5 }, 'bad_field', '/id'],
+  ['an id that JSON does not carry exactly', '{"id":9007199254740993}', 'bad_field', '/id'],
+  ['an unknown id', { id: 'nobody' }, 'unknown_id'],
+  ['an integer id in another spelling', { id: '007' }, 'unknown_id'],
+  ['a version that is not loaded', { id: '1', version: '20200101T000000Z-00000000' }, 'version_not_loaded'],
+  ['an alias that there is not', { id: '1', version: 'canary' }, 'version_not_loaded'],
+  ['a version that is a number', { id: '1', version: 3 }, 'bad_field', '/version'],
+  ['an empty version', { id: '1', version: '' }, 'bad_field', '/version'],
+  ['an unknown field', { vector: good, kk: 5 }, 'unknown_field', '/kk'],
+  ['__proto__ as a field', '{"id":"1","__proto__":{"k":1}}', 'unknown_field', '/__proto__'],
+  ['constructor as a field', '{"id":"1","constructor":{}}', 'unknown_field', '/constructor'],
+  ['a filter, which is not there yet', { vector: good, filter: { price: 1 } }, 'unsupported', '/filter'],
+  ['seeds', { seeds: [{ id: '1' }] }, 'unsupported', '/seeds'],
+  ['crowding', { vector: good, crowding: {} }, 'unsupported', '/crowding'],
+  ['target_recall', { vector: good, target_recall: 0.9 }, 'unsupported', '/target_recall'],
+  ['timeout_ms', { vector: good, timeout_ms: 5 }, 'unsupported', '/timeout_ms'],
+  ['allow_partial', { vector: good, allow_partial: true }, 'unsupported', '/allow_partial'],
+  ['no query', { k: 5 }, 'bad_request'],
+  ['two queries', { vector: good, id: '1' }, 'bad_request', '/id'],
+  ['a list as the body', [1, 2, 3], 'bad_request'],
+  ['null as the body', 'null', 'bad_request'],
+  ['a number as the body', '5', 'bad_request'],
+  ['text that is no JSON', '{"vector": [1, 2', 'bad_json'],
+  ['NaN in the JSON', '{"vector":[NaN]}', 'bad_json'],
+  ['an empty body', '', 'bad_json'],
+  ['bytes that are not UTF-8', Uint8Array.of(0x22, 0xff, 0x22), 'bad_json'],
+  ['JSON nested ten thousand deep', `{"vector":${'['.repeat(10_000)}${']'.repeat(10_000)}}`, 'bad_vector', '/vector'],
+];
+
+/** Query string, bytes, code. */
+const binaryCases: readonly (readonly [what: string, query: string, bytes: Uint8Array, code: ErrorCode])[] = [
+  ['NaN', '', floats([...good.slice(1), NaN]), 'vector_not_finite'],
+  ['infinity in the second vector', '', floats([...good, ...good.slice(1), Infinity]), 'vector_not_finite'],
+  ['the zero vector', '', floats(many(DIM, 0)), 'vector_zero'],
+  ['a body that is no whole number of vectors', '', floats([...good, 1]), 'bad_vector'],
+  ['a body that is no whole number of values', '', new Uint8Array(33), 'bad_vector'],
+  ['an empty body', '', new Uint8Array(0), 'bad_vector'],
+  ['more vectors than are taken', '', floats(many(1025, good).flat()), 'batch_too_large'],
+  ['several vectors where one is asked for', '?batch=false', floats([...good, ...good]), 'bad_request'],
+  ['k 0', '?k=0', floats(good), 'k_out_of_range'],
+  ['k that is no number', '?k=ten', floats(good), 'bad_field'],
+  ['k given twice', '?k=1&k=2', floats(good), 'bad_field'],
+  ['an empty k', '?k=', floats(good), 'bad_field'],
+  ['an ef that is too large', '?ef=99999', floats(good), 'ef_out_of_range'],
+  ['exact that is neither true nor false', '?exact=yes', floats(good), 'bad_field'],
+  ['batch that is neither true nor false', '?batch=1', floats(good), 'bad_field'],
+  ['an unknown parameter', '?kay=3', floats(good), 'unknown_field'],
+  ['a vector in the query string', '?vector=1', floats(good), 'unknown_field'],
+  ['an unknown attribute', '?include.attributes=nope', floats(good), 'unknown_attribute'],
+];
+
+describe('wrong inputs over HTTP', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings', { dim: DIM, rows: 600 });
+    server = await TestServer.start(root, ['--workers', '1']);
+  });
+  afterAll(async () => expect(await server.stop()).toBe(0));
+
+  async function expectProblem(response: Response, code: ErrorCode, field?: string): Promise<void> {
+    const problem = (await response.json()) as Record<string, unknown>;
+    expect({ status: response.status, code: problem['code'] }, JSON.stringify(problem).slice(0, 300)).toEqual({
+      status: ERRORS[code].status,
+      code,
+    });
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    expect(problem).toMatchObject({
+      type: `urn:shortlist:error:${code}`,
+      title: ERRORS[code].title,
+      status: response.status,
+    });
+    expect(problem['detail']).toEqual(expect.stringMatching(/.{10,}/));
+    expect(problem['request_id']).toBe(response.headers.get('x-request-id'));
+    if (field !== undefined) expect(problem['field']).toBe(field);
+  }
+
+  it.each(jsonCases)('%s', async (_what, body, code, field) => {
+    await expectProblem(await server.search(body), code, field);
+  });
+
+  it.each(binaryCases)('binary: %s', async (_what, query, bytes, code) => {
+    const response = await server.post(`/v1/indexes/listings/search${query}`, bytes, {
+      'content-type': 'application/octet-stream',
+    });
+    await expectProblem(response, code);
+  });
+
+  it('an unknown index, whatever the body', async () => {
+    await expectProblem(await server.search({ nonsense: 1 }, 'listing'), 'unknown_index');
+    await expectProblem(await server.get('/v1/indexes/listing'), 'unknown_index');
+    await expectProblem(await server.get('/v1/indexes/listing/items/1'), 'unknown_index');
+  });
+
+  it('items: an unknown id, attribute, parameter or version', async () => {
+    await expectProblem(await server.get('/v1/indexes/listings/items/nobody'), 'unknown_id');
+    await expectProblem(
+      await server.get('/v1/indexes/listings/items/1?include.attributes=x'),
+      'unknown_attribute',
+      '/include.attributes/0',
+    );
+    await expectProblem(
+      await server.get('/v1/indexes/listings/items/1?include.vectors=1'),
+      'bad_field',
+      '/include.vectors',
+    );
+    await expectProblem(await server.get('/v1/indexes/listings/items/1?vector=true'), 'unknown_field', '/vector');
+    await expectProblem(await server.get('/v1/indexes/listings/items/1?version=old'), 'version_not_loaded');
+    await expectProblem(await server.get(`/v1/indexes/listings/items/${'x'.repeat(4_000)}`), 'unknown_route');
+    await expectProblem(await server.get('/v1/indexes/listings/items/%ff'), 'malformed_http');
+  });
+
+  it('a route, method, type or encoding that there is not', async () => {
+    await expectProblem(await server.get('/v2/indexes'), 'unknown_route');
+    const wrongMethod = await server.get('/v1/indexes/listings/search');
+    expect(wrongMethod.headers.get('allow')).toBe('POST');
+    await expectProblem(wrongMethod, 'method_not_allowed');
+    const wrongPost = await server.post('/v1/indexes', {});
+    expect(wrongPost.headers.get('allow')).toBe('GET, HEAD');
+    await expectProblem(wrongPost, 'method_not_allowed');
+    const wrongType = await server.post('/v1/indexes/listings/search', '{}', { 'content-type': 'text/plain' });
+    expect(wrongType.headers.get('accept-post')).toBe('application/json, application/octet-stream');
+    await expectProblem(wrongType, 'unsupported_media_type');
+    await expectProblem(
+      await server.post('/v1/indexes/listings/search', '{}', { 'content-type': 'application/vnd.apache.arrow.stream' }),
+      'unsupported_media_type',
+    );
+    await expectProblem(
+      await server.post('/v1/indexes/listings/search', '{}', { 'content-encoding': 'gzip' }),
+      'unsupported_media_type',
+    );
+    await expectProblem(await server.post('/v1/indexes/listings/search?k=3', { id: '1' }), 'unknown_field');
+    await expectProblem(
+      await server.post('/v1/indexes/listings/search', { id: '1' }, { accept: 'application/vnd.apache.arrow.stream' }),
+      'not_acceptable',
+    );
+  });
+
+  it('a body of 100 MB, in one piece and in chunks', async () => {
+    const body = new Uint8Array(100 * 1024 * 1024);
+    await expectProblem(await server.post('/v1/indexes/listings/search', body), 'body_too_large');
+    const stream = new Blob([body]).stream();
+    const init = { method: 'POST', body: stream, duplex: 'half', headers: { 'content-type': 'application/json' } };
+    await expectProblem(await fetch(`${server.url}/v1/indexes/listings/search`, init as RequestInit), 'body_too_large');
+  });
+
+  it('an answer that would be larger than the server gives', async () => {
+    const body = { ids: many(1024, '1'), k: 10_000, include: { vectors: true } };
+    await expectProblem(await server.search(body), 'answer_too_large');
+  });
+
+  it('did none of it harm: the same process answers, and nothing was a bug', async () => {
+    const response = await server.search({ id: '1', k: 3 });
+    expect(response.status).toBe(200);
+    expect(server.lines.filter(({ level }) => level >= 50)).toEqual([]);
+    expect(server.lines.filter(({ msg }) => msg === 'worker died')).toEqual([]);
+  });
+});

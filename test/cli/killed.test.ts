@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { verifyVersion } from '../../src/retrieve/verify.js';
+import { listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
+import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
+import { randomMoments, runAndKill, timeOf } from './kill.js';
+import { shortlistJson } from './process.js';
+
+const root = temporaryFolder();
+const input = join(root, '.items.arrow');
+const at = ['--root', root];
+
+describe('commands killed with SIGKILL at random moments', () => {
+  beforeAll(async () => {
+    writeCatalog(input, { vectors: makeVectors(3000, 16, 1), dim: 16 });
+    await publishVersion(root, 'items', { rows: 200, dim: 16 });
+  });
+
+  it('a build leaves what is published alone and no half version, and the next build leaves no staging', async () => {
+    const build = ['build', 'items', '--input', input, '--shards', '2', ...at];
+    const current = await readCurrent(root, 'items');
+    for (const moment of randomMoments(8, await timeOf(build), 71)) {
+      await runAndKill(build, moment);
+      expect(await readCurrent(root, 'items')).toEqual(current);
+      for (const { version } of await listVersions(root, 'items'))
+        expect(await verifyVersion(root, 'items', version)).toEqual([]);
+    }
+    expect((await shortlistJson(build)).code).toBe(0);
+    expect(existsSync(join(root, 'items', '.staging'))).toBe(false);
+  });
+
+  it('a publish or rollback leaves one version published that verifies, with a history that names it', async () => {
+    const versions = (await listVersions(root, 'items')).map(({ version }) => version);
+    const publish = (version: string) => ['publish', `items@${version}`, ...at];
+    const lifeMs = await timeOf(publish(versions[1]!));
+    const moments = randomMoments(8, lifeMs, 72);
+    for (const [turn, moment] of moments.entries()) {
+      const command = turn % 4 === 3 ? ['rollback', 'items', ...at] : publish(versions[turn % versions.length]!);
+      await runAndKill(command, moment);
+      const { version } = (await readCurrent(root, 'items'))!;
+      expect(await verifyVersion(root, 'items', version)).toEqual([]);
+    }
+    const { code, json } = await shortlistJson(publish(versions[0]!));
+    expect({ code, json }).toMatchObject({ code: 0, json: { version: versions[0] } });
+    expect((await readHistory(root, 'items')).at(-1)?.version).toBe(versions[0]);
+  });
+
+  it('a prune leaves the published version and whole ones', async () => {
+    const prune = ['prune', 'items', '--keep', '1', ...at];
+    for (const moment of randomMoments(4, 200, 73)) await runAndKill(prune, moment);
+    expect((await shortlistJson(prune)).code).toBe(0);
+    const left = await listVersions(root, 'items');
+    for (const { version } of left) expect(await verifyVersion(root, 'items', version)).toEqual([]);
+    expect(left.map(({ version }) => version)).toContain((await readCurrent(root, 'items'))!.version);
+    expect(left.length).toBeLessThanOrEqual(2);
+  });
+});

@@ -95,7 +95,11 @@ export interface GraphEngine {
   /** Reads the whole file and checks its structure against `shape`: `file_missing`, `file_corrupt` or `io_error`. */
   check(path: string, shape: GraphShape): Promise<void>;
   /** Checks the file against `vectors` and opens it. The file does not change until the index is closed. */
-  open(path: string, vectors: ShardVectors, parameters: GraphParameters): Promise<ShardIndex>;
+  open(
+    path: string,
+    vectors: ShardVectors,
+    parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  ): Promise<ShardIndex>;
   /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
   estimateBytes(count: number, dim: number, m: number): number;
 }

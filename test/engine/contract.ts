@@ -199,6 +199,7 @@ export function describeEngineContract(engine: EngineUnderTest): void {
       const index = await open(randomVectors({ metric: 'l2', dim: 8 }, 50, 15));
       expect(() => index.search(new Float32Array(7), { k: 1, ef: 10 })).toThrow();
       expect(() => index.search(new Float32Array(8), { k: 1, ef: 10, allow: new Bitset(51) })).toThrow();
+      expect(() => index.search(new Float32Array(8), { k: 1, ef: 10, allow: Bitset.full(51) })).toThrow();
     });
 
     it('says how much memory it holds, and lets go of it more than once', async () => {

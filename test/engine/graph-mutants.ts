@@ -26,7 +26,7 @@ const upperStart = HEADER_BYTES + vectors.count * elementBytes(vectors.dim, PARA
 
 interface Mutation {
   readonly name: string;
-  mutate(bytes: Buffer): Buffer | undefined;
+  readonly mutate: (bytes: Buffer) => Buffer;
 }
 
 const INTERESTING = [0, 1, 2, 399, 400, 401, 0x7fffffff, 0x80000000, 0xffffffff, 0x10000, 0x10008];
@@ -100,7 +100,7 @@ async function tryCopy(path: string): Promise<'refused' | 'searched'> {
     for (let i = 0; i < 20; i++) {
       const query = queries.slice(i * 6, (i + 1) * 6);
       expectSound(index.search(query, { k: 10, ef: 50 }), vectors, query, { k: 10 });
-      expectSound(index.search(query, { k: 400, ef: 400 }), vectors, query, { k: 400 });
+      if (i === 0) expectSound(index.search(query, { k: 400, ef: 400 }), vectors, query, { k: 400 });
       expectSound(index.search(query, { k: 10, ef: 50, allow }), vectors, query, { k: 10, allow });
     }
     index.close();
@@ -116,7 +116,7 @@ const counts = { refused: 0, searched: 0 };
 for (let copy = 0; copy < Number(copies); copy++) {
   const { name, mutate } = MUTATIONS[copy % MUTATIONS.length]!;
   const path = join(folder, 'mutant.hnsw');
-  writeFileSync(path, mutate(Buffer.from(original))!);
+  writeFileSync(path, mutate(Buffer.from(original)));
   writeFileSync(join(folder, 'mutation.txt'), `copy ${copy} of seed ${seed}: ${name}`);
   counts[await tryCopy(path)]++;
 }

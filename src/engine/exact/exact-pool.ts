@@ -33,9 +33,10 @@ const MAX_DEFAULT_THREADS = 16;
 
 /** One `search` in flight. */
 interface Call {
-  /** Tasks that came back from a crashed thread; they go out before new ones. */
-  readonly returned: PoolTask[];
-  readonly tasks: Iterator<PoolTask, void, void>;
+  /** Tasks to hand out: the next one, and those that a crashed thread had not begun. */
+  readonly waiting: PoolTask[];
+  /** Tasks not looked at yet. */
+  readonly rest: Iterator<PoolTask, void, void>;
   /** The best so far, [query][shard]. */
   readonly merged: readonly (readonly TopK[])[];
   /** Tasks handed out and not answered. */
@@ -59,7 +60,7 @@ export class ExactPool {
   private readonly size: number;
   private readonly threads = new Set<Thread>();
   private readonly calls = new Set<Call>();
-  /** The calls that may have tasks to hand out; the first is served next and moves to the end. */
+  /** The calls that have waiting tasks; the first is served next and moves to the end. */
   private queue: Call[] = [];
   private nextId = 0;
   private closed = false;
@@ -82,7 +83,7 @@ export class ExactPool {
   ): Promise<Candidates[][]> {
     signal?.throwIfAborted();
     if (this.closed) throw closedError();
-    const tasks = planTasks(shards, { queries, queryCount, k, allow, threads: this.size });
+    const rest = planTasks(shards, { queries, queryCount, k, allow, threads: this.size });
     const merged = Array.from({ length: queryCount }, () => shards.map(({ count }) => new TopK(Math.min(k, count))));
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => call.settle(signal?.reason as Error);
@@ -92,10 +93,11 @@ export class ExactPool {
         if (error === undefined) resolve();
         else reject(error);
       };
-      const call: Call = { returned: [], tasks, merged, pending: 0, settle };
+      const call: Call = { waiting: [], rest, merged, pending: 0, settle };
       signal?.addEventListener('abort', onAbort);
       this.calls.add(call);
-      this.queue.push(call);
+      this.enqueue(call);
+      if (call.waiting.length === 0) settle();
       this.handOut();
     });
     return merged.map((perShard) => perShard.map((top) => top.drain()));
@@ -139,17 +141,23 @@ export class ExactPool {
     return this.startThread();
   }
 
-  /** The next task of the call whose turn it is. Calls without another task leave the queue. */
-  private takeTask(): Assignment | undefined {
-    for (let call = this.queue.shift(); call !== undefined; call = this.queue.shift()) {
-      const task = call.returned.pop() ?? call.tasks.next().value;
-      if (task !== undefined) {
-        this.queue.push(call);
-        return { call, task };
-      }
-      if (call.pending === 0) call.settle();
+  /** Puts the call at the end of the queue if it has another task. */
+  private enqueue(call: Call): void {
+    if (call.waiting.length === 0) {
+      const task = call.rest.next().value;
+      if (task === undefined) return;
+      call.waiting.push(task);
     }
-    return undefined;
+    this.queue.push(call);
+  }
+
+  /** The next task of the call whose turn it is. */
+  private takeTask(): Assignment | undefined {
+    const call = this.queue.shift();
+    const task = call?.waiting.pop();
+    if (call === undefined || task === undefined) return undefined;
+    this.enqueue(call);
+    return { call, task };
   }
 
   private startThread(): Thread {
@@ -168,9 +176,11 @@ export class ExactPool {
     thread.assigned.delete(id);
     if (thread.assigned.size === 0) thread.worker.unref();
     call.pending--;
-    if (this.calls.has(call)) mergeAnswers(call, task, answers);
+    if (this.calls.has(call)) {
+      mergeAnswers(call, task, answers);
+      if (call.pending === 0 && call.waiting.length === 0) call.settle();
+    }
     this.handOut();
-    if (call.pending === 0 && this.calls.has(call) && !this.queue.includes(call)) call.settle();
   }
 
   private replaceThread(thread: Thread, code: number): void {
@@ -179,7 +189,7 @@ export class ExactPool {
     const [working, ...waiting] = thread.assigned.values();
     for (const { call, task } of waiting) {
       call.pending--;
-      call.returned.push(task);
+      call.waiting.push(task);
       if (this.calls.has(call) && !this.queue.includes(call)) this.queue.push(call);
     }
     if (working !== undefined && this.calls.has(working.call)) working.call.settle(crashError(thread.failure, code));

@@ -40,10 +40,11 @@ export async function checkFile(path: string, shape: GraphShape, contents?: Grap
     const handle = await open(path, 'r');
     try {
       const { size } = await handle.stat();
-      for (const read of checkBlocks(path, size, shape, contents)) {
-        const { bytesRead } = await handle.read(read.into, 0, read.into.length, read.position);
-        if (bytesRead !== read.into.length)
-          throw corrupt(path, `ends while it is read, at byte ${read.position + bytesRead}`);
+      for (const { into, position } of checkBlocks(path, size, shape, contents)) {
+        for (let done = 0; done < into.length;) {
+          const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
+          done += expectBytes(path, bytesRead);
+        }
       }
     } finally {
       await handle.close();
@@ -59,8 +60,9 @@ export function checkFileSync(path: string, shape: GraphShape): void {
     const file = openSync(path, 'r');
     try {
       for (const { into, position } of checkBlocks(path, fstatSync(file).size, shape)) {
-        const bytesRead = readSync(file, into, 0, into.length, position);
-        if (bytesRead !== into.length) throw corrupt(path, `ends while it is read, at byte ${position + bytesRead}`);
+        for (let done = 0; done < into.length;) {
+          done += expectBytes(path, readSync(file, into, done, into.length - done, position + done));
+        }
       }
     } finally {
       closeSync(file);
@@ -68,6 +70,11 @@ export function checkFileSync(path: string, shape: GraphShape): void {
   } catch (error) {
     throw readError(path, error);
   }
+}
+
+function expectBytes(path: string, bytesRead: number): number {
+  if (bytesRead === 0) throw corrupt(path, 'became shorter while it was read');
+  return bytesRead;
 }
 
 function readError(path: string, error: unknown): unknown {

@@ -61,7 +61,7 @@ class HnswlibIndex implements ShardIndex {
   ) {
     this.graph = graph;
     this.vectors = vectors;
-    this.residentBytes = estimateHnswlibBytes(vectors.count, vectors.dim, m);
+    this.residentBytes = graph === null ? 0 : estimateHnswlibBytes(vectors.count, vectors.dim, m);
     this.point = new Array<number>(vectors.dim).fill(0);
   }
 
@@ -69,7 +69,8 @@ class HnswlibIndex implements ShardIndex {
     assert(!this.closed, 'search of a closed index');
     const { count, dim, metric } = this.vectors;
     assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
-    const allow = options.allow;
+    const { allow } = options;
+    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
     const allowed = allow === undefined ? count : (options.allowCount ?? allow.count());
     const plan = planGraphSearch(options, count, allowed);
     const factor = plan && queryFactor(metric, query, this.largest, this.factor);

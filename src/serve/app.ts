@@ -6,6 +6,7 @@
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
+import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
@@ -29,8 +30,8 @@ const HEADERS_TIMEOUT_MS = 5_000;
 /** How often Node looks for requests that overstay: its default of 30 s would treble the limits above. */
 const CONNECTIONS_CHECK_MS = 500;
 
-/** Then the client connects anew, so that connections spread over workers that were replaced. Some seconds' worth at full load. */
-const MAX_REQUESTS_PER_SOCKET = 20_000;
+/** No bound: beyond one, Node answers 503 to clients that go on sending. Connections are renewed by age instead. */
+const MAX_REQUESTS_PER_SOCKET = 0;
 
 /** Requests under this are work and are admitted; the others are for operators. */
 const WORK_PREFIX = '/v1/';
@@ -97,9 +98,10 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
     reply.raw.once('close', () => finishRequest(context, request, reply));
     done(refuseEarly(request, context));
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    // A keep-alive connection would hold the process back until it idles out; this ends it with the answer.
-    if (context.isDraining()) void reply.header('connection', 'close');
+  const ages = new ConnectionAges(app.server);
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    // While draining, a keep-alive connection would hold the process back until it idles out.
+    if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
     done();
   });
   app.addHook('preHandler', (request, reply, done) => {

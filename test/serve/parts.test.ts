@@ -1,6 +1,9 @@
 /** The server's parts on their own: options, turns, places, restarts, negotiation. */
+import { createServer } from 'node:http';
+import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ConnectionAges } from '../../src/serve/connection-ages.js';
 import { Admission } from '../../src/serve/admission.js';
 import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/options.js';
 import { checkAccept } from '../../src/serve/request/accept.js';
@@ -208,4 +211,17 @@ describe('vectors', () => {
       { seed },
     );
   });
+});
+
+it('connections are old after their time, and not before', () => {
+  const server = createServer();
+  let now = 0;
+  const ages = new ConnectionAges(server, () => now, 1_000);
+  const socket = new Socket();
+  server.emit('connection', socket);
+  expect(ages.isOld(new Socket())).toBe(false);
+  now = 874;
+  expect(ages.isOld(socket)).toBe(false);
+  now = 1_001;
+  expect(ages.isOld(socket)).toBe(true);
 });

@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+
+# Builds with the toolchain that native addons need, runs without it.
+#
+#   docker build -t shortlist .
+#   docker run -p 8080:8080 -v "$PWD/indexes:/indexes:ro" shortlist
+#   docker run -v "$PWD/indexes:/indexes" -v "$PWD/data:/data:ro" shortlist build listings --input /data/listings.arrow
+
+FROM node:22-bookworm AS build
+WORKDIR /app
+# Dependencies change less often than sources: they are a layer of their own.
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev
+
+FROM node:22-bookworm-slim AS runtime
+ENV NODE_ENV=production \
+    SHORTLIST_ROOT=/indexes \
+    SHORTLIST_HOST=0.0.0.0 \
+    SHORTLIST_PORT=8080
+WORKDIR /app
+COPY --from=build /app/package.json ./package.json
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+# Serving only reads; mount it read-only. It is the user's to write when the container builds.
+RUN mkdir /indexes && chown node:node /indexes
+VOLUME /indexes
+USER node
+EXPOSE 8080
+# The process handles SIGTERM itself, as PID 1 too: it drains, and ends with 0.
+STOPSIGNAL SIGTERM
+# Live, not ready: an index that is not published yet is no reason to restart the container.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SHORTLIST_PORT}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/dist/cli/main.js"]
+CMD ["serve"]

@@ -82,16 +82,18 @@ export class AttributeStore {
 export async function readAttributes({ directory, manifest }: VersionFiles): Promise<AttributeStore | null> {
   if (manifest.attributes.length === 0) return null;
   const path = join(directory, ATTRIBUTES_FILE);
-  const reader = await openArrow(path);
   try {
-    checkFields(path, reader, manifest);
-    return await readAll(path, reader, manifest.count);
+    const reader = await openArrow(path);
+    try {
+      checkFields(path, reader, manifest);
+      return await readAll(path, reader, manifest.count);
+    } finally {
+      await reader.close();
+    }
   } catch (error) {
     // The reader speaks of input files; this one is part of a version.
-    if (error instanceof ShortlistError && error.code.startsWith('input_')) throw fileCorrupt(path, error.message);
-    throw error;
-  } finally {
-    await reader.close();
+    if (!(error instanceof ShortlistError) || !error.code.startsWith('input_')) throw error;
+    throw fileCorrupt(path, `cannot be read (${error.message})`);
   }
 }
 

@@ -73,7 +73,10 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
 
 function buildGraph(data: GraphThreadData): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./graph-thread.js', import.meta.url), { workerData: data });
+    const thread = new Worker(new URL('./graph-thread.js', import.meta.url), {
+      workerData: data,
+      execArgv: [],
+    });
     let reply: GraphReply | null = null;
     thread.on('message', (message: GraphReply) => (reply = message));
     thread.on('error', (error) => {

@@ -7,9 +7,10 @@
  */
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
+import type { Metric } from '../base/metric.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { Answer, SearchPlan } from './search.js';
-import { engineSettings, type EngineSettings, type ShardData } from './shards.js';
+import { engineSettings, type EngineSettings } from './shards.js';
 
 /** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
 const TASK_QUERIES = 64;
@@ -18,7 +19,18 @@ const TASK_QUERIES = 64;
 export interface BatchThreadData {
   readonly dim: number;
   readonly engine: EngineSettings;
-  readonly shards: readonly { readonly graphPath: string | null; readonly data: ShardData }[];
+  readonly metric: Metric;
+  readonly shards: readonly SharedShard[];
+}
+
+/** Buffers, not views of them: Node 20 cuts the length of a posted view to 32 bits. */
+export interface SharedShard {
+  readonly graphPath: string | null;
+  readonly count: number;
+  /** count x dim float32. */
+  readonly vectors: ArrayBufferLike;
+  /** count uint32. */
+  readonly ordinals: ArrayBufferLike;
 }
 
 export interface BatchTask {
@@ -119,13 +131,16 @@ export class BatchPool {
     const { manifest, shards, graphPaths } = this.version;
     const data: BatchThreadData = {
       dim: manifest.dim,
+      metric: manifest.metric,
       engine: engineSettings(manifest),
       shards: shards.map(({ graph, ordinals }, position) => ({
         graphPath: graphPaths[position]!,
-        data: { vectors: graph.vectors, ordinals },
+        count: ordinals.length,
+        vectors: graph.vectors.values.buffer,
+        ordinals: ordinals.buffer,
       })),
     };
-    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: data });
+    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: data, execArgv: [] });
     thread.on('message', (reply: BatchReply) => this.take(thread, reply));
     const fail = (error: unknown) => {
       const position = this.threads.indexOf(thread);

@@ -1,13 +1,21 @@
 /** The thread behind BatchPool: opens the graphs of one version, then answers one task after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
-import type { BatchReply, BatchTask, BatchThreadData } from './batch-pool.js';
+import type { BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 import { runPlan, type Answer } from './search.js';
 import { openShard, type LoadedShard } from './shards.js';
 
-const { dim, engine, shards } = workerData as BatchThreadData;
-const opened = Promise.all(shards.map(({ graphPath, data }) => openShard(graphPath, engine, data)));
+const { dim, metric, engine, shards } = workerData as BatchThreadData;
+const opened = Promise.all(shards.map(open));
 opened.catch(() => undefined); // told to each task that asks
+
+function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<LoadedShard> {
+  const values = new Float32Array(vectors, 0, count * dim);
+  return openShard(graphPath, engine, {
+    vectors: { metric, dim, count, values },
+    ordinals: new Uint32Array(ordinals, 0, count),
+  });
+}
 
 async function answer({ batch, task, queries, plan }: BatchTask): Promise<BatchReply> {
   try {

@@ -50,6 +50,44 @@ function fileSource(handle: FileHandle, size: number): ByteSource {
   };
 }
 
+/** What is read at once where small reads follow each other, and how near they must be for that. */
+const WINDOW_BYTES = 256 * 1024;
+const NEAR_BYTES = 64 * 1024;
+
+/**
+ * The same source with small reads that follow each other served from one larger read: metadata and small batches, of
+ * which a file may have thousands, cost a request each otherwise. Large and scattered reads pass through.
+ */
+export function windowedSource(source: ByteSource): ByteSource {
+  let window: Window = { start: 0, bytes: new Uint8Array(0) };
+  let lastEnd = -Infinity;
+  return {
+    ...source,
+    async read(position, length) {
+      const isNear = position >= lastEnd && position - lastEnd <= NEAR_BYTES;
+      lastEnd = position + length;
+      if (position >= window.start && lastEnd <= window.start + window.bytes.length)
+        return slice(window, position, length);
+      if (length > NEAR_BYTES || !isNear) return source.read(position, length);
+      // Aligned as in the file, so that numbers can be viewed where they are.
+      const start = position - (position % 8);
+      const bytes = Math.max(position + length - start, Math.min(WINDOW_BYTES, source.size - start));
+      const loaded: Window = { start, bytes: await source.read(start, bytes) };
+      window = loaded;
+      return slice(loaded, position, length);
+    },
+  };
+}
+
+interface Window {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+function slice(window: Window, position: number, length: number): Uint8Array {
+  return window.bytes.subarray(position - window.start, position - window.start + length);
+}
+
 /** @param bytes must not change as long as the source or anything read from it is in use */
 export function memorySource(bytes: Uint8Array): ByteSource {
   return {

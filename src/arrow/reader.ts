@@ -13,7 +13,7 @@ import { ShortlistError } from '../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from './arrow-type.js';
 import { BatchBody } from './batch-body.js';
 import { CHUNK_BYTES, CHUNK_ROWS, MAX_VALUE_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
-import { memorySource, openFileSource, type ByteSource } from './byte-source.js';
+import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
 import type { ColumnSource } from './column-source.js';
 import {
@@ -58,7 +58,7 @@ export interface ArrowReader {
 /** Opens the file at `path`, whatever its name: what it is, its first bytes say. */
 export async function openArrow(path: string): Promise<ArrowReader> {
   try {
-    return await openSource(path, await openFileSource(path));
+    return await openSource(path, windowedSource(await openFileSource(path)));
   } catch (error) {
     throw nameFault(path, error);
   }

@@ -29,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./verify.js')).verifyCommand(),
   prune: async () => (await import('./prune.js')).pruneCommand(),
   alias: async () => (await import('./alias.js')).aliasCommand(),
+  diff: async () => (await import('./diff.js')).diffCommand(),
   query: async () => (await import('./query.js')).queryCommand(),
   batch: async () => (await import('./batch.js')).batchCommand(),
   serve: async () => (await import('./serve.js')).serveCommand(),

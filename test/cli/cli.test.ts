@@ -120,6 +120,26 @@ describe('from build to rollback', () => {
     });
   });
 
+  it('diff tells how the candidates of two versions differ', async () => {
+    const [v1] = versions as [string];
+    const same = await shortlistJson(['diff', 'items', v1, v1, '--queries', queries, '-k', '5,20', ...at]);
+    expect(same.json).toMatchObject({ from: v1, to: v1, queries: 20, same_first: 20, points: [{ k: 5, overlap: 1 }, { k: 20, overlap: 1 }], entered: { total: 0 }, left: { total: 0 } }); // prettier-ignore
+    const other = join(root, '.half.arrow');
+    writeCatalog(other, { vectors: makeVectors(400, DIM, 1).subarray(0, 200 * DIM), dim: DIM });
+    const half = (await shortlistJson(['build', 'items', '--input', other, ...at])).json['version'] as string;
+    const { json } = await shortlistJson(['diff', 'items', v1, half, '--queries', queries, '-k', '20', ...at]);
+    const { points, left, entered } = json as {
+      points: { overlap: number }[];
+      left: { ids: { id: string }[] };
+      entered: { total: number };
+    };
+    expect(points[0]!.overlap).toBeLessThan(0.9);
+    expect(left.ids.length).toBeGreaterThan(0);
+    expect(left.ids.every(({ id }) => Number(id) >= 200)).toBe(true);
+    expect(entered.total).toBeGreaterThan(0);
+    versions.push(half);
+  });
+
   it('rollback goes back, with --dry-run only in words', async () => {
     const dry = await shortlistJson(['rollback', 'items', '--dry-run', ...at]);
     expect(dry.json).toMatchObject({ version: versions[0], previous: versions[1], dry_run: true });
@@ -142,7 +162,9 @@ describe('from build to rollback', () => {
     expect((await shortlistJson(['query', 'items@canary', '--id', '1', '-k', '3', ...at])).json).toMatchObject({
       version: versions[1],
     });
-    expect((await shortlistJson(['prune', 'items', '--keep', '1', ...at])).json).toMatchObject({ deleted: [] });
+    expect((await shortlistJson(['prune', 'items', '--keep', '1', ...at])).json).toMatchObject({
+      deleted: [versions[2]],
+    });
     await shortlistJson(['alias', 'items', 'canary', '--remove', ...at]);
     const dry = await shortlistJson(['prune', 'items', '--keep', '1', '--dry-run', ...at]);
     expect(dry.json).toMatchObject({ deleted: [versions[1]] });
@@ -305,6 +327,7 @@ describe('help', () => {
       'verify',
       'prune',
       'alias',
+      'diff',
       'query',
       'batch',
       'serve',

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { formatBytes, formatDuration, Progress } from '../../src/cli/progress.js';
+import { formatTable } from '../../src/cli/table.js';
+
+class Screen {
+  text = '';
+  constructor(
+    readonly isTTY: boolean,
+    readonly columns = 80,
+  ) {}
+  write(text: string): boolean {
+    this.text += text;
+    return true;
+  }
+  /** What a terminal shows: carriage returns and erasures done. */
+  get lines(): string[] {
+    return this.text.split('\n').map((line) => line.split('\r\x1b[2K').at(-1)!);
+  }
+}
+
+function progressOn(screen: Screen, enabled = true): { progress: Progress; advance: (ms: number) => void } {
+  let now = 0;
+  return { progress: new Progress(screen, enabled, () => now), advance: (ms) => (now += ms) };
+}
+
+describe('progress', () => {
+  it('on a terminal redraws one line with a bar, rate and time left, and ends it at the end', () => {
+    const screen = new Screen(true);
+    const { progress, advance } = progressOn(screen);
+    progress.update('ingest', 0, 1000, 'rows');
+    for (const done of [250, 500]) {
+      advance(1000);
+      progress.update('ingest', done, 1000, 'rows');
+    }
+    expect(screen.lines).toEqual([
+      expect.stringMatching(/^ingest\s+█{12}░{12}\s+50%\s+500\/1,000 rows\s+250\/s\s+2\.0 s left$/),
+    ]);
+    advance(2000);
+    progress.update('ingest', 1000, 1000, 'rows');
+    expect(screen.lines).toEqual([expect.stringContaining('100%'), '']);
+  });
+
+  it('never wraps: a line is cut at the width of the terminal', () => {
+    const screen = new Screen(true, 30);
+    const { progress, advance } = progressOn(screen);
+    advance(200);
+    progress.update('ingest', 1, 2, 'rows');
+    expect(screen.lines[0]!.length).toBeLessThan(30);
+  });
+
+  it('elsewhere writes a plain line every few seconds and one at the end', () => {
+    const screen = new Screen(false);
+    const { progress, advance } = progressOn(screen);
+    for (let done = 0; done <= 120; done++) {
+      progress.update('graph', done, 120, 'rows');
+      advance(100);
+    }
+    expect(screen.lines.filter((line) => line !== '')).toHaveLength(3);
+    expect(screen.text).not.toContain('\x1b');
+    expect(screen.lines.at(-2)).toContain('graph: 100%');
+  });
+
+  it('starts each stage on a line of its own', () => {
+    const screen = new Screen(true);
+    const { progress, advance } = progressOn(screen);
+    advance(200);
+    progress.update('ingest', 1, 2, 'rows');
+    progress.update('graph', 1, 2, 'rows');
+    expect(screen.lines.map((line) => line.split(' ')[0])).toEqual(['ingest', 'graph']);
+  });
+
+  it('is silent when it is not wanted', () => {
+    const screen = new Screen(true);
+    progressOn(screen, false).progress.update('ingest', 1, 1, 'rows');
+    expect(screen.text).toBe('');
+  });
+});
+
+describe('tables', () => {
+  const columns = [
+    { title: 'name', value: (row: { name: string; n: number }) => row.name },
+    { title: 'n', value: (row: { name: string; n: number }) => String(row.n), align: 'right' as const },
+  ];
+  it('align text left and numbers right below a rule', () => {
+    expect(formatTable(columns, [{ name: 'a', n: 10 }, { name: 'bcdef', n: 5 }])).toBe('name    n\n─────  ──\na      10\nbcdef   5'); // prettier-ignore
+  });
+  it('count wide and combined characters as a terminal draws them', () => {
+    const [, , wide, narrow] = formatTable(columns, [{ name: '漆器', n: 1 }, { name: 'e\u0301\u0301ab', n: 2 }]).split('\n'); // prettier-ignore
+    expect(wide).toBe('漆器  1');
+    expect(narrow).toBe('e\u0301\u0301ab   2');
+  });
+  it('show control characters as dots, so that data cannot steer the terminal', () => {
+    expect(formatTable(columns, [{ name: 'x\x1b[31m\n', n: 1 }])).toContain('x·[31m·');
+  });
+});
+
+describe('numbers for people', () => {
+  it.each([[0.04, '0.0 s'], [9.94, '9.9 s'], [45.2, '45 s'], [605, '10 min 5 s'], [86400, '24 h 0 min']] as const)('%d seconds are %s', (seconds, text) => {
+    expect(formatDuration(seconds)).toBe(text);
+  }); // prettier-ignore
+  it.each([[0, '0 B'], [1023, '1023 B'], [1024, '1.00 KiB'], [1536 * 1024 * 1024, '1.50 GiB']] as const)('%d bytes are %s', (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
+  }); // prettier-ignore
+});

@@ -37,14 +37,26 @@ export function livenessOf(owner: ProcessIdentity, self: ProcessIdentity): 'aliv
     // EPERM: it lives and belongs to another user.
     if (errnoOf(error) === 'ESRCH') return 'gone';
   }
+  // A zombie holds its number until its parent looks; in a container without an init nobody may ever look.
+  if (stateOf(owner.pid) === 'Z') return 'gone';
   const started = startOf(owner.pid);
   return started !== null && owner.started !== null && started !== owner.started ? 'gone' : 'alive';
 }
 
-/** Field 22 of /proc/<pid>/stat. Field 2 is a name that may hold spaces and brackets, so counting starts after the last one. */
+/** Field 22 of /proc/<pid>/stat. */
 function startOf(pid: number): string | null {
+  return statOf(pid)[19] ?? null;
+}
+
+/** Field 3 of /proc/<pid>/stat. */
+function stateOf(pid: number): string | null {
+  return statOf(pid)[0] ?? null;
+}
+
+/** The fields from the third on: the second is a name that may hold spaces and brackets, so counting starts after the last one. */
+function statOf(pid: number): string[] {
   const stat = probe(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
 }
 
 function probe(read: () => string): string | null {

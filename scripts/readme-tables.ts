@@ -7,16 +7,24 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { ERRORS } from '../src/base/errors.js';
+import { LiveIndexes } from '../src/retrieve/live.js';
+import { Admission } from '../src/serve/admission.js';
 import { SERVE_OPTIONS } from '../src/serve/options.js';
+import { PrimaryMetrics } from '../src/serve/primary-metrics.js';
+import { WorkerMetrics } from '../src/serve/worker-metrics.js';
 
 const README = 'README.md';
 
-const TABLES: Readonly<Record<string, () => string>> = { errors: errorTable, 'serve-options': serveOptionTable };
+const TABLES: Readonly<Record<string, () => string>> = {
+  errors: errorTable,
+  'serve-options': serveOptionTable,
+  metrics: metricTable,
+};
 
 /** The README's text with every table as the code has it. @throws Error naming a table that the text has no marks for */
 export function withTables(readme: string): string {
   return Object.entries(TABLES).reduce((text, [name, makeTable]) => {
-    const marked = new RegExp(`(<!-- ${name} -->\n)[^]*?(\n<!-- /${name} -->)`);
+    const marked = new RegExp(`(<!-- ${name} -->\n\n)[^]*?(\n\n<!-- /${name} -->)`);
     if (!marked.test(text)) throw new Error(`${README} has no <!-- ${name} --> ... <!-- /${name} -->`);
     return text.replace(marked, (_, before: string, after: string) => `${before}${makeTable()}${after}`);
   }, readme);
@@ -39,6 +47,27 @@ function serveOptionTable(): string {
     option.help,
   ]);
   return markdownTable(['flag', 'variable', 'default', 'what it sets'], rows);
+}
+
+/** The metrics of our own; prom-client's `process_*` and `nodejs_*` are not listed. */
+function metricTable(): string {
+  const worker = new WorkerMetrics();
+  worker.watch(new LiveIndexes(''), new Admission(1, 1, () => undefined));
+  const primary = new PrimaryMetrics(() => ({
+    indexes: [],
+    workers: { starting: 0, listening: 0 },
+    memoryLimitBytes: 0,
+  }));
+  const rows = [worker, primary]
+    .flatMap(({ registry }) => registry.getMetricsAsArray())
+    .filter(({ name }) => name.startsWith('shortlist_'))
+    .map((metric) => [`\`${metric.name}\``, labelsOf(metric), metric.help]);
+  return markdownTable(['metric', 'labels', 'what it says'], rows);
+}
+
+function labelsOf(metric: object): string {
+  const names = 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames : [];
+  return names.map((name) => `\`${String(name)}\``).join(', ');
 }
 
 function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -57,7 +57,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
     return503OnClosing: false, // while draining, requests on open connections are still answered
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
-      startRequest(request, reply);
+      startRequest(context, request, reply);
       sendProblem(context, error, request, reply);
     },
   });
@@ -82,20 +82,20 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   return app;
 }
 
-function startRequest(request: FastifyRequest, reply: FastifyReply): void {
+function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   request.state = { arrived: performance.now(), slot: null, body: null, facts: {} };
   void reply.headers({
     [REQUEST_ID_HEADER]: request.id,
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
   });
+  reply.raw.once('close', () => finishRequest(context, request, reply));
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
   app.decorateRequest('state');
   app.addHook('onRequest', (request, reply, done) => {
-    startRequest(request, reply);
-    reply.raw.once('close', () => finishRequest(context, request, reply));
+    startRequest(context, request, reply);
     done(refuseEarly(request, context));
   });
   const ages = new ConnectionAges(app.server);

@@ -80,7 +80,7 @@ export class Rollout {
       if (observation.names !== null)
         await this.reconcileIndex(index, observation.names, () => latest().get(index)?.names ?? null);
     }
-    this.forgetOldFailures(latest());
+    this.forgetUnwanted(latest());
   }
 
   private async reconcileIndex(index: string, observed: Names, latest: () => Names | null): Promise<void> {
@@ -162,7 +162,7 @@ export class Rollout {
     const { pool } = this.tools;
     const prepared = new Set<number>();
     let deaths = 0;
-    for (;;) {
+    while (!pool.isStopping) {
       const missing = pool.ids().filter((id) => !prepared.has(id));
       if (missing.length === 0 && prepared.size > 0) return;
       if (missing.length === 0) await new Promise((resolve) => setTimeout(resolve, 100)); // all are dead: wait for one
@@ -173,6 +173,7 @@ export class Rollout {
         else if (++deaths > MAX_DEATHS_WHILE_LOADING) throw diesWhileLoading(index, version);
       }
     }
+    throw new ShortlistError('not_ready', 'the server is shutting down');
   }
 
   private switchTo(index: string, before: Names, names: Names, noticedAt: number): void {
@@ -198,6 +199,7 @@ export class Rollout {
 
   /** Says it once, and again with every retry that fails. */
   private noteFailure(key: string, index: string, cause: unknown): void {
+    if (this.tools.pool.isStopping) return;
     const error = cause instanceof ShortlistError ? cause : deserializeError(serializeError(cause));
     const before = this.failures.get(key);
     if (before !== undefined && before.retryAt > Date.now()) return;
@@ -209,8 +211,8 @@ export class Rollout {
     this.tools.log.error({ ...details, index, code, live, retry_in_ms: delayMs, error: message }, 'version not loaded');
   }
 
-  /** A version that nobody publishes any more may be published again, repaired: it starts afresh. */
-  private forgetOldFailures(observations: ReadonlyMap<string, Observation>): void {
+  /** A version that nobody publishes any more may be published again, repaired: then it starts afresh. */
+  private forgetUnwanted(observations: ReadonlyMap<string, Observation>): void {
     const wanted = new Set<string>();
     for (const [index, { names, error }] of observations) {
       if (error !== null) wanted.add(`${index}/`);
@@ -218,6 +220,11 @@ export class Rollout {
     }
     for (const key of this.failures.keys()) if (!wanted.has(key)) this.failures.delete(key);
     for (const [key, until] of this.retained) if (until <= Date.now()) this.retained.delete(key);
+    // What is neither wanted nor live is verified anew should it come back: the disk had time to rot.
+    for (const [index, names] of this.live) for (const version of versionsOf(names)) wanted.add(keyOf(index, version));
+    for (const key of this.manifests.keys()) {
+      if (!wanted.has(key) && !this.retained.has(key)) this.manifests.delete(key);
+    }
   }
 }
 

@@ -21,6 +21,9 @@ import { WorkerPool } from './worker-pool.js';
 
 const { version: TOOL_VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
+/** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
+const MAX_DEATHS_AT_START = 3;
+
 /** @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded */
 export async function startServer(given: ServeOptions): Promise<void> {
   await checkRoot(given);
@@ -56,6 +59,7 @@ class Primary {
   private readonly watcher: Watcher;
   private reconciling = false;
   private announced = false;
+  private deathsAtStart = 0;
   private stopping = false;
   private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
 
@@ -65,7 +69,7 @@ class Primary {
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
       state: () => this.rollout.state,
-      restarted: () => this.metrics.restarted(),
+      restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
       gone: (worker) => void this.joined.retire(worker),
@@ -131,6 +135,13 @@ class Primary {
   private handleFailedWorker(error: ShortlistError): void {
     if (this.announced) this.log.error({ code: error.code, error: error.message }, 'worker could not start');
     else this.fail(error);
+  }
+
+  /** Workers that die before the server ever listened would do so forever. */
+  private handleRestart(): void {
+    this.metrics.restarted();
+    if (this.announced || ++this.deathsAtStart <= MAX_DEATHS_AT_START * this.options.workers) return;
+    this.fail(new ShortlistError('internal', 'workers die before they serve; the log says with which code or signal'));
   }
 
   private async renderMetrics(): Promise<string> {

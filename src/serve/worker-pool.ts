@@ -66,6 +66,11 @@ export class WorkerPool {
     cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [], execArgv: [] });
   }
 
+  /** True from the moment that it is told to end. */
+  get isStopping(): boolean {
+    return this.stopping;
+  }
+
   start(): void {
     for (let slot = 0; slot < this.options.workers; slot++) this.fork(slot);
   }

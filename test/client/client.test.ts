@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { ShortlistClient, ShortlistClientError } from '../../src/client/client.js';
 import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
-import { makeVectors, publishVersion, temporaryFolder } from '../serve/fixture.js';
+import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from '../serve/server.js';
 
 const DIM = 16;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/base/errors.js';
 import { SEARCH_PARAMETER_NAMES } from '../../src/serve/request/query-string.js';
 import { SEARCH_FIELDS } from '../../src/serve/request/search-request.js';
-import { publishVersion, temporaryFolder } from './fixture.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
 
 interface Schema {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { publishVersion, temporaryFolder } from './fixture.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
 
 const PLACES = 4;
@@ -22,8 +22,8 @@ describe('a worker with all its places taken', () => {
   });
   afterAll(async () => expect(await server.stop()).toBe(0));
 
-  /** A second or so of work. */
-  const slow = { ids: Array.from({ length: 1024 }, (_, id) => id), k: 200, ef: 2_000 };
+  /** Some tenths of a second of work. */
+  const slow = { ids: Array.from({ length: 300 }, (_, id) => id), k: 200, ef: 2_000 };
 
   it('refuses the next ones at once with Retry-After, answers probes, and finishes what it took', async () => {
     const order: string[] = [];
@@ -95,9 +95,9 @@ describe('a worker with all its places taken', () => {
 
 it('a search that takes longer than its time limit ends as deadline_exceeded, scans too', async () => {
   const root = temporaryFolder();
-  await publishVersion(root, 'listings', { rows: 2_000, dim: 32 });
-  const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '100']);
-  const ids = Array.from({ length: 1024 }, (_, id) => id);
+  await publishVersion(root, 'listings', { rows: 600 });
+  const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '50']);
+  const ids = Array.from({ length: 1024 }, (_, id) => id % 600);
   for (const exact of [false, true]) {
     const response = await server.search({ ids, k: 1_000, exact });
     expect(response.status).toBe(504);

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { publishVersion, temporaryFolder } from './fixture.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
 
 const SEARCH = 'POST /v1/indexes/listings/search HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n';

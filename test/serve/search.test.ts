@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
-import { buildVersion, makeVectors, publishVersion, temporaryFolder, type Catalog } from './fixture.js';
+import { buildVersion, makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer, waitFor } from './server.js';
 import { publish, setAlias } from '../../src/version/publish.js';
 
@@ -18,14 +18,14 @@ interface AnswerBody {
 describe('search over HTTP', () => {
   let server: TestServer;
   let library: OpenIndex;
-  let catalog: Catalog;
+  let vectors: Float32Array;
   let version: string;
   const root = temporaryFolder();
   const queries = makeVectors(7, DIM, 99);
   const query = queries.subarray(0, DIM);
 
   beforeAll(async () => {
-    ({ catalog, version } = await publishVersion(root, 'listings', { rows: 900, dim: DIM, shards: 3 }));
+    ({ vectors, version } = await publishVersion(root, 'listings', { rows: 900, dim: DIM, shards: 3 }));
     await publishVersion(root, 'names', { rows: 50, dim: DIM, textIds: true, metric: 'l2', seed: 5 });
     library = await openIndex(root, 'listings');
     server = await TestServer.start(root);
@@ -106,7 +106,7 @@ describe('search over HTTP', () => {
     const exact = await search({ id: 17, k: 899, exact: true });
     expect(exact.candidates).toHaveLength(899);
     expect(exact.candidates.some(({ id }) => id === '17')).toBe(false);
-    const own = catalog.vectors.slice(17 * DIM, 18 * DIM);
+    const own = vectors.slice(17 * DIM, 18 * DIM);
     const byVector = await search({ vector: Array.from(own), k: 900, exact: true });
     expect(byVector.candidates[0]).toEqual({ id: '17', score: 1 });
     expect(byVector.candidates.slice(1)).toEqual(exact.candidates);

@@ -16,7 +16,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publish, rollback } from '../../src/version/publish.js';
-import { buildVersion, publishVersion, temporaryFolder } from './fixture.js';
+import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
 import { TestServer, waitFor } from './server.js';
 
@@ -91,6 +91,27 @@ describe('a switch of versions', () => {
     expect(await (await server.get('/metrics')).text()).toContain(
       'shortlist_live_version_is_published{index="listings"} 1',
     );
+  });
+
+  it('goes on when a worker dies in the middle of it', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings', { seed: 1 });
+    const server = await start(root);
+    const [victim] = server.workers;
+    process.kill(victim!, 'SIGSTOP'); // it never says that it has loaded the version
+    const next = await publishVersion(root, 'listings', { seed: 2 });
+    await server.waitForLog('version verified', 0, (line) => line['version'] === next.version);
+    expect(server.lines.filter(({ msg, version }) => msg === 'version is live' && version === next.version)).toEqual(
+      [],
+    );
+    process.kill(victim!, 'SIGKILL');
+    await server.waitForLog('version is live', 0, (line) => line['version'] === next.version);
+    await waitFor('the replacement', async () => {
+      const page = await (await server.get('/metrics', { connection: 'close' })).text();
+      return page.includes('shortlist_workers{state="listening"} 2') ? true : undefined;
+    });
+    const versions = await Promise.all(Array.from({ length: 8 }, () => liveVersion(server)));
+    expect(new Set(versions)).toEqual(new Set([next.version]));
   });
 
   it('that does not fit the memory does not happen', async () => {

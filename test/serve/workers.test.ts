@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { publishVersion, temporaryFolder } from './fixture.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
 import { TestServer, waitFor } from './server.js';
 
@@ -147,6 +147,16 @@ describe('SIGTERM', () => {
     server.process.kill('SIGTERM');
     expect(await server.waitForExit()).toBe(0);
     expect(server.stderr).toContain('requests were still in flight');
+  });
+
+  it('before the server serves ends it too', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings');
+    const server = TestServer.launch(root);
+    await server.waitForLog('starting');
+    server.process.kill('SIGTERM');
+    expect(await server.waitForExit(), server.stderr).toBe(0);
+    expect(server.stderr).toContain('"stopped"');
   });
 
   it('a second time ends at once', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/base/errors.js';
-import { publishVersion, temporaryFolder } from './fixture.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
 
 const DIM = 8;
@@ -160,9 +160,11 @@ describe('wrong inputs over HTTP', () => {
     if (field !== undefined) expect(problem['field']).toBe(field);
   }
 
-  it.each(jsonCases)('%s', async (_what, body, code, field) => {
-    await expectProblem(await server.search(body), code, field);
-  });
+  for (const [what, body, code, field] of jsonCases) {
+    it(what, async () => {
+      await expectProblem(await server.search(body), code, field);
+    });
+  }
 
   it.each(binaryCases)('binary: %s', async (_what, query, bytes, code) => {
     const response = await server.post(`/v1/indexes/listings/search${query}`, bytes, {

@@ -5,7 +5,7 @@
 import autocannon from 'autocannon';
 import { expect, it } from 'vitest';
 import { publish, rollback } from '../../src/version/publish.js';
-import { buildVersion, publishVersion, temporaryFolder } from '../serve/fixture.js';
+import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer, waitFor } from '../serve/server.js';
 
 const SECONDS = 60;

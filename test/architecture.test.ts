@@ -1,5 +1,5 @@
 /** Holds the sources to the code map in src/README.md: who may import whom, where each package lives, how long a file is. */
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,15 +23,12 @@ const LAYERS: readonly (readonly string[])[] = [
 const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'arrow/',
   'lz4-napi': 'arrow/',
-  fzstd: 'arrow/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
   fastify: 'serve/',
   '@fastify/helmet': 'serve/',
   '@fastify/swagger': 'serve/',
   '@fastify/swagger-ui': 'serve/',
-  '@fastify/type-provider-typebox': 'serve/',
-  'close-with-grace': 'serve/',
   'prom-client': 'serve/',
   pino: 'serve/',
   typebox: 'serve/',
@@ -186,5 +183,27 @@ describe('files of src/', () => {
     const names = files.flatMap((file) => file.replace(/\.ts$/, '').split('/'));
     expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))).toEqual([]);
     expect(names.filter((name) => ['utils', 'util', 'helpers', 'common', 'misc'].includes(name))).toEqual([]);
+  });
+});
+
+describe('the code map', () => {
+  const map = readFileSync(join(SRC, 'README.md'), 'utf8');
+
+  it('has a line for every folder', () => {
+    const folders = [...map.matchAll(/^\| `([a-z]+)\/` \|/gm)].map((match) => match[1]);
+    expect(folders.sort()).toEqual([...new Set(files.map(folderOf))].filter((folder) => folder !== '').sort());
+  });
+
+  it('names files that exist', () => {
+    const named = [...map.matchAll(/(?<![\w./-])(?:[a-z]+\/)+[a-z-]+\.ts\b/g)].map((match) => match[0]);
+    const lost = named.filter((file) => !existsSync(join(SRC, file)) && !existsSync(join(SRC, '..', file)));
+    expect(named.length).toBeGreaterThan(20);
+    expect(lost).toEqual([]);
+  });
+
+  it('says the import rule and the homes that this test enforces', () => {
+    const rule = LAYERS.map((layer) => (layer.length === 1 ? layer[0]! : `{${layer.join(', ')}}`)).join(' -> ');
+    expect(map).toContain(`    ${rule}\n`);
+    for (const name of Object.keys(PACKAGE_HOMES).filter((name) => !name.startsWith('@'))) expect(map).toContain(name);
   });
 });

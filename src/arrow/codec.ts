@@ -40,7 +40,9 @@ const nodeZstd: ZlibZstd | null =
 async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8Array> {
   const { end, contentBytes, maxContentBytes } = measureZstdFrame(bytes);
   if (contentBytes !== null) checkLength(contentBytes, length);
-  if (maxContentBytes < length) checkLength(maxContentBytes, length);
+  if (maxContentBytes < length) {
+    throw corrupt(`a compressed buffer unfolds to at most ${maxContentBytes} bytes and declares ${length}`);
+  }
   const frame = bytes.subarray(0, end);
   if (nodeZstd !== null) {
     return checkContent(await nodeZstd(frame, { maxOutputLength: Math.max(1, length) }).catch(damaged), length);

@@ -115,6 +115,12 @@ export function decodeBatchHead(message: Message, table: FlatTable = message.hea
   return head;
 }
 
+export type AnyHead = BatchHead | DictionaryHead;
+
+export function decodeHead(message: Message): AnyHead {
+  return message.kind === 'dictionary' ? decodeDictionaryHead(message) : decodeBatchHead(message);
+}
+
 function decodeCodec(table: FlatTable | null): Codec | null {
   if (table === null) return null;
   const codec = table.uint8(0, 0);

@@ -12,27 +12,21 @@
 import { ShortlistError } from '../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from './arrow-type.js';
 import { BatchBody } from './batch-body.js';
-import { CHUNK_BYTES, CHUNK_ROWS, MAX_VALUE_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
+import { WHOLE_BATCH_BYTES } from './bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
-import type { ColumnSource } from './column-source.js';
-import {
-  beginsWithSchema,
-  decodeHead,
-  readFileContainer,
-  readStreamContainer,
-  type AnyHead,
-  type Container,
-  type MessagePlace,
-} from './container.js';
+import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
+import type { Container, MessagePlace } from './container.js';
 import { describeConversion } from './conversion.js';
 import { DictionaryStore, readDictionaryValues } from './dictionary.js';
-import { corrupt, nameFault, placeFault, unsupported } from './fault.js';
+import { corrupt, nameFault, placeFault } from './fault.js';
+import { readFileContainer } from './file-container.js';
 import { layOut } from './layout.js';
-import { decodeMessage, type BatchHead } from './message.js';
+import { decodeHead, decodeMessage, type AnyHead } from './message.js';
 import { openColumn } from './open-column.js';
 import type { Schema } from './schema.js';
 import { sniff, SNIFF_BYTES, unknownFormat } from './sniff.js';
+import { beginsWithSchema, readStreamContainer } from './stream-container.js';
 
 /** Consecutive rows of the columns asked for, in the order asked. */
 export interface Chunk {
@@ -147,8 +141,7 @@ class SourceReader implements ArrowReader {
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
     this.checkColumns(columns);
     const dictionaries = new DictionaryStore();
-    const wanted = columns.map((column) => this.container.schema.fields[column]!);
-    const dictionaryIds = new Set(wanted.map(dictionaryIdOf));
+    const dictionaryIds = new Set(columns.map((column) => dictionaryIdOf(this.container.schema.fields[column]!)));
     let firstRow = 0;
     try {
       for (const place of this.container.places) {
@@ -156,16 +149,16 @@ class SourceReader implements ArrowReader {
           await this.readDictionary(place, dictionaryIds, dictionaries);
           continue;
         }
-        const sources = await this.openBatch(place, columns, dictionaries);
-        for await (const chunk of readChunks(sources, wanted, place)) {
-          yield { firstRow, rows: chunk[0]!.rows, columns: chunk };
-          firstRow += chunk[0]!.rows;
+        for await (const chunk of readChunks(await this.openBatch(place, columns, dictionaries))) {
+          const { rows } = chunk[0]!;
+          yield { firstRow, rows, columns: chunk };
+          firstRow += rows;
         }
       }
+      if (firstRow !== this.rows) throw corrupt('it changed while it was read');
     } catch (error) {
       throw nameFault(this.path, error);
     }
-    if (firstRow !== this.rows) throw nameFault(this.path, corrupt('it changed while it was read'));
   }
 
   close(): Promise<void> {
@@ -202,13 +195,17 @@ class SourceReader implements ArrowReader {
     place: MessagePlace,
     columns: readonly number[],
     dictionaries: DictionaryStore,
-  ): Promise<ColumnSource[]> {
+  ): Promise<OpenBatch> {
     const { head, body } = await this.readBatch(place);
-    const layouts = layOut(this.container.schema.fields, head as BatchHead);
-    return columns.map((column) => {
-      const field = this.container.schema.fields[column]!;
-      return placed(field, () => openColumn(field, layouts[column]!, body, dictionaries));
-    });
+    if ('values' in head) throw corrupt('it changed while it was read');
+    const { fields } = this.container.schema;
+    const layouts = layOut(fields, head);
+    const open = (column: number): OpenColumn => {
+      const field = fields[column]!;
+      const source = placed(field, () => openColumn(field, layouts[column]!, body, dictionaries));
+      return { name: field.name, source };
+    };
+    return { number: place.number, rows: head.rows, columns: columns.map(open) };
   }
 
   /** Metadata again, and the body at hand; of a small batch, both by one read. */
@@ -230,77 +227,4 @@ class SourceReader implements ArrowReader {
 /** The dictionary that a column needs, its own or its items'. */
 function dictionaryIdOf(field: SchemaField): number | null {
   return field.dictionary?.id ?? field.children[0]?.dictionary?.id ?? null;
-}
-
-/** The rows of one batch, cut so that a chunk stays within its bounds. */
-async function* readChunks(
-  sources: readonly ColumnSource[],
-  fields: readonly SchemaField[],
-  place: MessagePlace,
-): AsyncGenerator<readonly Column[], void, undefined> {
-  const total = sources[0]!.length;
-  let guess = CHUNK_ROWS;
-  for (let start = 0; start < total;) {
-    const fit = await fitRows(sources, fields, place, start, Math.min(guess, CHUNK_ROWS, total - start));
-    yield await eachColumn(sources, fields, place, (source) => source.read(start, fit.rows));
-    start += fit.rows;
-    guess = fit.nextGuess;
-  }
-}
-
-/** How many rows from `start` on, at most `rows`, make up one chunk. At least one, however large it is. */
-async function fitRows(
-  sources: readonly ColumnSource[],
-  fields: readonly SchemaField[],
-  place: MessagePlace,
-  start: number,
-  rows: number,
-): Promise<{ rows: number; nextGuess: number }> {
-  for (let fit = rows; ;) {
-    const sizes = await eachColumn(sources, fields, place, (source) => source.measure(start, fit));
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    const nextGuess = Math.max(1, Math.floor((fit * CHUNK_BYTES) / Math.max(1, bytes)));
-    if (bytes <= CHUNK_BYTES * FIT_SLACK) return { rows: fit, nextGuess };
-    if (fit === 1) {
-      checkValueSizes(sizes, fields, place, start);
-      return { rows: 1, nextGuess };
-    }
-    fit = Math.min(fit - 1, nextGuess);
-  }
-}
-
-/** A chunk may be this much larger than aimed at: cutting it once more would cost more than it saves. */
-const FIT_SLACK = 1.25;
-
-function checkValueSizes(
-  sizes: readonly number[],
-  fields: readonly SchemaField[],
-  place: MessagePlace,
-  row: number,
-): void {
-  sizes.forEach((size, i) => {
-    if (size <= MAX_VALUE_BYTES) return;
-    throw placeFault(
-      `record batch ${place.number}, column '${fields[i]!.name}'`,
-      unsupported(`value ${row} has ${size} bytes, the most read is ${MAX_VALUE_BYTES}; shorten it or leave it out`),
-    );
-  });
-}
-
-async function eachColumn<T>(
-  sources: readonly ColumnSource[],
-  fields: readonly SchemaField[],
-  place: MessagePlace,
-  action: (source: ColumnSource) => Promise<T>,
-): Promise<T[]> {
-  const results: T[] = [];
-  for (const [i, source] of sources.entries()) {
-    try {
-      results.push(await action(source));
-    } catch (error) {
-      const details = { batch: place.number, column: fields[i]!.name };
-      throw placeFault(`record batch ${place.number}, column '${fields[i]!.name}'`, error, details);
-    }
-  }
-  return results;
 }

@@ -4,7 +4,19 @@
  */
 import { corrupt } from './fault.js';
 
-const damaged = (): Error => corrupt('a Zstandard block is damaged');
+/** No block unfolds to more (RFC 8878, 3.1.1.2.4). */
+export const MAX_BLOCK_BYTES = 128 * 1024;
+
+export function damaged(): Error {
+  return corrupt('a Zstandard block is damaged');
+}
+
+export function readLittleEndian(bytes: Uint8Array, at: number, count: number): number {
+  if (at + count > bytes.length) throw damaged();
+  let value = 0;
+  for (let i = count - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!;
+  return value;
+}
 
 /** A bit stream read from its last bit to its first. The highest set bit of the last byte marks the end. */
 export class BackwardBits {

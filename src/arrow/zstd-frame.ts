@@ -7,10 +7,9 @@
  */
 import { corrupt } from './fault.js';
 import { decodeBlock, newBlockState } from './zstd-block.js';
+import { MAX_BLOCK_BYTES } from './zstd-entropy.js';
 
 const MAGIC = 0xfd2fb528;
-/** No block unfolds to more (RFC 8878, 3.1.1.2.4). */
-const MAX_BLOCK_BYTES = 128 * 1024;
 
 export interface ZstdExtent {
   /** Where the frame ends in the bytes given. */

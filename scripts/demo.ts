@@ -1,22 +1,34 @@
 /**
  * `npm run demo`: the whole product on this machine. Makes a catalog in .demo/, then runs the real command line and the
- * real server over it, asks a few questions and keeps serving until interrupted; `--once` ends it after the questions.
+ * real server over it, asks a few questions and keeps serving until interrupted.
+ *
+ *     --once             end after the questions
+ *     --rows N           size of the catalog
+ *     --folder FOLDER    where everything is written; default .demo
  */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, styleText } from 'node:util';
+import { parseArgs } from 'node:util';
 import { ShortlistClient } from '../src/client/client.js';
 import { DEFAULT_ROWS, DEFAULT_SEED, makeCatalog } from './catalog.js';
 import { CLI, ServerProcess, endChildren, killChildren, runForJson, runShown } from './demo/children.js';
-import { indent, printCommand, printStep } from './demo/print.js';
+import { indent, printCommand, printStep, style } from './demo/print.js';
 import { INDEX, askQueries } from './demo/queries.js';
 
-const FOLDER = '.demo';
-const CATALOG = `${FOLDER}/listings.arrow`;
-const ROOT = `${FOLDER}/indexes`;
-const SERVER_LOG = `${FOLDER}/server.log`;
+const { values: options } = parseArgs({
+  options: {
+    once: { type: 'boolean', default: false },
+    rows: { type: 'string', default: String(DEFAULT_ROWS) },
+    folder: { type: 'string', default: '.demo' },
+  },
+});
+
+const CATALOG = `${options.folder}/listings.arrow`;
+const ROOT = `${options.folder}/indexes`;
+const SERVER_LOG = `${options.folder}/server.log`;
 const STEPS = 6;
+const GRID = ['--sample', '500', '-k', '10,100', '--ef', '100,200,400'];
 
 const HOST = '127.0.0.1';
 const PORT = 8080;
@@ -28,25 +40,25 @@ const READY_POLL_MS = 50;
 /** Versions that earlier runs of the demo left, this one's included. */
 const KEPT_VERSIONS = 2;
 
-async function main(once: boolean): Promise<void> {
+async function main(): Promise<void> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing; compile it with: npm run build`);
   const startedMs = performance.now();
-  writeCatalog();
+  writeCatalog(Number(options.rows));
   const version = await buildAndPublish();
   const { server, baseUrl } = await startServer();
   const id = await ask(server, baseUrl);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
   console.log(`\n${INDEX}@${version} is served at ${baseUrl}, ${seconds} s after the start.`);
-  if (once) return server.stop();
+  if (options.once) return server.stop();
   printNextSteps(baseUrl, id);
   await server.ended();
   throw new Error(server.describeEnd());
 }
 
-function writeCatalog(): void {
-  printStep(1, STEPS, `catalog: ${DEFAULT_ROWS.toLocaleString('en-US')} made-up listings with text embeddings`);
-  mkdirSync(FOLDER, { recursive: true });
-  const bytes = makeCatalog({ rows: DEFAULT_ROWS, seed: DEFAULT_SEED });
+function writeCatalog(rows: number): void {
+  printStep(1, STEPS, `catalog: ${rows.toLocaleString('en-US')} made-up listings with text embeddings`);
+  mkdirSync(options.folder, { recursive: true });
+  const bytes = makeCatalog({ rows, seed: DEFAULT_SEED });
   writeFileSync(`${CATALOG}.new`, bytes);
   renameSync(`${CATALOG}.new`, CATALOG);
   console.log(`${CATALOG}: ${(bytes.length / 1e6).toFixed(1)} MB`);
@@ -58,18 +70,7 @@ async function buildAndPublish(): Promise<string> {
   await run('build', INDEX, '--input', CATALOG, '--root', ROOT);
   const version = await newestVersion();
   printStep(3, STEPS, 'evaluate: recall against exact search, and speed');
-  await run(
-    'evaluate',
-    `${INDEX}@${version}`,
-    '--sample',
-    '500',
-    '-k',
-    '10,100',
-    '--ef',
-    '100,200,400',
-    '--root',
-    ROOT,
-  );
+  await run('evaluate', `${INDEX}@${version}`, ...GRID, '--root', ROOT);
   printStep(4, STEPS, 'publish: the gate, then the move of CURRENT');
   await run('publish', `${INDEX}@${version}`, '--root', ROOT);
   await runForJson(['prune', INDEX, '--keep', String(KEPT_VERSIONS), '--root', ROOT]);
@@ -146,7 +147,7 @@ function printNextSteps(baseUrl: string, id: string): void {
   const search = `${baseUrl}/v1/indexes/${INDEX}/search`;
   const json = "-H 'content-type: application/json'";
   const lines = [
-    styleText('bold', 'Try next, in another terminal:'),
+    style('bold', 'Try next, in another terminal:'),
     '# a text of yours',
     `npx tsx scripts/embed.ts "blue ceramic coffee mug" | curl -s ${search} ${json} -d @-`,
     '# more like a listing',
@@ -163,7 +164,7 @@ function printNextSteps(baseUrl: string, id: string): void {
     '',
     'Ctrl-C ends the demo.',
   ];
-  console.log(`\n${lines.map((line) => (line.startsWith('#') ? styleText('dim', line) : line)).join('\n')}`);
+  console.log(`\n${lines.map((line) => (line.startsWith('#') ? style('dim', line) : line)).join('\n')}`);
 }
 
 const interruption = new AbortController();
@@ -180,9 +181,8 @@ async function endOnSignal(): Promise<void> {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void endOnSignal());
 process.on('exit', killChildren);
 
-const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 try {
-  await main(values.once);
+  await main();
 } catch (error) {
   // A child that was ended because the demo ends has not failed.
   if (!interruption.signal.aborted) {

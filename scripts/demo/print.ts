@@ -13,12 +13,19 @@ export interface AnswerRow {
   readonly price: number;
 }
 
+type Style = Parameters<typeof styleText>[0];
+
+/** Plain where nobody sees colours: Node 20 styles whatever it is given. */
+export function style(format: Style, text: string): string {
+  return process.stdout.isTTY && !process.env['NO_COLOR'] ? styleText(format, text) : text;
+}
+
 export function printStep(number: number, of: number, text: string): void {
-  console.log(`\n${styleText('bold', `${number}/${of}  ${text}`)}`);
+  console.log(`\n${style('bold', `${number}/${of}  ${text}`)}`);
 }
 
 export function printCommand(args: readonly string[]): void {
-  console.log(styleText('dim', `$ shortlist ${args.join(' ')}`));
+  console.log(style('dim', `$ shortlist ${args.join(' ')}`));
 }
 
 /** @param summary what was asked and how it was answered, in one line */
@@ -33,7 +40,7 @@ export function printAnswer(summary: string, rows: readonly AnswerRow[]): void {
     ],
     rows,
   );
-  console.log(`\n${styleText('bold', summary)}\n${indent(table)}`);
+  console.log(`\n${style('bold', summary)}\n${indent(table)}`);
 }
 
 export function indent(text: string): string {

@@ -51,7 +51,8 @@ export class Rollout {
   private readonly failures = new Map<string, Failure>();
   /** Versions that were live a moment ago: workers hold them until then. */
   private readonly retained = new Map<string, number>();
-  private readonly noticedAt = new Map<string, number>();
+  /** What each index is to switch to, and since when that is known. */
+  private readonly noticed = new Map<string, { readonly version: string | null; readonly at: number }>();
 
   constructor(private readonly tools: Tools) {}
 
@@ -88,11 +89,12 @@ export class Rollout {
     // A CURRENT that is gone is an accident or a file system that is: what answers goes on.
     const wanted = { ...observed, current: observed.current ?? before?.current ?? null };
     if (before !== undefined && sameNames(before, wanted)) {
-      this.noticedAt.delete(index);
+      this.noticed.delete(index);
       return;
     }
-    const noticedAt = this.noticedAt.get(index) ?? performance.now();
-    this.noticedAt.set(index, noticedAt);
+    if (this.noticed.get(index)?.version !== wanted.current) {
+      this.noticed.set(index, { version: wanted.current, at: performance.now() });
+    }
     const added = versionsOf(wanted).filter((version) => !versionsOf(before ?? NO_NAMES).includes(version));
     const ready = new Set<string>();
     for (const version of added) if (await this.makeReady(index, version)) ready.add(version);
@@ -100,7 +102,7 @@ export class Rollout {
     const outdated = now !== null && !sameNames({ ...now, current: now.current ?? wanted.current }, wanted);
     // What is wanted now comes with the next round.
     if (outdated) this.discard(index, ready);
-    else this.switchTo(index, before ?? NO_NAMES, settle(before ?? NO_NAMES, wanted, ready), noticedAt);
+    else this.switchTo(index, before ?? NO_NAMES, settle(before ?? NO_NAMES, wanted, ready));
   }
 
   /** Verifies a version and has every worker load it. @returns false when that failed, or had failed a moment ago */
@@ -176,7 +178,7 @@ export class Rollout {
     throw new ShortlistError('not_ready', 'the server is shutting down');
   }
 
-  private switchTo(index: string, before: Names, names: Names, noticedAt: number): void {
+  private switchTo(index: string, before: Names, names: Names): void {
     if (this.live.has(index) && sameNames(before, names)) return;
     this.live.set(index, names);
     this.tools.pool.broadcast({ type: 'apply', index, names });
@@ -185,7 +187,7 @@ export class Rollout {
         this.retained.set(keyOf(index, version), Date.now() + PREVIOUS_VERSION_MS);
     }
     if (names.current === before.current) return;
-    const seconds = (performance.now() - noticedAt) / 1000;
+    const seconds = (performance.now() - (this.noticed.get(index)?.at ?? performance.now())) / 1000;
     this.tools.metrics.switched(index, seconds);
     this.tools.log.info(
       { index, version: names.current, previous: before.current, ms: Math.round(seconds * 1000) },

@@ -182,6 +182,7 @@ export class WorkerPool {
         return;
       case 'listening':
         member.state = 'listening';
+        this.log.info({ worker: member.worker.process.pid }, 'worker listens');
         this.events.listening(message.address, message.port);
         return;
       case 'failed':

@@ -33,6 +33,8 @@ export class TestServer {
     process.once('exit', (code, signal) => {
       this.exited = signal ?? code;
     });
+    // A test that fails before it stops its server leaves nothing behind.
+    globalThis.process.once('exit', () => process.kill('SIGKILL'));
   }
 
   /** Waits until it listens. */

@@ -14,6 +14,10 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+// A test that fails before it stops its server leaves nothing behind.
+const launched: ChildProcess[] = [];
+process.once('exit', () => launched.forEach((server) => server.kill('SIGKILL')));
+
 export class TestServer {
   readonly lines: LogLine[] = [];
   stderr = '';
@@ -23,6 +27,7 @@ export class TestServer {
     readonly process: ChildProcess,
     readonly base: { port: number; url: string } = { port: 0, url: '' },
   ) {
+    launched.push(process);
     let rest = '';
     process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
@@ -33,8 +38,6 @@ export class TestServer {
     process.once('exit', (code, signal) => {
       this.exited = signal ?? code;
     });
-    // A test that fails before it stops its server leaves nothing behind.
-    globalThis.process.once('exit', () => process.kill('SIGKILL'));
   }
 
   /** Waits until it listens. */

@@ -17,9 +17,11 @@ export const FAULTS: readonly Fault[] = ['ENOSPC', 'EIO', 'death', 'power loss, 
 /** Not a ShortlistError, so that nothing takes it for a refusal of the operating system. */
 export class ProcessDied extends Error {}
 
+/** A change of a name that its directory does not hold for good yet. */
 interface Undo {
-  readonly directory: string;
-  readonly run: () => void;
+  /** The name as it is now, and what gives it back its state from before. */
+  path: string;
+  readonly run: (path: string) => void;
 }
 
 export class FaultFileSystem implements FileSystem {
@@ -47,7 +49,7 @@ export class FaultFileSystem implements FileSystem {
     const { ino } = fs.statSync(path);
     if (mode === 'create') {
       this.unsynced.add(ino);
-      this.remember(path, () => fs.rmSync(path, { force: true }));
+      this.remember(path, (at) => fs.rmSync(at, { force: true }));
     }
     return new FaultFile(this, path, ino, file);
   }
@@ -56,35 +58,39 @@ export class FaultFileSystem implements FileSystem {
     await this.step('rename', to);
     const replaced = fs.existsSync(to) && fs.statSync(to).isFile() ? this.store(to) : null;
     await nodeFiles.rename(from, to);
-    this.remember(to, () => {
-      fs.renameSync(to, from);
-      if (replaced !== null) fs.linkSync(replaced, to);
+    this.moveNames(from, to);
+    this.remember(to, (at) => {
+      fs.renameSync(at, from);
+      if (replaced !== null) fs.linkSync(replaced, at);
+      this.moveNames(at, from);
     });
   }
 
   async link(from: string, to: string): Promise<void> {
     await this.step('link', to);
     await nodeFiles.link(from, to);
-    this.remember(to, () => fs.rmSync(to, { force: true }));
+    this.remember(to, (at) => fs.rmSync(at, { force: true }));
   }
 
   async removeFile(path: string): Promise<void> {
     await this.step('remove', path);
     const stored = fs.existsSync(path) ? this.store(path) : null;
     await nodeFiles.removeFile(path);
-    this.remember(path, () => stored !== null && fs.linkSync(stored, path));
+    this.remember(path, (at) => {
+      if (stored !== null) fs.linkSync(stored, at);
+    });
   }
 
   async makeDirectory(path: string): Promise<void> {
     await this.step('mkdir', path);
     await nodeFiles.makeDirectory(path);
-    this.remember(path, () => fs.rmSync(path, { recursive: true, force: true }));
+    this.remember(path, (at) => fs.rmSync(at, { recursive: true, force: true }));
   }
 
   async removeDirectory(path: string): Promise<void> {
     await this.step('rmdir', path);
     await nodeFiles.removeDirectory(path);
-    this.remember(path, () => fs.mkdirSync(path));
+    this.remember(path, (at) => fs.mkdirSync(at));
   }
 
   async list(path: string): ReturnType<FileSystem['list']> {
@@ -105,7 +111,7 @@ export class FaultFileSystem implements FileSystem {
   async syncDirectory(path: string): Promise<void> {
     await this.step('sync directory', path);
     await nodeFiles.syncDirectory(path);
-    this.undos = this.undos.filter((undo) => undo.directory !== path);
+    this.undos = this.undos.filter((undo) => dirname(undo.path) !== path);
   }
 
   async freeBytes(path: string): Promise<number> {
@@ -133,15 +139,24 @@ export class FaultFileSystem implements FileSystem {
   /** What a power loss leaves, once nothing runs any more. @param root the tree whose unsynced contents vanish */
   settle(root: string): void {
     if (!this.dead || this.fault === 'death') return;
-    if (this.fault === 'power loss, names lost') for (const undo of this.undos.reverse()) undo.run();
+    if (this.fault === 'power loss, names lost') {
+      for (let undo = this.undos.pop(); undo !== undefined; undo = this.undos.pop()) undo.run(undo.path);
+    }
     for (const entry of fs.readdirSync(root, { withFileTypes: true, recursive: true })) {
       const path = join(entry.parentPath, entry.name);
       if (entry.isFile() && this.unsynced.has(fs.statSync(path).ino)) fs.truncateSync(path, 0);
     }
   }
 
-  private remember(path: string, run: () => void): void {
-    this.undos.push({ directory: dirname(path), run });
+  private remember(path: string, run: Undo['run']): void {
+    this.undos.push({ path, run });
+  }
+
+  /** What is in a directory goes where the directory goes. */
+  private moveNames(from: string, to: string): void {
+    for (const undo of this.undos) {
+      if (undo.path.startsWith(`${from}/`)) undo.path = to + undo.path.slice(from.length);
+    }
   }
 
   private store(path: string): string {

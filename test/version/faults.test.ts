@@ -105,6 +105,24 @@ describe.each(Object.entries(CHANGES))('%s', (name, change) => {
   });
 });
 
+describe('what was done', () => {
+  const changes = Object.entries({
+    ...CHANGES,
+    build: (root: string, tools: Tools) => makeVersion(root, { now, ...tools }),
+  });
+
+  it.each(changes)('outlives a loss of power right after: %s', async (_, change) => {
+    const root = copyRoot(template);
+    const files = new FaultFileSystem('power loss, names lost', Infinity, temporaryDirectory());
+    await change(root, { files });
+    const wanted = await stateOf(root);
+    files.dead = true;
+    files.settle(root);
+    expect(await stateOf(root)).toEqual(wanted);
+    await expectSound(root, wanted.versions, 'after the end');
+  });
+});
+
 describe('a build', () => {
   const build = (root: string, tools: Tools): Promise<unknown> =>
     makeVersion(root, { seed: 9, rows: 5, now, ...tools });

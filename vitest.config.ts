@@ -14,6 +14,7 @@ export default defineConfig(({ mode }) => {
       include: soak ? ['test/soak/**/*.test.ts'] : ['test/**/*.test.ts'],
       exclude: soak ? [] : ['test/soak/**'],
       fileParallelism: !soak,
+      maxWorkers: 2, // also where there are more cores: many tests start servers and threads of their own
       pool: 'forks',
       testTimeout: soak ? 600_000 : 60_000,
       hookTimeout: 120_000,

@@ -40,9 +40,12 @@ export interface Built {
 /** A folder that is removed when the test file ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'shortlist-test-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
+
+const folders: string[] = [];
+process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
 /** Components uniform in [-1, 1). */
 export function makeVectors(rows: number, dim: number, seed: number): Float32Array {

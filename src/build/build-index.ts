@@ -30,7 +30,7 @@ import { VersionWriter } from '../version/version-writer.js';
 import { estimateDiskBytes, requireDisk, requireMemory, type BuildSize } from './estimate.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { RejectsFile } from './rejects-file.js';
-import { TOOL_VERSION } from './tool-version.js';
+import { TOOL_VERSION } from '../base/tool-version.js';
 
 export type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
 

@@ -6,7 +6,7 @@
 import { CommanderError, Option, Command } from 'commander';
 import { badRowsOf, formatBadRows } from '../ingest/bad-rows.js';
 import { EXIT, serializeError, ShortlistError, type ErrorCode } from '../base/errors.js';
-import { TOOL_VERSION } from '../build/tool-version.js';
+import { TOOL_VERSION } from '../base/tool-version.js';
 import { LOG_LEVELS } from './command.js';
 
 const EPILOGUE = `

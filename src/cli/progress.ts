@@ -25,6 +25,8 @@ export class Progress {
   private stage: Stage | null = null;
   private shownMs = 0;
   private isDrawn = false;
+  /** The stage that has reached its end: saying so once is enough. */
+  private ended: string | null = null;
 
   constructor(
     private readonly stream: ProgressStream | WriteStream,
@@ -34,12 +36,13 @@ export class Progress {
 
   /** @param unit what is counted, plural: `rows` */
   update(name: string, done: number, total: number, unit: string): void {
-    if (!this.enabled) return;
+    if (!this.enabled || (name === this.ended && done >= total)) return;
     if (this.stage?.name !== name) this.start(name, done);
     const dueMs = this.stream.isTTY === true ? REDRAW_MS : LINE_EVERY_MS;
     if (this.now() - this.shownMs < dueMs && done < total) return;
     this.shownMs = this.now();
     this.show(done, total, unit);
+    this.ended = done >= total ? name : null;
   }
 
   /** Ends the current stage, so that the next output starts on a line of its own. */

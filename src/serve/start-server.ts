@@ -6,7 +6,7 @@
  * ends everything in order.
  */
 import { statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { TOOL_VERSION } from '../base/tool-version.js';
 import { EXIT, ShortlistError, errnoOf, ioError } from '../base/errors.js';
 import { requireIndex } from '../version/catalog.js';
 import { nodeFiles } from '../version/files.js';
@@ -18,8 +18,6 @@ import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
 import { Watcher } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
-
-const { version: TOOL_VERSION } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 /** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
 const MAX_DEATHS_AT_START = 3;

@@ -60,6 +60,16 @@ describe('progress', () => {
     expect(screen.lines.at(-2)).toContain('graph: 100%');
   });
 
+  it('says the end of a stage once, and again when the stage runs again', () => {
+    const screen = new Screen(false);
+    const { progress } = progressOn(screen);
+    for (const done of [2, 2, 2, 0, 2]) progress.update('verify', done, 2, 'bytes');
+    expect(screen.text.match(/100%/g)).toHaveLength(1);
+    progress.update('recall', 1, 1, 'queries');
+    progress.update('verify', 2, 2, 'bytes');
+    expect(screen.text.match(/verify: 100%/g)).toHaveLength(2);
+  });
+
   it('starts each stage on a line of its own', () => {
     const screen = new Screen(true);
     const { progress, advance } = progressOn(screen);

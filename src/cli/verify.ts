@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { EXIT } from '../base/errors.js';
+import { EXIT, ShortlistError } from '../base/errors.js';
 import { verifyVersion } from '../retrieve/verify.js';
 import { resolveVersion } from '../version/catalog.js';
 import { action, parseTarget } from './command.js';
@@ -11,7 +11,7 @@ export function verifyCommand(): Command {
     .action(
       action(async ({ root, progress }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
-        const version = await resolveVersion(root, index, ref);
+        const version = await resolveVersion(root, index, ref).catch(ruinOf);
         const problems = await verifyVersion(root, index, version, {
           onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
         });
@@ -23,4 +23,11 @@ export function verifyCommand(): Command {
         return { json: { index, version, ok, problems }, text, exit: ok ? EXIT.done : EXIT.badIndex };
       }),
     );
+}
+
+/** A version whose manifest is missing is one to verify too: the missing file is its problem. */
+function ruinOf(error: unknown): string {
+  const version = error instanceof ShortlistError && error.code === 'file_missing' ? error.details['version'] : null;
+  if (typeof version === 'string') return version;
+  throw error;
 }

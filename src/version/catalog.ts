@@ -10,7 +10,7 @@ import { NAME_PATTERN } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
 import { listIfPresent, statIfPresent } from './durable.js';
 import { nodeFiles, type FileSystem } from './files.js';
-import { findManifest, type Manifest } from './manifest.js';
+import { findManifest, refuseRuin, type Manifest } from './manifest.js';
 import { checkName, currentPath, indexPath, MANIFEST_FILE, versionPath } from './paths.js';
 import { readAlias, readAliasTable, readCurrentMove, readMoves, type Move } from './state.js';
 import { isVersionName } from './version-name.js';
@@ -76,7 +76,7 @@ export async function listVersionNames(root: string, index: string, files: FileS
 
 /**
  * The version that `ref` names: a version, an alias, or without it the published one. Its files are not looked at.
- * @throws index_not_found, version_not_found, state_corrupt; usage for a text that can be no name
+ * @throws index_not_found, version_not_found, file_missing, state_corrupt; usage for a text that can be no name
  */
 export async function resolveVersion(
   root: string,
@@ -112,6 +112,7 @@ async function requireVersion(
 ): Promise<string> {
   const manifest = join(versionPath(root, index, version), MANIFEST_FILE);
   if ((await statIfPresent(manifest, files)) !== null) return version;
+  await refuseRuin(root, index, version, files);
   throw await unknownRef(root, index, version, problem, files);
 }
 

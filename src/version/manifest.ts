@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import type { Fields } from './fields.js';
+import { statIfPresent } from './durable.js';
 import { nodeFiles, type FileSystem } from './files.js';
 import { checkManifest, MANIFEST_FORMAT } from './manifest-check.js';
 import { MANIFEST_FILE, versionPath } from './paths.js';
@@ -109,7 +110,7 @@ export function versionBytes(manifest: Manifest): number {
 
 /**
  * The checked manifest of a version.
- * @throws version_not_found, manifest_corrupt, format_unsupported
+ * @throws version_not_found, file_missing where its directory has no manifest, manifest_corrupt, format_unsupported
  */
 export async function readManifest(
   root: string,
@@ -119,8 +120,18 @@ export async function readManifest(
 ): Promise<Manifest> {
   const manifest = isVersionName(version) ? await findManifest(root, index, version, files) : null;
   if (manifest !== null) return manifest;
+  await refuseRuin(root, index, version, files);
   const message = `index '${index}' has no version '${version}'; see shortlist list ${index}`;
   throw new ShortlistError('version_not_found', message, { index, version });
+}
+
+/** @throws file_missing where there is a directory of that version and no manifest in it: somebody has taken it away */
+export async function refuseRuin(root: string, index: string, version: string, files: FileSystem): Promise<void> {
+  const directory = isVersionName(version) ? versionPath(root, index, version) : null;
+  if (directory === null || (await statIfPresent(directory, files)) === null) return;
+  const path = join(directory, MANIFEST_FILE);
+  const message = `${path} is missing, so the directory is no version; restore the file or build the version again`;
+  throw new ShortlistError('file_missing', message, { file: path, index, version });
 }
 
 /** The same, or null where the directory has no manifest, which makes it no version. */

@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest';
 import { shardOf } from '../../src/base/hash.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
 import { readAttributes } from '../../src/version/attribute-store.js';
+import { listVersions } from '../../src/version/catalog.js';
 import { contentDigest } from '../../src/version/content-digest.js';
 import type { Manifest } from '../../src/version/manifest.js';
 import type { Lock } from '../../src/version/lock.js';
@@ -222,10 +223,11 @@ describe('a version is refused, with the name of the file,', () => {
     );
   });
 
-  it('with no manifest, as no version at all', async () => {
+  it('with no manifest, which makes it no version, by the name of the file that is missing', async () => {
     const root = copyRoot(template);
     rmSync(pathIn(root, 'MANIFEST.json'));
-    expect((await failureOf(openVersionFiles(root, INDEX, version))).code).toBe('version_not_found');
+    await expectRefused(root, 'MANIFEST.json', 'file_missing');
+    expect((await listVersions(root, INDEX).catch(() => [])).map((entry) => entry.version)).not.toContain(version);
   });
 
   it('with all problems at once, in verify', async () => {

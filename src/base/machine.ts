@@ -20,7 +20,15 @@ export function memoryLimitBytes(): number {
 
 /** Memory still free for this process, in bytes: page cache that can be dropped counts as free. */
 export function availableMemoryBytes(): number {
-  return process.availableMemory();
+  const available = process.availableMemory();
+  // Within a cgroup's limit Node subtracts all that the group uses, page cache too. Elsewhere it asks the kernel, which knows.
+  return memoryLimitBytes() < totalmem() ? Math.min(memoryLimitBytes(), available + droppableCacheBytes()) : available;
+}
+
+/** Bytes of files that this process's cgroup has read and not used again: the kernel drops them when memory is asked for. */
+export function droppableCacheBytes(read: ReadText = readText): number {
+  const stat = readCgroup2(read, 'memory.stat') ?? readCgroup1(read, 'memory', 'memory.stat') ?? '';
+  return Number(/^total_inactive_file (\d+)$/m.exec(stat)?.[1] ?? /^inactive_file (\d+)$/m.exec(stat)?.[1] ?? 0);
 }
 
 /** Reads a small text file; null where there is none. A parameter so that a test can describe another machine. */
@@ -36,14 +44,25 @@ function readText(path: string): string | null {
 
 /** Processors' worth of time per period that the cgroup grants; null where it does not say. */
 function cgroupQuota(read: ReadText): number | null {
-  const membership = read('/proc/self/cgroup') ?? '';
-  const own = /^0::(.*)$/m.exec(membership)?.[1] ?? '/';
-  const version2 = read(`/sys/fs/cgroup${own}/cpu.max`) ?? read('/sys/fs/cgroup/cpu.max');
+  const version2 = readCgroup2(read, 'cpu.max');
   if (version2 !== null) {
     const [quota, period] = version2.trim().split(' ');
     return quota === 'max' || quota === undefined ? null : Number(quota) / Number(period ?? 100_000);
   }
-  const quota = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us') ?? -1);
-  const period = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_period_us') ?? 100_000);
+  const quota = Number(readCgroup1(read, 'cpu', 'cpu.cfs_quota_us') ?? -1);
+  const period = Number(readCgroup1(read, 'cpu', 'cpu.cfs_period_us') ?? 100_000);
   return quota > 0 ? quota / period : null;
+}
+
+/** A file of this process's own group, or of the root, which is what a container sees of its own; null where there is none. */
+function readCgroup2(read: ReadText, name: string): string | null {
+  const own = /^0::(.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1] ?? '/';
+  return read(`/sys/fs/cgroup${own}/${name}`) ?? read(`/sys/fs/cgroup/${name}`);
+}
+
+function readCgroup1(read: ReadText, controller: string, name: string): string | null {
+  const own = new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm').exec(
+    read('/proc/self/cgroup') ?? '',
+  )?.[1];
+  return read(`/sys/fs/cgroup/${controller}${own ?? '/'}/${name}`) ?? read(`/sys/fs/cgroup/${controller}/${name}`);
 }

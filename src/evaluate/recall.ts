@@ -2,13 +2,14 @@
  * Recall, the one definition that the gate, `evaluate`, tests and benchmarks share.
  *
  * By distance: a candidate counts when its true score, in float64, is within 1e-6 x |q||x| of the k-th true neighbour's.
- * So equally near rows count alike, whichever of them the truth happened to name (ann-benchmarks judges the same way). The
+ * Under l2 the tolerance is at most 1e-6 of the k-th distance too: |q||x| grows with the distance of the data from the origin,
+ * and data far from it would pass whatever was found. So equally near rows count alike, whichever of them the truth happened to name (ann-benchmarks judges the same way). The
  * denominator is min(k, rows that could come back), never what was found. By id: the share of the truth's own ids.
  */
 import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 
-/** How far below the k-th true score a candidate may be, relative to |q||x|: float32 vectors carry no more. */
+/** How far below the k-th true score a candidate may be, relative to |q||x|: float32 scores carry no more. */
 const TOLERANCE = 1e-6;
 
 export interface Recall {
@@ -33,12 +34,13 @@ export function recallOf(
   if (expected === 0) return { byDistance: 1, byId: 1 };
   const score = scorer(version, query);
   const least = score(truth[expected - 1]!).score;
+  const most = version.manifest.metric === 'l2' ? TOLERANCE * Math.abs(least) : Infinity;
   const trueIds = new Set(truth.subarray(0, expected));
   let near = 0;
   let named = 0;
   for (const ordinal of new Set(found.subarray(0, k))) {
     const candidate = score(ordinal);
-    if (candidate.score >= least - candidate.tolerance) near++;
+    if (candidate.score >= least - Math.min(candidate.tolerance, most)) near++;
     if (trueIds.has(ordinal)) named++;
   }
   return { byDistance: Math.min(near, expected) / expected, byId: named / expected };

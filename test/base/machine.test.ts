@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { availableCores } from '../../src/base/machine.js';
+import { availableCores, availableMemoryBytes, droppableCacheBytes, memoryLimitBytes } from '../../src/base/machine.js';
 import { sampleDistinct } from '../../src/base/random.js';
 
 const machine = (files: Record<string, string>) => (path: string) => files[path] ?? null;
@@ -24,6 +24,25 @@ describe('availableCores', () => {
       '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
     };
     expect(availableCores(machine(files))).toBe(1);
+  });
+});
+
+describe('memory', () => {
+  it('is at most the limit, and there is some', () => {
+    expect(availableMemoryBytes()).toBeGreaterThan(0);
+    expect(availableMemoryBytes()).toBeLessThanOrEqual(memoryLimitBytes());
+  });
+  it('counts page cache of a cgroup as free, of version 2 or 1, its own before the root', () => {
+    expect(droppableCacheBytes(machine({}))).toBe(0);
+    const stat = 'anon 1\nfile 900\ninactive_file 700\nactive_file 200\n';
+    expect(droppableCacheBytes(machine({ '/sys/fs/cgroup/memory.stat': stat }))).toBe(700);
+    const own = {
+      '/proc/self/cgroup': '4:memory:/jobs/a\n0::/\n',
+      '/sys/fs/cgroup/memory/memory.stat': 'inactive_file 1\n',
+    };
+    const nested = 'inactive_file 5\ntotal_inactive_file 6\n';
+    expect(droppableCacheBytes(machine({ ...own, '/sys/fs/cgroup/memory/jobs/a/memory.stat': nested }))).toBe(6);
+    expect(droppableCacheBytes(machine(own))).toBe(1);
   });
 });
 

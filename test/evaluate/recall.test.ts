@@ -47,6 +47,22 @@ describe('recall of one answer', () => {
   });
 });
 
+describe('recall of data far from the origin, under l2', () => {
+  it('counts what is near and nothing else', async () => {
+    // Two queries' worth of distance apart, and a thousand times that from the origin: |q||x| would forgive any answer.
+    const root = temporaryFolder();
+    const vectors = Float32Array.from({ length: 200 }, (_, row) => 100_000 + row);
+    const { version: name } = await buildVectors(root, 'far', { vectors, dim: 1, metric: 'l2' });
+    const version = await loadVersion(root, 'far', name);
+    const query = Float32Array.of(100_000);
+    const truth = Uint32Array.from({ length: 10 }, (_, ordinal) => ordinal);
+    const recall = (found: number[]) => recallOf(version, query, Uint32Array.from(found), truth, 10).byDistance;
+    expect(recall([...truth])).toBe(1);
+    expect(recall([0, 1, 2, 3, 4, 100, 101, 102, 103, 104])).toBe(0.5);
+    version.close();
+  });
+});
+
 describe('truth', () => {
   const root = temporaryFolder();
   let version: LoadedVersion;

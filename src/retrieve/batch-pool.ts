@@ -5,6 +5,7 @@
  * since an engine's graph object belongs to one thread. A thread that dies fails the batch it worked for and is replaced
  * by the next batch.
  */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
@@ -41,6 +42,9 @@ export interface BatchTask {
   readonly plan: SearchPlan;
 }
 
+/** What a thread is told: a task, or to end. */
+export type BatchOrder = BatchTask | 'stop';
+
 export type BatchReply = { readonly batch: number; readonly task: number } & (
   { readonly answers: Answer[] } | { readonly error: SerializedError }
 );
@@ -61,6 +65,7 @@ export class BatchPool {
   private readonly jobs: Job[] = [];
   private tail: Promise<unknown> = Promise.resolve();
   private nextBatch = 0;
+  private closed = false;
 
   constructor(
     private readonly version: LoadedVersion,
@@ -78,12 +83,18 @@ export class BatchPool {
     return result;
   }
 
+  /**
+   * Rejects what runs and waits for the threads to end by themselves, which they do after the task in hand: one that is
+   * terminated inside native code takes the process with it.
+   */
   async close(): Promise<void> {
-    for (const job of this.jobs) job.reject(new ShortlistError('not_ready', 'the index was closed while a batch ran'));
-    await Promise.all(this.threads.splice(0).map((thread) => thread.terminate()));
+    this.closed = true;
+    for (const job of this.jobs) job.reject(closedError());
+    await Promise.all(this.threads.splice(0).map(stopThread));
   }
 
   private async run(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
+    if (this.closed) throw closedError();
     const { dim } = this.version.manifest;
     const batch = this.nextBatch++;
     const tasks: BatchTask[] = [];
@@ -110,6 +121,8 @@ export class BatchPool {
   }
 
   private take(thread: Worker, reply: BatchReply): void {
+    if (this.closed) return;
+    thread.unref(); // idle, and an idle thread must not keep the process
     const job = this.jobs[0];
     if (job === undefined || reply.batch !== job.batch) return;
     if ('error' in reply) {
@@ -119,12 +132,8 @@ export class BatchPool {
     job.answers[reply.task] = reply.answers;
     job.done++;
     job.onProgress?.(job.done * TASK_QUERIES);
-    if (job.done === job.tasks.length) {
-      for (const idle of this.threads) idle.unref();
-      job.resolve();
-    } else {
-      this.handOut(thread, job);
-    }
+    if (job.done === job.tasks.length) job.resolve();
+    else this.handOut(thread, job);
   }
 
   private startThread(): Worker {
@@ -152,6 +161,18 @@ export class BatchPool {
     thread.on('exit', () => {
       if (this.threads.includes(thread)) fail(new ShortlistError('internal', 'it exited'));
     });
+    thread.unref(); // after the listeners, which would ref it again
     return thread;
   }
+}
+
+async function stopThread(thread: Worker): Promise<void> {
+  const exited = once(thread, 'exit');
+  thread.ref();
+  thread.postMessage('stop' satisfies BatchOrder);
+  await exited;
+}
+
+function closedError(): ShortlistError {
+  return new ShortlistError('not_ready', 'the index was closed while a batch ran');
 }

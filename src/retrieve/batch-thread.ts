@@ -1,7 +1,7 @@
 /** The thread behind BatchPool: opens the graphs of one version, then answers one task after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
-import type { BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
+import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 import { runPlan, type Answer } from './search.js';
 import { openShard, type LoadedShard } from './shards.js';
 
@@ -34,6 +34,14 @@ function searchAll(loaded: readonly LoadedShard[], queries: Float32Array, plan: 
   return answers;
 }
 
-parentPort!.on('message', (task: BatchTask) => {
-  void answer(task).then((reply) => parentPort!.postMessage(reply));
+/** Lets go of the graphs and of the port, so that the thread ends when nothing native runs on it any more. */
+async function stop(): Promise<void> {
+  const loaded = await opened.catch(() => []);
+  for (const shard of loaded) shard.graph.close();
+  parentPort!.close();
+}
+
+parentPort!.on('message', (order: BatchOrder) => {
+  if (order === 'stop') void stop();
+  else void answer(order).then((reply) => parentPort!.postMessage(reply));
 });

@@ -215,7 +215,8 @@ export class LiveIndexes {
   }
 }
 
-function namedVersions(names: Names): Set<string> {
+/** Every version that a name leads to. */
+export function namedVersions(names: Names): Set<string> {
   const versions = new Set(Object.values(names.aliases));
   if (names.current !== null) versions.add(names.current);
   return versions;

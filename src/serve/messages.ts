@@ -1,6 +1,6 @@
 /**
  * What the primary and its workers say to each other. JSON-safe. A worker works off everything that changes what it serves
- * (`start` to `remove`) strictly in order; the rest is answered at once.
+ * (`start` to `apply`) strictly in order; the rest is answered at once.
  */
 import type { SerializedError } from '../base/errors.js';
 import type { Names } from '../retrieve/live.js';
@@ -11,7 +11,7 @@ import type { ServeOptions } from './options.js';
 export type LiveState = Readonly<Record<string, Names>>;
 
 export type ToWorker =
-  /** The first message: load all this, then answer `started`. */
+  /** The first message: load all this, as far as it can be loaded, then answer `started`. */
   | { readonly type: 'start'; readonly options: ServeOptions; readonly toolVersion: string; readonly state: LiveState }
   /** Take connections; answered by `listening`. */
   | { readonly type: 'listen' }
@@ -19,7 +19,7 @@ export type ToWorker =
   | { readonly type: 'prepare'; readonly id: number; readonly index: string; readonly version: string }
   /** Let go of a version that was prepared and will not be applied. */
   | { readonly type: 'discard'; readonly index: string; readonly version: string }
-  /** Answer from these. What they name and is not loaded is loaded first. */
+  /** Answer from these. What they name and is not loaded is loaded first; `unloaded` says what cannot be. */
   | { readonly type: 'apply'; readonly index: string; readonly names: Names }
   /** Say on /readyz that the server is going, and go on. */
   | { readonly type: 'unready' }
@@ -33,8 +33,10 @@ export type ToWorker =
 export type FromWorker =
   /** The first message: what was sent before it would have been lost, since nobody listened yet. */
   | { readonly type: 'hello' }
-  /** All that `start` told it to load is loaded. */
+  /** All that `start` told it to load is loaded, but for what `unloaded` said. */
   | { readonly type: 'started' }
+  /** A version that `start` or `apply` named cannot be loaded: the worker serves the rest without it. */
+  | { readonly type: 'unloaded'; readonly index: string; readonly version: string; readonly error: SerializedError }
   | { readonly type: 'listening'; readonly address: string; readonly port: number }
   /** `start` or `listen` failed; the worker exits. */
   | { readonly type: 'failed'; readonly error: SerializedError }

@@ -10,11 +10,12 @@
  */
 import { ShortlistError, serializeError, deserializeError } from '../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../base/limits.js';
-import type { Names } from '../retrieve/live.js';
+import { namedVersions, type Names } from '../retrieve/live.js';
 import type { Manifest } from '../version/manifest.js';
 import { estimateResidentBytes, openVersionFiles } from '../version/version-reader.js';
 import type { Logger } from './logger.js';
 import type { LiveState } from './messages.js';
+import { NO_NAMES, sameNames, settleNames, versionKey, withoutVersions } from './names.js';
 import type { ServeOptions } from './options.js';
 import type { PrimaryMetrics } from './primary-metrics.js';
 import type { Observation } from './watcher.js';
@@ -30,12 +31,17 @@ const MAX_DEATHS_WHILE_LOADING = 2;
 /** Node, code, caches and request buffers of one worker. */
 const WORKER_BASE_BYTES = 96 * 1024 * 1024;
 
-const NO_NAMES: Names = { current: null, aliases: {} };
-
 interface Failure {
   readonly error: ShortlistError;
   readonly retryAt: number;
   readonly delayMs: number;
+}
+
+/** Workers that could not load a version that is live. */
+interface Lack {
+  readonly index: string;
+  readonly version: string;
+  readonly workers: Set<number>;
 }
 
 interface Tools {
@@ -51,6 +57,8 @@ export class Rollout {
   private readonly failures = new Map<string, Failure>();
   /** Versions that were live a moment ago: workers hold them until then. */
   private readonly retained = new Map<string, number>();
+  /** Live versions that some workers lack: those answer `not_ready` for them, or know an alias less. */
+  private readonly lacks = new Map<string, Lack>();
   /** What each index is to switch to, and since when that is known. */
   private readonly noticed = new Map<string, { readonly version: string | null; readonly at: number }>();
 
@@ -62,7 +70,7 @@ export class Rollout {
 
   liveManifest(index: string): Manifest | null {
     const current = this.live.get(index)?.current ?? null;
-    return current === null ? null : (this.manifests.get(keyOf(index, current)) ?? null);
+    return current === null ? null : (this.manifests.get(versionKey(index, current)) ?? null);
   }
 
   /** Failures that stand, for a start that has nothing to serve. */
@@ -81,7 +89,55 @@ export class Rollout {
       if (observation.names !== null)
         await this.reconcileIndex(index, observation.names, () => latest().get(index)?.names ?? null);
     }
+    await this.repair();
     this.forgetUnwanted(latest());
+  }
+
+  /** A worker could not load a version that is live. */
+  handleUnloaded(worker: number, index: string, version: string, error: ShortlistError): void {
+    if (!namedVersions(this.live.get(index) ?? NO_NAMES).has(version)) return;
+    const key = versionKey(index, version);
+    const lack = this.lacks.get(key) ?? { index, version, workers: new Set() };
+    this.lacks.set(key, lack);
+    lack.workers.add(worker);
+    this.dropLost();
+    this.noteFailure(key, index, error);
+  }
+
+  handleGone(worker: number): void {
+    for (const { workers } of this.lacks.values()) workers.delete(worker);
+    this.dropLost();
+  }
+
+  /** What no worker has does not answer any more. If it is still published, it has to come in as a new version does. */
+  private dropLost(): void {
+    const workers = this.tools.pool.ids();
+    for (const [key, lack] of this.lacks) {
+      if (workers.length === 0 || !workers.every((id) => lack.workers.has(id))) continue;
+      this.lacks.delete(key);
+      this.manifests.delete(key);
+      this.live.set(lack.index, withoutVersions(this.live.get(lack.index) ?? NO_NAMES, new Set([lack.version])));
+    }
+  }
+
+  /** Has the workers that lack a live version try again, as late after each failure as with any version. */
+  private async repair(): Promise<void> {
+    const { pool } = this.tools;
+    for (const [key, { index, version, workers }] of this.lacks) {
+      if ((this.failures.get(key)?.retryAt ?? 0) > Date.now()) continue;
+      for (const id of workers) {
+        try {
+          await pool.prepare(id, index, version);
+          workers.delete(id);
+          pool.tell(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
+        } catch (error) {
+          if (!(error instanceof WorkerGone)) this.noteFailure(key, index, error);
+        }
+      }
+      if (workers.size > 0) continue;
+      this.lacks.delete(key);
+      this.failures.delete(key);
+    }
   }
 
   private async reconcileIndex(index: string, observed: Names, latest: () => Names | null): Promise<void> {
@@ -95,19 +151,20 @@ export class Rollout {
     if (this.noticed.get(index)?.version !== wanted.current) {
       this.noticed.set(index, { version: wanted.current, at: performance.now() });
     }
-    const added = versionsOf(wanted).filter((version) => !versionsOf(before ?? NO_NAMES).includes(version));
+    const known = namedVersions(before ?? NO_NAMES);
+    const added = [...namedVersions(wanted)].filter((version) => !known.has(version));
     const ready = new Set<string>();
     for (const version of added) if (await this.makeReady(index, version)) ready.add(version);
     const now = latest();
     const outdated = now !== null && !sameNames({ ...now, current: now.current ?? wanted.current }, wanted);
     // What is wanted now comes with the next round.
     if (outdated) this.discard(index, ready);
-    else this.switchTo(index, before ?? NO_NAMES, settle(before ?? NO_NAMES, wanted, ready));
+    else this.switchTo(index, wanted, ready);
   }
 
   /** Verifies a version and has every worker load it. @returns false when that failed, or had failed a moment ago */
   private async makeReady(index: string, version: string): Promise<boolean> {
-    const key = keyOf(index, version);
+    const key = versionKey(index, version);
     if ((this.failures.get(key)?.retryAt ?? 0) > Date.now()) return false;
     try {
       await this.verify(index, version);
@@ -125,7 +182,7 @@ export class Rollout {
 
   /** Hashes every file, once in the life of the process. @throws what is wrong, naming the file */
   private async verify(index: string, version: string): Promise<void> {
-    const key = keyOf(index, version);
+    const key = versionKey(index, version);
     if (this.manifests.has(key)) return;
     const { root } = this.tools.options;
     const started = performance.now();
@@ -137,8 +194,8 @@ export class Rollout {
   /** Every worker holds a copy, beside those of what answers now. @throws insufficient_memory */
   private checkMemory(index: string, version: string): void {
     const { workers, memoryLimit } = this.tools.options;
-    const held = new Set([keyOf(index, version)]);
-    for (const [name, names] of this.live) for (const one of versionsOf(names)) held.add(keyOf(name, one));
+    const held = new Set([versionKey(index, version)]);
+    for (const [name, names] of this.live) for (const one of namedVersions(names)) held.add(versionKey(name, one));
     for (const [key, until] of this.retained) if (until > Date.now()) held.add(key);
     const copies = [...held].reduce((sum, key) => sum + this.residentBytes(key), 0);
     const needed = workers * (copies + WORKER_BASE_BYTES);
@@ -178,13 +235,18 @@ export class Rollout {
     throw new ShortlistError('not_ready', 'the server is shutting down');
   }
 
-  private switchTo(index: string, before: Names, names: Names): void {
+  private switchTo(index: string, wanted: Names, ready: ReadonlySet<string>): void {
+    const before = this.live.get(index) ?? NO_NAMES; // as it is now: a version may have been lost meanwhile
+    const names = settleNames(before, wanted, ready);
     if (this.live.has(index) && sameNames(before, names)) return;
     this.live.set(index, names);
     this.tools.pool.broadcast({ type: 'apply', index, names });
-    for (const version of versionsOf(before)) {
-      if (!versionsOf(names).includes(version))
-        this.retained.set(keyOf(index, version), Date.now() + PREVIOUS_VERSION_MS);
+    const named = namedVersions(names);
+    for (const version of namedVersions(before)) {
+      const key = versionKey(index, version);
+      if (named.has(version)) continue;
+      this.retained.set(key, Date.now() + PREVIOUS_VERSION_MS);
+      this.lacks.delete(key);
     }
     if (names.current === before.current) return;
     const seconds = (performance.now() - (this.noticed.get(index)?.at ?? performance.now())) / 1000;
@@ -218,44 +280,17 @@ export class Rollout {
     const wanted = new Set<string>();
     for (const [index, { names, error }] of observations) {
       if (error !== null) wanted.add(`${index}/`);
-      for (const version of versionsOf(names ?? NO_NAMES)) wanted.add(keyOf(index, version));
+      for (const version of namedVersions(names ?? NO_NAMES)) wanted.add(versionKey(index, version));
     }
-    for (const key of this.failures.keys()) if (!wanted.has(key)) this.failures.delete(key);
+    for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
     for (const [key, until] of this.retained) if (until <= Date.now()) this.retained.delete(key);
     // What is neither wanted nor live is verified anew should it come back: the disk had time to rot.
-    for (const [index, names] of this.live) for (const version of versionsOf(names)) wanted.add(keyOf(index, version));
+    for (const [index, names] of this.live)
+      for (const version of namedVersions(names)) wanted.add(versionKey(index, version));
     for (const key of this.manifests.keys()) {
       if (!wanted.has(key) && !this.retained.has(key)) this.manifests.delete(key);
     }
   }
-}
-
-/** Names that can be served: what could not be made ready stays as it was. */
-function settle(before: Names, wanted: Names, ready: ReadonlySet<string>): Names {
-  const loaded = new Set([...versionsOf(before), ...ready]);
-  const aliases: Record<string, string> = {};
-  for (const [alias, version] of Object.entries(wanted.aliases)) {
-    const kept = loaded.has(version) ? version : before.aliases[alias];
-    if (kept !== undefined) aliases[alias] = kept;
-  }
-  return { current: wanted.current !== null && loaded.has(wanted.current) ? wanted.current : before.current, aliases };
-}
-
-function versionsOf(names: Names): string[] {
-  return [...new Set([...(names.current === null ? [] : [names.current]), ...Object.values(names.aliases)])];
-}
-
-function sameNames(one: Names, other: Names): boolean {
-  const aliases = Object.entries(one.aliases);
-  return (
-    one.current === other.current &&
-    aliases.length === Object.keys(other.aliases).length &&
-    aliases.every(([alias, version]) => other.aliases[alias] === version)
-  );
-}
-
-function keyOf(index: string, version: string): string {
-  return `${index}/${version}`;
 }
 
 function diesWhileLoading(index: string, version: string): ShortlistError {

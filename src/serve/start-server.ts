@@ -70,7 +70,11 @@ class Primary {
       restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
-      gone: (worker) => void this.joined.retire(worker),
+      gone: (worker) => {
+        void this.joined.retire(worker);
+        this.rollout.handleGone(worker);
+      },
+      unloaded: (worker, index, version, error) => this.rollout.handleUnloaded(worker, index, version, error),
       listening: (address, port) => this.announce(address, port),
       failed: (error) => this.handleFailedWorker(error),
     });

@@ -30,6 +30,8 @@ export interface PoolEvents {
   readonly page: () => Promise<string>;
   readonly measured: (worker: number, snapshot: MetricsSnapshot) => void;
   readonly gone: (worker: number) => void;
+  /** A worker could not load a version that it was to answer from, and serves the rest. */
+  readonly unloaded: (worker: number, index: string, version: string, error: ShortlistError) => void;
   /** A worker takes connections. */
   readonly listening: (address: string, port: number) => void;
   /** A worker could not start. */
@@ -103,6 +105,12 @@ export class WorkerPool {
     return member.prepares.ask(what, this.options.loadTimeoutMs, (ask) =>
       this.send(member, { type: 'prepare', id: ask, index, version }),
     );
+  }
+
+  /** Tells one worker, if it is still there. */
+  tell(id: number, message: ToWorker): void {
+    const member = this.members.get(id);
+    if (member !== undefined) this.send(member, message);
   }
 
   broadcast(message: ToWorker): void {
@@ -184,6 +192,9 @@ export class WorkerPool {
         member.state = 'listening';
         this.log.info({ worker: member.worker.process.pid }, 'worker listens');
         this.events.listening(message.address, message.port);
+        return;
+      case 'unloaded':
+        this.events.unloaded(member.worker.id, message.index, message.version, deserializeError(message.error));
         return;
       case 'failed':
         this.events.failed(deserializeError(message.error));

@@ -5,13 +5,14 @@
 import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
 import { ExactPool } from '../engine/exact/exact-pool.js';
-import { LiveIndexes, type Names } from '../retrieve/live.js';
+import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { readNote } from '../version/notes.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
 import { takeSnapshot } from './joined-metrics.js';
 import { createLogger, type Logger } from './logger.js';
-import type { FromWorker, LiveState, ToWorker } from './messages.js';
+import type { FromWorker, ToWorker } from './messages.js';
+import { withoutVersions } from './names.js';
 import type { ServeOptions } from './options.js';
 import { listenError } from './ports.js';
 import { PendingRequests } from './requests.js';
@@ -43,7 +44,7 @@ class ServingWorker {
   }
 
   async start({ toolVersion, state }: Start): Promise<void> {
-    await this.load(state);
+    for (const [index, names] of Object.entries(state)) await this.apply(index, names);
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused());
     this.metrics.watch(this.live, admission);
@@ -64,14 +65,6 @@ class ServingWorker {
     this.app = await buildApp(context, toolVersion);
     await this.app.ready();
     tell({ type: 'started' });
-  }
-
-  private async load(state: LiveState): Promise<void> {
-    for (const [index, names] of Object.entries(state)) {
-      const versions = new Set([...Object.values(names.aliases), ...(names.current === null ? [] : [names.current])]);
-      for (const version of versions) await this.live.prepare(index, version);
-      this.live.apply(index, names);
-    }
   }
 
   listen(): Promise<void> {
@@ -103,9 +96,21 @@ class ServingWorker {
     this.live.discard(index, version);
   }
 
-  /** A worker that started in the middle of a switch may have missed a `prepare`. */
-  apply(index: string, names: Names): Promise<void> {
-    return this.load({ [index]: names });
+  /**
+   * Answers from these names. Most often they are loaded; a worker that started meanwhile may have missed a `prepare`. What
+   * cannot be loaded is told and left out, for neither other indexes nor other names of this one may suffer for it.
+   */
+  async apply(index: string, names: Names): Promise<void> {
+    const unloaded = new Set<string>();
+    for (const version of namedVersions(names)) {
+      try {
+        await this.live.prepare(index, version);
+      } catch (error) {
+        unloaded.add(version);
+        tell({ type: 'unloaded', index, version, error: serializeError(error) });
+      }
+    }
+    this.live.apply(index, withoutVersions(names, unloaded));
   }
 
   unready(): void {

@@ -1,0 +1,73 @@
+/** What a server does when a version that answers cannot be loaded again. */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { prune } from '../../src/version/prune.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
+import { TestServer, waitFor } from './server.js';
+
+async function start(root: string, flags: readonly string[] = []): Promise<TestServer> {
+  const server = await TestServer.start(root, flags);
+  onTestFinished(async () => {
+    server.process.kill('SIGKILL');
+    await server.waitForExit();
+  });
+  return server;
+}
+
+async function statusOf(server: TestServer, index: string): Promise<number> {
+  const response = await server.search({ id: 1, k: 1 }, index).catch(() => null);
+  return response?.status ?? 0;
+}
+
+const SMALL = { rows: 100, dim: 8 };
+
+it('a version that is gone takes its index alone down in workers that start later, until the next is published', async () => {
+  const root = temporaryFolder();
+  const first = await publishVersion(root, 'listings', { ...SMALL, seed: 1 });
+  await publishVersion(root, 'others', { ...SMALL, seed: 2 });
+  const server = await start(root, ['--workers', '1', '--memory-limit', '104MiB']);
+  // What is published is refused, so the first version goes on answering, and nothing names it any more.
+  await publishVersion(root, 'listings', { seed: 3, rows: 20_000, dim: 64 });
+  await server.waitForLog('version not loaded', 0, (line) => line['code'] === 'insufficient_memory');
+  expect((await prune(root, 'listings', { keep: 1 })).deleted).toEqual([first.version]);
+  expect(await statusOf(server, 'listings')).toBe(200);
+  const from = server.lines.length;
+  process.kill(server.workers[0]!, 'SIGKILL');
+  await server.waitForLog('version not loaded', from, (line) => line['code'] === 'version_not_found');
+  await server.waitForLog('worker listens', from);
+  expect(await statusOf(server, 'others')).toBe(200);
+  const refused = await server.search({ id: 1, k: 1 });
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toMatchObject({ code: 'not_ready' });
+  const metrics = await (await server.get('/metrics')).text();
+  expect(metrics).toContain('shortlist_load_failures_total{index="listings",code="version_not_found"} 1');
+  expect(metrics).toContain('shortlist_worker_restarts_total 1');
+  expect(metrics).not.toContain('shortlist_live_version_info{index="listings"');
+  const next = await publishVersion(root, 'listings', { ...SMALL, seed: 4 });
+  await server.waitForLog('version is live', from, (line) => line['version'] === next.version);
+  expect(await statusOf(server, 'listings')).toBe(200);
+});
+
+it('a worker that cannot load what the others answer from tries again and then answers as they do', async () => {
+  const root = temporaryFolder();
+  const { version } = await publishVersion(root, 'listings', SMALL);
+  const server = await start(root, ['--workers', '2']);
+  const folder = join(root, 'listings', version);
+  renameSync(folder, join(root, '.away'));
+  const from = server.lines.length;
+  process.kill(server.workers[0]!, 'SIGKILL');
+  await server.waitForLog('version not loaded', from);
+  await server.waitForLog('worker listens', from);
+  const statuses = async () => new Set(await Promise.all(Array.from({ length: 8 }, () => ask(server))));
+  expect(await statuses()).toEqual(new Set([200, 503]));
+  renameSync(join(root, '.away'), folder);
+  await waitFor('all workers to answer', async () => ((await statuses()).has(503) ? undefined : true));
+});
+
+/** On a connection of its own, so that workers take turns. */
+async function ask(server: TestServer): Promise<number> {
+  const response = await server.post('/v1/indexes/listings/search', { id: 1, k: 1 }, { connection: 'close' });
+  await response.arrayBuffer();
+  return response.status;
+}

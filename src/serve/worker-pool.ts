@@ -150,7 +150,14 @@ export class WorkerPool {
   }
 
   private fork(slot: number): void {
-    const worker = cluster.fork();
+    this.delays[slot]!.started();
+    let worker: Worker;
+    try {
+      worker = cluster.fork();
+    } catch (error) {
+      this.replace(slot, 'worker not started', { err: error }); // some refusals are thrown, others come as the event
+      return;
+    }
     const member: Member = {
       slot,
       worker,
@@ -159,10 +166,16 @@ export class WorkerPool {
       measures: new PendingRequests(),
     };
     this.members.set(worker.id, member);
-    this.delays[slot]!.started();
     worker.on('message', (message: FromWorker) => this.receive(member, message));
-    worker.on('error', (error) => this.log.warn({ err: error, worker: worker.process.pid }, 'cannot talk to a worker'));
+    worker.on('error', (error) => this.handleError(member, error));
     worker.once('exit', (code: number | null, signal: string | null) => this.handleExit(member, code, signal));
+  }
+
+  /** A process that never came to be has no exit either: its error is its end. */
+  private handleError(member: Member, error: Error): void {
+    const pid = member.worker.process.pid;
+    if (pid !== undefined) this.log.warn({ err: error, worker: pid }, 'cannot talk to a worker');
+    else if (this.forget(member)) this.replace(member.slot, 'worker not started', { err: error });
   }
 
   /** A worker can hear: it is told what to load. One that comes when all is over ends at once. */
@@ -212,19 +225,30 @@ export class WorkerPool {
   }
 
   private handleExit(member: Member, code: number | null, signal: string | null): void {
-    this.members.delete(member.worker.id);
+    const { slot, worker } = member;
+    if (this.forget(member)) this.replace(slot, 'worker died', { worker: worker.process.pid, code, signal });
+  }
+
+  /** @returns false where that was done already: a worker ends once */
+  private forget(member: Member): boolean {
+    if (!this.members.delete(member.worker.id)) return false;
     member.prepares.failAll(new WorkerGone());
     member.measures.failAll(new WorkerGone());
     this.events.gone(member.worker.id);
+    return true;
+  }
+
+  /** Starts another process in this slot after its delay; or, while stopping, sees whether all are gone. */
+  private replace(slot: number, why: string, facts: object): void {
     if (this.stopping) {
       if (this.members.size === 0) this.onEmpty?.();
       return;
     }
-    const delayMs = this.delays[member.slot]!.next();
-    this.log.error({ worker: member.worker.process.pid, code, signal, restart_in_ms: delayMs }, 'worker died');
+    const delayMs = this.delays[slot]!.next();
+    this.log.error({ ...facts, restart_in_ms: delayMs }, why);
     this.events.restarted();
     setTimeout(() => {
-      if (!this.stopping) this.fork(member.slot);
+      if (!this.stopping) this.fork(slot);
     }, delayMs).unref();
   }
 }

@@ -1,13 +1,13 @@
-/** What a server does when a version that answers cannot be loaded again. */
-import { renameSync } from 'node:fs';
+/** What a server does when a version that answers cannot be loaded again, and when a process cannot be started. */
+import { chmodSync, constants, copyFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { prune } from '../../src/version/prune.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer, waitFor } from './server.js';
 
-async function start(root: string, flags: readonly string[] = []): Promise<TestServer> {
-  const server = await TestServer.start(root, flags);
+async function start(root: string, flags: readonly string[] = [], node?: string): Promise<TestServer> {
+  const server = await TestServer.start(root, flags, {}, node);
   onTestFinished(async () => {
     server.process.kill('SIGKILL');
     await server.waitForExit();
@@ -71,3 +71,25 @@ async function ask(server: TestServer): Promise<number> {
   await response.arrayBuffer();
   return response.status;
 }
+
+it('a worker that the system does not start is tried again, and the server ends when it is told to', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', SMALL);
+  const node = join(root, '.node');
+  copyFileSync(process.execPath, node, constants.COPYFILE_FICLONE);
+  chmodSync(node, 0o755);
+  const server = await start(root, ['--workers', '2'], node);
+  renameSync(node, `${node}-away`);
+  const from = server.lines.length;
+  process.kill(server.workers[0]!, 'SIGKILL');
+  await server.waitForLog('worker died', from, (line) => line['signal'] === 'SIGKILL');
+  await server.waitForLog('worker not started', from);
+  expect(await statusOf(server, 'listings')).toBe(200);
+  renameSync(`${node}-away`, node);
+  await server.waitForLog('worker listens', from);
+  renameSync(node, `${node}-away`);
+  const again = server.lines.length;
+  process.kill(server.workers[1]!, 'SIGKILL');
+  await server.waitForLog('worker not started', again);
+  expect(await server.stop(), server.stderr).toBe(0);
+});

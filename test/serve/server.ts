@@ -45,8 +45,9 @@ export class TestServer {
     root: string,
     flags: readonly string[] = [],
     env: Record<string, string> = {},
+    node = process.execPath,
   ): Promise<TestServer> {
-    const server = TestServer.launch(root, flags, env);
+    const server = TestServer.launch(root, flags, env, node);
     const line = await server.waitForLog('listening');
     server.base.port = line['port'] as number;
     server.base.url = `http://127.0.0.1:${server.base.port}`;
@@ -54,7 +55,12 @@ export class TestServer {
   }
 
   /** Does not wait: for starts that fail. */
-  static launch(root: string, flags: readonly string[] = [], env: Record<string, string> = {}): TestServer {
+  static launch(
+    root: string,
+    flags: readonly string[] = [],
+    env: Record<string, string> = {},
+    node = process.execPath,
+  ): TestServer {
     const args = [
       CLI,
       '--root',
@@ -64,9 +70,7 @@ export class TestServer {
       ...(flags.includes('--workers') ? [] : ['--workers', '2']),
       ...flags,
     ];
-    return new TestServer(
-      spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }),
-    );
+    return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }));
   }
 
   get url(): string {

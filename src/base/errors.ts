@@ -101,6 +101,7 @@ export const ERRORS = {
   // The machine
   io_error: kind(500, EXIT.io, 'The operating system refused to read or write'),
   disk_full: kind(500, EXIT.io, 'The disk is full, or has too little room for what is to be written'),
+  interrupted: kind(500, EXIT.busy, 'A signal stopped the command; what it had begun is removed'),
   index_busy: kind(503, EXIT.busy, 'Another process holds the lock of the index'),
   addon_missing: kind(500, EXIT.bug, 'A native addon is not installed'),
   internal: kind(500, EXIT.bug, 'A bug in shortlist'),

@@ -23,6 +23,7 @@ import { nodeFiles, type FileSystem } from '../version/files.js';
 import { withLock, type Lock, type LockOptions } from '../version/lock.js';
 import { versionBytes, type Manifest, type ManifestDraft } from '../version/manifest.js';
 import { indexPath } from '../version/paths.js';
+import { cleanStaging } from '../version/prune.js';
 import { SectionFile } from '../version/section-file.js';
 import { typeName } from '../version/type-name.js';
 import { readShardFile } from '../version/version-reader.js';
@@ -94,6 +95,9 @@ class Build {
 
   async run(): Promise<BuildResult> {
     const { root, index, shards, now, rejectsPath } = this.options;
+    const rejects = new RejectsFile(root, index, rejectsPath, this.files);
+    await rejects.check();
+    await cleanStaging(root, index, this.files); // before the disk's free space is asked for
     const plan = await this.timed('plan', () => this.plan());
     const { attributes } = plan;
     const writer = await VersionWriter.create({
@@ -105,7 +109,6 @@ class Build {
       files: this.files,
       now,
     });
-    const rejects = new RejectsFile(root, index, rejectsPath, this.files);
     try {
       const report = await this.timed('ingest', () => this.ingest(plan, writer, rejects));
       await this.timed('graph', () => this.buildGraphs(plan, report, writer));

@@ -46,7 +46,7 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
   if (needed <= limitBytes * SAFE_SHARE) return;
   const vectors = `${sum(size.shardRows).toLocaleString('en-US')} vectors of ${size.dim}`;
   const message =
-    `building ${vectors} needs about ${gibibytes(needed)} of memory and ${gibibytes(limitBytes)} is free; ` +
+    `building ${vectors} needs about ${formatBytes(needed)} of memory and may use ${formatBytes(limitBytes)}; ` +
     `use a machine with more, fewer --threads with more --shards, or a smaller --m`;
   throw new ShortlistError('insufficient_memory', message, { needed_bytes: needed, available_bytes: limitBytes });
 }
@@ -54,12 +54,12 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
 /** @throws disk_full with the numbers */
 export function requireDisk(needed: number, free: number, root: string): void {
   if (needed <= free) return;
-  const message = `the version needs about ${gibibytes(needed)} on disk and ${root} has ${gibibytes(free)} free; make room or use another --root`;
+  const message = `the version needs about ${formatBytes(needed)} on disk and ${root} has ${formatBytes(free)} free; make room or use another --root`;
   throw new ShortlistError('disk_full', message, { file: root, needed_bytes: needed, available_bytes: free });
 }
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+function formatBytes(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function sum(values: readonly number[]): number {

@@ -2,12 +2,12 @@
  * The gate: what a version must show before it may be published. Takes the name of a version; gives a verdict with a value
  * and a limit for each check, never an exception for a version that is merely bad.
  */
-import { serializeError, ShortlistError } from '../base/errors.js';
+import { ShortlistError } from '../base/errors.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
 import { sampleRecall } from '../evaluate/sample-recall.js';
 import { noteTruthCache } from '../evaluate/truth-cache.js';
 import { ExactPool } from '../engine/exact/exact-pool.js';
-import { loadVersion } from '../retrieve/loaded-version.js';
+import { loadVersion, type LoadedVersion } from '../retrieve/loaded-version.js';
 import { verifyVersion } from '../retrieve/verify.js';
 
 /** Recall@100 below which rankers see the difference; hnswlib's defaults reach 0.97 and more on real embeddings. */
@@ -34,6 +34,8 @@ export interface GateVerdict {
 
 export interface GateOptions {
   readonly minRecall: number;
+  /** Whether the truth may be kept among the version's notes; default true. */
+  readonly keepsTruth?: boolean | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
@@ -68,31 +70,22 @@ async function checkSound(
   };
 }
 
-async function checkRecall(
-  root: string,
-  index: string,
-  name: string,
-  { minRecall, onProgress }: GateOptions,
-): Promise<GateCheck> {
+async function checkRecall(root: string, index: string, name: string, options: GateOptions): Promise<GateCheck> {
+  const { minRecall, keepsTruth = true, onProgress } = options;
   const check = { name: `recall@${GATE_K}`, limit: minRecall };
   const pool = new ExactPool();
+  let version: LoadedVersion | null = null;
   try {
-    const version = await loadVersion(root, index, name);
-    const cache = noteTruthCache(root, version.manifest);
-    const { byDistance } = await sampleRecall(version, {
-      sample: GATE_QUERIES,
-      seed: GATE_SEED,
-      k: GATE_K,
-      pool,
-      cache,
-      onProgress,
-    });
-    version.close();
+    version = await loadVersion(root, index, name);
+    const cache = keepsTruth ? noteTruthCache(root, version.manifest) : undefined;
+    const sampling = { sample: GATE_QUERIES, seed: GATE_SEED, k: GATE_K };
+    const { byDistance } = await sampleRecall(version, { ...sampling, pool, cache, onProgress });
     return { ...check, pass: byDistance >= minRecall, value: byDistance };
   } catch (error) {
     if (!(error instanceof ShortlistError)) throw error;
-    return { ...check, pass: false, value: 0, detail: serializeError(error).message };
+    return { ...check, pass: false, value: 0, detail: error.message };
   } finally {
+    version?.close();
     await pool.close();
   }
 }

@@ -3,6 +3,7 @@
  * when the build fails. By default it ends among the notes of the version; before that it lies in staging.
  */
 import { dirname, join } from 'node:path';
+import { ShortlistError } from '../base/errors.js';
 import { attempt, ensureDirectory, temporaryName } from '../version/durable.js';
 import type { FileSystem, OpenFile } from '../version/files.js';
 import { notesDirectory } from '../version/catalog.js';
@@ -25,6 +26,17 @@ export class RejectsFile {
     this.temporary = join(path === undefined ? stagingPath(root, index) : dirname(path), temporaryName());
   }
 
+  /** Finds out before the work whether the file can be. @throws io_error */
+  async check(): Promise<void> {
+    if (this.path === undefined) return;
+    const folder = dirname(this.path);
+    const { kind } = await this.files.stat(folder);
+    if (kind === 'directory') return;
+    throw new ShortlistError('io_error', `${folder} is not a folder; --rejects needs a file in one that exists`, {
+      file: folder,
+    });
+  }
+
   async write(lines: string): Promise<void> {
     this.file ??= await this.files.open(this.temporary, 'create');
     await this.file.write(new TextEncoder().encode(lines));
@@ -40,6 +52,7 @@ export class RejectsFile {
     const path = this.path ?? join(notes, REJECTS_NOTE);
     await this.files.rename(this.temporary, path);
     await this.files.syncDirectory(dirname(path));
+    await attempt(this.files.removeDirectory(stagingPath(this.root, this.index)));
     return path;
   }
 

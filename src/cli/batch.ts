@@ -1,5 +1,5 @@
-import { Command } from 'commander';
-import { writeAnswers } from '../retrieve/answer-file.js';
+import { Command, Option } from 'commander';
+import { checkAnswerPath, writeAnswers } from '../retrieve/answer-file.js';
 import { availableCores } from '../base/machine.js';
 import { DEFAULT_K, MAX_EF, MAX_K } from '../base/limits.js';
 import { openIndex } from '../retrieve/open-index.js';
@@ -27,12 +27,13 @@ export function batchCommand(): Command {
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option('-k <n>', 'candidates for each query', wholeNumber(1, MAX_K), DEFAULT_K)
     .option('--ef <n>', 'size of the candidate list (default: max(200, 2k))', wholeNumber(1, MAX_EF))
-    .option('--exact', 'scan every vector instead of searching the graph')
+    .addOption(new Option('--exact', 'scan every vector instead of searching the graph').conflicts('ef'))
     .option('--min-score <s>', 'least score that may come back', numberBetween(-Infinity, Infinity))
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .action(
       action(async ({ root, progress }, options: BatchOptions, target: string) => {
         const { index: name, ref } = parseTarget(target);
+        await checkAnswerPath(options.out);
         const index = await openIndex(root, name, { version: ref, threads: options.threads ?? availableCores() });
         try {
           const started = performance.now();

@@ -8,8 +8,9 @@ import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
+import { interruptible } from './interrupt.js';
 import { formatBytes, formatCount, formatDuration } from './progress.js';
-import { describePublished } from './publish.js';
+import { describePublished, gateError } from './publish.js';
 
 interface BuildCommandOptions {
   readonly input: string[];
@@ -64,7 +65,7 @@ export function buildCommand(): Command {
       'refuse to build with more memory than this (default: what is free)',
       wholeNumber(1, 2 ** 50),
     )
-    .option('--no-calibrate', 'do not measure which ef reaches which recall')
+    .option('--no-calibrate', 'do not measure which ef reaches which recall (this release never does)')
     .option('--publish', 'run the gate and publish the version when it passes')
     .option(
       '--min-recall <r>',
@@ -74,7 +75,7 @@ export function buildCommand(): Command {
     )
     .action(
       action(async (context, options: BuildCommandOptions, index: string) => {
-        const result = await build(context, index, options);
+        const result = await interruptible(`the build of ${index}`, (signal) => build(context, index, options, signal));
         const json = { ...resultJson(result), published: false };
         if (options.publish !== true)
           return {
@@ -88,7 +89,13 @@ export function buildCommand(): Command {
         });
         const text = `${describe(result)}\n${describePublished(index, published, false)}`;
         return {
-          json: { ...json, published: published.gate.pass, previous: published.previous, gate: published.gate },
+          json: {
+            ...json,
+            published: published.gate.pass,
+            previous: published.previous,
+            gate: published.gate,
+            ...gateError(published.gate),
+          },
           text,
           exit: published.gate.pass ? 0 : 1,
         };
@@ -96,7 +103,12 @@ export function buildCommand(): Command {
     );
 }
 
-function build(context: CommandContext, index: string, options: BuildCommandOptions): Promise<BuildResult> {
+function build(
+  context: CommandContext,
+  index: string,
+  options: BuildCommandOptions,
+  signal: AbortSignal,
+): Promise<BuildResult> {
   return buildIndex({
     root: context.root,
     index,
@@ -114,6 +126,7 @@ function build(context: CommandContext, index: string, options: BuildCommandOpti
     memoryLimitBytes: options.memoryLimit,
     onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
     onWarning: (message) => context.warn(message),
+    signal,
   });
 }
 

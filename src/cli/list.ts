@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { listIndexes, listVersions, readAliases, readCurrent } from '../version/catalog.js';
+import { ShortlistError } from '../base/errors.js';
+import { listIndexes, listVersions, readAliases, readCurrent, surveyVersions } from '../version/catalog.js';
 import { action, type CommandContext, type CommandResult } from './command.js';
 import { formatBytes, formatCount } from './progress.js';
 import { formatTable } from './table.js';
@@ -8,46 +10,61 @@ export function listCommand(): Command {
   return new Command('list')
     .argument('[index]', 'list the versions of this index instead of the indexes')
     .description('list indexes, or the versions of one')
-    .action(action((context, _options, index?: string) => (index ? listVersionsOf(context, index) : listAll(context))));
+    .action(
+      action((context, _options, index?: string) =>
+        index === undefined ? listAll(context) : listVersionsOf(context, index),
+      ),
+    );
 }
 
-async function listAll({ root }: CommandContext): Promise<CommandResult> {
-  const names = await listIndexes(root);
-  const indexes = await Promise.all(
-    names.map(async (index) => {
-      const versions = await listVersions(root, index);
-      const current = await readCurrent(root, index);
-      const live = versions.find(({ version }) => version === current?.version);
-      return {
-        index,
-        current: current?.version ?? null,
-        versions: versions.length,
-        vectors: live?.manifest.count ?? null,
-      };
-    }),
-  );
+async function listAll(context: CommandContext): Promise<CommandResult> {
+  const { root } = context;
+  const indexes = await Promise.all((await listIndexes(root)).map((index) => describeIndex(context, index)));
   const table = formatTable(
     [
       { title: 'index', value: (row) => row.index },
-      { title: 'current', value: (row) => row.current ?? '(none published)' },
+      { title: 'current', value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)') },
       { title: 'vectors', value: (row) => (row.vectors === null ? '' : formatCount(row.vectors)), align: 'right' },
       { title: 'versions', value: (row) => String(row.versions), align: 'right' },
     ],
     indexes,
   );
-  return {
-    json: { indexes },
-    text: indexes.length === 0 ? `no index in ${root}; make one with: shortlist build` : table,
-  };
+  const none = existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist yet`;
+  return { json: { indexes }, text: indexes.length === 0 ? `${none}; make one with: shortlist build` : table };
 }
 
-async function listVersionsOf({ root }: CommandContext, index: string): Promise<CommandResult> {
-  const [found, current, aliases] = [
-    await listVersions(root, index),
-    await readCurrent(root, index),
-    await readAliases(root, index),
-  ];
-  const versions = found.map(({ version, manifest }) => ({
+/** One damaged CURRENT must not hide the other indexes. */
+async function describeIndex(context: CommandContext, index: string) {
+  const { root } = context;
+  const versions = await listVersions(root, index);
+  let [current, error]: [string | null, { code: string; message: string } | null] = [null, null];
+  try {
+    current = (await readCurrent(root, index))?.version ?? null;
+  } catch (cause) {
+    if (!(cause instanceof ShortlistError)) throw cause;
+    error = { code: cause.code, message: cause.message };
+    context.warn(cause.message);
+  }
+  const live = versions.find(({ version }) => version === current);
+  return { index, current, versions: versions.length, vectors: live?.manifest.count ?? null, error };
+}
+
+/** Versions whose manifests do not hold are no versions, and nobody deletes them: a person has to look. */
+export function warnOfDamage(context: CommandContext, index: string, damaged: readonly string[]): void {
+  for (const version of damaged) {
+    context.warn(
+      `${index}@${version} is damaged and counts as no version; look with: shortlist verify ${index}@${version}`,
+    );
+  }
+}
+
+async function listVersionsOf(context: CommandContext, index: string): Promise<CommandResult> {
+  const { root } = context;
+  const survey = await surveyVersions(root, index);
+  const damaged = survey.damaged.map(({ version }) => version);
+  warnOfDamage(context, index, damaged);
+  const [current, aliases] = [await readCurrent(root, index), await readAliases(root, index)];
+  const versions = survey.versions.map(({ version, manifest }) => ({
     version,
     current: version === current?.version,
     aliases: Object.keys(aliases).filter((alias) => aliases[alias] === version),
@@ -66,11 +83,10 @@ async function listVersionsOf({ root }: CommandContext, index: string): Promise<
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
       { title: 'dim', value: (row) => String(row.dim), align: 'right' },
       { title: 'metric', value: (row) => row.metric },
-      { title: 'engine', value: (row) => row.engine },
       { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
-      { title: 'created', value: (row) => row.created_at },
+      { title: 'created', value: (row) => row.created_at.slice(0, 16).replace('T', ' ') }, // UTC
     ],
     versions,
   );
-  return { json: { index, versions }, text: versions.length === 0 ? `index ${index} has no version` : table };
+  return { json: { index, versions, damaged }, text: versions.length === 0 ? `index ${index} has no version` : table };
 }

@@ -4,7 +4,7 @@
  */
 import type { WriteStream } from 'node:tty';
 
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 16;
 const REDRAW_MS = 100;
 const LINE_EVERY_MS = 5_000;
 
@@ -65,7 +65,10 @@ export class Progress {
     const share = total > 0 ? Math.min(1, done / total) : 1;
     const left =
       done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : '';
-    const counts = `${formatCount(done)}/${formatCount(total)} ${unit}  ${formatRate(rate)}/s  ${left}`;
+    const amount = unit === 'bytes' ? formatBytes : formatShort;
+    // A rate over less than a tenth of a second says nothing.
+    const speed = seconds >= 0.1 ? `  ${amount(rate)}/s` : '';
+    const counts = `${amount(done)}/${amount(total)}${unit === 'bytes' ? '' : ` ${unit}`}${speed}  ${left}`;
     const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
     if (this.stream.isTTY === true) {
       const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
@@ -83,8 +86,11 @@ export function formatCount(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-function formatRate(rate: number): string {
-  return rate < 10 ? rate.toFixed(1) : formatCount(Math.round(rate));
+/** Three digits: 7, 0.4, 12.5k, 1.5M. A line of progress has 80 columns. */
+function formatShort(value: number): string {
+  if (value >= 999_500) return `${(value / 1e6).toPrecision(3)}M`;
+  if (value >= 10_000) return `${(value / 1e3).toPrecision(3)}k`;
+  return value < 10 && !Number.isInteger(value) ? value.toFixed(1) : formatCount(Math.round(value));
 }
 
 export function formatDuration(seconds: number): string {
@@ -104,5 +110,5 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  return unit === 0 ? `${bytes} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
+  return unit === 0 ? `${Math.round(bytes)} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { prune } from '../version/prune.js';
 import { action, wholeNumber } from './command.js';
+import { warnOfDamage } from './list.js';
 
 interface PruneOptions {
   readonly keep: number;
@@ -16,11 +17,12 @@ export function pruneCommand(): Command {
     .action(
       action(async (context, options: PruneOptions, index: string) => {
         const dryRun = options.dryRun ?? false;
-        const { deleted, kept } = await prune(context.root, index, { keep: options.keep, dryRun });
+        const { deleted, kept, damaged } = await prune(context.root, index, { keep: options.keep, dryRun });
+        warnOfDamage(context, index, damaged);
         const verb = dryRun ? 'would delete' : 'deleted';
         const lines = deleted.map((version) => `${verb} ${version}`);
         const text = deleted.length === 0 ? `nothing to delete; ${kept.length} versions kept` : lines.join('\n');
-        return { json: { index, deleted, kept, ...(dryRun && { dry_run: true }) }, text };
+        return { json: { index, deleted, kept, damaged, ...(dryRun && { dry_run: true }) }, text };
       }),
     );
 }

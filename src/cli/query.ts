@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { ShortlistError } from '../base/errors.js';
 import { shortestFloat32 } from '../base/float32.js';
 import { DEFAULT_K, MAX_EF, MAX_K } from '../base/limits.js';
@@ -30,18 +30,23 @@ export function queryCommand(): Command {
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option('-k <n>', 'candidates to return', wholeNumber(1, MAX_K), DEFAULT_K)
     .option('--ef <n>', 'size of the candidate list (default: max(200, 2k))', wholeNumber(1, MAX_EF))
-    .option('--exact', 'scan every vector instead of searching the graph')
+    .addOption(new Option('--exact', 'scan every vector instead of searching the graph').conflicts('ef'))
     .option('--exclude <id...>', 'ids that must not come back')
     .option('--min-score <s>', 'least score that may come back', numberBetween(-Infinity, Infinity))
     .option('--attributes <names>', 'attributes to show: a,b or all')
     .action(
-      action(async ({ root }, options: QueryOptions, target: string) => {
+      action(async (context, options: QueryOptions, target: string) => {
+        const { root } = context;
         const { index: name, ref } = parseTarget(target);
         const sources = [options.vector, options.id, options.queries].filter((source) => source !== undefined);
         if (sources.length !== 1)
           throw new ShortlistError('usage', 'give one of --vector, --id and --queries; see shortlist query --help');
         const index = await openIndex(root, name, { version: ref });
         try {
+          for (const id of options.exclude ?? []) {
+            if (index.ids.find(id) < 0)
+              context.warn(`--exclude ${id}: there is no such item; ids are given one by one, with spaces between`);
+          }
           const started = performance.now();
           const answers = await answer(index, options);
           const tookMs = Math.round((performance.now() - started) * 1000) / 1000;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { rollback } from '../version/publish.js';
 import { action } from './command.js';
+import { UNRECORDED } from './publish.js';
 
 interface RollbackOptions {
   readonly to?: string;
@@ -19,7 +20,17 @@ export function rollbackCommand(): Command {
       action(async (context, options: RollbackOptions, index: string) => {
         const dryRun = options.dryRun ?? false;
         const moved = await rollback(context.root, index, { to: options.to, reason: options.reason, dryRun });
-        const json = { index, version: moved.version, previous: moved.previous, ...(dryRun && { dry_run: true }) };
+        for (const version of moved.skipped)
+          context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
+        if (!moved.recorded) context.warn(UNRECORDED);
+        const json = {
+          index,
+          version: moved.version,
+          previous: moved.previous,
+          skipped: moved.skipped,
+          ...(dryRun && { dry_run: true }),
+        };
+        if (!moved.changed) return { json, text: `${index} serves ${moved.version} already` };
         const verb = dryRun ? 'would serve' : 'now serves';
         return { json, text: `${index} ${verb} ${moved.version} (before: ${moved.previous ?? 'nothing'})` };
       }),

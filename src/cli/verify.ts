@@ -16,11 +16,16 @@ export function verifyCommand(): Command {
           onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
         });
         const ok = problems.length === 0;
+        const [first] = problems;
         const lines = problems.map(({ code, message }) => `  ${message} (${code})`);
         const text = ok
           ? `${index}@${version} is sound`
           : [`${index}@${version} must not be served:`, ...lines].join('\n');
-        return { json: { index, version, ok, problems }, text, exit: ok ? EXIT.done : EXIT.badIndex };
+        return {
+          json: { index, version, ok, problems, ...(first && { error: first }) },
+          text,
+          exit: ok ? EXIT.done : EXIT.badIndex,
+        };
       }),
     );
 }

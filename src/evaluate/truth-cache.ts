@@ -6,8 +6,8 @@ import type { TruthCache } from './truth.js';
 /** 128 bits of the key: enough that no two truths of a version share a file. */
 const KEY_DIGITS = 32;
 
-/** A million queries of k = 100 take 400 MB; a larger truth is computed when it is needed. */
-const MAX_TRUTH_BYTES = 2 ** 30;
+/** The largest truth that is kept (truth.ts), with its digest. */
+const MAX_TRUTH_BYTES = 2 ** 30 + 4096;
 
 /** A cache that cannot be read or written (a read-only root, a full disk) costs time, not the measurement. */
 export function noteTruthCache(root: string, { index, version }: Manifest): TruthCache {

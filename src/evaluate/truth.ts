@@ -34,7 +34,7 @@ export async function findTruth(version: LoadedVersion, queries: QuerySet, optio
   const decoded = cached ? decodeTruth(cached, queries.count, options.k, version.manifest.count) : null;
   if (decoded !== null) return decoded;
   const truth = await computeTruth(version, queries, options);
-  await options.cache?.write(key, encodeTruth(truth));
+  if (queries.count * options.k <= MAX_CACHED_NEIGHBORS) await options.cache?.write(key, encodeTruth(truth));
   return truth;
 }
 
@@ -70,6 +70,9 @@ function encodeTruth(truth: Truth): Uint8Array {
   const bytes = new Uint8Array(table.buffer);
   return Buffer.concat([bytes, createHash('sha256').update(bytes).digest()]);
 }
+
+/** A larger table is quicker computed again than kept: 1 GiB. */
+const MAX_CACHED_NEIGHBORS = 2 ** 28;
 
 const NO_NEIGHBOR = 0xffffffff;
 const DIGEST_BYTES = 32;

@@ -7,7 +7,8 @@ import type { Column, ColumnType } from '../arrow/column.js';
 import { ArrowWriter } from '../arrow/writer.js';
 import type { IdTable } from '../base/id-table.js';
 import { ByteSink } from '../version/byte-sink.js';
-import { attempt, temporaryName } from '../version/durable.js';
+import { ShortlistError } from '../base/errors.js';
+import { attempt, statIfPresent, temporaryName } from '../version/durable.js';
 import { nodeFiles } from '../version/files.js';
 import type { Manifest } from '../version/manifest.js';
 import type { Answer } from './search.js';
@@ -21,6 +22,19 @@ const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 export interface AnswerSource {
   readonly manifest: Manifest;
   readonly ids: IdTable;
+}
+
+/** Finds out before the work whether the file can be. @throws io_error */
+export async function checkAnswerPath(path: string): Promise<void> {
+  const folder = dirname(path);
+  const found = await statIfPresent(folder, nodeFiles);
+  if (found?.kind !== 'directory')
+    throw new ShortlistError('io_error', `${folder} is not a folder; make it first, or write the answers elsewhere`, {
+      file: folder,
+    });
+  const there = await statIfPresent(path, nodeFiles);
+  if (there?.kind === 'directory')
+    throw new ShortlistError('io_error', `${path} is a folder; give the name of a file`, { file: path });
 }
 
 /** @returns how many candidates were written. @throws io_error, disk_full */

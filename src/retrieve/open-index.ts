@@ -3,7 +3,6 @@
  * `batch` use, and it answers as the server does.
  */
 import { ShortlistError } from '../base/errors.js';
-import { DEFAULT_K } from '../base/limits.js';
 import type { IdTable } from '../base/id-table.js';
 import { availableCores } from '../base/machine.js';
 import { ExactPool } from '../engine/exact/exact-pool.js';
@@ -12,6 +11,7 @@ import type { Manifest } from '../version/manifest.js';
 import { BatchPool } from './batch-pool.js';
 import type { JsonValue } from '../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
+import { checkArray, checkOptions } from './library-options.js';
 import { checkQuery } from './query.js';
 import { planSearch, search, searchExact, type Answer, type Quality, type SearchOptions } from './search.js';
 
@@ -46,6 +46,12 @@ export interface SearchAnswer {
  * @throws ShortlistError `index_not_found`, `version_not_found`, or one that names the damaged file
  */
 export async function openIndex(root: string, index: string, options: OpenIndexOptions = {}): Promise<OpenIndex> {
+  if (typeof root !== 'string' || typeof index !== 'string') {
+    throw new ShortlistError(
+      'usage',
+      "openIndex takes a root and the name of an index: openIndex('indexes', 'listings')",
+    );
+  }
   const name = await resolveVersion(root, index, options.version);
   return new OpenIndex(await loadVersion(root, index, name), options.threads ?? availableCores());
 }
@@ -54,6 +60,7 @@ export class OpenIndex {
   private readonly batches: BatchPool;
   private readonly exact: ExactPool;
   private readonly loaded: LoadedVersion;
+  private closed = false;
 
   /** Use `openIndex`. */
   constructor(version: LoadedVersion, threads: number) {
@@ -78,13 +85,16 @@ export class OpenIndex {
    * @throws ShortlistError `dimension_mismatch`, `vector_not_finite`, `vector_zero`, `k_out_of_range`, ...
    */
   search(query: Float32Array, options: IndexSearchOptions = {}): SearchAnswer {
-    return this.named(search(this.loaded, checkQuery(this.manifest, query), withDefaults(options)));
+    this.requireOpen();
+    checkArray(query);
+    return this.named(search(this.loaded, checkQuery(this.manifest, query), checkOptions(options)));
   }
 
   /** The k best items for the vector of an item, which itself is left out. @throws ShortlistError `unknown_id` */
   searchById(id: string, options: IndexSearchOptions = {}): SearchAnswer {
+    this.requireOpen();
     const ordinal = this.ordinalOf(id);
-    return this.named(search(this.loaded, this.loaded.vectorOf(ordinal), withDefaults(options), ordinal));
+    return this.named(search(this.loaded, this.loaded.vectorOf(ordinal), checkOptions(options), ordinal));
   }
 
   /**
@@ -92,13 +102,15 @@ export class OpenIndex {
    * @param queries any number of vectors of `dim` float32 values, one after the other
    */
   async searchBatch(queries: Float32Array, options: BatchSearchOptions = {}): Promise<SearchAnswer[]> {
+    this.requireOpen();
+    checkArray(queries);
     const count = queries.length / this.manifest.dim;
     if (!Number.isInteger(count)) {
       const message = `the batch has ${queries.length} values, which is no whole number of vectors of ${this.manifest.dim}`;
       throw new ShortlistError('dimension_mismatch', message, { expected: this.manifest.dim });
     }
     const checked = this.checkAll(queries, count);
-    const wanted = withDefaults(options);
+    const wanted = checkOptions(options);
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = wanted.exact
       ? await searchExact(this.loaded, this.exact, checked, count, wanted)
@@ -122,8 +134,14 @@ export class OpenIndex {
 
   /** Lets go of the memory and ends the threads. */
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     await Promise.all([this.batches.close(), this.exact.close()]);
     this.loaded.close();
+  }
+
+  private requireOpen(): void {
+    if (this.closed) throw new ShortlistError('not_ready', `index ${this.manifest.index} was closed; open it again`);
   }
 
   private ordinalOf(id: string): number {
@@ -145,8 +163,4 @@ export class OpenIndex {
   private named({ ordinals, scores, quality }: Answer): SearchAnswer {
     return { ids: Array.from(ordinals, (ordinal) => this.loaded.ids.text(ordinal)), ordinals, scores, quality };
   }
-}
-
-function withDefaults(options: IndexSearchOptions): SearchOptions {
-  return { ...options, k: options.k ?? DEFAULT_K };
 }

@@ -26,7 +26,7 @@ export function probeShard(shard: LoadedShard, name: string): void {
   const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
   const missed = rows.filter((row) => !findsItself(shard, row)).length;
   if (missed <= MAX_MISSED_SHARE * rows.length) return;
-  const message = `${name} does not find ${missed} of ${rows.length} of its own rows; build it again`;
+  const message = `${name} does not find ${missed} of ${rows.length} of its own rows: the graph is too thin for the data; build it with a larger --m or --ef-construction`;
   throw new ShortlistError('probe_failed', message, { missed, probes: rows.length });
 }
 

@@ -8,11 +8,12 @@ import { EXIT, ShortlistError } from '../base/errors.js';
 import { resolveVersion } from './catalog.js';
 import { changeIndex, type Change, type ChangeOptions } from './change.js';
 import { ensureDirectory, removeFileDurably } from './durable.js';
-import { findManifest, readManifest } from './manifest.js';
+import { readManifest } from './manifest.js';
 import { writeNote } from './notes.js';
 import { aliasesPath, checkName } from './paths.js';
 import { publishedStack } from './rollback-stack.js';
 import { aliasPath, readAlias, readAliasTable, readCurrentMove, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
+import { openVersionFiles } from './version-reader.js';
 
 export type { ChangeOptions } from './change.js';
 
@@ -36,7 +37,7 @@ export interface Moved {
   readonly changed: boolean;
   /** False where HISTORY could not be written after CURRENT had moved; the next move completes it. */
   readonly recorded: boolean;
-  /** Versions that a rollback passed over, since they no longer exist or their manifests do not hold. */
+  /** Versions that a rollback passed over, since they no longer exist or are damaged. */
   readonly skipped: readonly string[];
 }
 
@@ -69,8 +70,8 @@ export async function rollback(root: string, index: string, options: RollbackOpt
       return move(change, state, 'rollback', version, skipped);
     }
     const version = await resolveVersion(root, index, options.to, change.files);
-    await readManifest(root, index, version, change.files);
     requirePublished(index, version, state.moves);
+    await requireSound(change, version);
     return move(change, state, 'rollback', version, []);
   });
 }
@@ -121,24 +122,31 @@ async function succeeds(work: Promise<void>): Promise<boolean> {
 }
 
 async function findPrevious(
-  { root, index, files }: Change,
+  change: Change,
   moves: readonly Move[],
   current: string,
 ): Promise<{ version: string; skipped: string[] }> {
+  const { index } = change;
   const skipped: string[] = [];
   for (const version of publishedStack(moves).reverse()) {
     if (version === current || skipped.includes(version)) continue;
-    const manifest = await findManifest(root, index, version, files).catch(unlessCorrupt);
-    if (manifest !== null) return { version, skipped };
+    const fault = await requireSound(change, version).catch(faultOf);
+    if (fault === null) return { version, skipped };
     skipped.push(version);
   }
-  const gone = skipped.length === 0 ? '' : `, and ${skipped.join(', ')} no longer exist`;
+  const gone = skipped.length === 0 ? '' : ` but ${skipped.join(', ')}, which no longer exist or are damaged`;
   const message = `index '${index}' has no version to roll back to: nothing was published before ${current}${gone}`;
   throw new ShortlistError('version_not_found', message, { index, current, skipped });
 }
 
-function unlessCorrupt(error: unknown): null {
-  if (error instanceof ShortlistError && error.exit === EXIT.badIndex) return null;
+/** A rollback must land: every file is read and compared with its digest before CURRENT moves. */
+async function requireSound({ root, index, files }: Change, version: string): Promise<null> {
+  await openVersionFiles(root, index, version, { hash: true, files });
+  return null;
+}
+
+function faultOf(error: unknown): ShortlistError {
+  if (error instanceof ShortlistError && error.exit === EXIT.badIndex) return error;
   throw error;
 }
 
@@ -167,6 +175,13 @@ export async function setAlias(
   options: ChangeOptions = {},
 ): Promise<AliasChange> {
   checkName('alias', alias);
+  if (alias === 'current') {
+    throw new ShortlistError(
+      'usage',
+      "'current' is what people call the published version; give the alias another name",
+      { alias },
+    );
+  }
   return changeIndex(root, index, 'alias', options, async ({ files, now, commit }) => {
     const version = await resolveVersion(root, index, ref, files);
     await readManifest(root, index, version, files);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -140,6 +140,26 @@ describe('from build to rollback', () => {
     versions.push(half);
   });
 
+  it('rollback refuses a version that is damaged and leaves CURRENT alone', async () => {
+    const path = join(root, 'items', versions[0]!, 'ids.bin');
+    const bytes = readFileSync(path);
+    chmodSync(path, 0o644);
+    writeFileSync(
+      path,
+      bytes.map((byte, i) => (i === 5000 ? byte ^ 1 : byte)),
+    );
+    for (const more of [[], ['--dry-run']]) {
+      expect((await shortlistJson(['rollback', 'items', ...more, ...at])).json).toMatchObject({
+        error: { code: 'version_not_found', skipped: [versions[0]] },
+      });
+      expect(await shortlistJson(['rollback', 'items', '--to', versions[0]!, ...more, ...at])).toMatchObject({
+        code: EXIT.badIndex,
+        json: { error: { code: 'file_corrupt', file: path } },
+      });
+    }
+    writeFileSync(path, bytes);
+  });
+
   it('rollback goes back, with --dry-run only in words', async () => {
     const dry = await shortlistJson(['rollback', 'items', '--dry-run', ...at]);
     expect(dry.json).toMatchObject({ version: versions[0], previous: versions[1], dry_run: true });
@@ -270,6 +290,14 @@ describe('wrong command lines end with 64, wrong data with 65, missing indexes w
     ['an unknown command', ['biuld'], 64, 'usage'],
     ['an unknown flag', ['list', '--frobnicate'], 64, 'usage'],
     ['a missing flag', ['build', 'x'], 64, 'usage'],
+    ['two flags that exclude each other', ['query', 'there@VERSION', '--id', '1', '--exact', '--ef', '5'], 64, 'usage'],
+    ['an alias that is a word of ours', ['alias', 'there', 'current', 'VERSION'], 64, 'usage'],
+    [
+      'a folder for rejects that does not exist',
+      ['build', 'x', '--input', input, '--rejects', '/proc/nowhere/r.jsonl'],
+      74,
+      'io_error',
+    ],
     ['a bad number', ['build', 'x', '--input', input, '--shards', 'three'], 64, 'usage'],
     ['a bad metric', ['build', 'x', '--input', input, '--metric', 'dot'], 64, 'usage'],
     ['a bad index name', ['build', '../x', '--input', input], 64, 'usage'],

@@ -33,11 +33,26 @@ describe('progress', () => {
       progress.update('ingest', done, 1000, 'rows');
     }
     expect(screen.lines).toEqual([
-      expect.stringMatching(/^ingest\s+█{12}░{12}\s+50%\s+500\/1,000 rows\s+250\/s\s+2\.0 s left$/),
+      expect.stringMatching(/^ingest\s+█{8}░{8}\s+50%\s+500\/1,000 rows\s+250\/s\s+2\.0 s left$/),
     ]);
     advance(2000);
     progress.update('ingest', 1000, 1000, 'rows');
     expect(screen.lines).toEqual([expect.stringContaining('100%'), '']);
+  });
+
+  it('fits a terminal of 80 columns with millions of rows and gigabytes', () => {
+    for (const [done, total, unit] of [
+      [690_700, 1_500_000, 'rows'],
+      [49_133_622_000, 90_133_622_000, 'bytes'],
+    ] as const) {
+      const screen = new Screen(true);
+      const { progress, advance } = progressOn(screen);
+      progress.update('ingest', 0, total, unit);
+      advance(6500);
+      progress.update('ingest', done, total, unit);
+      expect(screen.lines[0]).toMatch(/ left$/);
+      expect(screen.lines[0]!.length).toBeLessThan(80);
+    }
   });
 
   it('never wraps: a line is cut at the width of the terminal', () => {

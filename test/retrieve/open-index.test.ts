@@ -66,6 +66,28 @@ describe('openIndex', () => {
     expect(index.search(vector, { k: 1 }).ids).toEqual(['item-7']);
   });
 
+  it('refuses options that it does not know or that have another type, naming them', async () => {
+    const query = queryAt(0);
+    const search = (options: object) => () => index.search(query, options);
+    expect(search({ filter: { price: 1 } })).toThrow(thrown('unsupported'));
+    expect(search({ exclude_ids: ['item-1'] })).toThrow(thrown('unknown_field'));
+    expect(search({ exclude_ids: [] })).toThrow('did you mean excludeIds');
+    expect(search({ excludeIds: [5] })).toThrow(thrown('bad_field'));
+    expect(search({ excludeIds: '5' })).toThrow(thrown('bad_field'));
+    expect(search({ exact: 1 })).toThrow(thrown('bad_field'));
+    expect(() => index.search([0.1] as unknown as Float32Array)).toThrow(thrown('bad_vector'));
+    await expect(index.searchBatch(null as unknown as Float32Array)).rejects.toThrow(thrown('bad_vector'));
+    await expect(openIndex(undefined as unknown as string, 'items')).rejects.toThrow(thrown('usage'));
+  });
+
+  it('says that it was closed', async () => {
+    const other = await openIndex(root, 'items');
+    await other.close();
+    await other.close();
+    expect(() => other.search(queryAt(0))).toThrow(thrown('not_ready'));
+    await expect(other.searchBatch(queries)).rejects.toThrow(thrown('not_ready'));
+  });
+
   it('names what does not exist', async () => {
     expect(() => index.searchById('nobody')).toThrow(thrown('unknown_id'));
     await expect(openIndex(root, 'nothing')).rejects.toThrow(thrown('index_not_found'));

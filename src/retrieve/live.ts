@@ -215,9 +215,7 @@ export class LiveIndexes {
   }
 }
 
-/** Every version that a name leads to. */
-export function namedVersions(names: Names): Set<string> {
-  const versions = new Set(Object.values(names.aliases));
-  if (names.current !== null) versions.add(names.current);
-  return versions;
+/** Every version that a name leads to; the current one comes first. */
+export function namedVersions({ current, aliases }: Names): Set<string> {
+  return new Set([...(current === null ? [] : [current]), ...Object.values(aliases)]);
 }

@@ -12,8 +12,9 @@ import { ShortlistError, serializeError, deserializeError } from '../base/errors
 import { PREVIOUS_VERSION_MS } from '../base/limits.js';
 import { namedVersions, type Names } from '../retrieve/live.js';
 import type { Manifest } from '../version/manifest.js';
-import { estimateResidentBytes, openVersionFiles } from '../version/version-reader.js';
+import { openVersionFiles } from '../version/version-reader.js';
 import type { Logger } from './logger.js';
+import { checkMemory } from './memory-budget.js';
 import type { LiveState } from './messages.js';
 import { NO_NAMES, sameNames, settleNames, versionKey, withoutVersions } from './names.js';
 import type { ServeOptions } from './options.js';
@@ -27,9 +28,6 @@ const MAX_RETRY_MS = 300_000;
 
 /** A version that ends a worker each time it is loaded is broken; a worker may die by itself while it loads. */
 const MAX_DEATHS_WHILE_LOADING = 2;
-
-/** Node, code, caches and request buffers of one worker. */
-const WORKER_BASE_BYTES = 96 * 1024 * 1024;
 
 interface Failure {
   readonly error: ShortlistError;
@@ -55,8 +53,8 @@ export class Rollout {
   private readonly live = new Map<string, Names>();
   private readonly manifests = new Map<string, Manifest>();
   private readonly failures = new Map<string, Failure>();
-  /** Versions that were live a moment ago: workers hold them until then. */
-  private readonly retained = new Map<string, number>();
+  /** The version of each index that was current before the last switch: workers hold it, and no older one, until then. */
+  private readonly previous = new Map<string, { readonly version: string; readonly until: number }>();
   /** Live versions that some workers lack: those answer `not_ready` for them, or know an alias less. */
   private readonly lacks = new Map<string, Lack>();
   /** What each index is to switch to, and since when that is known. */
@@ -154,7 +152,7 @@ export class Rollout {
     const known = namedVersions(before ?? NO_NAMES);
     const added = [...namedVersions(wanted)].filter((version) => !known.has(version));
     const ready = new Set<string>();
-    for (const version of added) if (await this.makeReady(index, version)) ready.add(version);
+    for (const version of added) if (await this.makeReady(index, version, ready)) ready.add(version);
     const now = latest();
     const outdated = now !== null && !sameNames({ ...now, current: now.current ?? wanted.current }, wanted);
     // What is wanted now comes with the next round.
@@ -162,13 +160,17 @@ export class Rollout {
     else this.switchTo(index, wanted, ready);
   }
 
-  /** Verifies a version and has every worker load it. @returns false when that failed, or had failed a moment ago */
-  private async makeReady(index: string, version: string): Promise<boolean> {
+  /**
+   * Verifies a version and has every worker load it.
+   * @param ready versions of the same index that workers have loaded in this round
+   * @returns false when that failed, or had failed a moment ago
+   */
+  private async makeReady(index: string, version: string, ready: ReadonlySet<string>): Promise<boolean> {
     const key = versionKey(index, version);
     if ((this.failures.get(key)?.retryAt ?? 0) > Date.now()) return false;
     try {
-      await this.verify(index, version);
-      this.checkMemory(index, version);
+      const manifest = await this.verify(index, version);
+      checkMemory(this.tools.options, manifest, this.manifestsHeld(index, [version, ...ready]));
       await this.prepareEverywhere(index, version);
     } catch (error) {
       this.noteFailure(key, index, error);
@@ -181,39 +183,24 @@ export class Rollout {
   }
 
   /** Hashes every file, once in the life of the process. @throws what is wrong, naming the file */
-  private async verify(index: string, version: string): Promise<void> {
+  private async verify(index: string, version: string): Promise<Manifest> {
     const key = versionKey(index, version);
-    if (this.manifests.has(key)) return;
+    const known = this.manifests.get(key);
+    if (known !== undefined) return known;
     const { root } = this.tools.options;
     const started = performance.now();
     const { manifest } = await openVersionFiles(root, index, version, { hash: true });
     this.manifests.set(key, manifest);
     this.tools.log.info({ index, version, ms: Math.round(performance.now() - started) }, 'version verified');
+    return manifest;
   }
 
-  /** Every worker holds a copy, beside those of what answers now. @throws insufficient_memory */
-  private checkMemory(index: string, version: string): void {
-    const { workers, memoryLimit } = this.tools.options;
-    const held = new Set([versionKey(index, version)]);
+  /** Of what every worker holds: what answers now, what answered before, and these of one index that are to come. */
+  private manifestsHeld(index: string, coming: readonly string[]): Manifest[] {
+    const held = new Set(coming.map((version) => versionKey(index, version)));
     for (const [name, names] of this.live) for (const one of namedVersions(names)) held.add(versionKey(name, one));
-    for (const [key, until] of this.retained) if (until > Date.now()) held.add(key);
-    const copies = [...held].reduce((sum, key) => sum + this.residentBytes(key), 0);
-    const needed = workers * (copies + WORKER_BASE_BYTES);
-    if (needed <= memoryLimit) return;
-    const message =
-      `${index}@${version} does not fit: ${workers} workers with ${held.size} versions each would take about ` +
-      `${mebibytes(needed)} of ${mebibytes(memoryLimit)}; use fewer --workers, or a larger --memory-limit if the machine has it`;
-    throw new ShortlistError('insufficient_memory', message, {
-      index,
-      version,
-      needed_bytes: needed,
-      limit_bytes: memoryLimit,
-    });
-  }
-
-  private residentBytes(key: string): number {
-    const manifest = this.manifests.get(key);
-    return manifest === undefined ? 0 : estimateResidentBytes(manifest).total;
+    for (const [name, { version, until }] of this.previous) if (until > Date.now()) held.add(versionKey(name, version));
+    return [...held].flatMap((key) => this.manifests.get(key) ?? []);
   }
 
   /** Until every worker that is there has loaded it, those that started meanwhile too. */
@@ -242,13 +229,10 @@ export class Rollout {
     this.live.set(index, names);
     this.tools.pool.broadcast({ type: 'apply', index, names });
     const named = namedVersions(names);
-    for (const version of namedVersions(before)) {
-      const key = versionKey(index, version);
-      if (named.has(version)) continue;
-      this.retained.set(key, Date.now() + PREVIOUS_VERSION_MS);
-      this.lacks.delete(key);
-    }
+    for (const version of namedVersions(before)) if (!named.has(version)) this.lacks.delete(versionKey(index, version));
     if (names.current === before.current) return;
+    if (before.current !== null)
+      this.previous.set(index, { version: before.current, until: Date.now() + PREVIOUS_VERSION_MS });
     const seconds = (performance.now() - (this.noticed.get(index)?.at ?? performance.now())) / 1000;
     this.tools.metrics.switched(index, seconds);
     this.tools.log.info(
@@ -283,20 +267,17 @@ export class Rollout {
       for (const version of namedVersions(names ?? NO_NAMES)) wanted.add(versionKey(index, version));
     }
     for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
-    for (const [key, until] of this.retained) if (until <= Date.now()) this.retained.delete(key);
-    // What is neither wanted nor live is verified anew should it come back: the disk had time to rot.
+    // What is neither wanted nor held is verified anew should it come back: the disk had time to rot.
     for (const [index, names] of this.live)
       for (const version of namedVersions(names)) wanted.add(versionKey(index, version));
-    for (const key of this.manifests.keys()) {
-      if (!wanted.has(key) && !this.retained.has(key)) this.manifests.delete(key);
+    for (const [index, { version, until }] of this.previous) {
+      if (until > Date.now()) wanted.add(versionKey(index, version));
+      else this.previous.delete(index);
     }
+    for (const key of this.manifests.keys()) if (!wanted.has(key)) this.manifests.delete(key);
   }
 }
 
 function diesWhileLoading(index: string, version: string): ShortlistError {
   return new ShortlistError('internal', `workers die while they load ${index}@${version}`, { index, version });
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

@@ -15,7 +15,9 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { publish, rollback } from '../../src/version/publish.js';
+import { versionMemory } from '../../src/serve/memory-budget.js';
+import { readManifest } from '../../src/version/manifest.js';
+import { publish, rollback, setAlias } from '../../src/version/publish.js';
 import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
 import { TestServer, waitFor } from './server.js';
@@ -122,6 +124,36 @@ describe('a switch of versions', () => {
     const line = await server.waitForLog('version not loaded');
     expect(line).toMatchObject({ code: 'insufficient_memory', live: small.version, limit_bytes: 104 * 2 ** 20 });
     expect(await liveVersion(server)).toBe(small.version);
+  });
+
+  it('that fits beside what workers hold happens, however quickly one follows the other', async () => {
+    const root = temporaryFolder();
+    const large = { rows: 8_000, dim: 64 };
+    const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
+    // Room for what answers, what answered before, and a new one: as much as a worker ever holds.
+    const copies = 3.5 * versionMemory(await readManifest(root, 'listings', first.version));
+    const server = await start(root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
+    for (const seed of [2, 3, 4]) {
+      const { version } = await publishVersion(root, 'listings', { ...large, seed });
+      await server.waitForLog('version is live', 0, (line) => line['version'] === version);
+    }
+    expect(server.stderr).not.toContain('insufficient_memory');
+  });
+
+  it('counts versions against the memory that become ready together', async () => {
+    const root = temporaryFolder();
+    const large = { rows: 8_000, dim: 64 };
+    const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
+    for (const seed of [2, 3]) {
+      const { version } = await buildVersion(root, 'listings', { ...large, seed });
+      await setAlias(root, 'listings', `canary-${seed}`, version);
+    }
+    const copies = 2.5 * versionMemory(await readManifest(root, 'listings', first.version));
+    const server = await start(root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
+    expect(server.lines.filter(({ code }) => code === 'insufficient_memory')).toHaveLength(1);
+    expect(await liveVersion(server)).toBe(first.version);
+    const described = (await (await server.get('/v1/indexes/listings')).json()) as { loaded: string[] };
+    expect(described.loaded).toHaveLength(2);
   });
 
   it('survives a CURRENT that is unreadable or gone', async () => {

@@ -26,11 +26,10 @@ export function aliasCommand(): Command {
           version === undefined
             ? await removeAlias(root, index, alias, { dryRun })
             : await setAlias(root, index, alias, version, { dryRun });
-        const would = dryRun ? 'would ' : '';
         const text =
           change.version === null
-            ? `alias ${alias} of ${index}: ${would}no longer name ${change.previous ?? 'anything'}`
-            : `alias ${alias} of ${index}: ${would}name ${change.version}`;
+            ? `alias ${alias} of ${index} ${dryRun ? 'would be' : 'is'} removed; it named ${change.previous ?? 'nothing'}`
+            : `alias ${alias} of ${index} ${dryRun ? 'would name' : 'names'} ${change.version}`;
         return { json: { ...change, ...(dryRun && { dry_run: true }) }, text };
       }),
     );

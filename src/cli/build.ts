@@ -9,7 +9,7 @@ import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
 import { interruptible } from './interrupt.js';
-import { formatBytes, formatCount, formatDuration } from './progress.js';
+import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
 import { describePublished, gateError } from './publish.js';
 
 interface BuildCommandOptions {
@@ -160,13 +160,13 @@ function describe(result: BuildResult): string {
   const rate = formatCount(Math.round(manifest.count / result.seconds));
   const lines = [
     `built ${manifest.index}@${manifest.version}`,
-    `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${manifest.shards.length} shard${manifest.shards.length === 1 ? '' : 's'}, ${formatBytes(result.bytes)}`,
+    `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
     `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(
-      `  left out ${formatCount(manifest.rejects.total)} rows: ${kinds.join(', ')}; listed in ${result.rejectsPath ?? ''}`,
+      `  left out ${formatPlural(manifest.rejects.total, 'row')}: ${kinds.join(', ')}; listed in ${result.rejectsPath ?? ''}`,
     );
   }
   return lines.join('\n');

@@ -6,6 +6,7 @@ import { resolveVersion } from '../version/catalog.js';
 import { loadVersion } from '../retrieve/loaded-version.js';
 import { action, parseTarget, wholeNumber, wholeNumbers } from './command.js';
 import { readQueryFiles } from './query-file.js';
+import { formatPlural } from './progress.js';
 import { formatTable } from './table.js';
 
 interface EvaluateOptions {
@@ -67,5 +68,5 @@ function describe({ queries, points }: Evaluation): string {
     value: (row: string[]) => row[position]!,
     align: 'right' as const,
   }));
-  return `${formatTable(columns, rows)}\n${queries} queries, one thread; recall by distance against exact search`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search`;
 }

@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import { readCurrent, readNote, resolveVersion } from '../version/catalog.js';
 import { readManifest, versionBytes, type Manifest } from '../version/manifest.js';
 import { action, parseTarget } from './command.js';
-import { formatBytes, formatCount, formatDuration } from './progress.js';
+import type { Published } from '../build/publish-gated.js';
+import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
+import { gateError } from './publish.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
@@ -24,7 +26,12 @@ export function inspectCommand(): Command {
     );
 }
 
-function describe(manifest: Manifest, bytes: number, current: boolean, gate: unknown): string {
+function describe(
+  manifest: Manifest,
+  bytes: number,
+  current: boolean,
+  gate: Readonly<Record<string, unknown>> | null,
+): string {
   const parameters = Object.entries(manifest.engine.parameters).map(([name, value]) => `${name} ${String(value)}`);
   const stages = Object.entries(manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
   const lines: [string, string][] = [
@@ -32,7 +39,7 @@ function describe(manifest: Manifest, bytes: number, current: boolean, gate: unk
     ['created', `${manifest.created_at} by shortlist ${manifest.tool_version}`],
     [
       'vectors',
-      `${formatCount(manifest.count)} x ${manifest.dim}, ${manifest.metric}, ${manifest.shards.length} shard${manifest.shards.length === 1 ? '' : 's'}`,
+      `${formatCount(manifest.count)} x ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}`,
     ],
     ['engine', `${manifest.engine.name}: ${parameters.join(', ')}, seed ${manifest.seed}`],
     [
@@ -43,7 +50,7 @@ function describe(manifest: Manifest, bytes: number, current: boolean, gate: unk
       'attributes',
       manifest.attributes.map((attribute) => `${attribute.name} (${attribute.label})`).join(', ') || 'none',
     ],
-    ['rejected', `${formatCount(manifest.rejects.total)} rows`],
+    ['rejected', formatPlural(manifest.rejects.total, 'row')],
     ['build', stages.join(', ')],
     ['gate', describeGate(gate)],
     ['content', manifest.content],
@@ -58,7 +65,10 @@ function describe(manifest: Manifest, bytes: number, current: boolean, gate: unk
   return [...lines.map(([name, value]) => `${name.padEnd(11)}${value}`), ...files, 'sources', ...sources].join('\n');
 }
 
-function describeGate(gate: unknown): string {
-  if (gate === null || typeof gate !== 'object' || !('pass' in gate)) return 'not run';
-  return gate.pass === true ? 'passed' : 'refused';
+/** The verdict and, where it is a refusal, what refused. */
+function describeGate(gate: Readonly<Record<string, unknown>> | null): string {
+  if (gate === null) return 'not run';
+  if (gate['pass'] === true) return 'passed';
+  const failed = (gate['checks'] as Published['gate']['checks']).find((check) => !check.pass);
+  return failed === undefined ? 'refused' : `refused: ${gateError({ pass: false, checks: [failed] }).error!.message}`;
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { prune } from '../version/prune.js';
 import { action, wholeNumber } from './command.js';
 import { warnOfDamage } from './list.js';
+import { formatPlural } from './progress.js';
 
 interface PruneOptions {
   readonly keep: number;
@@ -21,7 +22,10 @@ export function pruneCommand(): Command {
         warnOfDamage(context, index, damaged);
         const verb = dryRun ? 'would delete' : 'deleted';
         const lines = deleted.map((version) => `${verb} ${version}`);
-        const text = deleted.length === 0 ? `nothing to delete; ${kept.length} versions kept` : lines.join('\n');
+        const text =
+          deleted.length === 0
+            ? `nothing to delete: the newest ${options.keep}, CURRENT's and those with an alias stay, ${formatPlural(kept.length, 'version')}`
+            : lines.join('\n');
         return { json: { index, deleted, kept, damaged, ...(dryRun && { dry_run: true }) }, text };
       }),
     );

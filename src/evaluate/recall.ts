@@ -66,9 +66,11 @@ function scorer(version: LoadedVersion, query: Float32Array) {
 export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly worst: number } {
   const mean = (pick: (recall: Recall) => number) =>
     recalls.reduce((sum, recall) => sum + pick(recall), 0) / Math.max(1, recalls.length);
+  // Six places are more than any number of queries supports, and sums of decimals print as 0.9998800000000001 otherwise.
+  const round = (value: number) => Math.round(value * 1e6) / 1e6;
   return {
-    byDistance: recalls.length === 0 ? 1 : mean((recall) => recall.byDistance),
-    byId: recalls.length === 0 ? 1 : mean((recall) => recall.byId),
+    byDistance: recalls.length === 0 ? 1 : round(mean((recall) => recall.byDistance)),
+    byId: recalls.length === 0 ? 1 : round(mean((recall) => recall.byId)),
     worst: recalls.reduce((least, recall) => Math.min(least, recall.byDistance), 1),
   };
 }

@@ -104,6 +104,7 @@ function chooseAttributes(
 
 /** Why a column does not become an attribute when all are wanted; null where it does. */
 function leftOut(fields: readonly ArrowField[], field: ArrowField): string | null {
+  if (isVectorType(field.type)) return 'it is a second vector column; --vector-column chooses which one is searched';
   if (!isAttributeType(field.type)) return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
   return fields.some((other) => other !== field && other.name === field.name) ? 'another column has that name' : null;
 }

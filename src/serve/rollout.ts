@@ -82,10 +82,8 @@ export class Rollout {
    */
   async reconcile(latest: () => ReadonlyMap<string, Observation>): Promise<void> {
     for (const [index, observation] of latest()) {
-      if (observation.error !== null) this.noteFailure(`${index}/`, index, observation.error);
-      else this.failures.delete(`${index}/`);
-      if (observation.names !== null)
-        await this.reconcileIndex(index, observation.names, () => latest().get(index)?.names ?? null);
+      for (const [key, error] of readFailures(index, observation)) this.noteFailure(key, index, error);
+      if (observation.names !== null) await this.reconcileIndex(index, observation, () => latest().get(index));
     }
     await this.repair();
     this.forgetUnwanted(latest());
@@ -138,10 +136,13 @@ export class Rollout {
     }
   }
 
-  private async reconcileIndex(index: string, observed: Names, latest: () => Names | null): Promise<void> {
+  private async reconcileIndex(
+    index: string,
+    observation: Observation,
+    latest: () => Observation | undefined,
+  ): Promise<void> {
     const before = this.live.get(index);
-    // A CURRENT that is gone is an accident or a file system that is: what answers goes on.
-    const wanted = { ...observed, current: observed.current ?? before?.current ?? null };
+    const wanted = wantedNames(observation, before ?? NO_NAMES);
     if (before !== undefined && sameNames(before, wanted)) {
       this.noticed.delete(index);
       return;
@@ -154,7 +155,7 @@ export class Rollout {
     const ready = new Set<string>();
     for (const version of added) if (await this.makeReady(index, version, ready)) ready.add(version);
     const now = latest();
-    const outdated = now !== null && !sameNames({ ...now, current: now.current ?? wanted.current }, wanted);
+    const outdated = now?.names != null && !sameNames(wantedNames(now, before ?? NO_NAMES), wanted);
     // What is wanted now comes with the next round.
     if (outdated) this.discard(index, ready);
     else this.switchTo(index, wanted, ready);
@@ -262,9 +263,9 @@ export class Rollout {
   /** A version that nobody publishes any more may be published again, repaired: then it starts afresh. */
   private forgetUnwanted(observations: ReadonlyMap<string, Observation>): void {
     const wanted = new Set<string>();
-    for (const [index, { names, error }] of observations) {
-      if (error !== null) wanted.add(`${index}/`);
-      for (const version of namedVersions(names ?? NO_NAMES)) wanted.add(versionKey(index, version));
+    for (const [index, observation] of observations) {
+      for (const key of readFailures(index, observation).keys()) wanted.add(key);
+      for (const version of namedVersions(observation.names ?? NO_NAMES)) wanted.add(versionKey(index, version));
     }
     for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
     // What is neither wanted nor held is verified anew should it come back: the disk had time to rot.
@@ -276,6 +277,23 @@ export class Rollout {
     }
     for (const key of this.manifests.keys()) if (!wanted.has(key)) this.manifests.delete(key);
   }
+}
+
+/** What is published, as far as it can be read. Where it cannot, or is gone, what answers goes on: it is an accident. */
+function wantedNames({ names, damagedAliases }: Observation, before: Names): Names {
+  const kept = Object.entries(before.aliases).filter(([alias]) => damagedAliases.has(alias));
+  return {
+    current: names?.current ?? before.current,
+    aliases: { ...Object.fromEntries(kept), ...names?.aliases },
+  };
+}
+
+/** What of an index could not be read, by keys that no version has. */
+function readFailures(index: string, { error, damagedAliases }: Observation): Map<string, ShortlistError> {
+  const failures = new Map<string, ShortlistError>();
+  if (error !== null) failures.set(`${index}/`, error);
+  for (const [alias, damage] of damagedAliases) failures.set(`${index}/aliases/${alias}`, damage);
+  return failures;
 }
 
 function diesWhileLoading(index: string, version: string): ShortlistError {

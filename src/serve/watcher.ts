@@ -4,7 +4,7 @@
  */
 import { ShortlistError, serializeError } from '../base/errors.js';
 import type { Names } from '../retrieve/live.js';
-import { listIndexes, listVersionNames, readAliases, readCurrent } from '../version/catalog.js';
+import { listIndexes, listVersionNames, readCurrent, surveyAliases } from '../version/catalog.js';
 import { nodeFiles } from '../version/files.js';
 import { parseVersionName } from '../version/version-name.js';
 
@@ -17,6 +17,8 @@ export interface Observation {
   /** What is published; null where it could not be read. */
   readonly names: Names | null;
   readonly error: ShortlistError | null;
+  /** Aliases that could not be read, which `names` lacks. */
+  readonly damagedAliases: ReadonlyMap<string, ShortlistError>;
 }
 
 export class Watcher {
@@ -70,11 +72,12 @@ export class Watcher {
 
   private async observe(index: string): Promise<Observation> {
     try {
-      const [move, aliases] = await Promise.all([readCurrent(this.root, index), readAliases(this.root, index)]);
-      return { names: { current: move?.version ?? null, aliases }, error: null };
+      const [move, survey] = await Promise.all([readCurrent(this.root, index), surveyAliases(this.root, index)]);
+      const names = { current: move?.version ?? null, aliases: survey.aliases };
+      return { names, error: null, damagedAliases: survey.damaged };
     } catch (error) {
       const { code, message, details } = serializeError(error);
-      return { names: null, error: new ShortlistError(code, message, details) };
+      return { names: null, error: new ShortlistError(code, message, details), damagedAliases: new Map() };
     }
   }
 

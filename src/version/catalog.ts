@@ -12,10 +12,10 @@ import { listIfPresent, statIfPresent } from './durable.js';
 import { nodeFiles, type FileSystem } from './files.js';
 import { findManifest, refuseRuin, type Manifest } from './manifest.js';
 import { checkName, currentPath, indexPath, MANIFEST_FILE, versionPath } from './paths.js';
-import { readAlias, readAliasTable, readCurrentMove, readMoves, type Move } from './state.js';
+import { readAlias, readAliasTable, readCurrentMove, readMoves, surveyAliasTable, type AliasSurvey, type Move } from './state.js'; // prettier-ignore
 import { isVersionName } from './version-name.js';
 
-export type { Move } from './state.js';
+export type { AliasSurvey, Move } from './state.js';
 export { notesDirectory, readBinaryNote, readNote, writeBinaryNote, writeNote } from './notes.js';
 
 export interface VersionEntry {
@@ -141,7 +141,7 @@ export async function readHistory(
   return readMoves(root, index, files);
 }
 
-/** Versions by the aliases that name them. */
+/** Versions by the aliases that name them. @throws state_corrupt where one of them is damaged */
 export async function readAliases(
   root: string,
   index: string,
@@ -149,6 +149,12 @@ export async function readAliases(
 ): Promise<Readonly<Record<string, string>>> {
   checkName('index', index);
   return readAliasTable(root, index, files);
+}
+
+/** As `readAliases`, with damage told beside what is sound. */
+export async function surveyAliases(root: string, index: string, files: FileSystem = nodeFiles): Promise<AliasSurvey> {
+  checkName('index', index);
+  return surveyAliasTable(root, index, files);
 }
 
 async function isIndex(root: string, name: string, files: FileSystem): Promise<boolean> {
@@ -170,7 +176,7 @@ async function unknownRef(
   problem: string,
   files: FileSystem,
 ): Promise<ShortlistError> {
-  const aliases = Object.keys(await readAliasTable(root, index, files));
+  const aliases = Object.keys((await surveyAliasTable(root, index, files)).aliases);
   const versions = (await listVersionNames(root, index, files)).reverse();
   const known = [...aliases, ...versions];
   const message = `${problem}; ${listNames('there are', known, ref)}`;

@@ -6,6 +6,7 @@
  * HISTORY one entry short; readers complete it in memory and the next writer on disk.
  */
 import { join } from 'node:path';
+import { ShortlistError } from '../base/errors.js';
 import { NAME_PATTERN } from '../base/limits.js';
 import { listIfPresent } from './durable.js';
 import type { Fields } from './fields.js';
@@ -69,15 +70,38 @@ export function writeHistory(root: string, index: string, moves: readonly Move[]
   return writeSealed(historyPath(root, index), { format: STATE_FORMAT, index, entries }, files);
 }
 
-/** Aliases and the versions that they name, by alias. */
-export async function readAliasTable(root: string, index: string, files: FileSystem): Promise<Record<string, string>> {
-  const table: Record<string, string> = {};
+/** Aliases by name: what each leads to, and why those that cannot be read cannot. */
+export interface AliasSurvey {
+  readonly aliases: Readonly<Record<string, string>>;
+  readonly damaged: ReadonlyMap<string, ShortlistError>;
+}
+
+/** For those who can do with the aliases that can be read. */
+export async function surveyAliasTable(root: string, index: string, files: FileSystem): Promise<AliasSurvey> {
+  const aliases: Record<string, string> = {};
+  const damaged = new Map<string, ShortlistError>();
   for (const { name, kind } of await listIfPresent(aliasesPath(root, index), files)) {
     if (kind !== 'file' || !NAME_PATTERN.test(name)) continue;
-    const version = await readAlias(root, index, name, files);
-    if (version !== null) table[name] = version;
+    try {
+      const version = await readAlias(root, index, name, files);
+      if (version !== null) aliases[name] = version;
+    } catch (error) {
+      if (!(error instanceof ShortlistError)) throw error;
+      damaged.set(name, error);
+    }
   }
-  return table;
+  return { aliases, damaged };
+}
+
+/** Aliases and the versions that they name, by alias. @throws state_corrupt, io_error for the first that cannot be read */
+export async function readAliasTable(
+  root: string,
+  index: string,
+  files: FileSystem,
+): Promise<Readonly<Record<string, string>>> {
+  const { aliases, damaged } = await surveyAliasTable(root, index, files);
+  for (const error of damaged.values()) throw error;
+  return aliases;
 }
 
 /** The version that an alias names, or null where there is no such alias. @param alias matches NAME_PATTERN */

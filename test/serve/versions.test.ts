@@ -172,6 +172,43 @@ describe('a switch of versions', () => {
   });
 });
 
+describe('a damaged alias', () => {
+  const failures = (server: TestServer) => server.lines.filter(({ code }) => code === 'state_corrupt');
+
+  it('holds up neither CURRENT nor other aliases, goes on answering, and is followed again when it is set', async () => {
+    const root = temporaryFolder();
+    const first = await publishVersion(root, 'listings', { seed: 1 });
+    await setAlias(root, 'listings', 'canary', first.version);
+    const server = await start(root, ['--workers', '1']);
+    const canary = join(root, 'listings', 'aliases', 'canary');
+    writeFileSync(canary, 'garbage');
+    const next = await publishVersion(root, 'listings', { seed: 2 });
+    await setAlias(root, 'listings', 'other', next.version);
+    await server.waitForLog('version is live', 0, (line) => line['version'] === next.version);
+    const versionOf = async (version: string) =>
+      ((await (await server.search({ id: 1, k: 1, version })).json()) as { version?: string }).version;
+    await waitFor('the sound alias', async () => ((await versionOf('other')) === next.version ? true : undefined));
+    expect(await versionOf('canary')).toBe(first.version);
+    expect(failures(server)).toMatchObject([{ index: 'listings', file: canary }]);
+    expect(await (await server.get('/metrics')).text()).toContain(
+      'shortlist_load_failures_total{index="listings",code="state_corrupt"} 1',
+    );
+    rmSync(canary);
+    await setAlias(root, 'listings', 'canary', next.version);
+    await waitFor('the repaired alias', async () => ((await versionOf('canary')) === next.version ? true : undefined));
+  });
+
+  it('is no reason not to start', async () => {
+    const root = temporaryFolder();
+    const { version } = await publishVersion(root, 'listings');
+    mkdirSync(join(root, 'listings', 'aliases'));
+    writeFileSync(join(root, 'listings', 'aliases', 'canary'), 'garbage');
+    const server = await start(root, ['--workers', '1']);
+    expect(await liveVersion(server)).toBe(version);
+    expect(failures(server)).toHaveLength(1);
+  });
+});
+
 describe('a start', () => {
   it('without a published version answers not_ready until there is one', async () => {
     const root = temporaryFolder();

@@ -9,6 +9,7 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import { didYouMean } from '../base/nearest-name.js';
 import { fieldError } from './request/field-error.js';
+import type { HeldBytes } from './admission.js';
 import type { Include } from './request/search-request.js';
 
 /** Bytes of a candidate with a short id and no attributes; and of one component of a vector. */
@@ -27,26 +28,31 @@ export class AnswerWriter {
   constructor(
     private readonly version: LoadedVersion,
     include: Include,
+    private readonly memory: HeldBytes,
   ) {
     this.extras = extraWriters(version, include);
   }
 
-  /** `"candidates":[...],"quality":{...}` @throws answer_too_large */
-  write(answer: Answer): string {
+  /** `"candidates":[...],"quality":{...}` @throws answer_too_large, overloaded */
+  write(answer: Answer): Buffer {
     const { ids } = this.version;
     const { ordinals, scores } = answer;
     const quoted = ids.type.kind === 'utf8' ? JSON.stringify : quoteDigits;
     let text = '"candidates":[';
+    let counted = 0;
     for (let i = 0; i < ordinals.length; i++) {
       const ordinal = ordinals[i]!;
       text += `${i === 0 ? '' : ','}{"id":${quoted(ids.text(ordinal))},"score":${shortestFloat32(scores[i]!)}`;
       for (const write of this.extras) text += write(ordinal);
       text += '}';
       if (this.written + text.length > MAX_ANSWER_BYTES) throw tooLarge();
+      this.memory.grow(text.length - counted);
+      counted = text.length;
     }
-    text += `],"quality":${JSON.stringify(answer.quality)}`;
-    this.written += text.length;
-    return text;
+    const bytes = Buffer.from(`${text}],"quality":${JSON.stringify(answer.quality)}`);
+    this.memory.grow(bytes.length - counted);
+    this.written += bytes.length;
+    return bytes;
   }
 }
 

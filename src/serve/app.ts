@@ -83,7 +83,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
 }
 
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  request.state = { arrived: performance.now(), slot: null, body: null, facts: {} };
+  request.state = { arrived: performance.now(), slot: null, memory: context.admission.buffer(), body: null, facts: {} };
   void reply.headers({
     [REQUEST_ID_HEADER]: request.id,
     'x-content-type-options': 'nosniff',
@@ -134,9 +134,9 @@ function isWork(request: FastifyRequest): boolean {
 
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { arrived, slot, body, facts } = request.state;
+  const { arrived, slot, memory, facts } = request.state;
   slot?.release();
-  body?.release();
+  memory.release();
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
   const completed = reply.raw.writableFinished;
@@ -152,7 +152,7 @@ function finishRequest(context: AppContext, request: FastifyRequest, reply: Fast
 
 function addBodyParsers(app: FastifyInstance, context: AppContext): void {
   const receive = async (request: FastifyRequest) => {
-    request.state.body = await receiveBody(request.raw, context.options.bodyLimit, context.admission);
+    request.state.body = await receiveBody(request.raw, context.options.bodyLimit, request.state.memory);
     return null; // handlers read the bytes from the state
   };
   app.removeAllContentTypeParsers();

@@ -2,9 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ExactPool } from '../engine/exact/exact-pool.js';
 import type { LiveIndexes } from '../retrieve/live.js';
-import type { Admission, Slot } from './admission.js';
+import type { Admission, Held, HeldBytes } from './admission.js';
 import type { Logger } from './logger.js';
-import type { ReceivedBody } from './request/body.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
 import type { WorkerMetrics } from './worker-metrics.js';
@@ -29,8 +28,11 @@ export interface AppContext {
 export interface RequestState {
   /** `performance.now()` when the headers had arrived. */
   readonly arrived: number;
-  slot: Slot | null;
-  body: ReceivedBody | null;
+  /** Its place among the requests in flight; null before it has one. */
+  slot: Held | null;
+  /** What its body and its answer take. */
+  readonly memory: HeldBytes;
+  body: Buffer | null;
   /** Facts for the log line: index, version, k, ... */
   facts: Record<string, unknown>;
 }

@@ -89,11 +89,12 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     whole(1, 100_000),
     () => 256,
   ),
-  // Four of the largest bodies, or thousands of ordinary ones: memory that clients can make a worker hold.
+  // Four of the largest bodies or three of the largest answers, or thousands of ordinary ones: memory that clients can make
+  // a worker hold.
   option(
     'maxBuffered',
     '--max-buffered <size>',
-    'request bodies a worker holds at once; more get 503 overloaded',
+    'bytes of request bodies and answers a worker holds at once; more get 503 overloaded',
     size(64 * 1024),
     () => 4 * MAX_BODY_BYTES,
     { defaultText: '192MiB' },

@@ -5,11 +5,17 @@
  * in their sockets, where nobody counts or refuses them, and a batch of a thousand would hold up everybody. So searches are
  * steps of jobs; jobs take turns, one step each, and after a slice of time the event loop gets its turn: it reads what
  * has arrived, and admission refuses what is too much.
+ *
+ * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all would
+ * hold half an answer, and under load all would end at their deadlines; so those that have begun are finished first.
  */
 import { ShortlistError } from '../base/errors.js';
 
 /** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
 const SLICE_MS = 2;
+
+/** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
+const MAX_BEGUN = 4;
 
 export interface JobLimits {
   /** `performance.now()` after which no further step runs. */
@@ -28,7 +34,11 @@ interface Job {
 }
 
 export class Scheduler {
+  /** Those that take turns; the first is next. */
   private readonly jobs: Job[] = [];
+  /** Jobs of several steps that are not begun, oldest first. */
+  private waiting: Job[] = [];
+  private begun = 0;
   private scheduled = false;
 
   /**
@@ -38,14 +48,29 @@ export class Scheduler {
   run(steps: number, limits: JobLimits, step: (position: number) => void): Promise<void> {
     if (steps === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.jobs.push({ steps, step, limits, resolve, reject, next: 0 });
+      const job = { steps, step, limits, resolve, reject, next: 0 };
+      if (steps > 1 && this.begun >= MAX_BEGUN) this.waiting.push(job);
+      else this.begin(job);
       this.schedule();
     });
   }
 
+  private begin(job: Job): void {
+    if (job.steps > 1) this.begun++;
+    this.jobs.push(job);
+  }
+
+  /** A job is over, well or badly: the next one may begin. */
+  private end(job: Job): void {
+    if (job.steps === 1) return;
+    this.begun--;
+    const next = this.waiting.shift();
+    if (next !== undefined) this.begin(next);
+  }
+
   /** Jobs that are not done. */
   get length(): number {
-    return this.jobs.length;
+    return this.jobs.length + this.waiting.length;
   }
 
   private schedule(): void {
@@ -60,10 +85,12 @@ export class Scheduler {
 
   private runSlice(): void {
     const end = performance.now() + SLICE_MS;
+    this.waiting = this.waiting.filter((job) => isWithinLimits(job));
     do {
       const job = this.jobs.shift();
       if (job === undefined) return;
       if (this.runStep(job)) this.jobs.push(job);
+      else this.end(job);
     } while (performance.now() < end);
   }
 
@@ -78,6 +105,17 @@ export class Scheduler {
     }
     if (job.next < job.steps) return true;
     job.resolve();
+    return false;
+  }
+}
+
+/** Rejects it where it is not: nobody waits its turn in vain. */
+function isWithinLimits(job: Job): boolean {
+  try {
+    checkLimits(job.limits);
+    return true;
+  } catch (error) {
+    job.reject(error);
     return false;
   }
 }

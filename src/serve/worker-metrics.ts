@@ -88,8 +88,8 @@ export class WorkerMetrics {
       },
     });
     new Gauge({
-      name: 'shortlist_buffered_body_bytes',
-      help: 'Request bodies in memory',
+      name: 'shortlist_buffered_bytes',
+      help: 'Request bodies and answers in memory',
       registers,
       aggregator: 'sum',
       collect() {

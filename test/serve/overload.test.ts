@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
@@ -15,7 +16,7 @@ describe('a worker with all its places taken', () => {
       '--max-in-flight',
       String(PLACES),
       '--max-buffered',
-      '64KiB',
+      '16MiB',
       '--request-timeout-ms',
       '8000',
     ]);
@@ -66,13 +67,10 @@ describe('a worker with all its places taken', () => {
   });
 
   it('holds no more bytes of bodies than it may', async () => {
-    const response = await server.search({
-      vector: [0],
-      exclude_ids: Array.from({ length: 9_000 }, (_, id) => `some long id ${id}`),
-    });
+    const response = await server.search(`${' '.repeat(17 * 2 ** 20)}{"id":1}`);
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: 'overloaded' });
-    expect(await (await server.get('/metrics')).text()).toContain('shortlist_buffered_body_bytes 0');
+    expect(await (await server.get('/metrics')).text()).toContain('shortlist_buffered_bytes 0');
   });
 
   it('gives up what nobody waits for', async () => {
@@ -91,6 +89,28 @@ describe('a worker with all its places taken', () => {
     expect(await server.waitForLog('request aborted', from)).toMatchObject({ status: 499 });
     expect(await (await server.get('/metrics')).text()).toContain('shortlist_requests_in_flight 0');
   });
+});
+
+it('holds no more bytes of answers than it may, whoever asks for how much, and finishes what it has begun', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { generation: 'x'.repeat(20_000) });
+  const server = await TestServer.start(root, ['--workers', '1', '--max-buffered', '32MiB']);
+  // Each answer takes 8 MB: all of them together 480 MB, more than is taken and more than the worker may grow by.
+  const body = { ids: Array.from({ length: 8 }, (_, id) => id), k: 50, include: { attributes: ['generation'] } };
+  const statuses = await Promise.all(
+    Array.from({ length: 60 }, async () => {
+      const response = await server.search(body);
+      const { length } = await response.text();
+      return response.status === 200 && length < 8e6 ? 0 : response.status;
+    }),
+  );
+  const count = (status: number) => statuses.filter((one) => one === status).length;
+  expect(count(200)).toBeGreaterThan(0);
+  expect(count(200) + count(503)).toBe(60);
+  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.workers[0]!}/status`, 'utf8'))![1];
+  expect(Number(peak)).toBeLessThan(400_000);
+  expect(await (await server.get('/metrics')).text()).toContain('shortlist_buffered_bytes 0');
+  expect(await server.stop()).toBe(0);
 });
 
 it('a search that takes longer than its time limit ends as deadline_exceeded, scans too', async () => {

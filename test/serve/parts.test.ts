@@ -63,6 +63,40 @@ describe('the scheduler', () => {
     expect(scheduler.length).toBe(0);
   });
 
+  it('begins a few jobs of several steps and finishes those first, while single steps have their turns', async () => {
+    const scheduler = new Scheduler();
+    const begun = new Set<number>();
+    const ended = new Set<number>();
+    let most = 0;
+    let endedBeforeSingle = 0;
+    const batches = Array.from({ length: 20 }, async (_, job) => {
+      await scheduler.run(10, unlimited, (step) => {
+        if (step === 0) begun.add(job);
+        if (step === 9) ended.add(job);
+        most = Math.max(most, begun.size - ended.size);
+      });
+    });
+    const single = scheduler.run(1, unlimited, () => void (endedBeforeSingle = ended.size));
+    await Promise.all([...batches, single]);
+    expect(most).toBe(4);
+    expect(endedBeforeSingle).toBe(0);
+    expect([...ended]).toEqual([...ended].sort((a, b) => a - b));
+  });
+
+  it('does not have a job that nobody waits for wait for its turn', async () => {
+    const scheduler = new Scheduler();
+    let done = 0;
+    const work = () => {
+      const end = performance.now() + 1;
+      while (performance.now() < end);
+    };
+    const long = Array.from({ length: 4 }, () => scheduler.run(200, unlimited, work).then(() => done++));
+    const left = scheduler.run(2, { deadline: Infinity, isAbandoned: () => true }, () => undefined);
+    await expect(left).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(done).toBe(0);
+    await Promise.all(long);
+  });
+
   it('lets the event loop turn between slices', async () => {
     const scheduler = new Scheduler();
     let turns = 0;
@@ -132,10 +166,16 @@ describe('admission', () => {
 
   it('counts bytes until they are given back', () => {
     const admission = new Admission(1, 100, () => undefined);
-    admission.buffer(60);
-    expect(() => admission.buffer(41)).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
-    admission.buffer(40);
-    admission.unbuffer(100);
+    const [one, other] = [admission.buffer(), admission.buffer()];
+    one.grow(60);
+    expect(() => other.grow(41)).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
+    other.grow(40);
+    one.shrink(10);
+    one.retain();
+    one.release();
+    expect(admission.bufferedBytes).toBe(90);
+    one.release();
+    other.release();
     expect(admission.bufferedBytes).toBe(0);
   });
 });

@@ -6,27 +6,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { ShortlistError } from '../../base/errors.js';
-import type { Admission } from '../admission.js';
-
-export interface ReceivedBody {
-  readonly bytes: Buffer;
-  /** Gives the bytes back to admission's count; at the end of the request. */
-  release(): void;
-}
+import type { HeldBytes } from '../admission.js';
 
 /** @throws body_too_large, overloaded, malformed_http when the client breaks off */
-export function receiveBody(payload: IncomingMessage, limit: number, admission: Admission): Promise<ReceivedBody> {
+export function receiveBody(payload: IncomingMessage, limit: number, memory: HeldBytes): Promise<Buffer> {
   if (Number(payload.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let received = 0;
-    const release = () => admission.unbuffer(received);
     const stop = () => {
       payload.off('data', onData).off('end', onEnd).off('close', onBreak).off('error', onBreak);
     };
     const fail = (error: Error) => {
       stop();
-      release();
+      memory.shrink(received);
       payload.on('error', () => undefined);
       payload.resume();
       reject(error);
@@ -34,7 +27,7 @@ export function receiveBody(payload: IncomingMessage, limit: number, admission: 
     const onData = (chunk: Buffer) => {
       try {
         if (received + chunk.length > limit) throw tooLarge(limit);
-        admission.buffer(chunk.length);
+        memory.grow(chunk.length);
       } catch (error) {
         fail(error as ShortlistError);
         return;
@@ -44,7 +37,7 @@ export function receiveBody(payload: IncomingMessage, limit: number, admission: 
     };
     const onEnd = () => {
       stop();
-      resolve({ bytes: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received), release });
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received));
     };
     const onBreak = () => fail(new ShortlistError('malformed_http', 'the body broke off before its end'));
     payload.on('data', onData).on('end', onEnd).on('close', onBreak).on('error', onBreak);

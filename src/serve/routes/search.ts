@@ -4,6 +4,7 @@ import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import { checkQuery } from '../../retrieve/query.js';
 import { search, searchExact, type Answer } from '../../retrieve/search.js';
+import type { HeldBytes } from '../admission.js';
 import { AnswerWriter, checkAnswerSize } from '../answer-text.js';
 import type { AppContext } from '../context.js';
 import { problemHead } from '../problem.js';
@@ -32,30 +33,33 @@ async function handleSearch(
   index: string,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<string> {
+): Promise<Buffer> {
   const started = performance.now();
   request.state.facts = { index };
   checkAccept(request.headers.accept, JSON_TYPE);
   context.live.namesOf(index); // an unknown index is said before anything about the body
   const asked = readRequest(request);
   const lease = context.live.lease(index, asked.version);
-  request.state.slot?.retain();
+  const { slot, memory } = request.state;
+  slot?.retain();
+  memory.retain();
   const limits = { deadline: started + context.options.requestTimeoutMs, isAbandoned: () => reply.raw.destroyed };
-  const work = answerSearch(context, lease.version, asked, limits, started);
+  const work = answerSearch(context, lease.version, asked, limits, memory, started);
   // A scan that outlives its deadline still reads the version and still costs: both are let go when it has ended.
   const end = () => {
     lease.release();
-    request.state.slot?.release();
+    slot?.release();
+    memory.release();
   };
   work.then(end, end);
-  const { text, facts } = await beforeDeadline(work, limits.deadline);
+  const { bytes, facts } = await beforeDeadline(work, limits.deadline);
   request.state.facts = facts;
   void reply.type('application/json; charset=utf-8');
-  return text;
+  return bytes;
 }
 
 function readRequest(request: FastifyRequest): SearchRequest {
-  const bytes = request.state.body?.bytes ?? Buffer.alloc(0);
+  const bytes = request.state.body ?? Buffer.alloc(0);
   const parameters = request.query as Parameters;
   if (mediaType(request) !== BINARY_TYPE) {
     readParameters(parameters, {}); // options of the JSON form stand in its body
@@ -79,6 +83,7 @@ async function answerSearch(
   version: LoadedVersion,
   asked: SearchRequest,
   limits: JobLimits,
+  memory: HeldBytes,
   started: number,
 ) {
   const queries = prepareQueries(version, asked.queries);
@@ -86,14 +91,22 @@ async function answerSearch(
   const only = queries[0];
   if (single && only !== undefined && 'error' in only) throw only.error;
   checkAnswerSize(version, queries.length, asked.options.k, asked.include);
-  const results = await runQueries(context, version, asked, queries, limits);
+  const writer = new AnswerWriter(version, asked.include, memory);
+  const results = await runQueries(context, version, asked, queries, limits, writer);
   const { index, version: name } = version.manifest;
   const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
   const head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(name)},"took_ms":${tookMs}`;
-  const text = single
-    ? `${head},${results[0]!}}`
-    : `${head},"results":[${results.map((result) => `{${result}}`).join(',')}]}`;
-  return { text, facts: { index, version: name, queries: queries.length, k: asked.options.k, took_ms: tookMs } };
+  const parts = single
+    ? [Buffer.from(`${head},`), results[0]!, Buffer.from('}')]
+    : [
+        Buffer.from(`${head},"results":[`),
+        ...results.flatMap((result, position) => [Buffer.from(position === 0 ? '{' : ',{'), result, Buffer.from('}')]),
+        Buffer.from(']}'),
+      ];
+  return {
+    bytes: Buffer.concat(parts),
+    facts: { index, version: name, queries: queries.length, k: asked.options.k, took_ms: tookMs },
+  };
 }
 
 /** @throws bad_request for several queries where one answer was asked for */
@@ -141,31 +154,31 @@ export function unknownId(version: LoadedVersion, id: string): ShortlistError {
   });
 }
 
-/** The text of each query's result, without its braces. */
+/** Each query's result as JSON text, without its braces. */
 async function runQueries(
   context: AppContext,
   version: LoadedVersion,
   asked: SearchRequest,
   queries: readonly Prepared[],
   limits: JobLimits,
-): Promise<string[]> {
-  const writer = new AnswerWriter(version, asked.include);
+  writer: AnswerWriter,
+): Promise<Buffer[]> {
   const { index } = version.manifest;
   const exact = asked.options.exact === true ? await scanQueries(context, version, asked, queries) : null;
-  const texts: string[] = [];
+  const results: Buffer[] = [];
   await context.scheduler.run(queries.length, limits, (position) => {
     const query = queries[position]!;
     if ('error' in query) {
-      texts.push(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`);
+      results.push(Buffer.from(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`));
       return;
     }
     const begun = performance.now();
     const answer = exact?.answers[position] ?? search(version, query.vector, asked.options, query.self);
     const seconds = exact === null ? (performance.now() - begun) / 1000 : exact.secondsPerQuery;
     context.metrics.searchDone(index, answer.quality, answer.ordinals.length, seconds);
-    texts.push(writer.write(answer));
+    results.push(writer.write(answer));
   });
-  return texts;
+  return results;
 }
 
 /** All queries in one scan on the pool's threads. Answers stand where their queries do. */

@@ -14,6 +14,8 @@ export async function takeSnapshot(registry: Registry): Promise<MetricsSnapshot>
 export class JoinedMetrics {
   private readonly latest = new Map<number, MetricsSnapshot>();
   private retired: MetricsSnapshot = [];
+  /** Workers are retired one after the other: each adds to what the one before has left. */
+  private retiring: Promise<void> = Promise.resolve();
 
   /** Keeps what a worker last said. */
   update(worker: number, snapshot: MetricsSnapshot): void {
@@ -21,15 +23,22 @@ export class JoinedMetrics {
   }
 
   /** A worker is gone: its counts stay, its gauges go. */
-  async retire(worker: number): Promise<void> {
-    const last = this.latest.get(worker);
-    if (!this.latest.delete(worker) || last === undefined) return;
-    const counts = last.filter((metric) => isCount(metric));
-    this.retired = await takeSnapshot(join([this.retired, counts]));
+  retire(worker: number): Promise<void> {
+    this.retiring = this.retiring.then(() => this.moveCounts(worker));
+    return this.retiring;
+  }
+
+  private async moveCounts(worker: number): Promise<void> {
+    const counts = (this.latest.get(worker) ?? []).filter((metric) => isCount(metric));
+    const retired = await takeSnapshot(join([this.retired, counts]));
+    // In one step: a page has a worker's counts once, never twice or not at all.
+    this.latest.delete(worker);
+    this.retired = retired;
   }
 
   /** The page that Prometheus reads. @param own the registry of the process that joins */
   async render(own: Registry): Promise<string> {
+    await this.retiring;
     return join([await takeSnapshot(own), this.retired, ...this.latest.values()]).metrics();
   }
 }

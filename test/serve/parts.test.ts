@@ -2,9 +2,11 @@
 import { createServer } from 'node:http';
 import { Socket } from 'node:net';
 import fc from 'fast-check';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { ConnectionAges } from '../../src/serve/connection-ages.js';
 import { Admission } from '../../src/serve/admission.js';
+import { JoinedMetrics, takeSnapshot } from '../../src/serve/joined-metrics.js';
 import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/options.js';
 import { checkAccept } from '../../src/serve/request/accept.js';
 import { readBase64Vector, readJsonVector } from '../../src/serve/request/vectors.js';
@@ -178,6 +180,24 @@ describe('admission', () => {
     other.release();
     expect(admission.bufferedBytes).toBe(0);
   });
+});
+
+it('counts of workers that die at the same moment are all kept, and their gauges go', async () => {
+  const joined = new JoinedMetrics();
+  for (const [worker, count] of [1, 20, 300].entries()) {
+    const registers = [new Registry()];
+    new Counter({ name: 'things_total', help: 'Things', registers }).inc(count);
+    new Gauge({ name: 'places', help: 'Places', registers }).set(count);
+    joined.update(worker, await takeSnapshot(registers[0]!));
+  }
+  const first = joined.retire(0);
+  const second = joined.retire(1);
+  const during = await joined.render(new Registry());
+  await Promise.all([first, second]);
+  for (const page of [during, await joined.render(new Registry())]) {
+    expect(page).toContain('things_total 321');
+    expect(page).toContain('places 300');
+  }
 });
 
 it('restarts come at once, then ever later, and at once again after a stable time', () => {

@@ -10,10 +10,12 @@ FROM node:22-bookworm AS build
 WORKDIR /app
 # Dependencies change less often than sources: they are a layer of their own.
 COPY package.json package-lock.json .npmrc ./
+COPY src/engine/native ./src/engine/native
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev
+RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev --ignore-scripts \
+ && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/
 
 FROM node:22-bookworm-slim AS runtime
 ENV NODE_ENV=production \

@@ -186,12 +186,14 @@ class Build {
     const { dim, rows } = report;
     const counts = this.shardPositions.map((shard) => writer.shardCount(shard));
     this.requireMemory(this.sizeOf(plan, dim, counts));
+    const graphs = counts.filter((count) => count > 0).length;
+    const perGraph = Math.max(1, Math.floor(threads / Math.max(1, graphs)));
     const jobs: GraphJob[] = [];
     for (const [shard, count] of counts.entries()) {
       if (count === 0) continue; // 20 ids over 16 shards leave some empty, and those have no graph
       const vectors = await locateVectors(writer.shardPath(shard), this.files);
       const graphPath = writer.graphPath(shard, engineOf(engine).fileSuffix);
-      jobs.push({ shard, engine, metric, dim, count, vectors, parameters, graphPath });
+      jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
     }
     const { onProgress } = this.progress('graph', 'rows');
     await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });

@@ -11,12 +11,19 @@ async function build(): Promise<GraphReply> {
   const file = openSync(job.vectors.path, 'r');
   try {
     return await engineOf(job.engine).build(
-      { metric: job.metric, dim: job.dim, count: job.count, read: (from, to) => readRows(file, job, from, to) },
+      {
+        metric: job.metric,
+        dim: job.dim,
+        count: job.count,
+        read: (from, to) => readRows(file, job, from, to),
+        file: job.vectors,
+      },
       job.parameters,
       job.graphPath,
       {
         onProgress: (rows) => Atomics.store(state, ROWS_DONE, rows),
         isCancelled: () => Atomics.load(state, CANCELLED) !== 0,
+        threads: job.threads,
       },
     );
   } finally {

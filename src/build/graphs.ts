@@ -16,6 +16,8 @@ export interface GraphJob {
   /** Where the shard's float32 rows start: a file and a position in bytes. */
   readonly vectors: { readonly path: string; readonly offset: number };
   readonly parameters: GraphParameters;
+  /** Threads that may work on this graph. */
+  readonly threads: number;
   /** Where the graph is written. */
   readonly graphPath: string;
 }

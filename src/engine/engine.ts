@@ -11,7 +11,7 @@ import type { Bitset } from '../base/bitset.js';
 import type { Metric } from '../base/metric.js';
 
 /** Engines that build a graph, by the names that manifests and `--engine` use. */
-export type EngineName = 'hnswlib';
+export type EngineName = 'hnswlib' | 'native';
 
 /** The HNSW parameters by their names in the paper (Malkov and Yashunin 2016). */
 export interface GraphParameters {
@@ -58,6 +58,8 @@ export interface VectorSource {
   readonly count: number;
   /** Rows `from` to `to`, exclusive. The array is the source's and holds until the next read. Reads go front to back, up to twice. */
   read(from: number, to: number): Float32Array;
+  /** Where the rows lie, end to end, if that is a file: an engine may map it instead of reading. `offset` in bytes. */
+  readonly file?: { readonly path: string; readonly offset: number } | undefined;
 }
 
 export interface GraphBuildOptions {
@@ -65,6 +67,8 @@ export interface GraphBuildOptions {
   readonly onProgress?: ((rowsDone: number) => void) | undefined;
   /** Polled before every row, since a build blocks its thread: a flag in shared memory. True ends the build with an AbortError. */
   readonly isCancelled?: (() => boolean) | undefined;
+  /** Threads that may work on the graph, the calling one included; default 1. They change nothing in the bytes. */
+  readonly threads?: number | undefined;
 }
 
 /** What is known of a graph file before it is read. */

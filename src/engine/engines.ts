@@ -1,8 +1,9 @@
 /** The engines that build graphs, by the names that manifests and `--engine` use. */
 import type { EngineName, GraphEngine } from './engine.js';
 import { hnswlibEngine } from './hnswlib/hnswlib.js';
+import { nativeEngine } from './native/native.js';
 
-const ENGINES: Readonly<Record<EngineName, GraphEngine>> = { hnswlib: hnswlibEngine };
+const ENGINES: Readonly<Record<EngineName, GraphEngine>> = { hnswlib: hnswlibEngine, native: nativeEngine };
 
 /** The first one is the default. */
 export const ENGINE_NAMES = Object.keys(ENGINES) as readonly EngineName[];

@@ -1,0 +1,356 @@
+// The glue between Node and the core: reads arguments, calls, turns failures into errors with a code. No logic lives here.
+//
+//   isa()                              name of the instruction set that runs
+//   build(options)                     blocks; see native.ts for the fields
+//   check(path, shape)                 a promise: reads the whole file
+//   scan(rows, queries, n, k, allow)   a promise: exact search on threads
+//   new Shard(options)                 one open graph
+//     .search(k, ef, allow, allowed)   query in, rows and scores out through buffers that are shared once; synchronous
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/build.h"
+#include "core/failure.h"
+#include "core/graph_file.h"
+#include "core/kernels.h"
+#include "core/memory.h"
+#include "core/scan.h"
+#include "core/search.h"
+
+namespace {
+
+using shortlist::Failure;
+
+const shortlist::Kernels& kernels() {
+  static const shortlist::Kernels& chosen = shortlist::choose_kernels();
+  return chosen;
+}
+
+Napi::Error to_error(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+/// Runs `work`; what it throws leaves as an error of JavaScript with a code.
+template <typename Work>
+auto guarded(Napi::Env env, Work work) {
+  try {
+    return work();
+  } catch (const Failure& failure) {
+    throw to_error(env, failure.code(), failure.what());
+  } catch (const std::bad_alloc&) {
+    throw to_error(env, "insufficient_memory", "this process does not get the memory that the engine asks for");
+  }
+}
+
+std::uint32_t get_uint(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::Number>().Uint32Value();
+}
+
+std::string get_string(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::String>().Utf8Value();
+}
+
+shortlist::GraphShape read_shape(const Napi::Object& object) {
+  return {static_cast<shortlist::Metric>(get_uint(object, "metric")), get_uint(object, "dim"),
+          get_uint(object, "count"), get_uint(object, "m"), get_uint(object, "efConstruction")};
+}
+
+/// Where the float32 rows of a shard lie: in memory of JavaScript, or in a file that is mapped.
+struct RowMemory {
+  Napi::ObjectReference held;
+  std::shared_ptr<shortlist::MappedFile> file;
+  const float* values = nullptr;
+};
+
+RowMemory read_row_memory(const Napi::Object& options, std::uint32_t count, std::uint32_t dim) {
+  RowMemory memory;
+  const std::uint64_t bytes = std::uint64_t{4} * count * dim;
+  const Napi::Value values = options.Get("values");
+  if (values.IsTypedArray()) {
+    const Napi::Float32Array array = values.As<Napi::Float32Array>();
+    if (array.ByteLength() != bytes) throw Failure("internal", "values are not count x dim");
+    memory.held = Napi::Persistent(values.As<Napi::Object>());
+    memory.values = array.Data();
+    return memory;
+  }
+  const std::string path = get_string(options, "vectorsPath");
+  const std::uint64_t offset = static_cast<std::uint64_t>(options.Get("vectorsOffset").As<Napi::Number>().Int64Value());
+  memory.file = std::make_shared<shortlist::MappedFile>(path);
+  if (offset % 4 != 0 || offset > memory.file->bytes() || bytes > memory.file->bytes() - offset) {
+    throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
+  }
+  memory.values = reinterpret_cast<const float*>(memory.file->data() + offset);
+  return memory;
+}
+
+Napi::Value isa(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::String::New(info.Env(), kernels().name); });
+}
+
+Napi::Object figures_object(Napi::Env env, const shortlist::BuildFigures& figures, shortlist::CodeKind kind) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("codeBits", Napi::Number::New(env, kind == shortlist::CodeKind::bits7 ? 7 : 32));
+  object.Set("codeRecall", Napi::Number::New(env, figures.code_recall));
+  object.Set("traversalRecall", Napi::Number::New(env, figures.traversal_recall));
+  object.Set("equalRows", Napi::Number::New(env, static_cast<double>(figures.equal_rows)));
+  object.Set("unreachable", Napi::Number::New(env, static_cast<double>(figures.unreachable)));
+  object.Set("unfound", Napi::Number::New(env, static_cast<double>(figures.unfound)));
+  return object;
+}
+
+Napi::Value build(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    const shortlist::GraphShape shape = read_shape(options);
+    const RowMemory memory = read_row_memory(options, shape.count, shape.dim);
+    const Napi::Function progress = options.Get("progress").As<Napi::Function>();
+    shortlist::BuildOptions build_options;
+    build_options.threads = get_uint(options, "threads");
+    build_options.progress = [&](std::uint64_t rows) {
+      return progress.Call({Napi::Number::New(env, static_cast<double>(rows))}).ToBoolean().Value();
+    };
+    const std::uint64_t seed = static_cast<std::uint64_t>(options.Get("seed").As<Napi::Number>().Int64Value());
+    const shortlist::BuiltGraph built =
+        shortlist::build_graph(kernels(), {memory.values, shape.count, shape.dim, shape.metric},
+                               {shape.m, shape.ef_construction, seed}, build_options);
+    const std::uint64_t bytes = shortlist::write_graph(get_string(options, "path"), built);
+    Napi::Object result = figures_object(env, built.figures, built.kind);
+    result.Set("bytes", Napi::Number::New(env, static_cast<double>(bytes)));
+    return Napi::Value(result);
+  });
+}
+
+/// A promise kept by work on another thread.
+class PromiseWork : public Napi::AsyncWorker {
+ public:
+  explicit PromiseWork(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise start() {
+    Napi::Promise promise = deferred_.Promise();
+    Queue();
+    return promise;
+  }
+
+ protected:
+  virtual void work() = 0;
+  virtual Napi::Value result(Napi::Env env) = 0;
+
+ private:
+  void Execute() override {
+    try {
+      work();
+    } catch (const Failure& failure) {
+      fail(failure.code(), failure.what());
+    } catch (const std::bad_alloc&) {
+      fail("insufficient_memory", "this process does not get the memory that the engine asks for");
+    }
+  }
+  void OnOK() override { deferred_.Resolve(result(Env())); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(to_error(Env(), code_, error.Message()).Value()); }
+  void fail(const std::string& code, const std::string& message) {
+    code_ = code;
+    SetError(message);
+  }
+
+  Napi::Promise::Deferred deferred_;
+  std::string code_;
+};
+
+class CheckWork final : public PromiseWork {
+ public:
+  CheckWork(Napi::Env env, std::string path, const shortlist::GraphShape& shape)
+      : PromiseWork(env), path_(std::move(path)), shape_(shape) {}
+
+ private:
+  void work() override { shortlist::GraphFile(path_, shape_).verify(); }
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+  std::string path_;
+  shortlist::GraphShape shape_;
+};
+
+Napi::Value check(const Napi::CallbackInfo& info) {
+  auto* work = new CheckWork(info.Env(), info[0].As<Napi::String>().Utf8Value(), read_shape(info[1].As<Napi::Object>()));
+  return work->start();
+}
+
+class ScanWork final : public PromiseWork {
+ public:
+  ScanWork(const Napi::CallbackInfo& info) : PromiseWork(info.Env()) {
+    const Napi::Object options = info[0].As<Napi::Object>();
+    rows_ = {nullptr, get_uint(options, "count"), get_uint(options, "dim"),
+             static_cast<shortlist::Metric>(get_uint(options, "metric"))};
+    const Napi::Float32Array values = options.Get("values").As<Napi::Float32Array>();
+    held_values_ = Napi::Persistent(values.As<Napi::Object>());
+    rows_.values = values.Data();
+    const Napi::Float32Array queries = options.Get("queries").As<Napi::Float32Array>();
+    queries_.assign(queries.Data(), queries.Data() + queries.ElementLength());
+    k_ = get_uint(options, "k");
+    threads_ = get_uint(options, "threads");
+    const Napi::Value allow = options.Get("allow");
+    if (allow.IsTypedArray()) {
+      const Napi::Uint32Array words = allow.As<Napi::Uint32Array>();
+      allow_.assign(words.Data(), words.Data() + words.ElementLength());
+      filtered_ = true;
+    }
+    const Napi::Value cancel = options.Get("cancel");
+    held_cancel_ = Napi::Persistent(cancel.As<Napi::Object>());
+    cancel_ = cancel.As<Napi::Int32Array>().Data();
+  }
+
+ private:
+  void work() override {
+    shortlist::ThreadTeam team(threads_);
+    const shortlist::RowSet allow{allow_.data()};
+    const shortlist::ScanRequest request{queries_.data(), queries_.size() / rows_.dim, k_, filtered_ ? &allow : nullptr};
+    // JavaScript sets the flag with Atomics.store.
+    const auto& cancelled = *reinterpret_cast<const std::atomic<std::int32_t>*>(cancel_);
+    answers_ = shortlist::scan_all(kernels(), rows_, request, team, [&] { return cancelled.load() != 0; });
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Array all = Napi::Array::New(env, answers_.size());
+    for (std::size_t q = 0; q < answers_.size(); q++) {
+      const std::vector<shortlist::Hit>& hits = answers_[q];
+      Napi::Uint32Array rows = Napi::Uint32Array::New(env, hits.size());
+      Napi::Float32Array scores = Napi::Float32Array::New(env, hits.size());
+      for (std::size_t i = 0; i < hits.size(); i++) {
+        rows.Data()[i] = hits[i].row;
+        scores.Data()[i] = hits[i].score;
+      }
+      Napi::Object answer = Napi::Object::New(env);
+      answer.Set("rows", rows);
+      answer.Set("scores", scores);
+      all.Set(static_cast<std::uint32_t>(q), answer);
+    }
+    return all;
+  }
+
+  shortlist::Rows rows_;
+  std::vector<float> queries_;
+  std::vector<std::uint32_t> allow_;
+  bool filtered_ = false;
+  std::size_t k_ = 0, threads_ = 1;
+  std::int32_t* cancel_ = nullptr;
+  Napi::ObjectReference held_values_, held_cancel_;
+  std::vector<std::vector<shortlist::Hit>> answers_;
+};
+
+Napi::Value scan(const Napi::CallbackInfo& info) { return (new ScanWork(info))->start(); }
+
+/// An open graph over its rows.
+class Shard final : public Napi::ObjectWrap<Shard> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Shard",
+                       {InstanceMethod<&Shard::search>("search"), InstanceMethod<&Shard::rows>("rows"),
+                        InstanceMethod<&Shard::figures>("figures"), InstanceMethod<&Shard::close>("close")});
+  }
+
+  explicit Shard(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Shard>(info) {
+    guarded(info.Env(), [&] {
+      const Napi::Object options = info[0].As<Napi::Object>();
+      const shortlist::GraphShape shape = read_shape(options);
+      memory_ = read_row_memory(options, shape.count, shape.dim);
+      const shortlist::Rows rows{memory_.values, shape.count, shape.dim, shape.metric};
+      file_ = std::make_unique<shortlist::GraphFile>(get_string(options, "path"), shape);
+      file_->match_rows(kernels(), rows);
+      graph_ = file_->view(rows);
+      searcher_ = std::make_unique<shortlist::Searcher>(kernels(), graph_);
+      query_ = hold<Napi::Float32Array>(options, "query").Data();
+      Napi::Uint32Array found = hold<Napi::Uint32Array>(options, "foundRows");
+      capacity_ = found.ElementLength();
+      found_rows_ = found.Data();
+      found_scores_ = hold<Napi::Float32Array>(options, "foundScores").Data();
+      counters_ = hold<Napi::Float64Array>(options, "counters").Data();
+    });
+  }
+
+ private:
+  /// A buffer of JavaScript that stays where it is as long as this object holds it.
+  template <typename Array>
+  Array hold(const Napi::Object& options, const char* name) {
+    Array array = options.Get(name).As<Array>();
+    held_.push_back(Napi::Persistent(array.template As<Napi::Object>()));
+    return array;
+  }
+
+  /// search(k, ef, allow | undefined, allowed): 2 * found rows, plus 1 where they came from a scan.
+  Napi::Value search(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      if (!searcher_) throw Failure("internal", "search of a closed index");
+      shortlist::SearchRequest request{query_, info[0].As<Napi::Number>().Uint32Value(),
+                                       info[1].As<Napi::Number>().Uint32Value()};
+      request.allowed = graph_.rows.count;
+      shortlist::RowSet allow{};
+      if (info[2].IsTypedArray()) {
+        allow.words = info[2].As<Napi::Uint32Array>().Data();
+        request.allow = &allow;
+        request.allowed = info[3].As<Napi::Number>().Uint32Value();
+      }
+      const shortlist::Path path = searcher_->search(request);
+      const std::vector<shortlist::Hit>& hits = searcher_->hits();
+      if (hits.size() > capacity_) throw Failure("internal", "more rows than the buffers hold");
+      for (std::size_t i = 0; i < hits.size(); i++) {
+        found_rows_[i] = hits[i].row;
+        found_scores_[i] = hits[i].score;
+      }
+      counters_[0] = static_cast<double>(searcher_->visited());
+      counters_[1] = static_cast<double>(searcher_->computed());
+      return Napi::Number::New(info.Env(), static_cast<double>(2 * hits.size() + (path == shortlist::Path::exact ? 1 : 0)));
+    });
+  }
+
+  /// The mapped rows as an ArrayBuffer that keeps the mapping alive by itself.
+  Napi::Value rows(const Napi::CallbackInfo& info) {
+    if (!memory_.file) return info.Env().Undefined();
+    auto* keeper = new std::shared_ptr<shortlist::MappedFile>(memory_.file);
+    const std::size_t bytes = std::size_t{4} * graph_.rows.count * graph_.rows.dim;
+    return Napi::ArrayBuffer::New(
+        info.Env(), const_cast<float*>(memory_.values), bytes,
+        [](Napi::Env, void*, std::shared_ptr<shortlist::MappedFile>* held) { delete held; }, keeper);
+  }
+
+  Napi::Value figures(const Napi::CallbackInfo& info) {
+    if (!file_) throw to_error(info.Env(), "internal", "figures of a closed index");
+    return figures_object(info.Env(), file_->figures(), file_->kind());
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    searcher_.reset();
+    graph_ = {};
+    file_.reset();
+    memory_ = {};
+    held_.clear();
+  }
+
+  RowMemory memory_;
+  std::unique_ptr<shortlist::GraphFile> file_;
+  shortlist::Graph graph_{};
+  std::unique_ptr<shortlist::Searcher> searcher_;
+  std::vector<Napi::ObjectReference> held_;
+  float* query_ = nullptr;
+  std::uint32_t* found_rows_ = nullptr;
+  float* found_scores_ = nullptr;
+  double* counters_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("isa", Napi::Function::New<isa>(env));
+  exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("check", Napi::Function::New<check>(env));
+  exports.Set("scan", Napi::Function::New<scan>(env));
+  exports.Set("Shard", Shard::define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(shortlist_native, init)

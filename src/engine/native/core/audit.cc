@@ -1,0 +1,200 @@
+#include "audit.h"
+
+#include <algorithm>
+
+#include "search.h"
+#include "traverse.h"
+
+namespace shortlist {
+namespace {
+
+/// The moderate ef at which every row must find itself.
+constexpr std::size_t kSelfEf = 50;
+/// Pools in which a neighbour with a free place is looked for, the larger one after the smaller.
+constexpr std::size_t kLinkEfs[] = {200, 2000};
+/// Rows searched by codes and by float32 rows, and how.
+constexpr std::uint32_t kComparedRows = 64;
+constexpr std::size_t kComparedK = 10;
+constexpr std::size_t kComparedEf = 64;
+
+class Audit {
+ public:
+  explicit Audit(const AuditContext& context)
+      : context_(context), graph_(context.built.view()), scorer_(row_scorer(context.kernels, context.built)),
+        traversal_(graph_.rows.count), reached_(graph_.rows.count, false) {}
+
+  void run() {
+    if (graph_.entry == kNone) return;
+    mark_from(graph_.entry);
+    for (std::uint32_t row = 0; row < graph_.rows.count; row++) {
+      if (reached_[row] || is_represented(row)) continue;
+      context_.built.figures.unreachable++;
+      link_from_neighbours(row);
+      mark_from(row);
+      full_rows_ = std::min(full_rows_, row);
+    }
+    if (graph_.rows.metric == Metric::ip) return;  // the nearest row by product is another one
+    for (const std::uint32_t row : find_unfound()) {
+      context_.built.figures.unfound++;
+      link_in(row);
+    }
+  }
+
+ private:
+  /// Whether a row is in the graph by an equal one only.
+  bool is_represented(std::uint32_t row) {
+    if (context_.built.next_equal.empty()) return false;
+    if (later_.empty()) {
+      later_.assign(graph_.rows.count, false);
+      for (const std::uint32_t next : context_.built.next_equal) {
+        if (next != kNone) later_[next] = true;
+      }
+    }
+    return later_[row];
+  }
+
+  void mark_from(std::uint32_t start) {
+    const Level& level = graph_.levels[0];
+    std::vector<std::uint32_t> waiting{start};
+    reached_[start] = true;
+    while (!waiting.empty()) {
+      const std::uint32_t* list = level.list(waiting.back());
+      waiting.pop_back();
+      for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
+        if (reached_[list[i]]) continue;
+        reached_[list[i]] = true;
+        waiting.push_back(list[i]);
+      }
+    }
+  }
+
+  /// Links to a row from one that it links to, or that those link to; it can be reached and has a place left.
+  void link_from_neighbours(std::uint32_t row) {
+    const Level& level = graph_.levels[0];
+    const std::uint32_t* near = level.list(row);
+    for (std::uint32_t i = 0; i < level.slots && near[i] != kNone; i++) {
+      if (reached_[near[i]] && add_link(near[i], row)) return;
+    }
+    for (std::uint32_t i = 0; i < level.slots && near[i] != kNone; i++) {
+      const std::uint32_t* next = level.list(near[i]);
+      for (std::uint32_t j = 0; j < level.slots && next[j] != kNone; j++) {
+        if (reached_[next[j]] && add_link(next[j], row)) return;
+      }
+    }
+    link_from_anywhere(row);
+  }
+
+  /// Places only fill up, so that a row without one is not looked at again.
+  void link_from_anywhere(std::uint32_t row) {
+    for (; full_rows_ < graph_.rows.count; full_rows_++) {
+      if (reached_[full_rows_] && add_link(full_rows_, row)) return;
+    }
+  }
+
+  /// Links to a row from the nearest row that can be reached and has a place left.
+  void link_in(std::uint32_t row) {
+    for (const std::size_t ef : kLinkEfs) {
+      walk_to(*scorer_, traversal_, row, ef);
+      for (std::size_t i = 0; i < traversal_.size(); i++) {
+        if (add_link(traversal_.node(i), row)) return;
+      }
+    }
+    link_from_anywhere(row);
+  }
+
+  void walk_to(Scorer& scorer, Traversal& traversal, std::uint32_t row, std::size_t ef) {
+    scorer.set_row(row);
+    std::uint32_t key;
+    const std::uint32_t start = descend(graph_, traversal, scorer, key);
+    traversal.begin(ef, start, key);
+    traversal.run(graph_.levels[0], scorer);
+  }
+
+  bool add_link(std::uint32_t from, std::uint32_t to) {
+    if (from == to) return false;
+    const Level& level = graph_.levels[0];
+    std::uint32_t* list = level.list(from);
+    for (std::uint32_t i = 0; i < level.slots; i++) {
+      if (list[i] == to) return true;
+      if (list[i] != kNone) continue;
+      list[i] = to;
+      return true;
+    }
+    return false;
+  }
+
+  /// Rows that a search for them does not find, ascending.
+  std::vector<std::uint32_t> find_unfound() {
+    struct Worker {
+      std::unique_ptr<Scorer> scorer;
+      Traversal traversal;
+      std::vector<std::uint32_t> unfound;
+    };
+    std::vector<Worker> workers;
+    for (std::size_t i = 0; i < context_.team.size(); i++) {
+      workers.push_back({row_scorer(context_.kernels, context_.built), Traversal(graph_.rows.count), {}});
+    }
+    is_represented(0);
+    context_.team.split(graph_.rows.count, 64, [&](std::size_t worker_number, std::size_t from, std::size_t to) {
+      if (!context_.may_go_on(worker_number)) return;
+      Worker& worker = workers[worker_number];
+      for (std::uint32_t row = static_cast<std::uint32_t>(from); row < to; row++) {
+        if (is_represented(row)) continue;
+        worker.scorer->set_row(row);
+        std::uint32_t key;
+        const std::uint32_t start = descend(graph_, worker.traversal, *worker.scorer, key);
+        worker.traversal.begin(kSelfEf, start, key);
+        if (!worker.traversal.run_until(graph_.levels[0], *worker.scorer, row)) worker.unfound.push_back(row);
+      }
+    });
+    std::vector<std::uint32_t> unfound;
+    for (const Worker& worker : workers) unfound.insert(unfound.end(), worker.unfound.begin(), worker.unfound.end());
+    std::sort(unfound.begin(), unfound.end());
+    return unfound;
+  }
+
+  const AuditContext& context_;
+  Graph graph_;
+  std::unique_ptr<Scorer> scorer_;
+  Traversal traversal_;
+  std::vector<bool> reached_;
+  /// No row before this one can be reached and has a place left.
+  std::uint32_t full_rows_ = 0;
+  std::vector<bool> later_;
+};
+
+/// Share of one answer's scores that the other reaches.
+double share_found(const std::vector<Hit>& found, const std::vector<Hit>& wanted) {
+  if (wanted.empty()) return 1;
+  std::size_t good = 0;
+  for (const Hit& hit : found) good += hit.score >= wanted.back().score ? 1 : 0;
+  return static_cast<double>(std::min(good, wanted.size())) / static_cast<double>(wanted.size());
+}
+
+}  // namespace
+
+void audit_graph(const AuditContext& context) { Audit(context).run(); }
+
+void measure_traversal(const AuditContext& context) {
+  const Graph graph = context.built.view();
+  const std::uint32_t count = std::min(kComparedRows, graph.rows.count);
+  if (count == 0 || graph.kind == CodeKind::float32) return;
+  std::vector<double> shares(count);
+  std::vector<std::unique_ptr<Searcher>> searchers(context.team.size());
+  context.team.split(count, 1, [&](std::size_t worker, std::size_t from, std::size_t) {
+    if (!searchers[worker]) searchers[worker] = std::make_unique<Searcher>(context.kernels, graph);
+    Searcher& searcher = *searchers[worker];
+    const std::size_t row = static_cast<std::uint64_t>(from) * graph.rows.count / count;
+    SearchRequest request{graph.rows.row(row), kComparedK, kComparedEf, nullptr, graph.rows.count, true};
+    searcher.search(request);
+    const std::vector<Hit> wanted = searcher.hits();
+    request.by_floats = false;
+    searcher.search(request);
+    shares[from] = share_found(searcher.hits(), wanted);
+  });
+  double sum = 0;
+  for (const double share : shares) sum += share;
+  context.built.figures.traversal_recall = sum / count;
+}
+
+}  // namespace shortlist

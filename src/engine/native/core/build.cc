@@ -1,0 +1,303 @@
+#include "build.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+#include "audit.h"
+#include "choose_codes.h"
+#include "equal_rows.h"
+#include "failure.h"
+#include "hash.h"
+#include "neighbours.h"
+#include "traverse.h"
+
+namespace shortlist {
+namespace {
+
+/// A batch has at most this share of the rows: they do not see each other while they enter.
+constexpr std::uint32_t kBatchShare = 50;
+/// Points one thread takes at a time.
+constexpr std::size_t kPointsAtOnce = 8;
+constexpr auto kProgressEvery = std::chrono::milliseconds(50);
+
+/// Levels above 0 of a row: L with chance m^-L, by the hash of its number.
+std::uint32_t level_of(std::uint64_t hash, std::uint32_t m) {
+  std::uint32_t level = 0;
+  for (std::uint64_t threshold = ~std::uint64_t{0} / m; hash < threshold && level < kMaxLevels; threshold /= m) level++;
+  return level;
+}
+
+/// Polls for cancellation and reports progress, on the calling thread.
+class Reporter {
+ public:
+  explicit Reporter(const Progress& progress) : progress_(progress) {}
+
+  /// False once the build is cancelled.
+  bool may_go_on(std::size_t worker) {
+    if (worker == 0 && progress_ && !cancelled_) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last_ >= kProgressEvery) {
+        last_ = now;
+        if (!progress_(done_)) cancelled_ = true;
+      }
+    }
+    return !cancelled_;
+  }
+  void add(std::uint64_t rows) { done_ += rows; }
+  void check() const {
+    if (cancelled_) throw Failure("cancelled", "the build was cancelled");
+  }
+  void finish() {
+    if (progress_ && !progress_(done_)) cancelled_ = true;
+    check();
+  }
+
+ private:
+  const Progress& progress_;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<std::uint64_t> done_{0};
+  std::chrono::steady_clock::time_point last_{};
+};
+
+class Builder {
+ public:
+  Builder(const Kernels& kernels, BuiltGraph& built, ThreadTeam& team, const BuildOptions& options)
+      : kernels_(kernels), built_(built), team_(team), reporter_(options.progress) {}
+
+  void run() {
+    EqualRows equal = find_equal_rows(built_.rows, team_);
+    built_.next_equal = std::move(equal.next);
+    built_.figures.equal_rows = built_.rows.count - equal.first.size();
+    choose_codes();
+    number_points(equal.first);
+    open_links();
+    insert_points();
+    const AuditContext context{kernels_, built_, team_, [this](std::size_t worker) { return reporter_.may_go_on(worker); }};
+    audit_graph(context);
+    reporter_.check();
+    measure_traversal(context);
+    reporter_.add(built_.figures.equal_rows);
+    reporter_.finish();
+  }
+
+ private:
+  struct Worker {
+    std::unique_ptr<Scorer> scorer;
+    Traversal traversal;
+    std::vector<Candidate> candidates;
+  };
+
+  void choose_codes() {
+    built_.quantizer = fit_quantizer(kernels_, built_.rows, team_);
+    built_.codes = encode_rows(kernels_, built_.rows, built_.quantizer, team_);
+    built_.figures.code_recall = measure_code_recall(kernels_, built_.rows, built_.quantizer,
+                                                     built_.codes.as<std::uint8_t>(), team_);
+    if (built_.figures.code_recall < kLeastCodeRecall) {
+      built_.kind = CodeKind::float32;
+      built_.codes = Pages();
+    } else if (built_.rows.metric == Metric::ip) {
+      built_.offsets = product_offsets(built_.quantizer, built_.codes.as<std::uint8_t>(), built_.rows.count, team_);
+    }
+  }
+
+  /// Points in the order in which they enter: those of upper levels first, each level by hash, so that sorted input (a
+  /// catalogue by category) neither starves a batch of near neighbours nor shapes the graph.
+  void number_points(const std::vector<std::uint32_t>& first_rows) {
+    struct Point {
+      std::uint32_t level;
+      std::uint32_t row;
+      std::uint64_t hash;
+    };
+    std::vector<Point> points(first_rows.size());
+    const std::uint64_t seed = mix64(built_.parameters.seed);
+    team_.split(points.size(), 4096, [&](std::size_t, std::size_t from, std::size_t to) {
+      for (std::size_t i = from; i < to; i++) {
+        const std::uint64_t hash = mix64(seed ^ first_rows[i]);
+        points[i] = {level_of(hash, built_.parameters.m), first_rows[i], mix64(hash)};
+      }
+    });
+    std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
+      if (a.level != b.level) return a.level > b.level;
+      return a.hash != b.hash ? a.hash < b.hash : a.row < b.row;
+    });
+    order_.resize(points.size());
+    for (std::size_t i = 0; i < points.size(); i++) order_[i] = points[i].row;
+    if (!points.empty()) built_.entry = points[0].row;
+    const std::uint32_t top = points.empty() ? 0 : points[0].level;
+    for (std::uint32_t level = 1; level <= top; level++) {
+      const auto below = std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.level < level; });
+      built_.upper_counts.push_back(static_cast<std::uint32_t>(below - points.begin()));
+    }
+    if (top > 0) built_.upper_rows.assign(order_.begin(), order_.begin() + built_.upper_counts[0]);
+  }
+
+  void open_links() {
+    const std::uint32_t m = built_.parameters.m;
+    built_.links = Pages(std::size_t{4} * link_stride(2 * m) * built_.rows.count);
+    team_.split(built_.links.bytes(), std::size_t{1} << 22, [&](std::size_t, std::size_t from, std::size_t to) {
+      std::memset(built_.links.as<std::uint8_t>() + from, 0xff, to - from);
+    });
+    std::size_t lists = 0;
+    for (const std::uint32_t count : built_.upper_counts) lists += count;
+    built_.upper_links.assign(lists * link_stride(m), kNone);
+    graph_ = built_.view();
+  }
+
+  void insert_points() {
+    std::vector<Worker> workers;
+    for (std::size_t i = 0; i < team_.size(); i++) {
+      workers.push_back({row_scorer(kernels_, built_), Traversal(built_.rows.count), {}});
+    }
+    const std::size_t count = order_.size();
+    const std::size_t most = std::max<std::size_t>(1, count / kBatchShare);
+    if (count > 0) reporter_.add(1);
+    for (std::size_t from = 1, to; from < count; from = to) {
+      to = std::min({count, 2 * from, from + most});
+      team_.split(to - from, kPointsAtOnce, [&](std::size_t worker, std::size_t first, std::size_t end) {
+        if (!reporter_.may_go_on(worker)) return;
+        for (std::size_t i = first; i < end; i++) link_forward(workers[worker], static_cast<std::uint32_t>(from + i));
+        reporter_.add(end - first);
+      });
+      reporter_.check();
+      for (std::size_t level = 0; level < graph_.levels.size(); level++) link_back(workers, level, from, to);
+    }
+  }
+
+  std::uint32_t node_of(std::size_t level, std::size_t point) const {
+    return level == 0 ? order_[point] : static_cast<std::uint32_t>(point);
+  }
+  bool has_level(std::size_t level, std::size_t point) const {
+    return level == 0 || point < graph_.levels[level].count;
+  }
+
+  /// Searches the levels of a point from the top and links it to neighbours on each. Its lists are its own until it is
+  /// linked back to.
+  void link_forward(Worker& worker, std::uint32_t point) {
+    Scorer& scorer = *worker.scorer;
+    const std::uint32_t row = order_[point];
+    scorer.set_row(row);
+    std::uint32_t node = 0, key;
+    scorer.score(&order_[0], 1, &key);
+    for (std::size_t level = graph_.levels.size() - 1; level > 0; level--) {
+      if (!has_level(level, point)) {
+        worker.traversal.climb_down(graph_.levels[level], scorer, node, key);
+      } else {
+        link_on_level(worker, level, row, point, node, key);
+      }
+    }
+    node = order_[node];
+    link_on_level(worker, 0, row, row, node, key);
+  }
+
+  /// @param node where the search starts; left at the nearest that it finds
+  void link_on_level(Worker& worker, std::size_t level_number, std::uint32_t row, std::uint32_t own,
+                     std::uint32_t& node, std::uint32_t& key) {
+    const Level& level = graph_.levels[level_number];
+    Traversal& traversal = worker.traversal;
+    worker.scorer->set_row(row);
+    traversal.begin(built_.parameters.ef_construction, node, key);
+    traversal.run(level, *worker.scorer);
+    worker.candidates.resize(traversal.size());
+    for (std::size_t i = 0; i < traversal.size(); i++) worker.candidates[i] = {traversal.key(i), traversal.node(i)};
+    node = worker.candidates[0].node;
+    key = worker.candidates[0].key;
+    select_neighbours(level, *worker.scorer, worker.candidates.data(), worker.candidates.size(), built_.parameters.m,
+                      level.list(own));
+  }
+
+  /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that the
+  /// outcome does not depend on who did what when.
+  void link_back(std::vector<Worker>& workers, std::size_t level_number, std::size_t from, std::size_t to) {
+    const Level& level = graph_.levels[level_number];
+    const std::uint64_t parts = team_.size() == 1 ? 1 : 4 * team_.size();
+    std::vector<std::vector<std::uint64_t>> of_worker(team_.size());
+    team_.split(parts, 1, [&](std::size_t worker, std::size_t part, std::size_t) {
+      std::vector<std::uint64_t>& pairs = of_worker[worker];
+      pairs.clear();
+      for (std::size_t point = from; point < to && has_level(level_number, point); point++) {
+        const std::uint32_t source = node_of(level_number, point);
+        const std::uint32_t* list = level.list(source);
+        for (std::uint32_t i = 0; i < built_.parameters.m && list[i] != kNone; i++) {
+          if (list[i] * parts / level.count == part) pairs.push_back(static_cast<std::uint64_t>(list[i]) << 32 | source);
+        }
+      }
+      std::sort(pairs.begin(), pairs.end());
+      for (std::size_t first = 0, end; first < pairs.size(); first = end) {
+        const std::uint32_t target = static_cast<std::uint32_t>(pairs[first] >> 32);
+        for (end = first + 1; end < pairs.size() && pairs[end] >> 32 == target;) end++;
+        merge_links(workers[worker], level, target, pairs.data() + first, end - first);
+      }
+    });
+  }
+
+  void merge_links(Worker& worker, const Level& level, std::uint32_t target, const std::uint64_t* pairs,
+                   std::size_t count) {
+    std::uint32_t* list = level.list(target);
+    std::size_t size = 0;
+    while (size < level.slots && list[size] != kNone) size++;
+    if (size + count <= level.slots) {
+      for (std::size_t i = 0; i < count; i++) list[size + i] = static_cast<std::uint32_t>(pairs[i]);
+      return;
+    }
+    std::vector<std::uint32_t> nodes(list, list + size);
+    for (std::size_t i = 0; i < count; i++) nodes.push_back(static_cast<std::uint32_t>(pairs[i]));
+    std::vector<std::uint32_t> rows(nodes.size()), keys(nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); i++) rows[i] = level.row(nodes[i]);
+    worker.scorer->set_row(level.row(target));
+    worker.scorer->score(rows.data(), rows.size(), keys.data());
+    worker.candidates.resize(nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); i++) worker.candidates[i] = {keys[i], nodes[i]};
+    std::sort(worker.candidates.begin(), worker.candidates.end(), is_nearer);
+    const std::size_t kept = select_neighbours(level, *worker.scorer, worker.candidates.data(),
+                                               worker.candidates.size(), level.slots, list);
+    std::fill(list + kept, list + level.slots, kNone);
+  }
+
+  const Kernels& kernels_;
+  BuiltGraph& built_;
+  ThreadTeam& team_;
+  Reporter reporter_;
+  std::vector<std::uint32_t> order_;
+  Graph graph_;
+};
+
+}  // namespace
+
+Graph BuiltGraph::view() const {
+  Graph graph{rows, kind, &quantizer, codes.as<std::uint8_t>(), {}, nullptr, kNone};
+  const std::uint32_t m = parameters.m;
+  graph.levels.push_back({links.as<std::uint32_t>(), link_stride(2 * m), 2 * m, rows.count, nullptr});
+  std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links.data());
+  for (const std::uint32_t count : upper_counts) {
+    graph.levels.push_back({lists, link_stride(m), m, count, upper_rows.data()});
+    lists += std::size_t{count} * link_stride(m);
+  }
+  if (!next_equal.empty()) graph.next_equal = next_equal.data();
+  graph.entry = entry;
+  return graph;
+}
+
+std::unique_ptr<Scorer> row_scorer(const Kernels& kernels, const BuiltGraph& built) {
+  if (built.kind == CodeKind::float32) {
+    return std::make_unique<FloatScorer>(kernels, built.rows, built.quantizer.largest_norm2);
+  }
+  if (built.rows.metric == Metric::ip) {
+    return std::make_unique<RowProductScorer>(kernels, built.codes.as<std::uint8_t>(), built.quantizer, built.offsets);
+  }
+  return std::make_unique<CodeScorer>(kernels, built.codes.as<std::uint8_t>(), built.quantizer.stride);
+}
+
+BuiltGraph build_graph(const Kernels& kernels, const Rows& rows, const GraphParameters& parameters,
+                       const BuildOptions& options) {
+  ThreadTeam team(std::max<std::size_t>(1, options.threads));
+  BuiltGraph built;
+  built.parameters = parameters;
+  built.rows = rows;
+  Builder(kernels, built, team, options).run();
+  return built;
+}
+
+}  // namespace shortlist

@@ -1,0 +1,172 @@
+#include "codes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace shortlist {
+namespace {
+
+constexpr double kTopCode = 127;
+/// Components looked at to choose the scale: a quantile of 1 in 10,000 still rests on 50 of them.
+constexpr std::size_t kSampleComponents = std::size_t{1} << 19;
+constexpr std::size_t kLeastSampleRows = 256;
+/// Shares of components that are not clipped, from which the one with the least squared error is taken.
+constexpr double kKept[] = {0.99, 0.999, 0.9999, 1.0};
+/// Largest value of one component of an ip query in 15 bits: 127 * 128.
+constexpr double kTopPlane = 16256;
+/// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
+constexpr double kMostClipped = 0.02;
+
+std::vector<std::uint32_t> sample_rows(const Rows& rows) {
+  const std::size_t wanted =
+      std::min<std::size_t>(rows.count, std::max(kLeastSampleRows, kSampleComponents / rows.dim));
+  std::vector<std::uint32_t> sample(wanted);
+  for (std::size_t i = 0; i < wanted; i++) {
+    sample[i] = static_cast<std::uint32_t>(static_cast<std::uint64_t>(i) * rows.count / wanted);
+  }
+  return sample;
+}
+
+/// Mean of every component.
+std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_t>& sample) {
+  std::vector<double> middle(rows.dim, 0);
+  for (const std::uint32_t row : sample) {
+    const float* values = rows.row(row);
+    for (std::size_t j = 0; j < rows.dim; j++) middle[j] += values[j];
+  }
+  for (double& sum : middle) sum /= static_cast<double>(sample.size());
+  return middle;
+}
+
+/// Squared error of clipping at `half` and rounding to steps of half / 63.5.
+double squared_error(const std::vector<double>& deviations, double half) {
+  const double step = 2 * half / kTopCode;
+  double error = 0;
+  for (const double deviation : deviations) {
+    const double over = deviation - half;
+    error += over > 0 ? over * over : step * step / 12;
+  }
+  return error;
+}
+
+/// Half of the range that 128 codes cover.
+double choose_half_range(std::vector<double> deviations) {
+  double best = 0, best_error = 0;
+  for (const double kept : kKept) {
+    const std::size_t at = std::min(deviations.size() - 1, static_cast<std::size_t>(kept * deviations.size()));
+    std::nth_element(deviations.begin(), deviations.begin() + at, deviations.end());
+    const double half = deviations[at];
+    const double error = squared_error(deviations, half);
+    if (half > 0 && (best == 0 || error < best_error)) {
+      best = half;
+      best_error = error;
+    }
+  }
+  return best;
+}
+
+double largest_squared_norm(const Kernels& kernels, const Rows& rows, ThreadTeam& team) {
+  std::vector<double> largest(team.size(), 0);
+  team.split(rows.count, 4096, [&](std::size_t worker, std::size_t from, std::size_t to) {
+    for (std::uint32_t row = static_cast<std::uint32_t>(from); row < to; row++) {
+      double norm2;
+      kernels.dot_rows(rows.row(row), rows.values, rows.dim, &row, 1, &norm2);
+      largest[worker] = std::max(largest[worker], norm2);
+    }
+  });
+  return *std::max_element(largest.begin(), largest.end());
+}
+
+}  // namespace
+
+std::size_t code_stride(std::uint32_t dim) { return (dim + kCodeAlign - 1) / kCodeAlign * kCodeAlign; }
+
+Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, ThreadTeam& team) {
+  Quantizer quantizer;
+  quantizer.dim = rows.dim;
+  quantizer.stride = code_stride(rows.dim);
+  quantizer.low.assign(rows.dim, 0);
+  if (rows.count == 0) return quantizer;
+  if (rows.metric == Metric::ip) quantizer.largest_norm2 = largest_squared_norm(kernels, rows, team);
+  const std::vector<std::uint32_t> sample = sample_rows(rows);
+  const std::vector<double> middle = find_middle(rows, sample);
+  std::vector<double> deviations;
+  deviations.reserve(sample.size() * rows.dim);
+  double squares = 0;
+  for (const std::uint32_t row : sample) {
+    const float* values = rows.row(row);
+    for (std::size_t j = 0; j < rows.dim; j++) {
+      const double deviation = std::fabs(values[j] - middle[j]);
+      deviations.push_back(deviation);
+      squares += deviation * deviation;
+    }
+  }
+  const double half = choose_half_range(std::move(deviations));
+  quantizer.scale = half == 0 ? 0 : kTopCode / (2 * half);
+  quantizer.spread = squares / static_cast<double>(sample.size()) * quantizer.scale * quantizer.scale;
+  for (std::size_t j = 0; j < middle.size(); j++) quantizer.low[j] = middle[j] - half;
+  return quantizer;
+}
+
+Pages encode_rows(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer, ThreadTeam& team) {
+  Pages codes(static_cast<std::size_t>(rows.count) * quantizer.stride);
+  team.split(rows.count, 1024, [&](std::size_t, std::size_t from, std::size_t to) {
+    for (std::uint32_t row = static_cast<std::uint32_t>(from); row < to; row++) {
+      std::uint8_t* code = codes.as<std::uint8_t>() + row * quantizer.stride;
+      kernels.encode(rows.row(row), quantizer.low.data(), quantizer.scale, rows.dim, code);
+    }
+  });
+  return codes;
+}
+
+ProductOffsets product_offsets(const Quantizer& quantizer, const std::uint8_t* codes, std::uint32_t count,
+                               ThreadTeam& team) {
+  ProductOffsets offsets;
+  offsets.of_row.resize(count);
+  team.split(count, 1024, [&](std::size_t, std::size_t from, std::size_t to) {
+    for (std::size_t row = from; row < to; row++) {
+      const std::uint8_t* code = codes + row * quantizer.stride;
+      double sum = 0;
+      for (std::size_t j = 0; j < quantizer.dim; j++) sum += quantizer.low[j] * code[j];
+      offsets.of_row[row] = sum * quantizer.scale;
+    }
+  });
+  for (const double low : quantizer.low) offsets.constant += low * quantizer.scale * low * quantizer.scale;
+  return offsets;
+}
+
+QueryCode::QueryCode(const Kernels& kernels, const Quantizer& quantizer, Metric metric)
+    : kernels_(kernels), quantizer_(quantizer), metric_(metric), memory_(2 * quantizer.stride) {
+  code_ = memory_.as<std::uint8_t>();
+  low_plane_ = memory_.as<std::int8_t>() + quantizer.stride;
+  const std::int64_t largest = static_cast<std::int64_t>(kTopPlane * kTopCode) * quantizer.dim;
+  bias_ = largest;
+  while ((2 * largest) >> shift_ >= (std::int64_t{1} << 31)) shift_++;
+}
+
+bool QueryCode::set(const float* query) {
+  if (metric_ != Metric::ip) return set_code(query);
+  set_planes(query);
+  return true;
+}
+
+bool QueryCode::set_code(const float* query) {
+  const double lost = kernels_.encode(query, quantizer_.low.data(), quantizer_.scale, quantizer_.dim, code_);
+  return lost <= kMostClipped * quantizer_.spread;
+}
+
+void QueryCode::set_planes(const float* query) {
+  float largest = 0;
+  for (std::size_t j = 0; j < quantizer_.dim; j++) largest = std::max(largest, std::fabs(query[j]));
+  const double factor = largest == 0 ? 0 : kTopPlane / largest;
+  std::int8_t* high = reinterpret_cast<std::int8_t*>(code_);
+  for (std::size_t j = 0; j < quantizer_.dim; j++) {
+    const double scaled = query[j] * factor;
+    const std::int32_t value = static_cast<std::int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
+    high[j] = static_cast<std::int8_t>(value >> 7);
+    low_plane_[j] = static_cast<std::int8_t>(value & 127);
+  }
+}
+
+}  // namespace shortlist

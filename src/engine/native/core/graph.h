@@ -1,0 +1,59 @@
+// The graph of one shard as searches and builds see it: plain arrays, in a mapped file or in a builder's memory.
+//
+// Level 0 holds every row that is in the graph; a list of links starts at links + row * stride and ends at its slots or at
+// kNone. Levels above hold fewer and fewer rows, so they number their nodes densely: node u of a level is upper_rows[u],
+// nodes are sorted by descending level, so that those of level L are the first upper_counts[L - 1], and node 0 is the entry.
+// Links of upper levels are node numbers.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "codes.h"
+#include "metric.h"
+
+namespace shortlist {
+
+constexpr std::uint32_t kNone = 0xffffffff;
+/// 4^32 rows would be needed to see so many.
+constexpr std::uint32_t kMaxLevels = 32;
+/// Links of a row at level 0 at most: 2 * MAX_M.
+constexpr std::size_t kMaxSlots = 256;
+
+struct GraphParameters {
+  std::uint32_t m;
+  std::uint32_t ef_construction;
+  std::uint64_t seed;
+};
+
+/// Lists start at cache lines.
+inline std::uint32_t link_stride(std::uint32_t slots) { return (slots + 15) / 16 * 16; }
+
+struct Level {
+  std::uint32_t* links;
+  std::uint32_t stride;
+  std::uint32_t slots;
+  std::uint32_t count;
+  /// Row of each node; null at level 0, where a node is its row.
+  const std::uint32_t* rows;
+
+  std::uint32_t* list(std::uint32_t node) const { return links + static_cast<std::size_t>(node) * stride; }
+  std::uint32_t row(std::uint32_t node) const { return rows == nullptr ? node : rows[node]; }
+};
+
+struct Graph {
+  Rows rows;
+  CodeKind kind;
+  const Quantizer* quantizer;
+  const std::uint8_t* codes;
+  /// Level 0 first.
+  std::vector<Level> levels;
+  /// The next row with the same vector, ascending, or kNone; null where no two rows are equal. Only the first is in the graph.
+  const std::uint32_t* next_equal;
+  /// Row where searches start; kNone where there is no row.
+  std::uint32_t entry;
+
+  bool has_equal(std::uint32_t row) const { return next_equal != nullptr && next_equal[row] != kNone; }
+};
+
+}  // namespace shortlist

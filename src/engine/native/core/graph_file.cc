@@ -1,0 +1,331 @@
+#include "graph_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include "failure.h"
+#include "hash.h"
+
+namespace shortlist {
+namespace {
+
+constexpr char kMagic[8] = {'S', 'H', 'O', 'R', 'T', 'G', 'R', 'F'};
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kSectionsAt = 288;
+constexpr std::size_t kChecksumAt = kPage - 8;
+/// Rows whose codes are compared when a graph is opened.
+constexpr std::uint32_t kMatchedRows = 64;
+
+enum Section : std::size_t { kLow, kCodes, kLinks, kUpperRows, kUpperLinks, kNextEqual, kSectionCount };
+constexpr const char* kSectionNames[kSectionCount] = {"low", "codes", "links", "upper rows", "upper links", "equal rows"};
+
+std::size_t align_to_page(std::size_t offset) { return (offset + kPage - 1) / kPage * kPage; }
+
+struct Part {
+  const void* data;
+  std::size_t bytes;
+};
+
+template <typename T>
+Part part_of(const std::vector<T>& values) {
+  return {values.data(), values.size() * sizeof(T)};
+}
+
+class Page {
+ public:
+  template <typename T>
+  void put(std::size_t at, T value) {
+    std::memcpy(bytes_ + at, &value, sizeof value);
+  }
+  const std::uint8_t* bytes() const { return bytes_; }
+
+ private:
+  std::uint8_t bytes_[kPage] = {};
+};
+
+template <typename T>
+T get(const std::uint8_t* page, std::size_t at) {
+  T value;
+  std::memcpy(&value, page + at, sizeof value);
+  return value;
+}
+
+/// A file that is written front to back.
+class Output {
+ public:
+  explicit Output(const std::string& path)
+      : path_(path), file_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    if (file_ < 0) throw system_failure("write", path, errno);
+  }
+  ~Output() {
+    if (file_ >= 0) close(file_);
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void write(const void* data, std::size_t bytes) {
+    const std::uint8_t* at = static_cast<const std::uint8_t*>(data);
+    while (bytes > 0) {
+      const ssize_t written = ::write(file_, at, std::min<std::size_t>(bytes, std::size_t{1} << 30));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) throw system_failure("write", path_, errno);
+      at += written;
+      bytes -= static_cast<std::size_t>(written);
+    }
+  }
+  void finish() {
+    if (fsync(file_) != 0 && errno != EINVAL) throw system_failure("write", path_, errno);
+    const int file = file_;
+    file_ = -1;
+    if (close(file) != 0) throw system_failure("write", path_, errno);
+  }
+
+ private:
+  std::string path_;
+  int file_;
+};
+
+Page header_of(const BuiltGraph& built, const Part (&parts)[kSectionCount], std::size_t file_bytes) {
+  Page page;
+  for (std::size_t i = 0; i < sizeof kMagic; i++) page.put(i, kMagic[i]);
+  page.put(8, kGraphFormat);
+  page.put(12, static_cast<std::uint32_t>(built.rows.metric));
+  page.put(16, static_cast<std::uint64_t>(file_bytes));
+  page.put(24, built.rows.dim);
+  page.put(28, built.rows.count);
+  page.put(32, built.parameters.m);
+  page.put(36, built.parameters.ef_construction);
+  page.put(40, built.parameters.seed);
+  page.put(48, static_cast<std::uint32_t>(built.kind));
+  page.put(52, static_cast<std::uint32_t>(built.quantizer.stride));
+  page.put(56, built.entry);
+  page.put(60, static_cast<std::uint32_t>(built.upper_counts.size()));
+  page.put(96, built.quantizer.scale);
+  page.put(104, built.quantizer.largest_norm2);
+  page.put(112, built.quantizer.spread);
+  page.put(120, built.figures.equal_rows);
+  page.put(128, built.figures.unreachable);
+  page.put(136, built.figures.unfound);
+  page.put(144, built.figures.code_recall);
+  page.put(152, built.figures.traversal_recall);
+  for (std::size_t i = 0; i < built.upper_counts.size(); i++) page.put(160 + 4 * i, built.upper_counts[i]);
+  std::size_t offset = kPage;
+  for (std::size_t i = 0; i < kSectionCount; i++) {
+    page.put(kSectionsAt + 24 * i, static_cast<std::uint64_t>(offset));
+    page.put(kSectionsAt + 24 * i + 8, static_cast<std::uint64_t>(parts[i].bytes));
+    page.put(kSectionsAt + 24 * i + 16, xxh64(parts[i].data, parts[i].bytes));
+    offset = align_to_page(offset + parts[i].bytes);
+  }
+  page.put(kChecksumAt, xxh64(page.bytes(), kChecksumAt));
+  return page;
+}
+
+}  // namespace
+
+std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
+  const Part parts[kSectionCount] = {
+      part_of(built.quantizer.low),
+      {built.codes.as<void>(), built.codes.bytes()},
+      {built.links.as<void>(), built.links.bytes()},
+      part_of(built.upper_rows),
+      part_of(built.upper_links),
+      part_of(built.next_equal),
+  };
+  std::size_t file_bytes = kPage;
+  for (const Part& part : parts) file_bytes = align_to_page(file_bytes + part.bytes);
+  const Page header = header_of(built, parts, file_bytes);
+  const Page zeros;
+  Output output(path);
+  output.write(header.bytes(), kPage);
+  for (const Part& part : parts) {
+    output.write(part.data, part.bytes);
+    output.write(zeros.bytes(), align_to_page(part.bytes) - part.bytes);
+  }
+  output.finish();
+  return file_bytes;
+}
+
+GraphFile::GraphFile(const std::string& path, const GraphShape& shape) : path_(path), file_(path), shape_(shape) {
+  read_header(shape);
+  read_sections();
+  check_links(0, links_, shape_.count, 2 * shape_.m);
+  const std::uint32_t* lists = upper_links_;
+  for (std::size_t i = 0; i < upper_counts_.size(); i++) {
+    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m);
+    lists += std::size_t{upper_counts_[i]} * link_stride(shape_.m);
+  }
+  check_upper_rows();
+  check_equal_rows();
+}
+
+void GraphFile::fail(const std::string& what) const {
+  throw Failure("file_corrupt", path_ + " " + what + "; restore the file or build the version again");
+}
+
+void GraphFile::read_header(const GraphShape& shape) {
+  const std::uint8_t* page = file_.data();
+  if (file_.bytes() < kPage) fail("has " + std::to_string(file_.bytes()) + " bytes, less than its header");
+  if (std::memcmp(page, kMagic, sizeof kMagic) != 0) fail("does not start as a graph file");
+  if (get<std::uint64_t>(page, kChecksumAt) != xxh64(page, kChecksumAt)) fail("has a damaged header");
+  const std::uint32_t format = get<std::uint32_t>(page, 8);
+  if (format != kGraphFormat) {
+    throw Failure("format_unsupported", path_ + " has format " + std::to_string(format) +
+                                            ", and this release reads format " + std::to_string(kGraphFormat) +
+                                            ": use the release that wrote it or build the version again");
+  }
+  const auto expect = [&](const char* name, std::uint64_t found, std::uint64_t expected) {
+    if (found != expected) {
+      fail("has " + std::to_string(found) + " as " + name + " in its header, not " + std::to_string(expected));
+    }
+  };
+  expect("bytes", get<std::uint64_t>(page, 16), file_.bytes());
+  expect("metric", get<std::uint32_t>(page, 12), static_cast<std::uint32_t>(shape.metric));
+  expect("dimensions", get<std::uint32_t>(page, 24), shape.dim);
+  expect("rows", get<std::uint32_t>(page, 28), shape.count);
+  expect("m", get<std::uint32_t>(page, 32), shape.m);
+  expect("efConstruction", get<std::uint32_t>(page, 36), shape.ef_construction);
+  const std::uint32_t kind = get<std::uint32_t>(page, 48);
+  if (kind != 0 && kind != 7) fail("has codes of kind " + std::to_string(kind));
+  kind_ = static_cast<CodeKind>(kind);
+  quantizer_.dim = shape.dim;
+  quantizer_.stride = code_stride(shape.dim);
+  expect("bytes of a code", get<std::uint32_t>(page, 52), quantizer_.stride);
+  quantizer_.scale = get<double>(page, 96);
+  quantizer_.largest_norm2 = get<double>(page, 104);
+  quantizer_.spread = get<double>(page, 112);
+  for (const double value : {quantizer_.scale, quantizer_.largest_norm2, quantizer_.spread}) {
+    if (!(value >= 0) || std::isinf(value)) fail("has a quantizer out of range");
+  }
+  figures_ = {get<std::uint64_t>(page, 120), get<std::uint64_t>(page, 128), get<std::uint64_t>(page, 136),
+              get<double>(page, 144), get<double>(page, 152)};
+  entry_ = get<std::uint32_t>(page, 56);
+  if (shape.count == 0 ? entry_ != kNone : entry_ >= shape.count) fail("starts at no row");
+  const std::uint32_t levels = get<std::uint32_t>(page, 60);
+  if (levels > kMaxLevels) fail("has " + std::to_string(levels) + " levels");
+  for (std::uint32_t i = 0; i < levels; i++) {
+    const std::uint32_t count = get<std::uint32_t>(page, 160 + 4 * i);
+    if (count == 0 || count > (i == 0 ? shape.count : upper_counts_.back())) {
+      fail("has " + std::to_string(count) + " rows on level " + std::to_string(i + 1));
+    }
+    upper_counts_.push_back(count);
+  }
+}
+
+void GraphFile::read_sections() {
+  const std::uint8_t* page = file_.data();
+  const std::uint64_t count = shape_.count;
+  std::uint64_t lists = 0;
+  for (const std::uint32_t nodes : upper_counts_) lists += nodes;
+  const std::uint64_t equal_bytes = get<std::uint64_t>(page, kSectionsAt + 24 * kNextEqual + 8);
+  const std::uint64_t expected[kSectionCount] = {
+      8ull * shape_.dim,
+      kind_ == CodeKind::bits7 ? count * quantizer_.stride : 0,
+      count * 4 * link_stride(2 * shape_.m),
+      upper_counts_.empty() ? 0 : 4ull * upper_counts_[0],
+      lists * 4 * link_stride(shape_.m),
+      equal_bytes == 0 ? 0 : 4 * count,
+  };
+  const std::uint8_t* sections[kSectionCount];
+  std::uint64_t offset = kPage;
+  for (std::size_t i = 0; i < kSectionCount; i++) {
+    const std::uint64_t at = get<std::uint64_t>(page, kSectionsAt + 24 * i);
+    const std::uint64_t bytes = get<std::uint64_t>(page, kSectionsAt + 24 * i + 8);
+    if (at != offset || bytes != expected[i] || offset > file_.bytes() || bytes > file_.bytes() - offset) {
+      fail(std::string("has the section ") + kSectionNames[i] + " out of place");
+    }
+    sections[i] = page + offset;
+    offset = align_to_page(offset + bytes);
+  }
+  if (offset != file_.bytes()) fail("goes on after its last section");
+  quantizer_.low.resize(shape_.dim);
+  std::memcpy(quantizer_.low.data(), sections[kLow], 8ull * shape_.dim);
+  for (const double low : quantizer_.low) {
+    if (!std::isfinite(low)) fail("has a quantizer out of range");
+  }
+  if (kind_ == CodeKind::bits7) codes_ = sections[kCodes];
+  links_ = reinterpret_cast<const std::uint32_t*>(sections[kLinks]);
+  upper_rows_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperRows]);
+  upper_links_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperLinks]);
+  if (equal_bytes > 0) next_equal_ = reinterpret_cast<const std::uint32_t*>(sections[kNextEqual]);
+}
+
+/// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
+void GraphFile::check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count,
+                            std::uint32_t slots) const {
+  const std::uint32_t stride = link_stride(slots);
+  for (std::uint32_t node = 0; node < count; node++) {
+    const std::uint32_t* list = links + static_cast<std::size_t>(node) * stride;
+    std::uint32_t wrong = 0;
+    for (std::uint32_t i = 0; i < stride; i++) wrong |= static_cast<std::uint32_t>(list[i] >= count && list[i] != kNone);
+    if (wrong != 0) {
+      fail("links node " + std::to_string(node) + " of level " + std::to_string(level) + " to none of that level");
+    }
+  }
+}
+
+void GraphFile::check_upper_rows() const {
+  if (upper_counts_.empty()) return;
+  for (std::uint32_t node = 0; node < upper_counts_[0]; node++) {
+    if (upper_rows_[node] >= shape_.count) fail("has node " + std::to_string(node) + " without a row");
+  }
+  if (upper_rows_[0] != entry_) fail("starts at another row than its highest node");
+}
+
+/// Chains ascend, so that none is a circle, and no two meet.
+void GraphFile::check_equal_rows() const {
+  if (next_equal_ == nullptr) return;
+  std::vector<bool> is_later(shape_.count, false);
+  for (std::uint32_t row = 0; row < shape_.count; row++) {
+    const std::uint32_t next = next_equal_[row];
+    if (next == kNone) continue;
+    if (next <= row || next >= shape_.count || is_later[next]) fail("chains row " + std::to_string(row) + " wrongly");
+    is_later[next] = true;
+  }
+  for (std::uint32_t row = 0; row < shape_.count; row++) {
+    if (is_later[row] && links_[static_cast<std::size_t>(row) * link_stride(2 * shape_.m)] != kNone) {
+      fail("links row " + std::to_string(row) + ", which an equal row stands for");
+    }
+  }
+}
+
+void GraphFile::verify() const {
+  const std::uint8_t* page = file_.data();
+  for (std::size_t i = 0; i < kSectionCount; i++) {
+    const std::uint64_t offset = get<std::uint64_t>(page, kSectionsAt + 24 * i);
+    const std::uint64_t bytes = get<std::uint64_t>(page, kSectionsAt + 24 * i + 8);
+    if (xxh64(page + offset, bytes) != get<std::uint64_t>(page, kSectionsAt + 24 * i + 16)) {
+      fail(std::string("differs from its checksum in the section ") + kSectionNames[i]);
+    }
+  }
+}
+
+void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const {
+  if (kind_ != CodeKind::bits7) return;
+  const std::uint32_t matched = std::min(kMatchedRows, rows.count);
+  std::vector<std::uint8_t> code(quantizer_.stride);
+  for (std::uint64_t i = 0; i < matched; i++) {
+    const std::uint64_t row = i * rows.count / matched;
+    kernels.encode(rows.row(row), quantizer_.low.data(), quantizer_.scale, rows.dim, code.data());
+    if (std::memcmp(code.data(), codes_ + row * quantizer_.stride, rows.dim) != 0) {
+      fail("does not hold the vector of row " + std::to_string(row));
+    }
+  }
+}
+
+Graph GraphFile::view(const Rows& rows) const {
+  Graph graph{rows, kind_, &quantizer_, codes_, {}, next_equal_, entry_};
+  graph.levels.push_back({const_cast<std::uint32_t*>(links_), link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
+  std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links_);
+  for (const std::uint32_t count : upper_counts_) {
+    graph.levels.push_back({lists, link_stride(shape_.m), shape_.m, count, upper_rows_});
+    lists += std::size_t{count} * link_stride(shape_.m);
+  }
+  return graph;
+}
+
+}  // namespace shortlist

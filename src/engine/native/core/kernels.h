@@ -1,0 +1,66 @@
+// The arithmetic, once per instruction set. Takes codes and float32 rows; gives integer distances and canonical sums.
+//
+// All of it is equal to the bit on every instruction set: integer sums have no order, and float64 sums follow the eight
+// lanes of src/base/metric.ts. A product of two float32 is exact in float64, so `dot` may use fused multiply-add; a squared
+// difference is not, so `l2` must not. Which set runs is chosen when the addon is loaded (SHORTLIST_ISA forces one).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace shortlist {
+
+/// Code rows start at multiples of this many bytes, padded with zeros: a cache line and one AVX-512 register.
+constexpr std::size_t kCodeAlign = 64;
+
+/// A query of inner products against codes: two signed planes, value = 128 * high + low. Padded like code rows.
+struct DotPlanes {
+  const std::int8_t* high;
+  const std::int8_t* low;
+};
+
+/// Rows and queries of one tile of an exact scan.
+constexpr std::size_t kTileRows = 4;
+constexpr std::size_t kTileQueries = 4;
+
+struct Kernels {
+  const char* name;
+
+  /// out[i] = sum over j of (query[j] - row[j])^2, codes 0..127; row = codes + rows[i] * stride. `stride` is padded.
+  void (*l2_codes)(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride, const std::uint32_t* rows,
+                   std::size_t count, std::uint32_t* out);
+
+  /// out[i] = sum over j of (128 high[j] + low[j]) * row[j].
+  void (*dot_codes)(DotPlanes query, const std::uint8_t* codes, std::size_t stride, const std::uint32_t* rows,
+                    std::size_t count, std::int64_t* out);
+
+  /// out[i] = sum over j of query[j] * row[j], codes 0..127.
+  void (*multiply_codes)(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                         const std::uint32_t* rows, std::size_t count, std::uint32_t* out);
+
+  /// code[j] = (value[j] - low[j]) * scale, rounded half up, clipped to 0..127.
+  /// @return the sum of squares of what was clipped away, in units of code steps
+  double (*encode)(const float* value, const double* low, double scale, std::size_t dim, std::uint8_t* code);
+
+  /// Canonical raw sums of a query with rows[i] of `vectors`, float64.
+  void (*dot_rows)(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+                   std::size_t count, double* out);
+  void (*l2_rows)(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+                  std::size_t count, double* out);
+
+  /// Canonical raw sums of kTileQueries queries (packed float64, [block of 8][query][lane], padded with zeros) with four rows;
+  /// out[row * kTileQueries + query].
+  void (*dot_tile)(const double* queries, const float* const* rows, std::size_t dim, double* out);
+  void (*l2_tile)(const double* queries, const float* const* rows, std::size_t dim, double* out);
+};
+
+extern const Kernels kGenericKernels;
+#if defined(__x86_64__)
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+#endif
+
+/// The fastest set that the processor has, or the one that SHORTLIST_ISA names.
+/// Throws usage where it names none, or one that the processor lacks.
+const Kernels& choose_kernels();
+
+}  // namespace shortlist

@@ -1,0 +1,184 @@
+// AVX2 with FMA: 32 codes in one register, eight float64 lanes in two.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define SHORTLIST_AVX2 __attribute__((target("avx2,fma")))
+
+namespace shortlist {
+namespace {
+
+SHORTLIST_AVX2 inline __m256i load_codes(const void* from) {
+  return _mm256_load_si256(static_cast<const __m256i*>(from));
+}
+
+SHORTLIST_AVX2 inline std::int32_t add_words(__m256i sum) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
+}
+
+/// Two products of at most 127 * 127 fit the 16 bits of maddubs.
+SHORTLIST_AVX2 inline __m256i add_products(__m256i sum, __m256i unsigned_codes, __m256i signed_codes) {
+  return _mm256_add_epi32(
+      sum, _mm256_madd_epi16(_mm256_maddubs_epi16(unsigned_codes, signed_codes), _mm256_set1_epi16(1)));
+}
+
+SHORTLIST_AVX2 void l2_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                             const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m256i even = _mm256_setzero_si256(), odd = even;
+    for (std::size_t j = 0; j < stride; j += 64) {
+      const __m256i a = _mm256_abs_epi8(_mm256_sub_epi8(load_codes(query + j), load_codes(row + j)));
+      const __m256i b = _mm256_abs_epi8(_mm256_sub_epi8(load_codes(query + j + 32), load_codes(row + j + 32)));
+      even = add_products(even, a, a);
+      odd = add_products(odd, b, b);
+    }
+    out[i] = static_cast<std::uint32_t>(add_words(_mm256_add_epi32(even, odd)));
+  }
+}
+
+SHORTLIST_AVX2 void dot_codes(DotPlanes query, const std::uint8_t* codes, std::size_t stride,
+                              const std::uint32_t* rows, std::size_t count, std::int64_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m256i high = _mm256_setzero_si256(), low = high;
+    for (std::size_t j = 0; j < stride; j += 32) {
+      const __m256i code = load_codes(row + j);
+      high = add_products(high, code, load_codes(query.high + j));
+      low = add_products(low, code, load_codes(query.low + j));
+    }
+    out[i] = 128 * static_cast<std::int64_t>(add_words(high)) + add_words(low);
+  }
+}
+
+SHORTLIST_AVX2 void multiply_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                                   const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m256i sum = _mm256_setzero_si256();
+    for (std::size_t j = 0; j < stride; j += 32) sum = add_products(sum, load_codes(row + j), load_codes(query + j));
+    out[i] = static_cast<std::uint32_t>(add_words(sum));
+  }
+}
+
+/// Lanes 0-3 and 4-7.
+struct Lanes {
+  __m256d first, last;
+};
+
+SHORTLIST_AVX2 inline double add_lanes(Lanes s) {
+  const __m256d four = _mm256_add_pd(s.first, s.last);
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+SHORTLIST_AVX2 inline Lanes zero_lanes() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+
+SHORTLIST_AVX2 inline Lanes load8(const float* from) {
+  return {_mm256_cvtps_pd(_mm_loadu_ps(from)), _mm256_cvtps_pd(_mm_loadu_ps(from + 4))};
+}
+
+/// The first `rest` components, then zeros.
+SHORTLIST_AVX2 inline Lanes load_tail(const float* from, std::size_t rest) {
+  alignas(32) float padded[8] = {};
+  for (std::size_t j = 0; j < rest; j++) padded[j] = from[j];
+  return load8(padded);
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX2 inline __m256d add_term(__m256d sum, __m256d x, __m256d y) {
+  if (!kIsL2) return _mm256_fmadd_pd(x, y, sum);
+  const __m256d difference = _mm256_sub_pd(x, y);
+  return _mm256_add_pd(sum, _mm256_mul_pd(difference, difference));
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX2 inline Lanes add_terms(Lanes sum, Lanes x, Lanes y) {
+  return {add_term<kIsL2>(sum.first, x.first, y.first), add_term<kIsL2>(sum.last, x.last, y.last)};
+}
+
+SHORTLIST_AVX2 double encode(const float* value, const double* low, double scale, std::size_t dim,
+                             std::uint8_t* code) {
+  Lanes lost_squares = zero_lanes();
+  const __m256d zero = _mm256_setzero_pd(), top = _mm256_set1_pd(127), half = _mm256_set1_pd(0.5);
+  const __m256d factor = _mm256_set1_pd(scale);
+  for (std::size_t j = 0; j < dim; j += 8) {
+    const std::size_t rest = dim - j < 8 ? dim - j : 8;
+    const Lanes x = rest == 8 ? load8(value + j) : load_tail(value + j, rest);
+    alignas(32) double lows[8] = {};
+    for (std::size_t i = 0; i < rest; i++) lows[i] = low[j + i];
+    alignas(16) std::int32_t whole[8];
+    __m256d* squares[2] = {&lost_squares.first, &lost_squares.last};
+    const __m256d values[2] = {x.first, x.last};
+    for (std::size_t part = 0; part < 2; part++) {
+      const __m256d at = _mm256_mul_pd(_mm256_sub_pd(values[part], _mm256_load_pd(lows + 4 * part)), factor);
+      const __m256d clipped = _mm256_min_pd(_mm256_max_pd(at, zero), top);
+      const __m256d lost = _mm256_sub_pd(at, clipped);
+      *squares[part] = _mm256_add_pd(*squares[part], _mm256_mul_pd(lost, lost));
+      _mm_store_si128(reinterpret_cast<__m128i*>(whole + 4 * part), _mm256_cvttpd_epi32(_mm256_add_pd(clipped, half)));
+    }
+    for (std::size_t i = 0; i < rest; i++) code[j + i] = static_cast<std::uint8_t>(whole[i]);
+  }
+  return add_lanes(lost_squares);
+}
+
+/// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
+template <bool kIsL2>
+SHORTLIST_AVX2 void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+                             std::size_t count, double* out) {
+  const std::size_t whole = dim & ~std::size_t{7};
+  for (std::size_t i = 0; i < count; i += 4) {
+    const float* row[4];
+    Lanes sum[4];
+    for (std::size_t r = 0; r < 4; r++) {
+      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * dim;
+      sum[r] = zero_lanes();
+    }
+    for (std::size_t j = 0; j < whole; j += 8) {
+      const Lanes y = load8(query + j);
+      for (std::size_t r = 0; r < 4; r++) sum[r] = add_terms<kIsL2>(sum[r], load8(row[r] + j), y);
+    }
+    if (whole < dim) {
+      const Lanes y = load_tail(query + whole, dim - whole);
+      for (std::size_t r = 0; r < 4; r++) sum[r] = add_terms<kIsL2>(sum[r], load_tail(row[r] + whole, dim - whole), y);
+    }
+    for (std::size_t r = 0; r < 4 && i + r < count; r++) out[i + r] = add_lanes(sum[r]);
+  }
+}
+
+/// Two queries by two rows at a time: eight sums fit the sixteen registers.
+template <bool kIsL2>
+SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
+  for (std::size_t r0 = 0; r0 < kTileRows; r0 += 2) {
+    for (std::size_t q0 = 0; q0 < kTileQueries; q0 += 2) {
+      Lanes sum[2][2] = {{zero_lanes(), zero_lanes()}, {zero_lanes(), zero_lanes()}};
+      for (std::size_t j = 0; j < dim; j += 8) {
+        const double* block = queries + j * kTileQueries;
+        for (std::size_t r = 0; r < 2; r++) {
+          const float* row = rows[r0 + r] + j;
+          const Lanes x = dim - j >= 8 ? load8(row) : load_tail(row, dim - j);
+          for (std::size_t q = 0; q < 2; q++) {
+            const double* y = block + (q0 + q) * 8;
+            sum[r][q] = add_terms<kIsL2>(sum[r][q], x, {_mm256_loadu_pd(y), _mm256_loadu_pd(y + 4)});
+          }
+        }
+      }
+      for (std::size_t r = 0; r < 2; r++) {
+        for (std::size_t q = 0; q < 2; q++) out[(r0 + r) * kTileQueries + q0 + q] = add_lanes(sum[r][q]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const Kernels kAvx2Kernels = {
+    "avx2",          l2_codes,       dot_codes,       multiply_codes, encode,
+    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+};
+
+}  // namespace shortlist
+#endif

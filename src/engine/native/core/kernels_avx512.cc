@@ -1,0 +1,160 @@
+// AVX-512 with VNNI: 64 codes, or 8 float64 lanes, in one register.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#if defined(__GNUC__) && !defined(__clang__)
+// gcc 12 warns of its own header: _mm512_undefined_pd() is undefined on purpose.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#define SHORTLIST_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
+
+namespace shortlist {
+namespace {
+
+SHORTLIST_AVX512 inline __m512i add_square(__m512i sum, const std::uint8_t* a, const std::uint8_t* b) {
+  const __m512i difference =
+      _mm512_abs_epi8(_mm512_sub_epi8(_mm512_load_si512(a), _mm512_load_si512(b)));  // at most 127: a signed byte holds it
+  return _mm512_dpbusd_epi32(sum, difference, difference);
+}
+
+SHORTLIST_AVX512 inline std::uint32_t l2_code(const std::uint8_t* a, const std::uint8_t* b, std::size_t stride) {
+  __m512i even = _mm512_setzero_si512(), odd = even;
+  std::size_t j = 0;
+  for (; j + 128 <= stride; j += 128) {
+    even = add_square(even, a + j, b + j);
+    odd = add_square(odd, a + j + 64, b + j + 64);
+  }
+  if (j < stride) even = add_square(even, a + j, b + j);
+  return static_cast<std::uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(even, odd)));
+}
+
+SHORTLIST_AVX512 void l2_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                               const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    out[i] = l2_code(query, codes + static_cast<std::size_t>(rows[i]) * stride, stride);
+  }
+}
+
+SHORTLIST_AVX512 void dot_codes(DotPlanes query, const std::uint8_t* codes, std::size_t stride,
+                                const std::uint32_t* rows, std::size_t count, std::int64_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m512i high = _mm512_setzero_si512(), low = high;
+    for (std::size_t j = 0; j < stride; j += 64) {
+      const __m512i code = _mm512_load_si512(row + j);
+      high = _mm512_dpbusd_epi32(high, code, _mm512_load_si512(query.high + j));
+      low = _mm512_dpbusd_epi32(low, code, _mm512_load_si512(query.low + j));
+    }
+    out[i] = 128 * static_cast<std::int64_t>(_mm512_reduce_add_epi32(high)) + _mm512_reduce_add_epi32(low);
+  }
+}
+
+SHORTLIST_AVX512 void multiply_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                                     const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m512i sum = _mm512_setzero_si512();
+    for (std::size_t j = 0; j < stride; j += 64) {
+      sum = _mm512_dpbusd_epi32(sum, _mm512_load_si512(row + j), _mm512_load_si512(query + j));
+    }
+    out[i] = static_cast<std::uint32_t>(_mm512_reduce_add_epi32(sum));
+  }
+}
+
+/// ((0+4) + (2+6)) + ((1+5) + (3+7)), as src/base/metric.ts adds its lanes.
+SHORTLIST_AVX512 inline double add_lanes(__m512d s) {
+  const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(s), _mm512_extractf64x4_pd(s, 1));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+SHORTLIST_AVX512 inline __mmask8 tail_mask(std::size_t rest) { return static_cast<__mmask8>((1u << rest) - 1); }
+
+SHORTLIST_AVX512 inline __m512d load8(const float* from) { return _mm512_cvtps_pd(_mm256_loadu_ps(from)); }
+SHORTLIST_AVX512 inline __m512d load_tail(const float* from, __mmask8 mask) {
+  return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, from));
+}
+
+SHORTLIST_AVX512 double encode(const float* value, const double* low, double scale, std::size_t dim,
+                               std::uint8_t* code) {
+  const __m512d zero = _mm512_setzero_pd(), top = _mm512_set1_pd(127), half = _mm512_set1_pd(0.5);
+  const __m512d factor = _mm512_set1_pd(scale);
+  __m512d lost_squares = zero;
+  for (std::size_t j = 0; j < dim; j += 8) {
+    const __mmask8 mask = dim - j >= 8 ? 0xff : tail_mask(dim - j);
+    const __m512d at = _mm512_maskz_mul_pd(
+        mask, _mm512_sub_pd(load_tail(value + j, mask), _mm512_maskz_loadu_pd(mask, low + j)), factor);
+    const __m512d clipped = _mm512_min_pd(_mm512_max_pd(at, zero), top);
+    const __m512d lost = _mm512_sub_pd(at, clipped);
+    lost_squares = _mm512_add_pd(lost_squares, _mm512_mul_pd(lost, lost));
+    const __m256i whole = _mm512_cvttpd_epi32(_mm512_add_pd(clipped, half));
+    _mm256_mask_cvtepi32_storeu_epi8(code + j, mask, whole);
+  }
+  return add_lanes(lost_squares);
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX512 inline __m512d add_term(__m512d sum, __m512d x, __m512d y) {
+  if (!kIsL2) return _mm512_fmadd_pd(x, y, sum);
+  const __m512d difference = _mm512_sub_pd(x, y);
+  return _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
+}
+
+/// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
+template <bool kIsL2>
+SHORTLIST_AVX512 void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+                               std::size_t count, double* out) {
+  const std::size_t whole = dim & ~std::size_t{7};
+  const __mmask8 mask = tail_mask(dim & 7);
+  for (std::size_t i = 0; i < count; i += 4) {
+    const float* row[4];
+    __m512d sum[4];
+    for (std::size_t r = 0; r < 4; r++) {
+      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * dim;
+      sum[r] = _mm512_setzero_pd();
+    }
+    for (std::size_t j = 0; j < whole; j += 8) {
+      const __m512d y = load8(query + j);
+      for (std::size_t r = 0; r < 4; r++) sum[r] = add_term<kIsL2>(sum[r], load8(row[r] + j), y);
+    }
+    if (mask != 0) {
+      const __m512d y = load_tail(query + whole, mask);
+      for (std::size_t r = 0; r < 4; r++) sum[r] = add_term<kIsL2>(sum[r], load_tail(row[r] + whole, mask), y);
+    }
+    for (std::size_t r = 0; r < 4 && i + r < count; r++) out[i + r] = add_lanes(sum[r]);
+  }
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX512 void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
+  __m512d sum[kTileRows][kTileQueries];
+  for (auto& of_row : sum) {
+    for (__m512d& lane : of_row) lane = _mm512_setzero_pd();
+  }
+  for (std::size_t j = 0; j < dim; j += 8) {
+    const __mmask8 mask = dim - j >= 8 ? 0xff : tail_mask(dim - j);
+    const double* block = queries + j * kTileQueries;
+    __m512d x[kTileRows];
+    for (std::size_t r = 0; r < kTileRows; r++) x[r] = load_tail(rows[r] + j, mask);
+    for (std::size_t q = 0; q < kTileQueries; q++) {
+      const __m512d y = _mm512_loadu_pd(block + q * 8);
+      for (std::size_t r = 0; r < kTileRows; r++) sum[r][q] = add_term<kIsL2>(sum[r][q], x[r], y);
+    }
+  }
+  for (std::size_t r = 0; r < kTileRows; r++) {
+    for (std::size_t q = 0; q < kTileQueries; q++) out[r * kTileQueries + q] = add_lanes(sum[r][q]);
+  }
+}
+
+}  // namespace
+
+const Kernels kAvx512Kernels = {
+    "avx512",        l2_codes,       dot_codes,       multiply_codes, encode,
+    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+};
+
+}  // namespace shortlist
+#endif

@@ -1,0 +1,109 @@
+// Plain C++, for every processor; compilers turn the inner loops into SSE2 or NEON.
+#include "kernels.h"
+
+#include <cmath>
+
+namespace shortlist {
+namespace {
+
+void l2_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride, const std::uint32_t* rows,
+              std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    std::int32_t sum = 0;
+    for (std::size_t j = 0; j < stride; j++) {
+      const std::int16_t difference = static_cast<std::int16_t>(query[j] - row[j]);
+      sum += difference * difference;
+    }
+    out[i] = static_cast<std::uint32_t>(sum);
+  }
+}
+
+void dot_codes(DotPlanes query, const std::uint8_t* codes, std::size_t stride, const std::uint32_t* rows,
+               std::size_t count, std::int64_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    std::int32_t high = 0, low = 0;
+    for (std::size_t j = 0; j < stride; j++) {
+      high += static_cast<std::int16_t>(query.high[j]) * static_cast<std::int16_t>(row[j]);
+      low += static_cast<std::int16_t>(query.low[j]) * static_cast<std::int16_t>(row[j]);
+    }
+    out[i] = 128 * static_cast<std::int64_t>(high) + low;
+  }
+}
+
+void multiply_codes(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                    const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    std::int32_t sum = 0;
+    for (std::size_t j = 0; j < stride; j++) sum += static_cast<std::int16_t>(query[j]) * static_cast<std::int16_t>(row[j]);
+    out[i] = static_cast<std::uint32_t>(sum);
+  }
+}
+
+double encode(const float* value, const double* low, double scale, std::size_t dim, std::uint8_t* code) {
+  double lanes[8] = {};
+  for (std::size_t j = 0; j < dim; j++) {
+    const double at = (static_cast<double>(value[j]) - low[j]) * scale;
+    const double clipped = at < 0 ? 0 : at > 127 ? 127 : at;
+    const double lost = at - clipped;
+    lanes[j & 7] += lost * lost;
+    code[j] = static_cast<std::uint8_t>(clipped + 0.5);
+  }
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+double add_lanes(const double* s) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
+
+template <bool kIsL2>
+double raw_sum(const float* a, const float* b, std::size_t dim) {
+  double lanes[8] = {};
+  const std::size_t whole = dim & ~std::size_t{7};
+  const auto add = [&](std::size_t lane, std::size_t j) {
+    if constexpr (kIsL2) {
+      const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+      lanes[lane] += difference * difference;
+    } else {
+      lanes[lane] += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+    }
+  };
+  for (std::size_t j = 0; j < whole; j += 8) {
+    for (std::size_t lane = 0; lane < 8; lane++) add(lane, j + lane);
+  }
+  for (std::size_t j = whole; j < dim; j++) add(j - whole, j);
+  return add_lanes(lanes);
+}
+
+template <bool kIsL2>
+void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows, std::size_t count,
+              double* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    out[i] = raw_sum<kIsL2>(vectors + static_cast<std::size_t>(rows[i]) * dim, query, dim);
+  }
+}
+
+template <bool kIsL2>
+void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
+  for (std::size_t r = 0; r < kTileRows; r++) {
+    for (std::size_t q = 0; q < kTileQueries; q++) {
+      double lanes[8] = {};
+      for (std::size_t j = 0; j < dim; j++) {
+        const double x = static_cast<double>(rows[r][j]);
+        const double y = queries[(j / 8 * kTileQueries + q) * 8 + j % 8];
+        const double difference = x - y;
+        lanes[j % 8] += kIsL2 ? difference * difference : x * y;
+      }
+      out[r * kTileQueries + q] = add_lanes(lanes);
+    }
+  }
+}
+
+}  // namespace
+
+const Kernels kGenericKernels = {
+    "generic",       l2_codes,       dot_codes,       multiply_codes, encode,
+    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+};
+
+}  // namespace shortlist

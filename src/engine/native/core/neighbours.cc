@@ -1,0 +1,41 @@
+#include "neighbours.h"
+
+#include <algorithm>
+
+namespace shortlist {
+namespace {
+
+/// Kept nodes compared at a time: most candidates fall to one of the first.
+constexpr std::size_t kChunk = 4;
+
+bool is_nearer_to_kept(Scorer& scorer, std::uint32_t row, std::uint32_t key, const std::uint32_t* kept_rows,
+                       std::size_t kept) {
+  if (kept == 0) return false;
+  scorer.set_row(row);
+  for (std::size_t from = 0; from < kept; from += kChunk) {
+    const std::size_t count = std::min(kChunk, kept - from);
+    std::uint32_t keys[kChunk];
+    scorer.score(kept_rows + from, count, keys);
+    for (std::size_t i = 0; i < count; i++) {
+      if (keys[i] < key) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::size_t select_neighbours(const Level& level, Scorer& scorer, const Candidate* candidates, std::size_t count,
+                              std::size_t most, std::uint32_t* kept) {
+  std::uint32_t kept_rows[kMaxSlots];
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < count && size < most; i++) {
+    const std::uint32_t row = level.row(candidates[i].node);
+    if (is_nearer_to_kept(scorer, row, candidates[i].key, kept_rows, size)) continue;
+    kept_rows[size] = row;
+    kept[size++] = candidates[i].node;
+  }
+  return size;
+}
+
+}  // namespace shortlist

@@ -1,0 +1,170 @@
+#include "scan.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "failure.h"
+
+namespace shortlist {
+namespace {
+
+/// Rows of one block, so that all queries pass over them while they are in the second-level cache.
+constexpr std::size_t kBlockBytes = 128 * 1024;
+constexpr std::size_t kMinBlockRows = 16;
+constexpr std::size_t kMaxBlockRows = 1024;
+/// Queries that share a pass over a part of the rows.
+constexpr std::size_t kQueriesPerPass = 64;
+/// Parts for each thread: the threads then end together.
+constexpr std::size_t kPartsPerThread = 8;
+
+/// Queries in fours, as float64, lane by lane.
+class PackedQueries {
+ public:
+  PackedQueries(const float* queries, std::size_t count, std::size_t dim) : block_((dim + 7) / 8 * 8 * kTileQueries) {
+    values_.assign((count + kTileQueries - 1) / kTileQueries * block_, 0.0);
+    for (std::size_t q = 0; q < count; q++) {
+      double* to = values_.data() + q / kTileQueries * block_ + q % kTileQueries * 8;
+      for (std::size_t j = 0; j < dim; j++) to[j / 8 * 8 * kTileQueries + j % 8] = queries[q * dim + j];
+    }
+  }
+  const double* tile(std::size_t group) const { return values_.data() + group * block_; }
+
+ private:
+  std::size_t block_;
+  std::vector<double> values_;
+};
+
+/// The next rows from `row` on that may be returned, at most `most`. @return where to go on
+std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::vector<std::uint32_t>& picked) {
+  picked.clear();
+  while (row < to && picked.size() < most) {
+    if (allow == nullptr) {
+      picked.push_back(row++);
+      continue;
+    }
+    const std::uint32_t word = allow->words[row >> 5] >> (row & 31);
+    if (word == 0) {
+      const std::uint64_t next = (static_cast<std::uint64_t>(row) | 31) + 1;
+      row = next < to ? static_cast<std::uint32_t>(next) : to;
+      continue;
+    }
+    row += static_cast<std::uint32_t>(__builtin_ctz(word));
+    if (row < to) picked.push_back(row++);
+  }
+  return std::min(row, to);
+}
+
+void push_tile(const double* sums, const std::uint32_t* rows, std::size_t row_count, Best* best,
+               std::size_t query_count) {
+  for (std::size_t q = 0; q < query_count; q++) {
+    for (std::size_t r = 0; r < row_count; r++) {
+      const double raw = sums[r * kTileQueries + q];
+      if (best[q].may_enter(raw)) best[q].push(raw, rows[r]);
+    }
+  }
+}
+
+void scan_block_tiled(const Kernels& kernels, const Rows& rows, const PackedQueries& packed,
+                      const std::vector<std::uint32_t>& picked, std::size_t query_count, Best* best) {
+  const auto tile = rows.metric == Metric::l2 ? kernels.l2_tile : kernels.dot_tile;
+  double sums[kTileRows * kTileQueries];
+  for (std::size_t q = 0; q < query_count; q += kTileQueries) {
+    for (std::size_t i = 0; i < picked.size(); i += kTileRows) {
+      const float* values[kTileRows];
+      const std::size_t count = std::min(kTileRows, picked.size() - i);
+      for (std::size_t r = 0; r < kTileRows; r++) values[r] = rows.row(picked[i + std::min(r, count - 1)]);
+      tile(packed.tile(q / kTileQueries), values, rows.dim, sums);
+      push_tile(sums, picked.data() + i, count, best + q, std::min(kTileQueries, query_count - q));
+    }
+  }
+}
+
+void scan_block_single(const Kernels& kernels, const Rows& rows, const float* query,
+                       const std::vector<std::uint32_t>& picked, std::vector<double>& sums, Best& best) {
+  sums.resize(picked.size());
+  raw_rows(kernels, rows, query, picked.data(), picked.size(), sums.data());
+  for (std::size_t i = 0; i < picked.size(); i++) {
+    if (best.may_enter(sums[i])) best.push(sums[i], picked[i]);
+  }
+}
+
+std::size_t block_rows(std::uint32_t dim) {
+  return std::clamp(kBlockBytes / (std::size_t{4} * dim), kMinBlockRows, kMaxBlockRows);
+}
+
+std::vector<Best> open_best(const Rows& rows, const ScanRequest& request) {
+  return std::vector<Best>(request.query_count, Best(rows.metric, std::min<std::size_t>(request.k, rows.count)));
+}
+
+}  // namespace
+
+void Best::push(Hit hit) {
+  if (hits_.size() == k_) {
+    if (k_ == 0 || !is_before(hit, hits_.front())) return;
+    std::pop_heap(hits_.begin(), hits_.end(), is_before);
+    hits_.pop_back();
+  }
+  hits_.push_back(hit);
+  std::push_heap(hits_.begin(), hits_.end(), is_before);
+  if (hits_.size() < k_) return;
+  const double worst = hits_.front().score;
+  limit_ = metric_ == Metric::l2 ? -(worst * worst) : worst;
+}
+
+std::vector<Hit> Best::drain() {
+  std::sort_heap(hits_.begin(), hits_.end(), is_before);
+  return std::move(hits_);
+}
+
+void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
+                std::uint32_t to, std::vector<Best>& best) {
+  const bool tiled = request.query_count > 1;
+  const PackedQueries packed(request.queries, tiled ? request.query_count : 0, rows.dim);
+  std::vector<std::uint32_t> picked;
+  std::vector<double> sums;
+  const std::size_t most = block_rows(rows.dim);
+  for (std::uint32_t row = from; row < to;) {
+    row = pick_rows(request.allow, row, to, most, picked);
+    if (picked.empty()) continue;
+    if (tiled) {
+      scan_block_tiled(kernels, rows, packed, picked, request.query_count, best.data());
+    } else {
+      scan_block_single(kernels, rows, request.queries, picked, sums, best[0]);
+    }
+  }
+}
+
+std::vector<std::vector<Hit>> scan_all(const Kernels& kernels, const Rows& rows, const ScanRequest& request,
+                                       ThreadTeam& team, const std::function<bool()>& is_cancelled) {
+  const std::size_t passes = (request.query_count + kQueriesPerPass - 1) / kQueriesPerPass;
+  const std::size_t wanted = team.size() * kPartsPerThread;
+  const std::size_t cuts = std::max<std::size_t>(1, (wanted + passes - 1) / std::max<std::size_t>(1, passes));
+  const std::size_t part_rows = std::max<std::size_t>(1, (rows.count + cuts - 1) / cuts);
+  const std::size_t parts = (rows.count + part_rows - 1) / part_rows;
+  std::vector<std::vector<Hit>> found(request.query_count * parts);
+  team.split(passes * parts, 1, [&](std::size_t, std::size_t task, std::size_t) {
+    if (is_cancelled()) return;
+    const std::size_t part = task / passes, first = task % passes * kQueriesPerPass;
+    const std::size_t count = std::min(kQueriesPerPass, request.query_count - first);
+    const ScanRequest mine{request.queries + first * rows.dim, count, request.k, request.allow};
+    std::vector<Best> best = open_best(rows, mine);
+    const std::size_t from = part * part_rows, to = std::min<std::size_t>(rows.count, from + part_rows);
+    scan_range(kernels, rows, mine, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), best);
+    for (std::size_t q = 0; q < count; q++) found[(first + q) * parts + part] = best[q].drain();
+  });
+  if (is_cancelled()) throw Failure("cancelled", "the scan was cancelled");
+  std::vector<std::vector<Hit>> answers(request.query_count);
+  team.split(request.query_count, 8, [&](std::size_t, std::size_t from, std::size_t to) {
+    for (std::size_t q = from; q < to; q++) {
+      Best best(rows.metric, request.k);
+      for (std::size_t part = 0; part < parts; part++) {
+        for (const Hit& hit : found[q * parts + part]) best.push(hit);
+      }
+      answers[q] = best.drain();
+    }
+  });
+  return answers;
+}
+
+}  // namespace shortlist

@@ -1,0 +1,106 @@
+// Distances from one query to many rows, as keys of 31 bits: smaller is nearer. One call scores all fresh neighbours of a
+// node, so that choosing the kernel costs nothing beside it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "codes.h"
+#include "graph.h"
+#include "kernels.h"
+
+namespace shortlist {
+
+class Scorer {
+ public:
+  virtual ~Scorer() = default;
+  /// out[i]: key of rows[i].
+  virtual void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) = 0;
+  /// Scores from the point of view of a row of the graph.
+  virtual void set_row(std::uint32_t row) = 0;
+
+  void prefetch(std::uint32_t row) const {
+    const std::uint8_t* at = base_ + static_cast<std::size_t>(row) * stride_;
+    for (std::size_t line = 0; line < prefetch_bytes_; line += 64) __builtin_prefetch(at + line);
+  }
+
+ protected:
+  Scorer(const void* base, std::size_t stride);
+
+ private:
+  const std::uint8_t* base_;
+  std::size_t stride_;
+  std::size_t prefetch_bytes_;
+};
+
+/// Squared differences of codes: l2 and cosine.
+class CodeScorer final : public Scorer {
+ public:
+  CodeScorer(const Kernels& kernels, const std::uint8_t* codes, std::size_t stride);
+  void set_code(const std::uint8_t* code) { code_ = code; }
+  void set_row(std::uint32_t row) override { code_ = codes_ + static_cast<std::size_t>(row) * stride_; }
+  void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) override {
+    kernels_.l2_codes(code_, codes_, stride_, rows, count, out);
+  }
+
+ private:
+  const Kernels& kernels_;
+  const std::uint8_t* codes_;
+  std::size_t stride_;
+  const std::uint8_t* code_ = nullptr;
+};
+
+/// Products of a query with codes: ip.
+class ProductScorer final : public Scorer {
+ public:
+  ProductScorer(const Kernels& kernels, const std::uint8_t* codes, std::size_t stride, const QueryCode& query);
+  void set_row(std::uint32_t) override {}
+  void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) override;
+
+ private:
+  const Kernels& kernels_;
+  const std::uint8_t* codes_;
+  std::size_t stride_;
+  const QueryCode& query_;
+};
+
+/// Products of the codes of rows among themselves: graphs for ip are built by it.
+///
+/// The raw product, though it is no distance. Measured on rows of lognormal norms (sigma 0.8, 30,000 x 64, m 16) against the
+/// reduction to l2 by one more component (Bachrach et al. 2014), plain l2 and cosine: recall@10 at some 500 distances a query
+/// 0.95 against 0.84, 0.83 and 0.09; on rows of nearly equal norms it leads too. The price is rows of small norm that
+/// nothing links to: the audit links them in.
+class RowProductScorer final : public Scorer {
+ public:
+  RowProductScorer(const Kernels& kernels, const std::uint8_t* codes, const Quantizer& quantizer,
+                   const ProductOffsets& offsets);
+  void set_row(std::uint32_t row) override { row_ = row; }
+  void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) override;
+
+ private:
+  const Kernels& kernels_;
+  const std::uint8_t* codes_;
+  std::size_t stride_;
+  const ProductOffsets& offsets_;
+  double factor_;
+  std::uint32_t row_ = 0;
+};
+
+/// Canonical sums over the float32 rows themselves, in any range of magnitudes.
+class FloatScorer final : public Scorer {
+ public:
+  FloatScorer(const Kernels& kernels, const Rows& rows, double largest_norm2);
+  void set_query(const float* query);
+  void set_row(std::uint32_t row) override;
+  void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) override;
+
+ private:
+  const Kernels& kernels_;
+  Rows rows_;
+  double largest_norm2_;
+  const float* query_ = nullptr;
+  /// Brings products with queries into -1 .. 1, those with rows of one graph all by the same factor.
+  double factor_ = 1;
+};
+
+}  // namespace shortlist

@@ -1,0 +1,13 @@
+/** The native engine: C++ behind a thin glue. What it does and why is in README.md beside this file. */
+import type { GraphEngine } from '../engine.js';
+import { buildNative, checkNative } from './build.js';
+import { estimateNativeBytes, openNative } from './open.js';
+
+export const nativeEngine: GraphEngine = {
+  name: 'native',
+  fileSuffix: 'graph',
+  build: buildNative,
+  check: checkNative,
+  open: openNative,
+  estimateBytes: estimateNativeBytes,
+};

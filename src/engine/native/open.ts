@@ -1,0 +1,80 @@
+/**
+ * An open graph of the native engine behind the engines' interface. The file is mapped, not read; every process that opens
+ * it shares one copy. One search at a time, on the calling thread.
+ */
+import assert from 'node:assert/strict';
+import { MAX_K } from '../../base/limits.js';
+import type { GraphParameters, ShardAnswer, ShardIndex, ShardQuery, ShardVectors } from '../engine.js';
+import { callAddon, loadAddon, metricNumber, type AddonBuffers, type AddonShard, type GraphFigures } from './addon.js';
+
+/** @see GraphEngine.open */
+export function openNative(
+  path: string,
+  vectors: ShardVectors,
+  parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+): Promise<NativeIndex> {
+  return Promise.resolve(new NativeIndex(path, vectors, parameters));
+}
+
+export class NativeIndex implements ShardIndex {
+  readonly vectors: ShardVectors;
+  readonly residentBytes: number;
+  readonly figures: GraphFigures;
+  private readonly shard: AddonShard;
+  private readonly buffers: AddonBuffers;
+  private closed = false;
+
+  constructor(path: string, vectors: ShardVectors, parameters: Pick<GraphParameters, 'm' | 'efConstruction'>) {
+    const { metric, dim, count, values } = vectors;
+    const { m, efConstruction } = parameters;
+    const most = Math.min(count, MAX_K);
+    this.vectors = vectors;
+    this.buffers = {
+      query: new Float32Array(dim),
+      foundRows: new Uint32Array(most),
+      foundScores: new Float32Array(most),
+      counters: new Float64Array(2),
+    };
+    const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
+    const { Shard } = loadAddon();
+    this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, ...this.buffers }));
+    this.figures = this.shard.figures();
+    this.residentBytes = estimateNativeBytes(count, dim, m);
+  }
+
+  search(query: Float32Array, { k, ef, allow, allowCount }: ShardQuery): ShardAnswer {
+    assert(!this.closed, 'search of a closed index');
+    const { count, dim } = this.vectors;
+    assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
+    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
+    const { foundRows, foundScores } = this.buffers;
+    this.buffers.query.set(query);
+    const allowed = allow === undefined ? count : (allowCount ?? allow.count());
+    const found = this.shard.search(Math.min(k, foundRows.length), Math.min(ef, count), allow?.words, allowed);
+    const size = found >>> 1;
+    return {
+      rows: foundRows.slice(0, size),
+      scores: foundScores.slice(0, size),
+      path: (found & 1) === 1 ? 'exact' : 'graph',
+    };
+  }
+
+  /** Nodes that the last search expanded and distances that it computed. */
+  get lastSearch(): { readonly visited: number; readonly computed: number } {
+    const [visited = 0, computed = 0] = this.buffers.counters;
+    return { visited, computed };
+  }
+
+  close(): void {
+    if (!this.closed) this.shard.close();
+    this.closed = true;
+  }
+}
+
+/** Codes, links and upper levels, as they lie in the file. */
+export function estimateNativeBytes(count: number, dim: number, m: number): number {
+  const code = 64 * Math.ceil((dim + 1) / 64);
+  const list = 64 * Math.ceil((2 * m) / 16);
+  const upper = (4 + 64 * Math.ceil(m / 16)) / (m - 1);
+  return Math.ceil(count * (code + list + upper + 1)) + 8 * (dim + 1);
+}

@@ -205,8 +205,10 @@ class Build {
     const { onProgress } = this.progress('probe', 'shards');
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
-      const { count, ordinals, vectors: values } = await readShardFile(writer.shardPath(shard), dim, this.files);
-      const graphPath = count === 0 ? null : writer.graphPath(shard, engineOf(name).fileSuffix);
+      const { fileSuffix, mapVectors } = engineOf(name);
+      const path = writer.shardPath(shard);
+      const { count, ordinals, vectors: values } = await readShardFile(path, dim, this.files, mapVectors);
+      const graphPath = count === 0 ? null : writer.graphPath(shard, fileSuffix);
       const opened = await openShard(
         graphPath,
         { name, parameters },

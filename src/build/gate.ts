@@ -6,7 +6,7 @@ import { ShortlistError } from '../base/errors.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
 import { sampleRecall } from '../evaluate/sample-recall.js';
 import { noteTruthCache } from '../evaluate/truth-cache.js';
-import { ExactPool } from '../engine/exact/exact-pool.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../retrieve/loaded-version.js';
 import { verifyVersion } from '../retrieve/verify.js';
 
@@ -73,7 +73,7 @@ async function checkSound(
 async function checkRecall(root: string, index: string, name: string, options: GateOptions): Promise<GateCheck> {
   const { minRecall, keepsTruth = true, onProgress } = options;
   const check = { name: `recall@${GATE_K}`, limit: minRecall };
-  const pool = new ExactPool();
+  const pool = openExactSearch();
   let version: LoadedVersion | null = null;
   try {
     version = await loadVersion(root, index, name);

@@ -22,13 +22,21 @@ export interface GraphParameters {
   readonly seed: number;
 }
 
-/** The float32 rows of one shard, row after row. The buffer is shared so that threads can scan it without a copy. */
+/** A place in a file, `offset` in bytes. */
+export interface FilePlace {
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** The float32 rows of one shard, row after row. Threads see them without a copy: shared memory, or a file that each maps. */
 export interface ShardVectors {
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
   /** count x dim values. */
   readonly values: Float32Array;
+  /** Where `values` are mapped from, if they are: their memory cannot be posted to another thread. */
+  readonly file?: FilePlace | undefined;
 }
 
 /** What one search of one shard asks for. */
@@ -58,8 +66,8 @@ export interface VectorSource {
   readonly count: number;
   /** Rows `from` to `to`, exclusive. The array is the source's and holds until the next read. Reads go front to back, up to twice. */
   read(from: number, to: number): Float32Array;
-  /** Where the rows lie, end to end, if that is a file: an engine may map it instead of reading. `offset` in bytes. */
-  readonly file?: { readonly path: string; readonly offset: number } | undefined;
+  /** Where the rows lie, end to end, if that is a file: an engine may map it instead of reading. */
+  readonly file?: FilePlace | undefined;
 }
 
 export interface GraphBuildOptions {
@@ -104,6 +112,11 @@ export interface GraphEngine {
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<ShardIndex>;
+  /**
+   * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one copy.
+   * The file does not change while they are in use.
+   */
+  readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
   /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
   estimateBytes(count: number, dim: number, m: number): number;
 }

@@ -1,5 +1,5 @@
 /** `evaluate`: queries, their truth, and the grid. Takes a loaded version; gives the points of the JSON output. */
-import { ExactPool } from '../engine/exact/exact-pool.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { measurePoint, type GridPoint } from './grid.js';
 import { externalQueries, sampleQueries } from './queries.js';
@@ -34,7 +34,7 @@ export async function evaluateVersion(
     options.queries === null
       ? sampleQueries(version, options.sample, options.seed)
       : externalQueries(version, options.queries);
-  const pool = new ExactPool();
+  const pool = openExactSearch();
   try {
     const truth = await findTruth(version, queries, {
       k: Math.max(...options.ks),

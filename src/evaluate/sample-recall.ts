@@ -1,5 +1,5 @@
 /** Recall of a version on its own rows: what the gate asks. */
-import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { search } from '../retrieve/search.js';
 import type { OnStageProgress } from './evaluate.js';
@@ -11,7 +11,7 @@ export interface SampleRecallOptions {
   readonly sample: number;
   readonly seed: number;
   readonly k: number;
-  readonly pool: ExactPool;
+  readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }

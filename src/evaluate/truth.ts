@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
-import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { searchExact } from '../retrieve/search.js';
 import type { QuerySet } from './queries.js';
@@ -23,7 +23,7 @@ export interface TruthCache {
 
 export interface TruthOptions {
   readonly k: number;
-  readonly pool: ExactPool;
+  readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
+import type { FilePlace } from '../engine/engine.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { Answer, SearchPlan } from './search.js';
 import { engineSettings, type EngineSettings } from './shards.js';
@@ -28,8 +29,8 @@ export interface BatchThreadData {
 export interface SharedShard {
   readonly graphPath: string | null;
   readonly count: number;
-  /** count x dim float32. */
-  readonly vectors: ArrayBufferLike;
+  /** count x dim float32, or where the thread maps them from. */
+  readonly vectors: ArrayBufferLike | FilePlace;
   /** count uint32. */
   readonly ordinals: ArrayBufferLike;
 }
@@ -145,7 +146,7 @@ export class BatchPool {
       shards: shards.map(({ graph, ordinals }, position) => ({
         graphPath: graphPaths[position]!,
         count: ordinals.length,
-        vectors: graph.vectors.values.buffer,
+        vectors: graph.vectors.file ?? graph.vectors.values.buffer,
         ordinals: ordinals.buffer,
       })),
     };

@@ -1,6 +1,7 @@
 /** The thread behind BatchPool: opens the graphs of one version, then answers one task after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
+import { engineOf } from '../engine/engines.js';
 import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 import { runPlan, type Answer } from './search.js';
 import { openShard, type LoadedShard } from './shards.js';
@@ -10,7 +11,10 @@ const opened = Promise.all(shards.map(open));
 opened.catch(() => undefined); // told to each task that asks
 
 function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<LoadedShard> {
-  const values = new Float32Array(vectors, 0, count * dim);
+  const values =
+    'path' in vectors
+      ? engineOf(engine.name).mapVectors!(vectors.path, vectors.offset, count * dim)
+      : new Float32Array(vectors, 0, count * dim);
   return openShard(graphPath, engine, {
     vectors: { metric, dim, count, values },
     ordinals: new Uint32Array(ordinals, 0, count),

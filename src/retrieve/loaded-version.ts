@@ -2,10 +2,13 @@
  * One version in memory, open for search. Takes its place on disk; gives ids, attributes, vectors and shards. Whatever is
  * wrong with the files ends in a coded error that names the file, before native code sees them.
  */
+import { join } from 'node:path';
 import type { IdTable } from '../base/id-table.js';
 import { shardOf } from '../base/hash.js';
+import { engineOf } from '../engine/engines.js';
 import type { Manifest } from '../version/manifest.js';
 import { readAttributes, type AttributeStore } from '../version/attribute-store.js';
+import { shardFile } from '../version/paths.js';
 import { graphPaths, openVersionFiles, readIds, readShard, type VersionFiles } from '../version/version-reader.js';
 import { engineSettings, openShard, type LoadedShard } from './shards.js';
 
@@ -55,9 +58,17 @@ export async function loadVersion(
 
 async function loadShard(files: VersionFiles, position: number): Promise<LoadedShard> {
   const { manifest } = files;
-  const { count, ordinals, vectors: values } = await readShard(files, position);
-  const vectors = { metric: manifest.metric, dim: manifest.dim, count, values };
-  return openShard(graphPath(files, position), engineSettings(manifest), { vectors, ordinals });
+  const engine = engineSettings(manifest);
+  const { mapVectors } = engineOf(engine.name);
+  const rows = await readShard(files, position, undefined, mapVectors);
+  const { metric, dim } = manifest;
+  const file = mapVectors && { path: shardPath(files, position), offset: rows.vectorsOffset };
+  const vectors = { metric, dim, count: rows.count, values: rows.vectors, file };
+  return openShard(graphPath(files, position), engine, { vectors, ordinals: rows.ordinals });
+}
+
+function shardPath({ directory }: VersionFiles, position: number): string {
+  return join(directory, shardFile(position));
 }
 
 function graphPath(files: VersionFiles, position: number): string | null {

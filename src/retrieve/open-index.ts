@@ -5,7 +5,7 @@
 import { ShortlistError } from '../base/errors.js';
 import type { IdTable } from '../base/id-table.js';
 import { availableCores } from '../base/machine.js';
-import { ExactPool } from '../engine/exact/exact-pool.js';
+import { openExactSearch, type ExactSearch } from '../engine/exact/exact-search.js';
 import { resolveVersion } from '../version/catalog.js';
 import type { Manifest } from '../version/manifest.js';
 import { BatchPool } from './batch-pool.js';
@@ -58,7 +58,7 @@ export async function openIndex(root: string, index: string, options: OpenIndexO
 
 export class OpenIndex {
   private readonly batches: BatchPool;
-  private readonly exact: ExactPool;
+  private readonly exact: ExactSearch;
   private readonly loaded: LoadedVersion;
   private closed = false;
 
@@ -66,7 +66,7 @@ export class OpenIndex {
   constructor(version: LoadedVersion, threads: number) {
     this.loaded = version;
     this.batches = new BatchPool(version, threads);
-    this.exact = new ExactPool(threads);
+    this.exact = openExactSearch(threads);
   }
 
   /** What the version is and what it was built from. */

@@ -9,7 +9,7 @@ import { Bitset } from '../base/bitset.js';
 import { ShortlistError } from '../base/errors.js';
 import { defaultEf, MAX_EF, MAX_EXCLUDE_IDS, MAX_K } from '../base/limits.js';
 import { TopK } from '../base/top-k.js';
-import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { ShardAnswer } from '../engine/engine.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
@@ -131,7 +131,7 @@ function searchShard(
  */
 export async function searchExact(
   version: LoadedVersion,
-  pool: ExactPool,
+  pool: ExactSearch,
   queries: Float32Array,
   count: number,
   options: SearchOptions,

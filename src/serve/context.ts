@@ -1,6 +1,6 @@
 /** What the routes of a worker work with. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ExactPool } from '../engine/exact/exact-pool.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LiveIndexes } from '../retrieve/live.js';
 import type { Admission, Held, HeldBytes } from './admission.js';
 import type { Logger } from './logger.js';
@@ -11,7 +11,7 @@ import type { WorkerMetrics } from './worker-metrics.js';
 export interface AppContext {
   readonly options: ServeOptions;
   readonly live: LiveIndexes;
-  readonly pool: ExactPool;
+  readonly pool: ExactSearch;
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly metrics: WorkerMetrics;

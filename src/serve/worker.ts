@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
-import { ExactPool } from '../engine/exact/exact-pool.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { readNote } from '../version/notes.js';
 import { Admission } from './admission.js';
@@ -51,7 +51,7 @@ class ServingWorker {
     const context = {
       options: this.options,
       live: this.live,
-      pool: new ExactPool(exactThreads),
+      pool: openExactSearch(exactThreads),
       scheduler: new Scheduler(),
       admission,
       metrics: this.metrics,

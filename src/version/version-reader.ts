@@ -29,13 +29,18 @@ export interface VersionFiles {
   readonly manifest: Manifest;
 }
 
-/** The rows of one shard, in shared memory. */
+/** Gives `length` float32 values of a file from byte `offset` on, without reading them. */
+export type MapVectors = (path: string, offset: number, length: number) => Float32Array;
+
+/** The rows of one shard, in shared memory or mapped. */
 export interface ShardRows {
   readonly count: number;
   /** Ordinal of each row, ascending. */
   readonly ordinals: Uint32Array;
   /** count x dim values. */
   readonly vectors: Float32Array;
+  /** Where the vectors start in the shard's file. */
+  readonly vectorsOffset: number;
 }
 
 /** @throws version_not_found, manifest_corrupt, format_unsupported, file_missing, file_unexpected, file_corrupt */
@@ -152,25 +157,32 @@ export async function readShard(
   { directory, manifest }: VersionFiles,
   shard: number,
   files: FileSystem = nodeFiles,
+  map?: MapVectors,
 ): Promise<ShardRows> {
   const path = join(directory, shardFile(shard));
-  const rows = await readShardFile(path, manifest.dim, files);
+  const rows = await readShardFile(path, manifest.dim, files, map);
   const { count } = manifest.shards[shard]!;
   if (rows.count !== count) throw fileCorrupt(path, `has ${rows.count} rows, not ${count}`);
   requireAscending(path, rows.ordinals, manifest.count);
   return rows;
 }
 
-/** The rows of a shard's section file, which may be in staging still. */
-export async function readShardFile(path: string, dim: number, files: FileSystem = nodeFiles): Promise<ShardRows> {
+/** The rows of a shard's section file, which may be in staging still. @param map instead of reading the vectors */
+export async function readShardFile(
+  path: string,
+  dim: number,
+  files: FileSystem = nodeFiles,
+  map?: MapVectors,
+): Promise<ShardRows> {
   return SectionFile.use(path, 'shard', files, async (file) => {
     const count = file.size('ordinals') / 4;
     if (!Number.isInteger(count) || file.size('vectors') !== count * dim * 4) {
       throw fileCorrupt(path, `has ${file.size('vectors')} bytes of vectors for ${count} rows of ${dim} values`);
     }
     const ordinals = new Uint32Array(await file.read('ordinals'));
-    const vectors = new Float32Array(await file.read('vectors'));
-    return { count, ordinals, vectors };
+    const vectorsOffset = file.offset('vectors');
+    const vectors = map?.(path, vectorsOffset, count * dim) ?? new Float32Array(await file.read('vectors'));
+    return { count, ordinals, vectors, vectorsOffset };
   });
 }
 

@@ -3,7 +3,9 @@
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
 //   check(path, shape)                 a promise: reads the whole file
-//   scan(rows, queries, n, k, allow)   a promise: exact search on threads
+//   map(path, offset, bytes)           a part of a file as an ArrayBuffer
+//   new ScanPool(threads)              exact search on threads
+//     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
 //     .search(k, ef, allow, allowed)   query in, rows and scores out through buffers that are shared once; synchronous
 #include <napi.h>
@@ -18,7 +20,7 @@
 #include "core/graph_file.h"
 #include "core/kernels.h"
 #include "core/memory.h"
-#include "core/scan.h"
+#include "core/scan_pool.h"
 #include "core/search.h"
 
 namespace {
@@ -180,44 +182,88 @@ Napi::Value check(const Napi::CallbackInfo& info) {
   return work->start();
 }
 
-class ScanWork final : public PromiseWork {
+/// Threads for exact scans.
+class ScanPool final : public Napi::ObjectWrap<ScanPool> {
  public:
-  ScanWork(const Napi::CallbackInfo& info) : PromiseWork(info.Env()) {
-    const Napi::Object options = info[0].As<Napi::Object>();
-    rows_ = {nullptr, get_uint(options, "count"), get_uint(options, "dim"),
-             static_cast<shortlist::Metric>(get_uint(options, "metric"))};
-    const Napi::Float32Array values = options.Get("values").As<Napi::Float32Array>();
-    held_values_ = Napi::Persistent(values.As<Napi::Object>());
-    rows_.values = values.Data();
-    const Napi::Float32Array queries = options.Get("queries").As<Napi::Float32Array>();
-    queries_.assign(queries.Data(), queries.Data() + queries.ElementLength());
-    k_ = get_uint(options, "k");
-    threads_ = get_uint(options, "threads");
-    const Napi::Value allow = options.Get("allow");
-    if (allow.IsTypedArray()) {
-      const Napi::Uint32Array words = allow.As<Napi::Uint32Array>();
-      allow_.assign(words.Data(), words.Data() + words.ElementLength());
-      filtered_ = true;
-    }
-    const Napi::Value cancel = options.Get("cancel");
-    held_cancel_ = Napi::Persistent(cancel.As<Napi::Object>());
-    cancel_ = cancel.As<Napi::Int32Array>().Data();
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "ScanPool",
+                       {InstanceMethod<&ScanPool::scan>("scan"), InstanceMethod<&ScanPool::close>("close")});
+  }
+
+  explicit ScanPool(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanPool>(info) {
+    guarded(info.Env(), [&] {
+      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), info[0].As<Napi::Number>().Uint32Value());
+    });
   }
 
  private:
-  void work() override {
-    shortlist::ThreadTeam team(threads_);
-    const shortlist::RowSet allow{allow_.data()};
-    const shortlist::ScanRequest request{queries_.data(), queries_.size() / rows_.dim, k_, filtered_ ? &allow : nullptr};
-    // JavaScript sets the flag with Atomics.store.
-    const auto& cancelled = *reinterpret_cast<const std::atomic<std::int32_t>*>(cancel_);
-    answers_ = shortlist::scan_all(kernels(), rows_, request, team, [&] { return cancelled.load() != 0; });
+  /// What a scan keeps alive on the side of JavaScript; ends on its thread.
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    Napi::ObjectReference values, cancel;
+    std::vector<std::vector<shortlist::Hit>> answers;
+    bool cancelled = false;
+    std::string failure;
+  };
+
+  Napi::Value scan(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&] {
+      if (!pool_) throw Failure("internal", "a scan on a closed pool");
+      const Napi::Object options = info[0].As<Napi::Object>();
+      auto job = std::make_unique<shortlist::ScanJob>();
+      const Napi::Float32Array values = options.Get("values").As<Napi::Float32Array>();
+      job->rows = {values.Data(), get_uint(options, "count"), get_uint(options, "dim"),
+                   static_cast<shortlist::Metric>(get_uint(options, "metric"))};
+      if (values.ElementLength() != std::uint64_t{job->rows.count} * job->rows.dim) {
+        throw Failure("internal", "values are not count x dim");
+      }
+      const Napi::Float32Array queries = options.Get("queries").As<Napi::Float32Array>();
+      job->queries.assign(queries.Data(), queries.Data() + queries.ElementLength());
+      job->k = get_uint(options, "k");
+      const Napi::Value allow = options.Get("allow");
+      if (allow.IsTypedArray()) {
+        const Napi::Uint32Array words = allow.As<Napi::Uint32Array>();
+        job->allow.assign(words.Data(), words.Data() + words.ElementLength());
+        job->filtered = true;
+      }
+      auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(values.As<Napi::Object>()),
+                                  Napi::Persistent(options.Get("cancel").As<Napi::Object>()), {}, false, {}};
+      // JavaScript sets the flag with Atomics.store.
+      const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(
+          options.Get("cancel").As<Napi::Int32Array>().Data());
+      job->is_cancelled = [flag] { return flag->load(std::memory_order_relaxed) != 0; };
+      const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+      Napi::ThreadSafeFunction settle = Napi::ThreadSafeFunction::New(env, nothing, "shortlist scan", 0, 1);
+      job->done = [pending, settle](shortlist::ScanJob& ended) mutable {
+        pending->answers = std::move(ended.answers);
+        pending->cancelled = ended.cancelled;
+        pending->failure = ended.failure;
+        settle.NonBlockingCall(pending, [](Napi::Env on, Napi::Function, Pending* mine) { finish(on, mine); });
+        settle.Release();
+      };
+      const Napi::Value promise = pending->deferred.Promise();
+      pool_->submit(std::move(job));
+      return promise;
+    });
   }
 
-  Napi::Value result(Napi::Env env) override {
-    Napi::Array all = Napi::Array::New(env, answers_.size());
-    for (std::size_t q = 0; q < answers_.size(); q++) {
-      const std::vector<shortlist::Hit>& hits = answers_[q];
+  static void finish(Napi::Env env, Pending* pending) {
+    const std::unique_ptr<Pending> mine(pending);
+    if (mine->cancelled) {
+      mine->deferred.Reject(to_error(env, "cancelled", "the scan was cancelled").Value());
+    } else if (!mine->failure.empty()) {
+      mine->deferred.Reject(to_error(env, "internal", mine->failure).Value());
+    } else {
+      mine->deferred.Resolve(to_array(env, mine->answers));
+    }
+  }
+
+  static Napi::Array to_array(Napi::Env env, const std::vector<std::vector<shortlist::Hit>>& answers) {
+    Napi::Array all = Napi::Array::New(env, answers.size());
+    for (std::size_t q = 0; q < answers.size(); q++) {
+      Napi::HandleScope scope(env);
+      const std::vector<shortlist::Hit>& hits = answers[q];
       Napi::Uint32Array rows = Napi::Uint32Array::New(env, hits.size());
       Napi::Float32Array scores = Napi::Float32Array::New(env, hits.size());
       for (std::size_t i = 0; i < hits.size(); i++) {
@@ -232,25 +278,35 @@ class ScanWork final : public PromiseWork {
     return all;
   }
 
-  shortlist::Rows rows_;
-  std::vector<float> queries_;
-  std::vector<std::uint32_t> allow_;
-  bool filtered_ = false;
-  std::size_t k_ = 0, threads_ = 1;
-  std::int32_t* cancel_ = nullptr;
-  Napi::ObjectReference held_values_, held_cancel_;
-  std::vector<std::vector<shortlist::Hit>> answers_;
+  void close(const Napi::CallbackInfo&) { pool_.reset(); }
+
+  std::unique_ptr<shortlist::ScanPool> pool_;
 };
 
-Napi::Value scan(const Napi::CallbackInfo& info) { return (new ScanWork(info))->start(); }
+/// map(path, offset, bytes): a part of a file as an ArrayBuffer, which keeps the mapping alive by itself.
+Napi::Value map_file(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string path = info[0].As<Napi::String>().Utf8Value();
+    const std::uint64_t offset = static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value());
+    const std::uint64_t bytes = static_cast<std::uint64_t>(info[2].As<Napi::Number>().Int64Value());
+    auto file = std::make_unique<shortlist::MappedFile>(path);
+    if (offset > file->bytes() || bytes > file->bytes() - offset) {
+      throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
+    }
+    if (bytes == 0) return Napi::ArrayBuffer::New(info.Env(), 0);
+    void* const data = const_cast<std::uint8_t*>(file->data()) + offset;
+    return Napi::ArrayBuffer::New(
+        info.Env(), data, bytes, [](Napi::Env, void*, shortlist::MappedFile* mapped) { delete mapped; }, file.release());
+  });
+}
 
 /// An open graph over its rows.
 class Shard final : public Napi::ObjectWrap<Shard> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Shard",
-                       {InstanceMethod<&Shard::search>("search"), InstanceMethod<&Shard::rows>("rows"),
-                        InstanceMethod<&Shard::figures>("figures"), InstanceMethod<&Shard::close>("close")});
+                       {InstanceMethod<&Shard::search>("search"), InstanceMethod<&Shard::figures>("figures"),
+                        InstanceMethod<&Shard::close>("close")});
   }
 
   explicit Shard(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Shard>(info) {
@@ -307,16 +363,6 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     });
   }
 
-  /// The mapped rows as an ArrayBuffer that keeps the mapping alive by itself.
-  Napi::Value rows(const Napi::CallbackInfo& info) {
-    if (!memory_.file) return info.Env().Undefined();
-    auto* keeper = new std::shared_ptr<shortlist::MappedFile>(memory_.file);
-    const std::size_t bytes = std::size_t{4} * graph_.rows.count * graph_.rows.dim;
-    return Napi::ArrayBuffer::New(
-        info.Env(), const_cast<float*>(memory_.values), bytes,
-        [](Napi::Env, void*, std::shared_ptr<shortlist::MappedFile>* held) { delete held; }, keeper);
-  }
-
   Napi::Value figures(const Napi::CallbackInfo& info) {
     if (!file_) throw to_error(info.Env(), "internal", "figures of a closed index");
     return figures_object(info.Env(), file_->figures(), file_->kind());
@@ -346,7 +392,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::Function::New<isa>(env));
   exports.Set("build", Napi::Function::New<build>(env));
   exports.Set("check", Napi::Function::New<check>(env));
-  exports.Set("scan", Napi::Function::New<scan>(env));
+  exports.Set("map", Napi::Function::New<map_file>(env));
+  exports.Set("ScanPool", ScanPool::define(env));
   exports.Set("Shard", Shard::define(env));
   return exports;
 }

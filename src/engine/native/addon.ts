@@ -43,8 +43,6 @@ export interface AddonBuild {
 export interface AddonShard {
   /** @returns twice the number of rows found, plus 1 where they came from a scan */
   search(k: number, ef: number, allow: Uint32Array | undefined, allowed: number): number;
-  /** The rows, where they are mapped from a file. */
-  rows(): ArrayBuffer | undefined;
   figures(): GraphFigures;
   close(): void;
 }
@@ -64,17 +62,25 @@ export interface AddonScan {
   readonly values: Float32Array;
   readonly queries: Float32Array;
   readonly k: number;
-  readonly threads: number;
   readonly allow: Uint32Array | undefined;
   /** One number in shared memory; other than 0 cancels. */
   readonly cancel: Int32Array;
+}
+
+/** Threads for exact scans, on which scans in flight take turns. */
+export interface AddonScanPool {
+  /** One answer for each query. `queries` and `allow` are copied before it returns. */
+  scan(options: AddonScan): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array }[]>;
+  /** Ends the threads; scans in flight are rejected as cancelled. */
+  close(): void;
 }
 
 export interface Addon {
   isa(): string;
   build(options: AddonShape & AddonRows & AddonBuild): GraphFigures & { readonly bytes: number };
   check(path: string, shape: AddonShape): Promise<void>;
-  scan(options: AddonScan): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array }[]>;
+  map(path: string, offset: number, bytes: number): ArrayBuffer;
+  readonly ScanPool: new (threads: number) => AddonScanPool;
   readonly Shard: new (options: AddonShape & AddonRows & AddonBuffers & { readonly path: string }) => AddonShard;
 }
 

@@ -17,6 +17,7 @@
         "core/memory.cc",
         "core/neighbours.cc",
         "core/scan.cc",
+        "core/scan_pool.cc",
         "core/scorer.cc",
         "core/search.cc",
         "core/threads.cc",

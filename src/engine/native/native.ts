@@ -1,6 +1,7 @@
 /** The native engine: C++ behind a thin glue. What it does and why is in README.md beside this file. */
 import type { GraphEngine } from '../engine.js';
 import { buildNative, checkNative } from './build.js';
+import { mapVectors } from './map-vectors.js';
 import { estimateNativeBytes, openNative } from './open.js';
 
 export const nativeEngine: GraphEngine = {
@@ -9,5 +10,6 @@ export const nativeEngine: GraphEngine = {
   build: buildNative,
   check: checkNative,
   open: openNative,
+  mapVectors,
   estimateBytes: estimateNativeBytes,
 };

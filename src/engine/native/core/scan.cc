@@ -1,9 +1,6 @@
 #include "scan.h"
 
 #include <algorithm>
-#include <memory>
-
-#include "failure.h"
 
 namespace shortlist {
 namespace {
@@ -12,10 +9,6 @@ namespace {
 constexpr std::size_t kBlockBytes = 128 * 1024;
 constexpr std::size_t kMinBlockRows = 16;
 constexpr std::size_t kMaxBlockRows = 1024;
-/// Queries that share a pass over a part of the rows.
-constexpr std::size_t kQueriesPerPass = 64;
-/// Parts for each thread: the threads then end together.
-constexpr std::size_t kPartsPerThread = 8;
 
 /// Queries in fours, as float64, lane by lane.
 class PackedQueries {
@@ -93,10 +86,6 @@ std::size_t block_rows(std::uint32_t dim) {
   return std::clamp(kBlockBytes / (std::size_t{4} * dim), kMinBlockRows, kMaxBlockRows);
 }
 
-std::vector<Best> open_best(const Rows& rows, const ScanRequest& request) {
-  return std::vector<Best>(request.query_count, Best(rows.metric, std::min<std::size_t>(request.k, rows.count)));
-}
-
 }  // namespace
 
 void Best::push(Hit hit) {
@@ -133,38 +122,6 @@ void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& req
       scan_block_single(kernels, rows, request.queries, picked, sums, best[0]);
     }
   }
-}
-
-std::vector<std::vector<Hit>> scan_all(const Kernels& kernels, const Rows& rows, const ScanRequest& request,
-                                       ThreadTeam& team, const std::function<bool()>& is_cancelled) {
-  const std::size_t passes = (request.query_count + kQueriesPerPass - 1) / kQueriesPerPass;
-  const std::size_t wanted = team.size() * kPartsPerThread;
-  const std::size_t cuts = std::max<std::size_t>(1, (wanted + passes - 1) / std::max<std::size_t>(1, passes));
-  const std::size_t part_rows = std::max<std::size_t>(1, (rows.count + cuts - 1) / cuts);
-  const std::size_t parts = (rows.count + part_rows - 1) / part_rows;
-  std::vector<std::vector<Hit>> found(request.query_count * parts);
-  team.split(passes * parts, 1, [&](std::size_t, std::size_t task, std::size_t) {
-    if (is_cancelled()) return;
-    const std::size_t part = task / passes, first = task % passes * kQueriesPerPass;
-    const std::size_t count = std::min(kQueriesPerPass, request.query_count - first);
-    const ScanRequest mine{request.queries + first * rows.dim, count, request.k, request.allow};
-    std::vector<Best> best = open_best(rows, mine);
-    const std::size_t from = part * part_rows, to = std::min<std::size_t>(rows.count, from + part_rows);
-    scan_range(kernels, rows, mine, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), best);
-    for (std::size_t q = 0; q < count; q++) found[(first + q) * parts + part] = best[q].drain();
-  });
-  if (is_cancelled()) throw Failure("cancelled", "the scan was cancelled");
-  std::vector<std::vector<Hit>> answers(request.query_count);
-  team.split(request.query_count, 8, [&](std::size_t, std::size_t from, std::size_t to) {
-    for (std::size_t q = from; q < to; q++) {
-      Best best(rows.metric, request.k);
-      for (std::size_t part = 0; part < parts; part++) {
-        for (const Hit& hit : found[q * parts + part]) best.push(hit);
-      }
-      answers[q] = best.drain();
-    }
-  });
-  return answers;
 }
 
 }  // namespace shortlist

@@ -3,11 +3,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "metric.h"
-#include "threads.h"
 #include "traverse.h"
 
 namespace shortlist {
@@ -45,9 +43,5 @@ struct ScanRequest {
 /// Scans rows [from, to) into `best`, one for each query.
 void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
                 std::uint32_t to, std::vector<Best>& best);
-
-/// Scans all rows on a team; `is_cancelled` is polled, from any thread. @return answers by query. Throws cancelled.
-std::vector<std::vector<Hit>> scan_all(const Kernels& kernels, const Rows& rows, const ScanRequest& request,
-                                       ThreadTeam& team, const std::function<bool()>& is_cancelled);
 
 }  // namespace shortlist

@@ -12,7 +12,7 @@ constexpr double kDistancesPerEf = 18;
 constexpr double kDistancesPerScannedRow = 3;
 
 /// Places in the pool beyond k: rows that codes rank a little behind the k-th may belong before it.
-std::size_t pool_margin(std::size_t k) { return 4 + k / 16; }
+std::size_t pool_margin(std::size_t k) { return 4 + k / 50; }
 /// The same under a filter: where it has to do with nearness, what passes is a shell around the query, wider than a ball.
 std::size_t filtered_margin(std::size_t k) { return 48 + k / 16; }
 /// Nodes of the pool that are scored again: the nearest by code, more than k for the same reason.

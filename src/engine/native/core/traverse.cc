@@ -44,20 +44,27 @@ void Traversal::begin(std::size_t ef, std::uint32_t node, std::uint32_t key) {
 
 void Traversal::insert(std::uint64_t entry) {
   std::uint64_t* const first = pool_.data();
-  const std::size_t at = static_cast<std::size_t>(std::lower_bound(first, first + size_, entry) - first);
+  // Binary search without branches: where an entry belongs is as good as random, and half the guesses would be wrong.
+  const std::uint64_t* from = first;
+  for (std::size_t length = size_; length > 0;) {
+    const std::size_t half = (length + 1) / 2;
+    from += from[half - 1] < entry ? half : 0;
+    length -= half;
+  }
+  const std::size_t at = static_cast<std::size_t>(from - first);
   if (size_ < ef_) size_++;
   std::memmove(first + at + 1, first + at, (size_ - 1 - at) * sizeof *first);
   first[at] = entry;
   if (at < cursor_) cursor_ = at;
 }
 
-/// Neighbours of a node that were not seen yet, in fresh_, their codes on the way.
-std::size_t Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node) {
+/// Adds the neighbours of a node that were not seen yet to fresh_, their codes on the way.
+std::size_t Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node, std::size_t count) {
   const std::uint32_t* list = level.list(node);
-  std::size_t count = 0;
   for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
     const std::uint32_t neighbour = list[i];
-    if (!mark(neighbour)) continue;
+    if (seen_[neighbour] == epoch_) continue;
+    seen_[neighbour] = epoch_;
     const std::uint32_t row = level.row(neighbour);
     fresh_[count] = neighbour;
     fresh_rows_[count++] = row;
@@ -66,20 +73,36 @@ std::size_t Traversal::gather(const Level& level, const Scorer& scorer, std::uin
   return count;
 }
 
+/// Moves the cursor to the nearest node that is not expanded.
+void Traversal::skip_expanded() {
+  while (cursor_ < size_ && (pool_[cursor_] & kExpanded) != 0) cursor_++;
+}
+
+/// Asks for the links of the nodes that are likely to be expanded next.
+void Traversal::prefetch_next(const Level& level) const {
+  std::size_t asked = 0;
+  for (std::size_t i = cursor_; i < size_ && asked < kExpandAtOnce; i++) {
+    if ((pool_[i] & kExpanded) != 0) continue;
+    const std::uint32_t* list = level.list(node(i));
+    __builtin_prefetch(list);
+    __builtin_prefetch(list + 16);
+    asked++;
+  }
+}
+
 template <bool kStops>
 bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
   while (cursor_ < size_) {
-    const std::uint32_t node = static_cast<std::uint32_t>(pool_[cursor_] >> 1);
-    if (kStops && node == target) return true;
-    pool_[cursor_] |= kExpanded;
-    while (cursor_ < size_ && (pool_[cursor_] & kExpanded) != 0) cursor_++;
-    const std::size_t count = gather(level, scorer, node);
-    if (cursor_ < size_) {
-      const std::uint32_t* next = level.list(static_cast<std::uint32_t>(pool_[cursor_] >> 1));
-      __builtin_prefetch(next);
-      __builtin_prefetch(next + 16);
+    std::size_t count = 0;
+    for (std::size_t expanded = 0; cursor_ < size_ && expanded < kExpandAtOnce; expanded++) {
+      const std::uint32_t nearest = node(cursor_);
+      if (kStops && nearest == target) return true;
+      pool_[cursor_] |= kExpanded;
+      skip_expanded();
+      count = gather(level, scorer, nearest, count);
+      visited++;
     }
-    visited++;
+    prefetch_next(level);
     computed += count;
     scorer.score(fresh_rows_, count, keys_);
     for (std::size_t i = 0; i < count; i++) {
@@ -87,7 +110,7 @@ bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
       if (size_ == ef_ && entry >= pool_[size_ - 1]) continue;
       insert(entry);
     }
-    while (cursor_ < size_ && (pool_[cursor_] & kExpanded) != 0) cursor_++;
+    skip_expanded();
   }
   return false;
 }
@@ -109,7 +132,7 @@ bool Traversal::run_filtered(const Graph& graph, Scorer& scorer, const RowSet& a
     if (computed >= most) return false;
     std::pop_heap(heap_.begin(), heap_.end(), later);
     heap_.pop_back();
-    const std::size_t count = gather(level, scorer, static_cast<std::uint32_t>(nearest >> 1));
+    const std::size_t count = gather(level, scorer, static_cast<std::uint32_t>(nearest >> 1), 0);
     visited++;
     computed += count;
     scorer.score(fresh_rows_, count, keys_);

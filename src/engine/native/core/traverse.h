@@ -2,7 +2,10 @@
 //
 // Where it departs: one array, sorted by (key, node), is candidate list and result list at once, with a cursor at the
 // nearest node that is not expanded yet; two heaps would touch every entry twice. Fresh neighbours are gathered first and
-// their codes prefetched, then scored in one call, while the links of the next node to expand are on their way.
+// their codes prefetched, then scored in one call, while the links of the next nodes to expand are on their way. Three nodes
+// are expanded at a time: one alone would wait for memory, and the second and third nearest are nearly always expanded too.
+// Against one at a time, queries a second at ef 100 grew by 15 % (768 dimensions) and 31 % (128), builds took 80 % of the
+// time, and 0.3 % more distances were computed; four at a time gained no more.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +21,8 @@ struct RowSet {
   const std::uint32_t* words;
   bool has(std::uint32_t row) const { return (words[row >> 5] >> (row & 31) & 1) != 0; }
 };
+
+constexpr std::size_t kExpandAtOnce = 3;
 
 /// True where the row, or one that is equal to it, may be returned.
 bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row);
@@ -51,12 +56,9 @@ class Traversal {
 
  private:
   void next_epoch();
-  bool mark(std::uint32_t node) {
-    if (seen_[node] == epoch_) return false;
-    seen_[node] = epoch_;
-    return true;
-  }
-  std::size_t gather(const Level& level, const Scorer& scorer, std::uint32_t node);
+  std::size_t gather(const Level& level, const Scorer& scorer, std::uint32_t node, std::size_t count);
+  void skip_expanded();
+  void prefetch_next(const Level& level) const;
   void insert(std::uint64_t entry);
   template <bool kStops>
   bool walk(const Level& level, Scorer& scorer, std::uint32_t target);
@@ -68,7 +70,9 @@ class Traversal {
   std::size_t size_ = 0, ef_ = 0, cursor_ = 0;
   /// Candidates of a filtered search: a heap.
   std::vector<std::uint64_t> heap_;
-  std::uint32_t fresh_[kMaxSlots], fresh_rows_[kMaxSlots], keys_[kMaxSlots];
+  /// Neighbours of the nodes expanded together: their nodes, rows and keys.
+  std::uint32_t fresh_[kExpandAtOnce * kMaxSlots], fresh_rows_[kExpandAtOnce * kMaxSlots],
+      keys_[kExpandAtOnce * kMaxSlots];
 };
 
 }  // namespace shortlist

@@ -3,7 +3,7 @@ import type { EngineName, GraphEngine } from './engine.js';
 import { hnswlibEngine } from './hnswlib/hnswlib.js';
 import { nativeEngine } from './native/native.js';
 
-const ENGINES: Readonly<Record<EngineName, GraphEngine>> = { hnswlib: hnswlibEngine, native: nativeEngine };
+const ENGINES: Readonly<Record<EngineName, GraphEngine>> = { native: nativeEngine, hnswlib: hnswlibEngine };
 
 /** The first one is the default. */
 export const ENGINE_NAMES = Object.keys(ENGINES) as readonly EngineName[];

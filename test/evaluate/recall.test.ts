@@ -5,12 +5,12 @@ import { recallOf, summarizeRecall } from '../../src/evaluate/recall.js';
 import { findTruth, type TruthCache } from '../../src/evaluate/truth.js';
 import { noteTruthCache } from '../../src/evaluate/truth-cache.js';
 import { evaluateVersion } from '../../src/evaluate/evaluate.js';
-import { ExactPool } from '../../src/engine/exact/exact-pool.js';
+import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import { search } from '../../src/retrieve/search.js';
 import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
-const pool = new ExactPool(2);
+const pool = openExactSearch(2);
 afterAll(() => pool.close());
 
 describe('recall of one answer', () => {

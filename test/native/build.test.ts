@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { METRICS, type Metric } from '../../src/base/metric.js';
@@ -10,6 +9,7 @@ import type { GraphBuildOptions, GraphParameters, ShardVectors } from '../../src
 import { nativeEngine as native } from '../../src/engine/native/native.js';
 import { openNative, type NativeIndex } from '../../src/engine/native/open.js';
 import { makeFolder, PARAMETERS, shapeOf, sourceOf } from '../engine/graphs.js';
+import { ISA_PROGRAM } from './isa-program.js';
 import { bruteForce, expectSound, randomValues, randomVectors, recallOf, rowOf } from '../engine/reference.js';
 
 const folder = makeFolder();
@@ -67,11 +67,12 @@ describe('building with the native engine', () => {
   });
 
   it('gives equal bytes and equal answers on every instruction set', async () => {
-    const script = fileURLToPath(new URL('./isa-child.mjs', import.meta.url));
+    const dist = new URL('../../dist/', import.meta.url).href;
     const run = async (isa: string): Promise<string | null> => {
       try {
         const env = { ...process.env, SHORTLIST_ISA: isa };
-        const { stdout } = await promisify(execFile)(process.execPath, [script, newPath()], { env });
+        const program = ['--input-type=module', '-e', ISA_PROGRAM, dist, newPath()];
+        const { stdout } = await promisify(execFile)(process.execPath, program, { env });
         return stdout;
       } catch (error) {
         // A processor without the set says so; anything else is a failure.
@@ -94,7 +95,6 @@ describe('building with the native engine', () => {
   it('builds from a file that it maps as from rows that it reads', async () => {
     const vectors = randomVectors({ metric: 'cosine', dim: 20 }, 500, 2);
     const [read, mapped, rows] = [newPath(), newPath(), newPath()];
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(rows, Buffer.concat([Buffer.alloc(4096), Buffer.from(vectors.values.slice().buffer)]));
     await build(vectors, read);
     await native.build({ ...sourceOf(vectors), file: { path: rows, offset: 4096 } }, PARAMETERS, mapped);
@@ -103,7 +103,9 @@ describe('building with the native engine', () => {
 
   it('reports progress up to the last row', async () => {
     const seen: number[] = [];
-    await build(randomVectors({ metric: 'l2', dim: 12 }, 2000, 1), newPath(), { onProgress: (rows) => seen.push(rows) });
+    await build(randomVectors({ metric: 'l2', dim: 12 }, 2000, 1), newPath(), {
+      onProgress: (rows) => seen.push(rows),
+    });
     expect(seen.at(-1)).toBe(2000);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
   });

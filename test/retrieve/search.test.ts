@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawKernel, toScore } from '../../src/base/metric.js';
-import { ExactPool } from '../../src/engine/exact/exact-pool.js';
+import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import { checkQuery } from '../../src/retrieve/query.js';
 import { search, searchExact, type Answer, type SearchOptions } from '../../src/retrieve/search.js';
@@ -41,7 +41,7 @@ describe.each([
   { metric: 'l2', shards: 16 },
 ] as const)('search under $metric over $shards shards', ({ metric, shards }) => {
   let version: LoadedVersion;
-  const pool = new ExactPool(2);
+  const pool = openExactSearch(2);
   beforeAll(async () => {
     const root = temporaryFolder();
     const built = await buildVersion(root, 'items', { rows: ROWS, dim: DIM, metric, shards, seed: 5 });

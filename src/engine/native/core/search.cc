@@ -18,9 +18,18 @@ std::size_t filtered_margin(std::size_t k) { return 48 + k / 16; }
 /// Nodes of the pool that are scored again: the nearest by code, more than k for the same reason.
 std::size_t rescored_nodes(std::size_t k) { return 16 + k + k / 4; }
 
+/// Share of rows that may be returned from which on a walk is not weighed against a scan.
+constexpr double kMostRows = 0.5;
+
+/// A filter that leaves out what is near the query makes a walk visit far more nodes than its share says, and miss some at
+/// its end: past this many times the expected visits, and past this share of the work of a scan, it is given up for one.
+constexpr double kMostVisits = 3;
+constexpr double kWastedShare = 0.2;
+
 bool scan_is_cheaper(std::size_t ef, std::size_t count, std::size_t allowed) {
   if (allowed == 0) return true;
   const double share = static_cast<double>(allowed) / static_cast<double>(count);
+  if (share >= kMostRows) return false;
   const double distances = kDescentDistances + kDistancesPerEf * static_cast<double>(ef) / share;
   return distances >= kDistancesPerScannedRow * static_cast<double>(allowed);
 }
@@ -87,8 +96,11 @@ bool Searcher::walk(const SearchRequest& request, Scorer& scorer, std::size_t ef
     traversal_.run(graph_.levels[0], scorer);
     return true;
   }
-  const double most = kDistancesPerScannedRow * static_cast<double>(request.allowed);
-  return traversal_.run_filtered(graph_, scorer, *request.allow, static_cast<std::uint64_t>(most));
+  const double share = static_cast<double>(request.allowed) / static_cast<double>(graph_.rows.count);
+  const double visits = kMostVisits * static_cast<double>(ef) / share;
+  const double distances = kWastedShare * kDistancesPerScannedRow * static_cast<double>(request.allowed);
+  return traversal_.run_filtered(graph_, scorer, *request.allow, static_cast<std::uint64_t>(visits),
+                                 static_cast<std::uint64_t>(distances));
 }
 
 void Searcher::rescore(const SearchRequest& request) {

@@ -42,7 +42,7 @@ class Searcher {
 
  private:
   Scorer& prepare(const SearchRequest& request);
-  /// False where a scan would have cost less by now.
+  /// False where it gave up for a scan.
   bool walk(const SearchRequest& request, Scorer& scorer, std::size_t ef);
   void rescore(const SearchRequest& request);
   void add_equal_rows(const SearchRequest& request, Hit hit);

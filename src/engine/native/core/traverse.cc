@@ -121,7 +121,8 @@ bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t targ
   return walk<true>(level, scorer, target);
 }
 
-bool Traversal::run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most) {
+bool Traversal::run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most_visited,
+                             std::uint64_t most_computed) {
   const Level& level = graph.levels[0];
   const auto later = std::greater<std::uint64_t>();
   heap_.assign(1, pool_[0]);
@@ -129,7 +130,7 @@ bool Traversal::run_filtered(const Graph& graph, Scorer& scorer, const RowSet& a
   while (!heap_.empty()) {
     const std::uint64_t nearest = heap_.front();
     if (size_ == ef_ && nearest > pool_[size_ - 1]) break;
-    if (computed >= most) return false;
+    if (visited >= most_visited && computed >= most_computed) return false;
     std::pop_heap(heap_.begin(), heap_.end(), later);
     heap_.pop_back();
     const std::size_t count = gather(level, scorer, static_cast<std::uint32_t>(nearest >> 1), 0);

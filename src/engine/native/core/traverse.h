@@ -38,8 +38,9 @@ class Traversal {
   /// Fills the pool with the nearest nodes of the level.
   void run(const Level& level, Scorer& scorer);
   /// As `run` on level 0; nodes that `allow` lacks are expanded, not kept.
-  /// @return false where it gave up, having computed `most` distances
-  bool run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most);
+  /// @return false where it gave up, having visited and computed both so many
+  bool run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most_visited,
+                    std::uint64_t most_computed);
   /// As `run`, but ends as soon as `target` is found. @return whether it was
   bool run_until(const Level& level, Scorer& scorer, std::uint32_t target);
 

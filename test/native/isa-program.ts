@@ -1,12 +1,16 @@
-// Builds and searches with whatever SHORTLIST_ISA says; prints digests of the files and of the answers.
+/**
+ * A program for `node --input-type=module -e`: builds and searches with whatever SHORTLIST_ISA says, and prints a digest of
+ * the files and of the answers. Arguments: the URL of dist/, and a path to write at.
+ */
+export const ISA_PROGRAM = `
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-const { nativeEngine } = await import(new URL('../../dist/engine/native/native.js', import.meta.url).href);
-const { seededRandom } = await import(new URL('../../dist/base/random.js', import.meta.url).href);
-const { normalizeRow } = await import(new URL('../../dist/base/metric.js', import.meta.url).href);
+const [, dist, path] = process.argv;
+const { nativeEngine } = await import(dist + 'engine/native/native.js');
+const { seededRandom } = await import(dist + 'base/random.js');
+const { normalizeRow } = await import(dist + 'base/metric.js');
 
-const path = process.argv[2];
 const parameters = { m: 8, efConstruction: 60, seed: 42 };
 const hash = createHash('sha256');
 for (const metric of ['cosine', 'ip', 'l2']) {
@@ -29,3 +33,4 @@ for (const metric of ['cosine', 'ip', 'l2']) {
   }
 }
 console.log(hash.digest('hex'));
+`;

@@ -50,7 +50,11 @@ export class LiveIndexes {
   /** Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading throws */
   async prepare(index: string, version: string): Promise<void> {
     const live = this.liveIndex(index);
-    if (live.holdings.has(version)) return;
+    const holding = live.holdings.get(version);
+    if (holding !== undefined) {
+      holding.retired = false; // an answer may hold it still, and must not take it away when it ends
+      return;
+    }
     const loading = live.loading.get(version) ?? this.load(live, index, version);
     live.loading.set(version, loading);
     try {

@@ -140,18 +140,13 @@ export class LiveIndexes {
     );
   }
 
-  /** Forgets an index whose folder is gone. */
-  remove(index: string): void {
-    const live = this.indexes.get(index);
-    if (live === undefined) return;
-    this.apply(index, { current: null, aliases: {} });
-    if (live.previous !== null) this.endGrace(live);
-    this.indexes.delete(index);
-  }
-
-  /** Ends all grace periods, so that nothing keeps the process alive. */
+  /** Forgets all indexes. What is still leased goes with its last lease. */
   close(): void {
-    for (const index of this.names()) this.remove(index);
+    for (const [index, live] of this.indexes) {
+      this.apply(index, { current: null, aliases: {} });
+      this.endGrace(live);
+    }
+    this.indexes.clear();
   }
 
   private liveIndex(index: string): LiveIndex {

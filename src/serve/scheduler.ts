@@ -68,11 +68,6 @@ export class Scheduler {
     if (next !== undefined) this.begin(next);
   }
 
-  /** Jobs that are not done. */
-  get length(): number {
-    return this.jobs.length + this.waiting.length;
-  }
-
   private schedule(): void {
     if (this.scheduled || this.jobs.length === 0) return;
     this.scheduled = true;

@@ -62,7 +62,6 @@ describe('the scheduler', () => {
       scheduler.run(steps, unlimited, (step) => void order.push(`${name}${step}`));
     await Promise.all([run('a', 3), run('b', 1), run('c', 2), run('none', 0)]);
     expect(order).toEqual(['a0', 'b0', 'c0', 'a1', 'c1', 'a2']);
-    expect(scheduler.length).toBe(0);
   });
 
   it('begins a few jobs of several steps and finishes those first, while single steps have their turns', async () => {

@@ -50,7 +50,11 @@ export class LiveIndexes {
   /** Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading throws */
   async prepare(index: string, version: string): Promise<void> {
     const live = this.liveIndex(index);
-    if (live.holdings.has(version)) return;
+    const holding = live.holdings.get(version);
+    if (holding !== undefined) {
+      holding.retired = false; // an answer may hold it still, and must not take it away when it ends
+      return;
+    }
     const loading = live.loading.get(version) ?? this.load(live, index, version);
     live.loading.set(version, loading);
     try {
@@ -136,18 +140,13 @@ export class LiveIndexes {
     );
   }
 
-  /** Forgets an index whose folder is gone. */
-  remove(index: string): void {
-    const live = this.indexes.get(index);
-    if (live === undefined) return;
-    this.apply(index, { current: null, aliases: {} });
-    if (live.previous !== null) this.endGrace(live);
-    this.indexes.delete(index);
-  }
-
-  /** Ends all grace periods, so that nothing keeps the process alive. */
+  /** Forgets all indexes. What is still leased goes with its last lease. */
   close(): void {
-    for (const index of this.names()) this.remove(index);
+    for (const [index, live] of this.indexes) {
+      this.apply(index, { current: null, aliases: {} });
+      this.endGrace(live);
+    }
+    this.indexes.clear();
   }
 
   private liveIndex(index: string): LiveIndex {

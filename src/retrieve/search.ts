@@ -128,6 +128,7 @@ function searchShard(
  * Exact searches of many queries at once, on the pool's threads.
  * @param queries count x dim checked values
  * @param selves ordinal of each query that is an item itself and must not find itself
+ * @param signal aborting it ends the scan and rejects with the signal's reason
  */
 export async function searchExact(
   version: LoadedVersion,
@@ -136,13 +137,14 @@ export async function searchExact(
   count: number,
   options: SearchOptions,
   selves: readonly (number | undefined)[] = [],
+  signal?: AbortSignal,
 ): Promise<Answer[]> {
   const plan = planSearch(version, { ...options, exact: true });
   const allow = plan.excluded.map((rows, shard) => withoutRows(version.shards[shard]!.graph.vectors.count, rows));
   // Each query may have to leave out itself: one more is asked for, and dropped.
   const k = plan.k + (selves.length > 0 ? 1 : 0);
   const vectors = version.shards.map((shard) => shard.graph.vectors);
-  const found = await pool.search(vectors, queries, count, { k, allow });
+  const found = await pool.search(vectors, queries, count, { k, allow, signal });
   return found.map((parts, position) => {
     const self = selves[position];
     const own = self === undefined ? plan : { ...plan, available: plan.available - 1 };

@@ -1,5 +1,4 @@
 /** What the routes of a worker work with. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LiveIndexes } from '../retrieve/live.js';
 import type { Admission, Held, HeldBytes } from './admission.js';
@@ -42,5 +41,3 @@ declare module 'fastify' {
     state: RequestState;
   }
 }
-
-export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;

@@ -9,7 +9,7 @@
  * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all would
  * hold half an answer, and under load all would end at their deadlines; so those that have begun are finished first.
  */
-import { ShortlistError } from '../base/errors.js';
+import { checkTime, type TimeLimit } from './time-limit.js';
 
 /** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
 const SLICE_MS = 2;
@@ -17,17 +17,10 @@ const SLICE_MS = 2;
 /** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
 const MAX_BEGUN = 4;
 
-export interface JobLimits {
-  /** `performance.now()` after which no further step runs. */
-  readonly deadline: number;
-  /** True when nobody waits for the answer any more. */
-  readonly isAbandoned: () => boolean;
-}
-
 interface Job {
   readonly steps: number;
   readonly step: (position: number) => void;
-  readonly limits: JobLimits;
+  readonly limit: TimeLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   next: number;
@@ -45,10 +38,10 @@ export class Scheduler {
    * Calls `step(0)` to `step(steps - 1)`, in order.
    * @throws what a step throws; deadline_exceeded; a job that was abandoned ends with deadline_exceeded as well
    */
-  run(steps: number, limits: JobLimits, step: (position: number) => void): Promise<void> {
+  run(steps: number, limit: TimeLimit, step: (position: number) => void): Promise<void> {
     if (steps === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const job = { steps, step, limits, resolve, reject, next: 0 };
+      const job = { steps, step, limit, resolve, reject, next: 0 };
       if (steps > 1 && this.begun >= MAX_BEGUN) this.waiting.push(job);
       else this.begin(job);
       this.schedule();
@@ -68,11 +61,6 @@ export class Scheduler {
     if (next !== undefined) this.begin(next);
   }
 
-  /** Jobs that are not done. */
-  get length(): number {
-    return this.jobs.length + this.waiting.length;
-  }
-
   private schedule(): void {
     if (this.scheduled || this.jobs.length === 0) return;
     this.scheduled = true;
@@ -85,7 +73,7 @@ export class Scheduler {
 
   private runSlice(): void {
     const end = performance.now() + SLICE_MS;
-    this.waiting = this.waiting.filter((job) => isWithinLimits(job));
+    this.waiting = this.waiting.filter((job) => isWithinTime(job));
     do {
       const job = this.jobs.shift();
       if (job === undefined) return;
@@ -97,7 +85,7 @@ export class Scheduler {
   /** @returns true while the job has steps left */
   private runStep(job: Job): boolean {
     try {
-      checkLimits(job.limits);
+      checkTime(job.limit);
       job.step(job.next++);
     } catch (error) {
       job.reject(error);
@@ -110,29 +98,12 @@ export class Scheduler {
 }
 
 /** Rejects it where it is not: nobody waits its turn in vain. */
-function isWithinLimits(job: Job): boolean {
+function isWithinTime(job: Job): boolean {
   try {
-    checkLimits(job.limits);
+    checkTime(job.limit);
     return true;
   } catch (error) {
     job.reject(error);
     return false;
   }
-}
-
-function checkLimits(limits: JobLimits): void {
-  if (limits.isAbandoned()) throw new ShortlistError('deadline_exceeded', 'the client closed the connection');
-  if (performance.now() > limits.deadline) throw deadlineError();
-}
-
-export function deadlineError(): ShortlistError {
-  return new ShortlistError('deadline_exceeded', 'the time limit passed before the answer was complete; ask for less');
-}
-
-/** The work's outcome, or deadline_exceeded at the deadline. The work itself goes on. */
-export function beforeDeadline<T>(work: Promise<T>, deadline: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(deadlineError()), Math.max(0, deadline - performance.now()));
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -84,6 +84,21 @@ describe('LiveIndexes', () => {
     expect(search(again.version, query, { k: 1 }).ordinals).toHaveLength(1);
   });
 
+  it('a version that is prepared again while its last answer is on its way stays', async () => {
+    await live.prepare('items', versions[0]!);
+    live.apply('items', current(versions[0]!));
+    const lease = live.lease('items');
+    for (const version of [versions[1]!, versions[2]!]) {
+      await live.prepare('items', version);
+      live.apply('items', current(version));
+    }
+    expect(() => live.lease('items', versions[0])).toThrow(thrown('version_not_loaded'));
+    await live.prepare('items', versions[0]!);
+    lease.release();
+    live.apply('items', current(versions[0]!));
+    expect(live.lease('items').version).toBe(lease.version);
+  });
+
   it('serves aliases beside the current version', async () => {
     await live.prepare('items', versions[0]!);
     await live.prepare('items', versions[1]!);

@@ -79,6 +79,18 @@ describe.each([
     );
   });
 
+  it('ends an exact search on threads when its signal says so, before it begins and while it scans', async () => {
+    const queries = 256;
+    const many = makeVectors(queries, DIM, 3);
+    const reason = new Error('nobody waits');
+    const controller = new AbortController();
+    const running = searchExact(version, pool, many, queries, { k: 100 }, [], controller.signal);
+    controller.abort(reason);
+    await expect(running).rejects.toBe(reason);
+    const late = searchExact(version, pool, many, queries, { k: 100 }, [], controller.signal);
+    await expect(late).rejects.toBe(reason);
+  });
+
   it('finds by graph nearly what exact search finds, with the same scores to the bit and in the same order', () => {
     let found = 0;
     const queries = 50;

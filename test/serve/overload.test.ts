@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishVersion, temporaryFolder } from '../indexes.js';
-import { TestServer } from './server.js';
+import { TestServer, waitFor } from './server.js';
 
 const PLACES = 4;
 
@@ -89,6 +89,35 @@ describe('a worker with all its places taken', () => {
     expect(await server.waitForLog('request aborted', from)).toMatchObject({ status: 499 });
     expect(await (await server.get('/metrics')).text()).toContain('shortlist_requests_in_flight 0');
   });
+});
+
+it('an exact search that is out of time, or whose client has left, stops scanning', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows: 20_000, dim: 96 });
+  const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '300']);
+  const cpuSeconds = () => {
+    const fields = readFileSync(`/proc/${server.workers[0]!}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  };
+  const scan = { ids: Array.from({ length: 1024 }, (_, id) => id), k: 1_000, exact: true };
+  const before = cpuSeconds();
+  for (let i = 0; i < 4; i++) expect((await server.search(scan)).status).toBe(504);
+  for (let i = 0; i < 4; i++) {
+    const call = fetch(`${server.url}/v1/indexes/listings/search`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(scan),
+      signal: AbortSignal.timeout(100),
+    });
+    await call.catch(() => undefined); // on a busy machine its answer is there first
+  }
+  await waitFor('all work to end', async () => {
+    const page = await (await server.get('/metrics')).text();
+    return page.includes('shortlist_requests_in_flight 0') ? true : undefined;
+  });
+  // Scanned to the end, the eight take 16 s on one thread; up to their time limits, less than 2.
+  expect(cpuSeconds() - before).toBeLessThan(6);
+  expect(await server.stop()).toBe(0);
 });
 
 it('holds no more bytes of answers than it may, whoever asks for how much, and finishes what it has begun', async () => {

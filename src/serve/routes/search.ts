@@ -14,7 +14,7 @@ import { atField, fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
 import { readSearchRequest, readSearchTerms, type Queries, type SearchRequest } from '../request/search-request.js';
 import { float32View, splitVectors } from '../request/vectors.js';
-import { beforeDeadline, type JobLimits } from '../scheduler.js';
+import { checkTime, limitTime, withinTime, type TimeLimit } from '../time-limit.js';
 import { searchRouteSchema } from './search-schema.js';
 
 export const JSON_TYPE = 'application/json';
@@ -43,16 +43,17 @@ async function handleSearch(
   const { slot, memory } = request.state;
   slot?.retain();
   memory.retain();
-  const limits = { deadline: started + context.options.requestTimeoutMs, isAbandoned: () => reply.raw.destroyed };
-  const work = answerSearch(context, lease.version, asked, limits, memory, started);
-  // A scan that outlives its deadline still reads the version and still costs: both are let go when it has ended.
+  const limit = limitTime(reply.raw, started + context.options.requestTimeoutMs);
+  const work = answerSearch(context, lease.version, asked, limit, memory, started);
+  // Work that is given up takes a moment to end, and reads the version and costs until then.
   const end = () => {
+    limit.clear();
     lease.release();
     slot?.release();
     memory.release();
   };
   work.then(end, end);
-  const { bytes, facts } = await beforeDeadline(work, limits.deadline);
+  const { bytes, facts } = await withinTime(work, limit);
   request.state.facts = facts;
   void reply.type('application/json; charset=utf-8');
   return bytes;
@@ -82,7 +83,7 @@ async function answerSearch(
   context: AppContext,
   version: LoadedVersion,
   asked: SearchRequest,
-  limits: JobLimits,
+  limit: TimeLimit,
   memory: HeldBytes,
   started: number,
 ) {
@@ -92,7 +93,7 @@ async function answerSearch(
   if (single && only !== undefined && 'error' in only) throw only.error;
   checkAnswerSize(version, queries.length, asked.options.k, asked.include);
   const writer = new AnswerWriter(version, asked.include, memory);
-  const results = await runQueries(context, version, asked, queries, limits, writer);
+  const results = await runQueries(context, version, asked, queries, limit, writer);
   const { index, version: name } = version.manifest;
   const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
   const head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(name)},"took_ms":${tookMs}`;
@@ -160,13 +161,13 @@ async function runQueries(
   version: LoadedVersion,
   asked: SearchRequest,
   queries: readonly Prepared[],
-  limits: JobLimits,
+  limit: TimeLimit,
   writer: AnswerWriter,
 ): Promise<Buffer[]> {
   const { index } = version.manifest;
-  const exact = asked.options.exact === true ? await scanQueries(context, version, asked, queries) : null;
+  const exact = asked.options.exact === true ? await scanQueries(context, version, asked, queries, limit) : null;
   const results: Buffer[] = [];
-  await context.scheduler.run(queries.length, limits, (position) => {
+  await context.scheduler.run(queries.length, limit, (position) => {
     const query = queries[position]!;
     if ('error' in query) {
       results.push(Buffer.from(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`));
@@ -187,15 +188,19 @@ async function scanQueries(
   version: LoadedVersion,
   asked: SearchRequest,
   queries: readonly Prepared[],
+  limit: TimeLimit,
 ): Promise<{ answers: readonly (Answer | undefined)[]; secondsPerQuery: number }> {
   const { dim } = version.manifest;
   const good = queries.flatMap((query, position) => ('error' in query ? [] : [{ ...query, position }]));
   const packed = new Float32Array(good.length * dim);
   for (const [slot, query] of good.entries()) packed.set(query.vector, slot * dim);
   const selves = good.some((query) => query.self !== undefined) ? good.map((query) => query.self) : [];
+  checkTime(limit);
   const begun = performance.now();
   const found =
-    good.length === 0 ? [] : await searchExact(version, context.pool, packed, good.length, asked.options, selves);
+    good.length === 0
+      ? []
+      : await searchExact(version, context.pool, packed, good.length, asked.options, selves, limit.signal);
   const seconds = (performance.now() - begun) / 1000;
   const answers: (Answer | undefined)[] = queries.map(() => undefined);
   for (const [slot, query] of good.entries()) answers[query.position] = found[slot];

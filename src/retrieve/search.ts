@@ -53,15 +53,17 @@ export interface SearchPlan {
   readonly minScore: number;
   /** Rows that must not come back, by shard. */
   readonly excluded: readonly (readonly number[])[];
+  /** The row that is its own query, where there is one and it is not excluded anyway. */
+  readonly self: { readonly shard: number; readonly row: number } | null;
   /** Rows that could come back if nothing but the query itself were left out. */
   readonly available: number;
 }
 
 /**
- * @param self ordinal of the item that is its own query, which is left out
- * @throws k_out_of_range, ef_out_of_range, batch_too_large for too many excluded ids
+ * The plan of all queries of a request: looking up 10,000 excluded ids takes longer than many searches.
+ * @throws k_out_of_range, ef_out_of_range, bad_field for too many excluded ids
  */
-export function planSearch(version: LoadedVersion, options: SearchOptions, self?: number): SearchPlan {
+export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
   const ef = options.ef === undefined ? defaultEf(k) : checkRange('ef_out_of_range', 'ef', options.ef, MAX_EF);
   return {
@@ -69,9 +71,18 @@ export function planSearch(version: LoadedVersion, options: SearchOptions, self?
     ef: Math.max(ef, k),
     exact: options.exact ?? false,
     minScore: Math.fround(options.minScore ?? -Infinity),
-    excluded: excludedRows(version, options.excludeIds ?? [], self),
-    available: version.manifest.count - (self === undefined ? 0 : 1),
+    excluded: excludedRows(version, options.excludeIds ?? []),
+    self: null,
+    available: version.manifest.count,
   };
+}
+
+/** The plan of one of its queries. @param self ordinal of the item that is its own query, which is left out */
+export function planQuery(version: LoadedVersion, plan: SearchPlan, self: number | undefined): SearchPlan {
+  if (self === undefined) return plan;
+  const place = version.locate(self);
+  const isExcluded = plan.excluded[place.shard]!.includes(place.row);
+  return { ...plan, self: isExcluded ? null : place, available: plan.available - 1 };
 }
 
 function checkRange(code: 'k_out_of_range' | 'ef_out_of_range', name: string, value: number, max: number): number {
@@ -79,14 +90,13 @@ function checkRange(code: 'k_out_of_range' | 'ef_out_of_range', name: string, va
   throw new ShortlistError(code, `${name} is ${value}; give a whole number from 1 to ${max}`, { field: name, max });
 }
 
-function excludedRows(version: LoadedVersion, ids: readonly string[], self: number | undefined): number[][] {
+function excludedRows(version: LoadedVersion, ids: readonly string[]): number[][] {
   if (ids.length > MAX_EXCLUDE_IDS) {
     const message = `exclude_ids has ${ids.length} ids; at most ${MAX_EXCLUDE_IDS} are taken`;
     throw new ShortlistError('bad_field', message, { field: 'exclude_ids', max: MAX_EXCLUDE_IDS });
   }
   const rows: number[][] = version.shards.map(() => []);
   const ordinals = new Set(ids.map((id) => version.ids.find(id)));
-  if (self !== undefined) ordinals.add(self);
   for (const ordinal of ordinals) {
     if (ordinal < 0) continue;
     const { shard, row } = version.locate(ordinal);
@@ -97,13 +107,18 @@ function excludedRows(version: LoadedVersion, ids: readonly string[], self: numb
 
 /** Synchronous, on the calling thread. @param query checked, `dim` values */
 export function search(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): Answer {
-  return runPlan(version.shards, query, planSearch(version, options, self));
+  return runPlan(version.shards, query, planQuery(version, planSearch(version, options), self));
 }
 
 /** Runs a plan on the calling thread. */
 export function runPlan(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
-  const parts = shards.map((shard, position) => searchShard(shard, query, plan, plan.excluded[position]!));
+  const parts = shards.map((shard, position) => searchShard(shard, query, plan, rowsLeftOut(plan, position)));
   return merge(shards, parts, plan);
+}
+
+function rowsLeftOut({ excluded, self }: SearchPlan, shard: number): readonly number[] {
+  const rows = excluded[shard]!;
+  return self?.shard === shard ? [...rows, self.row] : rows;
 }
 
 function searchShard(

@@ -4,7 +4,15 @@ import { rawKernel, toScore } from '../../src/base/metric.js';
 import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import { checkQuery } from '../../src/retrieve/query.js';
-import { search, searchExact, type Answer, type SearchOptions } from '../../src/retrieve/search.js';
+import {
+  planQuery,
+  planSearch,
+  runPlan,
+  search,
+  searchExact,
+  type Answer,
+  type SearchOptions,
+} from '../../src/retrieve/search.js';
 import { buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
 const ROWS = 600;
@@ -30,6 +38,9 @@ function reference(
     .filter(({ score }) => score >= Math.fround(options.minScore ?? -Infinity));
   return { ordinals: rows.map(({ ordinal }) => ordinal), scores: rows.map(({ score }) => score) };
 }
+
+const withSelf = (ids: readonly string[], self: number | undefined) =>
+  self === undefined ? ids : [...ids, String(self)];
 
 const plain = ({ ordinals, scores }: Answer) => ({ ordinals: Array.from(ordinals), scores: Array.from(scores) });
 
@@ -117,6 +128,25 @@ describe.each([
       expect(order).toEqual([...answer.ordinals.keys()]);
     }
     expect(found / (queries * 20)).toBeGreaterThan(0.98);
+  });
+
+  it('answers each query of one plan as it answers the query alone, whether its own item is excluded or not', async () => {
+    await fc.assert(
+      fc.asyncProperty(request, async ({ seed, k, excludeIds, minScore, self }) => {
+        const query = checkQuery(version.manifest, makeVectors(1, DIM, seed));
+        const options = { k, excludeIds, minScore };
+        const plan = planSearch(version, options);
+        for (const own of [self, excludeIds.map(Number).find((id) => id < ROWS), undefined]) {
+          const planned = runPlan(version.shards, query, planQuery(version, plan, own));
+          expect(planned).toEqual(search(version, query, options, own));
+          expect(plain(planned)).toEqual(plain(search(version, query, { ...options, excludeIds: withSelf(excludeIds, own) }))); // prettier-ignore
+          const [scanned] = await searchExact(version, pool, query, 1, options, own === undefined ? [] : [own]);
+          expect(plain(scanned!)).toEqual(reference(version, query, options, own));
+          expect(scanned!.quality.short).toBe(search(version, query, { ...options, exact: true }, own).quality.short);
+        }
+      }),
+      { seed: 43, numRuns: 20 },
+    );
   });
 
   it('leaves excluded ids out and still returns k', () => {

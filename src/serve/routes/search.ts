@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import { checkQuery } from '../../retrieve/query.js';
-import { search, searchExact, type Answer } from '../../retrieve/search.js';
+import { planQuery, planSearch, runPlan, searchExact, type Answer, type SearchOptions } from '../../retrieve/search.js';
 import type { HeldBytes } from '../admission.js';
 import { AnswerWriter, checkAnswerSize } from '../answer-text.js';
 import type { AppContext } from '../context.js';
@@ -75,9 +75,18 @@ export function mediaType(request: FastifyRequest): string {
   return (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-/** One query, ready to be searched with; or why it fails on its own. */
-type Prepared =
-  { readonly vector: Float32Array; readonly self: number | undefined } | { readonly error: ShortlistError };
+/** One query, ready to be searched with. */
+interface Query {
+  readonly vector: Float32Array;
+  /** Ordinal of the item that the query is. */
+  readonly self: number | undefined;
+}
+
+/** Or why it fails on its own. */
+type Prepared = Query | { readonly error: ShortlistError };
+
+/** Answers one query of a request, by its position; `seconds` is what the search alone took. */
+type Finder = (query: Query, position: number) => { readonly answer: Answer; readonly seconds: number };
 
 async function answerSearch(
   context: AppContext,
@@ -165,7 +174,10 @@ async function runQueries(
   writer: AnswerWriter,
 ): Promise<Buffer[]> {
   const { index } = version.manifest;
-  const exact = asked.options.exact === true ? await scanQueries(context, version, asked, queries, limit) : null;
+  const isExact = asked.options.exact === true;
+  const find = isExact
+    ? await scanQueries(context, version, asked, queries, limit)
+    : searchGraphs(version, asked.options);
   const results: Buffer[] = [];
   await context.scheduler.run(queries.length, limit, (position) => {
     const query = queries[position]!;
@@ -173,23 +185,30 @@ async function runQueries(
       results.push(Buffer.from(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`));
       return;
     }
-    const begun = performance.now();
-    const answer = exact?.answers[position] ?? search(version, query.vector, asked.options, query.self);
-    const seconds = exact === null ? (performance.now() - begun) / 1000 : exact.secondsPerQuery;
+    const { answer, seconds } = find(query, position);
     context.metrics.searchDone(index, answer.quality, answer.ordinals.length, seconds);
     results.push(writer.write(answer));
   });
   return results;
 }
 
-/** All queries in one scan on the pool's threads. Answers stand where their queries do. */
+function searchGraphs(version: LoadedVersion, options: SearchOptions): Finder {
+  const plan = planSearch(version, options);
+  return ({ vector, self }) => {
+    const begun = performance.now();
+    const answer = runPlan(version.shards, vector, planQuery(version, plan, self));
+    return { answer, seconds: (performance.now() - begun) / 1000 };
+  };
+}
+
+/** All queries in one scan on the pool's threads. */
 async function scanQueries(
   context: AppContext,
   version: LoadedVersion,
   asked: SearchRequest,
   queries: readonly Prepared[],
   limit: TimeLimit,
-): Promise<{ answers: readonly (Answer | undefined)[]; secondsPerQuery: number }> {
+): Promise<Finder> {
   const { dim } = version.manifest;
   const good = queries.flatMap((query, position) => ('error' in query ? [] : [{ ...query, position }]));
   const packed = new Float32Array(good.length * dim);
@@ -201,8 +220,7 @@ async function scanQueries(
     good.length === 0
       ? []
       : await searchExact(version, context.pool, packed, good.length, asked.options, selves, limit.signal);
-  const seconds = (performance.now() - begun) / 1000;
-  const answers: (Answer | undefined)[] = queries.map(() => undefined);
-  for (const [slot, query] of good.entries()) answers[query.position] = found[slot];
-  return { answers, secondsPerQuery: seconds / Math.max(1, good.length) };
+  const seconds = (performance.now() - begun) / 1000 / Math.max(1, good.length);
+  const answers = new Map(good.map(({ position }, slot) => [position, found[slot]!]));
+  return (_query, position) => ({ answer: answers.get(position)!, seconds });
 }

@@ -9,6 +9,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { deserializeError, type ShortlistError } from '../base/errors.js';
 import type { MetricsSnapshot } from './joined-metrics.js';
+import { watchHandoffs } from './handoffs.js';
 import type { Logger } from './logger.js';
 import type { FromWorker, LiveState, ToWorker } from './messages.js';
 import type { ServeOptions } from './options.js';
@@ -47,6 +48,8 @@ interface Member {
   state: WorkerState;
   readonly prepares: PendingRequests<void>;
   readonly measures: PendingRequests<MetricsSnapshot>;
+  /** Ends the connections that the worker was about to get. */
+  readonly closeHandoffs: () => void;
 }
 
 export class WorkerGone extends Error {}
@@ -164,6 +167,7 @@ export class WorkerPool {
       state: 'booting',
       prepares: new PendingRequests(),
       measures: new PendingRequests(),
+      closeHandoffs: watchHandoffs(worker),
     };
     this.members.set(worker.id, member);
     worker.on('message', (message: FromWorker) => this.receive(member, message));
@@ -234,6 +238,7 @@ export class WorkerPool {
     if (!this.members.delete(member.worker.id)) return false;
     member.prepares.failAll(new WorkerGone());
     member.measures.failAll(new WorkerGone());
+    member.closeHandoffs();
     this.events.gone(member.worker.id);
     return true;
   }

@@ -54,6 +54,20 @@ describe('a worker that is killed', () => {
     expect(metrics.get('shortlist_workers{state="listening"}')).toBe(2);
   });
 
+  it('does not take along a connection that it was about to get: the client sees its end', async () => {
+    const server = await start();
+    const [victim] = server.workers;
+    process.kill(victim!, 'SIGSTOP'); // takes no connection, and the primary does not know
+    const request = 'GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n';
+    const answers = Array.from({ length: 4 }, () => server.raw(request).catch(() => ''));
+    const others = await Promise.race([Promise.all(answers), new Promise((resolve) => setTimeout(resolve, 1_000))]);
+    expect(others).toBeUndefined(); // one of them waits for the worker that stands still
+    process.kill(victim!, 'SIGKILL');
+    const texts = await Promise.all(answers);
+    expect(texts.filter((text) => text.includes('200 OK'))).toHaveLength(3);
+    expect(texts.filter((text) => text === '')).toHaveLength(1);
+  });
+
   it('does not take its counts along', async () => {
     const server = await start(['--workers', '1']);
     for (let i = 0; i < 5; i++) await server.search({ id: i, k: 2 });

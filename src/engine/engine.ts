@@ -128,6 +128,11 @@ export interface ShardIndex {
   readonly residentBytes: number;
   /** Synchronous: at 0.1 ms a search, a thread hop would cost more than it saves. @param query dim values, unit length under cosine. */
   search(query: Float32Array, options: ShardQuery): ShardAnswer;
+  /**
+   * As `search`, but null where that would scan rows itself: for callers that have long scans made elsewhere. An engine
+   * without it is asked by `search` alone.
+   */
+  searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
   /** Lets go of the memory. The object is not used again. */
   close(): void;
 }

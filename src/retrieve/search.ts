@@ -10,7 +10,7 @@ import { ShortlistError } from '../base/errors.js';
 import { defaultEf, MAX_EF, MAX_EXCLUDE_IDS, MAX_K } from '../base/limits.js';
 import { TopK } from '../base/top-k.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
-import type { ShardAnswer } from '../engine/engine.js';
+import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
@@ -112,8 +112,62 @@ export function search(version: LoadedVersion, query: Float32Array, options: Sea
 
 /** Runs a plan on the calling thread. */
 export function runPlan(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
-  const parts = shards.map((shard, position) => searchShard(shard, query, plan, rowsLeftOut(plan, position)));
+  const parts = shards.map((shard, position) => {
+    const engine = plan.exact ? shard.exact : shard.graph;
+    return withAllowed(shard, plan, rowsLeftOut(plan, position), (options) => engine.search(query, options));
+  });
   return merge(shards, parts, plan);
+}
+
+/** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */
+const SHORT_SCAN = 2 ** 20;
+
+/** A search of which some shards have to be scanned still: those without a part. */
+export interface UnfinishedSearch {
+  readonly query: Float32Array;
+  readonly plan: SearchPlan;
+  readonly parts: readonly (ShardAnswer | null)[];
+}
+
+/**
+ * As `runPlan` for a plan that is not exact, up to the long scans: where a graph cannot answer, its whole shard is scanned,
+ * which would hold up the thread.
+ * @returns the answer where no scan is left; else what `finishSearch` makes the same answer of
+ */
+export function beginSearch(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+): Answer | UnfinishedSearch {
+  const parts = shards.map((shard, position) => {
+    const { graph } = shard;
+    return withAllowed(shard, plan, rowsLeftOut(plan, position), (options) =>
+      graph.searchGraph === undefined || graph.vectors.values.length <= SHORT_SCAN
+        ? graph.search(query, options)
+        : graph.searchGraph(query, options),
+    );
+  });
+  return isComplete(parts) ? merge(shards, parts, plan) : { query, plan, parts };
+}
+
+function isComplete(parts: readonly (ShardAnswer | null)[]): parts is readonly ShardAnswer[] {
+  return !parts.includes(null);
+}
+
+/** Makes the scans that are left on the pool's threads. @param signal aborting it ends them and rejects with its reason */
+export async function finishSearch(
+  shards: readonly LoadedShard[],
+  pool: ExactSearch,
+  { query, plan, parts }: UnfinishedSearch,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const missing = parts.flatMap((part, position) => (part === null ? [position] : []));
+  const vectors = missing.map((position) => shards[position]!.graph.vectors);
+  const allow = missing.map((position, slot) => withoutRows(vectors[slot]!.count, rowsLeftOut(plan, position)));
+  const [found] = await pool.search(vectors, query, 1, { k: plan.k, allow, signal });
+  const scanned = new Map(missing.map((position, slot) => [position, { ...found![slot]!, path: 'exact' as const }]));
+  const all = parts.map((part, position) => part ?? scanned.get(position)!);
+  return merge(shards, all, plan);
 }
 
 function rowsLeftOut({ excluded, self }: SearchPlan, shard: number): readonly number[] {
@@ -121,19 +175,19 @@ function rowsLeftOut({ excluded, self }: SearchPlan, shard: number): readonly nu
   return self?.shard === shard ? [...rows, self.row] : rows;
 }
 
-function searchShard(
+/** Has one shard searched for all rows but these. */
+function withAllowed<T>(
   shard: LoadedShard,
-  query: Float32Array,
-  plan: SearchPlan,
+  { k, ef }: SearchPlan,
   excluded: readonly number[],
-): ShardAnswer {
-  const engine = plan.exact ? shard.exact : shard.graph;
-  if (excluded.length === 0) return engine.search(query, { k: plan.k, ef: plan.ef });
+  search: (options: ShardQuery) => T,
+): T {
+  if (excluded.length === 0) return search({ k, ef });
   // One set per shard serves all searches: they are synchronous, so it is whole again before the next one looks.
   const allow = shard.everyRow;
   for (const row of excluded) allow.delete(row);
   try {
-    return engine.search(query, { k: plan.k, ef: plan.ef, allow, allowCount: allow.size - excluded.length });
+    return search({ k, ef, allow, allowCount: allow.size - excluded.length });
   } finally {
     for (const row of excluded) allow.add(row);
   }

@@ -5,6 +5,8 @@ import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import { checkQuery } from '../../src/retrieve/query.js';
 import {
+  beginSearch,
+  finishSearch,
   planQuery,
   planSearch,
   runPlan,
@@ -12,6 +14,7 @@ import {
   searchExact,
   type Answer,
   type SearchOptions,
+  type UnfinishedSearch,
 } from '../../src/retrieve/search.js';
 import { buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
@@ -157,6 +160,42 @@ describe.each([
     expect(second.ordinals).toHaveLength(30);
     expect(second.ordinals.filter((ordinal) => first.ordinals.includes(ordinal))).toHaveLength(0);
     expect(search(version, query, { k: 30 })).toEqual(first);
+  });
+});
+
+describe('a search that graphs cannot answer', () => {
+  const dim = 64;
+  let version: LoadedVersion;
+  const pool = openExactSearch(2);
+  beforeAll(async () => {
+    const root = temporaryFolder();
+    // Too large to be scanned on the spot.
+    const built = await buildVersion(root, 'far', { rows: 17_000, dim, metric: 'l2' });
+    version = await loadVersion(root, 'far', built.version);
+  });
+  afterAll(async () => {
+    version.close();
+    await pool.close();
+  });
+
+  it('leaves its long scans to threads, and gives what it gives on one', async () => {
+    const far = makeVectors(1, dim, 8).map((value) => value * 1e6);
+    const self = 123;
+    for (const options of [{ k: 7 }, { k: 20, excludeIds: ['1', '2', '123'], minScore: -1e9 }]) {
+      const begun = beginSearch(version.shards, far, planQuery(version, planSearch(version, options), self));
+      expect(begun).toMatchObject({ parts: [null] });
+      const expected = search(version, far, options, self);
+      expect(expected.quality.path).toBe('exact');
+      expect(await finishSearch(version.shards, pool, begun as UnfinishedSearch)).toEqual(expected);
+      const gone = AbortSignal.abort(new Error('gone'));
+      await expect(finishSearch(version.shards, pool, begun as UnfinishedSearch, gone)).rejects.toThrow('gone');
+    }
+  });
+
+  it('is the only one that does', () => {
+    const near = makeVectors(1, dim, 9);
+    const plan = planSearch(version, { k: 7 });
+    expect(beginSearch(version.shards, near, plan)).toEqual(search(version, near, { k: 7 }));
   });
 });
 

@@ -91,16 +91,19 @@ describe('a worker with all its places taken', () => {
   });
 });
 
+/** What a process or thread has computed, by its path below /proc. */
+function cpuSeconds(path: string | number): number {
+  const fields = readFileSync(`/proc/${path}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 it('an exact search that is out of time, or whose client has left, stops scanning', async () => {
   const root = temporaryFolder();
   await publishVersion(root, 'listings', { rows: 20_000, dim: 96 });
   const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '300']);
-  const cpuSeconds = () => {
-    const fields = readFileSync(`/proc/${server.workers[0]!}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  };
+  const [worker] = server.workers;
   const scan = { ids: Array.from({ length: 1024 }, (_, id) => id), k: 1_000, exact: true };
-  const before = cpuSeconds();
+  const before = cpuSeconds(worker!);
   for (let i = 0; i < 4; i++) expect((await server.search(scan)).status).toBe(504);
   for (let i = 0; i < 4; i++) {
     const call = fetch(`${server.url}/v1/indexes/listings/search`, {
@@ -116,7 +119,25 @@ it('an exact search that is out of time, or whose client has left, stops scannin
     return page.includes('shortlist_requests_in_flight 0') ? true : undefined;
   });
   // Scanned to the end, the eight take 16 s on one thread; up to their time limits, less than 2.
-  expect(cpuSeconds() - before).toBeLessThan(6);
+  expect(cpuSeconds(worker!) - before).toBeLessThan(6);
+  expect(await server.stop()).toBe(0);
+});
+
+it('queries that take scans of all vectors, unasked, have them made on other threads, in their places in the batch', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows: 34_000, dim: 64, metric: 'l2' });
+  const server = await TestServer.start(root, ['--workers', '1']);
+  const [worker] = server.workers;
+  const near = Array.from({ length: 64 }, (_, i) => Math.sin(i));
+  const far = near.map((value) => value * 1e6);
+  const [main, all] = [cpuSeconds(`${worker!}/task/${worker!}`), cpuSeconds(worker!)];
+  const vectors = Array.from({ length: 400 }, (_, position) => (position === 1 ? near : far));
+  const { results } = (await (await server.search({ vectors, k: 1 })).json()) as {
+    results: { quality: { path: string } }[];
+  };
+  expect(results.slice(0, 3).map(({ quality }) => quality.path)).toEqual(['exact', 'graph', 'exact']);
+  const share = (cpuSeconds(`${worker!}/task/${worker!}`) - main) / (cpuSeconds(worker!) - all);
+  expect(share).toBeLessThan(0.7);
   expect(await server.stop()).toBe(0);
 });
 

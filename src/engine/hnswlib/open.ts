@@ -66,6 +66,10 @@ class HnswlibIndex implements ShardIndex {
   }
 
   search(query: Float32Array, options: ShardQuery): ShardAnswer {
+    return this.searchGraph(query, options) ?? this.scan(query, options);
+  }
+
+  searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null {
     assert(!this.closed, 'search of a closed index');
     const { count, dim, metric } = this.vectors;
     assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
@@ -74,10 +78,10 @@ class HnswlibIndex implements ShardIndex {
     const allowed = allow === undefined ? count : (options.allowCount ?? allow.count());
     const plan = planGraphSearch(options, count, allowed);
     const factor = plan && queryFactor(metric, query, this.largest, this.factor);
-    if (this.graph === null || plan === null || factor === null) return this.scan(query, options);
-    const found = this.searchGraph(this.graph, query, factor, plan);
+    if (this.graph === null || plan === null || factor === null) return null;
+    const found = this.askGraph(this.graph, query, factor, plan);
     const rows = allowed === count ? found : found.filter((row) => allow!.has(row));
-    if (rows.length < Math.min(options.k, allowed)) return this.scan(query, options);
+    if (rows.length < Math.min(options.k, allowed)) return null;
     return { ...rankRows(this.vectors, query, rows, options.k), path: 'graph' };
   }
 
@@ -87,7 +91,7 @@ class HnswlibIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private searchGraph(graph: Graph, query: Float32Array, factor: number, { fetch, ef }: GraphPlan): number[] {
+  private askGraph(graph: Graph, query: Float32Array, factor: number, { fetch, ef }: GraphPlan): number[] {
     const { point } = this;
     for (let i = 0; i < point.length; i++) point[i] = query[i]! * factor;
     graph.setEf(ef);

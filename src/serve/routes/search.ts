@@ -3,7 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import { checkQuery } from '../../retrieve/query.js';
-import { planQuery, planSearch, runPlan, searchExact, type Answer, type SearchOptions } from '../../retrieve/search.js';
+import {
+  beginSearch,
+  finishSearch,
+  planQuery,
+  planSearch,
+  searchExact,
+  type Answer,
+  type SearchOptions,
+} from '../../retrieve/search.js';
 import type { HeldBytes } from '../admission.js';
 import { AnswerWriter, checkAnswerSize } from '../answer-text.js';
 import type { AppContext } from '../context.js';
@@ -85,8 +93,14 @@ interface Query {
 /** Or why it fails on its own. */
 type Prepared = Query | { readonly error: ShortlistError };
 
-/** Answers one query of a request, by its position; `seconds` is what the search alone took. */
-type Finder = (query: Query, position: number) => { readonly answer: Answer; readonly seconds: number };
+/** What a query found, and what the search alone took. */
+interface Found {
+  readonly answer: Answer;
+  readonly seconds: number;
+}
+
+/** Answers one query of a request, by its position; or gives what is left to be done, on other threads. */
+type Finder = (query: Query, position: number) => Found | (() => Promise<Found>);
 
 async function answerSearch(
   context: AppContext,
@@ -177,27 +191,46 @@ async function runQueries(
   const isExact = asked.options.exact === true;
   const find = isExact
     ? await scanQueries(context, version, asked, queries, limit)
-    : searchGraphs(version, asked.options);
+    : graphFinder(context, version, asked.options, limit);
   const results: Buffer[] = [];
+  const unfinished = new Map<number, () => Promise<Found>>();
+  const take = (position: number, { answer, seconds }: Found) => {
+    context.metrics.searchDone(index, answer.quality, answer.ordinals.length, seconds);
+    results[position] = writer.write(answer);
+  };
   await context.scheduler.run(queries.length, limit, (position) => {
     const query = queries[position]!;
     if ('error' in query) {
-      results.push(Buffer.from(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`));
+      results[position] = Buffer.from(`"error":${JSON.stringify(problemHead(query.error.code, query.error.message))}`);
       return;
     }
-    const { answer, seconds } = find(query, position);
-    context.metrics.searchDone(index, answer.quality, answer.ordinals.length, seconds);
-    results.push(writer.write(answer));
+    const found = find(query, position);
+    if (typeof found === 'function') unfinished.set(position, found);
+    else take(position, found);
   });
+  for (const [position, finish] of unfinished) take(position, await finish());
   return results;
 }
 
-function searchGraphs(version: LoadedVersion, options: SearchOptions): Finder {
+/** Searches graphs on this thread, and has scans made on the pool's where a graph cannot answer. */
+function graphFinder(
+  { pool }: AppContext,
+  version: LoadedVersion,
+  options: SearchOptions,
+  { signal }: TimeLimit,
+): Finder {
+  const { shards } = version;
   const plan = planSearch(version, options);
   return ({ vector, self }) => {
     const begun = performance.now();
-    const answer = runPlan(version.shards, vector, planQuery(version, plan, self));
-    return { answer, seconds: (performance.now() - begun) / 1000 };
+    const found = beginSearch(shards, vector, planQuery(version, plan, self));
+    const seconds = secondsSince(begun);
+    if (!('parts' in found)) return { answer: found, seconds };
+    return async () => {
+      const resumed = performance.now();
+      const answer = await finishSearch(shards, pool, found, signal);
+      return { answer, seconds: seconds + secondsSince(resumed) };
+    };
   };
 }
 
@@ -220,7 +253,11 @@ async function scanQueries(
     good.length === 0
       ? []
       : await searchExact(version, context.pool, packed, good.length, asked.options, selves, limit.signal);
-  const seconds = (performance.now() - begun) / 1000 / Math.max(1, good.length);
+  const seconds = secondsSince(begun) / Math.max(1, good.length);
   const answers = new Map(good.map(({ position }, slot) => [position, found[slot]!]));
   return (_query, position) => ({ answer: answers.get(position)!, seconds });
+}
+
+function secondsSince(begun: number): number {
+  return (performance.now() - begun) / 1000;
 }

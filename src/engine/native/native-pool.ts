@@ -47,6 +47,7 @@ export class NativePool {
           return this.pool.scan(options);
         }),
       );
+      signal?.throwIfAborted(); // a short scan may end before it sees the flag, and an aborted call has no answer
       return Array.from({ length: queryCount }, (_, query) => perShard.map((answers) => answers[query]!));
     } catch (error) {
       signal?.throwIfAborted();

@@ -75,7 +75,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   option(
     'workers',
     '--workers <n>',
-    'processes that answer; each holds its own copy of the indexes',
+    'processes that answer; vectors and graph are shared, unless the engine is hnswlib',
     whole(1, MAX_WORKERS),
     availableCores,
     { defaultText: 'cores' },

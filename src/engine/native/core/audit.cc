@@ -21,7 +21,7 @@ class Audit {
  public:
   explicit Audit(const AuditContext& context)
       : context_(context), graph_(context.built.view()), scorer_(row_scorer(context.kernels, context.built)),
-        traversal_(graph_.rows.count), reached_(graph_.rows.count, false) {}
+        traversal_(context.kernels, graph_.rows.count), reached_(graph_.rows.count, false) {}
 
   void run() {
     if (graph_.entry == kNone) return;
@@ -106,7 +106,7 @@ class Audit {
     scorer.set_row(row);
     std::uint32_t key;
     const std::uint32_t start = descend(graph_, traversal, scorer, key);
-    traversal.begin(ef, start, key);
+    traversal.begin(ef, ef, ef, start, key);
     traversal.run(graph_.levels[0], scorer);
   }
 
@@ -132,7 +132,7 @@ class Audit {
     };
     std::vector<Worker> workers;
     for (std::size_t i = 0; i < context_.team.size(); i++) {
-      workers.push_back({row_scorer(context_.kernels, context_.built), Traversal(graph_.rows.count), {}});
+      workers.push_back({row_scorer(context_.kernels, context_.built), Traversal(context_.kernels, graph_.rows.count), {}});
     }
     is_represented(0);
     context_.team.split(graph_.rows.count, 64, [&](std::size_t worker_number, std::size_t from, std::size_t to) {
@@ -143,7 +143,7 @@ class Audit {
         worker.scorer->set_row(row);
         std::uint32_t key;
         const std::uint32_t start = descend(graph_, worker.traversal, *worker.scorer, key);
-        worker.traversal.begin(kSelfEf, start, key);
+        worker.traversal.begin(kSelfEf, kSelfEf, kSelfEf, start, key);
         if (!worker.traversal.run_until(graph_.levels[0], *worker.scorer, row)) worker.unfound.push_back(row);
       }
     });
@@ -185,7 +185,7 @@ void measure_traversal(const AuditContext& context) {
     if (!searchers[worker]) searchers[worker] = std::make_unique<Searcher>(context.kernels, graph);
     Searcher& searcher = *searchers[worker];
     const std::size_t row = static_cast<std::uint64_t>(from) * graph.rows.count / count;
-    SearchRequest request{graph.rows.row(row), kComparedK, kComparedEf, nullptr, graph.rows.count, true};
+    SearchRequest request{graph.rows.row(row), kComparedK, kComparedEf, nullptr, graph.rows.count, true, Plan::automatic, ~std::size_t{0}};
     searcher.search(request);
     const std::vector<Hit> wanted = searcher.hits();
     request.by_floats = false;

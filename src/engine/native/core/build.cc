@@ -11,6 +11,7 @@
 #include "equal_rows.h"
 #include "failure.h"
 #include "hash.h"
+#include "narrow_codes.h"
 #include "neighbours.h"
 #include "traverse.h"
 
@@ -21,6 +22,10 @@ namespace {
 constexpr std::uint32_t kBatchShare = 50;
 /// Points one thread takes at a time.
 constexpr std::size_t kPointsAtOnce = 16;
+/// Of efConstruction candidates so many percent are expanded: the others are neighbours to choose from all the same. Builds
+/// take 6 parts in 10 of the time. Against expanding all of them, recall at equal ef: the same on generated embeddings, SIFT,
+/// MNIST and a catalogue; 0.4 points less on normal deviates of 32 dimensions.
+constexpr std::uint32_t kExpandedPercent = 60;
 /// Level whose nodes part the rows into regions: at m 16 each has some 256 rows, about as many as a search reads.
 constexpr std::size_t kRegionLevel = 2;
 constexpr auto kProgressEvery = std::chrono::milliseconds(50);
@@ -67,7 +72,8 @@ class Reporter {
 class Builder {
  public:
   Builder(const Kernels& kernels, BuiltGraph& built, ThreadTeam& team, const BuildOptions& options)
-      : kernels_(kernels), built_(built), team_(team), reporter_(options.progress) {}
+      : kernels_(kernels), built_(built), team_(team), reporter_(options.progress),
+        expanded_(std::max(1u, built.parameters.ef_construction * kExpandedPercent / 100)) {}
 
   void run() {
     EqualRows equal = find_equal_rows(built_.rows, team_);
@@ -80,6 +86,7 @@ class Builder {
     const AuditContext context{kernels_, built_, team_, [this](std::size_t worker) { return reporter_.may_go_on(worker); }};
     audit_graph(context);
     reporter_.check();
+    narrow_codes(context);
     measure_traversal(context);
     reporter_.add(built_.figures.equal_rows);
     reporter_.finish();
@@ -99,7 +106,7 @@ class Builder {
   };
 
   void choose_codes() {
-    built_.quantizer = fit_quantizer(kernels_, built_.rows, team_);
+    built_.quantizer = fit_quantizer(kernels_, built_.rows, kTopCode, team_);
     built_.codes = encode_rows(kernels_, built_.rows, built_.quantizer, team_);
     built_.figures.code_recall = measure_code_recall(kernels_, built_.rows, built_.quantizer,
                                                      built_.codes.as<std::uint8_t>(), team_);
@@ -157,7 +164,7 @@ class Builder {
   void insert_points() {
     std::vector<Worker> workers;
     for (std::size_t i = 0; i < team_.size(); i++) {
-      workers.push_back({row_scorer(kernels_, built_), Traversal(built_.rows.count), {}});
+      workers.push_back({row_scorer(kernels_, built_), Traversal(kernels_, built_.rows.count), {}});
     }
     const std::size_t count = order_.size();
     const std::size_t most = std::max<std::size_t>(1, count / kBatchShare);
@@ -199,6 +206,7 @@ class Builder {
     Start start{point, 0, 0, 0};
     worker.scorer->set_row(order_[point]);
     worker.scorer->score(&order_[0], 1, &start.key);
+    worker.traversal.begin_descent(start.node);
     for (std::size_t level = graph_.levels.size() - 1; level > 0 && !has_level(level, point); level--) {
       worker.traversal.climb_down(graph_.levels[level], *worker.scorer, start.node, start.key);
       if (level >= kRegionLevel) start.region = start.node;
@@ -222,7 +230,7 @@ class Builder {
     const Level& level = graph_.levels[level_number];
     Traversal& traversal = worker.traversal;
     worker.scorer->set_row(row);
-    traversal.begin(built_.parameters.ef_construction, node, key);
+    traversal.begin(built_.parameters.ef_construction, expanded_, built_.parameters.ef_construction, node, key);
     traversal.run(level, *worker.scorer);
     worker.candidates.resize(traversal.size());
     for (std::size_t i = 0; i < traversal.size(); i++) worker.candidates[i] = {traversal.key(i), traversal.node(i)};
@@ -284,6 +292,7 @@ class Builder {
   BuiltGraph& built_;
   ThreadTeam& team_;
   Reporter reporter_;
+  const std::uint32_t expanded_;
   std::vector<std::uint32_t> order_;
   std::vector<Start> starts_;
   Graph graph_;
@@ -292,7 +301,7 @@ class Builder {
 }  // namespace
 
 Graph BuiltGraph::view() const {
-  Graph graph{rows, kind, &quantizer, codes.as<std::uint8_t>(), {}, nullptr, kNone};
+  Graph graph{rows, kind, depth, distances_per_place, &quantizer, codes.as<std::uint8_t>(), norms.as<std::uint8_t>(), {}, nullptr, kNone};
   const std::uint32_t m = parameters.m;
   graph.levels.push_back({links.as<std::uint32_t>(), link_stride(2 * m), 2 * m, rows.count, nullptr});
   std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links.data());

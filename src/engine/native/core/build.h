@@ -6,6 +6,7 @@
 //   levels       by a hash of the row number, so that they depend on nothing else
 //   batches      points enter in batches: each searches the graph as it stood before the batch, links forward by the
 //                usual heuristic; then links back are sorted by target and merged, target by target
+//   narrower     where 4 bits keep the order nearly as well, searches will go by those
 //   audit        every row must be reachable from the entry and found by its own vector; what is not is linked in
 #pragma once
 #include <functional>
@@ -44,7 +45,10 @@ struct BuiltGraph {
   CodeKind kind = CodeKind::bits7;
   Quantizer quantizer;
   BuildFigures figures;
-  Pages codes, links;
+  CodeDepth depth;
+  double distances_per_place = kUsualDistancesPerPlace;
+  /// `norms` as in Graph.
+  Pages codes, norms, links;
   /// For ip while it is built.
   ProductOffsets offsets;
   std::vector<std::uint32_t> upper_rows;

@@ -7,16 +7,13 @@
 namespace shortlist {
 namespace {
 
-constexpr double kTopCode = 127;
 /// Components looked at to choose the scale: a quantile of 1 in 10,000 still rests on 50 of them.
 constexpr std::size_t kSampleComponents = std::size_t{1} << 19;
 constexpr std::size_t kLeastSampleRows = 256;
 /// Shares of components that are not clipped, from which the one with the least squared error is taken.
-constexpr double kKept[] = {0.99, 0.999, 0.9999, 1.0};
+constexpr double kKept[] = {0.98, 0.99, 0.995, 0.999, 0.9999, 1.0};
 /// Largest value of one component of an ip query in 15 bits: 127 * 128.
 constexpr double kTopPlane = 16256;
-/// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
-constexpr double kMostClipped = 0.02;
 
 std::vector<std::uint32_t> sample_rows(const Rows& rows) {
   const std::size_t wanted =
@@ -39,25 +36,18 @@ std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_
   return middle;
 }
 
-/// Squared error of clipping at `half` and rounding to steps of half / 63.5.
-double squared_error(const std::vector<double>& deviations, double half) {
-  const double step = 2 * half / kTopCode;
-  double error = 0;
-  for (const double deviation : deviations) {
-    const double over = deviation - half;
-    error += over > 0 ? over * over : step * step / 12;
-  }
-  return error;
-}
-
-/// Half of the range that 128 codes cover.
-double choose_half_range(std::vector<double> deviations) {
+/// Half of the range that the codes cover: of several quantiles of the deviations, the one with the least squared error of
+/// clipping what lies beyond it and rounding the rest.
+double choose_half_range(std::vector<double> deviations, double top) {
   double best = 0, best_error = 0;
+  std::size_t below = 0;
   for (const double kept : kKept) {
     const std::size_t at = std::min(deviations.size() - 1, static_cast<std::size_t>(kept * deviations.size()));
-    std::nth_element(deviations.begin(), deviations.begin() + at, deviations.end());
-    const double half = deviations[at];
-    const double error = squared_error(deviations, half);
+    std::nth_element(deviations.begin() + below, deviations.begin() + at, deviations.end());
+    below = at;
+    const double half = deviations[at], step = 2 * half / top;
+    double error = static_cast<double>(at) * step * step / 12;
+    for (std::size_t i = at; i < deviations.size(); i++) error += (deviations[i] - half) * (deviations[i] - half);
     if (half > 0 && (best == 0 || error < best_error)) {
       best = half;
       best_error = error;
@@ -82,7 +72,7 @@ double largest_squared_norm(const Kernels& kernels, const Rows& rows, ThreadTeam
 
 std::size_t code_stride(std::uint32_t dim) { return (dim + kCodeAlign - 1) / kCodeAlign * kCodeAlign; }
 
-Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, ThreadTeam& team) {
+Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, double top, ThreadTeam& team) {
   Quantizer quantizer;
   quantizer.dim = rows.dim;
   quantizer.stride = code_stride(rows.dim);
@@ -102,8 +92,8 @@ Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, ThreadTeam& te
       squares += deviation * deviation;
     }
   }
-  const double half = choose_half_range(std::move(deviations));
-  quantizer.scale = half == 0 ? 0 : kTopCode / (2 * half);
+  const double half = choose_half_range(std::move(deviations), top);
+  quantizer.scale = half == 0 ? 0 : top / (2 * half);
   quantizer.spread = squares / static_cast<double>(sample.size()) * quantizer.scale * quantizer.scale;
   for (std::size_t j = 0; j < middle.size(); j++) quantizer.low[j] = middle[j] - half;
   return quantizer;

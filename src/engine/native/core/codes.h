@@ -17,8 +17,15 @@
 
 namespace shortlist {
 
-/// What a search compares: 7-bit codes, or the float32 rows themselves where codes lose neighbours.
-enum class CodeKind : std::uint32_t { float32 = 0, bits7 = 7 };
+/// What a search compares: codes of 7 bits; of 4 where those lose next to nothing (nibbles.h); or the float32 rows themselves
+/// where even 7 bits lose neighbours.
+enum class CodeKind : std::uint32_t { float32 = 0, bits4 = 4, bits7 = 7 };
+
+/// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
+constexpr double kMostClipped = 0.02;
+/// Codes of rows go from 0 to these.
+constexpr double kTopCode = 127;
+constexpr double kTopNibble = 15;
 
 struct Quantizer {
   std::uint32_t dim = 0;
@@ -35,7 +42,8 @@ struct Quantizer {
 std::size_t code_stride(std::uint32_t dim);
 
 /// Fits offsets and scale to a sample of the rows. Equal rows give an equal fit, whatever the threads.
-Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, ThreadTeam& team);
+/// @param top the highest code
+Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, double top, ThreadTeam& team);
 
 /// Codes of all rows, `stride` apart.
 Pages encode_rows(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer, ThreadTeam& team);

@@ -41,11 +41,25 @@ struct Level {
   std::uint32_t row(std::uint32_t node) const { return rows == nullptr ? node : rows[node]; }
 };
 
+/// Places, in the order by code, within which nearly all of the 10 and of the 100 nearest rows lie.
+struct CodeDepth {
+  std::uint32_t at10 = 10, at100 = 100;
+};
+/// Distances for each place of the pool where nobody has measured.
+constexpr double kUsualDistancesPerPlace = 18;
+/// No measurement looks deeper.
+constexpr std::uint32_t kMostCodeDepth = 1024;
+
 struct Graph {
   Rows rows;
   CodeKind kind;
+  CodeDepth depth;
+  /// Distances that a search computes for each place of its pool, measured.
+  double distances_per_place;
   const Quantizer* quantizer;
   const std::uint8_t* codes;
+  /// Norms of codes of 4 bits that have no room behind the codes; else null.
+  const std::uint8_t* norms;
   /// Level 0 first.
   std::vector<Level> levels;
   /// The next row with the same vector, ascending, or kNone; null where no two rows are equal. Only the first is in the graph.

@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "hash.h"
+#include "nibbles.h"
 
 namespace shortlist {
 namespace {
@@ -18,11 +19,19 @@ constexpr char kMagic[8] = {'S', 'H', 'O', 'R', 'T', 'G', 'R', 'F'};
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kSectionsAt = 288;
 constexpr std::size_t kChecksumAt = kPage - 8;
+/// Twice the links of a row at most: a search that computes more has another graph.
+constexpr double kMostDistancesPerPlace = 2.0 * kMaxSlots;
 /// Rows whose codes are compared when a graph is opened.
 constexpr std::uint32_t kMatchedRows = 64;
 
-enum Section : std::size_t { kLow, kCodes, kLinks, kUpperRows, kUpperLinks, kNextEqual, kSectionCount };
-constexpr const char* kSectionNames[kSectionCount] = {"low", "codes", "links", "upper rows", "upper links", "equal rows"};
+enum Section : std::size_t { kLow, kCodes, kNorms, kLinks, kUpperRows, kUpperLinks, kNextEqual, kSectionCount };
+constexpr const char* kSectionNames[kSectionCount] = {"low",        "codes",       "norms",     "links",
+                                                       "upper rows", "upper links", "equal rows"};
+
+/// Bytes of one row of codes.
+std::size_t code_bytes(CodeKind kind, std::uint32_t dim) {
+  return kind == CodeKind::float32 ? 0 : kind == CodeKind::bits4 ? NibbleLayout(dim).stride : code_stride(dim);
+}
 
 std::size_t align_to_page(std::size_t offset) { return (offset + kPage - 1) / kPage * kPage; }
 
@@ -102,9 +111,12 @@ Page header_of(const BuiltGraph& built, const Part (&parts)[kSectionCount], std:
   page.put(36, built.parameters.ef_construction);
   page.put(40, built.parameters.seed);
   page.put(48, static_cast<std::uint32_t>(built.kind));
-  page.put(52, static_cast<std::uint32_t>(built.quantizer.stride));
+  page.put(52, static_cast<std::uint32_t>(code_bytes(built.kind, built.rows.dim)));
   page.put(56, built.entry);
   page.put(60, static_cast<std::uint32_t>(built.upper_counts.size()));
+  page.put(64, built.depth.at10);
+  page.put(68, built.depth.at100);
+  page.put(72, built.distances_per_place);
   page.put(96, built.quantizer.scale);
   page.put(104, built.quantizer.largest_norm2);
   page.put(112, built.quantizer.spread);
@@ -131,6 +143,7 @@ std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
   const Part parts[kSectionCount] = {
       part_of(built.quantizer.low),
       {built.codes.as<void>(), built.codes.bytes()},
+      {built.norms.as<void>(), built.norms.bytes()},
       {built.links.as<void>(), built.links.bytes()},
       part_of(built.upper_rows),
       part_of(built.upper_links),
@@ -190,11 +203,19 @@ void GraphFile::read_header(const GraphShape& shape) {
   expect("m", get<std::uint32_t>(page, 32), shape.m);
   expect("efConstruction", get<std::uint32_t>(page, 36), shape.ef_construction);
   const std::uint32_t kind = get<std::uint32_t>(page, 48);
-  if (kind != 0 && kind != 7) fail("has codes of kind " + std::to_string(kind));
+  if (kind != 0 && kind != 7 && (kind != 4 || shape.metric == Metric::ip)) fail("has codes of kind " + std::to_string(kind));
   kind_ = static_cast<CodeKind>(kind);
   quantizer_.dim = shape.dim;
   quantizer_.stride = code_stride(shape.dim);
-  expect("bytes of a code", get<std::uint32_t>(page, 52), quantizer_.stride);
+  expect("bytes of a code", get<std::uint32_t>(page, 52), code_bytes(kind_, shape.dim));
+  depth_ = {get<std::uint32_t>(page, 64), get<std::uint32_t>(page, 68)};
+  if (depth_.at10 < 10 || depth_.at100 < 100 || depth_.at10 > kMostCodeDepth || depth_.at100 > kMostCodeDepth) {
+    fail("has a depth of codes out of range");
+  }
+  distances_per_place_ = get<double>(page, 72);
+  if (!(distances_per_place_ >= 0 && distances_per_place_ <= kMostDistancesPerPlace)) {
+    fail("has a number of distances out of range");
+  }
   quantizer_.scale = get<double>(page, 96);
   quantizer_.largest_norm2 = get<double>(page, 104);
   quantizer_.spread = get<double>(page, 112);
@@ -224,7 +245,8 @@ void GraphFile::read_sections() {
   const std::uint64_t equal_bytes = get<std::uint64_t>(page, kSectionsAt + 24 * kNextEqual + 8);
   const std::uint64_t expected[kSectionCount] = {
       8ull * shape_.dim,
-      kind_ == CodeKind::bits7 ? count * quantizer_.stride : 0,
+      count * code_bytes(kind_, shape_.dim),
+      kind_ == CodeKind::bits4 && NibbleLayout(shape_.dim).norm_at == 0 ? 4 * count : 0,
       count * 4 * link_stride(2 * shape_.m),
       upper_counts_.empty() ? 0 : 4ull * upper_counts_[0],
       lists * 4 * link_stride(shape_.m),
@@ -247,7 +269,8 @@ void GraphFile::read_sections() {
   for (const double low : quantizer_.low) {
     if (!std::isfinite(low)) fail("has a quantizer out of range");
   }
-  if (kind_ == CodeKind::bits7) codes_ = sections[kCodes];
+  if (kind_ != CodeKind::float32) codes_ = sections[kCodes];
+  if (expected[kNorms] != 0) norms_ = sections[kNorms];
   links_ = reinterpret_cast<const std::uint32_t*>(sections[kLinks]);
   upper_rows_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperRows]);
   upper_links_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperLinks]);
@@ -305,20 +328,26 @@ void GraphFile::verify() const {
 }
 
 void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const {
-  if (kind_ != CodeKind::bits7) return;
+  if (kind_ == CodeKind::float32) return;
+  const NibbleLayout layout(rows.dim);
+  const std::size_t stride = code_bytes(kind_, rows.dim);
   const std::uint32_t matched = std::min(kMatchedRows, rows.count);
-  std::vector<std::uint8_t> code(quantizer_.stride);
   for (std::uint64_t i = 0; i < matched; i++) {
     const std::uint64_t row = i * rows.count / matched;
-    kernels.encode(rows.row(row), quantizer_.low.data(), quantizer_.scale, rows.dim, code.data());
-    if (std::memcmp(code.data(), codes_ + row * quantizer_.stride, rows.dim) != 0) {
+    std::vector<std::uint8_t> code(stride);
+    if (kind_ == CodeKind::bits4) {
+      pack_nibbles(kernels, quantizer_, layout, rows.row(row), code.data());
+    } else {
+      kernels.encode(rows.row(row), quantizer_.low.data(), quantizer_.scale, rows.dim, code.data());
+    }
+    if (std::memcmp(code.data(), codes_ + row * stride, stride) != 0) {
       fail("does not hold the vector of row " + std::to_string(row));
     }
   }
 }
 
 Graph GraphFile::view(const Rows& rows) const {
-  Graph graph{rows, kind_, &quantizer_, codes_, {}, next_equal_, entry_};
+  Graph graph{rows, kind_, depth_, distances_per_place_, &quantizer_, codes_, norms_, {}, next_equal_, entry_};
   graph.levels.push_back({const_cast<std::uint32_t*>(links_), link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
   std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links_);
   for (const std::uint32_t count : upper_counts_) {

@@ -9,10 +9,12 @@
 //   32  4  m                           288   -  sections: offset, bytes, XXH64 (3 x uint64 each), in the order of Section
 //   36  4  efConstruction             4088   8  XXH64 of the page before it
 //   40  8  seed
-//   48  4  code kind: 7 bits or 0 (float32 rows are searched)
+//   48  4  code kind: 4 or 7 bits, or 0 (float32 rows are searched)
 //   52  4  bytes of a code row
-//   56  4  entry row                   All little-endian.
-//   60  4  levels above 0
+//   56  4  entry row                    64   4  depth of the codes for k 10, uint32
+//   60  4  levels above 0               68   4  the same for k 100
+//                                       72   8  distances for each place of a pool, float64
+//                                      All little-endian.
 //
 // Bytes are hostile: every field is compared with what the caller knows or with the size of the file before it is used, and
 // every link, node and chain is checked when the file is opened. Whatever passes cannot make a search read outside the file
@@ -28,7 +30,7 @@
 
 namespace shortlist {
 
-constexpr std::uint32_t kGraphFormat = 1;
+constexpr std::uint32_t kGraphFormat = 2;
 
 /// What the caller knows of a file.
 struct GraphShape {
@@ -70,11 +72,14 @@ class GraphFile {
   MappedFile file_;
   GraphShape shape_;
   CodeKind kind_ = CodeKind::bits7;
+  CodeDepth depth_;
+  double distances_per_place_ = kUsualDistancesPerPlace;
   Quantizer quantizer_;
   BuildFigures figures_;
   std::uint32_t entry_ = kNone;
   std::vector<std::uint32_t> upper_counts_;
   const std::uint8_t* codes_ = nullptr;
+  const std::uint8_t* norms_ = nullptr;
   const std::uint32_t* links_ = nullptr;
   const std::uint32_t* upper_rows_ = nullptr;
   const std::uint32_t* upper_links_ = nullptr;

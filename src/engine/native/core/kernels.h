@@ -18,6 +18,11 @@ struct DotPlanes {
   const std::int8_t* low;
 };
 
+/// Links are picked so many at a time: their lists are padded to a multiple of it with kNoLink, and what is picked is written
+/// in whole registers.
+constexpr std::size_t kPickSlack = 16;
+constexpr std::uint32_t kNoLink = 0xffffffff;
+
 /// Rows and queries of one tile of an exact scan.
 constexpr std::size_t kTileRows = 4;
 constexpr std::size_t kTileQueries = 4;
@@ -37,9 +42,18 @@ struct Kernels {
   void (*multiply_codes)(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
                          const std::uint32_t* rows, std::size_t count, std::uint32_t* out);
 
+  /// out[i] = sum over j of query[j] * (row[j] & 15) + query[stride + j] * (row[j] >> 4), codes of queries 0..127.
+  void (*dot_nibbles)(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                      const std::uint32_t* rows, std::size_t count, std::uint32_t* out);
+
   /// code[j] = (value[j] - low[j]) * scale, rounded half up, clipped to 0..127.
   /// @return the sum of squares of what was clipped away, in units of code steps
   double (*encode)(const float* value, const double* low, double scale, std::size_t dim, std::uint8_t* code);
+
+  /// The nodes of a list of links, up to kNoLink, whose bit is not set in `seen` and, unless that is null, set in `allow`, in
+  /// order: bit n & 31 of word n >> 5. `out` has room for kPickSlack more. @return how many
+  std::size_t (*pick_unseen)(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
+                             const std::uint32_t* allow, std::uint32_t* out);
 
   /// Canonical raw sums of a query with rows[i] of `vectors`, float64.
   void (*dot_rows)(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,

@@ -100,6 +100,45 @@ SHORTLIST_AVX2 inline Lanes add_terms(Lanes sum, Lanes x, Lanes y) {
   return {add_term<kIsL2>(sum.first, x.first, y.first), add_term<kIsL2>(sum.last, x.last, y.last)};
 }
 
+SHORTLIST_AVX2 void dot_nibbles(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                                const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  const __m256i half = _mm256_set1_epi8(15);
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (std::size_t j = 0; j < stride; j += 32) {
+      const __m256i code = load_codes(row + j);
+      low = add_products(low, _mm256_and_si256(code, half), load_codes(query + j));
+      high = add_products(high, _mm256_and_si256(_mm256_srli_epi16(code, 4), half), load_codes(query + stride + j));
+    }
+    out[i] = static_cast<std::uint32_t>(add_words(_mm256_add_epi32(low, high)));
+  }
+}
+
+/// Whose bit is set: the gathered words, shifted until the bit is the sign.
+SHORTLIST_AVX2 inline std::uint32_t has_bits(const std::uint32_t* words, __m256i nodes, __m256i which) {
+  const __m256i found = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int*>(words),
+                                                    _mm256_srli_epi32(nodes, 5), which, 4);
+  const __m256i by = _mm256_andnot_si256(nodes, _mm256_set1_epi32(31));
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(found, by))));
+}
+
+SHORTLIST_AVX2 std::size_t pick_unseen(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
+                                       const std::uint32_t* allow, std::uint32_t* out) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < slots; i += 8) {
+    const __m256i nodes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(list + i));
+    const __m256i none = _mm256_cmpeq_epi32(nodes, _mm256_set1_epi32(-1));
+    const __m256i links = _mm256_xor_si256(none, _mm256_set1_epi32(-1));
+    const std::uint32_t is_link = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(links)));
+    std::uint32_t picked = is_link & ~has_bits(seen, nodes, links);
+    if (allow != nullptr) picked &= has_bits(allow, nodes, links);
+    for (; picked != 0; picked &= picked - 1) out[count++] = list[i + static_cast<std::size_t>(__builtin_ctz(picked))];
+    if (is_link != 0xff) break;
+  }
+  return count;
+}
+
 SHORTLIST_AVX2 double encode(const float* value, const double* low, double scale, std::size_t dim,
                              std::uint8_t* code) {
   Lanes lost_squares = zero_lanes();
@@ -176,7 +215,7 @@ SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, st
 }  // namespace
 
 const Kernels kAvx2Kernels = {
-    "avx2",          l2_codes,       dot_codes,       multiply_codes, encode,
+    "avx2",          l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
     raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
 };
 

@@ -64,6 +64,44 @@ SHORTLIST_AVX512 void multiply_codes(const std::uint8_t* query, const std::uint8
   }
 }
 
+SHORTLIST_AVX512 void dot_nibbles(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride,
+                                  const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  const __m512i half = _mm512_set1_epi8(15);
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    __m512i low = _mm512_setzero_si512(), high = low;
+    for (std::size_t j = 0; j < stride; j += 64) {
+      const __m512i code = _mm512_load_si512(row + j);
+      low = _mm512_dpbusd_epi32(low, _mm512_and_si512(code, half), _mm512_load_si512(query + j));
+      high = _mm512_dpbusd_epi32(high, _mm512_and_si512(_mm512_srli_epi16(code, 4), half),
+                                 _mm512_load_si512(query + stride + j));
+    }
+    out[i] = static_cast<std::uint32_t>(_mm512_reduce_add_epi32(_mm512_add_epi32(low, high)));
+  }
+}
+
+SHORTLIST_AVX512 inline __mmask16 has_bits(const std::uint32_t* words, __m512i nodes, __mmask16 which) {
+  const __m512i found =
+      _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), which, _mm512_srli_epi32(nodes, 5), words, 4);
+  return _mm512_mask_test_epi32_mask(which, _mm512_rorv_epi32(found, nodes), _mm512_set1_epi32(1));
+}
+
+/// Without a branch for each link: whether a node was seen is as good as random.
+SHORTLIST_AVX512 std::size_t pick_unseen(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
+                                         const std::uint32_t* allow, std::uint32_t* out) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < slots; i += 16) {
+    const __m512i nodes = _mm512_loadu_si512(list + i);
+    const __mmask16 links = _mm512_cmpneq_epi32_mask(nodes, _mm512_set1_epi32(-1));
+    __mmask16 picked = links & ~has_bits(seen, nodes, links);
+    if (allow != nullptr) picked = has_bits(allow, nodes, picked);
+    _mm512_storeu_si512(out + count, _mm512_maskz_compress_epi32(picked, nodes));
+    count += static_cast<std::size_t>(__builtin_popcount(picked));
+    if (links != 0xffff) break;
+  }
+  return count;
+}
+
 /// ((0+4) + (2+6)) + ((1+5) + (3+7)), as src/base/metric.ts adds its lanes.
 SHORTLIST_AVX512 inline double add_lanes(__m512d s) {
   const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(s), _mm512_extractf64x4_pd(s, 1));
@@ -152,7 +190,8 @@ SHORTLIST_AVX512 void raw_tile(const double* queries, const float* const* rows, 
 }  // namespace
 
 const Kernels kAvx512Kernels = {
-    "avx512",        l2_codes,       dot_codes,       multiply_codes, encode,
+    "avx512",        l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode,
+    pick_unseen,
     raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
 };
 

@@ -42,6 +42,19 @@ void multiply_codes(const std::uint8_t* query, const std::uint8_t* codes, std::s
   }
 }
 
+void dot_nibbles(const std::uint8_t* query, const std::uint8_t* codes, std::size_t stride, const std::uint32_t* rows,
+                 std::size_t count, std::uint32_t* out) {
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint8_t* row = codes + static_cast<std::size_t>(rows[i]) * stride;
+    std::int32_t sum = 0;
+    for (std::size_t j = 0; j < stride; j++) {
+      sum += static_cast<std::int16_t>(query[j]) * static_cast<std::int16_t>(row[j] & 15) +
+             static_cast<std::int16_t>(query[stride + j]) * static_cast<std::int16_t>(row[j] >> 4);
+    }
+    out[i] = static_cast<std::uint32_t>(sum);
+  }
+}
+
 double encode(const float* value, const double* low, double scale, std::size_t dim, std::uint8_t* code) {
   double lanes[8] = {};
   for (std::size_t j = 0; j < dim; j++) {
@@ -52,6 +65,18 @@ double encode(const float* value, const double* low, double scale, std::size_t d
     code[j] = static_cast<std::uint8_t>(clipped + 0.5);
   }
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+std::size_t pick_unseen(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
+                        const std::uint32_t* allow, std::uint32_t* out) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < slots && list[i] != kNoLink; i++) {
+    const std::uint32_t node = list[i];
+    const std::uint32_t passing = ~seen[node >> 5] & (allow == nullptr ? ~std::uint32_t{0} : allow[node >> 5]);
+    out[count] = node;
+    count += passing >> (node & 31) & 1;
+  }
+  return count;
 }
 
 double add_lanes(const double* s) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
@@ -102,7 +127,7 @@ void raw_tile(const double* queries, const float* const* rows, std::size_t dim, 
 }  // namespace
 
 const Kernels kGenericKernels = {
-    "generic",       l2_codes,       dot_codes,       multiply_codes, encode,
+    "generic",       l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
     raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
 };
 

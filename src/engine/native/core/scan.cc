@@ -27,27 +27,6 @@ class PackedQueries {
   std::vector<double> values_;
 };
 
-/// The next rows from `row` on that may be returned, at most `most`. @return where to go on
-std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
-                        std::vector<std::uint32_t>& picked) {
-  picked.clear();
-  while (row < to && picked.size() < most) {
-    if (allow == nullptr) {
-      picked.push_back(row++);
-      continue;
-    }
-    const std::uint32_t word = allow->words[row >> 5] >> (row & 31);
-    if (word == 0) {
-      const std::uint64_t next = (static_cast<std::uint64_t>(row) | 31) + 1;
-      row = next < to ? static_cast<std::uint32_t>(next) : to;
-      continue;
-    }
-    row += static_cast<std::uint32_t>(__builtin_ctz(word));
-    if (row < to) picked.push_back(row++);
-  }
-  return std::min(row, to);
-}
-
 void push_tile(const double* sums, const std::uint32_t* rows, std::size_t row_count, Best* best,
                std::size_t query_count) {
   for (std::size_t q = 0; q < query_count; q++) {
@@ -87,6 +66,26 @@ std::size_t block_rows(std::uint32_t dim) {
 }
 
 }  // namespace
+
+std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::vector<std::uint32_t>& picked) {
+  picked.clear();
+  while (row < to && picked.size() < most) {
+    if (allow == nullptr) {
+      picked.push_back(row++);
+      continue;
+    }
+    const std::uint32_t word = allow->words[row >> 5] >> (row & 31);
+    if (word == 0) {
+      const std::uint64_t next = (static_cast<std::uint64_t>(row) | 31) + 1;
+      row = next < to ? static_cast<std::uint32_t>(next) : to;
+      continue;
+    }
+    row += static_cast<std::uint32_t>(__builtin_ctz(word));
+    if (row < to) picked.push_back(row++);
+  }
+  return std::min(row, to);
+}
 
 void Best::push(Hit hit) {
   if (hits_.size() == k_) {

@@ -40,6 +40,10 @@ struct ScanRequest {
   const RowSet* allow;
 };
 
+/// The next rows from `row` on that may be returned, at most `most`. @return where to go on
+std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::vector<std::uint32_t>& picked);
+
 /// Scans rows [from, to) into `best`, one for each query.
 void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
                 std::uint32_t to, std::vector<Best>& best);

@@ -27,10 +27,11 @@ std::uint32_t positive_key(float value) {
 
 }  // namespace
 
-Scorer::Scorer(const void* base, std::size_t stride)
+Scorer::Scorer(const void* base, std::size_t stride, const std::uint8_t* norms)
     : base_(static_cast<const std::uint8_t*>(base)),
       stride_(stride),
-      prefetch_bytes_(std::min(stride, kPrefetchBytes)) {}
+      prefetch_bytes_(std::min(stride, kPrefetchBytes)),
+      norms_(norms) {}
 
 CodeScorer::CodeScorer(const Kernels& kernels, const std::uint8_t* codes, std::size_t stride)
     : Scorer(codes, stride), kernels_(kernels), codes_(codes), stride_(stride) {}

@@ -22,15 +22,18 @@ class Scorer {
   void prefetch(std::uint32_t row) const {
     const std::uint8_t* at = base_ + static_cast<std::size_t>(row) * stride_;
     for (std::size_t line = 0; line < prefetch_bytes_; line += 64) __builtin_prefetch(at + line);
+    if (norms_ != nullptr) __builtin_prefetch(norms_ + static_cast<std::size_t>(row) * 4);
   }
 
  protected:
-  Scorer(const void* base, std::size_t stride);
+  /// @param norms numbers of 32 bits beside the rows, fetched with them; null where there are none
+  Scorer(const void* base, std::size_t stride, const std::uint8_t* norms = nullptr);
 
  private:
   const std::uint8_t* base_;
   std::size_t stride_;
   std::size_t prefetch_bytes_;
+  const std::uint8_t* norms_;
 };
 
 /// Squared differences of codes: l2 and cosine.

@@ -5,33 +5,37 @@
 namespace shortlist {
 namespace {
 
-/// Distances that a walk computes, roughly, on graphs of m 16: a descent, and some for each place in the pool.
-constexpr double kDescentDistances = 300;
-constexpr double kDistancesPerEf = 18;
-/// A row scanned (four bytes a component, float64 sums) costs as much as this many distances by codes.
-constexpr double kDistancesPerScannedRow = 3;
+/// A few more, since a sample was measured.
+constexpr std::size_t kLeastMore = 4;
 
-/// Places in the pool beyond k: rows that codes rank a little behind the k-th may belong before it.
-std::size_t pool_margin(std::size_t k) { return 4 + k / 50; }
-/// The same under a filter: where it has to do with nearness, what passes is a shell around the query, wider than a ball.
-std::size_t filtered_margin(std::size_t k) { return 48 + k / 16; }
-/// Nodes of the pool that are scored again: the nearest by code, more than k for the same reason.
-std::size_t rescored_nodes(std::size_t k) { return 16 + k + k / 4; }
+/// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at 100.
+std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
+  const std::size_t more10 = depth.at10 - 10, more100 = depth.at100 - 100;
+  if (k <= 10) return k + kLeastMore + more10;
+  if (k >= 100) return k + kLeastMore + more100 * k / 100;
+  return k + kLeastMore + (more10 * (100 - k) + more100 * (k - 10)) / 90;
+}
+/// A larger ef asks for more care: some of the rest of the pool is scored again too.
+std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef) {
+  return rescored_rows(depth, k) + (ef > k ? (ef - k) / 8 : 0);
+}
 
-/// Share of rows that may be returned from which on a walk is not weighed against a scan.
-constexpr double kMostRows = 0.5;
+/// Under a filter more are scored again: where it has to do with nearness, what passes is a shell around the query, wider than
+/// a ball.
+std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 
-/// A filter that leaves out what is near the query makes a walk visit far more nodes than its share says, and miss some at
-/// its end: past this many times the expected visits, and past this share of the work of a scan, it is given up for one.
-constexpr double kMostVisits = 3;
-constexpr double kWastedShare = 0.2;
+/// Nodes near the query that are looked at to tell how many there pass a filter.
+constexpr std::size_t kLookedAt = 64;
+/// Places of the pool beyond what the share that passes asks for, as a factor and a number.
+constexpr double kWider = 1.3;
+constexpr std::size_t kMoreWide = 32;
+/// A pool is not widened beyond so many times its places.
+constexpr double kWidestShare = 0.02;
+/// So few rows that may not be returned are left out at the end: the pool has room for them.
+constexpr std::size_t kFewLeftOut = 64;
 
-bool scan_is_cheaper(std::size_t ef, std::size_t count, std::size_t allowed) {
-  if (allowed == 0) return true;
-  const double share = static_cast<double>(allowed) / static_cast<double>(count);
-  if (share >= kMostRows) return false;
-  const double distances = kDescentDistances + kDistancesPerEf * static_cast<double>(ef) / share;
-  return distances >= kDistancesPerScannedRow * static_cast<double>(allowed);
+std::size_t widened_pool(std::size_t pool, double share) {
+  return static_cast<std::size_t>(kWider * static_cast<double>(pool) / std::max(share, kWidestShare)) + kMoreWide;
 }
 
 }  // namespace
@@ -41,6 +45,7 @@ std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, 
   const std::uint32_t row = graph.entry;
   scorer.score(&row, 1, &key);
   traversal.computed++;
+  traversal.begin_descent(node);
   for (std::size_t level = graph.levels.size() - 1; level > 0; level--) {
     traversal.climb_down(graph.levels[level], scorer, node, key);
   }
@@ -50,61 +55,119 @@ std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, 
 Searcher::Searcher(const Kernels& kernels, const Graph& graph)
     : kernels_(kernels),
       graph_(graph),
-      traversal_(graph.rows.count),
+      traversal_(kernels, graph.rows.count),
       code_(kernels, *graph.quantizer, graph.rows.metric),
+      nibbles_(kernels, *graph.quantizer),
+      layout_(graph.rows.dim),
       code_scorer_(kernels, graph.codes, graph.quantizer->stride),
+      nibble_scorer_(kernels, nibble_rows(layout_, graph.codes, graph.norms), layout_, nibbles_),
       product_scorer_(kernels, graph.codes, graph.quantizer->stride, code_),
       float_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2) {
   code_scorer_.set_code(code_.code());
 }
 
-Path Searcher::search(const SearchRequest& request) {
+const SearchAccount& Searcher::search(const SearchRequest& request) {
+  account_ = {};
   traversal_.visited = traversal_.computed = 0;
   hits_.clear();
-  const std::size_t count = graph_.rows.count;
   const std::size_t k = std::min(request.k, request.allowed);
-  const std::size_t margin = request.allow == nullptr ? pool_margin(k) : filtered_margin(k);
-  const std::size_t ef = std::max(request.ef, k + margin);
-  if (scan_is_cheaper(ef, count, request.allowed)) {
-    scan(request);
-    return Path::exact;
+  account_.plan = k == 0 ? Plan::exact_scan : run(request, k);
+  account_.visited = traversal_.visited;
+  account_.computed = traversal_.computed;
+  return account_;
+}
+
+Plan Searcher::run(const SearchRequest& request, std::size_t k) {
+  Scorer& scorer = prepare(request);
+  const std::size_t rescored = rescored_rows(graph_.depth, k, request.ef);
+  const std::size_t pool = std::max(request.ef, rescored);
+  const std::size_t left_out = graph_.rows.count - request.allowed;
+  Plan plan = Plan::graph;
+  if (request.plan > Plan::graph || (request.plan == Plan::automatic && left_out > kFewLeftOut)) {
+    plan = run_filtered(request, scorer, std::max(request.ef, rescored + filtered_margin(k)));
+  } else {
+    start_walk(scorer, pool + left_out, request.ef + left_out, k + left_out);
+    rescore(request, rescored + left_out, Equal::unfold);
   }
-  if (walk(request, prepare(request), ef)) {
-    rescore(request);
-    if (hits_.size() >= k) return Path::graph;
-    hits_.clear();
+  if (hits_.size() >= k || plan == Plan::automatic) return plan;
+  // What a walk did not reach, a scan does.
+  return scan_rows(request, scorer, Plan::exact_scan, pool) ? Plan::exact_scan : Plan::automatic;
+}
+
+void Searcher::start_walk(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least) {
+  std::uint32_t key;
+  const std::uint32_t start = descend(graph_, traversal_, scorer, key);
+  traversal_.begin(size, expanded, least, start, key);
+  traversal_.run(graph_.levels[0], scorer);
+}
+
+Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool) {
+  const FilterQuestion question{graph_, request.ef, pool, request.allowed};
+  account_.costs = estimate_costs(question, question.share());
+  Plan plan = request.plan == Plan::automatic ? plan_before_looking(question, account_.costs) : request.plan;
+  if (plan == Plan::automatic || plan == Plan::widened || plan == Plan::two_hop) {
+    const Plan advised = look_near(request, question, scorer);
+    if (plan == Plan::automatic) plan = advised;
   }
-  scan(request);
-  return Path::exact;
+  if (plan == Plan::code_scan || plan == Plan::exact_scan) {
+    return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
+  }
+  if (plan == Plan::widened) {
+    const double expanded = static_cast<double>(request.ef) / std::max(account_.near_share, kWidestShare);
+    traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(kWider * expanded));
+    traversal_.keep_allowed(graph_, *request.allow);
+  } else {
+    traversal_.run_two_hop(graph_, scorer, *request.allow, request.ef, pool);
+  }
+  rescore(request, filtered_rescored(request), Equal::unfold);
+  return plan;
+}
+
+std::size_t Searcher::filtered_rescored(const SearchRequest& request) const {
+  const std::size_t k = std::min(request.k, request.allowed);
+  return rescored_rows(graph_.depth, k, request.ef) + filtered_margin(k);
+}
+
+/// Walks a little, with a pool that can be widened, to see how many of the nearest rows pass.
+Plan Searcher::look_near(const SearchRequest& request, const FilterQuestion& question, Scorer& scorer) {
+  start_walk(scorer, widened_pool(question.pool, question.share()), kLookedAt / 2, kLookedAt);
+  const double found = traversal_.share_allowed(graph_, *request.allow, kLookedAt);
+  account_.near_share = std::max(found, 0.5 / kLookedAt);
+  account_.costs = estimate_costs(question, account_.near_share);
+  return plan_after_looking(question, account_.costs, account_.near_share);
+}
+
+/// @return false where that would be more rows than may be scanned
+bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool) {
+  if (request.allowed > request.most_scanned) return false;
+  hits_.clear();
+  if (plan == Plan::code_scan) {
+    traversal_.scan(graph_, scorer, *request.allow, pool);
+    rescore(request, filtered_rescored(request), Equal::apart);
+  } else {
+    std::vector<Best> best(1, Best(graph_.rows.metric, request.k));
+    scan_range(kernels_, graph_.rows, {request.query, 1, request.k, request.allow}, 0, graph_.rows.count, best);
+    hits_ = best[0].drain();
+  }
+  return true;
 }
 
 /// Codes where the graph has them and the query lies in their range, else the float32 rows.
 Scorer& Searcher::prepare(const SearchRequest& request) {
-  if (graph_.kind == CodeKind::bits7 && !request.by_floats && code_.set(request.query)) {
-    if (graph_.rows.metric == Metric::ip) return product_scorer_;
-    return code_scorer_;
+  if (!request.by_floats) {
+    if (graph_.kind == CodeKind::bits4 && nibbles_.set(request.query)) return nibble_scorer_;
+    if (graph_.kind == CodeKind::bits7 && code_.set(request.query)) {
+      if (graph_.rows.metric == Metric::ip) return product_scorer_;
+      return code_scorer_;
+    }
   }
   float_scorer_.set_query(request.query);
   return float_scorer_;
 }
 
-bool Searcher::walk(const SearchRequest& request, Scorer& scorer, std::size_t ef) {
-  std::uint32_t key;
-  const std::uint32_t start = descend(graph_, traversal_, scorer, key);
-  traversal_.begin(ef, start, key);
-  if (request.allow == nullptr) {
-    traversal_.run(graph_.levels[0], scorer);
-    return true;
-  }
-  const double share = static_cast<double>(request.allowed) / static_cast<double>(graph_.rows.count);
-  const double visits = kMostVisits * static_cast<double>(ef) / share;
-  const double distances = kWastedShare * kDistancesPerScannedRow * static_cast<double>(request.allowed);
-  return traversal_.run_filtered(graph_, scorer, *request.allow, static_cast<std::uint64_t>(visits),
-                                 static_cast<std::uint64_t>(distances));
-}
-
-void Searcher::rescore(const SearchRequest& request) {
-  const std::size_t count = std::min(traversal_.size(), rescored_nodes(request.k));
+/// @param count how many of the nearest by code
+void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal equal) {
+  count = std::min(traversal_.size(), count);
   rows_.resize(count);
   sums_.resize(count);
   for (std::size_t i = 0; i < count; i++) rows_[i] = traversal_.node(i);
@@ -112,7 +175,7 @@ void Searcher::rescore(const SearchRequest& request) {
   for (std::size_t i = 0; i < count; i++) {
     const Hit hit{to_score(graph_.rows.metric, sums_[i]), rows_[i]};
     if (request.allow == nullptr || request.allow->has(hit.row)) hits_.push_back(hit);
-    if (graph_.next_equal != nullptr) add_equal_rows(request, hit);
+    if (equal == Equal::unfold && graph_.next_equal != nullptr) add_equal_rows(request, hit);
   }
   const std::size_t k = std::min(request.k, hits_.size());
   if (k < hits_.size()) {
@@ -131,12 +194,6 @@ void Searcher::add_equal_rows(const SearchRequest& request, Hit hit) {
     hits_.push_back({hit.score, row});
     added++;
   }
-}
-
-void Searcher::scan(const SearchRequest& request) {
-  std::vector<Best> best(1, Best(graph_.rows.metric, request.k));
-  scan_range(kernels_, graph_.rows, {request.query, 1, request.k, request.allow}, 0, graph_.rows.count, best);
-  hits_ = best[0].drain();
 }
 
 }  // namespace shortlist

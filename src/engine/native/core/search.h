@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "filter_plan.h"
 #include "graph.h"
 #include "kernels.h"
+#include "nibbles.h"
 #include "scan.h"
 #include "scorer.h"
 #include "traverse.h"
@@ -22,9 +24,22 @@ struct SearchRequest {
   std::size_t allowed = 0;
   /// Walk by float32 rows though there are codes: to measure what codes lose.
   bool by_floats = false;
+  /// How to go about a filter; automatic: as the costs say.
+  Plan plan = Plan::automatic;
+  /// Rows that may be scanned; a search that must scan more ends without an answer.
+  std::size_t most_scanned = ~std::size_t{0};
 };
 
-enum class Path { graph, exact };
+/// How a search went.
+struct SearchAccount {
+  /// The way that gave the answer; automatic where there is none, since it would have scanned too much.
+  Plan plan = Plan::automatic;
+  /// Share of the rows near the query that pass the filter; 1 where nobody looked.
+  double near_share = 1;
+  /// As estimated under a filter, else 0.
+  PlanCosts costs;
+  std::uint64_t visited = 0, computed = 0;
+};
 
 /// Searches for one thread, over a graph that several may share.
 class Searcher {
@@ -34,27 +49,32 @@ class Searcher {
   Searcher& operator=(const Searcher&) = delete;
 
   /// The best k, best first, in hits(): fewer only where fewer rows may be returned.
-  Path search(const SearchRequest& request);
+  const SearchAccount& search(const SearchRequest& request);
   const std::vector<Hit>& hits() const { return hits_; }
-
-  std::uint64_t visited() const { return traversal_.visited; }
-  std::uint64_t computed() const { return traversal_.computed; }
 
  private:
   Scorer& prepare(const SearchRequest& request);
-  /// False where it gave up for a scan.
-  bool walk(const SearchRequest& request, Scorer& scorer, std::size_t ef);
-  void rescore(const SearchRequest& request);
+  Plan run(const SearchRequest& request, std::size_t k);
+  Plan run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool);
+  Plan look_near(const SearchRequest& request, const FilterQuestion& question, Scorer& scorer);
+  std::size_t filtered_rescored(const SearchRequest& request) const;
+  void start_walk(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least);
+  bool scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool);
+  enum class Equal { unfold, apart };
+  void rescore(const SearchRequest& request, std::size_t count, Equal equal);
   void add_equal_rows(const SearchRequest& request, Hit hit);
-  void scan(const SearchRequest& request);
 
   const Kernels& kernels_;
   const Graph& graph_;
   Traversal traversal_;
   QueryCode code_;
+  NibbleQuery nibbles_;
+  NibbleLayout layout_;
   CodeScorer code_scorer_;
+  NibbleScorer nibble_scorer_;
   ProductScorer product_scorer_;
   FloatScorer float_scorer_;
+  SearchAccount account_;
   std::vector<Hit> hits_;
   std::vector<std::uint32_t> rows_;
   std::vector<double> sums_;

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
+
+#include "scan.h"
 
 namespace shortlist {
 namespace {
 
 constexpr std::uint64_t kExpanded = 1;
+/// Lists of links asked for ahead of a second hop.
+constexpr std::uint32_t kListsAhead = 6;
+/// Rows of a scan that are scored together, the next ones on their way.
+constexpr std::size_t kScanBlock = 64;
 
 std::uint64_t pool_entry(std::uint32_t key, std::uint32_t node) {
   return static_cast<std::uint64_t>(key) << 33 | static_cast<std::uint64_t>(node) << 1;
@@ -24,53 +29,79 @@ bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row) {
   return false;
 }
 
-Traversal::Traversal(std::size_t node_count) : seen_(node_count, 0) {}
+Traversal::Traversal(const Kernels& kernels, std::size_t node_count) : kernels_(kernels), seen_(node_count), bridges_(node_count) {}
 
-void Traversal::next_epoch() {
-  if (++epoch_ != 0) return;
-  std::fill(seen_.begin(), seen_.end(), std::uint8_t{0});
-  epoch_ = 1;
-}
-
-void Traversal::begin(std::size_t ef, std::uint32_t node, std::uint32_t key) {
-  if (pool_.size() < ef + 1) pool_.resize(ef + 1);
-  next_epoch();
-  ef_ = ef;
-  seen_[node] = epoch_;
+void Traversal::begin(std::size_t size, std::size_t expanded, std::size_t least, std::uint32_t node,
+                      std::uint32_t key) {
+  if (pool_.size() < size + 1) pool_.resize(size + 1);
+  seen_.clear();
+  seen_.add(node);
+  most_ = size;
+  most_expanded_ = expanded;
+  least_ = std::min(least, size);
   pool_[0] = pool_entry(key, node);
   size_ = 1;
   cursor_ = 0;
 }
 
-void Traversal::insert(std::uint64_t entry) {
-  std::uint64_t* const first = pool_.data();
-  // Binary search without branches: where an entry belongs is as good as random, and half the guesses would be wrong.
-  const std::uint64_t* from = first;
-  for (std::size_t length = size_; length > 0;) {
-    const std::size_t half = (length + 1) / 2;
+/// The first of `size` ascending entries that is not before `entry`. Without branches: where an entry belongs is as good as
+/// random, and half the guesses would be wrong.
+std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint64_t entry) {
+  const std::uint64_t* from = entries;
+  while (size > 0) {
+    const std::size_t half = (size + 1) / 2;
     from += from[half - 1] < entry ? half : 0;
-    length -= half;
+    size -= half;
   }
-  const std::size_t at = static_cast<std::size_t>(from - first);
-  if (size_ < ef_) size_++;
-  std::memmove(first + at + 1, first + at, (size_ - 1 - at) * sizeof *first);
-  first[at] = entry;
-  if (at < cursor_) cursor_ = at;
+  return static_cast<std::size_t>(from - entries);
 }
 
-/// Adds the neighbours of a node that were not seen yet to fresh_, their codes on the way.
-std::size_t Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node, std::size_t count) {
-  const std::uint32_t* list = level.list(node);
-  for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
-    const std::uint32_t neighbour = list[i];
-    if (seen_[neighbour] == epoch_) continue;
-    seen_[neighbour] = epoch_;
-    const std::uint32_t row = level.row(neighbour);
-    fresh_[count] = neighbour;
-    fresh_rows_[count++] = row;
-    scorer.prefetch(row);
+/// Merges what was scored into the pool: sorted first, so that every entry of the pool moves once, not once for each.
+void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std::size_t count) {
+  if (batch_.size() < count) batch_.resize(2 * count);
+  std::uint64_t* const batch = batch_.data();
+  std::uint64_t* const pool = pool_.data();
+  const std::uint64_t limit = size_ == most_ ? pool[size_ - 1] : ~std::uint64_t{0};
+  std::size_t added = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    batch[added] = pool_entry(keys[i], nodes[i]);
+    added += batch[added] < limit ? 1 : 0;
   }
-  return count;
+  if (added == 0) return;
+  std::sort(batch, batch + added);
+  std::size_t kept = size_;
+  size_ = std::min(kept + added, most_);
+  while (kept + added > size_) (added == 0 || (kept > 0 && pool[kept - 1] > batch[added - 1]) ? kept : added)--;
+  for (; added > 0; added--) {
+    const std::uint64_t entry = batch[added - 1];
+    const std::size_t at = find_place(pool, kept, entry);
+    std::memmove(pool + at + added, pool + at, (kept - at) * sizeof *pool);
+    pool[at + added - 1] = entry;
+    kept = at;
+  }
+  cursor_ = std::min(cursor_, kept);
+}
+
+/// Adds the neighbours of a node to what was seen; the codes of the new ones are on their way.
+void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node) {
+  const std::size_t first = seen_.size();
+  seen_.add_list(kernels_, level.list(node), level.slots);
+  for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(level.row(*seen_.from(i)));
+}
+
+/// Scores what was seen from `first` on. @return the keys
+const std::uint32_t* Traversal::score_fresh(const Level& level, Scorer& scorer, std::size_t first) {
+  const std::size_t count = seen_.size() - first;
+  const std::uint32_t* rows = seen_.from(first);
+  if (keys_.size() < count) keys_.resize(2 * count);
+  if (level.rows != nullptr) {
+    if (rows_.size() < count) rows_.resize(2 * count);
+    for (std::size_t i = 0; i < count; i++) rows_[i] = level.rows[rows[i]];
+    rows = rows_.data();
+  }
+  scorer.score(rows, count, keys_.data());
+  computed += count;
+  return keys_.data();
 }
 
 /// Moves the cursor to the nearest node that is not expanded.
@@ -78,7 +109,19 @@ void Traversal::skip_expanded() {
   while (cursor_ < size_ && (pool_[cursor_] & kExpanded) != 0) cursor_++;
 }
 
-/// Asks for the links of the nodes that are likely to be expanded next.
+/// The nearest nodes that are not expanded, which now are, and their links on the way. @return how many
+std::size_t Traversal::take_nearest(const Level& level, std::uint32_t (&nearest)[kExpandAtOnce]) {
+  std::size_t count = 0;
+  for (skip_expanded(); count < kExpandAtOnce && may_expand(); skip_expanded()) {
+    nearest[count] = node(cursor_);
+    const std::uint32_t* list = level.list(nearest[count++]);
+    for (std::uint32_t i = 0; i < level.slots; i += 16) __builtin_prefetch(list + i);
+    pool_[cursor_] |= kExpanded;
+  }
+  return count;
+}
+
+/// Asks for the links of the nodes that are the next to be expanded, if none comes before them.
 void Traversal::prefetch_next(const Level& level) const {
   std::size_t asked = 0;
   for (std::size_t i = cursor_; i < size_ && asked < kExpandAtOnce; i++) {
@@ -92,25 +135,17 @@ void Traversal::prefetch_next(const Level& level) const {
 
 template <bool kStops>
 bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
-  while (cursor_ < size_) {
-    std::size_t count = 0;
-    for (std::size_t expanded = 0; cursor_ < size_ && expanded < kExpandAtOnce; expanded++) {
-      const std::uint32_t nearest = node(cursor_);
-      if (kStops && nearest == target) return true;
-      pool_[cursor_] |= kExpanded;
-      skip_expanded();
-      count = gather(level, scorer, nearest, count);
-      visited++;
+  std::uint32_t nearest[kExpandAtOnce];
+  while (const std::size_t expanded = take_nearest(level, nearest)) {
+    const std::size_t first = seen_.size();
+    for (std::size_t i = 0; i < expanded; i++) {
+      if (kStops && nearest[i] == target) return true;
+      gather(level, scorer, nearest[i]);
     }
+    visited += expanded;
     prefetch_next(level);
-    computed += count;
-    scorer.score(fresh_rows_, count, keys_);
-    for (std::size_t i = 0; i < count; i++) {
-      const std::uint64_t entry = pool_entry(keys_[i], fresh_[i]);
-      if (size_ == ef_ && entry >= pool_[size_ - 1]) continue;
-      insert(entry);
-    }
-    skip_expanded();
+    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    merge(keys, seen_.from(first), seen_.size() - first);
   }
   return false;
 }
@@ -121,50 +156,115 @@ bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t targ
   return walk<true>(level, scorer, target);
 }
 
-bool Traversal::run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most_visited,
-                             std::uint64_t most_computed) {
-  const Level& level = graph.levels[0];
-  const auto later = std::greater<std::uint64_t>();
-  heap_.assign(1, pool_[0]);
-  size_ = allows_any(allow, graph, static_cast<std::uint32_t>(pool_[0] >> 1)) ? 1 : 0;
-  while (!heap_.empty()) {
-    const std::uint64_t nearest = heap_.front();
-    if (size_ == ef_ && nearest > pool_[size_ - 1]) break;
-    if (visited >= most_visited && computed >= most_computed) return false;
-    std::pop_heap(heap_.begin(), heap_.end(), later);
-    heap_.pop_back();
-    const std::size_t count = gather(level, scorer, static_cast<std::uint32_t>(nearest >> 1), 0);
-    visited++;
-    computed += count;
-    scorer.score(fresh_rows_, count, keys_);
-    for (std::size_t i = 0; i < count; i++) {
-      const std::uint64_t entry = pool_entry(keys_[i], fresh_[i]);
-      if (size_ == ef_ && entry >= pool_[size_ - 1]) continue;
-      heap_.push_back(entry);
-      std::push_heap(heap_.begin(), heap_.end(), later);
-      if (allows_any(allow, graph, fresh_[i])) insert(entry);
-    }
+void Traversal::widen(const Level& level, Scorer& scorer, std::size_t expanded) {
+  most_expanded_ = expanded;
+  run(level, scorer);
+}
+
+double Traversal::share_allowed(const Graph& graph, const RowSet& allow, std::size_t among) const {
+  const std::size_t count = std::min(among, size_);
+  std::size_t allowed = 0;
+  for (std::size_t i = 0; i < count; i++) allowed += allows_any(allow, graph, node(i)) ? 1 : 0;
+  return static_cast<double>(allowed) / static_cast<double>(std::max<std::size_t>(1, count));
+}
+
+/// Adds the nodes of a list that were not seen and may be returned.
+void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list) {
+  const std::uint32_t slots = graph.levels[0].slots;
+  if (graph.next_equal == nullptr) {
+    seen_.add_allowed(kernels_, list, slots, allow.words);
+    return;
   }
-  return true;
+  for (std::uint32_t i = 0; i < slots && list[i] != kNone; i++) {
+    if (allows_any(allow, graph, list[i])) seen_.add(list[i]);
+  }
+}
+
+void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node) {
+  const Level& level = graph.levels[0];
+  const std::uint32_t* list = level.list(node);
+  const auto ask = [&](std::uint32_t i) {
+    if (i >= level.slots || list[i] == kNone) return;
+    const std::uint32_t* next = level.list(list[i]);
+    for (std::uint32_t at = 0; at < level.slots; at += 16) __builtin_prefetch(next + at);
+  };
+  const std::size_t first = seen_.size(), wanted = first + level.slots / 1;
+  for (std::uint32_t i = 0; i < kListsAhead; i++) ask(i);
+  add_allowed(graph, allow, list);
+  for (std::uint32_t i = 0; i < level.slots && list[i] != kNone && seen_.size() < wanted; i++) {
+    ask(i + kListsAhead);
+    if (!allows_any(allow, graph, list[i]) && bridges_.add(list[i])) add_allowed(graph, allow, level.list(list[i]));
+  }
+  for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
+}
+
+void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < size_; i++) {
+    if (allows_any(allow, graph, node(i))) pool_[kept++] = pool_[i];
+  }
+  size_ = kept;
+}
+
+void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded_most,
+                            std::size_t least) {
+  const Level& level = graph.levels[0];
+  keep_allowed(graph, allow);
+  seen_.clear();
+  bridges_.clear();
+  for (std::size_t i = 0; i < size_; i++) {
+    pool_[i] &= ~kExpanded;
+    seen_.add(node(i));
+  }
+  cursor_ = 0;
+  most_expanded_ = expanded_most;
+  least_ = std::min(least, most_);
+  std::uint32_t nearest[kExpandAtOnce];
+  while (const std::size_t expanded = take_nearest(level, nearest)) {
+    const std::size_t first = seen_.size();
+    for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i]);
+    visited += expanded;
+    prefetch_next(level);
+    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    merge(keys, seen_.from(first), seen_.size() - first);
+  }
+}
+
+void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
+  if (pool_.size() < size + 1) pool_.resize(size + 1);
+  size_ = cursor_ = 0;
+  most_ = size;
+  if (keys_.size() < kScanBlock) keys_.resize(kScanBlock);
+  std::vector<std::uint32_t> block, next;
+  const std::uint32_t count = graph.rows.count;
+  std::uint32_t row = pick_rows(&allow, 0, count, kScanBlock, next);
+  while (!next.empty()) {
+    block.swap(next);
+    row = pick_rows(&allow, row, count, kScanBlock, next);
+    for (const std::uint32_t ahead : next) scorer.prefetch(ahead);
+    scorer.score(block.data(), block.size(), keys_.data());
+    computed += block.size();
+    merge(keys_.data(), block.data(), block.size());
+  }
+}
+
+void Traversal::begin_descent(std::uint32_t node) {
+  seen_.clear();
+  seen_.add(node);
 }
 
 void Traversal::climb_down(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key) {
   for (bool moved = true; moved;) {
     moved = false;
-    const std::uint32_t* list = level.list(node);
-    std::size_t count = 0;
-    for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
-      fresh_[count] = list[i];
-      fresh_rows_[count] = level.row(list[i]);
-      scorer.prefetch(fresh_rows_[count++]);
-    }
+    const std::size_t first = seen_.size();
+    gather(level, scorer, node);
     visited++;
-    computed += count;
-    scorer.score(fresh_rows_, count, keys_);
-    for (std::size_t i = 0; i < count; i++) {
-      if (keys_[i] > key || (keys_[i] == key && fresh_[i] >= node)) continue;
-      key = keys_[i];
-      node = fresh_[i];
+    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    const std::uint32_t* nodes = seen_.from(first);
+    for (std::size_t i = 0, count = seen_.size() - first; i < count; i++) {
+      if (keys[i] > key || (keys[i] == key && nodes[i] >= node)) continue;
+      key = keys[i];
+      node = nodes[i];
       moved = true;
     }
   }

@@ -1,11 +1,11 @@
 // The search loop: best-first over one level (Malkov and Yashunin 2016, algorithm 2).
 //
 // Where it departs: one array, sorted by (key, node), is candidate list and result list at once, with a cursor at the
-// nearest node that is not expanded yet; two heaps would touch every entry twice. Fresh neighbours are gathered first and
-// their codes prefetched, then scored in one call, while the links of the next nodes to expand are on their way. Three nodes
-// are expanded at a time: one alone would wait for memory, and the second and third nearest are nearly always expanded too.
-// Against one at a time, queries a second at ef 100 grew by 15 % (768 dimensions) and 31 % (128), builds took 80 % of the
-// time, and 0.3 % more distances were computed; four at a time gained no more.
+// nearest node that is not expanded yet; two heaps would touch every entry twice. How many of its first places are expanded
+// is asked for apart from how many it has: an answer of 1,000 rows need not expand 1,000. Neighbours that were not seen are
+// picked from a list without branches and their codes prefetched, then scored in one call, while the links of the next nodes
+// to expand are on their way. Three nodes are expanded at a time: one alone would wait for memory, and the second and third
+// nearest are nearly always expanded too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "graph.h"
 #include "scorer.h"
+#include "seen_nodes.h"
 
 namespace shortlist {
 
@@ -30,21 +31,34 @@ bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row);
 /// What one thread needs to search; used again and again.
 class Traversal {
  public:
-  explicit Traversal(std::size_t node_count);
+  Traversal(const Kernels& kernels, std::size_t node_count);
 
   /// Forgets what was found and seen, and starts at `node`, whose key is known.
-  void begin(std::size_t ef, std::uint32_t node, std::uint32_t key);
+  /// @param size how many of the nearest nodes are kept
+  /// @param expanded how many of the nearest are expanded: more only until the pool holds `least`
+  void begin(std::size_t size, std::size_t expanded, std::size_t least, std::uint32_t node, std::uint32_t key);
 
   /// Fills the pool with the nearest nodes of the level.
   void run(const Level& level, Scorer& scorer);
-  /// As `run` on level 0; nodes that `allow` lacks are expanded, not kept.
-  /// @return false where it gave up, having visited and computed both so many
-  bool run_filtered(const Graph& graph, Scorer& scorer, const RowSet& allow, std::uint64_t most_visited,
-                    std::uint64_t most_computed);
   /// As `run`, but ends as soon as `target` is found. @return whether it was
   bool run_until(const Level& level, Scorer& scorer, std::uint32_t target);
+  /// Goes on with `run` until so many of the nearest are expanded.
+  void widen(const Level& level, Scorer& scorer, std::size_t expanded);
 
-  /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0.
+  /// Share of the nearest `among` nodes found that may be returned.
+  double share_allowed(const Graph& graph, const RowSet& allow, std::size_t among) const;
+  /// Keeps of what was found what may be returned.
+  void keep_allowed(const Graph& graph, const RowSet& allow);
+  /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to theirs.
+  /// @param expanded, least as in `begin`
+  void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded, std::size_t least);
+  /// Fills the pool with the nearest of all rows that may be returned; rows equal to each other count apart.
+  void scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size);
+
+  /// Forgets what was seen, before climbing down from `node`.
+  void begin_descent(std::uint32_t node);
+  /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A node has
+  /// one number on all of them, so that what was scored on one is not scored again on the next.
   void climb_down(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key);
 
   std::size_t size() const { return size_; }
@@ -56,24 +70,27 @@ class Traversal {
   std::uint64_t computed = 0;
 
  private:
-  void next_epoch();
-  std::size_t gather(const Level& level, const Scorer& scorer, std::uint32_t node, std::size_t count);
-  void skip_expanded();
-  void prefetch_next(const Level& level) const;
-  void insert(std::uint64_t entry);
   template <bool kStops>
   bool walk(const Level& level, Scorer& scorer, std::uint32_t target);
+  void gather(const Level& level, const Scorer& scorer, std::uint32_t node);
+  void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node);
+  void add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list);
+  const std::uint32_t* score_fresh(const Level& level, Scorer& scorer, std::size_t first);
+  bool may_expand() const { return cursor_ < size_ && (cursor_ < most_expanded_ || size_ < least_); }
+  void skip_expanded();
+  std::size_t take_nearest(const Level& level, std::uint32_t (&nearest)[kExpandAtOnce]);
+  void prefetch_next(const Level& level) const;
+  void merge(const std::uint32_t* keys, const std::uint32_t* nodes, std::size_t count);
 
-  std::vector<std::uint8_t> seen_;
-  std::uint8_t epoch_ = 0;
+  const Kernels& kernels_;
+  SeenNodes seen_;
   /// key << 33 | node << 1 | expanded, ascending.
-  std::vector<std::uint64_t> pool_;
-  std::size_t size_ = 0, ef_ = 0, cursor_ = 0;
-  /// Candidates of a filtered search: a heap.
-  std::vector<std::uint64_t> heap_;
-  /// Neighbours of the nodes expanded together: their nodes, rows and keys.
-  std::uint32_t fresh_[kExpandAtOnce * kMaxSlots], fresh_rows_[kExpandAtOnce * kMaxSlots],
-      keys_[kExpandAtOnce * kMaxSlots];
+  std::vector<std::uint64_t> pool_, batch_;
+  std::size_t size_ = 0, most_ = 0, most_expanded_ = 0, least_ = 0, cursor_ = 0;
+  /// Nodes stepped over whose links were read.
+  SeenNodes bridges_;
+  /// Rows and keys of the nodes scored together.
+  std::vector<std::uint32_t> rows_, keys_;
 };
 
 }  // namespace shortlist

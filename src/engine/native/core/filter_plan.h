@@ -1,0 +1,44 @@
+// Which way a search under a filter takes. Costs are counted in distances by code, not in time, so that answers do not depend
+// on the machine or its mood.
+//
+//   widened       the graph as without a filter, with a pool wide enough that what passes fills the answer
+//   two_hop       only rows that pass are scored; those that do not are stepped over to their neighbours
+//   code_scan     all rows that pass, by code; the nearest are scored again
+//   exact_scan    all rows that pass, by their float32 values
+//
+// How many rows pass is known; how many pass near the query is looked up by a short walk, where a scan is not cheaper
+// anyway: a filter that leaves out what is near makes every walk long and misleads the second, and a scan does not mind.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "graph.h"
+
+namespace shortlist {
+
+enum class Plan : std::uint32_t { automatic, graph, widened, two_hop, code_scan, exact_scan };
+constexpr std::uint32_t kPlanCount = 6;
+
+struct FilterQuestion {
+  const Graph& graph;
+  std::size_t ef;
+  /// Places of the pool that must be filled.
+  std::size_t pool;
+  std::size_t allowed;
+
+  double share() const { return static_cast<double>(allowed) / static_cast<double>(graph.rows.count); }
+};
+
+/// In distances by code.
+struct PlanCosts {
+  double widened = 0, two_hop = 0, code_scan = 0, exact_scan = 0;
+};
+
+PlanCosts estimate_costs(const FilterQuestion& question, double near_share);
+
+/// A scan where no walk could be much cheaper, else automatic: look near the query first.
+Plan plan_before_looking(const FilterQuestion& question, const PlanCosts& costs);
+/// @param near_share share of the rows near the query that pass
+Plan plan_after_looking(const FilterQuestion& question, const PlanCosts& costs, double near_share);
+
+}  // namespace shortlist

@@ -196,7 +196,8 @@ class Build {
       jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
     }
     const { onProgress } = this.progress('graph', 'rows');
-    await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
+    const figures = await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
+    jobs.forEach(({ shard }, position) => writer.noteFigures(shard, figures[position]!));
   }
 
   /** Opens what was written as a server would and searches known rows, one shard at a time. */

@@ -8,6 +8,7 @@ import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
+import { formatFigureLine } from './figures.js';
 import { interruptible } from './interrupt.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
 import { describePublished, gateError } from './publish.js';
@@ -147,6 +148,7 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     bytes: result.bytes,
     seconds,
     stages: manifest.stages,
+    figures: manifest.shards.map(({ figures }) => figures),
     rejected: manifest.rejects.total,
     rejects: manifest.rejects.kinds,
     duplicates: manifest.duplicates,
@@ -163,6 +165,8 @@ function describe(result: BuildResult): string {
     `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
     `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
+  const figures = formatFigureLine(manifest.shards);
+  if (figures !== null) lines.push(`  graph: ${figures}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(

@@ -79,6 +79,17 @@ export interface GraphBuildOptions {
   readonly threads?: number | undefined;
 }
 
+/**
+ * What the build of a graph found, by name (`code_recall`), for people and for comparisons. Engines add names as they have
+ * more to say; no reader depends on one. Equal builds give equal figures.
+ */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface GraphBuilt {
+  readonly bytes: number;
+  readonly figures?: Figures;
+}
+
 /** What is known of a graph file before it is read. */
 export interface GraphShape {
   readonly metric: Metric;
@@ -103,7 +114,7 @@ export interface GraphEngine {
     parameters: GraphParameters,
     path: string,
     options?: GraphBuildOptions,
-  ): Promise<{ bytes: number }>;
+  ): Promise<GraphBuilt>;
   /** Reads the whole file and checks its structure against `shape`: `file_missing`, `file_corrupt` or `io_error`. */
   check(path: string, shape: GraphShape): Promise<void>;
   /** Checks the file against `vectors` and opens it. The file does not change until the index is closed. */
@@ -117,6 +128,11 @@ export interface GraphEngine {
    * The file does not change while they are in use.
    */
   readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
+  /**
+   * The instruction set that its kernels run with on this machine, where the engine chooses one.
+   * @throws addon_missing, and usage where SHORTLIST_ISA asks for one that is not there
+   */
+  readonly instructionSet?: () => string;
   /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
   estimateBytes(count: number, dim: number, m: number): number;
 }

@@ -1,5 +1,6 @@
 /** The native engine: C++ behind a thin glue. What it does and why is in README.md beside this file. */
 import type { GraphEngine } from '../engine.js';
+import { loadAddon } from './addon.js';
 import { buildNative, checkNative } from './build.js';
 import { mapVectors } from './map-vectors.js';
 import { estimateNativeBytes, openNative } from './open.js';
@@ -11,5 +12,6 @@ export const nativeEngine: GraphEngine = {
   check: checkNative,
   open: openNative,
   mapVectors,
+  instructionSet: () => loadAddon().isa(),
   estimateBytes: estimateNativeBytes,
 };

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
+import { instructionSetOf } from '../engine/engines.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { readNote } from '../version/notes.js';
@@ -44,6 +45,7 @@ class ServingWorker {
   }
 
   async start({ toolVersion, state }: Start): Promise<void> {
+    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused());

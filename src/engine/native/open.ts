@@ -16,6 +16,9 @@ export function openNative(
   return Promise.resolve(new NativeIndex(path, vectors, parameters));
 }
 
+/** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
+export const searchTotals = { visited: 0, computed: 0 };
+
 export class NativeIndex implements ShardIndex {
   readonly vectors: ShardVectors;
   readonly residentBytes: number;
@@ -51,6 +54,7 @@ export class NativeIndex implements ShardIndex {
     this.buffers.query.set(query);
     const allowed = allow === undefined ? count : (allowCount ?? allow.count());
     const found = this.shard.search(Math.min(k, foundRows.length), Math.min(ef, count), allow?.words, allowed);
+    this.countWork();
     const size = found >>> 1;
     return {
       rows: foundRows.slice(0, size),
@@ -68,6 +72,12 @@ export class NativeIndex implements ShardIndex {
   close(): void {
     if (!this.closed) this.shard.close();
     this.closed = true;
+  }
+
+  private countWork(): void {
+    const { visited, computed } = this.lastSearch;
+    searchTotals.visited += visited;
+    searchTotals.computed += computed;
   }
 }
 

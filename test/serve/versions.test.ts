@@ -270,7 +270,7 @@ describe('a start', () => {
     const { version } = await publishVersion(root, 'listings');
     const folder = join(root, 'listings', version);
     chmodSync(folder, 0o755);
-    const flipped = readdirSync(folder).find((name) => name.endsWith('.hnsw'))!;
+    const flipped = readdirSync(folder).find((name) => name.endsWith('.graph'))!;
     const saved = join(root, '.saved');
     mkdirSync(saved);
     copyFileSync(join(folder, flipped), join(saved, flipped));

@@ -99,6 +99,21 @@ export interface GraphShape {
   readonly efConstruction: number;
 }
 
+/** The graph of a shard with its vectors as hnswlib saves them (saveIndex of 0.7 and 0.8); labels are rows. */
+export interface HnswlibFile {
+  /** Size of the whole file. */
+  readonly bytes: number;
+  /**
+   * What the vectors in the file are multiplied by, and queries must be: a power of two, other than 1 only where hnswlib's
+   * float32 sums would overflow or vanish.
+   */
+  readonly factor: number;
+  /** The file front to back, once. A block holds until the next one is asked for. */
+  blocks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /** Lets go of the graph. */
+  close(): void;
+}
+
 /** An engine that builds a graph of one shard into one file and opens it again. */
 export interface GraphEngine {
   readonly name: EngineName;
@@ -123,6 +138,15 @@ export interface GraphEngine {
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<ShardIndex>;
+  /**
+   * The graph as a file of hnswlib's, every row an element that can be found. Takes what `open` takes and checks it likewise;
+   * `unsupported` for more rows than hnswlib can number.
+   */
+  exportHnswlib(
+    path: string,
+    vectors: ShardVectors,
+    parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  ): Promise<HnswlibFile>;
   /**
    * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one copy.
    * The file does not change while they are in use.

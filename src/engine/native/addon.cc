@@ -8,6 +8,8 @@
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
 //     .search(k, ef, allow, allowed)   query in, rows and scores out through buffers that are shared once; synchronous
+//   new HnswlibExport(options)         a graph as hnswlib's file
+//     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
 
 #include <atomic>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "core/build.h"
+#include "core/export_hnswlib.h"
 #include "core/failure.h"
 #include "core/graph_file.h"
 #include "core/kernels.h"
@@ -388,6 +391,60 @@ class Shard final : public Napi::ObjectWrap<Shard> {
   std::size_t capacity_ = 0;
 };
 
+/// A graph on its way into a file of hnswlib.
+class HnswlibExport final : public Napi::ObjectWrap<HnswlibExport> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "HnswlibExport",
+                       {InstanceMethod<&HnswlibExport::bytes>("bytes"), InstanceMethod<&HnswlibExport::read>("read"),
+                        InstanceMethod<&HnswlibExport::close>("close")});
+  }
+
+  explicit HnswlibExport(const Napi::CallbackInfo& info) : Napi::ObjectWrap<HnswlibExport>(info) {
+    guarded(info.Env(), [&] {
+      const Napi::Object options = info[0].As<Napi::Object>();
+      const shortlist::GraphShape shape = read_shape(options);
+      memory_ = read_row_memory(options, shape.count, shape.dim);
+      const shortlist::Rows rows{memory_.values, shape.count, shape.dim, shape.metric};
+      file_ = std::make_unique<shortlist::GraphFile>(get_string(options, "path"), shape);
+      file_->match_rows(kernels(), rows);
+      graph_ = file_->view(rows);
+      const float factor = options.Get("factor").As<Napi::Number>().FloatValue();
+      export_ = std::make_unique<shortlist::HnswlibExport>(graph_, shape, factor);
+    });
+  }
+
+ private:
+  shortlist::HnswlibExport& exported() {
+    if (!export_) throw Failure("internal", "use of a closed export");
+    return *export_;
+  }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), static_cast<double>(exported().bytes())); });
+  }
+
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      if (!info[0].IsTypedArray()) throw Napi::TypeError::New(info.Env(), "read takes a Uint8Array");
+      Napi::Uint8Array block = info[0].As<Napi::Uint8Array>();
+      return Napi::Number::New(info.Env(), static_cast<double>(exported().read(block.Data(), block.ByteLength())));
+    });
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    export_.reset();
+    graph_ = {};
+    file_.reset();
+    memory_ = {};
+  }
+
+  RowMemory memory_;
+  std::unique_ptr<shortlist::GraphFile> file_;
+  shortlist::Graph graph_{};
+  std::unique_ptr<shortlist::HnswlibExport> export_;
+};
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::Function::New<isa>(env));
   exports.Set("build", Napi::Function::New<build>(env));
@@ -395,6 +452,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("map", Napi::Function::New<map_file>(env));
   exports.Set("ScanPool", ScanPool::define(env));
   exports.Set("Shard", Shard::define(env));
+  exports.Set("HnswlibExport", HnswlibExport::define(env));
   return exports;
 }
 

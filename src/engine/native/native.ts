@@ -2,6 +2,7 @@
 import type { GraphEngine } from '../engine.js';
 import { loadAddon } from './addon.js';
 import { buildNative, checkNative } from './build.js';
+import { exportNative } from './export.js';
 import { mapVectors } from './map-vectors.js';
 import { estimateNativeBytes, openNative } from './open.js';
 
@@ -11,6 +12,7 @@ export const nativeEngine: GraphEngine = {
   build: buildNative,
   check: checkNative,
   open: openNative,
+  exportHnswlib: exportNative,
   mapVectors,
   instructionSet: () => loadAddon().isa(),
   estimateBytes: estimateNativeBytes,

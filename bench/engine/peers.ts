@@ -1,0 +1,90 @@
+/** The engines that are measured, in the order in which tables show them, and the operating points that each is tried at. */
+import type { Peer, Point } from './peer.js';
+import { hnswlibNode } from './peers/hnswlib-node.js';
+import { shortlist } from './peers/shortlist.js';
+import { usearch } from './peers/usearch.js';
+import { zvec } from './peers/zvec.js';
+
+export interface PeerEntry {
+  /** As tables name it. */
+  readonly label: string;
+  /** Absent: a program of its own (peers/hnswlib.cc). */
+  readonly program?: Peer;
+  /** The package of bench/engine/package.json that must be installed for it. */
+  readonly package?: string;
+  /** Whether its build uses more than one thread. */
+  readonly buildsOnThreads: boolean;
+  /**
+   * Ways to search for k neighbours. Each is a list in ascending order of effort; of the points that first reach a recall,
+   * one a list, the quickest counts.
+   */
+  readonly points: (k: number) => readonly (readonly Point[])[];
+}
+
+/** Candidate lists, each some 12 % longer than the one before: no engine's best point is far from one that is tried. */
+const EFS = [
+  10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 44, 50, 56, 64, 72, 80, 90, 100, 112, 128, 144, 160, 180, 200, 224, 256,
+  288, 320, 360, 400, 450, 500, 560, 640, 720, 800, 900, 1000, 1120, 1280, 1440, 1600, 1800, 2000, 2240, 2500, 2800,
+  3200, 3600, 4000,
+];
+
+/** zvec refuses a longer list. */
+const MAX_ZVEC_EF = 2048;
+
+/** Lists shorter than k are raised to k by every engine. */
+const efs = (k: number, most = Infinity): Point[] => EFS.filter((ef) => ef >= k && ef <= most).map((ef) => ({ ef }));
+
+export const PEERS = {
+  shortlist: {
+    label: 'shortlist',
+    program: shortlist,
+    buildsOnThreads: true,
+    points: (k) => [efs(k)],
+  },
+  'hnswlib-node': {
+    label: 'hnswlib-node',
+    program: hnswlibNode,
+    buildsOnThreads: false,
+    points: (k) => [efs(k)],
+  },
+  hnswlib: {
+    label: 'hnswlib, C++ for this processor',
+    buildsOnThreads: true,
+    points: (k) => [efs(k)],
+  },
+  'usearch-f32': {
+    label: 'usearch f32',
+    program: usearch('f32'),
+    package: 'usearch',
+    buildsOnThreads: true,
+    points: (k) => [efs(k)],
+  },
+  'usearch-bf16': {
+    label: 'usearch bf16',
+    program: usearch('bf16'),
+    package: 'usearch',
+    buildsOnThreads: true,
+    points: (k) => [efs(k)],
+  },
+  'zvec-f32': {
+    label: 'zvec f32',
+    program: zvec('f32'),
+    package: '@zvec/zvec',
+    buildsOnThreads: true,
+    points: (k) => [efs(k, MAX_ZVEC_EF)],
+  },
+  'zvec-int8': {
+    label: 'zvec int8',
+    program: zvec('int8'),
+    package: '@zvec/zvec',
+    buildsOnThreads: true,
+    points: (k) => [efs(k, MAX_ZVEC_EF), efs(k, MAX_ZVEC_EF).map((point) => ({ ...point, refine: true }))],
+  },
+} as const satisfies Readonly<Record<string, PeerEntry>>;
+
+export type PeerName = keyof typeof PEERS;
+export const PEER_NAMES = Object.keys(PEERS) as PeerName[];
+
+export function peerOf(name: PeerName): PeerEntry {
+  return PEERS[name];
+}

@@ -66,7 +66,7 @@ export function buildCommand(): Command {
       'refuse to build with more memory than this (default: what is free)',
       wholeNumber(1, 2 ** 50),
     )
-    .option('--no-calibrate', 'do not measure which ef reaches which recall (this release never does)')
+    .option('--no-calibrate', 'do not measure which ef reaches which recall')
     .option('--publish', 'run the gate and publish the version when it passes')
     .option(
       '--min-recall <r>',
@@ -122,6 +122,7 @@ function build(
     engine: options.engine,
     parameters: { m: options.m, efConstruction: options.efConstruction, seed: options.seed },
     threads: options.threads ?? availableCores(),
+    calibrate: options.calibrate,
     onBadRow: options.onBadRow,
     rejectsPath: options.rejects,
     memoryLimitBytes: options.memoryLimit,
@@ -147,7 +148,8 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     shards: manifest.shards.length,
     bytes: result.bytes,
     seconds,
-    stages: manifest.stages,
+    stages: result.stages,
+    calibrated: result.calibration !== null,
     figures: manifest.shards.map(({ figures }) => figures),
     rejected: manifest.rejects.total,
     rejects: manifest.rejects.kinds,
@@ -163,7 +165,7 @@ function describe(result: BuildResult): string {
   const lines = [
     `built ${manifest.index}@${manifest.version}`,
     `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
-    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
+    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   const figures = formatFigureLine(manifest.shards);
   if (figures !== null) lines.push(`  graph: ${figures}`);

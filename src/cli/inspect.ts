@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { instructionSetOf } from '../engine/engines.js';
 import { readCurrent, readNote, resolveVersion } from '../version/catalog.js';
+import { readCalibration } from '../retrieve/calibration.js';
 import { readManifest, versionBytes, type Manifest } from '../version/manifest.js';
+import { calibrationLines } from './calibration-table.js';
 import { action, parseTarget } from './command.js';
 import type { Published } from '../build/publish-gated.js';
 import { formatFigureTable } from './figures.js';
@@ -11,19 +13,23 @@ import { gateError } from './publish.js';
 export function inspectCommand(): Command {
   return new Command('inspect')
     .argument('<index[@version]>', 'what to look at; without a version the published one')
-    .description('show the manifest of a version, its sizes and its gate verdict')
+    .description('show the manifest of a version, its sizes, its gate verdict and its calibration')
     .action(
       action(async ({ root }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
         const version = await resolveVersion(root, index, ref);
         const manifest = await readManifest(root, index, version);
         const gate = await readNote(root, index, version, 'gate');
+        const calibration = await readCalibration(root, index, version);
         const current = (await readCurrent(root, index))?.version === version;
         const bytes = versionBytes(manifest);
         const isa = instructionSetOf('native');
         return {
-          json: { ...manifest, bytes, current, gate, calibration: null, isa },
-          text: describe(manifest, bytes, current, gate, isa),
+          json: { ...manifest, bytes, current, gate, calibration, isa },
+          text: [
+            describe(manifest, bytes, current, gate, isa),
+            ...(calibration === null ? [] : calibrationLines(calibration)),
+          ].join('\n'),
         };
       }),
     );

@@ -11,13 +11,16 @@ import { defaultEf, MAX_EF, MAX_EXCLUDE_IDS, MAX_K } from '../base/limits.js';
 import { TopK } from '../base/top-k.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
+import { resolveDefaultEf, resolveEf, type Calibration } from './calibration.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
 export interface SearchOptions {
   readonly k: number;
-  /** Size of the candidate list; raised to k. Default: see `defaultEf`. */
+  /** Size of the candidate list; raised to k. Default: what the calibration says, before calibration `defaultEf`. */
   readonly ef?: number | undefined;
+  /** Instead of ef: the mean recall@k to reach, above 0, up to 1. The calibration says which ef does. */
+  readonly targetRecall?: number | undefined;
   /** Scan every vector instead of searching the graph. */
   readonly exact?: boolean | undefined;
   /** Ids that must not come back. Unknown ones are ignored. */
@@ -48,6 +51,7 @@ export interface Answer {
 /** A search without anything that needs the id table: it can cross to another thread. */
 export interface SearchPlan {
   readonly k: number;
+  /** How far a walk goes; below k where the calibration found that to be enough. */
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
@@ -61,14 +65,13 @@ export interface SearchPlan {
 
 /**
  * The plan of all queries of a request: looking up 10,000 excluded ids takes longer than many searches.
- * @throws k_out_of_range, ef_out_of_range, bad_field for too many excluded ids
+ * @throws k_out_of_range, ef_out_of_range, bad_field for too many excluded ids, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
-  const ef = options.ef === undefined ? defaultEf(k) : checkRange('ef_out_of_range', 'ef', options.ef, MAX_EF);
   return {
     k,
-    ef: Math.max(ef, k),
+    ef: chooseEf(version, k, options),
     exact: options.exact ?? false,
     minScore: Math.fround(options.minScore ?? -Infinity),
     excluded: excludedRows(version, options.excludeIds ?? []),
@@ -83,6 +86,38 @@ export function planQuery(version: LoadedVersion, plan: SearchPlan, self: number
   const place = version.locate(self);
   const isExcluded = plan.excluded[place.shard]!.includes(place.row);
   return { ...plan, self: isExcluded ? null : place, available: plan.available - 1 };
+}
+
+/**
+ * The ef of a request: its own, the one for its target, or the default. An ef that is asked for is raised to k.
+ * @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable
+ */
+function chooseEf(version: LoadedVersion, k: number, { ef, targetRecall, exact }: SearchOptions): number {
+  if (targetRecall !== undefined) {
+    checkTarget(targetRecall, ef !== undefined || exact === true);
+    return resolveEf(requireCalibration(version), { k, targetRecall }).ef;
+  }
+  if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));
+  const { calibration } = version.calibration();
+  return calibration === null ? defaultEf(k) : resolveDefaultEf(calibration, { k });
+}
+
+function checkTarget(targetRecall: number, hasOther: boolean): void {
+  if (!(targetRecall > 0 && targetRecall <= 1)) {
+    const message = `target_recall is ${targetRecall}; give a number above 0, up to 1, such as 0.98`;
+    throw new ShortlistError('target_recall_out_of_range', message, { field: 'target_recall' });
+  }
+  if (!hasOther) return;
+  const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
+  throw new ShortlistError('bad_request', message, { field: 'target_recall' });
+}
+
+function requireCalibration(version: LoadedVersion): Calibration {
+  const state = version.calibration();
+  if (state.calibration !== null) return state.calibration;
+  const { index, version: name } = version.manifest;
+  const message = `${index}@${name} ${state.reason}, so no ef is known for a target_recall; run: shortlist evaluate ${index}@${name} --calibrate`;
+  throw new ShortlistError('not_calibrated', message, { field: 'target_recall' });
 }
 
 function checkRange(code: 'k_out_of_range' | 'ef_out_of_range', name: string, value: number, max: number): number {

@@ -16,7 +16,8 @@ import { writeValues } from './float-file.js';
 import { residentMemory } from './memory.js';
 import { percentile } from './numbers.js';
 import type { BuildJob, Point, Searcher, SearchJob } from './peer.js';
-import { peerOf, type PeerName } from './peers.js';
+import type { PeerName } from './labels.js';
+import { PEERS } from './peers.js';
 import { NO_ROW } from './no-row.js';
 
 /** Caches that the engine before has filled are filled again before the clock starts. */
@@ -72,7 +73,7 @@ function timeSearches(searcher: Searcher, queries: number, k: number, point: Poi
 }
 
 const [mode, name, job] = process.argv.slice(2) as ['build' | 'search', PeerName, string];
-const { program } = peerOf(name);
+const { program } = PEERS[name];
 if (program === undefined) throw new Error(`${name} has a program of its own`);
 if (mode === 'build') reply(await program.build(JSON.parse(job) as BuildJob));
 else await serve(JSON.parse(job) as SearchJob, (search) => program.prepare(search));

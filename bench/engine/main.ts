@@ -11,7 +11,7 @@ import { readEnvironment } from './environment.js';
 import { installPeers } from './install-peers.js';
 import { PROJECT } from './library.js';
 import { readOptions, USAGE, type BenchOptions, type SectionName } from './options.js';
-import { peerOf } from './peers.js';
+import { PEERS } from './peers.js';
 import { mergeResult, type BenchResult } from './result.js';
 import { say } from './say.js';
 import { compare } from './sections/compare.js';
@@ -39,7 +39,7 @@ const RUNS: Readonly<Record<SectionName, (options: BenchOptions) => AsyncIterabl
 };
 
 function packagesFor({ only, peers }: BenchOptions): string[] {
-  const compared = only.includes('compare') ? peers.flatMap((name) => peerOf(name).package ?? []) : [];
+  const compared = only.includes('compare') ? peers.flatMap((name) => PEERS[name].package ?? []) : [];
   return [...new Set([...compared, ...(only.includes('exact') ? ['usearch'] : [])])];
 }
 

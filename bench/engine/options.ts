@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FULL_DATA, QUICK_DATA, REAL_DATA, type DataSpec } from './data-sets.js';
 import { canPin } from './peer-process.js';
-import { PEER_NAMES, type PeerName } from './peers.js';
+import { PEER_NAMES, type PeerName } from './labels.js';
 
 export const SECTIONS = ['compare', 'exact', 'open', 'swap'] as const;
 export type SectionName = (typeof SECTIONS)[number];

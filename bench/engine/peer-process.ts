@@ -12,7 +12,8 @@ import { compileHnswlib } from './compile-hnswlib.js';
 import { PROJECT } from './library.js';
 import type { Resident } from './memory.js';
 import { EF_CONSTRUCTION, M, SEED, type BuildJob, type Built, type Point, type SearchJob } from './peer.js';
-import { peerOf, type PeerName } from './peers.js';
+import { LABELS, type PeerName } from './labels.js';
+import { PEERS } from './peers.js';
 
 const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
 const HNSWLIB_FILE = 'index.hnsw';
@@ -95,7 +96,7 @@ export class PeerProcess {
     for (let line = await this.replies.next(); line.done !== true; line = await this.replies.next()) {
       if (line.value.startsWith('@')) return JSON.parse(line.value.slice(1)) as Reply;
     }
-    throw new Error(`${peerOf(this.name).label} ended without an answer:\n${this.stderr.trim()}`);
+    throw new Error(`${LABELS[this.name]} ended without an answer:\n${this.stderr.trim()}`);
   }
 
   async end(): Promise<void> {
@@ -115,7 +116,7 @@ const hostCommand = (mode: 'build' | 'search', name: PeerName, job: object): str
   [process.execPath, '--expose-gc', '--import', 'tsx', HOST, mode, name, JSON.stringify(job)]; // prettier-ignore
 
 async function buildCommand(name: PeerName, job: BuildJob): Promise<string[]> {
-  if (peerOf(name).program !== undefined) return hostCommand('build', name, job);
+  if (PEERS[name].program !== undefined) return hostCommand('build', name, job);
   const { data, folder, threads } = job;
   return [
     ...[await compileHnswlib(), 'build', data.metric, data.dim, data.rows, join(data.folder, 'base.f32')],
@@ -124,7 +125,7 @@ async function buildCommand(name: PeerName, job: BuildJob): Promise<string[]> {
 }
 
 async function searchCommand(name: PeerName, job: SearchJob): Promise<string[]> {
-  if (peerOf(name).program !== undefined) return hostCommand('search', name, job);
+  if (PEERS[name].program !== undefined) return hostCommand('search', name, job);
   const { data, folder } = job;
   const queries = join(data.folder, 'queries.f32');
   return [await compileHnswlib(), 'search', data.metric, String(data.dim), queries, join(folder, HNSWLIB_FILE)];

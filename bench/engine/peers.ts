@@ -1,4 +1,5 @@
-/** The engines that are measured, in the order in which tables show them, and the operating points that each is tried at. */
+/** The engines that are measured: their programs, and the operating points that each is tried at. */
+import type { PeerName } from './labels.js';
 import type { Peer, Point } from './peer.js';
 import { hnswlibNode } from './peers/hnswlib-node.js';
 import { shortlist } from './peers/shortlist.js';
@@ -6,8 +7,6 @@ import { usearch } from './peers/usearch.js';
 import { zvec } from './peers/zvec.js';
 
 export interface PeerEntry {
-  /** As tables name it. */
-  readonly label: string;
   /** Absent: a program of its own (peers/hnswlib.cc). */
   readonly program?: Peer;
   /** The package of bench/engine/package.json that must be installed for it. */
@@ -34,57 +33,43 @@ const MAX_ZVEC_EF = 2048;
 /** Lists shorter than k are raised to k by every engine. */
 const efs = (k: number, most = Infinity): Point[] => EFS.filter((ef) => ef >= k && ef <= most).map((ef) => ({ ef }));
 
-export const PEERS = {
+export const PEERS: Readonly<Record<PeerName, PeerEntry>> = {
   shortlist: {
-    label: 'shortlist',
     program: shortlist,
     buildsOnThreads: true,
     points: (k) => [efs(k)],
   },
   'hnswlib-node': {
-    label: 'hnswlib-node',
     program: hnswlibNode,
     buildsOnThreads: false,
     points: (k) => [efs(k)],
   },
   hnswlib: {
-    label: 'hnswlib, C++ for this processor',
     buildsOnThreads: true,
     points: (k) => [efs(k)],
   },
   'usearch-f32': {
-    label: 'usearch f32',
     program: usearch('f32'),
     package: 'usearch',
     buildsOnThreads: true,
     points: (k) => [efs(k)],
   },
   'usearch-bf16': {
-    label: 'usearch bf16',
     program: usearch('bf16'),
     package: 'usearch',
     buildsOnThreads: true,
     points: (k) => [efs(k)],
   },
   'zvec-f32': {
-    label: 'zvec f32',
     program: zvec('f32'),
     package: '@zvec/zvec',
     buildsOnThreads: true,
     points: (k) => [efs(k, MAX_ZVEC_EF)],
   },
   'zvec-int8': {
-    label: 'zvec int8',
     program: zvec('int8'),
     package: '@zvec/zvec',
     buildsOnThreads: true,
     points: (k) => [efs(k, MAX_ZVEC_EF), efs(k, MAX_ZVEC_EF).map((point) => ({ ...point, refine: true }))],
   },
-} as const satisfies Readonly<Record<string, PeerEntry>>;
-
-export type PeerName = keyof typeof PEERS;
-export const PEER_NAMES = Object.keys(PEERS) as PeerName[];
-
-export function peerOf(name: PeerName): PeerEntry {
-  return PEERS[name];
-}
+};

@@ -10,7 +10,8 @@ import { median, significant } from './numbers.js';
 import type { BenchOptions } from './options.js';
 import { ANSWERS_FILE, type DataSet, type Point } from './peer.js';
 import type { PeerProcess, Timing } from './peer-process.js';
-import { peerOf, type PeerName } from './peers.js';
+import { LABELS, type PeerName } from './labels.js';
+import { PEERS } from './peers.js';
 import { readUints } from './float-file.js';
 import { say } from './say.js';
 import type { Judge, MeasuredRecall } from './truth.js';
@@ -74,7 +75,7 @@ async function searchAt(
     for (const wanted of keys) {
       const found = await findPoint(peer, k, wanted.least, recallAt, options);
       const key = found && `${peer.name} ${JSON.stringify(found.point)}`;
-      if (found === null) say(`${data.name}: ${peerOf(peer.name).label} does not reach recall ${wanted.least} at k ${k}`);
+      if (found === null) say(`${data.name}: ${LABELS[peer.name]} does not reach recall ${wanted.least} at k ${k}`);
       else chosen.set(key!, found);
       wanted.keys.push([peer.name, key]);
     }
@@ -114,7 +115,7 @@ async function findPoint(
   { turnMs }: BenchOptions,
 ): Promise<Operating | null> {
   let best: (Operating & { readonly qps: number }) | null = null;
-  for (const points of peerOf(peer.name).points(k)) {
+  for (const points of PEERS[peer.name].points(k)) {
     const found = await findFirst(points, async (point) => (await recallAt(point)).byDistance >= least);
     if (found === null) continue;
     const { qps } = await peer.time(k, found, Math.min(TRIAL_MS, turnMs));
@@ -171,7 +172,7 @@ function sayRates(data: DataSet, { k, least_recall, peers }: SearchResult): void
   for (const [name, result] of Object.entries(peers)) {
     if (result === null) continue;
     const { point, recall, qps_median, p50_us, p99_us } = result;
-    const label = peerOf(name as PeerName).label.padEnd(32);
+    const label = LABELS[name as PeerName].padEnd(32);
     say(`  ${label} ${String(Math.round(qps_median)).padStart(7)}/s  p50 ${p50_us} us  p99 ${p99_us} us  recall ${recall} ${JSON.stringify(point)}`);
   }
 } // prettier-ignore

@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline';
 import { CLI } from './library.js';
 import { INDEX } from './peers/shortlist.js';
 
+const SHOWN_LOG_LINES = 20;
+
 /** None outlives the bench. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
@@ -35,7 +37,7 @@ export class ServerProcess {
       child.stderr.resume();
       return new ServerProcess(child, entry.port ?? 0, entry.worker_pids ?? []);
     }
-    throw new Error(`the server did not start:\n${seen.join('\n')}`);
+    throw new Error(`the server did not start:\n${seen.slice(-SHOWN_LOG_LINES).join('\n')}`);
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,7 @@ import { median, significant } from '../numbers.js';
 import type { BenchOptions } from '../options.js';
 import { ANSWERS_FILE, EF_CONSTRUCTION, M, type DataSet, type SearchJob } from '../peer.js';
 import { startSearching, type PeerProcess } from '../peer-process.js';
-import type { PeerName } from '../peers.js';
+import type { PeerName } from '../labels.js';
 import { searchAll, type SearchResult } from '../search-phase.js';
 import { Judge } from '../truth.js';
 

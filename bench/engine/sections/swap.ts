@@ -26,7 +26,7 @@ const STEADY_MS = 4_000;
 /** A server notices CURRENT within a second; loading and switching come after. */
 const SWAP_MS = 2_000;
 /** Warms the server up: its code is compiled while it runs. */
-const WARM_MS = 2_000;
+const WARM_MS = 5_000;
 /** `--quick` waits so many times shorter. */
 const QUICK_SHARE = 4;
 

@@ -32,12 +32,7 @@ export class NativeIndex implements ShardIndex {
     const { m, efConstruction } = parameters;
     const most = Math.min(count, MAX_K);
     this.vectors = vectors;
-    this.buffers = {
-      query: new Float32Array(dim),
-      foundRows: new Uint32Array(most),
-      foundScores: new Float32Array(most),
-      counters: new Float64Array(2),
-    };
+    this.buffers = makeBuffers(dim, most);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
     this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, ...this.buffers }));
@@ -79,6 +74,18 @@ export class NativeIndex implements ShardIndex {
     searchTotals.visited += visited;
     searchTotals.computed += computed;
   }
+}
+
+/** In one piece of memory, since the addon looks at each before it touches it. */
+function makeBuffers(dim: number, most: number): AddonBuffers {
+  const counterBytes = 2 * Float64Array.BYTES_PER_ELEMENT;
+  const memory = new ArrayBuffer(counterBytes + 4 * (dim + 2 * most));
+  return {
+    counters: new Float64Array(memory, 0, 2),
+    query: new Float32Array(memory, counterBytes, dim),
+    foundRows: new Uint32Array(memory, counterBytes + 4 * dim, most),
+    foundScores: new Float32Array(memory, counterBytes + 4 * (dim + most), most),
+  };
 }
 
 /** Codes, links and upper levels, as they lie in the file. */

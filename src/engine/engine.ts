@@ -152,6 +152,8 @@ export interface GraphEngine {
    * The file does not change while they are in use.
    */
   readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
+  /** The same of bytes that are no vectors. */
+  readonly mapFile?: (path: string, offset: number, bytes: number) => Uint8Array;
   /**
    * The instruction set that its kernels run with on this machine, where the engine chooses one.
    * @throws addon_missing, and usage where SHORTLIST_ISA asks for one that is not there

@@ -49,7 +49,7 @@ export async function loadVersion(
   const files = await openVersionFiles(root, index, version, { hash: options.hash ?? false });
   const { manifest } = files;
   const ids = await readIds(files);
-  const attributes = await readAttributes(files);
+  const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapFile);
   const shards: LoadedShard[] = [];
   try {
     for (let position = 0; position < manifest.shards.length; position++) shards.push(await loadShard(files, position));

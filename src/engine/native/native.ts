@@ -3,7 +3,7 @@ import type { GraphEngine } from '../engine.js';
 import { loadAddon } from './addon.js';
 import { buildNative, checkNative } from './build.js';
 import { exportNative } from './export.js';
-import { mapVectors } from './map-vectors.js';
+import { mapFile, mapVectors } from './map-vectors.js';
 import { estimateNativeBytes, openNative } from './open.js';
 
 export const nativeEngine: GraphEngine = {
@@ -14,6 +14,7 @@ export const nativeEngine: GraphEngine = {
   open: openNative,
   exportHnswlib: exportNative,
   mapVectors,
+  mapFile,
   instructionSet: () => loadAddon().isa(),
   estimateBytes: estimateNativeBytes,
 };

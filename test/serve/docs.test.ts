@@ -74,7 +74,9 @@ describe('/openapi.json', () => {
     const search = document.paths['/v1/indexes/{index}/search']!['post']!;
     const body = search.requestBody!.content['application/json']!.schema;
     expect(Object.keys(body.properties!).sort()).toEqual([...SEARCH_FIELDS].sort());
-    expect(Object.keys(search.requestBody!.content)).toEqual(['application/json', 'application/octet-stream']);
+    const types = ['application/json', 'application/octet-stream', 'application/vnd.apache.arrow.stream'];
+    expect(Object.keys(search.requestBody!.content)).toEqual(types);
+    expect(Object.keys(search.responses['200']!.content!)).toEqual([types[0], types[2]]);
     const query = search.parameters!.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
     expect(query.sort()).toEqual([...SEARCH_PARAMETER_NAMES].sort());
   });
@@ -93,7 +95,8 @@ describe('/openapi.json', () => {
     const served = Object.entries(ERRORS)
       .filter(([, { status }]) => status !== 500 && status !== 503)
       .map(([code]) => code);
-    const elsewhere = ['usage', 'bad_filter', 'unknown_route', 'method_not_allowed'];
+    const library = ['bad_filter', 'target_recall_out_of_range', 'recall_unreachable', 'not_calibrated'];
+    const elsewhere = ['usage', 'unknown_route', 'method_not_allowed', ...library];
     expect([...documented].sort()).toEqual(
       [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
     );

@@ -31,7 +31,7 @@ import { typeName } from '../version/type-name.js';
 import { readShardFile } from '../version/version-reader.js';
 import { VersionWriter } from '../version/version-writer.js';
 import { calibrateBuilt } from './calibrate-built.js';
-import { estimateDiskBytes, requireDisk, requireMemory, type BuildSize } from './estimate.js';
+import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { RejectsFile } from './rejects-file.js';
 import { TOOL_VERSION } from '../base/tool-version.js';
@@ -173,6 +173,7 @@ class Build {
   }
 
   private requireMemory(size: BuildSize): void {
+    requireMappable(size);
     requireMemory(size, this.options.memoryLimitBytes ?? availableMemoryBytes());
   }
 

@@ -108,7 +108,7 @@ describe('an exported version', () => {
         expect(files.map(({ path }) => basename(path)).sort()).toEqual(readdirSync(out).sort());
         for (const { path, bytes } of files) expect(statSync(path).size).toBe(bytes);
         const index = await openIndex(root, name, { version });
-          expect(overlapOf(index, search, makeVectors(50, 21, 2))).toBeGreaterThanOrEqual(0.99);
+        expect(overlapOf(index, search, makeVectors(50, 21, 2))).toBeGreaterThanOrEqual(0.99);
         await index.close();
       },
     );

@@ -447,7 +447,7 @@ class HnswlibExport final : public Napi::ObjectWrap<HnswlibExport> {
       graph_ = file_->view(rows);
       const float factor = arguments::positive(options, "factor");
       memory_.pins.check(info.Env());
-      export_ = std::make_unique<shortlist::HnswlibExport>(graph_, shape, factor);
+      export_ = std::make_unique<shortlist::HnswlibExport>(kernels(), graph_, shape, factor);
     });
   }
 

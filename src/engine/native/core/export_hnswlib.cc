@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "failure.h"
 
@@ -11,6 +12,8 @@ namespace shortlist {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 96;
+/// Rows beyond the neighbours that are looked at for one copy: all of them at m 16.
+constexpr std::size_t kMostBeyond = 1024;
 
 template <typename T>
 void put(std::uint8_t* into, std::size_t at, T value) {
@@ -19,22 +22,22 @@ void put(std::uint8_t* into, std::size_t at, T value) {
 
 }  // namespace
 
-HnswlibExport::HnswlibExport(const Graph& graph, const GraphShape& shape, float factor)
-    : graph_(graph), shape_(shape), factor_(factor) {
+HnswlibExport::HnswlibExport(const Kernels& kernels, const Graph& graph, const GraphShape& shape, float factor)
+    : kernels_(kernels), graph_(graph), shape_(shape), factor_(factor) {
   if (shape.count > kMostHnswlibRows) throw Failure("internal", "more rows than hnswlib can number");
-  chain_equal_rows();
+  number_copies();
   sort_upper_rows();
   bytes_ = kHeaderBytes + std::uint64_t{shape.count} * (element_bytes() + 4);
   for (const UpperRow& upper : upper_rows_) bytes_ += std::uint64_t{level_of(upper.node)} * upper_list_bytes();
 }
 
-/// Chains ascend, so that the first of a chain is known when a later row of it comes.
-void HnswlibExport::chain_equal_rows() {
+/// Chains ascend, so that a row's own place is known before that of the next.
+void HnswlibExport::number_copies() {
   if (graph_.next_equal == nullptr) return;
-  first_equal_.resize(shape_.count);
-  for (std::uint32_t row = 0; row < shape_.count; row++) first_equal_[row] = row;
+  copies_.resize(shape_.count);
+  for (std::uint32_t row = 0; row < shape_.count; row++) copies_[row] = {row, 0};
   for (std::uint32_t row = 0; row < shape_.count; row++) {
-    if (graph_.has_equal(row)) first_equal_[graph_.next_equal[row]] = first_equal_[row];
+    if (graph_.has_equal(row)) copies_[graph_.next_equal[row]] = {copies_[row].first, copies_[row].place + 1};
   }
 }
 
@@ -115,31 +118,78 @@ void HnswlibExport::put_header(std::uint8_t* into) const {
 }
 
 void HnswlibExport::put_element(std::uint8_t* into, std::uint32_t row) const {
-  put<std::uint32_t>(into, 0, put_links(into + 4, row));
+  std::uint32_t links[kMaxSlots];
+  const std::uint32_t count = choose_links(row, links);
+  put<std::uint32_t>(into, 0, count);
+  std::memcpy(into + 4, links, std::size_t{4} * count);
   const std::size_t at = 4 + std::size_t{8} * shape_.m;
   const float* values = graph_.rows.row(row);
   for (std::uint32_t j = 0; j < shape_.dim; j++) put<float>(into, at + 4 * std::size_t{j}, values[j] * factor_);
   put<std::uint64_t>(into, at + 4 * std::size_t{shape_.dim}, row);
 }
 
-/// @return how many links
-std::uint32_t HnswlibExport::put_links(std::uint8_t* into, std::uint32_t row) const {
+/// @return how many
+std::uint32_t HnswlibExport::choose_links(std::uint32_t row, std::uint32_t* links) const {
+  const bool is_copy = !copies_.empty() && copies_[row].place > 0;
+  std::uint32_t count = is_copy ? choose_links_of_copy(row, links) : read_links(row, links);
+  if (!graph_.has_equal(row)) return count;
+  if (count == graph_.levels[0].slots) count--;
+  links[count++] = graph_.next_equal[row];
+  return count;
+}
+
+std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32_t* links) const {
+  const std::uint32_t slots = graph_.levels[0].slots;
+  const Copy copy = copies_[row];
+  std::uint32_t near[kMaxSlots];
+  const std::uint32_t near_count = read_links(copy.first, near);
+  std::uint32_t count = 0;
+  // What the first row has given up to lead here.
+  if (copy.place == 1 && near_count == slots) links[count++] = near[slots - 1];
+  const std::size_t from = std::size_t{copy.place - 1} * (slots - 2);
+  const std::vector<std::uint32_t> beyond =
+      from < kMostBeyond ? rank_beyond(row, near, near_count) : std::vector<std::uint32_t>();
+  if (from < beyond.size()) {
+    for (std::size_t i = from; i < std::min<std::size_t>(beyond.size(), from + slots - 2); i++) links[count++] = beyond[i];
+  } else {
+    for (std::uint32_t i = 0; i < near_count && count < slots; i++) links[count++] = near[i];
+  }
+  return static_cast<std::uint32_t>(std::remove(links, links + count, row) - links);
+}
+
+/// The neighbours of a row's neighbours that are not its own, nearest first.
+std::vector<std::uint32_t> HnswlibExport::rank_beyond(std::uint32_t row, const std::uint32_t* near,
+                                                      std::uint32_t near_count) const {
   const Level& level = graph_.levels[0];
-  const std::uint32_t first = first_equal_.empty() ? row : first_equal_[row];
-  const std::uint32_t* list = level.list(first);
-  std::uint32_t links[kMaxSlots];
+  std::vector<std::uint32_t> beyond;
+  for (std::uint32_t i = 0; i < near_count && beyond.size() + level.slots <= kMostBeyond; i++) {
+    const std::uint32_t* list = level.list(near[i]);
+    for (std::uint32_t j = 0; j < level.slots && list[j] != kNone; j++) beyond.push_back(list[j]);
+  }
+  std::sort(beyond.begin(), beyond.end());
+  beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
+  const auto is_known = [&](std::uint32_t other) {
+    return copies_[other].first == copies_[row].first || std::find(near, near + near_count, other) != near + near_count;
+  };
+  beyond.erase(std::remove_if(beyond.begin(), beyond.end(), is_known), beyond.end());
+  std::vector<double> sums(beyond.size());
+  raw_rows(kernels_, graph_.rows, graph_.rows.row(row), beyond.data(), beyond.size(), sums.data());
+  const double sign = graph_.rows.metric == Metric::l2 ? 1 : -1;
+  std::vector<std::pair<double, std::uint32_t>> ranked(beyond.size());
+  for (std::size_t i = 0; i < beyond.size(); i++) ranked[i] = {sign * sums[i], beyond[i]};
+  std::sort(ranked.begin(), ranked.end());
+  for (std::size_t i = 0; i < ranked.size(); i++) beyond[i] = ranked[i].second;
+  return beyond;
+}
+
+/// The links that a row of the graph has, without one to itself, which no build of ours makes.
+std::uint32_t HnswlibExport::read_links(std::uint32_t row, std::uint32_t* links) const {
+  const Level& level = graph_.levels[0];
+  const std::uint32_t* list = level.list(row);
   std::uint32_t count = 0;
   for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
     if (list[i] != row) links[count++] = list[i];
   }
-  if (graph_.has_equal(row)) {
-    if (count == level.slots) {
-      links[count - (row == first ? 1 : 2)] = links[count - 1];
-      count--;
-    }
-    links[count++] = graph_.next_equal[row];
-  }
-  std::memcpy(into, links, std::size_t{4} * count);
   return count;
 }
 

@@ -17,7 +17,7 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { writeNote } from '../version/catalog.js';
 import type { FileSystem } from '../version/files.js';
 import type { Manifest } from '../version/manifest.js';
-import { climb, queriesFor, MAX_QUERIES, MIN_QUERIES } from './calibration-climb.js';
+import { climb, queriesFor, MAX_QUERIES } from './calibration-climb.js';
 import { drawQueries, moveRows } from './calibration-queries.js';
 import { drawTrial, findTruthAmong } from './calibration-trial.js';
 import type { OnStageProgress } from './evaluate.js';
@@ -31,8 +31,12 @@ const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
 
 const SEED = 42;
 
-/** Components read for the truth of one share that lets all pass: about 2 s of two cores. */
-const TRUTH_COMPONENTS = 2 ** 35;
+/** Components read for the truth where all rows pass, about 1 s of two cores; half as many queries are filtered. */
+const TRUTH_COMPONENTS = 2 ** 33;
+
+/** Queries that every version has, whatever their truth costs: 150 that found everything promise 0.998 at k 10. */
+const LEAST_QUERIES = 150;
+const LEAST_FILTERED_QUERIES = 100;
 
 export interface CalibrateOptions {
   readonly pool: ExactSearch;
@@ -46,14 +50,15 @@ export interface CalibrateOptions {
 export async function calibrate(version: LoadedVersion, options: CalibrateOptions): Promise<Calibration> {
   const { count, dim } = version.manifest;
   const affordable = Math.floor(TRUTH_COMPONENTS / (count * dim));
-  const size = Math.min(MAX_QUERIES, Math.max(MIN_QUERIES, affordable));
+  const size = Math.min(MAX_QUERIES, Math.max(LEAST_QUERIES, affordable));
   const given = options.queries ?? null;
   const queries = given === null ? moveRows(version, size, SEED) : drawQueries(version, given, size, SEED);
   const bands: CalibrationBand[] = [];
   for (const [step, selectivity] of SELECTIVITIES.entries()) {
     const onProgress = (part: number): void =>
       options.onProgress?.('calibrate', Math.floor(100 * (step + part)), 100 * SELECTIVITIES.length, 'steps');
-    bands.push(...(await calibrateShare(version, queries, selectivity, { ...options, onProgress })));
+    const asked = selectivity === 1 ? queries : firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), dim);
+    bands.push(...(await calibrateShare(version, asked, selectivity, { ...options, onProgress })));
     onProgress(1);
   }
   return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
@@ -67,6 +72,12 @@ export function keepCalibration(
   files?: FileSystem,
 ): Promise<void> {
   return writeNote(root, index, version, CALIBRATION_NOTE, calibration, files);
+}
+
+function firstOf(queries: QuerySet, most: number, dim: number): QuerySet {
+  const count = Math.min(queries.count, most);
+  const { vectors, selves } = queries;
+  return { count, vectors: vectors.subarray(0, count * dim), selves: selves?.subarray(0, count) ?? null };
 }
 
 interface ShareOptions {
@@ -85,7 +96,8 @@ async function calibrateShare(
 ): Promise<CalibrationBand[]> {
   const trial = drawTrial(version, queries, selectivity, SEED);
   if (trial.passing === 0) return [];
-  const ks = [...new Set(KS.map((k) => Math.min(k, trial.passing)))];
+  const most = Math.max(1, queries.selves === null ? trial.passing : trial.passing - 1);
+  const ks = [...new Set(KS.map((k) => Math.min(k, most)))];
   const truth: Uint32Array[] = [];
   // A larger k is asked of fewer queries: each query needs the truth of the largest k that it is asked for.
   for (const k of [...ks].reverse()) {

@@ -11,11 +11,12 @@ import { DEFAULT_TARGET_RECALL, type CalibrationPoint } from '../retrieve/calibr
 import { recallAt, type Trial } from './calibration-trial.js';
 import { lowerRecall, meanOf } from './recall-bound.js';
 
-/** Queries: 600 that found everything promise a recall of 0.9995 at k 10. */
+/** Queries at k 10: 600 that found everything promise a recall of 0.9995. */
 export const MAX_QUERIES = 600;
-export const MIN_QUERIES = 100;
+/** Queries at k 1000: 50 that found everything promise 0.9999 there. */
+const MIN_QUERIES = 50;
 
-/** Neighbours judged at a point: 600 queries at k 10, 300 at 100, 100 at 1000. */
+/** Neighbours judged at a point: of 600 queries at k 10, 300 at 100, 50 at 1000. */
 const JUDGED_NEIGHBORS = 30_000;
 
 /** Most queries that are asked at this k. */
@@ -38,11 +39,11 @@ const MIN_EF = 8;
 const EF_STEP = Math.SQRT2;
 
 /** Recall at which more ef is of no use. */
-const SETTLED_RECALL = 0.9995;
+const SETTLED_RECALL = 0.999;
 
 /** From this ef on (or from k), steps that may pass without finding more: what is missed then lies on an island. */
 const PLATEAU_EF = 128;
-const PLATEAU_STEPS = 3;
+const PLATEAU_STEPS = 4;
 
 /** Queries between two looks at signals, timers and locks: at most some 50 ms. */
 const QUERIES_PER_TURN = 25;
@@ -90,9 +91,9 @@ async function firstEf(band: Band): Promise<number> {
 /** Rising ef from `first`; the last one is as many as there are rows, or the largest ef there is. */
 export function efGrid(first: number, rows: number): number[] {
   const last = Math.max(1, Math.min(MAX_EF, rows));
-  const grid: number[] = [];
-  for (let ef = first; ef < last; ef *= EF_STEP) grid.push(Math.round(ef));
-  return [...grid, last];
+  const grid = new Set<number>();
+  for (let ef = first; ef < last; ef *= EF_STEP) grid.add(Math.round(ef));
+  return [...grid.add(last)];
 }
 
 function middleOf(below: number, above: number): number | null {

@@ -1,15 +1,16 @@
 /**
  * What one share of passing rows is calibrated with: queries, the rows that may come back, the truth among them, and the
- * recall of a search at any ef. Takes a loaded version and queries from outside of it.
+ * recall of a search at any ef. Takes a loaded version and queries. One that is a row of the version is left out of its answer
+ * and its truth by asking for one more: taking it out of the rows that may come back would make any search a filtered one.
  */
 import { Bitset } from '../base/bitset.js';
-import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
+import { MAX_K, TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
 import { seededRandom } from '../base/random.js';
 import { TopK } from '../base/top-k.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { planSearch, runPlan, type SearchPlan } from '../retrieve/search.js';
-import { queryAt, type QuerySet } from './queries.js';
+import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf } from './recall.js';
 
 /** The rows of one shard that a filter lets through. */
@@ -55,12 +56,14 @@ export async function findTruthAmong(
 ): Promise<Uint32Array[]> {
   const { dim } = version.manifest;
   const shards = version.shards.map(({ graph }) => graph.vectors);
-  const options = { k, allow: filter?.map(({ rows }) => rows), signal };
+  const most = queries.selves === null ? k : k + 1;
+  const options = { k: most, allow: filter?.map(({ rows }) => rows), signal };
   const truth: Uint32Array[] = [];
   for (let first = from; first < to; first += TRUTH_QUERIES_PER_PASS) {
     const end = Math.min(to, first + TRUTH_QUERIES_PER_PASS);
     const found = await pool.search(shards, queries.vectors.slice(first * dim, end * dim), end - first, options);
-    truth.push(...found.map((parts) => mergeParts(version, parts, k)));
+    const merged = found.map((parts) => mergeParts(version, parts, most));
+    truth.push(...merged.map((ordinals, i) => withoutSelf(ordinals, selfAt(queries, first + i), k)));
   }
   return truth;
 }
@@ -70,11 +73,13 @@ export function recallAt(
   { version, queries, filter }: Trial,
   truth: Uint32Array,
   position: number,
-  wanted: Pick<SearchPlan, 'k' | 'ef'>,
+  { k, ef }: Pick<SearchPlan, 'k' | 'ef'>,
 ): number {
   const query = queryAt(queries, position, version.manifest.dim);
-  const found = filter === null ? searchAll(version, query, wanted) : searchFiltered(version, query, filter, wanted);
-  return recallOf(version, query, found, truth, wanted.k).byDistance;
+  const self = selfAt(queries, position);
+  const asked = { k: self === undefined ? k : Math.min(MAX_K, k + 1), ef };
+  const found = filter === null ? searchAll(version, query, asked) : searchFiltered(version, query, filter, asked);
+  return recallOf(version, query, withoutSelf(found, self, k), truth, k).byDistance;
 }
 
 function searchAll(version: LoadedVersion, query: Float32Array, { k, ef }: Pick<SearchPlan, 'k' | 'ef'>): Uint32Array {
@@ -92,6 +97,10 @@ function searchFiltered(
     return graph.search(query, { k, ef, allow, allowCount });
   });
   return mergeParts(version, parts, k);
+}
+
+function withoutSelf(ordinals: Uint32Array, self: number | undefined, k: number): Uint32Array {
+  return self === undefined ? ordinals : ordinals.filter((ordinal) => ordinal !== self).subarray(0, k);
 }
 
 interface ShardPart {

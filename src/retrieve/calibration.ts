@@ -18,8 +18,8 @@ export const CALIBRATION_NOTE = 'calibration';
 /** Recall that a search aims for which names neither ef nor a target: rankers do not see what is beyond. */
 export const DEFAULT_TARGET_RECALL = 0.99;
 
-/** Where the default target is out of reach, a recall that is this close to the best is as good. */
-const SAME_RECALL = 5e-4;
+/** Where the default target is out of reach: a recall this close to the best is not worth a walk many times as long. */
+const SAME_RECALL = 0.0025;
 
 /** More than any calibration has: 5 shares x 3 sizes of k, and a grid of some 25 ef. */
 const MAX_BANDS = 256;
@@ -127,16 +127,16 @@ export function resolveEf(calibration: Calibration, request: EfRequest): { reado
   const found = bands.map((band) => ({ band, point: firstReaching(band, targetRecall) }));
   const missed = found.filter(({ point }) => point === undefined).map(({ band }) => bestRecall(band));
   if (missed.length > 0) throw unreachable(request, Math.min(...missed));
-  return { ef: Math.max(...found.map(({ band, point }) => scaleEf(point!.ef, band, k))) };
+  return { ef: scaleEf(Math.max(...found.map(({ point }) => point!.ef)), bands, k) };
 }
 
 /** The ef of a search that names neither ef nor a target: for `DEFAULT_TARGET_RECALL`, or for the best that was reached. */
 export function resolveDefaultEf(calibration: Calibration, request: Omit<EfRequest, 'targetRecall'>): number {
-  const efs = bandsAround(calibration, request).map((band) => {
-    const point = firstReaching(band, DEFAULT_TARGET_RECALL) ?? firstReaching(band, bestRecall(band) - SAME_RECALL)!;
-    return scaleEf(point.ef, band, request.k);
-  });
-  return Math.max(...efs);
+  const bands = bandsAround(calibration, request);
+  const points = bands.map(
+    (band) => firstReaching(band, DEFAULT_TARGET_RECALL) ?? firstReaching(band, bestRecall(band) - SAME_RECALL)!,
+  );
+  return scaleEf(Math.max(...points.map(({ ef }) => ef)), bands, request.k);
 }
 
 /** The point of smallest ef that promises the recall. */
@@ -167,8 +167,9 @@ function around(values: readonly number[], value: number): number[] {
 }
 
 /** Beyond the largest k that was measured, a walk goes as much farther as it has more to find: more than it needs. */
-function scaleEf(ef: number, band: CalibrationBand, k: number): number {
-  return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, k / band.k)));
+function scaleEf(ef: number, bands: readonly CalibrationBand[], k: number): number {
+  const largest = Math.max(...bands.map((band) => band.k));
+  return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, k / largest)));
 }
 
 function unreachable({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {

@@ -22,6 +22,8 @@ export interface AppContext {
   readonly joinedMetrics: () => Promise<string>;
   /** True from the moment the server is told to stop. */
   readonly isDraining: () => boolean;
+  /** Indexes without which the server is not ready. */
+  readonly expected: () => readonly string[];
 }
 
 /** What is known of a request beside what fastify knows. */

@@ -108,13 +108,19 @@ it('/docs is a page whose every part comes from the server itself', async () => 
   const server = await TestServer.start(root, ['--workers', '1']);
   const response = await server.get('/docs');
   expect(response.headers.get('content-type')).toContain('text/html');
-  expect(response.headers.get('content-security-policy')).toContain("default-src 'self'");
+  const policy = response.headers.get('content-security-policy');
+  expect(policy).toContain("default-src 'self'");
+  expect(policy).not.toContain('upgrade-insecure-requests');
   const page = await response.text();
+  expect(page).toContain('<title>shortlist: HTTP interface</title>');
   const parts = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url!);
   expect(parts.length).toBeGreaterThan(3);
   for (const part of parts) {
     expect(part).toMatch(/^\/docs\//);
     expect((await server.get(part)).status, part).toBe(200);
   }
+  const copy = await server.get('/docs/json');
+  expect(copy.url).toBe(`${server.url}/openapi.json`);
+  expect(copy.status).toBe(200);
   expect(await server.stop()).toBe(0);
 });

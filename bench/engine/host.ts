@@ -8,14 +8,15 @@
  *
  *     memory                          resident memory now
  *     open                            opens the index once more, and says how long that took
- *     answer K POINT FILE             the rows of every query, k uint32 each, into FILE
+ *     answer K POINT FILE             the rows of every query, k uint32 each, into FILE; or {refused} where POINT asks for more
+ *                                     than the engine can promise
  *     time K POINT MILLISECONDS       whole passes over the queries for at least so long, after warming up
  */
 import { createInterface } from 'node:readline';
 import { writeValues } from './float-file.js';
 import { residentMemory } from './memory.js';
 import { percentile } from './numbers.js';
-import type { BuildJob, Point, Searcher, SearchJob } from './peer.js';
+import type { BuildJob, Peer, Point, Searcher, SearchJob } from './peer.js';
 import type { PeerName } from './labels.js';
 import { PEERS } from './peers.js';
 import { NO_ROW } from './no-row.js';
@@ -27,8 +28,8 @@ function reply(value: object): void {
   process.stdout.write(`@${JSON.stringify(value)}\n`);
 }
 
-async function serve(job: SearchJob, prepare: (job: SearchJob) => () => Promise<Searcher>): Promise<void> {
-  const open = prepare(job);
+async function serve(job: SearchJob, program: Peer): Promise<void> {
+  const open = await program.prepare(job);
   let searcher: Searcher | null = null;
   for await (const line of createInterface({ input: process.stdin })) {
     const [request, k, point, ...words] = line.split(' ');
@@ -41,9 +42,27 @@ async function serve(job: SearchJob, prepare: (job: SearchJob) => () => Promise<
     } else if (searcher === null || k === undefined || point === undefined) {
       throw new Error(`no such request, or no index is open: ${line}`);
     } else if (request === 'answer') {
-      writeValues(rest, answerAll(searcher, job.data.queries, Number(k), JSON.parse(point) as Point));
-      reply({});
+      reply(answerInto(rest, searcher, job.data.queries, Number(k), JSON.parse(point) as Point, program));
     } else reply(timeSearches(searcher, job.data.queries, Number(k), JSON.parse(point) as Point, Number(rest)));
+  }
+}
+
+type Answered = Record<string, never> | { readonly refused: true };
+
+function answerInto(
+  path: string,
+  searcher: Searcher,
+  queries: number,
+  k: number,
+  point: Point,
+  program: Peer,
+): Answered {
+  try {
+    writeValues(path, answerAll(searcher, queries, k, point));
+    return {};
+  } catch (error) {
+    if (program.isRefusal?.(error) === true) return { refused: true };
+    throw error;
   }
 }
 
@@ -76,5 +95,5 @@ const [mode, name, job] = process.argv.slice(2) as ['build' | 'search', PeerName
 const { program } = PEERS[name];
 if (program === undefined) throw new Error(`${name} has a program of its own`);
 if (mode === 'build') reply(await program.build(JSON.parse(job) as BuildJob));
-else await serve(JSON.parse(job) as SearchJob, (search) => program.prepare(search));
+else await serve(JSON.parse(job) as SearchJob, program);
 process.exit(0); // some engines leave threads that keep the process alive

@@ -28,7 +28,7 @@ export interface Timing {
 interface Replies {
   readonly memory: Resident;
   readonly open: { readonly openMs: number };
-  readonly answer: object;
+  readonly answer: { readonly refused?: true };
   readonly time: Timing;
 }
 

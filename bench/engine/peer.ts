@@ -58,8 +58,12 @@ export interface Searcher {
   rows(): ArrayLike<number>;
 }
 
+export type OpenIndex = () => Searcher | Promise<Searcher>;
+
 export interface Peer {
   build(job: BuildJob): Promise<Omit<Built, 'threads'>>;
-  /** Loads what does not belong to opening an index (the queries) and returns what does. */
-  prepare(job: SearchJob): () => Promise<Searcher>;
+  /** Loads what does not belong to opening an index (queries, the engine's code) and returns what does. */
+  prepare(job: SearchJob): Promise<OpenIndex>;
+  /** Whether a search failed since its point asks for more than the engine can promise. */
+  isRefusal?(error: unknown): boolean;
 }

@@ -27,6 +27,11 @@ const EFS = [
   3200, 3600, 4000,
 ];
 
+/** Recalls that shortlist is asked for: its calibration knows efforts below the candidate list of k. */
+const TARGETS = [0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999].map(
+  (targetRecall) => ({ targetRecall }),
+);
+
 /** zvec refuses a longer list. */
 const MAX_ZVEC_EF = 2048;
 
@@ -37,7 +42,7 @@ export const PEERS: Readonly<Record<PeerName, PeerEntry>> = {
   shortlist: {
     program: shortlist,
     buildsOnThreads: true,
-    points: (k) => [efs(k)],
+    points: (k) => [efs(k), TARGETS],
   },
   'hnswlib-node': {
     program: hnswlibNode,

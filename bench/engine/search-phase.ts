@@ -88,23 +88,30 @@ async function searchAt(
   }));
 } // prettier-ignore
 
-type RecallAt = (point: Point) => Promise<MeasuredRecall>;
+type RecallAt = (point: Point) => Promise<MeasuredRecall | null>;
 
 function remember(measure: RecallAt): RecallAt {
-  const known = new Map<string, MeasuredRecall>();
+  const known = new Map<string, MeasuredRecall | null>();
   return async (point) => {
     const key = JSON.stringify(point);
-    const recall = known.get(key) ?? (await measure(point));
+    const recall = known.has(key) ? known.get(key)! : await measure(point);
     known.set(key, recall);
     return recall;
   };
 }
 
-async function measureRecall(peer: PeerProcess, data: DataSet, judge: Judge, k: number, point: Point): Promise<MeasuredRecall> {
+/** Null where the engine refuses the point, which then asks for more than any that it answers. */
+async function measureRecall(
+  peer: PeerProcess,
+  data: DataSet,
+  judge: Judge,
+  k: number,
+  point: Point,
+): Promise<MeasuredRecall | null> {
   const path = join(data.folder, ANSWERS_FILE);
-  await peer.answer(k, point, path);
-  return judge.recall(readUints(path), k);
-} // prettier-ignore
+  const { refused } = await peer.answer(k, point, path);
+  return refused === true ? null : judge.recall(readUints(path), k);
+}
 
 /** Of the first point in each of the engine's lists that reaches the recall, the quickest. */
 async function findPoint(
@@ -116,10 +123,11 @@ async function findPoint(
 ): Promise<Operating | null> {
   let best: (Operating & { readonly qps: number }) | null = null;
   for (const points of PEERS[peer.name].points(k)) {
-    const found = await findFirst(points, async (point) => (await recallAt(point)).byDistance >= least);
-    if (found === null) continue;
+    const found = await findFirst(points, async (point) => ((await recallAt(point))?.byDistance ?? 1) >= least);
+    const recall = found && (await recallAt(found));
+    if (found === null || recall === null) continue;
     const { qps } = await peer.time(k, found, Math.min(TRIAL_MS, turnMs));
-    if (best === null || qps > best.qps) best = { peer, point: found, recall: await recallAt(found), qps };
+    if (best === null || qps > best.qps) best = { peer, point: found, recall, qps };
   }
   return best;
 }

@@ -34,11 +34,11 @@ export const hnswlibNode: Peer = {
   prepare({ data, folder }) {
     const queries = readRowArrays(join(data.folder, 'queries.f32'), data.dim);
     const point = new Array<number>(data.dim).fill(0);
-    return () => {
+    return Promise.resolve(() => {
       const graph = new Graph(spaceOf(data), data.dim);
       graph.readIndexSync(join(folder, 'index.hnsw'));
       let found: SearchResult = { neighbors: [], distances: [] };
-      return Promise.resolve({
+      return {
         search(query, k, { ef }) {
           const values = queries[query]!;
           for (let i = 0; i < point.length; i++) point[i] = values[i]!;
@@ -46,7 +46,7 @@ export const hnswlibNode: Peer = {
           found = graph.searchKnn(point, k);
         },
         rows: () => found.neighbors,
-      });
-    };
+      };
+    });
   },
 };

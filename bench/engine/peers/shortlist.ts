@@ -39,10 +39,12 @@ export async function runCli<Answer>(args: readonly string[]): Promise<Answer> {
 export const shortlist: Peer = {
   build: (job) => buildShortlist(job),
 
-  prepare({ data, folder, built }) {
+  isRefusal: (error) => error instanceof Error && 'code' in error && error.code === 'recall_unreachable',
+
+  async prepare({ data, folder, built }) {
     const queries = readRowArrays(join(data.folder, 'queries.f32'), data.dim);
+    const { openIndex } = await loadLibrary();
     return async () => {
-      const { openIndex } = await loadLibrary();
       const index = await openIndex(folder, INDEX, { version: built.version, threads: 1 });
       let ordinals: Uint32Array = new Uint32Array(0);
       return {

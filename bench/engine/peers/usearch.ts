@@ -74,17 +74,17 @@ export function usearch(quantization: 'f32' | 'bf16'): Peer {
         opened.set(ef, index);
         return index;
       };
-      return () => {
+      return Promise.resolve(() => {
         open(EF_CONSTRUCTION);
         let found: Matches = { keys: new BigUint64Array(0), distances: new Float32Array(0) };
-        return Promise.resolve({
+        return {
           search(query, k, { ef }) {
             const index = opened.get(Number(ef)) ?? open(Number(ef));
             found = index.search(queries[query]!, k, 1);
           },
           rows: () => Array.from(found.keys, Number),
-        });
-      };
+        };
+      });
     },
   };
 }

@@ -63,10 +63,10 @@ export function zvec(codes: 'f32' | 'int8'): Peer {
       const zvec = startZvec(1);
       const queries = readRowArrays(join(data.folder, 'queries.f32'), data.dim);
       const indexType = zvec.ZVecIndexType.HNSW;
-      return () => {
+      return Promise.resolve(() => {
         const collection = zvec.ZVecOpen(join(folder, 'collection'), { readOnly: true });
         let found: readonly Doc[] = [];
-        return Promise.resolve({
+        return {
           search(query, k, { ef, refine }) {
             const params = { indexType, ef, isUsingRefiner: refine === true };
             found = collection.querySync({
@@ -78,8 +78,8 @@ export function zvec(codes: 'f32' | 'int8'): Peer {
             });
           },
           rows: () => found.map(({ id }) => Number(id)),
-        });
-      };
+        };
+      });
     },
   };
 }

@@ -182,7 +182,7 @@ describe('a time limit', () => {
     await expect(late.within(never)).rejects.toBe(late.reason);
   });
 
-  it('ends when the client leaves, before it was made too', async () => {
+  it('ends when the client leaves, before it was made too', () => {
     const limit = new TimeLimit(open, Infinity);
     const { signal } = limit;
     limit.leave();

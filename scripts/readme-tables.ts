@@ -1,11 +1,13 @@
 /**
- * Rewrites the tables of README.md that come from the code, between their `<!-- name -->` and `<!-- /name -->` marks. A
- * test fails where the two differ.
+ * Rewrites the tables of README.md that come from the code and from the bench's result, between their `<!-- name -->` and
+ * `<!-- /name -->` marks. A test fails where they differ.
  *
  *     npx tsx scripts/readme-tables.ts
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { readResult } from '../bench/engine/result.js';
+import { benchTables } from '../bench/engine/tables.js';
 import { ERRORS } from '../src/base/errors.js';
 import { LiveIndexes } from '../src/retrieve/live.js';
 import { Admission } from '../src/serve/admission.js';
@@ -14,11 +16,13 @@ import { PrimaryMetrics } from '../src/serve/primary-metrics.js';
 import { WorkerMetrics } from '../src/serve/worker-metrics.js';
 
 const README = 'README.md';
+const BENCH_RESULT = 'bench/results/engine.json';
 
 const TABLES: Readonly<Record<string, () => string>> = {
   errors: errorTable,
   'serve-options': serveOptionTable,
   metrics: metricTable,
+  bench: () => benchTables(readResult(BENCH_RESULT)),
 };
 
 /** The README's text with every table as the code has it. @throws Error naming a table that the text has no marks for */

@@ -18,6 +18,8 @@ import {
 import { seededRandom } from '../src/base/random.js';
 import type { Metric } from '../src/base/metric.js';
 import { buildIndex, type BuildOptions, type BuildResult } from '../src/build/build-index.js';
+import { ENGINE_NAMES } from '../src/engine/engines.js';
+import type { EngineName } from '../src/engine/engine.js';
 import { publish } from '../src/version/publish.js';
 
 export interface IndexSpec {
@@ -26,6 +28,8 @@ export interface IndexSpec {
   readonly seed?: number;
   readonly metric?: Metric;
   readonly shards?: number;
+  /** Default: the product's own. */
+  readonly engine?: EngineName;
   /** Ids as text, `item-0`; else integers from 0. */
   readonly textIds?: boolean;
   /** A value that every item of this version carries, to tell versions apart. */
@@ -87,7 +91,7 @@ export function buildOptions(
     attributes: 'all',
     metric: 'cosine',
     shards: 1,
-    engine: 'hnswlib',
+    engine: ENGINE_NAMES[0]!,
     parameters: { m: 8, efConstruction: 60, seed: 42 },
     threads: 1,
     onBadRow: 'fail',
@@ -103,8 +107,8 @@ export async function buildVectors(
 ): Promise<BuildResult & { version: string }> {
   const input = join(root, `.input-${index}-${process.pid}.arrow`);
   writeCatalog(input, spec);
-  const { metric = 'cosine', shards = 1 } = spec;
-  const result = await buildIndex(buildOptions(root, index, [input], { metric, shards }));
+  const { metric = 'cosine', shards = 1, engine = ENGINE_NAMES[0]! } = spec;
+  const result = await buildIndex(buildOptions(root, index, [input], { metric, shards, engine }));
   rmSync(input);
   return { ...result, version: result.manifest.version };
 }

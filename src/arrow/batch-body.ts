@@ -18,11 +18,14 @@ export class BatchBody {
   private readonly source: ByteSource;
   private readonly position: number;
   private readonly codec: Codec | null;
+  private readonly maxBufferBytes: number;
 
-  constructor(source: ByteSource, position: number, codec: Codec | null) {
+  /** @param maxBufferBytes most that one compressed buffer may unfold to */
+  constructor(source: ByteSource, position: number, codec: Codec | null, maxBufferBytes = MAX_DECOMPRESSED_BYTES) {
     this.source = source;
     this.position = position;
     this.codec = codec;
+    this.maxBufferBytes = maxBufferBytes;
   }
 
   /**
@@ -45,7 +48,7 @@ export class BatchBody {
     const length = declared === UNCOMPRESSED ? stored.size : Number(declared);
     if (length < needed) throw corrupt(tooShort(length, needed));
     if (declared === UNCOMPRESSED) return stored;
-    if (length > MAX_DECOMPRESSED_BYTES) {
+    if (length > this.maxBufferBytes) {
       throw unsupported(
         `a compressed buffer of it unfolds to ${length} bytes; write it uncompressed or in smaller batches (max_chunksize)`,
       );

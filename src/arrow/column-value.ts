@@ -42,7 +42,7 @@ function numberValue(type: ColumnType, value: number | bigint): JsonValue {
       return type.bits === 64 ? number : shortestFloat32(number);
     }
     case 'date':
-      return type.unit === 'day' ? isoDate(BigInt(value)) : isoDate(floorDivide(BigInt(value), MS_PER_DAY));
+      return type.unit === 'day' ? isoDate(Number(value)) : isoDate(Number(floorDivide(BigInt(value), MS_PER_DAY)));
     case 'timestamp':
       return isoTimestamp(BigInt(value), UNIT_DIGITS[type.unit]) + (type.timezone === null ? '' : 'Z');
     default:
@@ -56,8 +56,9 @@ function safeInteger(value: bigint): number | string {
 }
 
 const MS_PER_DAY = 86_400_000n;
-const SECONDS_PER_DAY = 86_400n;
+const SECONDS_PER_DAY = 86_400;
 const UNIT_DIGITS = { s: 0, ms: 3, us: 6, ns: 9 } as const;
+const UNITS_PER_SECOND = { 0: 1n, 3: 1_000n, 6: 1_000_000n, 9: 1_000_000_000n } as const;
 
 /** BigInt division rounds towards zero; days and seconds before 1970 want it downwards. */
 function floorDivide(value: bigint, divisor: bigint): bigint {
@@ -66,31 +67,49 @@ function floorDivide(value: bigint, divisor: bigint): bigint {
 
 /** @param digits of the fraction: the count is in units of 10^-digits seconds */
 function isoTimestamp(count: bigint, digits: 0 | 3 | 6 | 9): string {
-  const perSecond = 10n ** BigInt(digits);
-  const seconds = floorDivide(count, perSecond);
-  const days = floorDivide(seconds, SECONDS_PER_DAY);
-  const secondOfDay = Number(seconds - days * SECONDS_PER_DAY);
-  const clock = [secondOfDay / 3600, (secondOfDay / 60) % 60, secondOfDay % 60].map((part) => pad(Math.floor(part), 2));
-  const fraction = digits === 0 ? '' : `.${(count - seconds * perSecond).toString().padStart(digits, '0')}`;
-  return `${isoDate(days)}T${clock.join(':')}${fraction}`;
+  const perSecond = UNITS_PER_SECOND[digits];
+  const wholeSeconds = floorDivide(count, perSecond);
+  // Days are at most 2^63 / 86,400, so they and what is left of them are exact as numbers.
+  const days = Number(floorDivide(wholeSeconds, BigInt(SECONDS_PER_DAY)));
+  const second = Number(wholeSeconds - BigInt(days) * BigInt(SECONDS_PER_DAY));
+  const clock = `${twoDigits(Math.floor(second / 3600))}:${twoDigits(Math.floor(second / 60) % 60)}:${twoDigits(second % 60)}`;
+  const fraction = digits === 0 ? '' : `.${pad(Number(count - wholeSeconds * perSecond), digits)}`;
+  return `${isoDate(days)}T${clock}${fraction}`;
 }
 
 /** Days per 400 years, after which the calendar repeats. */
-const DAYS_PER_ERA = 146_097n;
+const DAYS_PER_ERA = 146_097;
+/** From 0000-03-01, where eras begin, to 1970-01-01. */
+const DAYS_TO_EPOCH = 719_468;
 
-/** The proleptic Gregorian date of a day counted from 1970-01-01; any day, where `Date` ends at the year 275,760. */
-function isoDate(days: bigint): string {
-  const eras = floorDivide(days, DAYS_PER_ERA);
-  const date = new Date(Number(days - eras * DAYS_PER_ERA) * Number(MS_PER_DAY));
-  const year = BigInt(date.getUTCFullYear()) + eras * 400n;
-  return `${isoYear(year)}-${pad(date.getUTCMonth() + 1, 2)}-${pad(date.getUTCDate(), 2)}`;
+/**
+ * The proleptic Gregorian date of a day counted from 1970-01-01, by Howard Hinnant's algorithm: any day, where `Date` ends
+ * at the year 275,760, and in a fourth of its time.
+ */
+function isoDate(days: number): string {
+  const era = Math.floor((days + DAYS_TO_EPOCH) / DAYS_PER_ERA);
+  const dayOfEra = days + DAYS_TO_EPOCH - era * DAYS_PER_ERA;
+  const leapDays = Math.floor(dayOfEra / 1_460) - Math.floor(dayOfEra / 36_524) + Math.floor(dayOfEra / 146_096);
+  const yearOfEra = Math.floor((dayOfEra - leapDays) / 365);
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  return `${isoYear(year)}-${twoDigits(month)}-${twoDigits(day)}`;
 }
 
-function isoYear(year: bigint): string {
-  if (year >= 0n && year <= 9999n) return pad(year, 4);
-  return year < 0n ? `-${pad(-year, 6)}` : `+${pad(year, 6)}`;
+function isoYear(year: number): string {
+  if (year >= 0 && year <= 9999) return pad(year, 4);
+  return year < 0 ? `-${pad(-year, 6)}` : `+${pad(year, 6)}`;
 }
 
-function pad(value: number | bigint, digits: number): string {
+const TWO_DIGITS = Array.from({ length: 100 }, (_, number) => pad(number, 2));
+
+function twoDigits(number: number): string {
+  return TWO_DIGITS[number]!;
+}
+
+function pad(value: number, digits: number): string {
   return value.toString().padStart(digits, '0');
 }

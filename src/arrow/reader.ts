@@ -12,7 +12,7 @@
 import { ShortlistError } from '../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from './arrow-type.js';
 import { BatchBody } from './batch-body.js';
-import { WHOLE_BATCH_BYTES } from './bounds.js';
+import { MAX_DECOMPRESSED_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
 import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
@@ -62,18 +62,27 @@ export async function openArrow(path: string): Promise<ArrowReader> {
  * Opens bytes in memory, as they came over the network for instance.
  * @param name stands for the path in messages
  * @param bytes must not change until the reader and its columns are let go of
+ * @param maxBufferBytes most that one compressed buffer may unfold to, all of which is held in memory
  */
-export async function openArrowBytes(name: string, bytes: Uint8Array): Promise<ArrowReader> {
+export async function openArrowBytes(
+  name: string,
+  bytes: Uint8Array,
+  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
+): Promise<ArrowReader> {
   try {
-    return await openSource(name, memorySource(bytes));
+    return await openSource(name, memorySource(bytes), maxBufferBytes);
   } catch (error) {
     throw nameFault(name, error);
   }
 }
 
-async function openSource(path: string, source: ByteSource): Promise<ArrowReader> {
+async function openSource(
+  path: string,
+  source: ByteSource,
+  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
+): Promise<ArrowReader> {
   try {
-    return new SourceReader(path, source, await readContainer(source));
+    return new SourceReader(path, source, await readContainer(source), maxBufferBytes);
   } catch (error) {
     await source.close();
     throw error;
@@ -122,8 +131,9 @@ class SourceReader implements ArrowReader {
   readonly rows: number;
   private readonly source: ByteSource;
   private readonly container: Container;
+  private readonly maxBufferBytes: number;
 
-  constructor(path: string, source: ByteSource, container: Container) {
+  constructor(path: string, source: ByteSource, container: Container, maxBufferBytes: number) {
     this.path = path;
     this.format = container.format;
     this.bytes = source.size;
@@ -136,6 +146,7 @@ class SourceReader implements ArrowReader {
     }));
     this.source = source;
     this.container = container;
+    this.maxBufferBytes = maxBufferBytes;
   }
 
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
@@ -219,8 +230,10 @@ class SourceReader implements ArrowReader {
     }
     const head = decodeHead(message);
     const codec = 'values' in head ? head.values.codec : head.codec;
-    if (!isSmall) return { head, body: new BatchBody(this.source, place.bodyPosition, codec) };
-    return { head, body: new BatchBody(memorySource(read), place.bodyPosition - place.metadataPosition, codec) };
+    const [source, position] = isSmall
+      ? [memorySource(read), place.bodyPosition - place.metadataPosition]
+      : [this.source, place.bodyPosition];
+    return { head, body: new BatchBody(source, position, codec, this.maxBufferBytes) };
   }
 }
 

@@ -37,3 +37,61 @@ export function shortestFloat32(value: number): number {
   }
   return value;
 }
+
+/** Room that `writeFloat32` needs: JSON's longest number is -1.2345678901234567e-308. */
+export const MAX_NUMBER_BYTES = 25;
+
+/**
+ * Writes `shortestFloat32(value)` as JSON does, in ASCII. Where rounding to some digits finds it, those digits are at hand
+ * as a whole number, which takes a fifth of the time of printing a double.
+ * @param value a finite float32 value
+ * @param out has room for MAX_NUMBER_BYTES from `at` on
+ * @returns where the text ends
+ */
+export function writeFloat32(value: number, out: Uint8Array, at: number): number {
+  const magnitude = Math.abs(value);
+  // Below 1e-6 JSON's numbers have an exponent; from 10 on, whole digits would have to be told from decimals.
+  if (magnitude >= 1e-6 && magnitude < 10) {
+    const decimals = 5 - exponentOf(magnitude);
+    for (let more = 0; more <= 3; more++) {
+      const power = POWERS_OF_TEN[decimals + more]!;
+      const scaled = Math.round(value * power);
+      if (Math.fround(scaled / power) === value) return writeScaled(scaled, decimals + more, out, at);
+    }
+  }
+  return writeAscii(String(shortestFloat32(value)), out, at);
+}
+
+/** floor(log10(magnitude)) from 1e-6 to below 10. Scores lie near 1, so this is one comparison or two. */
+function exponentOf(magnitude: number): number {
+  if (magnitude >= 1) return 0;
+  let exponent = -1;
+  while (magnitude * POWERS_OF_TEN[-exponent]! < 1) exponent--;
+  return exponent;
+}
+
+/** scaled / 10^decimals, without zeros at its end. @param scaled not 0, of nine digits at most: its divisions stay whole */
+function writeScaled(scaled: number, decimals: number, out: Uint8Array, at: number): number {
+  let rest = scaled < 0 ? -scaled | 0 : scaled | 0;
+  let places = decimals;
+  for (let tenth = (rest / 10) | 0; tenth * 10 === rest && places > 0; tenth = (rest / 10) | 0) {
+    rest = tenth;
+    places--;
+  }
+  if (scaled < 0) out[at++] = 45;
+  const end = at + (places === 0 ? 1 : places + 2);
+  let to = end;
+  for (; places > 0; places--) {
+    const tenth = (rest / 10) | 0;
+    out[--to] = 48 + rest - tenth * 10;
+    rest = tenth;
+  }
+  if (to !== end) out[--to] = 46;
+  out[--to] = 48 + rest;
+  return end;
+}
+
+function writeAscii(text: string, out: Uint8Array, at: number): number {
+  for (let i = 0; i < text.length; i++) out[at++] = text.charCodeAt(i);
+  return at;
+}

@@ -86,6 +86,21 @@ export class IdTable {
     return formatDecimal(words[2 * ordinal]!, words[2 * ordinal + 1]!, this.type.signed);
   }
 
+  /**
+   * Writes the canonical text as UTF-8, for answers, where a string for each id would cost as much as the rest.
+   * @param out has room for MAX_ID_BYTES from `at` on
+   * @returns where the text ends
+   */
+  writeText(ordinal: number, out: Uint8Array, at: number): number {
+    this.assertOrdinal(ordinal);
+    const { words, offsets, bytes } = this.values;
+    if (this.type.kind === 'int') {
+      const start = writeDecimal(words[2 * ordinal]!, words[2 * ordinal + 1]!, this.type.signed, digits);
+      return copyBytes(digits, start, MAX_DECIMAL_BYTES, out, at);
+    }
+    return copyBytes(bytes, offsets[ordinal]!, offsets[ordinal + 1]!, out, at);
+  }
+
   /** murmur3 of the canonical text: what `shardOf` takes. */
   hash(ordinal: number): number {
     this.assertOrdinal(ordinal);
@@ -237,6 +252,12 @@ export function hashId(type: IdType, values: IdValues, ordinal: number): number 
 /** murmur3 of an integer's decimal text. */
 export function hashInteger(low: number, high: number, signed: boolean): number {
   return murmur3(digits, writeDecimal(low, high, signed, digits), MAX_DECIMAL_BYTES);
+}
+
+/** Byte by byte: ids are short, and a call for each costs more. @returns where the copy ends */
+function copyBytes(source: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+  for (let i = from; i < to; i++) out[at++] = source[i]!;
+  return at;
 }
 
 /** Compares from the end: ids made by counting differ there. */

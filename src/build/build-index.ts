@@ -5,6 +5,7 @@
  *   ingest   one pass over the rows: validate, and write vectors, ids and attributes into staging
  *   graph    one graph a shard, on threads
  *   seal     sync, re-open and re-hash every file, search known rows, write the manifest, rename staging to the version
+ *   calibrate  where wanted: which ef reaches which recall, measured into a note beside the version
  *
  * All of it under the index's build lock. Nothing is visible before the rename; a build that dies leaves staging, which the
  * next one removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`, `index_busy`.
@@ -16,6 +17,7 @@ import type { EngineName, GraphParameters } from '../engine/engine.js';
 import { countBadRows } from '../ingest/bad-rows.js';
 import { planIngest, type IngestPlan } from '../ingest/plan.js';
 import { readRows, type IngestReport } from '../ingest/read-rows.js';
+import type { Calibration } from '../retrieve/calibration.js';
 import { probeShard } from '../retrieve/probe.js';
 import { openShard } from '../retrieve/shards.js';
 import { attempt } from '../version/durable.js';
@@ -28,7 +30,8 @@ import { SectionFile } from '../version/section-file.js';
 import { typeName } from '../version/type-name.js';
 import { readShardFile } from '../version/version-reader.js';
 import { VersionWriter } from '../version/version-writer.js';
-import { estimateDiskBytes, requireDisk, requireMemory, type BuildSize } from './estimate.js';
+import { calibrateBuilt } from './calibrate-built.js';
+import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { RejectsFile } from './rejects-file.js';
 import { TOOL_VERSION } from '../base/tool-version.js';
@@ -48,6 +51,8 @@ export interface BuildOptions {
   readonly engine: EngineName;
   readonly parameters: GraphParameters;
   readonly threads: number;
+  /** Measure which ef reaches which recall; default false. */
+  readonly calibrate?: boolean | undefined;
   readonly onBadRow: 'fail' | 'skip';
   /** Where rows left out are listed; default among the notes of the version. */
   readonly rejectsPath?: string | undefined;
@@ -67,8 +72,12 @@ export interface BuildResult {
   readonly manifest: Manifest;
   /** Of all files of the version. */
   readonly bytes: number;
-  /** From the first input byte to the sealed version. */
+  /** From the first input byte to the sealed version, its calibration included. */
   readonly seconds: number;
+  /** Seconds of each stage: those of the manifest, and what came after it was sealed. */
+  readonly stages: Readonly<Record<string, number>>;
+  /** Null where it was not asked for or could not be measured. */
+  readonly calibration: Calibration | null;
   /** Null where no row was left out. */
   readonly rejectsPath: string | null;
 }
@@ -94,6 +103,20 @@ class Build {
   }
 
   async run(): Promise<BuildResult> {
+    const { manifest, rejectsPath } = await this.writeVersion();
+    const calibration = await this.calibrate(manifest);
+    const stages = { ...manifest.stages, ...this.stages };
+    return { manifest, bytes: versionBytes(manifest), seconds: this.seconds(), stages, calibration, rejectsPath };
+  }
+
+  private async calibrate(manifest: Manifest): Promise<Calibration | null> {
+    const { root, memoryLimitBytes = availableMemoryBytes(), calibrate } = this.options;
+    if (calibrate !== true) return null;
+    const options = { ...this.options, memoryLimitBytes, files: this.files };
+    return this.timed('calibrate', () => calibrateBuilt(root, manifest, options));
+  }
+
+  private async writeVersion(): Promise<Pick<BuildResult, 'manifest' | 'rejectsPath'>> {
     const { root, index, shards, now, rejectsPath } = this.options;
     const rejects = new RejectsFile(root, index, rejectsPath, this.files);
     await rejects.check();
@@ -114,12 +137,7 @@ class Build {
       await this.timed('graph', () => this.buildGraphs(plan, report, writer));
       await this.timed('probe', () => this.probe(report, writer));
       const manifest = await writer.seal(this.draft(plan, report), this.progress('seal', 'bytes'));
-      return {
-        manifest,
-        bytes: versionBytes(manifest),
-        seconds: this.seconds(),
-        rejectsPath: await rejects.keep(manifest.version),
-      };
+      return { manifest, rejectsPath: await rejects.keep(manifest.version) };
     } catch (error) {
       await attempt(writer.abort());
       await rejects.abort();
@@ -155,6 +173,7 @@ class Build {
   }
 
   private requireMemory(size: BuildSize): void {
+    requireMappable(size);
     requireMemory(size, this.options.memoryLimitBytes ?? availableMemoryBytes());
   }
 
@@ -196,7 +215,8 @@ class Build {
       jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
     }
     const { onProgress } = this.progress('graph', 'rows');
-    await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
+    const figures = await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
+    jobs.forEach(({ shard }, position) => writer.noteFigures(shard, figures[position]!));
   }
 
   /** Opens what was written as a server would and searches known rows, one shard at a time. */

@@ -2,6 +2,7 @@
  * What a build will need, known before it is paid for. Memory peaks either while the graphs are built (as many shards as
  * there are threads) or at the end, when one shard after the other is opened for the probe.
  */
+import { constants } from 'node:buffer';
 import { ShortlistError } from '../base/errors.js';
 import { estimateIdTableBytes, type IdType } from '../base/id-table.js';
 import { engineOf } from '../engine/engines.js';
@@ -49,6 +50,21 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
     `building ${vectors} needs about ${formatBytes(needed)} of memory and may use ${formatBytes(limitBytes)}; ` +
     `use a machine with more, fewer --threads with more --shards, or a smaller --m`;
   throw new ShortlistError('insufficient_memory', message, { needed_bytes: needed, available_bytes: limitBytes });
+}
+
+/**
+ * Serving maps a shard's vectors as one buffer, and Node 20 has none above 4 GiB.
+ * @throws unsupported where that would be found out only after the graphs are built
+ */
+export function requireMappable({ shardRows, dim, engine }: BuildSize, mostBytes = constants.MAX_LENGTH): void {
+  if (engineOf(engine).mapVectors === undefined) return;
+  const largest = Math.max(...shardRows) * dim * 4;
+  if (largest <= mostBytes) return;
+  const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / mostBytes); // shards differ by some per cent
+  const message =
+    `a shard would have ${formatBytes(largest)} of vectors, and this release of Node maps at most ${formatBytes(mostBytes)}; ` +
+    `use at least ${shards} --shards, or a later release of Node`;
+  throw new ShortlistError('unsupported', message, { needed_bytes: largest, limit_bytes: mostBytes, shards });
 }
 
 /** @throws disk_full with the numbers */

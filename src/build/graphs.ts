@@ -1,11 +1,11 @@
 /**
  * The graph stage: one graph a shard, shards in parallel on threads. Takes the shards' vectors where the version writer has
- * put them; gives a graph file beside each. Which thread builds which shard changes nothing in the bytes.
+ * put them; gives a graph file beside each, and what its build found. Which thread builds which shard changes nothing in the bytes.
  */
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
-import type { EngineName, GraphParameters } from '../engine/engine.js';
+import type { EngineName, Figures, GraphBuilt, GraphParameters } from '../engine/engine.js';
 
 export interface GraphJob {
   readonly shard: number;
@@ -38,12 +38,13 @@ export interface GraphThreadData {
   readonly state: Int32Array;
 }
 
-export type GraphReply = { readonly bytes: number } | { readonly error: SerializedError };
+export type GraphReply = GraphBuilt | { readonly error: SerializedError };
 
 const PROGRESS_MS = 200;
 
-/** Returns when every graph is on disk and no thread is left. */
-export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<void> {
+/** Returns when every graph is on disk and no thread is left. @returns what each job's build found, in the order of the jobs */
+export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<Figures[]> {
+  const figures: Figures[] = [];
   const states = jobs.map(() => new Int32Array(new SharedArrayBuffer(8)));
   const cancel = () => states.forEach((state) => Atomics.store(state, CANCELLED, 1));
   const report = () => options.onProgress?.(states.reduce((sum, state) => sum + Atomics.load(state, ROWS_DONE), 0));
@@ -55,7 +56,7 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
     const lane = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [position, job] = next;
-        await buildGraph({ job, state: states[position]! });
+        figures[position] = await buildGraph({ job, state: states[position]! });
       }
     };
     const lanes = Array.from({ length: Math.min(options.threads, jobs.length) }, lane);
@@ -67,13 +68,14 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
     });
     options.signal?.throwIfAborted();
     report();
+    return figures;
   } finally {
     clearInterval(timer);
     options.signal?.removeEventListener('abort', cancel);
   }
 }
 
-function buildGraph(data: GraphThreadData): Promise<void> {
+function buildGraph(data: GraphThreadData): Promise<Figures> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL('./graph-thread.js', import.meta.url), {
       workerData: data,
@@ -89,7 +91,7 @@ function buildGraph(data: GraphThreadData): Promise<void> {
       if (reply === null)
         reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a word`));
       else if ('error' in reply) reject(deserializeError(reply.error));
-      else resolve();
+      else resolve(reply.figures ?? {});
     });
   });
 }

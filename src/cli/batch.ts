@@ -13,6 +13,7 @@ interface BatchOptions {
   readonly vectorColumn?: string;
   readonly k: number;
   readonly ef?: number;
+  readonly targetRecall?: number;
   readonly exact?: boolean;
   readonly minScore?: number;
   readonly threads?: number;
@@ -26,8 +27,19 @@ export function batchCommand(): Command {
     .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row a candidate')
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option('-k <n>', 'candidates for each query', wholeNumber(1, MAX_K), DEFAULT_K)
-    .option('--ef <n>', 'size of the candidate list (default: max(200, 2k))', wholeNumber(1, MAX_EF))
-    .addOption(new Option('--exact', 'scan every vector instead of searching the graph').conflicts('ef'))
+    .option(
+      '--ef <n>',
+      'size of the candidate list (default: as calibrated, else max(200, 2k))',
+      wholeNumber(1, MAX_EF),
+    )
+    .addOption(
+      new Option('--target-recall <r>', 'recall@k to reach; the calibration says with which ef')
+        .argParser(numberBetween(0, 1))
+        .conflicts('ef'),
+    )
+    .addOption(
+      new Option('--exact', 'scan every vector instead of searching the graph').conflicts(['ef', 'targetRecall']),
+    )
     .option('--min-score <s>', 'least score that may come back', numberBetween(-Infinity, Infinity))
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .action(
@@ -41,6 +53,7 @@ export function batchCommand(): Command {
           const answers = await index.searchBatch(queries.vectors, {
             k: options.k,
             ef: options.ef,
+            targetRecall: options.targetRecall,
             exact: options.exact,
             minScore: options.minScore,
             onProgress: (done, total) => progress.update('batch', done, total, 'queries'),

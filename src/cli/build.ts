@@ -8,6 +8,7 @@ import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
+import { formatFigureLine } from './figures.js';
 import { interruptible } from './interrupt.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
 import { describePublished, gateError } from './publish.js';
@@ -65,7 +66,7 @@ export function buildCommand(): Command {
       'refuse to build with more memory than this (default: what is free)',
       wholeNumber(1, 2 ** 50),
     )
-    .option('--no-calibrate', 'do not measure which ef reaches which recall (this release never does)')
+    .option('--no-calibrate', 'do not measure which ef reaches which recall')
     .option('--publish', 'run the gate and publish the version when it passes')
     .option(
       '--min-recall <r>',
@@ -121,6 +122,7 @@ function build(
     engine: options.engine,
     parameters: { m: options.m, efConstruction: options.efConstruction, seed: options.seed },
     threads: options.threads ?? availableCores(),
+    calibrate: options.calibrate,
     onBadRow: options.onBadRow,
     rejectsPath: options.rejects,
     memoryLimitBytes: options.memoryLimit,
@@ -146,7 +148,9 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     shards: manifest.shards.length,
     bytes: result.bytes,
     seconds,
-    stages: manifest.stages,
+    stages: result.stages,
+    calibrated: result.calibration !== null,
+    figures: manifest.shards.map(({ figures }) => figures),
     rejected: manifest.rejects.total,
     rejects: manifest.rejects.kinds,
     duplicates: manifest.duplicates,
@@ -161,8 +165,10 @@ function describe(result: BuildResult): string {
   const lines = [
     `built ${manifest.index}@${manifest.version}`,
     `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
-    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
+    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
+  const figures = formatFigureLine(manifest.shards);
+  if (figures !== null) lines.push(`  graph: ${figures}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(

@@ -1,10 +1,14 @@
 import { Command } from 'commander';
 import { MAX_EF, MAX_K } from '../base/limits.js';
+import { calibrate, keepCalibration } from '../evaluate/calibrate.js';
 import { evaluateVersion, type Evaluation } from '../evaluate/evaluate.js';
 import { GRID_HEADER, gridRow } from '../evaluate/report.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
 import { resolveVersion } from '../version/catalog.js';
-import { loadVersion } from '../retrieve/loaded-version.js';
-import { action, parseTarget, wholeNumber, wholeNumbers } from './command.js';
+import type { Calibration } from '../retrieve/calibration.js';
+import { loadVersion, type LoadedVersion } from '../retrieve/loaded-version.js';
+import { calibrationLines } from './calibration-table.js';
+import { action, parseTarget, wholeNumber, wholeNumbers, type CommandContext } from './command.js';
 import { readQueryFiles } from './query-file.js';
 import { formatPlural } from './progress.js';
 import { formatTable } from './table.js';
@@ -16,6 +20,7 @@ interface EvaluateOptions {
   readonly k: number[];
   readonly ef: number[];
   readonly seed: number;
+  readonly calibrate?: boolean;
 }
 
 export function evaluateCommand(): Command {
@@ -36,8 +41,10 @@ export function evaluateCommand(): Command {
     .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
     .option('--ef <list>', 'values of ef; one below k counts as k', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
+    .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
     .action(
-      action(async ({ root, progress }, options: EvaluateOptions, target: string) => {
+      action(async (context, options: EvaluateOptions, target: string) => {
+        const { root, progress } = context;
         const { index, ref } = parseTarget(target);
         const version = await loadVersion(root, index, await resolveVersion(root, index, ref));
         try {
@@ -53,12 +60,39 @@ export function evaluateCommand(): Command {
             efs: options.ef,
             onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
           });
-          return { json: { index, version: version.manifest.version, ...evaluation }, text: describe(evaluation) };
+          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
+          return {
+            json: {
+              index,
+              version: version.manifest.version,
+              ...evaluation,
+              ...(calibration !== null && { calibration }),
+            },
+            text: [describe(evaluation), ...(calibration === null ? [] : calibrationLines(calibration))].join('\n'),
+          };
         } finally {
           version.close();
         }
       }),
     );
+}
+
+/** Measures and keeps the calibration: with the queries of the file, where one is given. */
+async function recalibrate(
+  { root, progress }: CommandContext,
+  version: LoadedVersion,
+  queries: Float32Array | undefined,
+): Promise<Calibration> {
+  const pool = openExactSearch();
+  try {
+    const onProgress = (stage: string, done: number, total: number, unit: string): void =>
+      progress.update(stage, done, total, unit);
+    const calibration = await calibrate(version, { pool, queries, onProgress });
+    await keepCalibration(root, version.manifest, calibration);
+    return calibration;
+  } finally {
+    await pool.close();
+  }
 }
 
 function describe({ queries, points }: Evaluation): string {

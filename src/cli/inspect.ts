@@ -1,26 +1,35 @@
 import { Command } from 'commander';
+import { instructionSetOf } from '../engine/engines.js';
 import { readCurrent, readNote, resolveVersion } from '../version/catalog.js';
+import { readCalibration } from '../retrieve/calibration.js';
 import { readManifest, versionBytes, type Manifest } from '../version/manifest.js';
+import { calibrationLines } from './calibration-table.js';
 import { action, parseTarget } from './command.js';
 import type { Published } from '../build/publish-gated.js';
+import { formatFigureTable } from './figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
 import { gateError } from './publish.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
     .argument('<index[@version]>', 'what to look at; without a version the published one')
-    .description('show the manifest of a version, its sizes and its gate verdict')
+    .description('show the manifest of a version, its sizes, its gate verdict and its calibration')
     .action(
       action(async ({ root }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
         const version = await resolveVersion(root, index, ref);
         const manifest = await readManifest(root, index, version);
         const gate = await readNote(root, index, version, 'gate');
+        const calibration = await readCalibration(root, index, version);
         const current = (await readCurrent(root, index))?.version === version;
         const bytes = versionBytes(manifest);
+        const isa = instructionSetOf('native');
         return {
-          json: { ...manifest, bytes, current, gate, calibration: null },
-          text: describe(manifest, bytes, current, gate),
+          json: { ...manifest, bytes, current, gate, calibration, isa },
+          text: [
+            describe(manifest, bytes, current, gate, isa),
+            ...(calibration === null ? [] : calibrationLines(calibration)),
+          ].join('\n'),
         };
       }),
     );
@@ -31,6 +40,7 @@ function describe(
   bytes: number,
   current: boolean,
   gate: Readonly<Record<string, unknown>> | null,
+  isa: string | null,
 ): string {
   const parameters = Object.entries(manifest.engine.parameters).map(([name, value]) => `${name} ${String(value)}`);
   const stages = Object.entries(manifest.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`);
@@ -54,6 +64,7 @@ function describe(
     ['build', stages.join(', ')],
     ['gate', describeGate(gate)],
     ['content', manifest.content],
+    ['machine', isa === null ? 'the native engine is not installed here' : `the native engine runs with ${isa} here`],
     ['files', formatBytes(bytes)],
   ];
   const files = manifest.files.map(
@@ -62,7 +73,18 @@ function describe(
   const sources = manifest.sources.map(
     (file) => `  ${file.path}  ${formatCount(file.rows)} rows  ${formatBytes(file.bytes)}`,
   );
-  return [...lines.map(([name, value]) => `${name.padEnd(11)}${value}`), ...files, 'sources', ...sources].join('\n');
+  const figures = formatFigureTable(manifest.shards);
+  return [
+    ...lines.map(([name, value]) => `${name.padEnd(11)}${value}`),
+    ...files,
+    'sources',
+    ...sources,
+    ...(figures === null ? [] : ['graphs', indent(figures)]),
+  ].join('\n');
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '  ');
 }
 
 /** The verdict and, where it is a refusal, what refused. */

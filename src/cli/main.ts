@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.js')).diffCommand(),
   query: async () => (await import('./query.js')).queryCommand(),
   batch: async () => (await import('./batch.js')).batchCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
   serve: async () => (await import('./serve.js')).serveCommand(),
 };
 

@@ -14,6 +14,7 @@ interface QueryOptions {
   readonly vectorColumn?: string;
   readonly k: number;
   readonly ef?: number;
+  readonly targetRecall?: number;
   readonly exact?: boolean;
   readonly exclude?: string[];
   readonly minScore?: number;
@@ -29,8 +30,19 @@ export function queryCommand(): Command {
     .option('--queries <path>', 'Arrow file of query vectors; every one is searched')
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option('-k <n>', 'candidates to return', wholeNumber(1, MAX_K), DEFAULT_K)
-    .option('--ef <n>', 'size of the candidate list (default: max(200, 2k))', wholeNumber(1, MAX_EF))
-    .addOption(new Option('--exact', 'scan every vector instead of searching the graph').conflicts('ef'))
+    .option(
+      '--ef <n>',
+      'size of the candidate list (default: as calibrated, else max(200, 2k))',
+      wholeNumber(1, MAX_EF),
+    )
+    .addOption(
+      new Option('--target-recall <r>', 'recall@k to reach; the calibration says with which ef')
+        .argParser(numberBetween(0, 1))
+        .conflicts('ef'),
+    )
+    .addOption(
+      new Option('--exact', 'scan every vector instead of searching the graph').conflicts(['ef', 'targetRecall']),
+    )
     .option('--exclude <id...>', 'ids that must not come back')
     .option('--min-score <s>', 'least score that may come back', numberBetween(-Infinity, Infinity))
     .option('--attributes <names>', 'attributes to show: a,b or all')
@@ -69,6 +81,7 @@ async function answer(index: OpenIndex, options: QueryOptions): Promise<SearchAn
   const search = {
     k: options.k,
     ef: options.ef,
+    targetRecall: options.targetRecall,
     exact: options.exact,
     excludeIds: options.exclude,
     minScore: options.minScore,

@@ -79,6 +79,17 @@ export interface GraphBuildOptions {
   readonly threads?: number | undefined;
 }
 
+/**
+ * What the build of a graph found, by name (`code_recall`), for people and for comparisons. Engines add names as they have
+ * more to say; no reader depends on one. Equal builds give equal figures.
+ */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface GraphBuilt {
+  readonly bytes: number;
+  readonly figures?: Figures;
+}
+
 /** What is known of a graph file before it is read. */
 export interface GraphShape {
   readonly metric: Metric;
@@ -86,6 +97,21 @@ export interface GraphShape {
   readonly count: number;
   readonly m: number;
   readonly efConstruction: number;
+}
+
+/** The graph of a shard with its vectors as hnswlib saves them (saveIndex of 0.7 and 0.8); labels are rows. */
+export interface HnswlibFile {
+  /** Size of the whole file. */
+  readonly bytes: number;
+  /**
+   * What the vectors in the file are multiplied by, and queries must be: a power of two, other than 1 only where hnswlib's
+   * float32 sums would overflow or vanish.
+   */
+  readonly factor: number;
+  /** The file front to back, once. A block holds until the next one is asked for. */
+  blocks(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /** Lets go of the graph. */
+  close(): void;
 }
 
 /** An engine that builds a graph of one shard into one file and opens it again. */
@@ -103,7 +129,7 @@ export interface GraphEngine {
     parameters: GraphParameters,
     path: string,
     options?: GraphBuildOptions,
-  ): Promise<{ bytes: number }>;
+  ): Promise<GraphBuilt>;
   /** Reads the whole file and checks its structure against `shape`: `file_missing`, `file_corrupt` or `io_error`. */
   check(path: string, shape: GraphShape): Promise<void>;
   /** Checks the file against `vectors` and opens it. The file does not change until the index is closed. */
@@ -113,10 +139,26 @@ export interface GraphEngine {
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<ShardIndex>;
   /**
+   * The graph as a file of hnswlib's, every row an element that can be found. Takes what `open` takes and checks it likewise;
+   * `unsupported` for more rows than hnswlib can number.
+   */
+  exportHnswlib(
+    path: string,
+    vectors: ShardVectors,
+    parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  ): Promise<HnswlibFile>;
+  /**
    * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one copy.
    * The file does not change while they are in use.
    */
   readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
+  /** The same of bytes that are no vectors. */
+  readonly mapFile?: (path: string, offset: number, bytes: number) => Uint8Array;
+  /**
+   * The instruction set that its kernels run with on this machine, where the engine chooses one.
+   * @throws addon_missing, and usage where SHORTLIST_ISA asks for one that is not there
+   */
+  readonly instructionSet?: () => string;
   /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
   estimateBytes(count: number, dim: number, m: number): number;
 }

@@ -1,4 +1,5 @@
 /** The engines that build graphs, by the names that manifests and `--engine` use. */
+import { ShortlistError } from '../base/errors.js';
 import type { EngineName, GraphEngine } from './engine.js';
 import { hnswlibEngine } from './hnswlib/hnswlib.js';
 import { nativeEngine } from './native/native.js';
@@ -14,4 +15,17 @@ export function isEngineName(name: string): name is EngineName {
 
 export function engineOf(name: EngineName): GraphEngine {
   return ENGINES[name];
+}
+
+/**
+ * What the kernels of an engine run with on this machine; null where it does not choose, or is not installed.
+ * @throws usage where SHORTLIST_ISA asks for what this machine has not
+ */
+export function instructionSetOf(name: EngineName): string | null {
+  try {
+    return engineOf(name).instructionSet?.() ?? null;
+  } catch (error) {
+    if (error instanceof ShortlistError && error.code === 'addon_missing') return null;
+    throw error;
+  }
 }

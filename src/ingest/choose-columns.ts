@@ -50,15 +50,21 @@ export function chooseId(
   throw wrongType(file, field, 'be the id column: ids are integers or strings', idAdvice(field));
 }
 
-export function chooseVector(file: string, fields: readonly ArrowField[], name: string | undefined): ArrowField {
-  const field = name === undefined ? defaultVector(file, fields) : findField(file, fields, name, '--vector-column');
+/** @param option how a user names the column, for messages */
+export function chooseVector(
+  file: string,
+  fields: readonly ArrowField[],
+  name: string | undefined,
+  option = '--vector-column',
+): ArrowField {
+  const field = name === undefined ? defaultVector(file, fields, option) : findField(file, fields, name, option);
   const { type } = field;
   if (!isVectorType(type)) {
     throw wrongType(
       file,
       field,
       'be the vector column: vectors are lists of float16, float32 or float64',
-      vectorAdvice(field),
+      vectorAdvice(field, option),
     );
   }
   if (type.kind === 'list' && type.size !== null && (type.size < 1 || type.size > MAX_DIM)) {
@@ -68,16 +74,16 @@ export function chooseVector(file: string, fields: readonly ArrowField[], name: 
   return field;
 }
 
-function defaultVector(file: string, fields: readonly ArrowField[]): ArrowField {
+function defaultVector(file: string, fields: readonly ArrowField[], option: string): ArrowField {
   const vectors = fields.filter((field) => isVectorType(field.type));
   if (vectors.length === 1) return vectors[0]!;
   for (const name of DEFAULT_VECTOR_COLUMNS) {
-    if (fields.some((field) => field.name === name)) return findField(file, fields, name, '--vector-column');
+    if (fields.some((field) => field.name === name)) return findField(file, fields, name, option);
   }
   const problem =
     vectors.length === 0
       ? `there is no vector column, a list of float16, float32 or float64; ${listColumns(fields)}`
-      : `several columns hold vectors (${vectors.map((field) => quote(field.name)).join(', ')}): name one with --vector-column`;
+      : `several columns hold vectors (${vectors.map((field) => quote(field.name)).join(', ')}): name one with ${option}`;
   throw new ShortlistError('column_missing', `${file}: ${problem}`, { file, columns: fields.map(({ name }) => name) });
 }
 
@@ -155,13 +161,13 @@ function idAdvice(field: ArrowField): string {
   return field.type.kind === 'other' ? describeConversion(field) : 'cast it to int64 or to string';
 }
 
-function vectorAdvice(field: ArrowField): string {
+function vectorAdvice(field: ArrowField, option: string): string {
   const { type, label } = field;
   if (/binary/.test(label)) return 'read its bytes as numbers (numpy.frombuffer) and write them as a list of float32';
   if (type.kind === 'other') return describeConversion(field);
   if (type.kind === 'utf8') return 'parse its text and write it as a list of float32';
   if (type.kind === 'list') return 'cast it: column.cast(pyarrow.list_(pyarrow.float32()))';
-  return 'name another column with --vector-column';
+  return `name another column with ${option}`;
 }
 
 function attributeAdvice(field: ArrowField): string {

@@ -11,6 +11,7 @@ import type { SearchOptions } from './search.js';
 const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknown) => string | null>> = {
   k: expect('a number', (value) => typeof value === 'number'),
   ef: expect('a number', (value) => typeof value === 'number'),
+  targetRecall: expect('a number', (value) => typeof value === 'number'),
   exact: expect('true or false', (value) => typeof value === 'boolean'),
   excludeIds: expect(
     'a list of strings',
@@ -21,7 +22,7 @@ const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknow
 };
 
 /** Options of the contract that this release cannot honour. */
-const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'targetRecall', 'timeoutMs', 'allowPartial'];
+const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'timeoutMs', 'allowPartial'];
 
 function expect(what: string, holds: (value: unknown) => boolean): (value: unknown) => string | null {
   return (value) => (value === undefined || holds(value) ? null : what);

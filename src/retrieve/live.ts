@@ -3,12 +3,16 @@
  *
  * A version is prepared (loaded and warmed) while another answers, then `apply` makes it the one that answers, in one step.
  * Whoever searches holds a lease, so a version's memory is let go only after its last answer. The version that was current
- * before a switch stays pinnable for a while; older ones go as soon as nobody leases them.
+ * before a switch stays pinnable for a while; older ones go as soon as nobody leases them. Calibrations, which are measured
+ * and not built, are read again every few seconds.
  */
 import { ShortlistError } from '../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probeVersion } from './probe.js';
+
+/** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
+const CALIBRATION_REFRESH_MS = 5_000;
 
 /** What an index's names point at. */
 export interface Names {
@@ -41,11 +45,14 @@ interface LiveIndex {
 
 export class LiveIndexes {
   private readonly indexes = new Map<string, LiveIndex>();
+  private readonly refreshing: NodeJS.Timeout;
 
   constructor(
     private readonly root: string,
     private readonly graceMs: number = PREVIOUS_VERSION_MS,
-  ) {}
+  ) {
+    this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
+  }
 
   /** Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading throws */
   async prepare(index: string, version: string): Promise<void> {
@@ -140,8 +147,15 @@ export class LiveIndexes {
     );
   }
 
+  /** Reads the calibrations of all loaded versions again. */
+  async refreshCalibrations(): Promise<void> {
+    const holdings = [...this.indexes.values()].flatMap((live) => [...live.holdings.values()]);
+    for (const { version } of holdings) await version.refreshCalibration();
+  }
+
   /** Forgets all indexes. What is still leased goes with its last lease. */
   close(): void {
+    clearInterval(this.refreshing);
     for (const [index, live] of this.indexes) {
       this.apply(index, { current: null, aliases: {} });
       this.endGrace(live);

@@ -10,6 +10,7 @@ import type { Manifest } from '../version/manifest.js';
 import { readAttributes, type AttributeStore } from '../version/attribute-store.js';
 import { shardFile } from '../version/paths.js';
 import { graphPaths, openVersionFiles, readIds, readShard, type VersionFiles } from '../version/version-reader.js';
+import { findCalibration, type CalibrationState } from './calibration.js';
 import { engineSettings, openShard, type LoadedShard } from './shards.js';
 
 export interface LoadedVersion {
@@ -22,6 +23,10 @@ export interface LoadedVersion {
   readonly graphPaths: readonly (string | null)[];
   /** Memory that the version holds, in bytes. */
   readonly residentBytes: number;
+  /** Which ef reaches which recall, as far as it was measured when the version was opened or last looked after. */
+  calibration(): CalibrationState;
+  /** Reads the calibration again, which `evaluate --calibrate` may have replaced. */
+  refreshCalibration(): Promise<void>;
   /** -1 where there is no such id. */
   ordinalOf(id: string): number;
   locate(ordinal: number): { readonly shard: number; readonly row: number };
@@ -44,7 +49,7 @@ export async function loadVersion(
   const files = await openVersionFiles(root, index, version, { hash: options.hash ?? false });
   const { manifest } = files;
   const ids = await readIds(files);
-  const attributes = await readAttributes(files);
+  const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapFile);
   const shards: LoadedShard[] = [];
   try {
     for (let position = 0; position < manifest.shards.length; position++) shards.push(await loadShard(files, position));
@@ -53,7 +58,8 @@ export async function loadVersion(
     throw error;
   }
   const paths = manifest.shards.map((_, position) => graphPath(files, position));
-  return assemble({ manifest, ids, attributes, shards, graphPaths: paths });
+  const find = () => findCalibration(root, index, version);
+  return assemble({ manifest, ids, attributes, shards, graphPaths: paths }, await find(), find);
 }
 
 async function loadShard(files: VersionFiles, position: number): Promise<LoadedShard> {
@@ -77,8 +83,9 @@ function graphPath(files: VersionFiles, position: number): string | null {
 
 type Parts = Pick<LoadedVersion, 'manifest' | 'ids' | 'attributes' | 'shards' | 'graphPaths'>;
 
-function assemble(parts: Parts): LoadedVersion {
+function assemble(parts: Parts, found: CalibrationState, find: () => Promise<CalibrationState>): LoadedVersion {
   const { ids, shards, manifest } = parts;
+  let calibration = found;
   const locate = (ordinal: number) => {
     const shard = shards.length === 1 ? 0 : shardOf(ids.hash(ordinal), shards.length);
     return { shard, row: findRow(shards[shard]!.ordinals, ordinal) };
@@ -86,6 +93,10 @@ function assemble(parts: Parts): LoadedVersion {
   return {
     ...parts,
     residentBytes: residentBytes(parts),
+    calibration: () => calibration,
+    refreshCalibration: async () => {
+      calibration = await find();
+    },
     ordinalOf: (id) => ids.find(id),
     locate,
     vectorOf: (ordinal) => {

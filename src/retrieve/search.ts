@@ -11,13 +11,16 @@ import { defaultEf, MAX_EF, MAX_EXCLUDE_IDS, MAX_K } from '../base/limits.js';
 import { TopK } from '../base/top-k.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
+import { resolveDefaultEf, resolveEf, type Calibration } from './calibration.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
 export interface SearchOptions {
   readonly k: number;
-  /** Size of the candidate list; raised to k. Default: see `defaultEf`. */
+  /** Size of the candidate list; raised to k. Default: what the calibration says, before calibration `defaultEf`. */
   readonly ef?: number | undefined;
+  /** Instead of ef: the mean recall@k to reach, above 0, up to 1. The calibration says which ef does. */
+  readonly targetRecall?: number | undefined;
   /** Scan every vector instead of searching the graph. */
   readonly exact?: boolean | undefined;
   /** Ids that must not come back. Unknown ones are ignored. */
@@ -48,6 +51,7 @@ export interface Answer {
 /** A search without anything that needs the id table: it can cross to another thread. */
 export interface SearchPlan {
   readonly k: number;
+  /** How far a walk goes; below k where the calibration found that to be enough. */
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
@@ -61,14 +65,13 @@ export interface SearchPlan {
 
 /**
  * The plan of all queries of a request: looking up 10,000 excluded ids takes longer than many searches.
- * @throws k_out_of_range, ef_out_of_range, bad_field for too many excluded ids
+ * @throws k_out_of_range, ef_out_of_range, bad_field for too many excluded ids, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
-  const ef = options.ef === undefined ? defaultEf(k) : checkRange('ef_out_of_range', 'ef', options.ef, MAX_EF);
   return {
     k,
-    ef: Math.max(ef, k),
+    ef: chooseEf(version, k, options),
     exact: options.exact ?? false,
     minScore: Math.fround(options.minScore ?? -Infinity),
     excluded: excludedRows(version, options.excludeIds ?? []),
@@ -83,6 +86,38 @@ export function planQuery(version: LoadedVersion, plan: SearchPlan, self: number
   const place = version.locate(self);
   const isExcluded = plan.excluded[place.shard]!.includes(place.row);
   return { ...plan, self: isExcluded ? null : place, available: plan.available - 1 };
+}
+
+/**
+ * The ef of a request: its own, the one for its target, or the default. An ef that is asked for is raised to k.
+ * @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable
+ */
+function chooseEf(version: LoadedVersion, k: number, { ef, targetRecall, exact }: SearchOptions): number {
+  if (targetRecall !== undefined) {
+    checkTarget(targetRecall, ef !== undefined || exact === true);
+    return resolveEf(requireCalibration(version), { k, targetRecall }).ef;
+  }
+  if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));
+  const { calibration } = version.calibration();
+  return calibration === null ? defaultEf(k) : resolveDefaultEf(calibration, { k });
+}
+
+function checkTarget(targetRecall: number, hasOther: boolean): void {
+  if (!(targetRecall > 0 && targetRecall <= 1)) {
+    const message = `target_recall is ${targetRecall}; give a number above 0, up to 1, such as 0.98`;
+    throw new ShortlistError('target_recall_out_of_range', message, { field: 'target_recall' });
+  }
+  if (!hasOther) return;
+  const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
+  throw new ShortlistError('bad_request', message, { field: 'target_recall' });
+}
+
+function requireCalibration(version: LoadedVersion): Calibration {
+  const state = version.calibration();
+  if (state.calibration !== null) return state.calibration;
+  const { index, version: name } = version.manifest;
+  const message = `${index}@${name} ${state.reason}, so no ef is known for a target_recall; run: shortlist evaluate ${index}@${name} --calibrate`;
+  throw new ShortlistError('not_calibrated', message, { field: 'target_recall' });
 }
 
 function checkRange(code: 'k_out_of_range' | 'ef_out_of_range', name: string, value: number, max: number): number {
@@ -126,12 +161,13 @@ const SHORT_SCAN = 2 ** 20;
 export interface UnfinishedSearch {
   readonly query: Float32Array;
   readonly plan: SearchPlan;
-  readonly parts: readonly (ShardAnswer | null)[];
+  /** By shard; `finishSearch` fills in what is missing. */
+  readonly parts: (ShardAnswer | null)[];
 }
 
 /**
- * As `runPlan` for a plan that is not exact, up to the long scans: where a graph cannot answer, its whole shard is scanned,
- * which would hold up the thread.
+ * As `runPlan`, up to the long scans: where a graph cannot answer, or none is wanted, a whole shard is scanned, which would
+ * hold up the thread.
  * @returns the answer where no scan is left; else what `finishSearch` makes the same answer of
  */
 export function beginSearch(
@@ -139,6 +175,7 @@ export function beginSearch(
   query: Float32Array,
   plan: SearchPlan,
 ): Answer | UnfinishedSearch {
+  if (plan.exact) return { query, plan, parts: shards.map(() => null) };
   const parts = shards.map((shard, position) => {
     const { graph } = shard;
     return withAllowed(shard, plan, rowsLeftOut(plan, position), (options) =>
@@ -154,20 +191,38 @@ function isComplete(parts: readonly (ShardAnswer | null)[]): parts is readonly S
   return !parts.includes(null);
 }
 
-/** Makes the scans that are left on the pool's threads. @param signal aborting it ends them and rejects with its reason */
+/**
+ * Makes the scans that are left on the pool's threads.
+ * @param signal aborting it ends them and rejects with its reason; the shards that were scanned by then have their parts
+ */
 export async function finishSearch(
   shards: readonly LoadedShard[],
-  pool: ExactSearch,
-  { query, plan, parts }: UnfinishedSearch,
+  pool: Pick<ExactSearch, 'search'>,
+  search: UnfinishedSearch,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const missing = parts.flatMap((part, position) => (part === null ? [position] : []));
-  const vectors = missing.map((position) => shards[position]!.graph.vectors);
-  const allow = missing.map((position, slot) => withoutRows(vectors[slot]!.count, rowsLeftOut(plan, position)));
-  const [found] = await pool.search(vectors, query, 1, { k: plan.k, allow, signal });
-  const scanned = new Map(missing.map((position, slot) => [position, { ...found![slot]!, path: 'exact' as const }]));
-  const all = parts.map((part, position) => part ?? scanned.get(position)!);
-  return merge(shards, all, plan);
+  const { query, plan, parts } = search;
+  const scan = async (position: number) => {
+    const { vectors } = shards[position]!.graph;
+    const allow = [withoutRows(vectors.count, rowsLeftOut(plan, position))];
+    const [found] = await pool.search([vectors], query, 1, { k: plan.k, allow, signal });
+    parts[position] = { ...found![0]!, path: 'exact' };
+  };
+  await Promise.all(parts.flatMap((part, position) => (part === null ? [scan(position)] : [])));
+  return answerSoFar(shards, search);
+}
+
+/** The best of the shards that have answered; `short` is `timeout` where some have not. */
+export function answerSoFar(shards: readonly LoadedShard[], { plan, parts }: UnfinishedSearch): Answer {
+  if (isComplete(parts)) return merge(shards, parts, plan);
+  const answered = parts.flatMap((part, position) => (part === null ? [] : [{ part, shard: shards[position]! }]));
+  const { quality, ...best } = merge(
+    answered.map(({ shard }) => shard),
+    answered.map(({ part }) => part),
+    plan,
+  );
+  const coverage = { total: shards.length, answered: answered.length };
+  return { ...best, quality: { ...quality, shards: coverage, short: 'timeout' } };
 }
 
 function rowsLeftOut({ excluded, self }: SearchPlan, shard: number): readonly number[] {
@@ -208,7 +263,19 @@ export async function searchExact(
   selves: readonly (number | undefined)[] = [],
   signal?: AbortSignal,
 ): Promise<Answer[]> {
-  const plan = planSearch(version, { ...options, exact: true });
+  return runExact(version, pool, queries, count, planSearch(version, { ...options, exact: true }), selves, signal);
+}
+
+/** As `searchExact`, for a plan that several calls share. */
+export async function runExact(
+  version: LoadedVersion,
+  pool: Pick<ExactSearch, 'search'>,
+  queries: Float32Array,
+  count: number,
+  plan: SearchPlan,
+  selves: readonly (number | undefined)[] = [],
+  signal?: AbortSignal,
+): Promise<Answer[]> {
   const allow = plan.excluded.map((rows, shard) => withoutRows(version.shards[shard]!.graph.vectors.count, rows));
   // Each query may have to leave out itself: one more is asked for, and dropped.
   const k = plan.k + (selves.length > 0 ? 1 : 0);
@@ -231,17 +298,9 @@ function withoutRows(size: number, rows: readonly number[]): Bitset | undefined 
 
 /** The best k of all shards, in the contract's order, whatever the order in which shards answered. */
 function merge(shards: readonly LoadedShard[], parts: readonly ShardAnswer[], plan: SearchPlan, self = -1): Answer {
-  const best = new TopK(plan.k);
-  for (const [position, part] of parts.entries()) {
-    const { ordinals } = shards[position]!;
-    for (let i = 0; i < part.rows.length; i++) {
-      const ordinal = ordinals[part.rows[i]!]!;
-      if (ordinal !== self) best.push(part.scores[i]!, ordinal);
-    }
-  }
-  const { rows: ordinals, scores } = best.drain();
+  const { ordinals, scores } = parts.length === 1 ? takeBest(shards[0]!, parts[0]!, plan.k, self) : mergeBest(shards, parts, plan.k, self); // prettier-ignore
   const kept = countAtLeast(scores, plan.minScore);
-  const exact = parts.every((part) => part.path === 'exact');
+  const exact = parts.length === 0 ? plan.exact : parts.every((part) => part.path === 'exact');
   return {
     ordinals: ordinals.subarray(0, kept),
     scores: scores.subarray(0, kept),
@@ -253,6 +312,34 @@ function merge(shards: readonly LoadedShard[], parts: readonly ShardAnswer[], pl
       short: shortReason(plan, kept, scores.length),
     },
   };
+}
+
+type Best = Pick<Answer, 'ordinals' | 'scores'>;
+
+/** Of one shard: its rows are in the order that is wanted, since its ordinals ascend with them. */
+function takeBest({ ordinals }: LoadedShard, part: ShardAnswer, k: number, self: number): Best {
+  const own = self === -1 ? -1 : part.rows.findIndex((row) => ordinals[row] === self);
+  const count = Math.min(k, part.rows.length - (own === -1 ? 0 : 1));
+  const best = { ordinals: new Uint32Array(count), scores: new Float32Array(count) };
+  for (let i = 0; i < count; i++) {
+    const from = own !== -1 && i >= own ? i + 1 : i;
+    best.ordinals[i] = ordinals[part.rows[from]!]!;
+    best.scores[i] = part.scores[from]!;
+  }
+  return best;
+}
+
+function mergeBest(shards: readonly LoadedShard[], parts: readonly ShardAnswer[], k: number, self: number): Best {
+  const best = new TopK(k);
+  for (const [position, part] of parts.entries()) {
+    const { ordinals } = shards[position]!;
+    for (let i = 0; i < part.rows.length; i++) {
+      const ordinal = ordinals[part.rows[i]!]!;
+      if (ordinal !== self) best.push(part.scores[i]!, ordinal);
+    }
+  }
+  const { rows, scores } = best.drain();
+  return { ordinals: rows, scores };
 }
 
 /** How many of these descending scores reach the least one. */

@@ -6,16 +6,17 @@
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
+import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
-import { receiveBody } from './request/body.js';
+import { isGzip, receiveBody } from './request/body.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
-import { BINARY_TYPE, JSON_TYPE, addSearchRoute, mediaType } from './routes/search.js';
+import { BODY_TYPES, addSearchRoute, mediaType } from './routes/search.js';
 import { RouteTable } from './route-table.js';
 
 /** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
@@ -83,11 +84,19 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
 }
 
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  request.state = { arrived: performance.now(), slot: null, memory: context.admission.buffer(), body: null, facts: {} };
+  request.state = {
+    arrived: performance.now(),
+    slot: null,
+    memory: context.admission.buffer(),
+    body: null,
+    limit: null,
+    facts: {},
+  };
   void reply.headers({
     [REQUEST_ID_HEADER]: request.id,
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
+    vary: 'accept, accept-encoding',
   });
   reply.raw.once('close', () => finishRequest(context, request, reply));
 }
@@ -99,10 +108,10 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
     done(refuseEarly(request, context));
   });
   const ages = new ConnectionAges(app.server);
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     // While draining, a keep-alive connection would hold the process back until it idles out.
     if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
-    done();
+    compressAnswer(request, reply, payload, done);
   });
   app.addHook('preHandler', (request, reply, done) => {
     try {
@@ -134,7 +143,8 @@ function isWork(request: FastifyRequest): boolean {
 
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { arrived, slot, memory, facts } = request.state;
+  const { arrived, slot, memory, limit, facts } = request.state;
+  limit?.leave();
   slot?.release();
   memory.release();
   const seconds = (performance.now() - arrived) / 1000;
@@ -152,11 +162,12 @@ function finishRequest(context: AppContext, request: FastifyRequest, reply: Fast
 
 function addBodyParsers(app: FastifyInstance, context: AppContext): void {
   const receive = async (request: FastifyRequest) => {
-    request.state.body = await receiveBody(request.raw, context.options.bodyLimit, request.state.memory);
+    const bounds = { limit: context.options.bodyLimit, memory: request.state.memory };
+    request.state.body = await receiveBody(request.raw, bounds);
     return null; // handlers read the bytes from the state
   };
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser([JSON_TYPE, BINARY_TYPE], receive);
+  app.addContentTypeParser([...BODY_TYPES], receive);
   app.addHook('onRequest', (request, reply, done) => done(refuseMediaType(request, reply)));
 }
 
@@ -164,14 +175,13 @@ function addBodyParsers(app: FastifyInstance, context: AppContext): void {
 function refuseMediaType(request: FastifyRequest, reply: FastifyReply): Error | undefined {
   if (request.method !== 'POST' || request.is404) return undefined;
   const { 'content-encoding': encoding, 'content-type': type } = request.headers;
-  const taken = `${JSON_TYPE}, ${BINARY_TYPE}`;
-  if (encoding !== undefined && encoding !== 'identity') {
-    return new ShortlistError(
-      'unsupported_media_type',
-      `the body has Content-Encoding ${encoding.slice(0, 64)}; send it plain`,
-    );
+  if (encoding !== undefined && encoding !== 'identity' && !isGzip(encoding)) {
+    void reply.header('accept-encoding', 'gzip, identity'); // RFC 9110, 12.5.3: what would have been taken
+    const message = `the body has Content-Encoding ${encoding.slice(0, 64)}; send it plain or as gzip`;
+    return new ShortlistError('unsupported_media_type', message);
   }
-  if ([JSON_TYPE, BINARY_TYPE].includes(mediaType(request))) return undefined;
+  if (BODY_TYPES.includes(mediaType(request))) return undefined;
+  const taken = BODY_TYPES.join(', ');
   void reply.header('accept-post', taken);
   const given =
     type === undefined ? 'the request has no Content-Type' : `Content-Type ${type.slice(0, 64)} is not taken`;

@@ -5,6 +5,7 @@ import type { Admission, Held, HeldBytes } from './admission.js';
 import type { Logger } from './logger.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
+import type { TimeLimit } from './time-limit.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 export interface AppContext {
@@ -21,6 +22,8 @@ export interface AppContext {
   readonly joinedMetrics: () => Promise<string>;
   /** True from the moment the server is told to stop. */
   readonly isDraining: () => boolean;
+  /** Indexes without which the server is not ready. */
+  readonly expected: () => readonly string[];
 }
 
 /** What is known of a request beside what fastify knows. */
@@ -32,6 +35,8 @@ export interface RequestState {
   /** What its body and its answer take. */
   readonly memory: HeldBytes;
   body: Buffer | null;
+  /** How long it is worked on; null before it is. */
+  limit: TimeLimit | null;
   /** Facts for the log line: index, version, k, ... */
   facts: Record<string, unknown>;
 }

@@ -12,7 +12,15 @@ export type LiveState = Readonly<Record<string, Names>>;
 
 export type ToWorker =
   /** The first message: load all this, as far as it can be loaded, then answer `started`. */
-  | { readonly type: 'start'; readonly options: ServeOptions; readonly toolVersion: string; readonly state: LiveState }
+  | {
+      readonly type: 'start';
+      readonly options: ServeOptions;
+      readonly toolVersion: string;
+      readonly state: LiveState;
+      readonly expected: readonly string[];
+    }
+  /** Without these indexes the server is not ready. */
+  | { readonly type: 'expect'; readonly indexes: readonly string[] }
   /** Take connections; answered by `listening`. */
   | { readonly type: 'listen' }
   /** Load a version; answered by `prepared`. */

@@ -9,7 +9,6 @@
  * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all would
  * hold half an answer, and under load all would end at their deadlines; so those that have begun are finished first.
  */
-import { checkTime, type TimeLimit } from './time-limit.js';
 
 /** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
 const SLICE_MS = 2;
@@ -17,10 +16,16 @@ const SLICE_MS = 2;
 /** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
 const MAX_BEGUN = 4;
 
+/** What ends a job that is out of time: a TimeLimit. */
+export interface JobLimit {
+  /** Why there is no more time; null while there is some. */
+  readonly reason: Error | null;
+}
+
 interface Job {
   readonly steps: number;
   readonly step: (position: number) => void;
-  readonly limit: TimeLimit;
+  readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   next: number;
@@ -28,7 +33,7 @@ interface Job {
 
 export class Scheduler {
   /** Those that take turns; the first is next. */
-  private readonly jobs: Job[] = [];
+  private jobs: Job[] = [];
   /** Jobs of several steps that are not begun, oldest first. */
   private waiting: Job[] = [];
   private begun = 0;
@@ -38,7 +43,7 @@ export class Scheduler {
    * Calls `step(0)` to `step(steps - 1)`, in order.
    * @throws what a step throws; deadline_exceeded; a job that was abandoned ends with deadline_exceeded as well
    */
-  run(steps: number, limit: TimeLimit, step: (position: number) => void): Promise<void> {
+  run(steps: number, limit: JobLimit, step: (position: number) => void): Promise<void> {
     if (steps === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const job = { steps, step, limit, resolve, reject, next: 0 };
@@ -73,7 +78,7 @@ export class Scheduler {
 
   private runSlice(): void {
     const end = performance.now() + SLICE_MS;
-    this.waiting = this.waiting.filter((job) => isWithinTime(job));
+    this.endLate();
     do {
       const job = this.jobs.shift();
       if (job === undefined) return;
@@ -82,10 +87,19 @@ export class Scheduler {
     } while (performance.now() < end);
   }
 
+  /** Those that are out of time hear it now, and do not wait for their turns in vain. */
+  private endLate(): void {
+    this.waiting = this.waiting.filter((job) => isWithinTime(job));
+    const late = this.jobs.filter((job) => !isWithinTime(job));
+    if (late.length === 0) return;
+    this.jobs = this.jobs.filter((job) => !late.includes(job));
+    for (const job of late) this.end(job);
+  }
+
   /** @returns true while the job has steps left */
   private runStep(job: Job): boolean {
+    if (!isWithinTime(job)) return false;
     try {
-      checkTime(job.limit);
       job.step(job.next++);
     } catch (error) {
       job.reject(error);
@@ -97,13 +111,9 @@ export class Scheduler {
   }
 }
 
-/** Rejects it where it is not: nobody waits its turn in vain. */
-function isWithinTime(job: Job): boolean {
-  try {
-    checkTime(job.limit);
-    return true;
-  } catch (error) {
-    job.reject(error);
-    return false;
-  }
+/** Rejects it where it is not. */
+function isWithinTime({ limit, reject }: Job): boolean {
+  const { reason } = limit;
+  if (reason !== null) reject(reason);
+  return reason === null;
 }

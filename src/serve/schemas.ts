@@ -73,13 +73,28 @@ export const SearchBodySchema = Type.Object(
       ),
     ),
     min_score: Type.Optional(Type.Number({ description: 'Least score that comes back.' })),
+    timeout_ms: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        description:
+          "Time for the answer, from the body's last byte on. Afterwards: 504, or with allow_partial what there is.",
+      }),
+    ),
+    allow_partial: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'When time runs out, answer with what has been found; `quality.short` is `timeout` where it is not all.',
+      }),
+    ),
     version: Type.Optional(
       Type.String({ description: 'A version or alias that is loaded; default the current version.' }),
     ),
   },
   {
     additionalProperties: false,
-    description: 'Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids.',
+    description:
+      'A field that is null is as one left out. Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids.',
     examples: [{ id: '123', k: 3, include: { attributes: ['title'] } }],
   },
 );

@@ -16,7 +16,7 @@ import type { ServeOptions } from './options.js';
 import { reservePort } from './ports.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
-import { Watcher } from './watcher.js';
+import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
 
 /** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
@@ -55,6 +55,8 @@ class Primary {
   private readonly pool: WorkerPool;
   private readonly rollout: Rollout;
   private readonly watcher: Watcher;
+  /** Published when the server started, and published still: without them it is not ready. */
+  private expected: readonly string[] = [];
   private reconciling = false;
   private announced = false;
   private deathsAtStart = 0;
@@ -67,6 +69,7 @@ class Primary {
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
       state: () => this.rollout.state,
+      expected: () => this.expected,
       restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
@@ -99,6 +102,7 @@ class Primary {
     );
     this.pool.start();
     await this.watcher.poll();
+    this.expect(publishedIndexes(this.watcher.latest));
     await this.reconcile();
     if (this.stopping) return;
     this.checkSomethingServes();
@@ -113,9 +117,17 @@ class Primary {
     if (!serves && failure !== undefined) throw failure;
   }
 
+  private expect(indexes: readonly string[]): void {
+    this.expected = indexes;
+    this.pool.broadcast({ type: 'expect', indexes });
+  }
+
   private async reconcile(): Promise<void> {
     if (this.reconciling || this.stopping) return;
     this.reconciling = true;
+    const published = publishedIndexes(this.watcher.latest);
+    const expected = this.expected.filter((index) => published.includes(index));
+    if (expected.length < this.expected.length) this.expect(expected);
     try {
       await this.rollout.reconcile(() => this.watcher.latest);
     } finally {
@@ -219,4 +231,10 @@ class Primary {
     this.pool.kill();
     process.exit(exit);
   }
+}
+
+/** What should answer, also where it cannot be read. */
+function publishedIndexes(latest: Watcher['latest']): string[] {
+  const isPublished = ({ names, error }: Observation) => error !== null || names?.current != null;
+  return [...latest].flatMap(([index, observation]) => (isPublished(observation) ? [index] : []));
 }

@@ -1,6 +1,8 @@
 /** What a worker measures. Each worker has one registry; the primary joins them (joined-metrics.ts). Base units; no label by id or user. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { instructionSetOf } from '../engine/engines.js';
+import { searchTotals } from '../engine/native/open.js';
 import type { LiveIndexes } from '../retrieve/live.js';
 import type { Quality } from '../retrieve/search.js';
 import type { Admission } from './admission.js';
@@ -57,6 +59,7 @@ export class WorkerMetrics {
       help: 'Requests refused because the worker had as many as it takes',
       registers,
     });
+    this.describeEngine();
     collectDefaultMetrics({ register: this.registry });
     this.measureEventLoop();
   }
@@ -105,6 +108,45 @@ export class WorkerMetrics {
       collect() {
         this.reset();
         for (const { index, version, residentBytes } of live.loaded()) this.set({ index, version }, residentBytes);
+      },
+    });
+  }
+
+  /** What the native engine runs with, and the work of its searches in this process, over all versions. */
+  private describeEngine(): void {
+    new Gauge({
+      name: 'shortlist_engine_info',
+      help: 'What the native engine runs with on this machine: `avx512`, `avx2` or `generic`; always 1',
+      labelNames: ['engine', 'isa'],
+      registers: [this.registry],
+      aggregator: 'max',
+      collect() {
+        const isa = instructionSetOf('native');
+        if (isa !== null) this.set({ engine: 'native', isa }, 1);
+      },
+    });
+    this.countSearchWork(
+      'shortlist_graph_nodes_visited_total',
+      'Nodes that searches of the native engine expanded in its graphs',
+      () => searchTotals.visited,
+    );
+    this.countSearchWork(
+      'shortlist_graph_distances_total',
+      'Distances that searches of the native engine computed in its graphs; over the searches, what one costs',
+      () => searchTotals.computed,
+    );
+  }
+
+  private countSearchWork(name: string, help: string, total: () => number): void {
+    let counted = 0;
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        const now = total();
+        this.inc(now - counted);
+        counted = now;
       },
     });
   }

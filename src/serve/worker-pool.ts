@@ -26,6 +26,8 @@ const KILL_AFTER_MS = 1_000;
 export interface PoolEvents {
   /** What a worker that starts now must load. */
   readonly state: () => LiveState;
+  /** Indexes without which the server is not ready. */
+  readonly expected: () => readonly string[];
   readonly restarted: () => void;
   /** A worker asks for the metrics of all. */
   readonly page: () => Promise<string>;
@@ -188,7 +190,9 @@ export class WorkerPool {
     const { options, toolVersion } = this;
     this.send(
       member,
-      this.stopping ? { type: 'drain' } : { type: 'start', options, toolVersion, state: this.events.state() },
+      this.stopping
+        ? { type: 'drain' }
+        : { type: 'start', options, toolVersion, state: this.events.state(), expected: this.events.expected() },
     );
   }
 

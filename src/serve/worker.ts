@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
+import { instructionSetOf } from '../engine/engines.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { readNote } from '../version/notes.js';
@@ -37,13 +38,16 @@ class ServingWorker {
   private readonly log: Logger;
   private app: FastifyInstance | null = null;
   private draining = false;
+  private expected: readonly string[] = [];
 
   constructor(private readonly options: ServeOptions) {
     this.log = createLogger(options.logLevel, 'worker');
     this.live = new LiveIndexes(options.root);
   }
 
-  async start({ toolVersion, state }: Start): Promise<void> {
+  async start({ toolVersion, state, expected }: Start): Promise<void> {
+    this.expect(expected);
+    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused());
@@ -61,6 +65,7 @@ class ServingWorker {
       joinedMetrics: () =>
         this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
       isDraining: () => this.draining,
+      expected: () => this.expected,
     };
     this.app = await buildApp(context, toolVersion);
     await this.app.ready();
@@ -111,6 +116,10 @@ class ServingWorker {
       }
     }
     this.live.apply(index, withoutVersions(names, unloaded));
+  }
+
+  expect(indexes: readonly string[]): void {
+    this.expected = indexes;
   }
 
   unready(): void {
@@ -179,6 +188,9 @@ function receive(message: ToWorker): void {
       return;
     case 'apply':
       inOrder(() => worker!.apply(message.index, message.names));
+      return;
+    case 'expect':
+      worker?.expect(message.indexes);
       return;
     case 'unready':
       worker?.unready();

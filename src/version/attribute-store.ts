@@ -1,50 +1,45 @@
 /**
- * The attributes of a version in memory, by name and ordinal. Takes attributes.arrow; gives JSON values one at a time and
- * whole columns in chunks, as they were written. Hides where the chunks begin.
+ * The attributes of a version, by name and ordinal. Takes attributes.arrow, mapped where the caller can map; gives JSON
+ * values one at a time and whole columns in chunks, as they were written.
+ *
+ * Of a mapped file, numbers and the bytes of texts stay in the page cache, shared by all processes. What each process
+ * holds of its own: an offset of 4 bytes a text, a byte a row of a column with nulls or of bools.
  */
+import { constants } from 'node:buffer';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ArrowField, Column } from '../arrow/column.js';
-import { columnValue, type JsonValue } from '../arrow/column-value.js';
-import { openArrow } from '../arrow/reader.js';
-import type { ArrowReader } from '../arrow/reader.js';
+import type { JsonValue } from '../arrow/column-value.js';
+import { openArrow, openArrowBytes, type ArrowReader } from '../arrow/reader.js';
 import { ShortlistError } from '../base/errors.js';
+import { AttributeColumn, type AttributeChunk } from './attribute-column.js';
 import type { Manifest } from './manifest.js';
 import { ATTRIBUTES_FILE } from './paths.js';
 import { fileCorrupt } from './section-file.js';
 import { typeName } from './type-name.js';
 import type { VersionFiles } from './version-reader.js';
 
-/** Consecutive ordinals of one attribute. */
-export interface AttributeChunk {
-  readonly firstOrdinal: number;
-  readonly column: Column;
-}
-
 export class AttributeStore {
   /** Rows of every attribute. */
   readonly count: number;
   readonly fields: readonly ArrowField[];
-  private readonly chunksByName: ReadonlyMap<string, readonly AttributeChunk[]>;
-  /** First ordinals of the chunks, which are the same for every attribute. */
-  private readonly starts: Uint32Array;
+  private readonly columns: ReadonlyMap<string, AttributeColumn>;
 
   /** Use `readAttributes`. */
-  constructor(count: number, fields: readonly ArrowField[], chunksByName: ReadonlyMap<string, AttributeChunk[]>) {
+  constructor(count: number, columns: readonly AttributeColumn[]) {
     this.count = count;
-    this.fields = fields;
-    this.chunksByName = chunksByName;
-    const [first] = chunksByName.values();
-    this.starts = Uint32Array.from(first ?? [], (chunk) => chunk.firstOrdinal);
+    this.fields = columns.map(({ field }) => field);
+    this.columns = new Map(columns.map((column) => [column.field.name, column]));
   }
 
   get names(): string[] {
     return this.fields.map((field) => field.name);
   }
 
-  /** Memory of the columns, in bytes. */
+  /** Memory of the columns, in bytes. Of a mapped file, what lies in the file counts too. */
   get residentBytes(): number {
     const buffers = new Set<ArrayBufferLike>();
-    for (const chunks of this.chunksByName.values()) {
+    for (const { chunks } of this.columns.values()) {
       for (const { column } of chunks) collectBuffers(column, buffers);
     }
     return [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
@@ -52,38 +47,33 @@ export class AttributeStore {
 
   /** One value as JSON says it; null where it is null. @throws unknown_attribute */
   value(name: string, ordinal: number): JsonValue {
-    const { firstOrdinal, column } = this.chunks(name)[this.chunkOf(ordinal)]!;
-    return columnValue(column, ordinal - firstOrdinal);
+    return this.column(name).value(ordinal);
   }
 
-  /** All values of an attribute, in chunks whose ordinals follow on each other. @throws unknown_attribute */
-  chunks(name: string): readonly AttributeChunk[] {
-    const chunks = this.chunksByName.get(name);
-    if (chunks !== undefined) return chunks;
+  /** @throws unknown_attribute */
+  column(name: string): AttributeColumn {
+    const column = this.columns.get(name);
+    if (column !== undefined) return column;
     const message = `there is no attribute '${name}'; there are ${this.names.join(', ')}`;
     throw new ShortlistError('unknown_attribute', message, { attribute: name });
   }
-
-  /** The last chunk that starts at or before the ordinal. */
-  private chunkOf(ordinal: number): number {
-    if (!(ordinal >= 0 && ordinal < this.count)) throw new Error(`ordinal ${ordinal} of ${this.count}`);
-    let low = 0;
-    let high = this.starts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (this.starts[middle]! <= ordinal) low = middle;
-      else high = middle;
-    }
-    return low;
-  }
 }
 
-/** The attributes of a version; null where it has none. */
-export async function readAttributes({ directory, manifest }: VersionFiles): Promise<AttributeStore | null> {
+/** Gives the bytes of a file without reading them: every process that does so shares one copy. */
+export type MapFile = (path: string, offset: number, bytes: number) => Uint8Array;
+
+/**
+ * The attributes of a version; null where it has none.
+ * @param map maps the file instead of reading it: numbers and the bytes of texts then stay where they are
+ */
+export async function readAttributes(
+  { directory, manifest }: VersionFiles,
+  map?: MapFile,
+): Promise<AttributeStore | null> {
   if (manifest.attributes.length === 0) return null;
   const path = join(directory, ATTRIBUTES_FILE);
   try {
-    const reader = await openArrow(path);
+    const reader = await openFile(path, manifest, map);
     try {
       checkFields(path, reader, manifest);
       return await readAll(path, reader, manifest.count);
@@ -97,6 +87,13 @@ export async function readAttributes({ directory, manifest }: VersionFiles): Pro
   }
 }
 
+function openFile(path: string, manifest: Manifest, map: MapFile | undefined): Promise<ArrowReader> {
+  const bytes = manifest.files.find(({ name }) => name === ATTRIBUTES_FILE)?.bytes ?? 0;
+  // One view must span the file; what no view of this Node can span is read in parts.
+  if (map === undefined || bytes === 0 || bytes > constants.MAX_LENGTH) return openArrow(path);
+  return openArrowBytes(path, map(path, 0, bytes));
+}
+
 function checkFields(path: string, reader: ArrowReader, manifest: Manifest): void {
   const found = reader.fields.map(({ name, type }) => `${name}: ${typeName(type)}`).join(', ');
   const wanted = manifest.attributes.map(({ name, type }) => `${name}: ${type}`).join(', ');
@@ -105,16 +102,20 @@ function checkFields(path: string, reader: ArrowReader, manifest: Manifest): voi
 
 async function readAll(path: string, reader: ArrowReader, count: number): Promise<AttributeStore> {
   const { fields } = reader;
-  const chunks = new Map<string, AttributeChunk[]>(fields.map(({ name }) => [name, []]));
+  const chunks: AttributeChunk[][] = fields.map(() => []);
   let rows = 0;
   for await (const chunk of reader.read(fields.map((_, position) => position))) {
-    chunk.columns.forEach((column, position) => {
-      chunks.get(fields[position]!.name)!.push({ firstOrdinal: rows, column });
-    });
+    if (chunk.rows === 0) continue;
+    chunk.columns.forEach((column, position) => chunks[position]!.push({ firstOrdinal: rows, column }));
     rows += chunk.rows;
+    // A server answers while it loads: decoding what is in memory already would not let it.
+    await nextTurn();
   }
   if (rows !== count) throw fileCorrupt(path, `has ${rows} rows, not ${count}`);
-  return new AttributeStore(count, fields, chunks);
+  return new AttributeStore(
+    count,
+    fields.map((field, position) => new AttributeColumn(field, count, chunks[position]!)),
+  );
 }
 
 function collectBuffers(column: Column, into: Set<ArrayBufferLike>): void {

@@ -14,6 +14,7 @@ const HEX_256 = /^[0-9a-f]{64}$/;
 const SEALED_DIGEST = /^sha256:[0-9a-f]{64}$/;
 /** Plain names only: no path leads out of the directory and none is hidden. */
 const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
+const FIGURE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** Throws FieldError. */
 export function checkManifest(fields: Fields): Manifest {
@@ -45,7 +46,23 @@ export function checkManifest(fields: Fields): Manifest {
 }
 
 function checkShard(fields: Fields): ShardEntry {
-  return { files: fields.texts('files'), count: fields.integer('count', 0, MAX_SHARD_ROWS) };
+  return {
+    files: fields.texts('files'),
+    count: fields.integer('count', 0, MAX_SHARD_ROWS),
+    figures: checkFigures(fields),
+  };
+}
+
+/** Names that are shown to people as they are, and values that JSON can hold. Manifests of earlier builds have none. */
+function checkFigures(fields: Fields): Readonly<Record<string, number>> {
+  if (!fields.names().includes('figures')) return {};
+  const figures = fields.numbers('figures', 'numbers');
+  const inner = fields.object('figures');
+  for (const [name, value] of Object.entries(figures)) {
+    if (!FIGURE_NAME.test(name)) inner.fail(name, `is not named in the form ${FIGURE_NAME.source}`);
+    if (!Number.isFinite(value)) inner.fail(name, 'is not a finite number');
+  }
+  return figures;
 }
 
 function checkColumn(fields: Fields): ColumnEntry {

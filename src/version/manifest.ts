@@ -30,6 +30,8 @@ export interface ShardEntry {
   /** The section file first, then what the engine wrote; all are in `files` too. */
   readonly files: readonly string[];
   readonly count: number;
+  /** What the engine found out while it built the graph, by name; empty where it says nothing. The same in every build. */
+  readonly figures: Readonly<Record<string, number>>;
 }
 
 /** A column: `type` is what its values are here (type-name.ts), `label` the Arrow type that the source had. */

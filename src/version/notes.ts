@@ -32,9 +32,20 @@ export async function readNote(
   name: string,
   files: FileSystem = nodeFiles,
 ): Promise<Readonly<Record<string, unknown>> | null> {
+  return readCheckedNote(root, index, version, name, (fields) => fields.all(), files);
+}
+
+/** As `readNote`, with a check that gives the members their types. @throws state_corrupt naming the member that is wrong */
+export async function readCheckedNote<T>(
+  root: string,
+  index: string,
+  version: string,
+  name: string,
+  check: (fields: Fields) => T,
+  files: FileSystem = nodeFiles,
+): Promise<T | null> {
   const path = notePath(root, index, version, name, 'json');
   const remedy = 'remove it and measure again';
-  const check = (fields: Fields): Readonly<Record<string, unknown>> => fields.all();
   return readSealed({ path, code: 'state_corrupt', maxBytes: MAX_NOTE_BYTES, remedy, check }, files);
 }
 

@@ -46,6 +46,7 @@ export class VersionWriter {
   private readonly shards: ShardWriter[] = [];
   private attributes: AttributeWriter | null = null;
   private readonly graphs: string[][];
+  private readonly figures: Readonly<Record<string, number>>[];
   /** SHA-256 of files as they were written, where that is known without reading them. */
   private readonly written = new Map<string, string>();
   private dim = 0;
@@ -56,6 +57,7 @@ export class VersionWriter {
     this.files = files;
     this.directory = join(stagingPath(options.root, options.index), randomUUID());
     this.graphs = Array.from({ length: options.shards }, () => []);
+    this.figures = Array.from({ length: options.shards }, () => ({}));
   }
 
   /** Starts a version, and deletes what earlier builds left. */
@@ -125,6 +127,11 @@ export class VersionWriter {
     return join(this.directory, name);
   }
 
+  /** What an engine found out while it built a shard's graph, for the manifest. */
+  noteFigures(shard: number, figures: Readonly<Record<string, number>>): void {
+    this.figures[shard] = figures;
+  }
+
   /**
    * Makes every file durable, reads all of it back, and gives the version its name.
    * @throws file_missing, file_corrupt, index_busy, disk_full, io_error; what was published is untouched by any of them
@@ -176,6 +183,7 @@ export class VersionWriter {
     return this.shards.map(({ count }, shard) => ({
       files: [shardFile(shard), ...(count > 0 ? this.graphs[shard]! : [])],
       count,
+      figures: this.figures[shard]!,
     }));
   }
 }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { buildIndex } from '../../src/build/build-index.js';
 import { verifyVersion } from '../../src/retrieve/verify.js';
 import { listVersions } from '../../src/version/catalog.js';
-import type { Manifest } from '../../src/version/manifest.js';
+import { readManifest, type Manifest } from '../../src/version/manifest.js';
 import { FaultFileSystem, FAULTS, ProcessDied } from '../fault-file-system.js';
 import { deadProcess } from '../version/versions.js';
 import { buildOptions, makeVectors, temporaryFolder, writeCatalog } from '../indexes.js';
@@ -50,6 +50,31 @@ describe('a build', () => {
     },
   );
 
+  it('has what the engine found out about each graph in its manifest, the same in every build', async () => {
+    const [first, second] = [
+      await buildIndex(buildOptions(root, 'figures', [input], { shards: 3, threads: 1 })),
+      await buildIndex(buildOptions(root, 'figures', [input], { shards: 3, threads: 4 })),
+    ];
+    const figures = first.manifest.shards.map((shard) => shard.figures);
+    expect(figures).toEqual(second.manifest.shards.map((shard) => shard.figures));
+    expect(figures).toHaveLength(3);
+    for (const each of figures) {
+      expect(each).toMatchObject({ code_bits: 7, equal_rows: 0 });
+      expect(each['code_recall']).toBeGreaterThan(0.9);
+    }
+    expect(await readManifest(root, 'figures', first.manifest.version)).toEqual(first.manifest);
+  });
+
+  it('has no figures of an engine that finds nothing out, nor of a shard without rows', async () => {
+    const { manifest } = await buildIndex(buildOptions(root, 'plain', [input], { engine: 'hnswlib' }));
+    expect(manifest.shards.map(({ figures }) => figures)).toEqual([{}]);
+    const few = join(root, '.few.arrow');
+    writeCatalog(few, { vectors: makeVectors(3, DIM, 1), dim: DIM });
+    const { shards } = (await buildIndex(buildOptions(root, 'few', [few], { shards: 8 }))).manifest;
+    expect(shards.some(({ count }) => count === 0)).toBe(true);
+    for (const { count, figures } of shards) expect(Object.keys(figures).length > 0).toBe(count > 0);
+  });
+
   it('with another seed gives another graph', async () => {
     const first = await buildIndex(buildOptions(root, 'seeds', [input]));
     const other = { m: 8, efConstruction: 60, seed: 43 };
@@ -63,7 +88,7 @@ describe('a build', () => {
     );
     expect(manifest).toMatchObject({
       index: 'items', metric: 'cosine', dim: DIM, count: 300, seed: 42, duplicates: 0,
-      engine: { name: 'hnswlib', parameters: { m: 8, ef_construction: 60 } },
+      engine: { name: 'native', parameters: { m: 8, ef_construction: 60 } },
       id: { column: 'id', type: 'int64' }, vector: { column: 'embedding' },
       rejects: { total: 0, kinds: {} },
     }); // prettier-ignore

@@ -3,16 +3,18 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_MIN_RECALL, runGate } from '../../src/build/gate.js';
 import { publishGated } from '../../src/build/publish-gated.js';
+import { ENGINE_NAMES, engineOf } from '../../src/engine/engines.js';
 import { readCurrent, readNote } from '../../src/version/catalog.js';
 import { buildVersion, temporaryFolder } from '../indexes.js';
 
 const options = { minRecall: DEFAULT_MIN_RECALL, dryRun: false };
 
-describe('the gate', () => {
+describe.each(ENGINE_NAMES)('the gate, %s', (engine) => {
   const root = temporaryFolder();
   const versions: string[] = [];
   beforeAll(async () => {
-    for (const seed of [1, 2, 3]) versions.push((await buildVersion(root, 'items', { rows: 500, seed })).version);
+    for (const seed of [1, 2, 3])
+      versions.push((await buildVersion(root, 'items', { rows: 500, seed, engine })).version);
   });
 
   it('a dry run gives the verdict and changes nothing', async () => {
@@ -48,18 +50,19 @@ describe('the gate', () => {
   });
 
   it('a damaged version is refused with the file, and its recall is not asked', async () => {
-    const graph = join(root, 'items', versions[2]!, 'shard-0000.hnsw');
+    const name = `shard-0000.${engineOf(engine).fileSuffix}`;
+    const graph = join(root, 'items', versions[2]!, name);
     chmodSync(graph, 0o644);
     truncateSync(graph, 100);
     const { gate } = await publishGated(root, 'items', versions[2]!, options);
     expect(gate.checks).toEqual([
-      { name: 'verify', pass: false, value: 1, limit: 0, detail: expect.stringContaining('shard-0000.hnsw') as string },
+      { name: 'verify', pass: false, value: 1, limit: 0, detail: expect.stringContaining(name) as string },
     ]);
     expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
   });
 
   it.each([1, 2, 50])('passes a corpus of %i rows, less than k', async (rows) => {
-    const { version } = await buildVersion(root, `rows-${rows}`, { rows });
+    const { version } = await buildVersion(root, `rows-${rows}`, { rows, engine });
     expect((await runGate(root, `rows-${rows}`, version, options)).pass).toBe(true);
   });
 });

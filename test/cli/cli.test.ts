@@ -41,6 +41,7 @@ describe('from build to rollback', () => {
     });
     expect(json['seconds']).toBeGreaterThan(0);
     expect(Object.keys(json['stages'] as object)).toContain('graph');
+    expect(json['figures']).toEqual([expect.objectContaining({ code_bits: 7, equal_rows: 0 })]);
     expect(stderr).toContain('ingest: 100%');
     versions.push(json['version'] as string);
     expect((await shortlistJson(['query', 'items', '--id', '1', ...at])).json).toMatchObject({
@@ -110,6 +111,23 @@ describe('from build to rollback', () => {
   it('inspect gives the manifest and the gate verdict', async () => {
     const { json } = await shortlistJson(['inspect', 'items', ...at]);
     expect(json).toMatchObject({ version: versions[1], current: true, count: 400, gate: { pass: true }, seed: 7 });
+    expect(json['isa']).toMatch(/^(avx512|avx2|generic)$/);
+  });
+
+  it('inspect shows what the engine found out of each shard as a table, and what this machine runs', async () => {
+    await build('inspected', '--shards', '2', '--publish');
+    const { json } = await shortlistJson(['inspect', 'inspected', ...at]);
+    const [first] = json['shards'] as { count: number; figures: Record<string, number> }[];
+    const { stdout } = await shortlist(['inspect', 'inspected', ...at], { SHORTLIST_ISA: 'generic' });
+    const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    const titles = Object.keys(first!.figures).map((name) => name.replaceAll('_', ' '));
+    expect(titles).toContain('code bits');
+    const row = lines.findIndex((cells) => cells[0] === 'shard');
+    expect(lines[row]).toEqual(['shard', 'rows', ...titles]);
+    expect(lines[row + 2]!.slice(0, 2)).toEqual(['0', String(first!.count)]);
+    expect(lines[row + 2]).toHaveLength(2 + titles.length);
+    expect(lines[row + 3]![0]).toBe('1');
+    expect(stdout).toContain('runs with generic');
   });
 
   it('verify says ok', async () => {

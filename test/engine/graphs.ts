@@ -1,5 +1,5 @@
 /** Graph files for tests: built in a folder of their own, which the caller removes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -20,8 +20,11 @@ export interface Folder {
   remove(): void;
 }
 
+/** In memory where there is such a place: every graph is flushed to its disk. */
+const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 export function makeFolder(): Folder {
-  const path = mkdtempSync(join(tmpdir(), 'shortlist-engine-'));
+  const path = mkdtempSync(join(SCRATCH, 'shortlist-engine-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 

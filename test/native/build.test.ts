@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { METRICS, type Metric } from '../../src/base/metric.js';
-import type { GraphBuildOptions, GraphParameters, ShardVectors } from '../../src/engine/engine.js';
+import type { GraphBuildOptions, GraphBuilt, GraphParameters, ShardVectors } from '../../src/engine/engine.js';
 import { nativeEngine as native } from '../../src/engine/native/native.js';
 import { openNative, type NativeIndex } from '../../src/engine/native/open.js';
 import { makeFolder, PARAMETERS, shapeOf, sourceOf } from '../engine/graphs.js';
@@ -22,7 +22,7 @@ function build(
   path: string,
   options: GraphBuildOptions = {},
   parameters: GraphParameters = PARAMETERS,
-): Promise<{ bytes: number }> {
+): Promise<GraphBuilt> {
   return native.build(sourceOf(vectors), parameters, path, options);
 }
 
@@ -88,8 +88,32 @@ describe('building with the native engine', () => {
   it('says how many bytes it wrote and what passes the check', async () => {
     const vectors = randomVectors({ metric: 'l2', dim: 12 }, 700, 1);
     const path = newPath();
-    expect(await build(vectors, path)).toEqual({ bytes: statSync(path).size });
+    const { bytes } = await build(vectors, path);
+    expect(bytes).toBe(statSync(path).size);
     await native.check(path, shapeOf(vectors));
+  });
+
+  it('gives the figures of what it built, equal for any number of threads, and those that the file has', async () => {
+    const vectors = withCopies('l2', 1500, 300, false);
+    const path = newPath();
+    const [one, three] = [await build(vectors, path), await build(vectors, newPath(), { threads: 3 })];
+    expect(one.figures).toEqual(three.figures);
+    const index = await openNative(path, vectors, PARAMETERS);
+    const { codeBits, codeRecall, traversalRecall, unreachable, unfound } = index.figures;
+    expect(one.figures).toMatchObject({
+      code_bits: codeBits,
+      code_recall: codeRecall,
+      traversal_recall: traversalRecall,
+      equal_rows: 300,
+      unreachable,
+      unfound,
+    });
+    index.close();
+  });
+
+  it.each([0, 1, 2])('has finite figures of %i rows too', async (count) => {
+    const { figures } = await build(randomVectors({ metric: 'cosine', dim: 5 }, count, 1), newPath());
+    expect(Object.values(figures!).every(Number.isFinite)).toBe(true);
   });
 
   it('builds from a file that it maps as from rows that it reads', async () => {

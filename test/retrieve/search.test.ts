@@ -48,17 +48,20 @@ const withSelf = (ids: readonly string[], self: number | undefined) =>
 const plain = ({ ordinals, scores }: Answer) => ({ ordinals: Array.from(ordinals), scores: Array.from(scores) });
 
 describe.each([
-  { metric: 'cosine', shards: 1 },
-  { metric: 'l2', shards: 1 },
-  { metric: 'ip', shards: 1 },
-  { metric: 'cosine', shards: 4 },
-  { metric: 'l2', shards: 16 },
-] as const)('search under $metric over $shards shards', ({ metric, shards }) => {
+  { metric: 'cosine', shards: 1, engine: 'native' },
+  { metric: 'l2', shards: 1, engine: 'native' },
+  { metric: 'ip', shards: 1, engine: 'native' },
+  { metric: 'cosine', shards: 4, engine: 'native' },
+  { metric: 'l2', shards: 16, engine: 'native' },
+  { metric: 'cosine', shards: 1, engine: 'hnswlib' },
+  { metric: 'l2', shards: 1, engine: 'hnswlib' },
+  { metric: 'ip', shards: 3, engine: 'hnswlib' },
+] as const)('search under $metric over $shards shards, $engine', ({ metric, shards, engine }) => {
   let version: LoadedVersion;
   const pool = openExactSearch(2);
   beforeAll(async () => {
     const root = temporaryFolder();
-    const built = await buildVersion(root, 'items', { rows: ROWS, dim: DIM, metric, shards, seed: 5 });
+    const built = await buildVersion(root, 'items', { rows: ROWS, dim: DIM, metric, shards, engine, seed: 5 });
     version = await loadVersion(root, 'items', built.version);
   });
   afterAll(async () => {
@@ -169,8 +172,8 @@ describe('a search that graphs cannot answer', () => {
   const pool = openExactSearch(2);
   beforeAll(async () => {
     const root = temporaryFolder();
-    // Too large to be scanned on the spot.
-    const built = await buildVersion(root, 'far', { rows: 17_000, dim, metric: 'l2' });
+    // Too large to be scanned on the spot. The native engine walks for far queries too, by the rows themselves.
+    const built = await buildVersion(root, 'far', { rows: 17_000, dim, metric: 'l2', engine: 'hnswlib' });
     version = await loadVersion(root, 'far', built.version);
   });
   afterAll(async () => {

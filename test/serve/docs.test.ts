@@ -74,7 +74,9 @@ describe('/openapi.json', () => {
     const search = document.paths['/v1/indexes/{index}/search']!['post']!;
     const body = search.requestBody!.content['application/json']!.schema;
     expect(Object.keys(body.properties!).sort()).toEqual([...SEARCH_FIELDS].sort());
-    expect(Object.keys(search.requestBody!.content)).toEqual(['application/json', 'application/octet-stream']);
+    const types = ['application/json', 'application/octet-stream', 'application/vnd.apache.arrow.stream'];
+    expect(Object.keys(search.requestBody!.content)).toEqual(types);
+    expect(Object.keys(search.responses['200']!.content!)).toEqual([types[0], types[2]]);
     const query = search.parameters!.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
     expect(query.sort()).toEqual([...SEARCH_PARAMETER_NAMES].sort());
   });
@@ -93,7 +95,8 @@ describe('/openapi.json', () => {
     const served = Object.entries(ERRORS)
       .filter(([, { status }]) => status !== 500 && status !== 503)
       .map(([code]) => code);
-    const elsewhere = ['usage', 'bad_filter', 'unknown_route', 'method_not_allowed'];
+    const library = ['bad_filter', 'target_recall_out_of_range', 'recall_unreachable', 'not_calibrated'];
+    const elsewhere = ['usage', 'unknown_route', 'method_not_allowed', ...library];
     expect([...documented].sort()).toEqual(
       [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
     );
@@ -105,13 +108,19 @@ it('/docs is a page whose every part comes from the server itself', async () => 
   const server = await TestServer.start(root, ['--workers', '1']);
   const response = await server.get('/docs');
   expect(response.headers.get('content-type')).toContain('text/html');
-  expect(response.headers.get('content-security-policy')).toContain("default-src 'self'");
+  const policy = response.headers.get('content-security-policy');
+  expect(policy).toContain("default-src 'self'");
+  expect(policy).not.toContain('upgrade-insecure-requests');
   const page = await response.text();
+  expect(page).toContain('<title>shortlist: HTTP interface</title>');
   const parts = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url!);
   expect(parts.length).toBeGreaterThan(3);
   for (const part of parts) {
     expect(part).toMatch(/^\/docs\//);
     expect((await server.get(part)).status, part).toBe(200);
   }
+  const copy = await server.get('/docs/json');
+  expect(copy.url).toBe(`${server.url}/openapi.json`);
+  expect(copy.status).toBe(200);
   expect(await server.stop()).toBe(0);
 });

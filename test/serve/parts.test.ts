@@ -9,11 +9,13 @@ import { ConnectionAges } from '../../src/serve/connection-ages.js';
 import { Admission } from '../../src/serve/admission.js';
 import { JoinedMetrics, takeSnapshot } from '../../src/serve/joined-metrics.js';
 import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/options.js';
-import { checkAccept } from '../../src/serve/request/accept.js';
+import { acceptsGzip, checkAccept, chooseType } from '../../src/serve/request/accept.js';
 import { readBase64Vector, readJsonVector } from '../../src/serve/request/vectors.js';
 import { requestIdOf } from '../../src/serve/request-id.js';
 import { RestartDelay } from '../../src/serve/restart-delay.js';
 import { Scheduler } from '../../src/serve/scheduler.js';
+import { TextBytes } from '../../src/serve/text-bytes.js';
+import { TimeLimit } from '../../src/serve/time-limit.js';
 
 describe('options', () => {
   it('a flag wins over its variable, and a variable over the default', () => {
@@ -54,7 +56,7 @@ describe('options', () => {
 });
 
 describe('the scheduler', () => {
-  const unlimited = { deadline: Infinity, signal: new AbortController().signal };
+  const unlimited = { reason: null };
 
   it('gives every job a step in turn', async () => {
     const scheduler = new Scheduler();
@@ -94,7 +96,7 @@ describe('the scheduler', () => {
     };
     const long = Array.from({ length: 4 }, () => scheduler.run(200, unlimited, work).then(() => done++));
     const gone = new ShortlistError('deadline_exceeded', 'gone');
-    const left = scheduler.run(2, { deadline: Infinity, signal: AbortSignal.abort(gone) }, () => undefined);
+    const left = scheduler.run(2, { reason: gone }, () => undefined);
     await expect(left).rejects.toBe(gone);
     expect(done).toBe(0);
     await Promise.all(long);
@@ -132,22 +134,68 @@ describe('the scheduler', () => {
     expect(steps).toBe(3);
   });
 
-  it('ends jobs that are late or abandoned before their next step', async () => {
+  it('ends jobs that are out of time before their next step', async () => {
     const scheduler = new Scheduler();
-    const controller = new AbortController();
     const gone = new ShortlistError('deadline_exceeded', 'gone');
+    const limit: { reason: Error | null } = { reason: null };
     let steps = 0;
-    const abandoned = scheduler.run(5, { deadline: Infinity, signal: controller.signal }, (step) => {
+    const abandoned = scheduler.run(5, limit, (step) => {
       steps++;
-      if (step === 1) controller.abort(gone);
+      if (step === 1) limit.reason = gone;
     });
     await expect(abandoned).rejects.toBe(gone);
     expect(steps).toBe(2);
-    const late = scheduler.run(1, { ...unlimited, deadline: performance.now() - 1 }, () => {
-      steps++;
+  });
+
+  it('tells jobs that are out of time at once, whoever has the turns before them', async () => {
+    const scheduler = new Scheduler();
+    const ended: string[] = [];
+    const end = (name: string) => () => void ended.push(name);
+    const busy = () => {
+      const end = performance.now() + 3;
+      while (performance.now() < end);
+    };
+    const limit: { reason: Error | null } = { reason: null };
+    const first = scheduler.run(1, unlimited, () => {
+      busy();
+      limit.reason = new ShortlistError('deadline_exceeded', 'late');
     });
-    await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' });
-    expect(steps).toBe(2);
+    const others = [1, 2, 3].map(() => scheduler.run(1, unlimited, busy).then(end('other')));
+    const late = scheduler.run(1, limit, () => undefined).catch(end('late'));
+    await Promise.all([first, ...others, late]);
+    expect(ended).toEqual(['late', 'other', 'other', 'other']);
+  });
+});
+
+describe('a time limit', () => {
+  const open = { destroyed: false };
+
+  it('ends at its deadline, for those who ask and for those who are told', async () => {
+    const limit = new TimeLimit(open, performance.now() + 20);
+    expect(limit.reason).toBeNull();
+    const never = new Promise<never>(() => undefined);
+    await expect(limit.within(never)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(limit.signal.reason).toBe(limit.reason);
+    expect(() => limit.check()).toThrow(limit.reason!);
+    const late = new TimeLimit(open, performance.now() - 1);
+    expect(late.signal.aborted).toBe(true);
+    await expect(late.within(never)).rejects.toBe(late.reason);
+  });
+
+  it('ends when the client leaves, before it was made too', () => {
+    const limit = new TimeLimit(open, Infinity);
+    const { signal } = limit;
+    limit.leave();
+    expect(signal.aborted).toBe(true);
+    expect(limit.reason).toMatchObject({ code: 'deadline_exceeded' });
+    expect(new TimeLimit({ destroyed: true }, Infinity).reason).not.toBeNull();
+  });
+
+  it('passes on what the work comes to, until then', async () => {
+    const limit = new TimeLimit(open, performance.now() + 60_000);
+    await expect(limit.within(Promise.resolve(7))).resolves.toBe(7);
+    await expect(limit.within(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    limit.clear();
   });
 });
 
@@ -245,6 +293,54 @@ describe('Accept', () => {
   ])('%s rules JSON out', (accept) => {
     expect(() => checkAccept(accept, type)).toThrow(expect.objectContaining({ code: 'not_acceptable' }) as Error);
   });
+});
+
+describe('Accept, of two types', () => {
+  const [json, arrow] = ['application/json', 'application/vnd.apache.arrow.stream'] as const;
+  it.each([
+    [undefined, json],
+    ['*/*', json],
+    ['application/*', json],
+    [arrow, arrow],
+    [`${arrow}, */*`, arrow],
+    [`*/*, ${arrow}`, arrow],
+    [`${arrow};q=0.5, ${json}`, json],
+    [`${arrow};q=0.5, ${json};q=0.4`, arrow],
+    [`${arrow};q=0.5, application/*;q=0.8`, json],
+    [`${json}, ${arrow}`, json],
+    [`${json};q=0, */*;q=0.1`, arrow],
+    [`${arrow.toUpperCase()} ; q=1`, arrow],
+  ])('%s chooses %s', (accept, type) => {
+    expect(chooseType(accept, [json, arrow])).toBe(type);
+  });
+
+  it.each(['text/html', `${json};q=0, ${arrow};q=0.0`, 'application/json;q=nonsense'])(
+    '%s rules out both',
+    (accept) => {
+      expect(() => chooseType(accept, [json, arrow])).toThrow(
+        expect.objectContaining({ code: 'not_acceptable' }) as Error,
+      );
+    },
+  );
+});
+
+it.each([
+  ['gzip', true], ['gzip, deflate, br', true], ['x-gzip', true], ['*', true], ['br;q=1, gzip;q=0.1', true], ['GZIP', true],
+  [undefined, false], ['', false], ['br', false], ['gzip;q=0', false], ['*, gzip;q=0', false], ['gzip;q=0.5, identity', false],
+])('Accept-Encoding %s takes gzip: %s', (header, taken) => {
+  expect(acceptsGzip(header)).toBe(taken);
+}); // prettier-ignore
+
+it('text in bytes is what was written, however long it grows', () => {
+  const text = new TextBytes();
+  const parts = ['ascii ', 'x'.repeat(70_000), 'ü, 日本, 😀', 'y'.repeat(40)];
+  for (let round = 0; round < 2; round++) {
+    for (const part of parts) text.utf8(part);
+    text.ascii('short');
+    text.ascii('z'.repeat(200_000));
+    expect(text.take().toString('utf8')).toBe(`${parts.join('')}short${'z'.repeat(200_000)}`);
+  }
+  expect(text.take()).toHaveLength(0);
 });
 
 describe('vectors', () => {

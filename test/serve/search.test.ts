@@ -174,7 +174,7 @@ describe('search over HTTP', () => {
       dim: DIM,
       metric: 'cosine',
       shards: 3,
-      engine: 'hnswlib',
+      engine: 'native',
       aliases: {},
       loaded: [version],
     });

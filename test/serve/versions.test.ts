@@ -235,6 +235,40 @@ describe('a start', () => {
     );
   });
 
+  it('is not ready while an index is missing that was published, and names it', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings');
+    const other = await publishVersion(root, 'others', { seed: 2 });
+    const file = join(root, 'others', other.version, 'shard-0000.bin');
+    flipByte(file, statSync(file).size - 3);
+    const server = await start(root, ['--workers', '1']);
+    const refused = await server.get('/readyz');
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ code: 'not_ready', missing: ['others'] });
+    expect(await liveVersion(server)).not.toBeNull();
+    await publishVersion(root, 'others', { seed: 3 });
+    await waitFor('the repair', async () => ((await server.get('/readyz')).status === 200 ? true : undefined));
+    // One that appears later is no reason to take the others away.
+    const late = await buildVersion(root, 'late', { seed: 4 });
+    const lateFile = join(root, 'late', late.version, 'shard-0000.bin');
+    flipByte(lateFile, statSync(lateFile).size - 3);
+    await publish(root, 'late', late.version).catch(() => undefined);
+    await server.waitForLog('version not loaded', 0, (line) => line['index'] === 'late');
+    expect((await server.get('/readyz')).status).toBe(200);
+  });
+
+  it('does not wait for an index that is not published any more', async () => {
+    const root = temporaryFolder();
+    await publishVersion(root, 'listings');
+    const other = await publishVersion(root, 'others', { seed: 2 });
+    const file = join(root, 'others', other.version, 'shard-0000.bin');
+    flipByte(file, statSync(file).size - 3);
+    const server = await start(root, ['--workers', '1']);
+    expect((await server.get('/readyz')).status).toBe(503);
+    rmSync(join(root, 'others', 'CURRENT'));
+    await waitFor('readiness', async () => ((await server.get('/readyz')).status === 200 ? true : undefined));
+  });
+
   it('serves the named indexes alone', async () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
@@ -270,7 +304,7 @@ describe('a start', () => {
     const { version } = await publishVersion(root, 'listings');
     const folder = join(root, 'listings', version);
     chmodSync(folder, 0o755);
-    const flipped = readdirSync(folder).find((name) => name.endsWith('.hnsw'))!;
+    const flipped = readdirSync(folder).find((name) => name.endsWith('.graph'))!;
     const saved = join(root, '.saved');
     mkdirSync(saved);
     copyFileSync(join(folder, flipped), join(saved, flipped));

@@ -111,7 +111,17 @@ describe('metrics', () => {
     expect(age).toBeGreaterThan(0);
     expect(age).toBeLessThan(600);
     const names = [...metrics.keys()].join('\n');
-    expect(names).toMatch(/shortlist_live_version_info\{index="listings",version="[^"]+",engine="hnswlib"\}/);
+    expect(names).toMatch(/shortlist_live_version_info\{index="listings",version="[^"]+",engine="native"\}/);
+    expect(names).toMatch(/shortlist_engine_info\{engine="native",isa="(avx512|avx2|generic)"\}/);
+    expect(metrics.get('shortlist_graph_nodes_visited_total')).toBeGreaterThan(0);
+    expect(metrics.get('shortlist_graph_distances_total')).toBeGreaterThan(
+      metrics.get('shortlist_graph_nodes_visited_total')!,
+    );
+    const started = server.lines.filter(({ msg }) => msg === 'worker starts');
+    expect(started.map(({ isa }) => isa)).toEqual([
+      expect.stringMatching(/^(avx512|avx2|generic)$/),
+      started[0]!['isa'],
+    ]);
     expect(names).toMatch(/shortlist_resident_bytes\{index="listings",version=/);
     expect(names).toMatch(/shortlist_event_loop_delay_seconds\{quantile="0.99"\}/);
     expect(names).toContain('shortlist_newest_version_timestamp_seconds{index="listings"}');

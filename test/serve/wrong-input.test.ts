@@ -28,7 +28,8 @@ const jsonCases: readonly Case[] = [
   ['a boolean in a vector', { vector: [true, ...good.slice(1)] }, 'bad_vector', '/vector'],
   ['a list in a vector', { vector: [[1], ...good.slice(1)] }, 'bad_vector', '/vector'],
   ['a vector that is text', { vector: '1,2,3' }, 'bad_vector', '/vector'],
-  ['a vector that is null', { vector: null }, 'bad_vector', '/vector'],
+  ['a vector that is null', { vector: null }, 'bad_request'],
+  ['a batch with a vector that is null', { vectors: [good, null] }, 'bad_vector', '/vectors/1'],
   ['the zero vector under cosine', { vector: many(DIM, 0) }, 'vector_zero', '/vector'],
   ['NaN as base64', { vector_b64: base64([NaN, ...good.slice(1)]) }, 'vector_not_finite', '/vector_b64'],
   ['base64 of too few values', { vector_b64: base64([1]) }, 'dimension_mismatch', '/vector_b64'],
@@ -58,7 +59,7 @@ const jsonCases: readonly Case[] = [
   ['k 10^9', { vector: good, k: 1e9 }, 'k_out_of_range', '/k'],
   ['k 1.5', { vector: good, k: 1.5 }, 'k_out_of_range', '/k'],
   ['k as text', { vector: good, k: '5' }, 'bad_field', '/k'],
-  ['k null', { vector: good, k: null }, 'bad_field', '/k'],
+  ['an unknown field that is null', { vector: good, kk: null }, 'unknown_field', '/kk'],
   ['ef 0', { vector: good, ef: 0 }, 'ef_out_of_range', '/ef'],
   ['ef 10,001', { vector: good, ef: 10_001 }, 'ef_out_of_range', '/ef'],
   ['ef and exact together', { vector: good, ef: 10, exact: true }, 'bad_request', '/ef'],
@@ -82,7 +83,8 @@ const jsonCases: readonly Case[] = [
   ],
   ['exclude_ids that is no list', { vector: good, exclude_ids: '1' }, 'bad_field', '/exclude_ids'],
   ['too many exclude_ids', { vector: good, exclude_ids: many(10_001, '1') }, 'bad_field', '/exclude_ids'],
-  ['an id that is null', { id: null }, 'bad_field', '/id'],
+  ['an id that is null', { id: null }, 'bad_request'],
+  ['a batch with an id that is null', { ids: [null] }, 'bad_field', '/ids/0'],
   ['an id that is a fraction', { id: 1.5 }, 'bad_field', '/id'],
   ['an id that JSON does not carry exactly', '{"id":9007199254740993}', 'bad_field', '/id'],
   ['an unknown id', { id: 'nobody' }, 'unknown_id'],
@@ -98,8 +100,11 @@ const jsonCases: readonly Case[] = [
   ['seeds', { seeds: [{ id: '1' }] }, 'unsupported', '/seeds'],
   ['crowding', { vector: good, crowding: {} }, 'unsupported', '/crowding'],
   ['target_recall', { vector: good, target_recall: 0.9 }, 'unsupported', '/target_recall'],
-  ['timeout_ms', { vector: good, timeout_ms: 5 }, 'unsupported', '/timeout_ms'],
-  ['allow_partial', { vector: good, allow_partial: true }, 'unsupported', '/allow_partial'],
+  ['a timeout of 0', { vector: good, timeout_ms: 0 }, 'bad_field', '/timeout_ms'],
+  ['a timeout below 0', { vector: good, timeout_ms: -5 }, 'bad_field', '/timeout_ms'],
+  ['a timeout of two hours', { vector: good, timeout_ms: 7_200_000 }, 'bad_field', '/timeout_ms'],
+  ['a timeout as text', { vector: good, timeout_ms: '5ms' }, 'bad_field', '/timeout_ms'],
+  ['allow_partial as a number', { vector: good, allow_partial: 1 }, 'bad_field', '/allow_partial'],
   ['no query', { k: 5 }, 'bad_request'],
   ['two queries', { vector: good, id: '1' }, 'bad_request', '/id'],
   ['a list as the body', [1, 2, 3], 'bad_request'],
@@ -129,6 +134,9 @@ const binaryCases: readonly (readonly [what: string, query: string, bytes: Uint8
   ['an ef that is too large', '?ef=99999', floats(good), 'ef_out_of_range'],
   ['exact that is neither true nor false', '?exact=yes', floats(good), 'bad_field'],
   ['batch that is neither true nor false', '?batch=1', floats(good), 'bad_field'],
+  ['a timeout that is no number', '?timeout_ms=soon', floats(good), 'bad_field'],
+  ['a filter, which is not there yet', '?filter=x', floats(good), 'unsupported'],
+  ['a column of vectors, which this form has not', '?vector_column=v', floats(good), 'unknown_field'],
   ['an unknown parameter', '?kay=3', floats(good), 'unknown_field'],
   ['a vector in the query string', '?vector=1', floats(good), 'unknown_field'],
   ['an unknown attribute', '?include.attributes=nope', floats(good), 'unknown_attribute'],
@@ -206,19 +214,16 @@ describe('wrong inputs over HTTP', () => {
     expect(wrongPost.headers.get('allow')).toBe('GET, HEAD');
     await expectProblem(wrongPost, 'method_not_allowed');
     const wrongType = await server.post('/v1/indexes/listings/search', '{}', { 'content-type': 'text/plain' });
-    expect(wrongType.headers.get('accept-post')).toBe('application/json, application/octet-stream');
+    expect(wrongType.headers.get('accept-post')).toBe(
+      'application/json, application/octet-stream, application/vnd.apache.arrow.stream',
+    );
     await expectProblem(wrongType, 'unsupported_media_type');
-    await expectProblem(
-      await server.post('/v1/indexes/listings/search', '{}', { 'content-type': 'application/vnd.apache.arrow.stream' }),
-      'unsupported_media_type',
-    );
-    await expectProblem(
-      await server.post('/v1/indexes/listings/search', '{}', { 'content-encoding': 'gzip' }),
-      'unsupported_media_type',
-    );
+    const wrongEncoding = await server.post('/v1/indexes/listings/search', '{}', { 'content-encoding': 'br' });
+    expect(wrongEncoding.headers.get('accept-encoding')).toBe('gzip, identity');
+    await expectProblem(wrongEncoding, 'unsupported_media_type');
     await expectProblem(await server.post('/v1/indexes/listings/search?k=3', { id: '1' }), 'unknown_field');
     await expectProblem(
-      await server.post('/v1/indexes/listings/search', { id: '1' }, { accept: 'application/vnd.apache.arrow.stream' }),
+      await server.post('/v1/indexes/listings/search', { id: '1' }, { accept: 'text/csv' }),
       'not_acceptable',
     );
   });

@@ -48,6 +48,13 @@ describe('a manifest', () => {
     expect(checkManifest(new Fields(changed(set('codes', { bits: 7 }))))).toEqual(manifest);
   });
 
+  it('may say what the engine found out about each shard, or, as those of earlier builds, nothing', () => {
+    const figures = { code_recall: 0.9975, equal_rows: 3 };
+    expect(checkManifest(new Fields(changed(set('shards.1.figures', figures)))).shards[1]!.figures).toEqual(figures);
+    const without = JSON.parse(JSON.stringify(changed(set('shards.0.figures', undefined)))) as unknown;
+    expect(checkManifest(new Fields(without))).toEqual(manifest);
+  });
+
   it.each<[string, unknown]>([
     ['index', 'Listings'], ['index', undefined], ['version', 'latest'], ['version', '20000101T000000Z-00000000'],
     ['created_at', 'yesterday'], ['created_at', '2026-01-01'], ['tool_version', 1], ['metric', 'euclid'],
@@ -58,7 +65,8 @@ describe('a manifest', () => {
     ['engine.parameters.m', { deep: true }], ['seed', 0.5], ['options', null], ['sources.0.sha256', 'abc'],
     ['sources.0.rows', -1], ['files.0.name', '../ids.bin'], ['files.0.name', 'MANIFEST.json'], ['files.0.sha256', ''],
     ['files.0.bytes', 2 ** 60], ['files', []], ['content', 'sha256:00'], ['content', `sha256:${'0'.repeat(64)}`],
-    ['stages.read', '1'], ['rejects.total', 1], ['rejects.kinds', { null_id: -1 }], ['duplicates', -1],
+    ['stages.read', '1'], ['shards.0.figures', []], ['shards.0.figures', { code_recall: '1' }], ['shards.0.figures', null],
+    ['shards.0.figures', { 'Code recall': 1 }], ['shards.0.figures', { code_recall: Infinity }], ['rejects.total', 1], ['rejects.kinds', { null_id: -1 }], ['duplicates', -1],
   ])('is refused with %s %j', (path, value) => {
     let error: unknown;
     try {

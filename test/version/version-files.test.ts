@@ -385,12 +385,14 @@ describe('a writer', () => {
     expect(snapshot(root)).toEqual({});
   });
 
-  it('puts what an engine wrote beside its shard', async () => {
+  it('puts what an engine wrote beside its shard, and what it found out into the manifest', async () => {
     const root = temporaryDirectory();
     const writer = await writeOneRow(root, held);
     writeFileSync(writer.graphPath(0, 'hnsw'), 'a graph');
+    const figures = { code_recall: 0.5 };
+    writer.noteFigures(0, figures);
     const sealed = await writer.seal(DRAFT);
-    expect(sealed.shards).toEqual([{ files: ['shard-0000.bin', 'shard-0000.hnsw'], count: 1 }]);
+    expect(sealed.shards).toEqual([{ files: ['shard-0000.bin', 'shard-0000.hnsw'], count: 1, figures }]);
     const files = await openVersionFiles(root, INDEX, sealed.version);
     expect(graphPaths(files, 0)).toEqual([join(versionPath(root, INDEX, sealed.version), 'shard-0000.hnsw')]);
     expect(estimateResidentBytes(sealed).graphs).toBe('a graph'.length);

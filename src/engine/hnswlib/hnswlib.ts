@@ -2,6 +2,7 @@
 import type { GraphEngine } from '../engine.js';
 import { buildHnswlib } from './build.js';
 import { checkFile } from './check.js';
+import { exportHnswlib } from './export.js';
 import { estimateHnswlibBytes } from './layout.js';
 import { openHnswlib } from './open.js';
 
@@ -11,5 +12,6 @@ export const hnswlibEngine: GraphEngine = {
   build: buildHnswlib,
   check: (path, shape) => checkFile(path, shape),
   open: openHnswlib,
+  exportHnswlib,
   estimateBytes: estimateHnswlibBytes,
 };

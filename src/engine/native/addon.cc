@@ -1,4 +1,5 @@
-// The glue between Node and the core: reads arguments, calls, turns failures into errors with a code. No logic lives here.
+// The glue between Node and the core: reads arguments (arguments.h), calls, turns failures into errors with a code. No logic
+// lives here. Wrong arguments are a TypeError without a code.
 //
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
@@ -8,14 +9,19 @@
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
 //     .search(k, ef, allow, allowed)   query in, rows and scores out through buffers that are shared once; synchronous
+//   new HnswlibExport(options)         a graph as hnswlib's file
+//     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "arguments.h"
 #include "core/build.h"
+#include "core/export_hnswlib.h"
 #include "core/failure.h"
 #include "core/graph_file.h"
 #include "core/kernels.h"
@@ -47,25 +53,16 @@ auto guarded(Napi::Env env, Work work) {
     throw to_error(env, failure.code(), failure.what());
   } catch (const std::bad_alloc&) {
     throw to_error(env, "insufficient_memory", "this process does not get the memory that the engine asks for");
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& other) {  // a system that gives no thread, a length that no vector can have
+    throw to_error(env, "internal", other.what());
   }
-}
-
-std::uint32_t get_uint(const Napi::Object& object, const char* name) {
-  return object.Get(name).As<Napi::Number>().Uint32Value();
-}
-
-std::string get_string(const Napi::Object& object, const char* name) {
-  return object.Get(name).As<Napi::String>().Utf8Value();
-}
-
-shortlist::GraphShape read_shape(const Napi::Object& object) {
-  return {static_cast<shortlist::Metric>(get_uint(object, "metric")), get_uint(object, "dim"),
-          get_uint(object, "count"), get_uint(object, "m"), get_uint(object, "efConstruction")};
 }
 
 /// Where the float32 rows of a shard lie: in memory of JavaScript, or in a file that is mapped.
 struct RowMemory {
-  Napi::ObjectReference held;
+  arguments::Pins pins;
   std::shared_ptr<shortlist::MappedFile> file;
   const float* values = nullptr;
 };
@@ -74,15 +71,14 @@ RowMemory read_row_memory(const Napi::Object& options, std::uint32_t count, std:
   RowMemory memory;
   const std::uint64_t bytes = std::uint64_t{4} * count * dim;
   const Napi::Value values = options.Get("values");
-  if (values.IsTypedArray()) {
-    const Napi::Float32Array array = values.As<Napi::Float32Array>();
-    if (array.ByteLength() != bytes) throw Failure("internal", "values are not count x dim");
-    memory.held = Napi::Persistent(values.As<Napi::Object>());
-    memory.values = array.Data();
+  if (!values.IsUndefined()) {
+    const Napi::Float32Array array = arguments::floats(options, "values");
+    arguments::require_length(array, "values", bytes / 4);
+    memory.values = memory.pins.pin(array);
     return memory;
   }
-  const std::string path = get_string(options, "vectorsPath");
-  const std::uint64_t offset = static_cast<std::uint64_t>(options.Get("vectorsOffset").As<Napi::Number>().Int64Value());
+  const std::string path = arguments::path(options.Get("vectorsPath"), "vectorsPath");
+  const std::uint64_t offset = arguments::whole(options, "vectorsOffset", 0, arguments::kMaxSafeInteger);
   memory.file = std::make_shared<shortlist::MappedFile>(path);
   if (offset % 4 != 0 || offset > memory.file->bytes() || bytes > memory.file->bytes() - offset) {
     throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
@@ -109,20 +105,24 @@ Napi::Object figures_object(Napi::Env env, const shortlist::BuildFigures& figure
 Napi::Value build(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
-    const Napi::Object options = info[0].As<Napi::Object>();
-    const shortlist::GraphShape shape = read_shape(options);
+    const Napi::Object options = arguments::object(info[0], "options");
+    const shortlist::GraphShape shape = arguments::shape(options);
     const RowMemory memory = read_row_memory(options, shape.count, shape.dim);
-    const Napi::Function progress = options.Get("progress").As<Napi::Function>();
+    const Napi::Function progress = arguments::function(options, "progress");
+    const std::string path = arguments::path(options.Get("path"), "path");
     shortlist::BuildOptions build_options;
-    build_options.threads = get_uint(options, "threads");
+    build_options.threads = arguments::whole(options, "threads", 1, arguments::kMaxThreads);
     build_options.progress = [&](std::uint64_t rows) {
-      return progress.Call({Napi::Number::New(env, static_cast<double>(rows))}).ToBoolean().Value();
+      const bool goes_on = progress.Call({Napi::Number::New(env, static_cast<double>(rows))}).ToBoolean().Value();
+      memory.pins.check(env);
+      return goes_on;
     };
-    const std::uint64_t seed = static_cast<std::uint64_t>(options.Get("seed").As<Napi::Number>().Int64Value());
+    const std::uint64_t seed = arguments::whole(options, "seed", 0, arguments::kMaxSafeInteger);
+    memory.pins.check(env);  // reading an option may run code
     const shortlist::BuiltGraph built =
         shortlist::build_graph(kernels(), {memory.values, shape.count, shape.dim, shape.metric},
                                {shape.m, shape.ef_construction, seed}, build_options);
-    const std::uint64_t bytes = shortlist::write_graph(get_string(options, "path"), built);
+    const std::uint64_t bytes = shortlist::write_graph(path, built);
     Napi::Object result = figures_object(env, built.figures, built.kind);
     result.Set("bytes", Napi::Number::New(env, static_cast<double>(bytes)));
     return Napi::Value(result);
@@ -151,6 +151,8 @@ class PromiseWork : public Napi::AsyncWorker {
       fail(failure.code(), failure.what());
     } catch (const std::bad_alloc&) {
       fail("insufficient_memory", "this process does not get the memory that the engine asks for");
+    } catch (const std::exception& other) {
+      fail("internal", other.what());
     }
   }
   void OnOK() override { deferred_.Resolve(result(Env())); }
@@ -178,8 +180,9 @@ class CheckWork final : public PromiseWork {
 };
 
 Napi::Value check(const Napi::CallbackInfo& info) {
-  auto* work = new CheckWork(info.Env(), info[0].As<Napi::String>().Utf8Value(), read_shape(info[1].As<Napi::Object>()));
-  return work->start();
+  const std::string path = arguments::path(info[0], "path");
+  const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
+  return (new CheckWork(info.Env(), path, shape))->start();
 }
 
 /// Threads for exact scans.
@@ -192,7 +195,7 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
 
   explicit ScanPool(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanPool>(info) {
     guarded(info.Env(), [&] {
-      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), info[0].As<Napi::Number>().Uint32Value());
+      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), arguments::whole(info[0], "threads", 1, arguments::kMaxThreads));
     });
   }
 
@@ -209,29 +212,38 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
   Napi::Value scan(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return guarded(env, [&] {
-      if (!pool_) throw Failure("internal", "a scan on a closed pool");
-      const Napi::Object options = info[0].As<Napi::Object>();
+      const Napi::Object options = arguments::object(info[0], "options");
+      const auto metric = static_cast<shortlist::Metric>(arguments::whole(options, "metric", 0, 2));
+      const auto dim = static_cast<std::uint32_t>(arguments::whole(options, "dim", 1, arguments::kMaxDim));
+      const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
       auto job = std::make_unique<shortlist::ScanJob>();
-      const Napi::Float32Array values = options.Get("values").As<Napi::Float32Array>();
-      job->rows = {values.Data(), get_uint(options, "count"), get_uint(options, "dim"),
-                   static_cast<shortlist::Metric>(get_uint(options, "metric"))};
-      if (values.ElementLength() != std::uint64_t{job->rows.count} * job->rows.dim) {
-        throw Failure("internal", "values are not count x dim");
-      }
-      const Napi::Float32Array queries = options.Get("queries").As<Napi::Float32Array>();
-      job->queries.assign(queries.Data(), queries.Data() + queries.ElementLength());
-      job->k = get_uint(options, "k");
+      job->k = std::min<std::uint64_t>(count, arguments::whole(options, "k", 1, arguments::kMaxSafeInteger));
       const Napi::Value allow = options.Get("allow");
-      if (allow.IsTypedArray()) {
-        const Napi::Uint32Array words = allow.As<Napi::Uint32Array>();
+      if (!allow.IsUndefined()) {
+        const Napi::Uint32Array words = arguments::row_set(allow, count);
         job->allow.assign(words.Data(), words.Data() + words.ElementLength());
         job->filtered = true;
       }
-      auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(values.As<Napi::Object>()),
-                                  Napi::Persistent(options.Get("cancel").As<Napi::Object>()), {}, false, {}};
+      const Napi::Float32Array queries = arguments::floats(options, "queries");
+      if (queries.ElementLength() % dim != 0) arguments::refuse(env, "queries", "of whole vectors");
+      arguments::require_finite(env, "queries", queries.Data(), queries.ElementLength());
+      job->queries.assign(queries.Data(), queries.Data() + queries.ElementLength());
+      const auto cancel = arguments::array<Napi::Int32Array>(options.Get("cancel"), "cancel", napi_int32_array);
+      if (cancel.ElementLength() < 1 || cancel.ArrayBuffer().IsArrayBuffer()) {
+        arguments::refuse(env, "cancel", "a number in shared memory");
+      }
+      // The last one, since reading an option may run code. Threads read the values until the scan ends: where they lie in
+      // memory that can be detached, it is the caller's word that it is not.
+      const Napi::Float32Array values = arguments::floats(options, "values");
+      arguments::require_length(values, "values", std::uint64_t{count} * dim);
+      job->rows = {values.Data(), count, dim, metric};
+      if (!pool_) throw Failure("internal", "a scan on a closed pool");
+      auto pending_scan = std::make_unique<Pending>(Pending{Napi::Promise::Deferred::New(env),
+                                                            Napi::Persistent(values.As<Napi::Object>()),
+                                                            Napi::Persistent(cancel.As<Napi::Object>()), {}, false, {}});
+      Pending* const pending = pending_scan.get();
       // JavaScript sets the flag with Atomics.store.
-      const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(
-          options.Get("cancel").As<Napi::Int32Array>().Data());
+      const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(cancel.Data());
       job->is_cancelled = [flag] { return flag->load(std::memory_order_relaxed) != 0; };
       const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
       Napi::ThreadSafeFunction settle = Napi::ThreadSafeFunction::New(env, nothing, "shortlist scan", 0, 1);
@@ -243,7 +255,13 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
         settle.Release();
       };
       const Napi::Value promise = pending->deferred.Promise();
-      pool_->submit(std::move(job));
+      try {
+        pool_->submit(std::move(job));
+      } catch (...) {
+        settle.Release();
+        throw;
+      }
+      pending_scan.release();  // its end frees it
       return promise;
     });
   }
@@ -283,20 +301,34 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
   std::unique_ptr<shortlist::ScanPool> pool_;
 };
 
+/// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.
+Napi::Value expose(Napi::Env env, const std::string& path, std::unique_ptr<shortlist::MappedFile> file,
+                   std::uint64_t offset, std::uint64_t bytes) {
+  void* const data = const_cast<std::uint8_t*>(file->data()) + offset;
+  napi_value buffer;
+  const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<shortlist::MappedFile*>(mapped); };
+  if (napi_create_external_arraybuffer(env, data, bytes, free_file, file.release(), &buffer) == napi_ok) {
+    return Napi::Value(env, buffer);
+  }
+  napi_value exception;
+  napi_get_and_clear_last_exception(env, &exception);
+  throw Failure("insufficient_memory", path + " has " + std::to_string(bytes) +
+                                           " bytes of vectors, more than this release of Node maps at once; build the "
+                                           "index with more shards, or use a later release");
+}
+
 /// map(path, offset, bytes): a part of a file as an ArrayBuffer, which keeps the mapping alive by itself.
 Napi::Value map_file(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const std::string path = info[0].As<Napi::String>().Utf8Value();
-    const std::uint64_t offset = static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value());
-    const std::uint64_t bytes = static_cast<std::uint64_t>(info[2].As<Napi::Number>().Int64Value());
+    const std::string path = arguments::path(info[0], "path");
+    const std::uint64_t offset = arguments::whole(info[1], "offset", 0, arguments::kMaxSafeInteger);
+    const std::uint64_t bytes = arguments::whole(info[2], "bytes", 0, arguments::kMaxSafeInteger);
     auto file = std::make_unique<shortlist::MappedFile>(path);
     if (offset > file->bytes() || bytes > file->bytes() - offset) {
       throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
     }
-    if (bytes == 0) return Napi::ArrayBuffer::New(info.Env(), 0);
-    void* const data = const_cast<std::uint8_t*>(file->data()) + offset;
-    return Napi::ArrayBuffer::New(
-        info.Env(), data, bytes, [](Napi::Env, void*, shortlist::MappedFile* mapped) { delete mapped; }, file.release());
+    if (bytes == 0) return Napi::Value(Napi::ArrayBuffer::New(info.Env(), 0));
+    return expose(info.Env(), path, std::move(file), offset, bytes);
   });
 }
 
@@ -311,44 +343,52 @@ class Shard final : public Napi::ObjectWrap<Shard> {
 
   explicit Shard(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Shard>(info) {
     guarded(info.Env(), [&] {
-      const Napi::Object options = info[0].As<Napi::Object>();
-      const shortlist::GraphShape shape = read_shape(options);
+      const Napi::Object options = arguments::object(info[0], "options");
+      const shortlist::GraphShape shape = arguments::shape(options);
       memory_ = read_row_memory(options, shape.count, shape.dim);
       const shortlist::Rows rows{memory_.values, shape.count, shape.dim, shape.metric};
-      file_ = std::make_unique<shortlist::GraphFile>(get_string(options, "path"), shape);
+      file_ = std::make_unique<shortlist::GraphFile>(arguments::path(options.Get("path"), "path"), shape);
+      memory_.pins.check(info.Env());  // reading an option may run code
       file_->match_rows(kernels(), rows);
       graph_ = file_->view(rows);
       searcher_ = std::make_unique<shortlist::Searcher>(kernels(), graph_);
-      query_ = hold<Napi::Float32Array>(options, "query").Data();
-      Napi::Uint32Array found = hold<Napi::Uint32Array>(options, "foundRows");
-      capacity_ = found.ElementLength();
-      found_rows_ = found.Data();
-      found_scores_ = hold<Napi::Float32Array>(options, "foundScores").Data();
-      counters_ = hold<Napi::Float64Array>(options, "counters").Data();
+      pin_buffers(options, shape.dim);
     });
   }
 
  private:
-  /// A buffer of JavaScript that stays where it is as long as this object holds it.
-  template <typename Array>
-  Array hold(const Napi::Object& options, const char* name) {
-    Array array = options.Get(name).As<Array>();
-    held_.push_back(Napi::Persistent(array.template As<Napi::Object>()));
-    return array;
+  void pin_buffers(const Napi::Object& options, std::uint32_t dim) {
+    const Napi::Float32Array query = arguments::floats(options, "query");
+    const auto rows = arguments::array<Napi::Uint32Array>(options.Get("foundRows"), "foundRows", napi_uint32_array);
+    const Napi::Float32Array scores = arguments::floats(options, "foundScores");
+    const auto counters = arguments::array<Napi::Float64Array>(options.Get("counters"), "counters", napi_float64_array);
+    arguments::require_length(query, "query", dim);  // once all are read, since reading an option may run code
+    arguments::require_length(scores, "foundScores", rows.ElementLength());
+    arguments::require_length(counters, "counters", 2);
+    capacity_ = rows.ElementLength();
+    query_ = memory_.pins.pin(query);
+    found_rows_ = memory_.pins.pin(rows);
+    found_scores_ = memory_.pins.pin(scores);
+    counters_ = memory_.pins.pin(counters);
   }
 
   /// search(k, ef, allow | undefined, allowed): 2 * found rows, plus 1 where they came from a scan.
   Napi::Value search(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
       if (!searcher_) throw Failure("internal", "search of a closed index");
-      shortlist::SearchRequest request{query_, info[0].As<Napi::Number>().Uint32Value(),
-                                       info[1].As<Napi::Number>().Uint32Value()};
-      request.allowed = graph_.rows.count;
+      const std::uint32_t count = graph_.rows.count;
+      const std::size_t k = arguments::whole(info[0], "k", 0, static_cast<double>(capacity_));
+      const std::size_t ef = std::min<std::uint64_t>(count, arguments::whole(info[1], "ef", 0, arguments::kMaxEffort));
+      memory_.pins.check(info.Env());
+      const std::uint32_t dim = graph_.rows.dim;
+      arguments::require_finite(info.Env(), "query", query_, dim);
+      shortlist::SearchRequest request{query_, k, ef};
+      request.allowed = count;
       shortlist::RowSet allow{};
-      if (info[2].IsTypedArray()) {
-        allow.words = info[2].As<Napi::Uint32Array>().Data();
+      if (!info[2].IsUndefined()) {
+        allow.words = arguments::row_set(info[2], count).Data();
         request.allow = &allow;
-        request.allowed = info[3].As<Napi::Number>().Uint32Value();
+        request.allowed = arguments::whole(info[3], "allowed", 0, count);
       }
       const shortlist::Path path = searcher_->search(request);
       const std::vector<shortlist::Hit>& hits = searcher_->hits();
@@ -373,19 +413,73 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     graph_ = {};
     file_.reset();
     memory_ = {};
-    held_.clear();
   }
 
   RowMemory memory_;
   std::unique_ptr<shortlist::GraphFile> file_;
   shortlist::Graph graph_{};
   std::unique_ptr<shortlist::Searcher> searcher_;
-  std::vector<Napi::ObjectReference> held_;
   float* query_ = nullptr;
   std::uint32_t* found_rows_ = nullptr;
   float* found_scores_ = nullptr;
   double* counters_ = nullptr;
   std::size_t capacity_ = 0;
+};
+
+/// A graph on its way into a file of hnswlib.
+class HnswlibExport final : public Napi::ObjectWrap<HnswlibExport> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "HnswlibExport",
+                       {InstanceMethod<&HnswlibExport::bytes>("bytes"), InstanceMethod<&HnswlibExport::read>("read"),
+                        InstanceMethod<&HnswlibExport::close>("close")});
+  }
+
+  explicit HnswlibExport(const Napi::CallbackInfo& info) : Napi::ObjectWrap<HnswlibExport>(info) {
+    guarded(info.Env(), [&] {
+      const Napi::Object options = arguments::object(info[0], "options");
+      const shortlist::GraphShape shape = arguments::shape(options);
+      memory_ = read_row_memory(options, shape.count, shape.dim);
+      const shortlist::Rows rows{memory_.values, shape.count, shape.dim, shape.metric};
+      file_ = std::make_unique<shortlist::GraphFile>(arguments::path(options.Get("path"), "path"), shape);
+      memory_.pins.check(info.Env());  // reading an option may run code
+      file_->match_rows(kernels(), rows);
+      graph_ = file_->view(rows);
+      const float factor = arguments::positive(options, "factor");
+      memory_.pins.check(info.Env());
+      export_ = std::make_unique<shortlist::HnswlibExport>(kernels(), graph_, shape, factor);
+    });
+  }
+
+ private:
+  shortlist::HnswlibExport& exported() {
+    if (!export_) throw Failure("internal", "use of a closed export");
+    return *export_;
+  }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), static_cast<double>(exported().bytes())); });
+  }
+
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      auto block = arguments::array<Napi::Uint8Array>(info[0], "block", napi_uint8_array);
+      memory_.pins.check(info.Env());
+      return Napi::Number::New(info.Env(), static_cast<double>(exported().read(block.Data(), block.ByteLength())));
+    });
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    export_.reset();
+    graph_ = {};
+    file_.reset();
+    memory_ = {};
+  }
+
+  RowMemory memory_;
+  std::unique_ptr<shortlist::GraphFile> file_;
+  shortlist::Graph graph_{};
+  std::unique_ptr<shortlist::HnswlibExport> export_;
 };
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -395,6 +489,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("map", Napi::Function::New<map_file>(env));
   exports.Set("ScanPool", ScanPool::define(env));
   exports.Set("Shard", Shard::define(env));
+  exports.Set("HnswlibExport", HnswlibExport::define(env));
   return exports;
 }
 

@@ -75,6 +75,18 @@ export interface AddonScanPool {
   close(): void;
 }
 
+/** A graph on its way into a file of hnswlib. */
+export interface AddonHnswlibExport {
+  /** Size of the whole file. */
+  bytes(): number;
+  /** Puts what comes next into `block`. @returns how many bytes; 0 at the end */
+  read(block: Uint8Array): number;
+  close(): void;
+}
+
+/** `factor`: what every component is multiplied by. */
+export type AddonExportOptions = AddonShape & AddonRows & { readonly path: string; readonly factor: number };
+
 export interface Addon {
   isa(): string;
   build(options: AddonShape & AddonRows & AddonBuild): GraphFigures & { readonly bytes: number };
@@ -82,6 +94,7 @@ export interface Addon {
   map(path: string, offset: number, bytes: number): ArrayBuffer;
   readonly ScanPool: new (threads: number) => AddonScanPool;
   readonly Shard: new (options: AddonShape & AddonRows & AddonBuffers & { readonly path: string }) => AddonShard;
+  readonly HnswlibExport: new (options: AddonExportOptions) => AddonHnswlibExport;
 }
 
 /** Beside this file where it was put for shipping, else where node-gyp leaves it. */

@@ -9,6 +9,7 @@
         "core/choose_codes.cc",
         "core/codes.cc",
         "core/equal_rows.cc",
+        "core/export_hnswlib.cc",
         "core/graph_file.cc",
         "core/kernels.cc",
         "core/kernels_avx2.cc",

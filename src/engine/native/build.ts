@@ -6,8 +6,8 @@
  * which is one of those that work.
  */
 import { rmSync } from 'node:fs';
-import type { GraphBuildOptions, GraphParameters, GraphShape, VectorSource } from '../engine.js';
-import { addonError, callAddon, loadAddon, metricNumber, type AddonRows } from './addon.js';
+import type { Figures, GraphBuildOptions, GraphBuilt, GraphParameters, GraphShape, VectorSource } from '../engine.js';
+import { addonError, callAddon, loadAddon, metricNumber, type AddonRows, type GraphFigures } from './addon.js';
 
 /** Bytes of rows asked of the source at a time. */
 const READ_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export async function buildNative(
   parameters: GraphParameters,
   path: string,
   options: GraphBuildOptions = {},
-): Promise<{ bytes: number }> {
+): Promise<GraphBuilt> {
   const addon = loadAddon();
   const { metric, dim, count } = source;
   const { m, efConstruction, seed } = parameters;
@@ -30,15 +30,21 @@ export async function buildNative(
   };
   const threads = options.threads ?? 1;
   try {
-    const { bytes } = callAddon('write', path, () =>
+    const { bytes, ...figures } = callAddon('write', path, () =>
       addon.build({ ...shape, ...rowsOf(source), seed, threads, path, progress }),
     );
     await checkNative(path, { metric, dim, count, m, efConstruction });
-    return { bytes };
+    return { bytes, figures: nameFigures(figures) };
   } catch (error) {
     rmSync(path, { force: true });
     throw error;
   }
+}
+
+/** The addon's figures by the names that manifests have: codeRecall is code_recall. */
+function nameFigures(figures: GraphFigures): Figures {
+  const nameOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [nameOf(name), value]));
 }
 
 function rowsOf(source: VectorSource): AddonRows {

@@ -1,7 +1,9 @@
 /** The native engine: C++ behind a thin glue. What it does and why is in README.md beside this file. */
 import type { GraphEngine } from '../engine.js';
+import { loadAddon } from './addon.js';
 import { buildNative, checkNative } from './build.js';
-import { mapVectors } from './map-vectors.js';
+import { exportNative } from './export.js';
+import { mapFile, mapVectors } from './map-vectors.js';
 import { estimateNativeBytes, openNative } from './open.js';
 
 export const nativeEngine: GraphEngine = {
@@ -10,6 +12,9 @@ export const nativeEngine: GraphEngine = {
   build: buildNative,
   check: checkNative,
   open: openNative,
+  exportHnswlib: exportNative,
   mapVectors,
+  mapFile,
+  instructionSet: () => loadAddon().isa(),
   estimateBytes: estimateNativeBytes,
 };

@@ -16,6 +16,9 @@ export function openNative(
   return Promise.resolve(new NativeIndex(path, vectors, parameters));
 }
 
+/** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
+export const searchTotals = { visited: 0, computed: 0 };
+
 export class NativeIndex implements ShardIndex {
   readonly vectors: ShardVectors;
   readonly residentBytes: number;
@@ -29,12 +32,7 @@ export class NativeIndex implements ShardIndex {
     const { m, efConstruction } = parameters;
     const most = Math.min(count, MAX_K);
     this.vectors = vectors;
-    this.buffers = {
-      query: new Float32Array(dim),
-      foundRows: new Uint32Array(most),
-      foundScores: new Float32Array(most),
-      counters: new Float64Array(2),
-    };
+    this.buffers = makeBuffers(dim, most);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
     this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, ...this.buffers }));
@@ -51,6 +49,7 @@ export class NativeIndex implements ShardIndex {
     this.buffers.query.set(query);
     const allowed = allow === undefined ? count : (allowCount ?? allow.count());
     const found = this.shard.search(Math.min(k, foundRows.length), Math.min(ef, count), allow?.words, allowed);
+    this.countWork();
     const size = found >>> 1;
     return {
       rows: foundRows.slice(0, size),
@@ -69,6 +68,24 @@ export class NativeIndex implements ShardIndex {
     if (!this.closed) this.shard.close();
     this.closed = true;
   }
+
+  private countWork(): void {
+    const { visited, computed } = this.lastSearch;
+    searchTotals.visited += visited;
+    searchTotals.computed += computed;
+  }
+}
+
+/** In one piece of memory, since the addon looks at each before it touches it. */
+function makeBuffers(dim: number, most: number): AddonBuffers {
+  const counterBytes = 2 * Float64Array.BYTES_PER_ELEMENT;
+  const memory = new ArrayBuffer(counterBytes + 4 * (dim + 2 * most));
+  return {
+    counters: new Float64Array(memory, 0, 2),
+    query: new Float32Array(memory, counterBytes, dim),
+    foundRows: new Uint32Array(memory, counterBytes + 4 * dim, most),
+    foundScores: new Float32Array(memory, counterBytes + 4 * (dim + most), most),
+  };
 }
 
 /** Codes, links and upper levels, as they lie in the file. */

@@ -1,23 +1,70 @@
-/** Content negotiation, as far as a server with one answer type needs it (RFC 9110, 12.5.1). */
+/** Content negotiation (RFC 9110, 12.5): which of the types that a route offers, and whether gzip, a client wants. */
 import { ShortlistError } from '../../base/errors.js';
 
-/** @throws not_acceptable when Accept rules out the type that the route answers in */
-export function checkAccept(accept: string | undefined, type: string): void {
-  if (accept === undefined || accept === '*/*' || accept === type) return;
-  if (qualityOf(accept, type) > 0) return;
-  throw new ShortlistError('not_acceptable', `the route answers in ${type}, which Accept rules out`, { offers: type });
+/**
+ * The type to answer in: of those that Accept weighs highest the one that it names most closely, then the first.
+ * @throws not_acceptable when Accept rules out all of them
+ */
+export function chooseType<Offer extends string>(
+  accept: string | undefined,
+  offers: readonly [Offer, ...Offer[]],
+): Offer {
+  if (accept === undefined || accept === '*/*' || accept === offers[0]) return offers[0];
+  const ranges = readWeights(accept);
+  let best: { offer: Offer; quality: number; rank: number } | null = null;
+  for (const offer of offers) {
+    const { quality, rank } = weigh(ranges, offer);
+    if (quality === 0) continue;
+    if (best === null || quality > best.quality || (quality === best.quality && rank > best.rank)) {
+      best = { offer, quality, rank };
+    }
+  }
+  if (best !== null) return best.offer;
+  const message = `the route answers in ${offers.join(' or ')}, which Accept rules out`;
+  throw new ShortlistError('not_acceptable', message, { offers });
 }
 
-/** The weight that Accept gives the type: that of the most specific range which matches. */
-function qualityOf(accept: string, type: string): number {
+/** For a route of one type. @throws not_acceptable */
+export function checkAccept(accept: string | undefined, type: string): void {
+  chooseType(accept, [type]);
+}
+
+/** Whether an answer may be sent compressed. A client that says nothing gets it plain. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  if (acceptEncoding === undefined) return false;
+  const codings = readWeights(acceptEncoding);
+  const weightOf = (coding: string) => codings.find(({ value }) => value === coding)?.quality;
+  const gzip = weightOf('gzip') ?? weightOf('x-gzip') ?? weightOf('*') ?? 0;
+  return gzip > 0 && gzip >= (weightOf('identity') ?? 0);
+}
+
+interface Weighed {
+  readonly value: string;
+  readonly quality: number;
+}
+
+/** The weight of the most specific range that matches, and how specific it is: 3 for the type itself. */
+function weigh(ranges: readonly Weighed[], type: string): { quality: number; rank: number } {
   const family = `${type.split('/')[0]!}/*`;
   let best = { rank: 0, quality: 0 };
-  for (const part of accept.split(',')) {
-    const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
-    const rank = range === type ? 3 : range === family ? 2 : range === '*/*' ? 1 : 0;
-    const weight = parameters.find((parameter) => parameter.startsWith('q='));
-    const quality = weight === undefined ? 1 : Number(weight.slice(2));
-    if (rank > best.rank) best = { rank, quality: Number.isNaN(quality) ? 0 : quality };
+  for (const { value, quality } of ranges) {
+    const rank = value === type ? 3 : value === family ? 2 : value === '*/*' ? 1 : 0;
+    if (rank > best.rank) best = { rank, quality };
   }
-  return best.quality;
+  return best;
+}
+
+/** The elements of a header such as `text/html;level=1, * / *;q=0.1`; parameters beside q are passed over. */
+function readWeights(header: string): Weighed[] {
+  return header.split(',').map((part) => {
+    const [value = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    return { value, quality: weight === undefined ? 1 : readQuality(weight.slice(2)) };
+  });
+}
+
+/** From 0 to 1; what is no number weighs nothing. */
+function readQuality(text: string): number {
+  const quality = Number(text);
+  return quality >= 0 ? Math.min(1, quality) : 0;
 }

@@ -1,26 +1,43 @@
 /**
- * Reads request bodies: counted against the worker's memory as they arrive, and bounded. A body that is refused is still
- * read to its end, and thrown away, so that a client that is sending gets to see the answer; the server's time limit for a
- * whole request bounds that.
+ * Reads request bodies: counted against the worker's memory as they arrive, and bounded; one that comes compressed is counted
+ * as it unfolds. A body that is refused is still read to its end, and thrown away, so that a client that is sending gets to
+ * see the answer; the server's time limit for a whole request bounds that.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { ShortlistError } from '../../base/errors.js';
 import type { HeldBytes } from '../admission.js';
 
-/** @throws body_too_large, overloaded, malformed_http when the client breaks off */
-export function receiveBody(payload: IncomingMessage, limit: number, memory: HeldBytes): Promise<Buffer> {
+/** What unfolds at once: four times Node's own, for a quarter of the steps. */
+const GUNZIP_CHUNK_BYTES = 64 * 1024;
+
+export interface BodyBounds {
+  /** Of the body as it is used, so also of what a compressed one unfolds to. */
+  readonly limit: number;
+  readonly memory: HeldBytes;
+}
+
+/** @throws body_too_large, overloaded, bad_encoding, malformed_http when the client breaks off */
+export function receiveBody(payload: IncomingMessage, { limit, memory }: BodyBounds): Promise<Buffer> {
   if (Number(payload.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  const gunzip = isGzip(payload.headers['content-encoding']) ? createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES }) : null;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let received = 0;
+    let failed = false;
+    const source = gunzip ?? payload;
     const stop = () => {
-      payload.off('data', onData).off('end', onEnd).off('close', onBreak).off('error', onBreak);
+      source.off('data', onData).off('end', onEnd);
+      payload.off('close', onBreak).off('error', onBreak);
     };
     const fail = (error: Error) => {
+      if (failed) return;
+      failed = true;
       stop();
       memory.shrink(received);
       payload.on('error', () => undefined);
+      if (gunzip !== null) payload.unpipe(gunzip.destroy());
       payload.resume();
       reject(error);
     };
@@ -39,9 +56,26 @@ export function receiveBody(payload: IncomingMessage, limit: number, memory: Hel
       stop();
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received));
     };
-    const onBreak = () => fail(new ShortlistError('malformed_http', 'the body broke off before its end'));
-    payload.on('data', onData).on('end', onEnd).on('close', onBreak).on('error', onBreak);
+    const onBreak = () => {
+      if (payload.complete) return; // it is all there, and unfolds still
+      fail(new ShortlistError('malformed_http', 'the body broke off before its end'));
+    };
+    source.on('data', onData).on('end', onEnd);
+    payload.on('close', onBreak).on('error', onBreak);
+    if (gunzip !== null) unfold(payload, gunzip, fail);
   });
+}
+
+function unfold(payload: IncomingMessage, gunzip: Gunzip, fail: (error: Error) => void): void {
+  gunzip.on('error', ({ message }) => {
+    fail(new ShortlistError('bad_encoding', `the body is not gzip, as its Content-Encoding says: ${message}`));
+  });
+  payload.pipe(gunzip);
+}
+
+/** Codings of a body that are taken, beside none. */
+export function isGzip(encoding: string | undefined): boolean {
+  return encoding !== undefined && /^(x-)?gzip$/i.test(encoding.trim());
 }
 
 function tooLarge(limit: number): ShortlistError {

@@ -4,6 +4,7 @@
  */
 import { fieldError } from './field-error.js';
 import { didYouMean } from '../../base/nearest-name.js';
+import { refuseUnsupported } from './search-request.js';
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -62,22 +63,33 @@ const SEARCH_PARAMETERS: Readonly<Record<string, Spelling>> = {
   exclude_ids: spellList,
   'include.attributes': spellNames,
   'include.vectors': spellBoolean,
+  timeout_ms: spellNumber,
+  allow_partial: spellBoolean,
   batch: spellBoolean,
 };
 
-export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(SEARCH_PARAMETERS);
+/** Those of one whose body is an Arrow stream, which may have several columns of vectors. */
+const ARROW_PARAMETERS: Readonly<Record<string, Spelling>> = { ...SEARCH_PARAMETERS, vector_column: one };
 
-/** The fields that the parameters of a binary search stand for, and whether a batch is asked for. */
-export function readSearchParameters(parameters: Parameters): {
-  fields: Record<string, unknown>;
-  batch: boolean | null;
-} {
+export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(ARROW_PARAMETERS);
+
+export interface SearchParameters {
+  /** The fields of a search that the parameters stand for. */
+  readonly fields: Record<string, unknown>;
+  readonly batch: boolean | null;
+  readonly vectorColumn: string | undefined;
+}
+
+/** @throws unknown_field, unsupported, bad_field */
+export function readSearchParameters(parameters: Parameters, form: 'binary' | 'arrow'): SearchParameters {
+  for (const name of Object.keys(parameters)) refuseUnsupported(name);
   const {
     batch,
     'include.attributes': attributes,
     'include.vectors': vectors,
+    vector_column: vectorColumn,
     ...fields
-  } = readParameters(parameters, SEARCH_PARAMETERS);
+  } = readParameters(parameters, form === 'arrow' ? ARROW_PARAMETERS : SEARCH_PARAMETERS);
   if (batch !== undefined && typeof batch !== 'boolean')
     throw fieldError('bad_field', '/batch', 'batch is true or false');
   const include = {
@@ -85,5 +97,5 @@ export function readSearchParameters(parameters: Parameters): {
     ...(vectors === undefined ? {} : { vectors }),
   };
   if (Object.keys(include).length > 0) fields['include'] = include;
-  return { fields, batch: batch ?? null };
+  return { fields, batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
 }

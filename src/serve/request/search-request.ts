@@ -23,30 +23,29 @@ export interface Include {
   readonly vectors: boolean;
 }
 
-export interface SearchRequest {
-  readonly queries: Queries;
-  /** True: answered in `results`; false: one query, in `candidates`; null: as many as the body holds decide. */
-  readonly batch: boolean | null;
-  readonly options: SearchOptions;
-  readonly include: Include;
-  /** A version or alias; absent: the current version. */
-  readonly version: string | undefined;
-}
-
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
-
 /** Everything but the queries. */
 export interface SearchTerms {
   readonly options: SearchOptions;
   readonly include: Include;
+  /** A version or alias; absent: the current version. */
   readonly version: string | undefined;
+  /** From the body's last byte on; Infinity: only the server's own limit holds. */
+  readonly timeoutMs: number;
+  /** When time runs out, answer with what there is. */
+  readonly allowPartial: boolean;
 }
 
-interface Draft {
+export interface SearchRequest extends SearchTerms {
+  readonly queries: Queries;
+  /** True: answered in `results`; false: one query, in `candidates`; null: as many as the body holds decide. */
+  readonly batch: boolean | null;
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+interface Draft extends Writable<SearchTerms> {
   queries: { queries: Queries; batch: boolean; field: string } | null;
   readonly options: Writable<SearchOptions>;
-  include: Include;
-  version: string | undefined;
 }
 
 type FieldReader = (value: unknown, draft: Draft, field: string) => void;
@@ -72,11 +71,13 @@ const FIELDS: { readonly [Field in keyof SearchBody]-?: FieldReader } = {
     void (draft.options.excludeIds = readList(value, field, MAX_EXCLUDE_IDS, 'bad_field').map(readIdAt(field))),
   include: (value, draft, field) => void (draft.include = readInclude(value, field)),
   min_score: (value, draft, field) => void (draft.options.minScore = readNumber(value, field)),
+  timeout_ms: (value, draft, field) => void (draft.timeoutMs = readTimeout(value, field)),
+  allow_partial: (value, draft, field) => void (draft.allowPartial = readBoolean(value, field)),
   version: (value, draft, field) => void (draft.version = readText(value, field)),
 };
 
 /** Fields that a search may carry one day. They get an answer of their own, since their names are not mistakes. */
-const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'target_recall', 'timeout_ms', 'allow_partial'];
+const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'target_recall'];
 
 export const SEARCH_FIELDS: readonly string[] = Object.keys(FIELDS);
 const QUERY_FIELDS = ['vector', 'vector_b64', 'id', 'vectors', 'vectors_b64', 'ids'];
@@ -97,10 +98,21 @@ export function readSearchTerms(fields: Readonly<Record<string, unknown>>): Sear
 
 function readDraft(body: unknown, known: readonly string[]): Draft {
   if (!isObject(body)) throw new ShortlistError('bad_request', `the body is ${kindOf(body)}; give an object`);
-  const draft: Draft = { queries: null, options: { k: DEFAULT_K }, include: NOTHING, version: undefined };
+  const draft: Draft = {
+    queries: null,
+    options: { k: DEFAULT_K },
+    include: NOTHING,
+    version: undefined,
+    timeoutMs: Infinity,
+    allowPartial: false,
+  };
   for (const name of Object.keys(body)) {
-    if (!known.includes(name)) throw refuseField(name, known);
-    FIELDS[name as keyof SearchBody](body[name], draft, `/${name}`);
+    const value = body[name];
+    const isKnown = known.includes(name);
+    // Many clients write every field that they know, null where it is not used.
+    if (value === null && (isKnown || UNSUPPORTED.includes(name))) continue;
+    if (!isKnown) throw refuseField(name, known);
+    FIELDS[name as keyof SearchBody](value, draft, `/${name}`);
   }
   return draft;
 }
@@ -109,14 +121,19 @@ function termsOf(draft: Draft): SearchTerms {
   if (draft.options.exact === true && draft.options.ef !== undefined) {
     throw fieldError('bad_request', '/ef', 'ef and exact contradict each other: an exact search has no candidate list');
   }
-  return { options: draft.options, include: draft.include, version: draft.version };
+  const { options, include, version, timeoutMs, allowPartial } = draft;
+  return { options, include, version, timeoutMs, allowPartial };
+}
+
+/** Fields and parameters alike. @throws unsupported */
+export function refuseUnsupported(name: string): void {
+  if (!UNSUPPORTED.includes(name)) return;
+  throw fieldError('unsupported', pointer(name), `this server does not support ${name}; leave it out`);
 }
 
 function refuseField(name: string, known: readonly string[]): ShortlistError {
   const field = pointer(name);
-  if (UNSUPPORTED.includes(name)) {
-    return fieldError('unsupported', field, `this server does not support ${name}; leave it out`);
-  }
+  refuseUnsupported(name);
   return fieldError('unknown_field', field, `there is no field ${quote(name)}${didYouMean(name, known)}`);
 }
 
@@ -153,8 +170,8 @@ function readInclude(value: unknown, field: string): Include {
   }
   const { attributes, vectors } = value;
   return {
-    attributes: attributes === undefined ? null : readAttributeNames(attributes, `${field}/attributes`),
-    vectors: vectors === undefined ? false : readBoolean(vectors, `${field}/vectors`),
+    attributes: attributes == null ? null : readAttributeNames(attributes, `${field}/attributes`),
+    vectors: vectors == null ? false : readBoolean(vectors, `${field}/vectors`),
   };
 }
 
@@ -189,6 +206,15 @@ function readCount(value: unknown, field: string, max: number, outside: 'k_out_o
   const number = readNumber(value, field);
   if (Number.isInteger(number) && number >= 1 && number <= max) return number;
   throw fieldError(outside, field, `${field.slice(1)} is ${number}; give a whole number from 1 to ${max}`);
+}
+
+/** An hour: whoever waits longer has mistaken the unit. */
+const MAX_TIMEOUT_MS = 3_600_000;
+
+function readTimeout(value: unknown, field: string): number {
+  const ms = readNumber(value, field);
+  if (ms > 0 && ms <= MAX_TIMEOUT_MS) return ms;
+  throw fieldError('bad_field', field, `timeout_ms is ${ms}; give milliseconds above 0, up to ${MAX_TIMEOUT_MS}`);
 }
 
 function readNumber(value: unknown, field: string): number {

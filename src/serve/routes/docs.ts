@@ -4,6 +4,23 @@ import { fastifyHelmet } from '@fastify/helmet';
 import { fastifySwagger } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 
+const DOCUMENT_COPIES = ['/docs/json', '/docs/yaml'];
+
+/**
+ * Everything from here, but for pictures inside the style sheet. No `upgrade-insecure-requests`: a server
+ * that speaks plain HTTP would give an empty page.
+ */
+const PAGE_POLICY = {
+  'default-src': ["'self'"],
+  'base-uri': ["'self'"],
+  'frame-ancestors': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'object-src': ["'none'"],
+  'script-src': ["'self'"],
+  'script-src-attr': ["'none'"],
+  'style-src': ["'self'"],
+};
+
 /** Before any route: it collects those that follow. */
 export async function collectSchemas(app: FastifyInstance, version: string): Promise<void> {
   await app.register(fastifySwagger, {
@@ -38,10 +55,16 @@ export async function addDocRoutes(app: FastifyInstance): Promise<void> {
     return reply.send(document);
   });
   await app.register(async (pages) => {
+    // The page asks for its own copies of the document. There is one.
+    pages.addHook('onRoute', (route) => {
+      if (!DOCUMENT_COPIES.includes(route.url)) return;
+      route.handler = (_request, reply) => reply.redirect('../openapi.json', 308);
+    });
     await pages.register(fastifyHelmet, { contentSecurityPolicy: false, strictTransportSecurity: false });
     await pages.register(fastifySwaggerUi, {
       routePrefix: '/docs',
-      staticCSP: true,
+      staticCSP: PAGE_POLICY,
+      theme: { title: 'shortlist: HTTP interface' },
       uiConfig: { validatorUrl: null, tryItOutEnabled: false },
     });
   });

@@ -2,13 +2,15 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { ErrorCode } from '../../base/errors.js';
-import { attributeNames, attributesText, vectorText } from '../answer-text.js';
+import { attributeNames, attributesText, writeVector } from '../answer-text.js';
 import type { AppContext } from '../context.js';
 import { checkAccept } from '../request/accept.js';
 import { fieldError } from '../request/field-error.js';
 import { one, readParameters, spellBoolean, spellNames, type Parameters } from '../request/query-string.js';
 import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../schemas.js';
-import { JSON_TYPE, unknownId } from './search.js';
+import { TextBytes } from '../text-bytes.js';
+import { unknownId } from '../run-queries.js';
+import { JSON_TYPE } from './search.js';
 
 const COMMON: readonly ErrorCode[] = ['unknown_field', 'not_acceptable', 'overloaded', 'internal'];
 const IndexParams = { index: Type.String({ description: 'Name of the index.' }) };
@@ -121,10 +123,16 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
           names === undefined || names === true ? 'all' : names,
           '/include.attributes',
         );
-        const head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(version.manifest.version)},"id":${JSON.stringify(id)}`;
-        const vector = withVector ? `,"vector":${vectorText(version.vectorOf(ordinal))}` : '';
+        const text = new TextBytes();
+        text.utf8(`{"index":${JSON.stringify(index)},"version":${JSON.stringify(version.manifest.version)},`);
+        text.utf8(`"id":${JSON.stringify(id)},"attributes":${attributesText(version, shown, ordinal)}`);
+        if (withVector) {
+          text.ascii(',"vector":');
+          writeVector(version.vectorOf(ordinal), text);
+        }
+        text.ascii('}');
         void reply.type('application/json; charset=utf-8');
-        return reply.send(`${head},"attributes":${attributesText(version, shown, ordinal)}${vector}}`);
+        return reply.send(text.take());
       } finally {
         lease.release();
       }

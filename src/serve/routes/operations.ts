@@ -45,12 +45,16 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
   });
 }
 
-/** Ready means: every index that was named answers; where none was named, at least one does. @throws not_ready */
+/**
+ * Ready means: every index that was named answers, and every one that was published when the server started; at least one
+ * does. An index that is published later and cannot be loaded is no reason to take away the others. @throws not_ready
+ */
 function checkReady(context: AppContext): void {
   if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
   const isLive = (index: string) =>
     context.live.names().includes(index) && context.live.namesOf(index).current !== null;
-  const missing = context.options.index.filter((index) => !isLive(index));
+  const wanted = new Set([...context.options.index, ...context.expected()]);
+  const missing = [...wanted].filter((index) => !isLive(index));
   if (missing.length > 0)
     throw new ShortlistError('not_ready', `no version is loaded of ${missing.join(', ')}`, { missing });
   if (!context.live.names().some(isLive))

@@ -6,18 +6,32 @@ import { problemResponses, SearchAnswerSchema, SearchBodySchema } from '../schem
 
 const CODES: readonly ErrorCode[] = [
   'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'unsupported', 'bad_base64', 'bad_vector', 'dimension_mismatch',
-  'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'batch_too_large',
+  'bad_arrow', 'bad_encoding', 'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'batch_too_large',
   'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
   'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore
+
+const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+
+const answers = {
+  description: 'The candidates, with an account of how good the answer is.',
+  content: {
+    'application/json': { schema: SearchAnswerSchema },
+    'application/vnd.apache.arrow.stream': { schema: Bytes },
+  },
+};
 
 export const searchRouteSchema = {
   operationId: 'search',
   tags: ['search'],
   summary: 'Candidates for a vector, an item, or a batch',
   description:
-    'The body is JSON, or `application/octet-stream`: n x dim little-endian float32, with the options in the query string. ' +
-    'One vector is answered in `candidates`; more, or `batch=true`, in `results`.',
+    'The body is JSON; or `application/octet-stream`, n x dim little-endian float32; or `application/vnd.apache.arrow.stream`, ' +
+    'a column of vectors. The last two have the options in the query string; of them one vector is answered in `candidates`, ' +
+    'more, or `batch=true`, in `results`. Any body may be gzip. ' +
+    'With `Accept: application/vnd.apache.arrow.stream` the answer is a table, one row a candidate: query (int32), id (its ' +
+    "type in the index), score (float32), the included attributes, vector. The schema's metadata has index, version, took_ms, " +
+    '`quality` (a JSON list with one entry a query) and, where queries failed, `errors` (a JSON object by their positions).',
   params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
   querystring: Type.Object({
     k: Type.Optional(
@@ -25,7 +39,7 @@ export const searchRouteSchema = {
         minimum: 1,
         maximum: MAX_K,
         default: DEFAULT_K,
-        description: 'Binary form only, as are all of these.',
+        description: 'Binary and Arrow form only, as are all of these.',
       }),
     ),
     ef: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_EF })),
@@ -35,6 +49,13 @@ export const searchRouteSchema = {
     exclude_ids: Type.Optional(Type.Array(Type.String(), { description: 'Repeated.' })),
     'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; `true` for all.' })),
     'include.vectors': Type.Optional(Type.Boolean()),
+    timeout_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    allow_partial: Type.Optional(Type.Boolean()),
+    vector_column: Type.Optional(
+      Type.String({
+        description: 'Arrow form: the column of vectors; default the only one, else embedding, else vector.',
+      }),
+    ),
     batch: Type.Optional(
       Type.Boolean({ description: 'Answer in `results` even for one vector; false: refuse more than one.' }),
     ),
@@ -42,8 +63,9 @@ export const searchRouteSchema = {
   body: {
     content: {
       'application/json': { schema: SearchBodySchema },
-      'application/octet-stream': { schema: Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }) },
+      'application/octet-stream': { schema: Bytes },
+      'application/vnd.apache.arrow.stream': { schema: Bytes },
     },
   },
-  response: { 200: SearchAnswerSchema, ...problemResponses(CODES) },
+  response: { 200: answers, ...problemResponses(CODES) },
 };

@@ -1,0 +1,13 @@
+/** The engines that are measured, in the order in which tables show them, as tables name them. */
+export const LABELS = {
+  shortlist: 'shortlist',
+  'hnswlib-node': 'hnswlib-node',
+  hnswlib: 'hnswlib C++',
+  'usearch-f32': 'usearch f32',
+  'usearch-bf16': 'usearch bf16',
+  'zvec-f32': 'zvec f32',
+  'zvec-int8': 'zvec int8',
+} as const;
+
+export type PeerName = keyof typeof LABELS;
+export const PEER_NAMES = Object.keys(LABELS) as PeerName[];

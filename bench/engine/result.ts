@@ -1,0 +1,33 @@
+/** The result file: one section after the other, each with the environment that it was measured in. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Environment } from './environment.js';
+import type { CompareResult } from './sections/compare.js';
+import type { ExactResult } from './sections/exact.js';
+import type { OpenResult } from './sections/open.js';
+import type { SwapResult } from './sections/swap.js';
+
+type Measured<Result> = Result & { readonly environment: Environment };
+
+export interface BenchResult {
+  /** By the name of the data set. */
+  readonly compare?: Readonly<Record<string, Measured<CompareResult>>>;
+  readonly exact?: Measured<ExactResult>;
+  readonly open?: Measured<OpenResult>;
+  readonly swap?: Measured<SwapResult>;
+}
+
+/** @returns null where there is no file */
+export function readResult(path: string): BenchResult | null {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as BenchResult) : null;
+}
+
+/** Replaces what `found` has; data sets and sections that it lacks stay as they are. */
+export function mergeResult(path: string, found: BenchResult): void {
+  const before = readResult(path) ?? {};
+  const compare = { ...before.compare, ...found.compare };
+  const merged = { ...before, ...found, ...(Object.keys(compare).length > 0 && { compare }) };
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.part`, `${JSON.stringify(merged, null, 2)}\n`);
+  renameSync(`${path}.part`, path);
+}

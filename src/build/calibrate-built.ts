@@ -1,0 +1,68 @@
+/**
+ * The last stage of a build: which ef reaches which recall. The version is sealed by then, so what keeps it from being
+ * measured is told and not thrown: it answers without a calibration too, and can have one later.
+ */
+import { ShortlistError } from '../base/errors.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
+import { engineOf, isEngineName } from '../engine/engines.js';
+import { calibrate, keepCalibration } from '../evaluate/calibrate.js';
+import type { OnStageProgress } from '../evaluate/evaluate.js';
+import type { Calibration } from '../retrieve/calibration.js';
+import { loadVersion } from '../retrieve/loaded-version.js';
+import type { FileSystem } from '../version/files.js';
+import { versionBytes, type Manifest } from '../version/manifest.js';
+
+export interface CalibrateBuiltOptions {
+  readonly threads: number;
+  readonly memoryLimitBytes: number;
+  readonly files: FileSystem;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnStageProgress | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** @returns null where it could not be measured. @throws interrupted, which leaves the version */
+export async function calibrateBuilt(
+  root: string,
+  manifest: Manifest,
+  options: CalibrateBuiltOptions,
+): Promise<Calibration | null> {
+  const name = `${manifest.index}@${manifest.version}`;
+  try {
+    requireOpenMemory(manifest, options.memoryLimitBytes);
+    const calibration = await measure(root, manifest, options);
+    await keepCalibration(root, manifest, calibration, options.files);
+    return calibration;
+  } catch (error) {
+    if (options.signal?.aborted === true) {
+      const message = `the build was interrupted while ${name} was calibrated; the version is there and can be published`;
+      throw new ShortlistError('interrupted', message, { version: manifest.version }, { cause: error });
+    }
+    if (!(error instanceof ShortlistError)) throw error;
+    options.onWarning?.(
+      `${name} is built, but not calibrated: ${error.message}; run: shortlist evaluate ${name} --calibrate`,
+    );
+    return null;
+  }
+}
+
+async function measure(root: string, manifest: Manifest, options: CalibrateBuiltOptions): Promise<Calibration> {
+  const { threads, signal, onProgress } = options;
+  const version = await loadVersion(root, manifest.index, manifest.version);
+  const pool = openExactSearch(threads);
+  try {
+    return await calibrate(version, { pool, signal, onProgress });
+  } finally {
+    await pool.close();
+    version.close();
+  }
+}
+
+/** All shards are open at once here, and not before in a build: an engine that cannot map them holds them in memory. */
+function requireOpenMemory(manifest: Manifest, limitBytes: number): void {
+  const { name } = manifest.engine;
+  const isMapped = isEngineName(name) && engineOf(name).mapVectors !== undefined;
+  if (isMapped || versionBytes(manifest) <= limitBytes) return;
+  const message = `opening all shards needs about ${versionBytes(manifest)} bytes of memory and may use ${limitBytes}`;
+  throw new ShortlistError('insufficient_memory', message);
+}

@@ -1,0 +1,214 @@
+#include "export_hnswlib.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "failure.h"
+
+namespace shortlist {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 96;
+/// Rows beyond the neighbours that are looked at for one copy: all of them at m 16.
+constexpr std::size_t kMostBeyond = 1024;
+
+template <typename T>
+void put(std::uint8_t* into, std::size_t at, T value) {
+  std::memcpy(into + at, &value, sizeof value);
+}
+
+}  // namespace
+
+HnswlibExport::HnswlibExport(const Kernels& kernels, const Graph& graph, const GraphShape& shape, float factor)
+    : kernels_(kernels), graph_(graph), shape_(shape), factor_(factor) {
+  if (shape.count > kMostHnswlibRows) throw Failure("internal", "more rows than hnswlib can number");
+  number_copies();
+  sort_upper_rows();
+  bytes_ = kHeaderBytes + std::uint64_t{shape.count} * (element_bytes() + 4);
+  for (const UpperRow& upper : upper_rows_) bytes_ += std::uint64_t{level_of(upper.node)} * upper_list_bytes();
+}
+
+/// Chains ascend, so that a row's own place is known before that of the next.
+void HnswlibExport::number_copies() {
+  if (graph_.next_equal == nullptr) return;
+  copies_.resize(shape_.count);
+  for (std::uint32_t row = 0; row < shape_.count; row++) copies_[row] = {row, 0};
+  for (std::uint32_t row = 0; row < shape_.count; row++) {
+    if (graph_.has_equal(row)) copies_[graph_.next_equal[row]] = {copies_[row].first, copies_[row].place + 1};
+  }
+}
+
+/// A row that two nodes name, which no build of ours makes, counts as the higher one.
+void HnswlibExport::sort_upper_rows() {
+  if (graph_.levels.size() < 2) return;
+  const Level& level = graph_.levels[1];
+  upper_rows_.reserve(level.count);
+  for (std::uint32_t node = 0; node < level.count; node++) upper_rows_.push_back({level.row(node), node});
+  std::sort(upper_rows_.begin(), upper_rows_.end(), [](const UpperRow& a, const UpperRow& b) {
+    return a.row != b.row ? a.row < b.row : a.node < b.node;
+  });
+  const auto is_same = [](const UpperRow& a, const UpperRow& b) { return a.row == b.row; };
+  upper_rows_.erase(std::unique(upper_rows_.begin(), upper_rows_.end(), is_same), upper_rows_.end());
+}
+
+/// Nodes are sorted by descending level: a level holds the first of them.
+std::uint32_t HnswlibExport::level_of(std::uint32_t node) const {
+  std::uint32_t level = 0;
+  while (level + 1 < graph_.levels.size() && node < graph_.levels[level + 1].count) level++;
+  return level;
+}
+
+std::size_t HnswlibExport::element_bytes() const {
+  return 4 + std::size_t{8} * shape_.m + std::size_t{4} * shape_.dim + 8;
+}
+
+std::size_t HnswlibExport::upper_list_bytes() const { return 4 + std::size_t{4} * shape_.m; }
+
+bool HnswlibExport::is_upper(std::uint32_t row) const {
+  return next_upper_ < upper_rows_.size() && upper_rows_[next_upper_].row == row;
+}
+
+std::size_t HnswlibExport::read(std::uint8_t* into, std::size_t size) {
+  const std::uint64_t parts = 1 + 2 * std::uint64_t{shape_.count};
+  std::size_t filled = 0;
+  while (next_ < parts) {
+    const std::size_t bytes = part_bytes();
+    if (bytes > size - filled) break;
+    std::memset(into + filled, 0, bytes);
+    put_part(into + filled);
+    filled += bytes;
+    if (next_ > shape_.count && is_upper(static_cast<std::uint32_t>(next_ - 1 - shape_.count))) next_upper_++;
+    next_++;
+  }
+  if (filled == 0 && next_ < parts) throw Failure("internal", "a block of " + std::to_string(size) + " bytes is too small");
+  return filled;
+}
+
+std::size_t HnswlibExport::part_bytes() const {
+  if (next_ == 0) return kHeaderBytes;
+  if (next_ <= shape_.count) return element_bytes();
+  const std::uint32_t row = static_cast<std::uint32_t>(next_ - 1 - shape_.count);
+  return 4 + (is_upper(row) ? level_of(upper_rows_[next_upper_].node) * upper_list_bytes() : 0);
+}
+
+void HnswlibExport::put_part(std::uint8_t* into) const {
+  if (next_ == 0) return put_header(into);
+  if (next_ <= shape_.count) return put_element(into, static_cast<std::uint32_t>(next_ - 1));
+  put_upper_lists(into, static_cast<std::uint32_t>(next_ - 1 - shape_.count));
+}
+
+void HnswlibExport::put_header(std::uint8_t* into) const {
+  const std::uint64_t links_bytes = 4 + std::uint64_t{8} * shape_.m;
+  put<std::uint64_t>(into, 0, 0);  // where links start in an element
+  put<std::uint64_t>(into, 8, shape_.count);   // room for so many
+  put<std::uint64_t>(into, 16, shape_.count);
+  put<std::uint64_t>(into, 24, element_bytes());
+  put<std::uint64_t>(into, 32, element_bytes() - 8);  // the label in an element
+  put<std::uint64_t>(into, 40, links_bytes);          // the row in an element
+  put<std::int32_t>(into, 48, shape_.count == 0 ? -1 : static_cast<std::int32_t>(graph_.levels.size()) - 1);
+  put<std::uint32_t>(into, 52, graph_.entry);
+  put<std::uint64_t>(into, 56, shape_.m);
+  put<std::uint64_t>(into, 64, 2 * std::uint64_t{shape_.m});
+  put<std::uint64_t>(into, 72, shape_.m);
+  put<double>(into, 80, 1 / std::log(static_cast<double>(shape_.m)));
+  put<std::uint64_t>(into, 88, std::max(shape_.m, shape_.ef_construction));
+}
+
+void HnswlibExport::put_element(std::uint8_t* into, std::uint32_t row) const {
+  std::uint32_t links[kMaxSlots];
+  const std::uint32_t count = choose_links(row, links);
+  put<std::uint32_t>(into, 0, count);
+  std::memcpy(into + 4, links, std::size_t{4} * count);
+  const std::size_t at = 4 + std::size_t{8} * shape_.m;
+  const float* values = graph_.rows.row(row);
+  for (std::uint32_t j = 0; j < shape_.dim; j++) put<float>(into, at + 4 * std::size_t{j}, values[j] * factor_);
+  put<std::uint64_t>(into, at + 4 * std::size_t{shape_.dim}, row);
+}
+
+/// @return how many
+std::uint32_t HnswlibExport::choose_links(std::uint32_t row, std::uint32_t* links) const {
+  const bool is_copy = !copies_.empty() && copies_[row].place > 0;
+  std::uint32_t count = is_copy ? choose_links_of_copy(row, links) : read_links(row, links);
+  if (!graph_.has_equal(row)) return count;
+  if (count == graph_.levels[0].slots) count--;
+  links[count++] = graph_.next_equal[row];
+  return count;
+}
+
+std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32_t* links) const {
+  const std::uint32_t slots = graph_.levels[0].slots;
+  const Copy copy = copies_[row];
+  std::uint32_t near[kMaxSlots];
+  const std::uint32_t near_count = read_links(copy.first, near);
+  std::uint32_t count = 0;
+  // What the first row has given up to lead here.
+  if (copy.place == 1 && near_count == slots) links[count++] = near[slots - 1];
+  const std::size_t from = std::size_t{copy.place - 1} * (slots - 2);
+  const std::vector<std::uint32_t> beyond =
+      from < kMostBeyond ? rank_beyond(row, near, near_count) : std::vector<std::uint32_t>();
+  if (from < beyond.size()) {
+    for (std::size_t i = from; i < std::min<std::size_t>(beyond.size(), from + slots - 2); i++) links[count++] = beyond[i];
+  } else {
+    for (std::uint32_t i = 0; i < near_count && count < slots; i++) links[count++] = near[i];
+  }
+  return static_cast<std::uint32_t>(std::remove(links, links + count, row) - links);
+}
+
+/// The neighbours of a row's neighbours that are not its own, nearest first.
+std::vector<std::uint32_t> HnswlibExport::rank_beyond(std::uint32_t row, const std::uint32_t* near,
+                                                      std::uint32_t near_count) const {
+  const Level& level = graph_.levels[0];
+  std::vector<std::uint32_t> beyond;
+  for (std::uint32_t i = 0; i < near_count && beyond.size() + level.slots <= kMostBeyond; i++) {
+    const std::uint32_t* list = level.list(near[i]);
+    for (std::uint32_t j = 0; j < level.slots && list[j] != kNone; j++) beyond.push_back(list[j]);
+  }
+  std::sort(beyond.begin(), beyond.end());
+  beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
+  const auto is_known = [&](std::uint32_t other) {
+    return copies_[other].first == copies_[row].first || std::find(near, near + near_count, other) != near + near_count;
+  };
+  beyond.erase(std::remove_if(beyond.begin(), beyond.end(), is_known), beyond.end());
+  std::vector<double> sums(beyond.size());
+  raw_rows(kernels_, graph_.rows, graph_.rows.row(row), beyond.data(), beyond.size(), sums.data());
+  const double sign = graph_.rows.metric == Metric::l2 ? 1 : -1;
+  std::vector<std::pair<double, std::uint32_t>> ranked(beyond.size());
+  for (std::size_t i = 0; i < beyond.size(); i++) ranked[i] = {sign * sums[i], beyond[i]};
+  std::sort(ranked.begin(), ranked.end());
+  for (std::size_t i = 0; i < ranked.size(); i++) beyond[i] = ranked[i].second;
+  return beyond;
+}
+
+/// The links that a row of the graph has, without one to itself, which no build of ours makes.
+std::uint32_t HnswlibExport::read_links(std::uint32_t row, std::uint32_t* links) const {
+  const Level& level = graph_.levels[0];
+  const std::uint32_t* list = level.list(row);
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
+    if (list[i] != row) links[count++] = list[i];
+  }
+  return count;
+}
+
+void HnswlibExport::put_upper_lists(std::uint8_t* into, std::uint32_t row) const {
+  if (!is_upper(row)) return;
+  const std::uint32_t node = upper_rows_[next_upper_].node;
+  const std::uint32_t top = level_of(node);
+  put<std::uint32_t>(into, 0, static_cast<std::uint32_t>(top * upper_list_bytes()));
+  for (std::uint32_t l = 1; l <= top; l++) {
+    const Level& level = graph_.levels[l];
+    std::uint8_t* const at = into + 4 + (l - 1) * upper_list_bytes();
+    const std::uint32_t* list = level.list(node);
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {
+      const std::uint32_t to = level.row(list[i]);
+      if (to != row) put<std::uint32_t>(at, 4 + 4 * std::size_t{count++}, to);
+    }
+    put<std::uint32_t>(at, 0, count);
+  }
+}
+
+}  // namespace shortlist

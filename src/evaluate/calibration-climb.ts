@@ -1,0 +1,177 @@
+/**
+ * The points of one band: recall at one k and one share of passing rows, at rising ef, until there is nothing left to find.
+ *
+ * What keeps it short: a query that found all of its neighbours is not asked again at a larger ef; where few are found, a
+ * handful of queries says so; where ef is large and many queries still miss something, fewer queries have to do. All of it
+ * is decided by what was found, never by a clock.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { MAX_EF } from '../base/limits.js';
+import { DEFAULT_TARGET_RECALL, type CalibrationPoint } from '../retrieve/calibration.js';
+import { recallAt, type Trial } from './calibration-trial.js';
+import { lowerRecall, meanOf } from './recall-bound.js';
+
+/** Queries at k 10: 600 that found everything promise a recall of 0.9995. */
+export const MAX_QUERIES = 600;
+/** Queries at k 1000: 50 that found everything promise 0.9999 there. */
+const MIN_QUERIES = 50;
+
+/** Neighbours judged at a point: of 600 queries at k 10, 300 at 100, 50 at 1000. */
+const JUDGED_NEIGHBORS = 30_000;
+
+/** Most queries that are asked at this k. */
+export function queriesFor(k: number): number {
+  return Math.min(MAX_QUERIES, Math.max(MIN_QUERIES, Math.floor(JUDGED_NEIGHBORS / k)));
+}
+
+/** Queries asked first at each point, and the recall below which no more are asked: nobody aims that low. */
+const SCREENING_QUERIES = 30;
+const SCREENING_RECALL = 0.85;
+
+/** Nodes expanded at one point (some 50 ms) beyond which queries are left out, down to MIN_QUERIES. */
+const POINT_EXPANSIONS = 50_000;
+
+/** Nodes expanded in one band: some 0.5 s. Data so hard as to need more is left at the recall reached. */
+const BAND_EXPANSIONS = 500_000;
+
+/** A grid in steps of about 1.4; the step across the default target is halved, since most searches use its ef. */
+const MIN_EF = 8;
+const EF_STEP = Math.SQRT2;
+
+/** Recall at which more ef is of no use. */
+const SETTLED_RECALL = 0.999;
+
+/** From this ef on (or from k), steps that may pass without finding more: what is missed then lies on an island. */
+const PLATEAU_EF = 128;
+const PLATEAU_STEPS = 4;
+
+/** Queries between two looks at signals, timers and locks: at most some 50 ms. */
+const QUERIES_PER_TURN = 25;
+
+export interface Band {
+  readonly trial: Trial;
+  /** Of at least `queriesFor(k)` queries, or of all. */
+  readonly truth: readonly Uint32Array[];
+  readonly k: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One ef, and the recall there of each of the first queries. */
+interface Measured {
+  readonly ef: number;
+  readonly recalls: readonly number[];
+}
+
+export async function climb(band: Band): Promise<CalibrationPoint[]> {
+  const rows = largestShard(band);
+  const measured: Measured[] = [];
+  let expansions = 0;
+  for (const ef of efGrid(await firstEf(band), rows)) {
+    const last = measured.at(-1);
+    const next = await measure(band, ef, last?.recalls ?? []);
+    const between = last === undefined ? null : middleOf(last.ef, ef);
+    if (last && between && !promises(band, last, DEFAULT_TARGET_RECALL) && promises(band, next, DEFAULT_TARGET_RECALL))
+      measured.push(await measure(band, between, last.recalls));
+    measured.push(next);
+    expansions += ef * next.recalls.filter((recall, position) => recall < 1 || last?.recalls[position] !== 1).length;
+    if (isSettled(band, next) || isStuck(band, measured) || expansions >= BAND_EXPANSIONS) break;
+  }
+  return measured.map((point) => toPoint(band, point));
+}
+
+/**
+ * Where the grid starts. Some engines raise ef to k: their answers at the smallest ef and at k are the same, and points
+ * below k would promise something about searches with another k that those do not do.
+ */
+async function firstEf(band: Band): Promise<number> {
+  const [low, atK] = [await ask(band, Math.min(band.k, MIN_EF), SCREENING_QUERIES), await ask(band, band.k, SCREENING_QUERIES)]; // prettier-ignore
+  return low.every((recall, position) => recall === atK[position]) ? band.k : MIN_EF;
+}
+
+/** Rising ef from `first`; the last one is as many as there are rows, or the largest ef there is. */
+export function efGrid(first: number, rows: number): number[] {
+  const last = Math.max(1, Math.min(MAX_EF, rows));
+  const grid = new Set<number>();
+  for (let ef = first; ef < last; ef *= EF_STEP) grid.add(Math.round(ef));
+  return [...grid.add(last)];
+}
+
+function middleOf(below: number, above: number): number | null {
+  const middle = Math.round(Math.sqrt(below * above));
+  return middle > below && middle < above ? middle : null;
+}
+
+/** @param before recall of each query at a smaller ef, where it was asked */
+async function measure(band: Band, ef: number, before: readonly number[]): Promise<Measured> {
+  const screened = await ask(band, ef, SCREENING_QUERIES, before);
+  if (meanOf(screened) < SCREENING_RECALL) return { ef, recalls: screened };
+  const known = [...screened, ...before.slice(screened.length)];
+  const asked = new Set(screened.keys());
+  const wanted = Math.min(queriesFor(band.k), band.truth.length);
+  // How many of the first queries can be afforded, since only those that missed something are asked.
+  let size = screened.length;
+  for (let expansions = 0; size < wanted; size++) {
+    if (size >= MIN_QUERIES && expansions >= POINT_EXPANSIONS) break;
+    if (known[size] !== 1) expansions += ef;
+  }
+  return { ef, recalls: await ask(band, ef, size, known, asked) };
+}
+
+/** Recall of each of the first `size` queries; those that had found all before, and those just asked, are not asked again. */
+async function ask(
+  { trial, truth, k, signal }: Band,
+  ef: number,
+  size: number,
+  before: readonly number[] = [],
+  asked: ReadonlySet<number> = new Set(),
+): Promise<number[]> {
+  const recalls: number[] = [];
+  let sinceTurn = 0;
+  for (let position = 0; position < Math.min(size, truth.length); position++) {
+    const known = before[position];
+    if (known !== undefined && (known === 1 || asked.has(position))) {
+      recalls.push(known);
+      continue;
+    }
+    if (sinceTurn++ % QUERIES_PER_TURN === 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    recalls.push(recallAt(trial, truth[position]!, position, { k, ef }));
+  }
+  return recalls;
+}
+
+function promises(band: Band, measured: Measured, recall: number): boolean {
+  return toPoint(band, measured).recall_low >= recall;
+}
+
+/** A version of few rows, which are few queries, is measured up to the ef that goes over them all. */
+function isSettled(band: Band, measured: Measured): boolean {
+  const foundAll = measured.recalls.length >= MIN_QUERIES && measured.recalls.every((recall) => recall === 1);
+  return foundAll || promises(band, measured, SETTLED_RECALL);
+}
+
+/** True where several steps found nothing more for the queries that were asked in all of them. */
+function isStuck({ k }: Band, measured: readonly Measured[]): boolean {
+  const [now, then] = [measured.at(-1)!, measured.at(-1 - PLATEAU_STEPS)];
+  if (then === undefined || then.ef < Math.max(k, PLATEAU_EF)) return false;
+  const common = Math.min(now.recalls.length, then.recalls.length);
+  return meanOf(now.recalls.slice(0, common)) <= meanOf(then.recalls.slice(0, common));
+}
+
+function toPoint(band: Band, { ef, recalls }: Measured): CalibrationPoint {
+  // A walk that may go over every row misses none, however few queries show it.
+  const isWhole = ef >= largestShard(band) && recalls.every((recall) => recall === 1);
+  const low = isWhole ? 1 : lowerRecall(recalls, band.k);
+  return { ef, queries: recalls.length, recall: toPlaces(meanOf(recalls)), recall_low: toPlaces(low) };
+}
+
+/** Six places are more than any number of queries supports; rounded down, since it is a promise. */
+function toPlaces(recall: number): number {
+  return Math.floor(recall * 1e6 + 1e-6) / 1e6;
+}
+
+function largestShard({ trial }: Band): number {
+  return Math.max(...trial.version.shards.map(({ graph }) => graph.vectors.count));
+}

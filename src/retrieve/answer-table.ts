@@ -1,0 +1,140 @@
+/**
+ * Answers as an Arrow table, one row a candidate, for files and for the wire: `query` (int32, the query's position), `id`
+ * (its Arrow type), `score` (float32), then the attributes asked for (nullable, each in its Arrow type), then `vector`
+ * (fixed_size_list of float32). An attribute that is named like one of these columns is `attributes.<name>`.
+ */
+import type { ArrowField, Column, ColumnType } from '../arrow/column.js';
+import type { ArrowSchema } from '../arrow/writer.js';
+import type { AttributeColumn } from '../version/attribute-column.js';
+import { gatherRows, type Budget } from './gather-rows.js';
+import type { LoadedVersion } from './loaded-version.js';
+import type { Answer } from './search.js';
+
+/** Rows of one record batch: some MB, so that readers can stream. */
+const BATCH_ROWS = 65_536;
+
+const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
+const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
+
+export type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
+
+export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
+
+type Fields = ArrowSchema['fields'];
+
+/** A column beside query, id and score. */
+export interface ExtraColumn {
+  readonly field: Fields[number];
+  gather(ordinals: Uint32Array): Column;
+}
+
+export class AnswerTable {
+  readonly fields: Fields;
+
+  constructor(
+    private readonly source: AnswerSource,
+    private readonly extras: readonly ExtraColumn[] = [],
+  ) {
+    this.fields = [
+      { name: 'query', type: INT32, nullable: false },
+      { name: 'id', type: source.ids.type, nullable: false },
+      { name: 'score', type: FLOAT32, nullable: false },
+      ...extras.map(({ field }) => field),
+    ];
+  }
+
+  /** What the schema's metadata says of every table. */
+  get metadata(): [string, string][] {
+    const { index, version } = this.source.manifest;
+    return [
+      ['index', index],
+      ['version', version],
+    ];
+  }
+
+  /** The rows of all answers, in record batches of bounded size. @param answers undefined for a query without one */
+  *batches(answers: readonly (Candidates | undefined)[]): Generator<Column[], void, undefined> {
+    for (let from = 0; from < answers.length;) {
+      let to = from;
+      let rows = 0;
+      do rows += rowsOf(answers[to++]);
+      while (to < answers.length && rows + rowsOf(answers[to]) <= BATCH_ROWS);
+      if (rows > 0) yield this.columns(answers, from, to, rows);
+      from = to;
+    }
+  }
+
+  private columns(answers: readonly (Candidates | undefined)[], from: number, to: number, rows: number): Column[] {
+    const queries = new Int32Array(rows);
+    const ordinals = new Uint32Array(rows);
+    const scores = new Float32Array(rows);
+    let row = 0;
+    for (let query = from; query < to; query++) {
+      const answer = answers[query];
+      if (answer === undefined) continue;
+      queries.fill(query, row, row + answer.ordinals.length);
+      ordinals.set(answer.ordinals, row);
+      scores.set(answer.scores, row);
+      row += answer.ordinals.length;
+    }
+    return [
+      { shape: 'numbers', type: INT32, rows, valid: null, values: queries },
+      this.source.ids.column(ordinals),
+      { shape: 'numbers', type: FLOAT32, rows, valid: null, values: scores },
+      ...this.extras.map((extra) => extra.gather(ordinals)),
+    ];
+  }
+}
+
+function rowsOf(answer: Candidates | undefined): number {
+  return answer?.ordinals.length ?? 0;
+}
+
+/**
+ * Columns of what requests include.
+ * @param attributes names that the version has
+ * @param budget told of what they take, before it is taken
+ */
+export function extraColumns(
+  version: LoadedVersion,
+  attributes: readonly string[],
+  vectors: boolean,
+  budget: Budget,
+): ExtraColumn[] {
+  const taken = new Set(['query', 'id', 'score', ...(vectors ? ['vector'] : [])]);
+  const columns = attributes.map((name) => {
+    const shown = taken.has(name) ? `attributes.${name}` : name;
+    return attributeColumn(shown, version.attributes!.column(name), budget);
+  });
+  return vectors ? [...columns, vectorColumn(version, budget)] : columns;
+}
+
+function attributeColumn(name: string, attribute: AttributeColumn, budget: Budget): ExtraColumn {
+  const { type }: ArrowField = attribute.field;
+  const columns = attribute.chunks.map(({ column }) => column);
+  const gather = (ordinals: Uint32Array) => {
+    const picked = { pieces: new Uint32Array(ordinals.length), rows: new Uint32Array(ordinals.length) };
+    for (let i = 0; i < ordinals.length; i++) {
+      const piece = attribute.chunkOf(ordinals[i]!);
+      picked.pieces[i] = piece;
+      picked.rows[i] = ordinals[i]! - attribute.chunks[piece]!.firstOrdinal;
+    }
+    return gatherRows(columns, picked, budget);
+  };
+  return { field: { name, type, nullable: true }, gather };
+}
+
+function vectorColumn(version: LoadedVersion, budget: Budget): ExtraColumn {
+  const { dim } = version.manifest;
+  const type: ColumnType = { kind: 'list', item: FLOAT32, size: dim };
+  const gather = (ordinals: Uint32Array): Column => {
+    const rows = ordinals.length;
+    budget(4 * rows * dim);
+    const values = new Float32Array(rows * dim);
+    ordinals.forEach((ordinal, row) => values.set(version.vectorOf(ordinal), row * dim));
+    const offsets = Uint32Array.from({ length: rows + 1 }, (_, row) => row * dim);
+    const items: Column = { shape: 'numbers', type: FLOAT32, rows: rows * dim, valid: null, values };
+    return { shape: 'lists', type, rows, valid: null, offsets, items };
+  };
+  return { field: { name: 'vector', type, nullable: false }, gather };
+}

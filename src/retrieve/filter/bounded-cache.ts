@@ -1,0 +1,42 @@
+/** What was used last, up to a number of bytes. */
+
+export class BoundedCache<T> {
+  private readonly entries = new Map<string, { readonly value: T; readonly bytes: number }>();
+  /** Of all entries, keys included. */
+  usedBytes = 0;
+
+  constructor(private readonly limit: number) {}
+
+  get(key: string): T | undefined {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return undefined;
+    this.entries.delete(key);
+    this.entries.set(key, entry); // A Map keeps the order of insertion: the first one is the one to go
+    return entry.value;
+  }
+
+  /** Keeps the value, unless it alone is beyond the limit. */
+  set(key: string, value: T, valueBytes: number): void {
+    this.delete(key);
+    const bytes = valueBytes + 2 * key.length;
+    if (bytes > this.limit) return;
+    this.entries.set(key, { value, bytes });
+    this.usedBytes += bytes;
+    for (const oldest of this.entries.keys()) {
+      if (this.usedBytes <= this.limit) return;
+      this.delete(oldest);
+    }
+  }
+
+  clear(): void {
+    this.entries.clear();
+    this.usedBytes = 0;
+  }
+
+  private delete(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    this.usedBytes -= entry.bytes;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Values of a column in blocks of consecutive ordinals, whatever its chunks and its type: a scan is one loop over one type
+ * of array then, which the compiler makes quick. Also which rows have a value at all.
+ */
+import type { Column } from '../../arrow/column.js';
+import type { AttributeColumn } from '../../version/attribute-column.js';
+import { emptyWords } from './bits.js';
+import { SLICE_ROWS, type Work } from './work.js';
+
+/** Rows of a block: 32 KiB of doubles stay in the first-level cache. A multiple of 32, so that blocks fill whole words. */
+export const BLOCK_ROWS = 4_096;
+
+type Numbers = Column & { readonly shape: 'numbers' };
+
+/** The part of one chunk that falls into a range of ordinals, for each chunk that has one. */
+function eachPart(
+  column: AttributeColumn,
+  from: number,
+  to: number,
+  visit: (chunk: Column, row: number, rows: number, ordinal: number) => void,
+): void {
+  if (from >= to) return;
+  for (let position = column.chunkOf(from), ordinal = from; ordinal < to; position++) {
+    const { firstOrdinal, column: chunk } = column.chunks[position]!;
+    const row = ordinal - firstOrdinal;
+    const rows = Math.min(chunk.rows - row, to - ordinal);
+    visit(chunk, row, rows, ordinal);
+    ordinal += rows;
+  }
+}
+
+/** Numbers of up to 32 bits and float64, as doubles. @param out at least `to - from` long */
+export function readNumbers(column: AttributeColumn, from: number, to: number, out: Float64Array): void {
+  eachPart(column, from, to, (chunk, row, rows, ordinal) => {
+    const values = (chunk as Numbers).values as Float64Array;
+    out.set(values.subarray(row, row + rows), ordinal - from);
+  });
+}
+
+/** 64-bit integers as words: low, high, low, high, ... @param out at least `2 * (to - from)` long */
+export function readWords(column: AttributeColumn, from: number, to: number, out: Uint32Array): void {
+  eachPart(column, from, to, (chunk, row, rows, ordinal) => {
+    const { buffer, byteOffset } = (chunk as Numbers).values;
+    out.set(new Uint32Array(buffer, byteOffset + 8 * row, 2 * rows), 2 * (ordinal - from));
+  });
+}
+
+/** The rows of a range that have a value, as bits; null where all have one. */
+export function* readPresence(column: AttributeColumn): Work<Uint32Array | null> {
+  const words = emptyWords(column.count);
+  let missing = 0;
+  for (let from = 0; from < column.count; from += SLICE_ROWS) {
+    eachPart(column, from, Math.min(from + SLICE_ROWS, column.count), (chunk, row, rows, ordinal) => {
+      missing += rows - addPresent(chunk, row, rows, ordinal, words);
+    });
+    yield;
+  }
+  return missing === 0 ? null : words;
+}
+
+/** @returns how many there are */
+function addPresent(chunk: Column, row: number, rows: number, ordinal: number, words: Uint32Array): number {
+  const { valid } = chunk;
+  const floats = chunk.shape === 'numbers' && chunk.type.kind === 'float' ? (chunk.values as Float64Array) : null;
+  let present = 0;
+  for (let i = 0; i < rows; i++) {
+    const isPresent = valid === null ? 1 : valid[row + i]!;
+    // NaN has no value either: answers show it as null.
+    if (isPresent === 0 || (floats !== null && Number.isNaN(floats[row + i]!))) continue;
+    words[(ordinal + i) >>> 5]! |= 1 << ((ordinal + i) & 31);
+    present++;
+  }
+  return present;
+}
+
+/** The chunks of a column one after the other, with the ordinals they begin at. */
+export function* chunksOf<S extends Column['shape']>(
+  column: AttributeColumn,
+  shape: S,
+): Generator<{ readonly firstOrdinal: number; readonly chunk: Column & { readonly shape: S } }> {
+  for (const { firstOrdinal, column: chunk } of column.chunks) {
+    if (chunk.shape !== shape) throw new TypeError(`${column.field.name} has ${chunk.shape}, not ${shape}`);
+    yield { firstOrdinal, chunk: chunk as Column & { readonly shape: S } };
+  }
+}

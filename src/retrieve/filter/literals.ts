@@ -1,0 +1,178 @@
+/**
+ * Literals of a filter, brought to the type of their column: what an operator and its literal ask of a value.
+ *
+ * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99.
+ * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a fraction
+ *   and may lie outside of the type; equality with a fraction is a mistake, with an integer out of range just never true.
+ * - Dates are `YYYY-MM-DD`; timestamps the same or with a time, in UTC unless an offset is given, whatever the column's
+ *   timezone. A column without a timezone counts as UTC.
+ */
+import { float16ToNumber } from '../../base/float32.js';
+import type { ColumnType } from '../../arrow/column.js';
+import { numberToFloat16 } from '../../arrow/float16.js';
+import { MAX_FILTER_TEXT, type Intervals } from './filter-plan.js';
+import { interval } from './intervals.js';
+import { parseIsoDate, parseIsoTime } from './iso-time.js';
+import { describe } from './problem.js';
+
+/** What is wrong with a literal; the parser adds where. */
+export class LiteralProblem extends Error {}
+
+/** A comparison with one literal. */
+export type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
+
+export function boolLiteral(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new LiteralProblem(`takes true or false, not ${describe(value)}`);
+}
+
+export function textLiteral(value: unknown): string {
+  if (typeof value !== 'string') throw new LiteralProblem(`takes a text, not ${describe(value)}`);
+  if (value.length > MAX_FILTER_TEXT) {
+    throw new LiteralProblem(`takes texts of up to ${MAX_FILTER_TEXT} characters, not of ${value.length}`);
+  }
+  // Half a character has no UTF-8, so no column holds it; encoding it would find another one.
+  if (/\p{Surrogate}/u.test(value)) throw new LiteralProblem('takes Unicode text, not one with half a surrogate pair');
+  return value;
+}
+
+type FloatType = ColumnType & { readonly kind: 'float' };
+
+/** The values of a float column that compare so with the literal. */
+export function floatInterval(type: FloatType, comparison: Comparison, value: unknown): Intervals<number> {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    const what = typeof value === 'number' ? 'a number beyond the range of float64' : describe(value);
+    throw new LiteralProblem(`takes a number, not ${what}`);
+  }
+  const rounded = roundTo(type.bits, value);
+  if (!Number.isFinite(rounded)) return beyondFinite(type.bits, comparison, value > 0);
+  switch (comparison) {
+    case '$eq':
+      return interval(rounded, rounded);
+    case '$gt':
+      return interval(nextDouble(rounded, 1), Infinity);
+    case '$gte':
+      return interval(rounded, Infinity);
+    case '$lt':
+      return interval(-Infinity, nextDouble(rounded, -1));
+    case '$lte':
+      return interval(-Infinity, rounded);
+  }
+}
+
+function roundTo(bits: 16 | 32 | 64, value: number): number {
+  if (bits === 64) return value;
+  return bits === 32 ? Math.fround(value) : float16ToNumber(numberToFloat16(value));
+}
+
+const LARGEST = { 16: 65_504, 32: (2 - 2 ** -23) * 2 ** 127, 64: Number.MAX_VALUE } as const;
+
+/** The literal is finite and lies between the type's last finite value and its infinity. */
+function beyondFinite(bits: 16 | 32 | 64, comparison: Comparison, isPositive: boolean): Intervals<number> {
+  if (comparison === '$eq') return [];
+  const wantsAbove = comparison === '$gt' || comparison === '$gte';
+  if (isPositive) return wantsAbove ? [Infinity, Infinity] : [-Infinity, LARGEST[bits]];
+  return wantsAbove ? [-LARGEST[bits], Infinity] : [-Infinity, -Infinity];
+}
+
+const double = new Float64Array(1);
+const doubleBits = new BigInt64Array(double.buffer);
+
+/** The neighbour of a finite double in that direction. */
+function nextDouble(value: number, direction: 1 | -1): number {
+  if (value === 0) return direction * Number.MIN_VALUE;
+  double[0] = value;
+  doubleBits[0] = doubleBits[0]! + (value > 0 === direction > 0 ? 1n : -1n);
+  return double[0];
+}
+
+/** A literal on the scale of an integer column: it covers the counts from `first` on, or lies between `first - 1` and `first`. */
+interface Point {
+  readonly first: bigint;
+  /** How many counts the literal means: 1, a day's milliseconds for date64, 0 where it lies between two counts. */
+  readonly width: bigint;
+}
+
+/** The range of a column that is stored as integers. */
+export function integerRange(type: ColumnType): { readonly least: bigint; readonly most: bigint } {
+  const bits = type.kind === 'int' ? type.bits : type.kind === 'date' && type.unit === 'day' ? 32 : 64;
+  if (type.kind === 'int' && !type.signed) return { least: 0n, most: 2n ** BigInt(bits) - 1n };
+  return { least: -(2n ** BigInt(bits - 1)), most: 2n ** BigInt(bits - 1) - 1n };
+}
+
+/** The counts of an int, date or timestamp column that compare so with the literal. */
+export function integerInterval(type: ColumnType, comparison: Comparison, value: unknown): Intervals<bigint> {
+  const { first, width } = pointOf(type, value);
+  const { least, most } = integerRange(type);
+  const clamped = (low: bigint, high: bigint): Intervals<bigint> =>
+    interval(low < least ? least : low, high > most ? most : high);
+  switch (comparison) {
+    case '$eq':
+      if (width === 0n) throw new LiteralProblem(notExactly(type, value));
+      return clamped(first, first + width - 1n);
+    case '$gt':
+      return clamped(first + width, most);
+    case '$gte':
+      return clamped(first, most);
+    case '$lt':
+      return clamped(least, first - 1n);
+    case '$lte':
+      return clamped(least, first + width - 1n);
+  }
+}
+
+function notExactly(type: ColumnType, value: unknown): string {
+  if (type.kind === 'timestamp')
+    return `counts in ${type.unit} and is never ${describe(value)}; compare by $gt and $lt`;
+  return `takes whole numbers here, not ${describe(value)}`;
+}
+
+function pointOf(type: ColumnType, value: unknown): Point {
+  switch (type.kind) {
+    case 'int':
+      return typeof value === 'string' && type.bits === 64 ? decimalPoint(value) : numberPoint(type.bits, value);
+    case 'date':
+      return datePoint(type.unit, value);
+    case 'timestamp':
+      return timePoint(type.unit, value);
+    default:
+      throw new TypeError(`${type.kind} is not stored as integers`);
+  }
+}
+
+function decimalPoint(text: string): Point {
+  if (/^-?\d{1,20}$/.test(text)) return { first: BigInt(text), width: 1n };
+  throw new LiteralProblem(`takes a whole number or its decimal text, not ${describe(text)}`);
+}
+
+function numberPoint(bits: number, value: unknown): Point {
+  if (typeof value !== 'number') throw new LiteralProblem(`takes a number, not ${describe(value)}`);
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    const advice = bits === 64 ? '; write it as text' : '';
+    throw new LiteralProblem(`takes numbers within 2^53, beyond which JSON loses digits, not ${value}${advice}`);
+  }
+  const whole = Math.floor(value);
+  return whole === value ? { first: BigInt(whole), width: 1n } : { first: BigInt(whole) + 1n, width: 0n };
+}
+
+const MS_PER_DAY = 86_400_000n;
+
+function datePoint(unit: 'day' | 'ms', value: unknown): Point {
+  const days = typeof value === 'string' ? parseIsoDate(value) : null;
+  if (days === null) throw new LiteralProblem(`takes a date like "2026-03-31", not ${describe(value)}`);
+  return unit === 'day' ? { first: BigInt(days), width: 1n } : { first: BigInt(days) * MS_PER_DAY, width: MS_PER_DAY };
+}
+
+const NS_PER_UNIT = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n } as const;
+
+function timePoint(unit: 's' | 'ms' | 'us' | 'ns', value: unknown): Point {
+  const ns = typeof value === 'string' ? parseIsoTime(value) : null;
+  if (ns === null) {
+    const examples = '"2026-03-31T12:00:00Z" or "2026-03-31"';
+    throw new LiteralProblem(`takes a time like ${examples}, not ${describe(value)}`);
+  }
+  const perUnit = NS_PER_UNIT[unit];
+  const rest = ((ns % perUnit) + perUnit) % perUnit;
+  const floor = (ns - rest) / perUnit;
+  return rest === 0n ? { first: floor, width: 1n } : { first: floor + 1n, width: 0n };
+}

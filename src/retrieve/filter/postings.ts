@@ -1,0 +1,31 @@
+/** The ordinals of each code, code by code, each list ascending: what holds one text is a stretch of it. */
+import { addOrdinals } from './bits.js';
+import { SLICE_ROWS, type Work } from './work.js';
+
+export interface Postings {
+  readonly ordinals: Uint32Array;
+  /** Where the list of each code starts; one more than there are codes. */
+  readonly starts: Uint32Array;
+}
+
+/**
+ * @param codes of each position
+ * @param counts of each code
+ * @param ordinalOf the ordinal of each position, ascending; the position itself where there is none
+ */
+export function* buildPostings(codes: Uint16Array, counts: Uint32Array, ordinalOf: Uint32Array | null): Work<Postings> {
+  const starts = new Uint32Array(counts.length + 1);
+  counts.forEach((count, code) => (starts[code + 1] = starts[code]! + count));
+  const ordinals = new Uint32Array(codes.length);
+  const next = starts.slice();
+  for (let from = 0; from < codes.length; from += SLICE_ROWS) {
+    const to = Math.min(from + SLICE_ROWS, codes.length);
+    for (let i = from; i < to; i++) ordinals[next[codes[i]!]!++] = ordinalOf === null ? i : ordinalOf[i]!;
+    yield;
+  }
+  return { ordinals, starts };
+}
+
+export function addPostings(words: Uint32Array, { ordinals, starts }: Postings, codes: readonly number[]): void {
+  for (const code of codes) addOrdinals(words, ordinals, starts[code]!, starts[code + 1]!);
+}

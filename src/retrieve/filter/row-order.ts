@@ -1,0 +1,167 @@
+/**
+ * Ordinals sorted by their values, so that a range is found by binary search and costs what it finds. Keys are unsigned
+ * words whose order is that of the values; sorted by their digits (LSD radix, 11 bits a pass), stable.
+ */
+import type { Column } from '../../arrow/column.js';
+import type { AttributeColumn } from '../../version/attribute-column.js';
+import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
+import { isWide } from './clauses.js';
+import type { Intervals } from './filter-plan.js';
+import { integerRange } from './literals.js';
+import { signFlip } from './number-scan.js';
+import { SLICE_ROWS, type Work } from './work.js';
+
+/** A stretch of the sorted ordinals. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Ordinals of the rows with a value, ascending. @param presence null where all have one */
+export function* listPresent(count: number, presence: Uint32Array | null): Work<Uint32Array> {
+  const rows = new Uint32Array(count);
+  let size = 0;
+  for (let ordinal = 0; ordinal < count; ordinal++) {
+    if (presence === null || (presence[ordinal >>> 5]! & (1 << (ordinal & 31))) !== 0) rows[size++] = ordinal;
+    if (ordinal % SLICE_ROWS === SLICE_ROWS - 1) yield;
+  }
+  return size === count ? rows : rows.slice(0, size);
+}
+
+/** The rows of a column of numbers by ascending value. @param rows those with a value, by ordinal */
+export function* sortByNumber(column: AttributeColumn, rows: Uint32Array): Work<Uint32Array> {
+  const high = new Uint32Array(column.count);
+  const low = hasTwoWords(column) ? new Uint32Array(column.count) : null;
+  const fill = keyFiller(column, high, low);
+  for (let from = 0; from < column.count; from += BLOCK_ROWS) {
+    fill(from, Math.min(from + BLOCK_ROWS, column.count));
+    if ((from + BLOCK_ROWS) % SLICE_ROWS === 0) yield;
+  }
+  if (low !== null) rows = yield* sortByKeys(rows, low);
+  return yield* sortByKeys(rows, high);
+}
+
+function hasTwoWords({ field: { type } }: AttributeColumn): boolean {
+  return isWide(type) || (type.kind === 'float' && type.bits === 64);
+}
+
+/** Writes the keys of a block: `high` alone where one word holds them. */
+function keyFiller(
+  column: AttributeColumn,
+  high: Uint32Array,
+  low: Uint32Array | null,
+): (from: number, to: number) => void {
+  const { type } = column.field;
+  const numbers = new Float64Array(BLOCK_ROWS);
+  if (type.kind === 'float') {
+    const singles = new Float32Array(BLOCK_ROWS);
+    const words = new Uint32Array(low === null ? singles.buffer : numbers.buffer);
+    return (from, to) => {
+      readNumbers(column, from, to, numbers);
+      for (let i = 0; i < BLOCK_ROWS; i++) numbers[i]! += 0; // -0 becomes 0: they are equal
+      if (low === null) singles.set(numbers);
+      fillFloatKeys(words, from, to, high, low);
+    };
+  }
+  if (low === null) {
+    const least = Number(integerRange(type).least);
+    return (from, to) => {
+      readNumbers(column, from, to, numbers);
+      for (let i = from; i < to; i++) high[i] = numbers[i - from]! - least;
+    };
+  }
+  const words = new Uint32Array(numbers.buffer);
+  const flip = signFlip(column);
+  return (from, to) => {
+    readWords(column, from, to, words);
+    for (let i = from; i < to; i++) {
+      low[i] = words[2 * (i - from)]!;
+      high[i] = words[2 * (i - from) + 1]! ^ flip;
+    }
+  };
+}
+
+/** Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. */
+function fillFloatKeys(words: Uint32Array, from: number, to: number, high: Uint32Array, low: Uint32Array | null): void {
+  for (let i = from; i < to; i++) {
+    const at = low === null ? i - from : 2 * (i - from) + 1;
+    const isNegative = words[at]! >>> 31 === 1;
+    high[i] = isNegative ? ~words[at]! : words[at]! ^ 0x80000000;
+    if (low !== null) low[i] = isNegative ? ~words[at - 1]! : words[at - 1]!;
+  }
+}
+
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+
+/** Sorts rows by their keys, equal keys staying in order. @param keys by ordinal @returns a new array, or `rows` */
+export function* sortByKeys(rows: Uint32Array, keys: Uint32Array): Work<Uint32Array> {
+  let sorted: Uint32Array = rows;
+  let spare: Uint32Array = new Uint32Array(rows.length);
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    const places = yield* countDigits(sorted, keys, shift);
+    if (places === null) continue;
+    for (let from = 0; from < sorted.length; from += SLICE_ROWS) {
+      const to = Math.min(from + SLICE_ROWS, sorted.length);
+      for (let i = from; i < to; i++) {
+        const row = sorted[i]!;
+        const digit = (keys[row]! >>> shift) & (DIGITS - 1);
+        spare[places[digit]!++] = row;
+      }
+      yield;
+    }
+    [sorted, spare] = [spare, sorted === rows ? new Uint32Array(rows.length) : sorted];
+  }
+  return sorted;
+}
+
+/** Where the rows of each digit begin; null where all have one digit, and nothing is to be moved. */
+function* countDigits(rows: Uint32Array, keys: Uint32Array, shift: number): Work<Uint32Array | null> {
+  const counts = new Uint32Array(DIGITS);
+  for (let from = 0; from < rows.length; from += SLICE_ROWS) {
+    const to = Math.min(from + SLICE_ROWS, rows.length);
+    for (let i = from; i < to; i++) counts[(keys[rows[i]!]! >>> shift) & (DIGITS - 1)]!++;
+    yield;
+  }
+  if (counts.includes(rows.length)) return null;
+  let next = 0;
+  for (let digit = 0; digit < DIGITS; digit++) {
+    const rowsOfDigit = counts[digit]!;
+    counts[digit] = next;
+    next += rowsOfDigit;
+  }
+  return counts;
+}
+
+/** Where each interval lies in ordinals that are sorted by value. */
+export function findStretches<T extends number | bigint>(
+  sorted: Uint32Array,
+  valueOf: (ordinal: number) => T,
+  intervals: Intervals<T>,
+): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let i = 0; i < intervals.length; i += 2) {
+    const from = lowerBound(sorted, (ordinal) => valueOf(ordinal) < intervals[i]!);
+    const to = lowerBound(sorted, (ordinal) => valueOf(ordinal) <= intervals[i + 1]!);
+    if (from < to) stretches.push({ from, to });
+  }
+  return stretches;
+}
+
+/** The first place whose row is not before. @param isBefore true for rows up to some place, false from there on */
+export function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(sorted[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The number at an ordinal as its column stores it: a bigint where the column is wide. */
+export function numberAt(column: AttributeColumn, ordinal: number): number | bigint {
+  const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
+  return (chunk as Column & { readonly shape: 'numbers' }).values[ordinal - firstOrdinal]!;
+}

@@ -1,0 +1,74 @@
+/**
+ * The vectors of an Arrow stream. Takes the body and, where it has several vector columns, the name of one; gives a query for
+ * each row. The column is chosen as ingest chooses it, and read by the reader that checks files: bytes of a client are as
+ * hostile. Lengths and values are checked against the index later, as for every other form.
+ */
+import type { Column } from '../../arrow/column.js';
+import { openArrowBytes, type ArrowReader } from '../../arrow/reader.js';
+import { ShortlistError, type ErrorCode } from '../../base/errors.js';
+import { MAX_BATCH } from '../../base/limits.js';
+import { chooseVector } from '../../ingest/choose-columns.js';
+import { fieldError } from './field-error.js';
+import type { Queries } from './search-request.js';
+
+/** What stands in messages where a file would have its path. */
+const BODY = 'the body';
+
+/**
+ * @param limit most bytes that a compressed buffer of it may unfold to
+ * @throws bad_arrow, bad_vector for a null, batch_too_large
+ */
+export async function readArrowVectors(bytes: Buffer, name: string | undefined, limit: number): Promise<Queries> {
+  try {
+    const reader = await openArrowBytes(BODY, bytes, limit);
+    if (reader.format !== 'stream') {
+      throw new ShortlistError('bad_arrow', `${BODY} is an Arrow file; write it as a stream (pyarrow.ipc.new_stream)`);
+    }
+    if (reader.rows > MAX_BATCH) {
+      const message = `the batch has ${reader.rows} queries; at most ${MAX_BATCH} are taken`;
+      throw new ShortlistError('batch_too_large', message, { max: MAX_BATCH });
+    }
+    return await readQueries(reader, name);
+  } catch (error) {
+    throw asRequestError(error);
+  }
+}
+
+async function readQueries(reader: ArrowReader, name: string | undefined): Promise<Queries> {
+  const column = chooseVector(BODY, reader.fields, name, '?vector_column=');
+  const vectors: Float32Array[] = [];
+  for await (const chunk of reader.read([reader.fields.indexOf(column)])) {
+    takeVectors(chunk.columns[0]!, `/${column.name}`, vectors);
+  }
+  return { kind: 'vectors', vectors, fields: vectors.map((_, row) => `/${column.name}/${row}`) };
+}
+
+type Lists = Extract<Column, { shape: 'lists' }>;
+
+/** Appends the vector of each row; float32 components stay where they are. @throws bad_vector naming the row */
+function takeVectors(column: Column, field: string, vectors: Float32Array[]): void {
+  const { offsets, valid, items, rows } = column as Lists;
+  if (items.shape !== 'numbers') throw new Error('a vector column holds lists of numbers');
+  const values = items.values instanceof Float32Array ? items.values : Float32Array.from(items.values as Float64Array);
+  for (let row = 0; row < rows; row++) {
+    const at = `${field}/${vectors.length}`;
+    if (valid !== null && valid[row] === 0) throw fieldError('bad_vector', at, `row ${vectors.length} is null`);
+    const [start, end] = [offsets[row]!, offsets[row + 1]!];
+    const missing = items.valid?.subarray(start, end).indexOf(0) ?? -1;
+    if (missing !== -1) {
+      throw fieldError('bad_vector', at, `component ${missing} of row ${vectors.length} is null`);
+    }
+    vectors.push(values.subarray(start, end));
+  }
+}
+
+/** Codes of files are a server's own failures. In a body they are the client's. */
+const FILE_CODES = new Set<ErrorCode>([
+  'input_format', 'input_corrupt', 'input_unsupported', 'column_missing', 'column_type',
+]); // prettier-ignore
+
+function asRequestError(error: unknown): unknown {
+  if (!(error instanceof ShortlistError) || !FILE_CODES.has(error.code)) return error;
+  const details = Object.entries(error.details).filter(([name]) => name !== 'file');
+  return new ShortlistError('bad_arrow', error.message, Object.fromEntries(details), { cause: error });
+}

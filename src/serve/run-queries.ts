@@ -1,0 +1,187 @@
+/**
+ * The queries of one request, from what was asked to their answers.
+ *
+ * Takes a version and a checked request; fills an `Answers`. Graph searches are steps of the scheduler, scans are made on the
+ * pool's threads. When time runs out, a request that allows it gets what there is: queries without an answer get an empty
+ * one that says `timeout`.
+ */
+import { ShortlistError } from '../base/errors.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { checkQuery } from '../retrieve/query.js';
+import {
+  answerSoFar,
+  beginSearch,
+  finishSearch,
+  planQuery,
+  planSearch,
+  runExact,
+  type Answer,
+  type SearchPlan,
+  type UnfinishedSearch,
+} from '../retrieve/search.js';
+import type { Answers } from './answers.js';
+import type { AppContext } from './context.js';
+import { atField } from './request/field-error.js';
+import type { Queries, SearchRequest } from './request/search-request.js';
+import { splitVectors } from './request/vectors.js';
+import type { TimeLimit } from './time-limit.js';
+
+/**
+ * Queries that share a scan of all vectors. More would gain nothing, since they pass over the rows in groups of this size;
+ * fewer lose speed. What has been scanned when time runs out is answered.
+ */
+const QUERIES_PER_SCAN = 64;
+
+/** One query, ready to be searched with. */
+export interface Query {
+  readonly vector: Float32Array;
+  /** Ordinal of the item that the query is. */
+  readonly self: number | undefined;
+}
+
+/** Or why it fails on its own. */
+export type Prepared = Query | { readonly error: ShortlistError };
+
+export function prepareQueries(version: LoadedVersion, queries: Queries): Prepared[] {
+  const { manifest } = version;
+  switch (queries.kind) {
+    case 'ids':
+      return queries.ids.map((id) => prepareId(version, id));
+    case 'vectors': {
+      const { vectors, fields } = queries;
+      const at = (position: number) => (vectors.length === 1 ? undefined : position);
+      return vectors.map((vector, position) => ({
+        vector: atField(fields[position]!, () => checkQuery(manifest, vector, at(position))),
+        self: undefined,
+      }));
+    }
+    case 'packed': {
+      const { values, bytes, field } = queries;
+      const vectors = atField(field, () => splitVectors(values, manifest.dim, bytes));
+      return vectors.map((vector, position) => ({
+        vector: atField(field, () => checkQuery(manifest, vector, position)),
+        self: undefined,
+      }));
+    }
+  }
+}
+
+function prepareId(version: LoadedVersion, id: string): Prepared {
+  const ordinal = version.ordinalOf(id);
+  if (ordinal < 0) return { error: unknownId(version, id) };
+  return { vector: version.vectorOf(ordinal), self: ordinal };
+}
+
+export function unknownId(version: LoadedVersion, id: string): ShortlistError {
+  const { index } = version.manifest;
+  return new ShortlistError('unknown_id', `index ${index} has no item ${JSON.stringify(id.slice(0, 64))}`, {
+    id: id.slice(0, 64),
+  });
+}
+
+/** What the queries of one request work with. */
+export interface Work {
+  readonly context: AppContext;
+  readonly version: LoadedVersion;
+  readonly asked: SearchRequest;
+  readonly limit: TimeLimit;
+  /** Scans that the request waits for no longer than its time allows. */
+  readonly pool: Pick<ExactSearch, 'search'>;
+  readonly answers: Answers;
+}
+
+/** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
+export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
+  const plan = planSearch(work.version, work.asked.options);
+  const unfinished = new Map<number, UnfinishedSearch>();
+  try {
+    if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
+    else await searchQueries(work, plan, queries, unfinished);
+  } catch (error) {
+    if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
+    answerPartially(work, plan, queries, unfinished);
+  }
+}
+
+/** Searches graphs on this thread, and then has scans made on the pool's where a graph cannot answer. */
+async function searchQueries(
+  work: Work,
+  plan: SearchPlan,
+  queries: readonly Prepared[],
+  unfinished: Map<number, UnfinishedSearch>,
+): Promise<void> {
+  const { context, version, limit, pool } = work;
+  const { shards } = version;
+  const begunSeconds = new Map<number, number>();
+  await context.scheduler.run(queries.length, limit, (position) => {
+    const query = queries[position]!;
+    if ('error' in query) {
+      work.answers.fail(position, query.error);
+      return;
+    }
+    const begun = performance.now();
+    const found = beginSearch(shards, query.vector, planQuery(version, plan, query.self));
+    if ('parts' in found) {
+      unfinished.set(position, found);
+      begunSeconds.set(position, secondsSince(begun));
+    } else take(work, position, found, secondsSince(begun));
+  });
+  for (const [position, search] of unfinished) {
+    const resumed = performance.now();
+    const answer = await finishSearch(shards, pool, search, limit.signal);
+    take(work, position, answer, begunSeconds.get(position)! + secondsSince(resumed));
+  }
+}
+
+/** Several queries share each scan of all vectors, on the pool's threads. */
+async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
+  const { context, version, limit, pool } = work;
+  const { dim } = version.manifest;
+  const good: (Query & { readonly position: number })[] = [];
+  for (const [position, query] of queries.entries()) {
+    if ('error' in query) work.answers.fail(position, query.error);
+    else good.push({ ...query, position });
+  }
+  for (let from = 0; from < good.length; from += QUERIES_PER_SCAN) {
+    limit.check();
+    const group = good.slice(from, from + QUERIES_PER_SCAN);
+    const packed = new Float32Array(group.length * dim);
+    for (const [slot, { vector }] of group.entries()) packed.set(vector, slot * dim);
+    const selves = group.some(({ self }) => self !== undefined) ? group.map(({ self }) => self) : [];
+    const begun = performance.now();
+    const found = await runExact(version, pool, packed, group.length, plan, selves, limit.signal);
+    const seconds = secondsSince(begun) / group.length;
+    await context.scheduler.run(group.length, limit, (slot) => {
+      take(work, group[slot]!.position, found[slot]!, seconds);
+    });
+  }
+}
+
+/** What has been found by now, and for the rest nothing. */
+function answerPartially(
+  work: Work,
+  plan: SearchPlan,
+  queries: readonly Prepared[],
+  unfinished: ReadonlyMap<number, UnfinishedSearch>,
+): void {
+  const { answers, version } = work;
+  const { shards } = version;
+  for (const [position, query] of queries.entries()) {
+    if (answers.has(position)) continue;
+    if ('error' in query) answers.fail(position, query.error);
+    else {
+      const nothing = { query: query.vector, plan, parts: shards.map(() => null) };
+      answers.take(position, answerSoFar(shards, unfinished.get(position) ?? nothing));
+    }
+  }
+}
+
+function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+  context.metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
+  answers.take(position, answer);
+}
+
+function secondsSince(begun: number): number {
+  return (performance.now() - begun) / 1000;
+}

@@ -39,16 +39,39 @@ export interface ShardVectors {
   readonly file?: FilePlace | undefined;
 }
 
+/**
+ * Ways to search a shard. Under a filter: a walk of the graph with a pool wide enough for what passes; a walk that scores
+ * only what passes and steps over the rest; a scan of what passes by codes; one by float32 values. What `auto` takes follows
+ * from costs counted in distances.
+ */
+export const SHARD_PLANS = ['auto', 'graph', 'widened', 'two_hop', 'code_scan', 'exact_scan'] as const;
+export type ShardPlan = (typeof SHARD_PLANS)[number];
+
+/** What a search did. */
+export interface SearchAccount {
+  readonly plan: ShardPlan;
+  /** Nodes of the graph that were expanded, and distances that were computed. */
+  readonly visited: number;
+  readonly computed: number;
+  /** Share of the rows near the query that pass the filter; 1 where nobody looked. */
+  readonly nearShare: number;
+  /** What each way under a filter was estimated to cost, in distances; 0 without a filter. */
+  readonly costs: Readonly<Record<'widened' | 'two_hop' | 'code_scan' | 'exact_scan', number>>;
+}
+
 /** What one search of one shard asks for. */
 export interface ShardQuery {
   /** How many rows to return at most; from 1. */
   readonly k: number;
-  /** Size of the candidate list; an engine raises it to k. Exact search ignores it. */
+  /** Nodes that a walk expands, and the least size of its candidate list, which is k at least. Engines that cannot expand
+   * fewer than k raise it to k. Exact search ignores it. */
   readonly ef: number;
   /** Rows that may be returned; absent: all. */
   readonly allow?: Bitset;
   /** How many rows `allow` holds, where the caller knows. */
   readonly allowCount?: number;
+  /** The way to take under a filter, where an engine has several; default `auto`. */
+  readonly plan?: ShardPlan | undefined;
 }
 
 /** Best first. Fewer than k only where fewer rows are allowed, or the graph reached no more. */
@@ -175,6 +198,8 @@ export interface ShardIndex {
    * without it is asked by `search` alone.
    */
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
+  /** What the last search did, where the engine knows. */
+  account?(): SearchAccount;
   /** Lets go of the memory. The object is not used again. */
   close(): void;
 }

@@ -8,7 +8,7 @@
 //   new ScanPool(threads)              exact search on threads
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
-//     .search(k, ef, allow, allowed)   query in, rows and scores out through buffers that are shared once; synchronous
+//     .search(k, ef, allow, allowed, plan, mostScanned)   query in, rows and scores out through buffers that are shared once; synchronous
 //   new HnswlibExport(options)         a graph as hnswlib's file
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
@@ -32,6 +32,9 @@
 namespace {
 
 using shortlist::Failure;
+
+/// Numbers in a search's account: counters of addon.ts.
+constexpr std::size_t kAccountNumbers = 8;
 
 const shortlist::Kernels& kernels() {
   static const shortlist::Kernels& chosen = shortlist::choose_kernels();
@@ -93,7 +96,7 @@ Napi::Value isa(const Napi::CallbackInfo& info) {
 
 Napi::Object figures_object(Napi::Env env, const shortlist::BuildFigures& figures, shortlist::CodeKind kind) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("codeBits", Napi::Number::New(env, kind == shortlist::CodeKind::bits7 ? 7 : 32));
+  object.Set("codeBits", Napi::Number::New(env, kind == shortlist::CodeKind::float32 ? 32 : static_cast<double>(kind)));
   object.Set("codeRecall", Napi::Number::New(env, figures.code_recall));
   object.Set("traversalRecall", Napi::Number::New(env, figures.traversal_recall));
   object.Set("equalRows", Napi::Number::New(env, static_cast<double>(figures.equal_rows)));
@@ -364,7 +367,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     const auto counters = arguments::array<Napi::Float64Array>(options.Get("counters"), "counters", napi_float64_array);
     arguments::require_length(query, "query", dim);  // once all are read, since reading an option may run code
     arguments::require_length(scores, "foundScores", rows.ElementLength());
-    arguments::require_length(counters, "counters", 2);
+    arguments::require_length(counters, "counters", kAccountNumbers);
     capacity_ = rows.ElementLength();
     query_ = memory_.pins.pin(query);
     found_rows_ = memory_.pins.pin(rows);
@@ -372,7 +375,8 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     counters_ = memory_.pins.pin(counters);
   }
 
-  /// search(k, ef, allow | undefined, allowed): 2 * found rows, plus 1 where they came from a scan.
+  /// search(k, ef, allow | undefined, allowed, plan, mostScanned): how many rows were found. The rest of the account is in the
+  /// counters, in the order of Account in addon.ts.
   Napi::Value search(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
       if (!searcher_) throw Failure("internal", "search of a closed index");
@@ -389,17 +393,22 @@ class Shard final : public Napi::ObjectWrap<Shard> {
         allow.words = arguments::row_set(info[2], count).Data();
         request.allow = &allow;
         request.allowed = arguments::whole(info[3], "allowed", 0, count);
+        request.plan = static_cast<shortlist::Plan>(arguments::whole(info[4], "plan", 0, shortlist::kPlanCount - 1));
       }
-      const shortlist::Path path = searcher_->search(request);
+      request.most_scanned = arguments::whole(info[5], "mostScanned", 0, arguments::kMaxEffort);
+      const shortlist::SearchAccount& account = searcher_->search(request);
       const std::vector<shortlist::Hit>& hits = searcher_->hits();
       if (hits.size() > capacity_) throw Failure("internal", "more rows than the buffers hold");
       for (std::size_t i = 0; i < hits.size(); i++) {
         found_rows_[i] = hits[i].row;
         found_scores_[i] = hits[i].score;
       }
-      counters_[0] = static_cast<double>(searcher_->visited());
-      counters_[1] = static_cast<double>(searcher_->computed());
-      return Napi::Number::New(info.Env(), static_cast<double>(2 * hits.size() + (path == shortlist::Path::exact ? 1 : 0)));
+      const double numbers[kAccountNumbers] = {
+          static_cast<double>(account.visited), static_cast<double>(account.computed), static_cast<double>(account.plan),
+          account.near_share, account.costs.widened, account.costs.two_hop, account.costs.code_scan,
+          account.costs.exact_scan};
+      std::copy(numbers, numbers + kAccountNumbers, counters_);
+      return Napi::Number::New(info.Env(), static_cast<double>(hits.size()));
     });
   }
 

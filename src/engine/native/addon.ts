@@ -41,8 +41,19 @@ export interface AddonBuild {
 
 /** One open graph. Queries go in and answers come out through buffers that are shared once. */
 export interface AddonShard {
-  /** @returns twice the number of rows found, plus 1 where they came from a scan */
-  search(k: number, ef: number, allow: Uint32Array | undefined, allowed: number): number;
+  /**
+   * @param plan position in SHARD_PLANS
+   * @param mostScanned components that may be scanned; a search that must scan more ends with the plan 'auto'
+   * @returns how many rows were found
+   */
+  search(
+    k: number,
+    ef: number,
+    allow: Uint32Array | undefined,
+    allowed: number,
+    plan: number,
+    mostScanned: number,
+  ): number;
   figures(): GraphFigures;
   close(): void;
 }
@@ -51,7 +62,7 @@ export interface AddonBuffers {
   readonly query: Float32Array;
   readonly foundRows: Uint32Array;
   readonly foundScores: Float32Array;
-  /** Nodes expanded and distances computed by the last search. */
+  /** The account of the last search: see accountOf in open.ts. */
   readonly counters: Float64Array;
 }
 

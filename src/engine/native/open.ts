@@ -4,8 +4,23 @@
  */
 import assert from 'node:assert/strict';
 import { MAX_K } from '../../base/limits.js';
-import type { GraphParameters, ShardAnswer, ShardIndex, ShardQuery, ShardVectors } from '../engine.js';
+import {
+  SHARD_PLANS,
+  type GraphParameters,
+  type SearchAccount,
+  type ShardAnswer,
+  type ShardIndex,
+  type ShardPlan,
+  type ShardQuery,
+  type ShardVectors,
+} from '../engine.js';
 import { callAddon, loadAddon, metricNumber, type AddonBuffers, type AddonShard, type GraphFigures } from './addon.js';
+
+/** Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or as long over the codes of more rows. */
+const SHORT_SCAN = 2 ** 20;
+const MOST_SCANNED = 2 ** 32 - 1;
+/** Numbers in the account of a search. */
+const ACCOUNT_NUMBERS = 8;
 
 /** @see GraphEngine.open */
 export function openNative(
@@ -40,28 +55,24 @@ export class NativeIndex implements ShardIndex {
     this.residentBytes = estimateNativeBytes(count, dim, m);
   }
 
-  search(query: Float32Array, { k, ef, allow, allowCount }: ShardQuery): ShardAnswer {
-    assert(!this.closed, 'search of a closed index');
-    const { count, dim } = this.vectors;
-    assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
-    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
-    const { foundRows, foundScores } = this.buffers;
-    this.buffers.query.set(query);
-    const allowed = allow === undefined ? count : (allowCount ?? allow.count());
-    const found = this.shard.search(Math.min(k, foundRows.length), Math.min(ef, count), allow?.words, allowed);
-    this.countWork();
-    const size = found >>> 1;
-    return {
-      rows: foundRows.slice(0, size),
-      scores: foundScores.slice(0, size),
-      path: (found & 1) === 1 ? 'exact' : 'graph',
-    };
+  search(query: Float32Array, options: ShardQuery): ShardAnswer {
+    return this.run(query, options, MOST_SCANNED)!;
   }
 
-  /** Nodes that the last search expanded and distances that it computed. */
-  get lastSearch(): { readonly visited: number; readonly computed: number } {
-    const [visited = 0, computed = 0] = this.buffers.counters;
-    return { visited, computed };
+  searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null {
+    return this.run(query, options, SHORT_SCAN);
+  }
+
+  /** What the last search did, for those who ask. */
+  account(): SearchAccount {
+    const [visited, computed, plan, nearShare, widened, twoHop, codeScan, exactScan] = this.buffers.counters;
+    return {
+      plan: SHARD_PLANS[plan!]!,
+      visited: visited!,
+      computed: computed!,
+      nearShare: nearShare!,
+      costs: { widened: widened!, two_hop: twoHop!, code_scan: codeScan!, exact_scan: exactScan! },
+    };
   }
 
   close(): void {
@@ -69,19 +80,38 @@ export class NativeIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private countWork(): void {
-    const { visited, computed } = this.lastSearch;
-    searchTotals.visited += visited;
-    searchTotals.computed += computed;
+  private run(query: Float32Array, { k, ef, allow, allowCount, plan }: ShardQuery, most: number): ShardAnswer | null {
+    assert(!this.closed, 'search of a closed index');
+    const { count, dim } = this.vectors;
+    assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
+    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
+    const { foundRows, foundScores, counters } = this.buffers;
+    this.buffers.query.set(query);
+    const allowed = allow === undefined ? count : (allowCount ?? allow.count());
+    const wanted = Math.min(k, foundRows.length);
+    const found = this.shard.search(wanted, Math.min(ef, count), allow?.words, allowed, planNumber(plan), most);
+    searchTotals.visited += counters[0]!;
+    searchTotals.computed += counters[1]!;
+    const way = SHARD_PLANS[counters[2]!]!;
+    if (way === 'auto') return null;
+    return {
+      rows: foundRows.slice(0, found),
+      scores: foundScores.slice(0, found),
+      path: way === 'exact_scan' ? 'exact' : 'graph',
+    };
   }
+}
+
+function planNumber(plan: ShardPlan | undefined): number {
+  return plan === undefined ? 0 : SHARD_PLANS.indexOf(plan);
 }
 
 /** In one piece of memory, since the addon looks at each before it touches it. */
 function makeBuffers(dim: number, most: number): AddonBuffers {
-  const counterBytes = 2 * Float64Array.BYTES_PER_ELEMENT;
+  const counterBytes = ACCOUNT_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
   const memory = new ArrayBuffer(counterBytes + 4 * (dim + 2 * most));
   return {
-    counters: new Float64Array(memory, 0, 2),
+    counters: new Float64Array(memory, 0, ACCOUNT_NUMBERS),
     query: new Float32Array(memory, counterBytes, dim),
     foundRows: new Uint32Array(memory, counterBytes + 4 * dim, most),
     foundScores: new Float32Array(memory, counterBytes + 4 * (dim + most), most),

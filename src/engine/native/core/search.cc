@@ -34,6 +34,9 @@ constexpr double kWidestShare = 0.02;
 /// So few rows that may not be returned are left out at the end: the pool has room for them.
 constexpr std::size_t kFewLeftOut = 64;
 
+/// Rows that are scanned by code while one is scanned by float32 values.
+constexpr std::size_t kCodesForFloat = 6;
+
 std::size_t widened_pool(std::size_t pool, double share) {
   return static_cast<std::size_t>(kWider * static_cast<double>(pool) / std::max(share, kWidestShare)) + kMoreWide;
 }
@@ -139,7 +142,8 @@ Plan Searcher::look_near(const SearchRequest& request, const FilterQuestion& que
 
 /// @return false where that would be more rows than may be scanned
 bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool) {
-  if (request.allowed > request.most_scanned) return false;
+  const std::size_t components = request.allowed * graph_.rows.dim;
+  if (components / (plan == Plan::code_scan ? kCodesForFloat : 1) > request.most_scanned) return false;
   hits_.clear();
   if (plan == Plan::code_scan) {
     traversal_.scan(graph_, scorer, *request.allow, pool);

@@ -26,7 +26,7 @@ struct SearchRequest {
   bool by_floats = false;
   /// How to go about a filter; automatic: as the costs say.
   Plan plan = Plan::automatic;
-  /// Rows that may be scanned; a search that must scan more ends without an answer.
+  /// Components that may be scanned; a search that must scan more ends without an answer.
   std::size_t most_scanned = ~std::size_t{0};
 };
 

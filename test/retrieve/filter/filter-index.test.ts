@@ -170,12 +170,13 @@ describe('texts', () => {
   });
 
   it('are told apart where their hashes are equal', async () => {
-    const seen = new Map<number, string>();
-    const [a, b] = findCollision(seen);
-    const many = [...seen.values()].slice(0, 70_000);
+    const [a, b] = ['1yhht59', '1frrcyc'];
+    const hashes = [a, b].map((text) => hashBytes(Buffer.from(text), 0, text.length));
+    expect(hashes[0]).toBe(hashes[1]);
+    const many = Array.from({ length: 70_000 }, (_, i) => `text ${i}`);
     for (const values of [
       [a, b, a],
-      [a, b, a, ...many.filter((text) => text !== a && text !== b)],
+      [a, b, a, ...many],
     ]) {
       const index = await indexOf([column('t', TEXT, values)]);
       for (let i = 0; i < 2; i++) {
@@ -186,17 +187,6 @@ describe('texts', () => {
     }
   });
 });
-
-/** Two texts of one hash. */
-function findCollision(seen: Map<number, string>): [string, string] {
-  for (let i = 0; ; i++) {
-    const text = `text ${i}`;
-    const hash = hashBytes(Buffer.from(text), 0, text.length);
-    const other = seen.get(hash);
-    if (other !== undefined && i > 70_000) return [other, text];
-    seen.set(hash, text);
-  }
-}
 
 describe('an index of filters', () => {
   const random = seededRandom(4005);

@@ -173,9 +173,9 @@ describe('whatever JSON comes', () => {
           expect(reached).not.toBe(undefined);
         }
       }),
-      { seed: 4006, numRuns: 20_000 },
+      { seed: 4006, numRuns: 5_000 },
     );
-    expect(taken).toBeGreaterThan(100);
+    expect(taken).toBeGreaterThan(50);
   });
 });
 

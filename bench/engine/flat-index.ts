@@ -1,4 +1,4 @@
-/** Indexes of shortlist whose graph does not matter to what is measured: a thin one, quickly built. */
+/** Indexes of shortlist whose graph does not matter to what is measured: a thin one, quickly built and not calibrated. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +30,15 @@ export async function buildFlat(data: DataSet, { reuse }: Pick<BenchOptions, 're
 /** One more version of the index. Another seed makes another graph, and so other files. */
 export async function buildVersion(data: DataSet, root: string, seed: number): Promise<string> {
   const { version } = await buildShortlist({ data, folder: root, threads: availableParallelism() }, [
-    ...['--m', String(THIN_M), '--ef-construction', String(THIN_EF_CONSTRUCTION), '--seed', String(seed)],
+    ...[
+      '--m',
+      String(THIN_M),
+      '--ef-construction',
+      String(THIN_EF_CONSTRUCTION),
+      '--seed',
+      String(seed),
+      '--no-calibrate',
+    ],
   ]);
   if (version === undefined) throw new Error('the build named no version');
   return version;

@@ -162,7 +162,7 @@ export interface GraphEngine {
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<ShardIndex>;
   /**
-   * The graph as a file of hnswlib's, every row an element that can be found. Takes what `open` takes and checks it likewise;
+   * The graph as a file of hnswlib's, every row an element within reach of the entry. Takes what `open` takes and checks it likewise;
    * `unsupported` for more rows than hnswlib can number.
    */
   exportHnswlib(

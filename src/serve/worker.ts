@@ -6,8 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
 import { instructionSetOf } from '../engine/engines.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
+import { findCalibration } from '../retrieve/calibration.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
-import { readNote } from '../version/notes.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
 import { takeSnapshot } from './joined-metrics.js';
@@ -60,8 +60,8 @@ class ServingWorker {
       admission,
       metrics: this.metrics,
       log: this.log,
-      calibrationOf: (index: string, version: string) =>
-        readNote(root, index, version, 'calibration').catch(() => null),
+      calibrationOf: async (index: string, version: string) =>
+        (await findCalibration(root, index, version)).calibration,
       joinedMetrics: () =>
         this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
       isDraining: () => this.draining,

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -232,7 +232,7 @@ describe('searching from the shell', () => {
     const candidates = one.json['candidates'] as { id: string; score: number; attributes: { title: string } }[];
     expect(candidates).toHaveLength(3);
     expect(candidates[0]!.attributes.title).toBe(`title "${candidates[0]!.id}" ü`);
-    expect(one.json['quality']).toMatchObject({ path: 'graph', ef: 200, short: null });
+    expect(one.json['quality']).toMatchObject({ path: 'graph', ef: expect.any(Number) as number, short: null });
     const file = await shortlistJson(['query', 'shop', '--queries', queries, '-k', '3', ...at]);
     expect(file.json['results']).toHaveLength(20);
     const exact = await shortlistJson(['query', 'shop', '--id', '5', '-k', '3', '--exact', ...at]);
@@ -242,7 +242,7 @@ describe('searching from the shell', () => {
   it('query prints a table for a person', async () => {
     const { stdout } = await shortlist(['query', 'shop', '--id', '5', '-k', '2', '--attributes', 'title,price', ...at]);
     expect(stdout.split('\n')[0]).toMatch(/^#\s+id\s+score\s+title\s+price$/);
-    expect(stdout).toMatch(/2 candidates, path graph, ef 200\n$/);
+    expect(stdout).toMatch(/2 candidates, path graph, ef \d+\n$/);
   });
 
   it('batch writes the answers of a file as Arrow, equal to those of query', async () => {
@@ -273,6 +273,24 @@ describe('searching from the shell', () => {
     expect(Array.from(table.getChild('query')! as Iterable<number>)).toEqual(
       results.flatMap((_, query) => [query, query, query, query, query]),
     );
+  });
+
+  it('a target recall is reached with the calibrated ef, which evaluate --calibrate measures again', async () => {
+    const calibrated = await build('calibrated');
+    const target = `calibrated@${calibrated}`;
+    const { json } = await shortlistJson(['inspect', target, ...at]);
+    expect(json['calibration']).toMatchObject({ format: 1, source: 'rows', queries: 400 });
+    expect((await shortlist(['inspect', target, ...at])).stdout).toContain('ef for 0.99');
+    const search = ['query', target, '--id', '1', '-k', '10', '--target-recall'];
+    expect((await shortlistJson([...search, '0.95', ...at])).json).toMatchObject({ quality: { path: 'graph' } });
+    const beyond = await shortlistJson([...search, '1', ...at]);
+    expect(beyond).toMatchObject({ code: EXIT.usage, json: { error: { code: 'recall_unreachable' } } });
+    rmSync(join(root, 'calibrated', 'notes'), { recursive: true });
+    const without = await shortlistJson([...search, '0.95', ...at]);
+    expect(without).toMatchObject({ code: EXIT.badIndex, json: { error: { code: 'not_calibrated' } } });
+    const again = await shortlistJson(['evaluate', target, '--calibrate', '-k', '5', '--ef', '20', ...at]);
+    expect(again.json['calibration']).toEqual(json['calibration']);
+    expect((await shortlistJson(['inspect', target, ...at])).json['calibration']).toEqual(json['calibration']);
   });
 
   it('evaluate measures a grid', async () => {

@@ -58,7 +58,6 @@ function keyFiller(
     const words = new Uint32Array(low === null ? singles.buffer : numbers.buffer);
     return (from, to) => {
       readNumbers(column, from, to, numbers);
-      for (let i = 0; i < BLOCK_ROWS; i++) numbers[i]! += 0; // -0 becomes 0: they are equal
       if (low === null) singles.set(numbers);
       fillFloatKeys(words, from, to, high, low);
     };
@@ -81,7 +80,7 @@ function keyFiller(
   };
 }
 
-/** Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. */
+/** Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. -0 comes right before 0. */
 function fillFloatKeys(words: Uint32Array, from: number, to: number, high: Uint32Array, low: Uint32Array | null): void {
   for (let i = from; i < to; i++) {
     const at = low === null ? i - from : 2 * (i - from) + 1;

@@ -42,7 +42,7 @@ const shardBag = (): Bag => ({
   query: values.slice(0, DIM),
   foundRows: new Uint32Array(50),
   foundScores: new Float32Array(50),
-  counters: new Float64Array(2),
+  counters: new Float64Array(8),
 });
 const scanBag = (): Bag => ({
   metric: 2,
@@ -148,7 +148,7 @@ function* misplaced(
 
 function* calls(): Generator<[string, Call]> {
   yield* replaced('build', buildBag, (bag) => build!(bag));
-  yield* replaced('open', shardBag, (bag) => new Shard!(bag)['search']!(5, 40, undefined, COUNT));
+  yield* replaced('open', shardBag, (bag) => new Shard!(bag)['search']!(5, 40, undefined, COUNT, 0, 1e6));
   yield* replaced('scan', scanBag, scan);
   yield* replaced('export', exportBag, (bag) => new HnswlibExport!(bag)['close']!());
   yield* misplaced(
@@ -170,26 +170,29 @@ function* calls(): Generator<[string, Call]> {
   const shard = new Shard!(shardBag());
   yield* misplaced(
     'search',
-    () => [5, 40, words(), COUNT],
+    () => [5, 40, words(), COUNT, 0, 1e6],
     (...given) => shard['search']!(...given),
   );
   yield* strange(shard, words);
 }
 
 function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generator<[string, Call]> {
-  yield ['search for more than the buffers hold', () => shard['search']!(51, 100, undefined, COUNT)];
-  yield ['search with a set of fewer words', () => shard['search']!(5, 40, new Uint32Array(6), COUNT)];
-  yield ['search with a detached set', () => shard['search']!(5, 40, detached(words()), COUNT)];
-  yield ['search with a set that says more than it has', () => shard['search']!(5, 40, new Uint32Array(7), COUNT)];
-  yield ['search with a set that says less than it has', () => shard['search']!(5, 40, words(), 0)];
-  yield ['search with bits beyond the rows', () => shard['search']!(50, 200, words(), COUNT)];
+  yield ['search for more than the buffers hold', () => shard['search']!(51, 100, undefined, COUNT, 0, 1e6)];
+  yield ['search with a set of fewer words', () => shard['search']!(5, 40, new Uint32Array(6), COUNT, 0, 1e6)];
+  yield ['search with a detached set', () => shard['search']!(5, 40, detached(words()), COUNT, 0, 1e6)];
+  yield [
+    'search with a set that says more than it has',
+    () => shard['search']!(5, 40, new Uint32Array(7), COUNT, 0, 1e6),
+  ];
+  yield ['search with a set that says less than it has', () => shard['search']!(5, 40, words(), 0, 0, 1e6)];
+  yield ['search with bits beyond the rows', () => shard['search']!(50, 200, words(), COUNT, 0, 1e6)];
   for (const bad of [NaN, Infinity, -Infinity]) {
     yield [
       `search for ${bad}`,
       () => {
         const bag = shardBag();
         (bag['query'] as Float32Array)[3] = bad;
-        return new Shard!(bag)['search']!(5, 40, undefined, COUNT);
+        return new Shard!(bag)['search']!(5, 40, undefined, COUNT, 0, 1e6);
       },
     ];
     yield [
@@ -208,7 +211,7 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
         const bag = shardBag();
         const opened = new Shard!(bag);
         detached(bag[array] as Float32Array);
-        return opened['search']!(5, 40, undefined, COUNT);
+        return opened['search']!(5, 40, undefined, COUNT, 0, 1e6);
       },
     ];
   }
@@ -220,7 +223,7 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
       rows.set(values);
       const opened = new Shard!({ ...shardBag(), values: rows });
       buffer.resize(0);
-      return opened['search']!(5, 40, undefined, COUNT);
+      return opened['search']!(5, 40, undefined, COUNT, 0, 1e6);
     },
   ];
   yield [
@@ -252,7 +255,7 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
         const opened = new Shard!(shardBag());
         opened['close']!();
         opened['close']!();
-        return opened[method]!(5, 40, undefined, COUNT);
+        return opened[method]!(5, 40, undefined, COUNT, 0, 1e6);
       },
     ];
     yield [`${method} of something else`, () => Reflect.apply(shard[method]!, {}, [5, 40])];
@@ -330,5 +333,5 @@ for (const [name, call] of calls()) {
 }
 globalThis.gc!();
 const last = shardBag();
-new Shard!(last)['search']!(5, 40, undefined, COUNT);
+new Shard!(last)['search']!(5, 40, undefined, COUNT, 0, 1e6);
 console.log(JSON.stringify(['the row nearest to row 0 after all that', String((last['foundRows'] as Uint32Array)[0])]));

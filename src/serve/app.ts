@@ -144,12 +144,12 @@ function isWork(request: FastifyRequest): boolean {
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   const { arrived, slot, memory, limit, facts } = request.state;
-  limit?.leave();
+  const completed = reply.raw.writableFinished;
+  if (!completed) limit?.leave();
   slot?.release();
   memory.release();
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
-  const completed = reply.raw.writableFinished;
   const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it
   context.metrics.requestDone(route, request.method, status, seconds);
   const level = route.startsWith(WORK_PREFIX) || status >= 400 ? 'info' : 'debug';

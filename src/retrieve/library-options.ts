@@ -5,7 +5,8 @@
 import { ShortlistError } from '../base/errors.js';
 import { DEFAULT_K } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
-import type { SearchOptions } from './search.js';
+import { SHARD_PLANS } from '../engine/engine.js';
+import type { SearchOptions } from './search-options.js';
 
 /** Options by name, and what each must be where it is given. */
 const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknown) => string | null>> = {
@@ -13,16 +14,28 @@ const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknow
   ef: expect('a number', (value) => typeof value === 'number'),
   targetRecall: expect('a number', (value) => typeof value === 'number'),
   exact: expect('true or false', (value) => typeof value === 'boolean'),
-  excludeIds: expect(
-    'a list of strings',
-    (value) => Array.isArray(value) && value.every((id) => typeof id === 'string'),
-  ),
+  excludeIds: expect('a list of strings', isTextList),
   minScore: expect('a number', (value) => typeof value === 'number' && !Number.isNaN(value)),
+  filter: () => null, // checked against the attributes, by its own words
+  crowding: expect('like {attribute: "shop_id", limit: 3}', isCrowding),
+  explain: expect('true or false', (value) => typeof value === 'boolean'),
+  whyNot: expect('a list of strings', isTextList),
+  plan: expect(`one of ${SHARD_PLANS.join(', ')}`, (value) => (SHARD_PLANS as readonly unknown[]).includes(value)),
   onProgress: expect('a function', (value) => typeof value === 'function'),
 };
 
 /** Options of the contract that this release cannot honour. */
-const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'timeoutMs', 'allowPartial'];
+const UNSUPPORTED = ['timeoutMs', 'allowPartial'];
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((id) => typeof id === 'string');
+}
+
+function isCrowding(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { attribute, limit, ...others } = value as Record<string, unknown>;
+  return typeof attribute === 'string' && typeof limit === 'number' && Object.keys(others).length === 0;
+}
 
 function expect(what: string, holds: (value: unknown) => boolean): (value: unknown) => string | null {
   return (value) => (value === undefined || holds(value) ? null : what);

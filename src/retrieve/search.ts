@@ -14,39 +14,11 @@ import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from './calibration.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
+import type { Answer, Quality } from './answer.js';
+import type { SearchOptions } from './search-options.js';
 
-export interface SearchOptions {
-  readonly k: number;
-  /** Size of the candidate list; raised to k. Default: what the calibration says, before calibration `defaultEf`. */
-  readonly ef?: number | undefined;
-  /** Instead of ef: the mean recall@k to reach, above 0, up to 1. The calibration says which ef does. */
-  readonly targetRecall?: number | undefined;
-  /** Scan every vector instead of searching the graph. */
-  readonly exact?: boolean | undefined;
-  /** Ids that must not come back. Unknown ones are ignored. */
-  readonly excludeIds?: readonly string[] | undefined;
-  /** Least score that may come back, compared as float32. */
-  readonly minScore?: number | undefined;
-}
-
-/** How good an answer is and how it was found. Field names are the contract's. */
-export interface Quality {
-  readonly path: 'graph' | 'filtered-graph' | 'exact';
-  /** The ef that was used; null on the exact path. */
-  readonly ef: number | null;
-  /** Share of the rows that pass the filter; 1 without one. */
-  readonly selectivity: number;
-  readonly shards: { readonly total: number; readonly answered: number };
-  /** Why fewer than k came back; null when k did. */
-  readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
-}
-
-/** Best first. */
-export interface Answer {
-  readonly ordinals: Uint32Array;
-  readonly scores: Float32Array;
-  readonly quality: Quality;
-}
+export type * from './answer.js';
+export type * from './search-options.js';
 
 /** A search without anything that needs the id table: it can cross to another thread. */
 export interface SearchPlan {

@@ -10,8 +10,11 @@ namespace {
 
 /// The moderate ef at which every row must find itself.
 constexpr std::size_t kSelfEf = 50;
-/// Pools in which a neighbour with a free place is looked for, the larger one after the smaller.
-constexpr std::size_t kLinkEfs[] = {200, 2000};
+/// Rows that are not found are linked from this many of the nearest that are found in their place, which the next search will
+/// expand; and so often is that tried.
+constexpr std::size_t kNearLinks = 16;
+constexpr std::size_t kLinksIn = 2;
+constexpr std::size_t kRounds = 8;
 /// Rows searched by codes and by float32 rows, and how.
 constexpr std::uint32_t kComparedRows = 64;
 constexpr std::size_t kComparedK = 10;
@@ -25,22 +28,38 @@ class Audit {
 
   void run() {
     if (graph_.entry == kNone) return;
+    context_.built.figures.unreachable = link_unreached();
+    if (graph_.rows.metric == Metric::ip) return;  // the nearest row by product is another one
+    std::vector<std::uint32_t> rows;
+    for (std::uint32_t row = 0; row < graph_.rows.count; row++) {
+      if (!is_represented(row)) rows.push_back(row);
+    }
+    rows = find_unfound(rows);
+    context_.built.figures.unfound = rows.size();
+    for (std::size_t round = 0; round < kRounds && !rows.empty(); round++) {
+      for (const std::uint32_t row : rows) link_in(row);
+      rows = find_unfound(rows);
+    }
+    if (context_.built.figures.unfound > 0) link_unreached();
+  }
+
+ private:
+  /// Links in every row that cannot be reached from the entry. @return how many
+  std::uint64_t link_unreached() {
+    std::uint64_t linked = 0;
+    reached_.assign(graph_.rows.count, false);
+    full_rows_ = 0;
     mark_from(graph_.entry);
     for (std::uint32_t row = 0; row < graph_.rows.count; row++) {
       if (reached_[row] || is_represented(row)) continue;
-      context_.built.figures.unreachable++;
+      linked++;
       link_from_neighbours(row);
       mark_from(row);
       full_rows_ = std::min(full_rows_, row);
     }
-    if (graph_.rows.metric == Metric::ip) return;  // the nearest row by product is another one
-    for (const std::uint32_t row : find_unfound()) {
-      context_.built.figures.unfound++;
-      link_in(row);
-    }
+    return linked;
   }
 
- private:
   /// Whether a row is in the graph by an equal one only.
   bool is_represented(std::uint32_t row) {
     if (context_.built.next_equal.empty()) return false;
@@ -91,15 +110,43 @@ class Audit {
     }
   }
 
-  /// Links to a row from the nearest row that can be reached and has a place left.
+  /// Links to a row from the nearest rows: in a free place, or in that of a link that others have too.
   void link_in(std::uint32_t row) {
-    for (const std::size_t ef : kLinkEfs) {
-      walk_to(*scorer_, traversal_, row, ef);
-      for (std::size_t i = 0; i < traversal_.size(); i++) {
-        if (add_link(traversal_.node(i), row)) return;
+    walk_to(*scorer_, traversal_, row, kSelfEf);
+    std::vector<std::uint32_t> near;
+    for (std::size_t i = 0; i < traversal_.size(); i++) {
+      if (traversal_.node(i) != row) near.push_back(traversal_.node(i));
+    }
+    near.resize(std::min(near.size(), kNearLinks));
+    std::size_t links = 0;
+    for (const std::uint32_t from : near) links += links < kLinksIn && (add_link(from, row) || replace_link(from, row)) ? 1 : 0;
+    if (links > 0) return;
+    if (near.empty()) return link_from_anywhere(row);
+    // The last link of the nearest gives way; what it led to may have to be linked in again.
+    const Level& level = graph_.levels[0];
+    level.list(near[0])[level.slots - 1] = row;
+  }
+
+  /// Puts a link in the place of one whose target keeps another: from a row that it links to itself.
+  bool replace_link(std::uint32_t from, std::uint32_t to) {
+    const Level& level = graph_.levels[0];
+    std::uint32_t* list = level.list(from);
+    for (std::uint32_t i = level.slots; i-- > 0;) {
+      const std::uint32_t target = list[i];
+      const std::uint32_t* back = level.list(target);
+      for (std::uint32_t j = 0; j < level.slots && back[j] != kNone; j++) {
+        if (back[j] == from || !has_link(back[j], target)) continue;
+        list[i] = to;
+        return true;
       }
     }
-    link_from_anywhere(row);
+    return false;
+  }
+
+  bool has_link(std::uint32_t from, std::uint32_t to) const {
+    const Level& level = graph_.levels[0];
+    const std::uint32_t* list = level.list(from);
+    return std::find(list, list + level.slots, to) != list + level.slots;
   }
 
   void walk_to(Scorer& scorer, Traversal& traversal, std::uint32_t row, std::size_t ef) {
@@ -123,8 +170,8 @@ class Audit {
     return false;
   }
 
-  /// Rows that a search for them does not find, ascending.
-  std::vector<std::uint32_t> find_unfound() {
+  /// Those of the rows that a search for them does not find, ascending.
+  std::vector<std::uint32_t> find_unfound(const std::vector<std::uint32_t>& rows) {
     struct Worker {
       std::unique_ptr<Scorer> scorer;
       Traversal traversal;
@@ -134,12 +181,11 @@ class Audit {
     for (std::size_t i = 0; i < context_.team.size(); i++) {
       workers.push_back({row_scorer(context_.kernels, context_.built), Traversal(context_.kernels, graph_.rows.count), {}});
     }
-    is_represented(0);
-    context_.team.split(graph_.rows.count, 64, [&](std::size_t worker_number, std::size_t from, std::size_t to) {
+    context_.team.split(rows.size(), 64, [&](std::size_t worker_number, std::size_t from, std::size_t to) {
       if (!context_.may_go_on(worker_number)) return;
       Worker& worker = workers[worker_number];
-      for (std::uint32_t row = static_cast<std::uint32_t>(from); row < to; row++) {
-        if (is_represented(row)) continue;
+      for (std::size_t i = from; i < to; i++) {
+        const std::uint32_t row = rows[i];
         worker.scorer->set_row(row);
         std::uint32_t key;
         const std::uint32_t start = descend(graph_, worker.traversal, *worker.scorer, key);

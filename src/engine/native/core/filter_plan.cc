@@ -1,26 +1,36 @@
 #include "filter_plan.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace shortlist {
 namespace {
 
-/// Distances by code that a row costs in a scan by code: rows come in order, and no links are read.
-constexpr double kScannedCode = 0.7;
-/// The same for each cache line of a float32 row.
-constexpr double kScannedLine = 0.4;
-/// For each 32 rows of the set that are looked through.
-constexpr double kScannedWord = 0.03;
-/// A list of links that is read on the way to a second hop.
-constexpr double kSecondHop = 1;
+// In distances by code on a walk, which waits for memory at every step. Fitted to runs on 200,000 x 128.
+/// A row in a scan by code: rows come in order, their codes ahead of them, and no links are read.
+constexpr double kScannedCode = 0.18;
+/// A cache line of a row that is scanned by its float32 values.
+constexpr double kScannedLine = 0.08;
+/// 32 rows of the set that are looked through.
+constexpr double kScannedWord = 0.01;
+/// A node that is expanded with second hops, beside the distances; and each of the lists that it hops over.
+constexpr double kHoppingNode = 8;
+constexpr double kSecondHop = 0.1;
+/// Places of a pool that make keeping it as dear as the distances.
+constexpr double kDearPool = 2500;
 /// A walk cannot cost less than so many times what it costs without a filter.
 constexpr double kLeastWalk = 1.5;
 /// Below this part of its share of all rows, too few rows pass near the query for a walk over them alone to be trusted.
 constexpr double kFewNear = 0.5;
-/// Rows that a walk over second hops can find its way through.
-constexpr double kLeastTwoHopShare = 0.01;
+/// With fewer rows that pass, second hops lead to too few of them for a walk to find its way: at 5 %, recall@100 of 0.93.
+constexpr double kLeastTwoHopShare = 0.08;
 
 }  // namespace
+
+std::size_t second_hops(double near_share) {
+  constexpr double kMore = 1.5;
+  return static_cast<std::size_t>(std::ceil(kMore * (1 / near_share - 1)));
+}
 
 PlanCosts estimate_costs(const FilterQuestion& question, double near_share) {
   const Graph& graph = question.graph;
@@ -28,11 +38,11 @@ PlanCosts estimate_costs(const FilterQuestion& question, double near_share) {
   const double allowed = static_cast<double>(question.allowed);
   const double words = kScannedWord * graph.rows.count / 32;
   const double slots = graph.levels[0].slots;
-  // Second hops are made until half a list of rows that pass is found.
-  const double hops = std::min(slots * (1 - near_share), 1 / near_share);
+  const double hops = std::min(slots * (1 - near_share), static_cast<double>(second_hops(near_share)));
   PlanCosts costs;
-  costs.widened = graph.distances_per_place * ef / near_share;
-  costs.two_hop = ef * (graph.distances_per_place + kSecondHop * hops);
+  const double places = ef / near_share;
+  costs.widened = graph.distances_per_place * places * (1 + places / kDearPool);
+  costs.two_hop = ef * (graph.distances_per_place + kHoppingNode + kSecondHop * hops);
   costs.exact_scan = words + allowed * kScannedLine * static_cast<double>(4 * graph.rows.dim + 63) / 64;
   costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : words + allowed * kScannedCode;
   return costs;

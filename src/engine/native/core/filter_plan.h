@@ -29,6 +29,10 @@ struct FilterQuestion {
   double share() const { return static_cast<double>(allowed) / static_cast<double>(graph.rows.count); }
 };
 
+/// Neighbours of a node to step over, where such a share of the rows passes: with them as many links lead to rows that pass
+/// as there are links without a filter, and half again.
+std::size_t second_hops(double near_share);
+
 /// In distances by code.
 struct PlanCosts {
   double widened = 0, two_hop = 0, code_scan = 0, exact_scan = 0;

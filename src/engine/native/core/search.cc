@@ -29,6 +29,8 @@ constexpr std::size_t kLookedAt = 64;
 /// Places of the pool beyond what the share that passes asks for, as a factor and a number.
 constexpr double kWider = 1.3;
 constexpr std::size_t kMoreWide = 32;
+/// Below this share more nodes are expanded too: far from the query a walk misses more.
+constexpr double kSmallShare = 0.2;
 /// A pool is not widened beyond so many times its places.
 constexpr double kWidestShare = 0.02;
 /// So few rows that may not be returned are left out at the end: the pool has room for them.
@@ -116,11 +118,12 @@ Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::s
     return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
   }
   if (plan == Plan::widened) {
-    const double expanded = static_cast<double>(request.ef) / std::max(account_.near_share, kWidestShare);
-    traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(kWider * expanded));
+    const double more = account_.near_share < kSmallShare ? kWider : 1;
+    const double expanded = more * static_cast<double>(request.ef) / std::max(account_.near_share, kWidestShare);
+    traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(expanded));
     traversal_.keep_allowed(graph_, *request.allow);
   } else {
-    traversal_.run_two_hop(graph_, scorer, *request.allow, request.ef, pool);
+    traversal_.run_two_hop(graph_, scorer, *request.allow, request.ef, pool, second_hops(account_.near_share));
   }
   rescore(request, filtered_rescored(request), Equal::unfold);
   return plan;

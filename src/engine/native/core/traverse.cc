@@ -9,8 +9,6 @@ namespace shortlist {
 namespace {
 
 constexpr std::uint64_t kExpanded = 1;
-/// Lists of links asked for ahead of a second hop.
-constexpr std::uint32_t kListsAhead = 6;
 /// Rows of a scan that are scored together, the next ones on their way.
 constexpr std::size_t kScanBlock = 64;
 
@@ -180,22 +178,26 @@ void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::
   }
 }
 
-void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node) {
+void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
+                               std::size_t bridges) {
   const Level& level = graph.levels[0];
   const std::uint32_t* list = level.list(node);
-  const auto ask = [&](std::uint32_t i) {
-    if (i >= level.slots || list[i] == kNone) return;
-    const std::uint32_t* next = level.list(list[i]);
-    for (std::uint32_t at = 0; at < level.slots; at += 16) __builtin_prefetch(next + at);
-  };
-  const std::size_t first = seen_.size(), wanted = first + level.slots / 1;
-  for (std::uint32_t i = 0; i < kListsAhead; i++) ask(i);
+  const std::size_t first = seen_.size();
   add_allowed(graph, allow, list);
-  for (std::uint32_t i = 0; i < level.slots && list[i] != kNone && seen_.size() < wanted; i++) {
-    ask(i + kListsAhead);
-    if (!allows_any(allow, graph, list[i]) && bridges_.add(list[i])) add_allowed(graph, allow, level.list(list[i]));
+  stepped_over_.resize(level.slots + kPickSlack);
+  const std::size_t left_out = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, stepped_over_.data());
+  std::size_t taken = 0;
+  for (std::size_t i = 0; i < std::min(left_out, bridges); i++) {
+    const std::uint32_t other = stepped_over_[i];
+    if (!bridges_.add(other)) continue;
+    const std::uint32_t* next = level.list(other);
+    for (std::uint32_t at = 0; at < level.slots; at += 16) __builtin_prefetch(next + at);
+    stepped_over_[taken++] = other;
   }
   for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
+  const std::size_t direct = seen_.size();
+  for (std::size_t i = 0; i < taken; i++) add_allowed(graph, allow, level.list(stepped_over_[i]));
+  for (std::size_t i = direct; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
 }
 
 void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
@@ -207,7 +209,7 @@ void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
 }
 
 void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded_most,
-                            std::size_t least) {
+                            std::size_t least, std::size_t bridges) {
   const Level& level = graph.levels[0];
   keep_allowed(graph, allow);
   seen_.clear();
@@ -222,7 +224,7 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
   std::uint32_t nearest[kExpandAtOnce];
   while (const std::size_t expanded = take_nearest(level, nearest)) {
     const std::size_t first = seen_.size();
-    for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i]);
+    for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i], bridges);
     visited += expanded;
     prefetch_next(level);
     const std::uint32_t* keys = score_fresh(level, scorer, first);

@@ -51,7 +51,9 @@ class Traversal {
   void keep_allowed(const Graph& graph, const RowSet& allow);
   /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to theirs.
   /// @param expanded, least as in `begin`
-  void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded, std::size_t least);
+  /// @param bridges how many of a node's neighbours are stepped over at most
+  void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded, std::size_t least,
+                   std::size_t bridges);
   /// Fills the pool with the nearest of all rows that may be returned; rows equal to each other count apart.
   void scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size);
 
@@ -73,7 +75,8 @@ class Traversal {
   template <bool kStops>
   bool walk(const Level& level, Scorer& scorer, std::uint32_t target);
   void gather(const Level& level, const Scorer& scorer, std::uint32_t node);
-  void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node);
+  void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
+                      std::size_t bridges);
   void add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list);
   const std::uint32_t* score_fresh(const Level& level, Scorer& scorer, std::size_t first);
   bool may_expand() const { return cursor_ < size_ && (cursor_ < most_expanded_ || size_ < least_); }
@@ -89,6 +92,7 @@ class Traversal {
   std::size_t size_ = 0, most_ = 0, most_expanded_ = 0, least_ = 0, cursor_ = 0;
   /// Nodes stepped over whose links were read.
   SeenNodes bridges_;
+  std::vector<std::uint32_t> stepped_over_;
   /// Rows and keys of the nodes scored together.
   std::vector<std::uint32_t> rows_, keys_;
 };

@@ -12,9 +12,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { Bitset } from '../../src/base/bitset.js';
-import type { ShardIndex, ShardVectors } from '../../src/engine/engine.js';
+import { SHARD_PLANS, type ShardIndex, type ShardQuery, type ShardVectors } from '../../src/engine/engine.js';
 import { engineOf } from '../../src/engine/engines.js';
 import { scan, type Candidates } from '../../src/engine/exact/scan.js';
+import { NativeIndex } from '../../src/engine/native/open.js';
 import { NativePool } from '../../src/engine/native/native-pool.js';
 import { sourceOf } from '../engine/graphs.js';
 import { bruteForce, expectSame, expectSound, recallOf } from '../engine/reference.js';
@@ -22,6 +23,8 @@ import { makeFilter, makeQueries, makeShard, spec, type Spec } from './random-sh
 
 const [folder, seed, runs, rival] = process.argv.slice(2) as [string, string, string, string?];
 const digest = createHash('sha256');
+/** Bits of the codes that were met. */
+const codeBits = new Set<number>();
 const pool = new NativePool(2);
 /** Recalls by pairs of engines on the same shard, query and ef, where the graph was walked. */
 const recalls: { native: number; hnswlib: number }[] = [];
@@ -36,9 +39,9 @@ async function open(name: 'native' | 'hnswlib', shard: ShardVectors, given: Spec
 }
 
 /** The engine's promise for one query (engine.ts). @returns recall */
-function checkSearch(index: ShardIndex, query: Float32Array, given: Spec, allow: Bitset | undefined): number {
-  const { k, ef } = given;
-  const answer = index.search(query, { k, ef, ...(allow && { allow }) });
+function checkSearch(index: ShardIndex, query: Float32Array, asked: ShardQuery): number {
+  const { k, allow } = asked;
+  const answer = index.search(query, asked);
   const truth = bruteForce(index.vectors, query, { k, allow });
   expectSound(answer, index.vectors, query, { k, allow });
   if (answer.path === 'exact') expectSame({ rows: answer.rows, scores: answer.scores }, truth);
@@ -55,18 +58,32 @@ async function checkScans(shard: ShardVectors, queries: Float32Array[], { k }: S
   expectSame(answers.map(([only]) => only!), expected); // prettier-ignore
 }
 
+/** Filters by every way there is; the first finds its own. */
+function checkFilter(index: ShardIndex, queries: Float32Array[], { k, ef }: Spec, allow: Bitset): void {
+  for (const plan of SHARD_PLANS) for (const query of queries) checkSearch(index, query, { k, ef, allow, plan });
+}
+
 async function checkShard(given: Spec): Promise<void> {
   const shard = makeShard(given);
   const queries = makeQueries(given, shard);
   const allow = makeFilter(given);
+  const { k, ef } = given;
   const index = await open('native', shard, given);
-  const native = queries.map((query) => checkSearch(index, query, given, undefined));
-  if (allow !== undefined) for (const query of queries) checkSearch(index, query, given, allow);
+  if (index instanceof NativeIndex) codeBits.add(index.figures.codeBits);
+  for (const query of queries) checkSearch(index, query, { k, ef });
+  if (allow !== undefined) checkFilter(index, queries, given, allow);
+  if (rival === undefined) await checkScans(shard, queries, given, allow);
+  else if (shard.count >= 50) await compare(index, queries, given);
   index.close();
-  await checkScans(shard, queries, given, allow);
-  if (rival === undefined || shard.count < 50) return;
-  const other = await open('hnswlib', shard, given);
-  queries.forEach((query, i) => recalls.push({ native: native[i]!, hnswlib: checkSearch(other, query, given, undefined) })); // prettier-ignore
+}
+
+/** At an ef of k at least, since hnswlib raises it to that. */
+async function compare(index: ShardIndex, queries: Float32Array[], given: Spec): Promise<void> {
+  const other = await open('hnswlib', index.vectors, given);
+  const asked = { k: given.k, ef: Math.max(given.k, given.ef) };
+  for (const query of queries) {
+    recalls.push({ native: checkSearch(index, query, asked), hnswlib: checkSearch(other, query, asked) });
+  }
   other.close();
 }
 
@@ -78,4 +95,4 @@ await fc.assert(fc.asyncProperty(spec, checkShard), { seed: Number(seed), numRun
 await pool.close();
 const means =
   rival === undefined ? {} : { native: meanOf('native'), hnswlib: meanOf('hnswlib'), pairs: recalls.length };
-console.log(JSON.stringify({ digest: digest.digest('hex'), ...means }));
+console.log(JSON.stringify({ digest: digest.digest('hex'), codeBits: [...codeBits].sort((a, b) => a - b), ...means }));

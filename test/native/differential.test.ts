@@ -17,6 +17,8 @@ const RECALL_MARGIN = 0.005;
 
 interface Outcome {
   readonly digest: string;
+  /** Of the graphs that were built. */
+  readonly codeBits: readonly number[];
   readonly native?: number;
   readonly hnswlib?: number;
   readonly pairs?: number;
@@ -47,6 +49,7 @@ describe(`${RUNS} random shards of seed ${SEED}`, () => {
 
   it('are answered as scoring every row demands, under every instruction set that there is here', () => {
     expect(outcomes[0]?.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(outcomes[0]!.codeBits).toEqual([4, 7, 32]);
   });
 
   it('have the same files and answers to the bit, whatever the instruction set', () => {

@@ -11,8 +11,8 @@ import { AnswerTable, extraColumns } from '../retrieve/answer-table.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer, Quality } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
-import { attributeNames } from './answer-text.js';
 import { answerTooLarge, type Answers } from './answers.js';
+import { attributeNames } from './candidate-text.js';
 import { problemHead } from './problem.js';
 import type { Include } from './request/search-request.js';
 

@@ -181,34 +181,38 @@ function leastWanted({ k, sources, crowding }: BlendTask, candidates: readonly C
 
 interface Walked {
   readonly taken: readonly Candidate[];
-  /** Candidates that there were to take from. */
-  readonly offered: number;
   /** Sources to be searched deeper before the walk can go on; empty where it is done. */
   readonly blockers: readonly number[];
+  /** Quotas or crowding kept others out. */
+  readonly crowded: boolean;
 }
 
 function walk({ k, sources, crowding }: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Walked {
   const crowd = crowding && new CrowdCount(crowding);
   const left = sources.map(({ quota }) => quota);
   const taken: Candidate[] = [];
+  let crowded = false;
   const blockersAt = (place: Place) => [...known.keys()].filter((i) => left[i]! > 0 && !isBefore(place, known[i]!));
-  const offered = candidates.length;
   for (const candidate of candidates) {
     const blockers = blockersAt(candidate);
-    if (blockers.length > 0) return { taken, offered, blockers };
-    if (left[candidate.source]! === 0 || (crowd !== null && !crowd.take(candidate.ordinal))) continue;
-    left[candidate.source]!--;
+    if (blockers.length > 0) return { taken, blockers, crowded };
+    if (left[candidate.source]! === 0) continue;
+    if (crowd !== null && !crowd.take(candidate.ordinal)) {
+      crowded = true;
+      continue;
+    }
     taken.push(candidate);
-    if (taken.length === k) return { taken, offered, blockers: [] };
+    if (taken.length === k) return { taken, blockers: [], crowded };
+    if (--left[candidate.source]! === 0) crowded = true;
   }
-  return { taken, offered, blockers: blockersAt({ score: -Infinity, ordinal: 0 }) };
+  return { taken, blockers: blockersAt({ score: -Infinity, ordinal: 0 }), crowded };
 }
 
 function settle(
   task: BlendTask,
   known: readonly Known[],
   history: readonly Answer[],
-  { taken, offered }: Walked,
+  { taken, crowded }: Walked,
   begun: number,
 ): Answer {
   const qualities = known.map(({ answer }) => answer.quality);
@@ -219,7 +223,7 @@ function settle(
     ...first!,
     path: inexact?.path ?? 'exact',
     ef: efs.length === 0 ? null : Math.max(...efs),
-    short: taken.length === task.k ? null : shortReason(task, known, offered),
+    short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
   };
   const answer = {
     ordinals: Uint32Array.from(taken, ({ ordinal }) => ordinal),
@@ -234,10 +238,9 @@ function settle(
     : { ...answer, explain: joinExplains(history, mergeUs) };
 }
 
-/** Where there would be too few without quotas and crowding, it is for that reason; else it is for theirs. */
-function shortReason({ k, allowed, available }: BlendTask, known: readonly Known[], offered: number): Quality['short'] {
-  if (offered >= k || !known.every(({ complete }) => complete)) return 'crowding';
-  if (offered < allowed) return 'min_score';
+/** Where nothing was kept out by others: all that there are were taken. */
+function shortReason({ k, allowed, available }: BlendTask, taken: number): Quality['short'] {
+  if (taken < Math.min(k, allowed)) return 'min_score';
   return available < k ? 'corpus' : 'filter';
 }
 

@@ -8,7 +8,7 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
 import { answerTooLarge, type Answers } from './answers.js';
-import { extraWriters, writeCandidate, type ExtraWriter } from './candidate-text.js';
+import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { problemHead } from './problem.js';
 import type { Include } from './request/search-request.js';
 import { TextBytes } from './text-bytes.js';
@@ -39,7 +39,9 @@ export class JsonAnswers implements Answers {
     this.extras = extraWriters(version, include);
   }
 
-  take(position: number, { ordinals, scores, quality }: Answer): void {
+  take(position: number, answer: Answer): void {
+    const { ordinals, scores, quality, explain, seeds } = answer;
+    const extras = seeds === undefined ? this.extras : [seedWriter(answer), ...this.extras];
     scratch.length = 0; // a writer before may have thrown
     let counted = 0;
     const count = () => {
@@ -50,10 +52,11 @@ export class JsonAnswers implements Answers {
     scratch.ascii('"candidates":[');
     for (let i = 0; i < ordinals.length; i++) {
       if (i > 0) scratch.ascii(',');
-      writeCandidate(this.version, ordinals[i]!, scores[i]!, this.extras, scratch);
+      writeCandidate(this.version, ordinals[i]!, scores[i]!, extras, scratch);
       if (scratch.length - counted > COUNTED_BYTES) count();
     }
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
+    if (explain !== undefined) scratch.utf8(`,"explain":${JSON.stringify(explain)}`);
     count();
     this.written += scratch.length;
     this.results[position] = scratch.take();

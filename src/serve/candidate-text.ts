@@ -3,6 +3,7 @@ import type { ColumnType } from '../arrow/column.js';
 import { didYouMean } from '../base/nearest-name.js';
 import { MAX_ID_BYTES } from '../base/limits.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import type { Answer } from '../retrieve/search.js';
 import type { AttributeColumn } from '../version/attribute-column.js';
 import { fieldError } from './request/field-error.js';
 import type { Include } from './request/search-request.js';
@@ -94,4 +95,13 @@ export function writeVector(vector: Float32Array, out: TextBytes): void {
     out.float32(vector[i]!);
   }
   out.ascii(']');
+}
+
+/** `,"seed":0,"seed_score":0.9`, of one candidate after the other. @param answer of a search with seeds */
+export function seedWriter({ seeds, seedScores }: Answer): ExtraWriter {
+  let position = 0;
+  return (_ordinal, out) => {
+    out.ascii(`,"seed":${seeds![position]!},"seed_score":`);
+    out.float32(seedScores![position++]!);
+  };
 }

@@ -22,8 +22,8 @@ import {
 } from '../retrieve/search.js';
 import type { Answers } from './answers.js';
 import type { AppContext } from './context.js';
-import { atField } from './request/field-error.js';
-import type { Queries, SearchRequest } from './request/search-request.js';
+import { atField, fieldAtOptions } from './request/field-error.js';
+import type { PlainQueries, SearchRequest } from './request/search-request.js';
 import { splitVectors } from './request/vectors.js';
 import type { TimeLimit } from './time-limit.js';
 
@@ -43,7 +43,7 @@ export interface Query {
 /** Or why it fails on its own. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
-export function prepareQueries(version: LoadedVersion, queries: Queries): Prepared[] {
+export function prepareQueries(version: LoadedVersion, queries: PlainQueries): Prepared[] {
   const { manifest } = version;
   switch (queries.kind) {
     case 'ids':
@@ -93,7 +93,7 @@ export interface Work {
 
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
-  const plan = planSearch(work.version, work.asked.options);
+  const plan = planRequest(work);
   const unfinished = new Map<number, UnfinishedSearch>();
   try {
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
@@ -101,6 +101,14 @@ export async function runQueries(work: Work, queries: readonly Prepared[]): Prom
   } catch (error) {
     if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
     answerPartially(work, plan, queries, unfinished);
+  }
+}
+
+function planRequest({ version, asked }: Work): SearchPlan {
+  try {
+    return planSearch(version, asked.options);
+  } catch (error) {
+    throw fieldAtOptions(error);
   }
 }
 
@@ -177,11 +185,11 @@ function answerPartially(
   }
 }
 
-function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+export function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
   context.metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
   answers.take(position, answer);
 }
 
-function secondsSince(begun: number): number {
+export function secondsSince(begun: number): number {
   return (performance.now() - begun) / 1000;
 }

@@ -95,8 +95,7 @@ describe('/openapi.json', () => {
     const served = Object.entries(ERRORS)
       .filter(([, { status }]) => status !== 500 && status !== 503)
       .map(([code]) => code);
-    const library = ['bad_filter', 'target_recall_out_of_range', 'recall_unreachable', 'not_calibrated'];
-    const elsewhere = ['usage', 'unknown_route', 'method_not_allowed', ...library];
+    const elsewhere = ['usage', 'unsupported', 'unknown_route', 'method_not_allowed'];
     expect([...documented].sort()).toEqual(
       [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
     );

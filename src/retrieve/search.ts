@@ -29,6 +29,7 @@ import { explainAtOnce, explainInTurns } from './why-not.js';
 
 export type * from './answer.js';
 export type * from './search-options.js';
+export { openShards as openSearch } from './shard-search.js';
 export { planQuery, planSearch, type SearchPlan } from './search-plan.js';
 export { searchSeeds, searchSeedsInTurns } from './seeds.js';
 

@@ -14,7 +14,7 @@ import { totalAllowed } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
 import { planSearch, planWithout, type SearchPlan } from './search-plan.js';
-import { beginShards, finishShards, runShards, shardsSoFar } from './shard-search.js';
+import { beginShards, finishShards, openShards, runShards, shardsSoFar } from './shard-search.js';
 import { planAt } from './shard-share.js';
 import { explainAtOnce, explainInTurns } from './why-not.js';
 
@@ -100,7 +100,7 @@ async function searchSeed({ version, pool, seeds, plan, latest, signal }: Turn, 
 
 /** An answer that found nothing, since nobody looked. */
 function nothingOf({ shards }: LoadedVersion, plan: SearchPlan): Answer {
-  return shardsSoFar(shards, { query: new Float32Array(0), plan, parts: shards.map(() => null) });
+  return shardsSoFar(shards, openShards(shards, new Float32Array(0), plan));
 }
 
 function labelled(answer: Answer, seed: number): Answer {

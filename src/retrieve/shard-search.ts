@@ -76,7 +76,8 @@ export function shardsSoFar(shards: readonly LoadedShard[], open: OpenShards): A
   return { ...answer, quality: { ...answer.quality, short: 'timeout' } };
 }
 
-function openShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): OpenShards {
+/** Before any shard has answered. */
+export function openShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): OpenShards {
   const trace = plan.explain ? { shards: [], begun: performance.now(), merge_us: 0 } : undefined;
   return { query, plan, parts: shards.map(() => null), trace };
 }

@@ -11,11 +11,12 @@ import type { ShortlistError } from '../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import { AnswerTable, extraColumns, type ExtraColumn } from '../retrieve/answer-table.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import type { Answer, Explain, Quality } from '../retrieve/search.js';
+import type { Answer, Quality } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
 
 import { answerTooLarge, type Answers } from './answers.js';
 import { attributeNames } from './candidate-text.js';
+import { explainText } from './explain-text.js';
 import { problemHead } from './problem.js';
 import type { Include } from './request/search-request.js';
 
@@ -28,7 +29,8 @@ export class ArrowAnswers implements Answers {
   private readonly table: AnswerTable;
   private readonly answers: (Answer | undefined)[] = [];
   private readonly qualities: (Quality | null)[] = [];
-  private readonly explains: (Explain | null)[] = [];
+  /** As JSON; of a query that failed null. */
+  private readonly explains: string[] = [];
   private readonly errors: Record<number, ReturnType<typeof problemHead>> = {};
   private held = 0;
 
@@ -54,7 +56,7 @@ export class ArrowAnswers implements Answers {
     this.grow(answer.ordinals.length * CANDIDATE_BYTES);
     this.answers[position] = answer;
     this.qualities[position] = answer.quality;
-    if (answer.explain !== undefined) this.explains[position] = answer.explain;
+    if (answer.explain !== undefined) this.explains[position] = explainText(answer.explain);
   }
 
   fail(position: number, error: ShortlistError): void {
@@ -73,7 +75,9 @@ export class ArrowAnswers implements Answers {
       ...this.table.metadata,
       ['took_ms', String(tookMs)],
       ['quality', JSON.stringify(this.qualities)],
-      ...(this.explains.length > 0 ? [['explain', JSON.stringify(Array.from(this.explains))] as const] : []),
+      ...(this.explains.length > 0
+        ? [['explain', `[${Array.from(this.answers, (_, i) => this.explains[i] ?? 'null').join()}]`] as const]
+        : []),
       ...(Object.keys(this.errors).length > 0 ? [['errors', JSON.stringify(this.errors)] as const] : []),
     ] as [string, string][]);
     const parts: Uint8Array[] = [];

@@ -9,6 +9,7 @@ import type { Answer } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
 import { answerTooLarge, type Answers } from './answers.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
+import { explainText } from './explain-text.js';
 import { problemHead } from './problem.js';
 import type { Include } from './request/search-request.js';
 import { TextBytes } from './text-bytes.js';
@@ -56,7 +57,7 @@ export class JsonAnswers implements Answers {
       if (scratch.length - counted > COUNTED_BYTES) count();
     }
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
-    if (explain !== undefined) scratch.utf8(`,"explain":${JSON.stringify(explain)}`);
+    if (explain !== undefined) scratch.utf8(`,"explain":${explainText(explain)}`);
     count();
     this.written += scratch.length;
     this.results[position] = scratch.take();

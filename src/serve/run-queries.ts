@@ -13,6 +13,7 @@ import {
   answerSoFar,
   beginSearch,
   finishSearch,
+  openSearch,
   planQuery,
   planSearch,
   runExact,
@@ -179,8 +180,8 @@ function answerPartially(
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
     else {
-      const nothing = { query: query.vector, plan, parts: shards.map(() => null) };
-      answers.take(position, answerSoFar(shards, unfinished.get(position) ?? nothing));
+      const search = unfinished.get(position) ?? openSearch(shards, query.vector, plan);
+      answers.take(position, answerSoFar(shards, search));
     }
   }
 }

@@ -65,7 +65,7 @@ export function makeSearch(random: Random, catalog: Catalog): MadeSearch {
   maybe(0.2, 'min_score', () => (random() * 2 - 1) * (catalog.metric === 'l2' ? 2 : 1));
   const crowding = random() < 0.25 ? makeCrowding(random, catalog) : null;
   if (crowding !== null) terms['crowding'] = crowding;
-  const names = random() < 0.3 ? catalog.columns.filter(() => random() < 0.2).map(({ name }) => name) : null;
+  const names = random() < 0.3 ? someNames(random, catalog) : null;
   const vectors = random() < 0.1;
   if (names !== null || vectors) terms['include'] = { ...(names === null ? {} : { attributes: names }), vectors };
   const explain = random() < 0.15;
@@ -87,6 +87,11 @@ export function makeSearch(random: Random, catalog: Catalog): MadeSearch {
     attributes: names,
   }; // prettier-ignore
   return { asked, queries: made.json, terms };
+}
+
+/** At least one: a query string has no way to say none. */
+function someNames(random: Random, { columns }: Catalog): string[] {
+  return [...new Set(Array.from({ length: 1 + below(random, 5) }, () => pick(random, columns).name))];
 }
 
 function makeCrowding(random: Random, { columns }: Catalog): { attribute: string; limit: number } {

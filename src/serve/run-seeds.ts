@@ -30,7 +30,11 @@ function prepareSeed(version: LoadedVersion, { of, field }: SeedRequest): Pick<S
 export async function runSeeds(work: Work, seeds: readonly SeedQuery[]): Promise<void> {
   const { context, version, asked, limit, pool } = work;
   const { allowPartial } = asked;
-  await context.scheduler.run(1, limit, () => undefined); // waits for its turn, as every search
+  try {
+    await context.scheduler.run(1, limit, () => undefined); // waits for its turn, as every search
+  } catch (error) {
+    if (!allowPartial || error !== limit.reason) throw error; // else what follows answers with nothing
+  }
   const begun = performance.now();
   const { signal } = limit;
   const answer = await searchSeedsInTurns(version, pool, seeds, asked.options, { signal, allowPartial }).catch(

@@ -1,12 +1,29 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ShortlistClient, ShortlistClientError } from '../../src/client/client.js';
+import type { Column, ColumnType } from '../../src/arrow/column.js';
+import { encodeArrow } from '../../src/arrow/writer.js';
+import { ShortlistClient, ShortlistClientError, type Explain, type SearchTerms } from '../../src/client/client.js';
+import type { Explain as ServerExplain } from '../../src/retrieve/search.js';
 import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
 import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from '../serve/server.js';
 
 const DIM = 16;
+
+const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
+const lists: ColumnType = { kind: 'list', item: FLOAT32, size: DIM };
+
+function columnOf(values: Float32Array): Column {
+  const rows = values.length / DIM;
+  const offsets = Uint32Array.from({ length: rows + 1 }, (_, row) => row * DIM);
+  const items: Column = { shape: 'numbers', type: FLOAT32, rows: values.length, valid: null, values };
+  return { shape: 'lists', type: lists, rows, valid: null, offsets, items };
+}
+
+// Compiles only while the client's words for an explanation are those of the server.
+const asClient = (explain: ServerExplain): Explain => explain;
 
 describe('the client of a real server', () => {
   let server: TestServer;
@@ -51,6 +68,76 @@ describe('the client of a real server', () => {
     const byId = await client.searchBatch('listings', { ids: ['1', 'nobody'], k: 2 });
     expect(byId.results[0]!.candidates).toHaveLength(2);
     expect(byId.results[1]!.error).toMatchObject({ code: 'unknown_id' });
+  });
+
+  it('sends filters, seeds and everything else that a search may say, in JSON and raw', async () => {
+    const terms: SearchTerms = {
+      k: 5,
+      ef: 50,
+      filter: { price: { $gte: 10, $lt: 200 }, $not: { title: { $contains: '7' } } },
+      exclude_ids: [3, '4'],
+      crowding: { attribute: 'price', limit: 1 },
+      min_score: -0.5,
+      include: { attributes: ['price'], vectors: true },
+      timeout_ms: 5_000,
+      allow_partial: true,
+      version: library.manifest.version,
+      explain: true,
+      why_not: [1, 'nobody'],
+    };
+    const json = await client.search('listings', { vector: query, ...terms });
+    expect(json.candidates).toHaveLength(5);
+    expect(asClient(library.search(query, { k: 5, explain: true }).explain!).shards).toHaveLength(1);
+    expect(json.explain!.why_not!.map(({ id }) => id)).toEqual(['1', 'nobody']);
+    const binary = await client.search('listings', { vector: query, ...terms }, { form: 'binary' });
+    expect(binary.candidates).toEqual(json.candidates);
+    const batch = await client.searchBatch('listings', { vectors: queries, ...terms }, { form: 'binary' });
+    expect(batch.results).toHaveLength(3);
+    expect(batch.results[0]!.candidates).toEqual(json.candidates);
+    const seeds = [
+      { id: 1, quota: 2 },
+      { vector: query, weight: 2 },
+    ];
+    const { candidates } = await client.search('listings', { seeds, k: 4 });
+    expect(candidates.map(({ seed }) => typeof seed)).toEqual(['number', 'number', 'number', 'number']);
+    await expect(client.search('listings', { vector: query, filter: { prize: 1 } })).rejects.toMatchObject({
+      code: 'bad_filter',
+      details: { field: '/filter/prize' },
+    });
+  });
+
+  it('sends options that are too long for a URL in JSON', async () => {
+    const excluded = Array.from({ length: 5_000 }, (_, i) => `none-${i}`);
+    const answer = await client.search('listings', { vector: query, exclude_ids: excluded, k: 2 }, { form: 'binary' });
+    expect(answer.candidates.map(({ id }) => id)).toEqual(library.search(query, { k: 2 }).ids);
+  });
+
+  it('sends and reads Arrow streams', async () => {
+    const arrow = encodeArrow('stream', { fields: [{ name: 'vector', type: lists, nullable: false }] }, [
+      [columnOf(queries)],
+    ]);
+    const { results } = await client.searchBatch('listings', { arrow, k: 3 });
+    expect(results.map(({ candidates }) => candidates!.length)).toEqual([3, 3, 3]);
+    const table = tableFromIPC(await client.searchArrow('listings', { arrow, vector_column: 'vector', k: 3 }));
+    const ids = [...(table.getChild('id') as Iterable<bigint>)].map(String);
+    expect(ids).toEqual(results.flatMap(({ candidates }) => candidates!.map(({ id }) => id)));
+    const one = tableFromIPC(await client.searchArrow('listings', { vector: query, k: 3 }, { form: 'binary' }));
+    expect(one.numRows).toBe(3);
+  });
+
+  it('packs bodies where it is told to, and reads packed answers', async () => {
+    const packing = new ShortlistClient(server.url, { gzipFrom: 1 });
+    const request = { vector: query, k: 300, include: { attributes: true, vectors: true } } as const;
+    const expected = await client.search('listings', request);
+    expect((await packing.search('listings', request)).candidates).toEqual(expected.candidates);
+    expect((await packing.search('listings', request, { form: 'binary' })).candidates).toEqual(expected.candidates);
+  });
+
+  it('knows the routes of operators', async () => {
+    expect(await client.live()).toMatchObject({ status: 'live' });
+    expect(await client.ready()).toMatchObject({ status: 'ready', indexes: [{ index: 'listings' }] });
+    expect(await client.metrics()).toContain('shortlist_');
+    expect(await client.openapi()).toHaveProperty('paths');
   });
 
   it('describes indexes and items', async () => {
@@ -115,6 +202,20 @@ describe('the client of a troubled server', () => {
       retryAfterMs: 0,
     });
     expect(calls).toBe(2);
+  });
+
+  it('waits as long as Retry-After says, also where it is a date, and an abort ends the wait', async () => {
+    const url = await serve((request, response) => {
+      refuse(new Date(Date.now() + 4_000).toUTCString())(request, response);
+    });
+    const failure = await new ShortlistClient(url, { retries: 0 }).indexes().catch((caught: unknown) => caught);
+    expect((failure as ShortlistClientError).retryAfterMs).toBeGreaterThan(2_000);
+    expect((failure as ShortlistClientError).retryAfterMs).toBeLessThanOrEqual(4_000);
+    const controller = new AbortController();
+    const reason = new Error('not needed any more');
+    setTimeout(() => controller.abort(reason), 50);
+    await expect(new ShortlistClient(url).indexes({ signal: controller.signal })).rejects.toBe(reason);
+    await expect(new ShortlistClient(await serve(refuse('0'))).ready()).rejects.toMatchObject({ code: 'overloaded' });
   });
 
   it('does not wait longer for a retry than its time limit allows', async () => {

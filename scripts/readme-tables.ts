@@ -1,5 +1,5 @@
 /**
- * Rewrites the tables of README.md that come from the code and from the bench's result, between their `<!-- name -->` and
+ * Rewrites the tables of README.md that come from the code and from the benches' results, between their `<!-- name -->` and
  * `<!-- /name -->` marks. A test fails where they differ.
  *
  *     npx tsx scripts/readme-tables.ts
@@ -8,6 +8,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { readResult } from '../bench/engine/result.js';
 import { benchTables } from '../bench/engine/tables.js';
+import { filterTable, readFilterResult } from '../bench/filters/result.js';
+import { readServeResult, serveTable } from '../bench/serve/result.js';
 import { ERRORS } from '../src/base/errors.js';
 import { LiveIndexes } from '../src/retrieve/live.js';
 import { Admission } from '../src/serve/admission.js';
@@ -17,12 +19,16 @@ import { WorkerMetrics } from '../src/serve/worker-metrics.js';
 
 const README = 'README.md';
 const BENCH_RESULT = 'bench/results/engine.json';
+const SERVE_RESULT = 'bench/results/serve.json';
+const FILTER_RESULT = 'bench/results/filters.json';
 
 const TABLES: Readonly<Record<string, () => string>> = {
   errors: errorTable,
   'serve-options': serveOptionTable,
   metrics: metricTable,
   bench: () => benchTables(readResult(BENCH_RESULT)),
+  'bench-serve': () => serveTable(readServeResult(SERVE_RESULT)),
+  'bench-filters': () => filterTable(readFilterResult(FILTER_RESULT)),
 };
 
 /** The README's text with every table as the code has it. @throws Error naming a table that the text has no marks for */

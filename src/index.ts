@@ -6,8 +6,9 @@ export type {
   OpenIndex,
   OpenIndexOptions,
   SearchAnswer,
+  Seed,
 } from './retrieve/open-index.js';
-export type { Quality } from './retrieve/search.js';
+export type { Explain, Quality, ShardExplain, WhyNot } from './retrieve/answer.js';
 export type { Manifest } from './version/manifest.js';
 export { ShortlistError, ERRORS } from './base/errors.js';
 export type { ErrorCode } from './base/errors.js';

@@ -1,11 +1,11 @@
 /** The result file: one section after the other, each with the environment that it was measured in. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Environment } from './environment.js';
 import type { CompareResult } from './sections/compare.js';
 import type { ExactResult } from './sections/exact.js';
 import type { OpenResult } from './sections/open.js';
 import type { SwapResult } from './sections/swap.js';
+import { writeJson } from './write-json.js';
 
 type Measured<Result> = Result & { readonly environment: Environment };
 
@@ -27,7 +27,5 @@ export function mergeResult(path: string, found: BenchResult): void {
   const before = readResult(path) ?? {};
   const compare = { ...before.compare, ...found.compare };
   const merged = { ...before, ...found, ...(Object.keys(compare).length > 0 && { compare }) };
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.part`, `${JSON.stringify(merged, null, 2)}\n`);
-  renameSync(`${path}.part`, path);
+  writeJson(path, merged);
 }

@@ -14,12 +14,15 @@ process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 export class ServerProcess {
   /** Where searches of the bench's index are posted. */
   readonly searchUrl: string;
+  /** Of the process that holds the workers together. */
+  readonly pid: number;
   readonly workerPids: readonly number[];
   private readonly child: ChildProcess;
 
   private constructor(child: ChildProcess, port: number, workerPids: readonly number[]) {
     this.child = child;
     this.searchUrl = `http://127.0.0.1:${port}/v1/indexes/${INDEX}/search`;
+    this.pid = child.pid ?? 0;
     this.workerPids = workerPids;
   }
 

@@ -1,5 +1,6 @@
 /** The bench's result as the Markdown of the project's README. Ratios compare what was measured in the same run, round by round. */
 import { LABELS, PEER_NAMES } from './labels.js';
+import { markdownTable } from './markdown.js';
 import { median } from './numbers.js';
 import type { BenchResult } from './result.js';
 import type { BuildResult, CompareResult } from './sections/compare.js';
@@ -38,7 +39,7 @@ function searchTable(compared: Compared): string {
       }),
   );
   const titles = ['data', 'k', ...PEER_NAMES.map((name) => LABELS[name])];
-  return `Queries a second of one thread at recall ${LEAST_RECALL} (in brackets: how many times as many shortlist answers):\n\n${table(titles, rows)}`;
+  return `Queries a second of one thread at recall ${LEAST_RECALL} (in brackets: how many times as many shortlist answers):\n\n${markdownTable(titles, rows)}`;
 }
 
 function buildTable(compared: Compared): string {
@@ -60,7 +61,7 @@ function buildTable(compared: Compared): string {
   const titles = ['data', 'threads', ...PEER_NAMES.map((name) => LABELS[name])];
   const text =
     'Seconds of a build: of shortlist from an Arrow file to a sealed version, and its graph alone; of the others from vectors in memory to the last insert (zvec: to the index on disk). In brackets: times the whole build of shortlist, and times its graph. hnswlib-node builds on one thread:';
-  return `${text}\n\n${table(titles, rows)}`;
+  return `${text}\n\n${markdownTable(titles, rows)}`;
 }
 
 const buildOn = (builds: readonly BuildResult[] | undefined, threads: number): BuildResult | undefined =>
@@ -78,7 +79,7 @@ function sizeTable(compared: Compared): string {
   const titles = ['data', ...PEER_NAMES.map((name) => LABELS[name])];
   const text =
     'Files in MB, milliseconds to open them from the page cache, and MB in memory after 1,000 searches (pages of mapped files included):';
-  return `${text}\n\n${table(titles, rows)}`;
+  return `${text}\n\n${markdownTable(titles, rows)}`;
 }
 
 function exactLine({ exact }: BenchResult): string | null {
@@ -116,8 +117,3 @@ const withRatio = (text: string, ratio: number): string =>
   Number.isFinite(ratio) ? `${text} (${ratio.toFixed(1)})` : text;
 const count = (value: number): string => Math.round(value).toLocaleString('en-US');
 const megabytes = (bytes: number): string => count(bytes / 1e6);
-
-function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(titles), line(titles.map(() => '---')), ...rows.map(line)].join('\n');
-}

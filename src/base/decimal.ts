@@ -40,7 +40,7 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
     }
   }
   do {
-    const tenth = Math.floor(lo / 10);
+    const tenth = (lo / 10) >>> 0; // of a uint32, which takes a third of the time of Math.floor
     out[--at] = 48 + lo - tenth * 10;
     lo = tenth;
   } while (lo !== 0);

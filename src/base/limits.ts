@@ -48,6 +48,12 @@ export const MAX_EXCLUDE_IDS = 10_000;
 /** Most attributes in `include.attributes`. */
 export const MAX_INCLUDE_ATTRIBUTES = 256;
 
+/** Most seeds of one search: each is a search of its own, and a user has seldom touched more things of late. */
+export const MAX_SEEDS = 100;
+
+/** Most ids in `why_not`: each is a question of a person, answered with a scan and a walk. */
+export const MAX_WHY_NOT = 100;
+
 /** Bad rows shown of each kind; all of them are counted. */
 export const SHOWN_BAD_ROWS = 10;
 

@@ -40,8 +40,8 @@ const STANDARD: readonly string[] = ['type', 'title', 'status', 'detail', 'code'
 /** The error that an answer other than 2xx stands for: problem details, or whatever a proxy made of it. */
 export async function problemError(response: Response): Promise<ShortlistClientError> {
   const { status } = response;
-  const seconds = Number(response.headers.get('retry-after') ?? NaN);
-  const retry = Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  const retryAfterMs = readRetryAfter(response.headers.get('retry-after'));
+  const retry = retryAfterMs === null ? {} : { retryAfterMs };
   const problem = (await response.json().catch(() => null)) as Record<string, unknown> | null;
   if (problem === null || typeof problem['code'] !== 'string') {
     return new ShortlistClientError('bad_answer', `the server answered ${status} without problem details`, {
@@ -54,4 +54,11 @@ export async function problemError(response: Response): Promise<ShortlistClientE
   const details = Object.fromEntries(Object.entries(problem).filter(([name]) => !STANDARD.includes(name)));
   const id = typeof requestId === 'string' ? { requestId } : {};
   return new ShortlistClientError(code as ErrorCode, message, { status, details, ...id, ...retry });
+}
+
+/** Seconds, or as proxies may write it a date (RFC 9110, 10.2.3). */
+function readRetryAfter(text: string | null): number | null {
+  if (text === null) return null;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? null : Math.max(0, ms);
 }

@@ -4,27 +4,26 @@
  *     const client = new ShortlistClient('http://127.0.0.1:8080');
  *     const { candidates } = await client.search('listings', { vector, k: 100 });
  *
- * Vectors travel as base64 of float32, which costs the server a third of what a list of JSON numbers does. Names of fields
- * are those of the HTTP interface. Every failure is a ShortlistClientError with a code, but for an aborted signal, whose
+ * Vectors travel as base64 of float32, which costs the server a third of what a list of JSON numbers does, or with
+ * `form: 'binary'` raw. Answers come as gzip where they are large, which `fetch` undoes. Names of fields are those of the HTTP interface. Every failure is a ShortlistClientError with a code, but for an aborted signal, whose
  * own reason is thrown.
  */
-import { encodeVector, encodeVectors } from './base64.js';
 import { ShortlistClientError, problemError } from './client-error.js';
+import { ARROW_TYPE, JSON_TYPE, encodeSearch } from './encode-request.js';
 import { callSignal, isRetryable, retryDelayMs, sleep } from './retry.js';
+import type { BatchAnswer, IndexDescription, Item, SearchAnswer, ServerStatus } from './answers.js';
 import type {
-  BatchAnswer,
   BatchRequest,
   CallOptions,
   ClientOptions,
-  IndexDescription,
-  Item,
   ItemRequest,
-  SearchAnswer,
+  SearchCallOptions,
   SearchRequest,
-} from './types.js';
+} from './requests.js';
 
 export { ShortlistClientError, type ClientErrorCode } from './client-error.js';
-export type * from './types.js';
+export type * from './answers.js';
+export type * from './requests.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_RETRIES = 2;
@@ -32,15 +31,20 @@ const DEFAULT_RETRIES = 2;
 interface Call {
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  readonly body?: string;
   readonly options: CallOptions;
+  readonly accept?: string;
+  readonly type?: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
 }
+
+type ReadAnswer<Answer> = (response: Response) => Promise<Answer>;
 
 export class ShortlistClient {
   private readonly baseUrl: string;
   private readonly options: {
     readonly timeoutMs: number;
     readonly retries: number;
+    readonly gzipFrom: number;
     readonly headers: Readonly<Record<string, string>>;
   };
   private readonly fetch: typeof globalThis.fetch;
@@ -51,41 +55,46 @@ export class ShortlistClient {
     this.options = {
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       retries: options.retries ?? DEFAULT_RETRIES,
+      gzipFrom: options.gzipFrom ?? Infinity,
       headers: options.headers ?? {},
     };
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
   /**
-   * The k best candidates for one vector or item, best first.
-   * @throws ShortlistClientError `dimension_mismatch`, `unknown_index`, `unknown_id`, `overloaded`, `timeout`, ...
+   * The k best candidates for one vector, item or set of seeds, best first.
+   * @throws ShortlistClientError `dimension_mismatch`, `bad_filter`, `unknown_index`, `unknown_id`, `overloaded`, `timeout`, ...
    */
-  async search(index: string, request: SearchRequest, options: CallOptions = {}): Promise<SearchAnswer> {
-    const { vector, ...rest } = request;
-    const body = JSON.stringify(vector === undefined ? rest : { ...rest, vector_b64: encodeVector(vector) });
-    return this.call<SearchAnswer>({ method: 'POST', path: searchPath(index), body, options });
+  search(index: string, request: SearchRequest, options: SearchCallOptions = {}): Promise<SearchAnswer> {
+    return this.post(index, request, options, JSON_TYPE, readJson<SearchAnswer>);
   }
 
   /** One result for each vector or id, in order. A result is an answer, or for an unknown id an `error`. */
-  async searchBatch(index: string, request: BatchRequest, options: CallOptions = {}): Promise<BatchAnswer> {
-    const { vectors, ...rest } = request;
-    const body = JSON.stringify(vectors === undefined ? rest : { ...rest, vectors_b64: encodeVectors(vectors) });
-    return this.call<BatchAnswer>({ method: 'POST', path: searchPath(index), body, options });
+  searchBatch(index: string, request: BatchRequest, options: SearchCallOptions = {}): Promise<BatchAnswer> {
+    return this.post(index, request, options, JSON_TYPE, readJson<BatchAnswer>);
+  }
+
+  /**
+   * The answer as an Arrow IPC stream, for `tableFromIPC` of apache-arrow: columns `query`, `id` in its Arrow type, `score`, and
+   * what was included; `quality` as JSON in the schema's metadata.
+   */
+  searchArrow(
+    index: string,
+    request: SearchRequest | BatchRequest,
+    options: SearchCallOptions = {},
+  ): Promise<Uint8Array> {
+    return this.post(index, request, options, ARROW_TYPE, readBytes);
   }
 
   /** Every index that the server serves. */
   async indexes(options: CallOptions = {}): Promise<IndexDescription[]> {
-    const { indexes } = await this.call<{ indexes: IndexDescription[] }>({
-      method: 'GET',
-      path: '/v1/indexes',
-      options,
-    });
+    const { indexes } = await this.get<{ indexes: IndexDescription[] }>('/v1/indexes', options);
     return indexes;
   }
 
   /** One index and its current version. @throws ShortlistClientError `unknown_index` */
   index(index: string, options: CallOptions = {}): Promise<IndexDescription> {
-    return this.call<IndexDescription>({ method: 'GET', path: `/v1/indexes/${encodeURIComponent(index)}`, options });
+    return this.get<IndexDescription>(`/v1/indexes/${encodeURIComponent(index)}`, options);
   }
 
   /** An item's attributes, and its vector where asked for. @throws ShortlistClientError `unknown_id` */
@@ -96,51 +105,107 @@ export class ShortlistClient {
     if (request.version !== undefined) parameters.append('version', request.version);
     const query = parameters.size > 0 ? `?${parameters.toString()}` : '';
     const path = `/v1/indexes/${encodeURIComponent(index)}/items/${encodeURIComponent(String(id))}${query}`;
-    return this.call<Item>({ method: 'GET', path, options });
+    return this.get<Item>(path, options);
+  }
+
+  /** Whether the process turns. */
+  live(options: CallOptions = {}): Promise<ServerStatus> {
+    return this.get<ServerStatus>('/livez', options);
+  }
+
+  /** What is served. A server that is not ready is not asked again. @throws ShortlistClientError `not_ready` */
+  ready(options: CallOptions = {}): Promise<ServerStatus> {
+    return this.call({ method: 'GET', path: '/readyz', options }, readJson<ServerStatus>, 0);
+  }
+
+  /** Prometheus text. */
+  metrics(options: CallOptions = {}): Promise<string> {
+    return this.call({ method: 'GET', path: '/metrics', options, accept: '*/*' }, (response) => response.text());
+  }
+
+  /** The HTTP interface as an OpenAPI document. */
+  openapi(options: CallOptions = {}): Promise<Record<string, unknown>> {
+    return this.get<Record<string, unknown>>('/openapi.json', options);
+  }
+
+  private get<Answer>(path: string, options: CallOptions): Promise<Answer> {
+    return this.call({ method: 'GET', path, options }, readJson<Answer>);
+  }
+
+  private async post<Answer>(
+    index: string,
+    request: SearchRequest | BatchRequest,
+    options: SearchCallOptions,
+    accept: string,
+    read: ReadAnswer<Answer>,
+  ): Promise<Answer> {
+    const { query, type, body } = encodeSearch(request, options.form ?? 'json');
+    const path = `/v1/indexes/${encodeURIComponent(index)}/search${query}`;
+    return this.call({ method: 'POST', path, options, accept, type, body }, read);
   }
 
   /** Sends, and sends again while the server says that it will pass and the time allows. */
-  private async call<Answer>(call: Call): Promise<Answer> {
+  private async call<Answer>(
+    call: Call,
+    read: ReadAnswer<Answer>,
+    retries: number = this.options.retries,
+  ): Promise<Answer> {
     const timeoutMs = call.options.timeoutMs ?? this.options.timeoutMs;
     const deadline = Date.now() + timeoutMs;
     const signal = callSignal(timeoutMs, call.options.signal);
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.send<Answer>(call, signal);
+        return await this.send(call, read, signal);
       } catch (error) {
         const failure = describeFailure(error, call, timeoutMs);
-        if (!isRetryable(failure) || attempt >= this.options.retries) throw failure;
+        if (!isRetryable(failure) || attempt >= retries) throw failure;
         const delayMs = retryDelayMs(failure, attempt);
         if (Date.now() + delayMs >= deadline) throw failure;
-        await sleep(delayMs, signal);
+        try {
+          await sleep(delayMs, signal);
+        } catch (ended) {
+          throw describeFailure(ended, call, timeoutMs);
+        }
       }
     }
   }
 
-  private async send<Answer>({ method, path, body }: Call, signal: AbortSignal): Promise<Answer> {
+  private async send<Answer>(call: Call, read: ReadAnswer<Answer>, signal: AbortSignal): Promise<Answer> {
+    const { method, path, body, type, accept = JSON_TYPE } = call;
+    const isPacked = body !== undefined && body.length >= this.options.gzipFrom;
     const headers = {
       ...this.options.headers,
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      accept,
+      ...(type === undefined ? {} : { 'content-type': type }),
+      ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
     };
-    const response = await this.fetch(this.baseUrl + path, {
-      method,
-      headers,
-      signal,
-      ...(body === undefined ? {} : { body }),
-    });
+    const sent = body === undefined ? {} : { body: isPacked ? await gzip(body) : body };
+    const response = await this.fetch(this.baseUrl + path, { method, headers, signal, ...sent });
     if (!response.ok) throw await problemError(response);
     try {
-      return (await response.json()) as Answer;
+      return await read(response);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new ShortlistClientError('bad_answer', 'the answer is not JSON', { status: response.status, cause: error });
+      throw new ShortlistClientError('bad_answer', 'the answer cannot be read', {
+        status: response.status,
+        cause: error,
+      });
     }
   }
 }
 
-function searchPath(index: string): string {
-  return `/v1/indexes/${encodeURIComponent(index)}/search`;
+async function readJson<Answer>(response: Response): Promise<Answer> {
+  return (await response.json()) as Answer;
+}
+
+async function readBytes(response: Response): Promise<Uint8Array> {
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Whole, so that the request has a length and can be sent again. */
+async function gzip(body: string | Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([body]).stream().pipeThrough(new CompressionStream('gzip'));
+  return new Uint8Array(await new Response(packed).arrayBuffer());
 }
 
 /** What `fetch` threw, as our error; the caller's own abort as it is. */

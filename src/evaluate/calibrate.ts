@@ -19,7 +19,8 @@ import type { FileSystem } from '../version/files.js';
 import type { Manifest } from '../version/manifest.js';
 import { climb, queriesFor, MAX_QUERIES } from './calibration-climb.js';
 import { drawQueries, moveRows } from './calibration-queries.js';
-import { drawTrial, findTruthAmong } from './calibration-trial.js';
+import { drawTrial } from './calibration-trial.js';
+import { chooseTruth, type FindTruth, type Neighbors } from './calibration-truth.js';
 import type { OnStageProgress } from './evaluate.js';
 import type { QuerySet } from './queries.js';
 
@@ -31,12 +32,12 @@ const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
 
 const SEED = 42;
 
-/** Components read for the truth where all rows pass, about 1 s of two cores; half as many queries are filtered. */
-const TRUTH_COMPONENTS = 2 ** 33;
+/** Components read for the truth where all rows pass, about 0.1 s by codes; half as many queries are filtered. */
+const TRUTH_COMPONENTS = 2 ** 32;
 
 /** Queries that every version has, whatever their truth costs: 150 that found everything promise 0.998 at k 10. */
 const LEAST_QUERIES = 150;
-const LEAST_FILTERED_QUERIES = 100;
+const LEAST_FILTERED_QUERIES = 75;
 
 export interface CalibrateOptions {
   readonly pool: ExactSearch;
@@ -53,12 +54,15 @@ export async function calibrate(version: LoadedVersion, options: CalibrateOption
   const size = Math.min(MAX_QUERIES, Math.max(LEAST_QUERIES, affordable));
   const given = options.queries ?? null;
   const queries = given === null ? moveRows(version, size, SEED) : drawQueries(version, given, size, SEED);
+  const findTruth = await chooseTruth(drawTrial(version, queries, 1, SEED), options.pool, options.signal);
   const bands: CalibrationBand[] = [];
   for (const [step, selectivity] of SELECTIVITIES.entries()) {
     const onProgress = (part: number): void =>
       options.onProgress?.('calibrate', Math.floor(100 * (step + part)), 100 * SELECTIVITIES.length, 'steps');
     const asked = selectivity === 1 ? queries : firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), dim);
-    bands.push(...(await calibrateShare(version, asked, selectivity, { ...options, onProgress })));
+    bands.push(
+      ...(await calibrateShare(version, asked, selectivity, { findTruth, signal: options.signal, onProgress })),
+    );
     onProgress(1);
   }
   return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
@@ -81,8 +85,8 @@ function firstOf(queries: QuerySet, most: number, dim: number): QuerySet {
 }
 
 interface ShareOptions {
-  readonly pool: ExactSearch;
-  readonly signal?: AbortSignal | undefined;
+  readonly findTruth: FindTruth;
+  readonly signal: AbortSignal | undefined;
   /** Told which part of the work is done, from 0 to 1. */
   readonly onProgress: (part: number) => void;
 }
@@ -92,17 +96,17 @@ async function calibrateShare(
   version: LoadedVersion,
   queries: QuerySet,
   selectivity: number,
-  { pool, signal, onProgress }: ShareOptions,
+  { findTruth, signal, onProgress }: ShareOptions,
 ): Promise<CalibrationBand[]> {
   const trial = drawTrial(version, queries, selectivity, SEED);
   if (trial.passing === 0) return [];
   const most = Math.max(1, queries.selves === null ? trial.passing : trial.passing - 1);
   const ks = [...new Set(KS.map((k) => Math.min(k, most)))];
-  const truth: Uint32Array[] = [];
+  const truth: Neighbors[] = [];
   // A larger k is asked of fewer queries: each query needs the truth of the largest k that it is asked for.
   for (const k of [...ks].reverse()) {
     const to = Math.min(queries.count, queriesFor(k));
-    truth.push(...(await findTruthAmong(trial, { from: truth.length, to, k }, pool, signal)));
+    truth.push(...(await findTruth(trial, { from: truth.length, to, k }, signal)));
     onProgress(truth.length / queries.count / (ks.length + 1));
   }
   const bands: CalibrationBand[] = [];

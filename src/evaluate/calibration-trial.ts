@@ -1,15 +1,14 @@
 /**
- * What one share of passing rows is calibrated with: queries, the rows that may come back, the truth among them, and the
- * recall of a search at any ef. Takes a loaded version and queries. One that is a row of the version is left out of its answer
- * and its truth by asking for one more: taking it out of the rows that may come back would make any search a filtered one.
+ * What one share of passing rows is calibrated with: queries, the rows that may come back, and the recall of a search at any
+ * ef. Takes a loaded version and queries. One that is a row of the version is left out of its answer and its truth by asking
+ * for one more: taking it out of the rows that may come back would make any search a filtered one.
  */
 import { Bitset } from '../base/bitset.js';
-import { MAX_K, TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
+import { MAX_K } from '../base/limits.js';
 import { seededRandom } from '../base/random.js';
-import { TopK } from '../base/top-k.js';
-import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { planSearch, runPlan, type SearchPlan } from '../retrieve/search.js';
+import { planSearch, runPlan } from '../retrieve/search.js';
+import { mergeParts, withoutSelf, type Neighbors } from './calibration-truth.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf } from './recall.js';
 
@@ -28,6 +27,19 @@ export interface Trial {
   readonly passing: number;
 }
 
+/** What is asked of the graph: exactly this ef, also where it is below k. */
+export interface Asked {
+  readonly k: number;
+  readonly ef: number;
+}
+
+export interface Outcome {
+  /** By distance. */
+  readonly recall: number;
+  /** True where the engine scanned what passes, so that no ef changes the answer. */
+  readonly isScan: boolean;
+}
+
 /** @param selectivity each row passes with this chance */
 export function drawTrial(version: LoadedVersion, queries: QuerySet, selectivity: number, seed: number): Trial {
   if (selectivity === 1) return { version, queries, filter: null, passing: version.manifest.count };
@@ -40,80 +52,51 @@ export function drawTrial(version: LoadedVersion, queries: QuerySet, selectivity
   return { version, queries, filter, passing: filter.reduce((sum, { count }) => sum + count, 0) };
 }
 
-export interface TruthPart {
-  /** Queries `from` to `to`, exclusive. */
-  readonly from: number;
-  readonly to: number;
-  readonly k: number;
-}
-
-/** Ordinals of the k best rows that may come back, for each query of the part. */
-export async function findTruthAmong(
-  { version, queries, filter }: Trial,
-  { from, to, k }: TruthPart,
-  pool: ExactSearch,
-  signal: AbortSignal | undefined,
-): Promise<Uint32Array[]> {
-  const { dim } = version.manifest;
-  const shards = version.shards.map(({ graph }) => graph.vectors);
-  const most = queries.selves === null ? k : k + 1;
-  const options = { k: most, allow: filter?.map(({ rows }) => rows), signal };
-  const truth: Uint32Array[] = [];
-  for (let first = from; first < to; first += TRUTH_QUERIES_PER_PASS) {
-    const end = Math.min(to, first + TRUTH_QUERIES_PER_PASS);
-    const found = await pool.search(shards, queries.vectors.slice(first * dim, end * dim), end - first, options);
-    const merged = found.map((parts) => mergeParts(version, parts, most));
-    truth.push(...merged.map((ordinals, i) => withoutSelf(ordinals, selfAt(queries, first + i), k)));
-  }
-  return truth;
-}
-
-/** Recall@k by distance of the graph's answer at exactly this ef, also where it is below k. */
-export function recallAt(
-  { version, queries, filter }: Trial,
-  truth: Uint32Array,
-  position: number,
-  { k, ef }: Pick<SearchPlan, 'k' | 'ef'>,
-): number {
+/** @param truth of the query at this position, at least the k nearest, or all that pass */
+export function tryQuery(trial: Trial, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
+  const { version, queries, filter } = trial;
   const query = queryAt(queries, position, version.manifest.dim);
   const self = selfAt(queries, position);
   const asked = { k: self === undefined ? k : Math.min(MAX_K, k + 1), ef };
   const found = filter === null ? searchAll(version, query, asked) : searchFiltered(version, query, filter, asked);
-  return recallOf(version, query, withoutSelf(found, self, k), truth, k).byDistance;
+  const near = dropFar(trial, withoutSelf(found, self, k), truth, k);
+  const { byDistance: recall } = recallOf(version, query, near, truth.ordinals, k);
+  return { recall, isScan: filter !== null && version.shards.every(({ graph }) => hasScanned(graph.account?.().plan)) };
 }
 
-function searchAll(version: LoadedVersion, query: Float32Array, { k, ef }: Pick<SearchPlan, 'k' | 'ef'>): Uint32Array {
-  return runPlan(version.shards, query, { ...planSearch(version, { k, ef }), ef }).ordinals;
+export function recallAt(trial: Trial, truth: Neighbors, position: number, asked: Asked): number {
+  return tryQuery(trial, truth, position, asked).recall;
+}
+
+const hasScanned = (plan: string | undefined): boolean => plan === 'code_scan' || plan === 'exact_scan';
+
+/** Of unit vectors, twice the tolerance of recall.ts: what is farther than that is no neighbour, and need not be scored again. */
+const FAR = 2e-6;
+
+/** The ordinals found, best first, up to those that are too far by their float32 scores for any tolerance. */
+function dropFar({ version }: Trial, { ordinals, scores }: Neighbors, truth: Neighbors, k: number): Uint32Array {
+  const { metric } = version.manifest;
+  const last = truth.scores[Math.min(k, truth.scores.length) - 1];
+  if (metric === 'ip' || last === undefined) return ordinals; // the tolerance grows with the norm of each row
+  const least = last - FAR * (metric === 'l2' ? Math.abs(last) : 1);
+  let near = ordinals.length;
+  while (near > 0 && scores[near - 1]! < least) near--;
+  return ordinals.subarray(0, near);
+}
+
+function searchAll(version: LoadedVersion, query: Float32Array, { k, ef }: Asked): Neighbors {
+  return runPlan(version.shards, query, { ...planSearch(version, { k, ef }), ef });
 }
 
 function searchFiltered(
   version: LoadedVersion,
   query: Float32Array,
   filter: readonly Allowed[],
-  { k, ef }: Pick<SearchPlan, 'k' | 'ef'>,
-): Uint32Array {
+  { k, ef }: Asked,
+): Neighbors {
   const parts = version.shards.map(({ graph }, shard) => {
     const { rows: allow, count: allowCount } = filter[shard]!;
     return graph.search(query, { k, ef, allow, allowCount });
   });
   return mergeParts(version, parts, k);
-}
-
-function withoutSelf(ordinals: Uint32Array, self: number | undefined, k: number): Uint32Array {
-  return self === undefined ? ordinals : ordinals.filter((ordinal) => ordinal !== self).subarray(0, k);
-}
-
-interface ShardPart {
-  readonly rows: Uint32Array;
-  readonly scores: Float32Array;
-}
-
-/** Ordinals of the k best of all shards. */
-function mergeParts(version: LoadedVersion, parts: readonly ShardPart[], k: number): Uint32Array {
-  const best = new TopK(k);
-  for (const [shard, { rows, scores }] of parts.entries()) {
-    const { ordinals } = version.shards[shard]!;
-    for (let i = 0; i < rows.length; i++) best.push(scores[i]!, ordinals[rows[i]!]!);
-  }
-  return best.drain().rows;
 }

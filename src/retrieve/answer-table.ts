@@ -94,14 +94,16 @@ function rowsOf(answer: Candidates | undefined): number {
  * Columns of what requests include.
  * @param attributes names that the version has
  * @param budget told of what they take, before it is taken
+ * @param others names of columns that the table has beside its own
  */
 export function extraColumns(
   version: LoadedVersion,
   attributes: readonly string[],
   vectors: boolean,
   budget: Budget,
+  others: readonly string[] = [],
 ): ExtraColumn[] {
-  const taken = new Set(['query', 'id', 'score', ...(vectors ? ['vector'] : [])]);
+  const taken = new Set(['query', 'id', 'score', ...others, ...(vectors ? ['vector'] : [])]);
   const columns = attributes.map((name) => {
     const shown = taken.has(name) ? `attributes.${name}` : name;
     return attributeColumn(shown, version.attributes!.column(name), budget);

@@ -11,8 +11,9 @@ import { deserializeError, serializeError, ShortlistError, type SerializedError 
 import type { Metric } from '../base/metric.js';
 import type { FilePlace } from '../engine/engine.js';
 import type { LoadedVersion } from './loaded-version.js';
-import type { Answer, SearchPlan } from './search.js';
-import { engineSettings, type EngineSettings } from './shards.js';
+import type { Answer } from './answer.js';
+import { copyAllowed, countAllowed, type SearchPlan } from './search-plan.js';
+import { engineSettings, type EngineSettings, type LoadedShard } from './shards.js';
 
 /** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
 const TASK_QUERIES = 64;
@@ -74,7 +75,9 @@ export class BatchPool {
   ) {}
 
   /**
+   * Crowding and questions about ids are left to the caller, who has the attributes.
    * @param queries count x dim checked values
+   * @param plan without a query of its own
    * @param onProgress told how many queries are done
    */
   search(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
@@ -98,9 +101,10 @@ export class BatchPool {
     if (this.closed) throw closedError();
     const { dim } = this.version.manifest;
     const batch = this.nextBatch++;
+    const shared = sharePlan(plan, this.version.shards);
     const tasks: BatchTask[] = [];
     for (let from = 0; from < queries.length; from += TASK_QUERIES * dim) {
-      tasks.push({ batch, task: tasks.length, queries: queries.slice(from, from + TASK_QUERIES * dim), plan });
+      tasks.push({ batch, task: tasks.length, queries: queries.slice(from, from + TASK_QUERIES * dim), plan: shared });
     }
     if (tasks.length === 0) return [];
     const answers: Answer[][] = [];
@@ -165,6 +169,22 @@ export class BatchPool {
     thread.unref(); // after the listeners, which would ref it again
     return thread;
   }
+}
+
+/**
+ * The plan for all threads at once. They share the sets of rows, so nothing is taken out of those and put back while they
+ * search: what is excluded is taken out here.
+ */
+function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
+  const alone = { ...plan, crowding: null, suspects: null };
+  if (plan.passing === null) return alone;
+  const passing = shards.map(({ ordinals }, shard) => {
+    const rows = copyAllowed(plan, shard, ordinals.length)!;
+    const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
+    words.set(rows.words);
+    return { words, count: countAllowed(plan, shard, ordinals.length) };
+  });
+  return { ...alone, passing, excluded: shards.map(() => []) };
 }
 
 async function stopThread(thread: Worker): Promise<void> {

@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
 import { engineOf } from '../engine/engines.js';
 import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
-import { runPlan, type Answer } from './search.js';
+import type { Answer } from './answer.js';
+import { runShards } from './shard-search.js';
 import { openShard, type LoadedShard } from './shards.js';
 
 const { dim, metric, engine, shards } = workerData as BatchThreadData;
@@ -32,7 +33,7 @@ async function answer({ batch, task, queries, plan }: BatchTask): Promise<BatchR
 function searchAll(loaded: readonly LoadedShard[], queries: Float32Array, plan: BatchTask['plan']): Answer[] {
   const answers: Answer[] = [];
   for (let from = 0; from < queries.length; from += dim) {
-    const found = runPlan(loaded, queries.subarray(from, from + dim), plan);
+    const found = runShards(loaded, queries.subarray(from, from + dim), plan);
     answers.push({ ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() });
   }
   return answers;

@@ -12,7 +12,7 @@ import type { Fields } from '../version/fields.js';
 import { readCheckedNote } from '../version/notes.js';
 
 /** Changes with the members of the note, and when an engine changes so that an ef finds something else. */
-export const CALIBRATION_FORMAT = 1;
+export const CALIBRATION_FORMAT = 2;
 export const CALIBRATION_NOTE = 'calibration';
 
 /** Recall that a search aims for which names neither ef nor a target: rankers do not see what is beyond. */

@@ -75,6 +75,7 @@ export class LiveIndexes {
     const version = await loadVersion(this.root, index, name);
     try {
       probeVersion(version);
+      await version.filters.prepare();
     } catch (error) {
       version.close();
       throw error;

@@ -11,6 +11,7 @@ import { readAttributes, type AttributeStore } from '../version/attribute-store.
 import { shardFile } from '../version/paths.js';
 import { graphPaths, openVersionFiles, readIds, readShard, type VersionFiles } from '../version/version-reader.js';
 import { findCalibration, type CalibrationState } from './calibration.js';
+import { FilterIndex } from './filter/filter-index.js';
 import { engineSettings, openShard, type LoadedShard } from './shards.js';
 
 export interface LoadedVersion {
@@ -18,10 +19,11 @@ export interface LoadedVersion {
   readonly ids: IdTable;
   /** Null where the index has no attributes. */
   readonly attributes: AttributeStore | null;
+  readonly filters: FilterIndex;
   readonly shards: readonly LoadedShard[];
   /** Where each shard's graph lies; null for a shard without rows. */
   readonly graphPaths: readonly (string | null)[];
-  /** Memory that the version holds, in bytes. */
+  /** Memory that the version holds, in bytes; it grows with the filters that are asked. */
   readonly residentBytes: number;
   /** Which ef reaches which recall, as far as it was measured when the version was opened or last looked after. */
   calibration(): CalibrationState;
@@ -84,7 +86,9 @@ function graphPath(files: VersionFiles, position: number): string | null {
 type Parts = Pick<LoadedVersion, 'manifest' | 'ids' | 'attributes' | 'shards' | 'graphPaths'>;
 
 function assemble(parts: Parts, found: CalibrationState, find: () => Promise<CalibrationState>): LoadedVersion {
-  const { ids, shards, manifest } = parts;
+  const { ids, attributes, shards, manifest } = parts;
+  const filters = new FilterIndex({ count: manifest.count, attributes, shards });
+  const loadedBytes = residentBytes(parts);
   let calibration = found;
   const locate = (ordinal: number) => {
     const shard = shards.length === 1 ? 0 : shardOf(ids.hash(ordinal), shards.length);
@@ -92,7 +96,10 @@ function assemble(parts: Parts, found: CalibrationState, find: () => Promise<Cal
   };
   return {
     ...parts,
-    residentBytes: residentBytes(parts),
+    filters,
+    get residentBytes() {
+      return loadedBytes + filters.residentBytes;
+    },
     calibration: () => calibration,
     refreshCalibration: async () => {
       calibration = await find();

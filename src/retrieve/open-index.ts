@@ -13,7 +13,11 @@ import type { JsonValue } from '../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { checkArray, checkOptions } from './library-options.js';
 import { checkQuery } from './query.js';
-import { planSearch, search, searchExact, type Answer, type Quality, type SearchOptions } from './search.js';
+import type { Answer, Explain, Quality } from './answer.js';
+import { searchTogether } from './search-together.js';
+import { planSearch, search, searchExact } from './search.js';
+import type { SearchOptions, SeedQuery } from './search-options.js';
+import { searchSeeds } from './seeds.js';
 
 export interface OpenIndexOptions {
   /** A version or alias; default the published one. */
@@ -30,13 +34,28 @@ export interface BatchSearchOptions extends IndexSearchOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** One of several queries with one answer: an item by its id, or a vector of `dim` values. */
+export type Seed = ({ readonly id: string } | { readonly vector: Float32Array }) & {
+  /** Above 0, default 1: scores with this seed are multiplied by it, those below 0 divided. */
+  readonly weight?: number | undefined;
+  /** Candidates that it may bring at most; default k. */
+  readonly quota?: number | undefined;
+};
+
 /** Best first: `ids[i]` has `scores[i]`. */
 export interface SearchAnswer {
   readonly ids: string[];
   /** Position of each item among the accepted rows of the build's input. */
   readonly ordinals: Uint32Array;
+  /** Of a search with seeds: the merged scores. */
   readonly scores: Float32Array;
   readonly quality: Quality;
+  /** Of a search with seeds: position of the seed that gave each candidate its score. */
+  readonly seeds?: Uint8Array;
+  /** Of a search with seeds: the candidate's own score with that seed. */
+  readonly seedScores?: Float32Array;
+  /** Where it was asked for. */
+  readonly explain?: Explain;
 }
 
 /**
@@ -98,6 +117,16 @@ export class OpenIndex {
   }
 
   /**
+   * One answer for several queries: the best of all, each with the seed that gives it its best score. Items that are seeds
+   * are left out.
+   */
+  searchSeeds(seeds: readonly Seed[], options: IndexSearchOptions = {}): SearchAnswer {
+    this.requireOpen();
+    const queries = seeds.map((seed) => this.seedQuery(seed));
+    return this.named(searchSeeds(this.loaded, queries, checkOptions(options)));
+  }
+
+  /**
    * One answer for each query, in order, searched on all cores off the calling thread.
    * @param queries any number of vectors of `dim` float32 values, one after the other
    */
@@ -114,7 +143,14 @@ export class OpenIndex {
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = wanted.exact
       ? await searchExact(this.loaded, this.exact, checked, count, wanted)
-      : await this.batches.search(checked, planSearch(this.loaded, wanted), onProgress);
+      : await searchTogether(
+          this.loaded,
+          this.batches,
+          this.exact,
+          checked,
+          planSearch(this.loaded, wanted),
+          onProgress,
+        );
     onProgress(count);
     return answers.map((answer) => this.named(answer));
   }
@@ -160,7 +196,17 @@ export class OpenIndex {
     return checked;
   }
 
-  private named({ ordinals, scores, quality }: Answer): SearchAnswer {
-    return { ids: Array.from(ordinals, (ordinal) => this.loaded.ids.text(ordinal)), ordinals, scores, quality };
+  private seedQuery(seed: Seed): SeedQuery {
+    const { weight = 1, quota } = seed;
+    if ('id' in seed) {
+      const self = this.ordinalOf(seed.id);
+      return { query: this.loaded.vectorOf(self), weight, quota, self };
+    }
+    checkArray(seed.vector);
+    return { query: checkQuery(this.manifest, seed.vector), weight, quota };
+  }
+
+  private named(answer: Answer): SearchAnswer {
+    return { ids: Array.from(answer.ordinals, (ordinal) => this.loaded.ids.text(ordinal)), ...answer };
   }
 }

@@ -1,18 +1,22 @@
 /**
  * Search answers as an Arrow IPC stream: the table of retrieve/answer-table.ts, and in the schema's metadata what JSON answers
  * say beside the candidates. `quality` is a JSON list with one entry a query, null where it failed; `errors`, present where a
- * query failed, a JSON object of problems by the query's position.
+ * query failed, a JSON object of problems by the query's position; `explain`, where it was asked for, a list like `quality`. The
+ * answer of a search with seeds has the columns `seed` (int32) and `seed_score` (float32) before the included ones.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArrowWriter } from '../arrow/writer.js';
+import type { Column, ColumnType } from '../arrow/column.js';
 import type { ShortlistError } from '../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../base/limits.js';
-import { AnswerTable, extraColumns } from '../retrieve/answer-table.js';
+import { AnswerTable, extraColumns, type ExtraColumn } from '../retrieve/answer-table.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer, Quality } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
-import { attributeNames } from './answer-text.js';
+
 import { answerTooLarge, type Answers } from './answers.js';
+import { attributeNames } from './candidate-text.js';
+import { explainText } from './explain-text.js';
 import { problemHead } from './problem.js';
 import type { Include } from './request/search-request.js';
 
@@ -25,25 +29,34 @@ export class ArrowAnswers implements Answers {
   private readonly table: AnswerTable;
   private readonly answers: (Answer | undefined)[] = [];
   private readonly qualities: (Quality | null)[] = [];
+  /** As JSON; of a query that failed null. */
+  private readonly explains: string[] = [];
   private readonly errors: Record<number, ReturnType<typeof problemHead>> = {};
   private held = 0;
 
-  /** @throws unknown_attribute */
+  /**
+   * @param withSeeds of a search with seeds, which has one answer
+   * @throws unknown_attribute
+   */
   constructor(
     version: LoadedVersion,
     include: Include,
+    withSeeds: boolean,
     private readonly memory: HeldBytes,
   ) {
     const { attributes, vectors } = include;
+    const seeds = withSeeds ? this.seedColumns() : [];
     const names = attributes === null ? [] : attributeNames(version, attributes, '/include/attributes');
-    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes));
-    this.table = new AnswerTable(version, extras);
+    const taken = seeds.map(({ field }) => field.name);
+    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes), taken);
+    this.table = new AnswerTable(version, [...seeds, ...extras]);
   }
 
   take(position: number, answer: Answer): void {
     this.grow(answer.ordinals.length * CANDIDATE_BYTES);
     this.answers[position] = answer;
     this.qualities[position] = answer.quality;
+    if (answer.explain !== undefined) this.explains[position] = explainText(answer.explain);
   }
 
   fail(position: number, error: ShortlistError): void {
@@ -62,6 +75,9 @@ export class ArrowAnswers implements Answers {
       ...this.table.metadata,
       ['took_ms', String(tookMs)],
       ['quality', JSON.stringify(this.qualities)],
+      ...(this.explains.length > 0
+        ? [['explain', `[${Array.from(this.answers, (_, i) => this.explains[i] ?? 'null').join()}]`] as const]
+        : []),
       ...(Object.keys(this.errors).length > 0 ? [['errors', JSON.stringify(this.errors)] as const] : []),
     ] as [string, string][]);
     const parts: Uint8Array[] = [];
@@ -80,9 +96,31 @@ export class ArrowAnswers implements Answers {
     return Buffer.concat(parts);
   }
 
+  /** Of the only answer: it lies in one record batch, whose rows are its candidates. */
+  private seedColumns(): ExtraColumn[] {
+    const rows = () => this.answers[0]!.ordinals.length;
+    return [
+      numberColumn('seed', INT32, rows, () => Int32Array.from(this.answers[0]!.seeds!)),
+      numberColumn('seed_score', FLOAT32, rows, () => this.answers[0]!.seedScores!),
+    ];
+  }
+
   private grow(bytes: number): void {
     if (this.held + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
     this.memory.grow(bytes);
     this.held += bytes;
   }
+}
+
+const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
+const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
+
+function numberColumn(
+  name: string,
+  type: ColumnType,
+  rows: () => number,
+  values: () => Int32Array | Float32Array,
+): ExtraColumn {
+  const gather = (): Column => ({ shape: 'numbers', type, rows: rows(), valid: null, values: values() });
+  return { field: { name, type, nullable: false }, gather };
 }

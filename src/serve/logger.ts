@@ -21,7 +21,8 @@ const URGENT_LEVEL = 40;
 
 /** A log that writes while the event loop goes on; what is pending is written when the process exits. */
 export function createLogger(level: ServeLogLevel, role: 'primary' | 'worker'): Logger {
-  const gather = role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
+  const gather =
+    role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
   const destination = pino.destination({ dest: 2, sync: false, maxLength: MAX_PENDING_BYTES, ...gather });
   // A stderr that is gone (EPIPE) must not end the server.
   destination.on('error', () => undefined);

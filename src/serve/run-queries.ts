@@ -13,6 +13,7 @@ import {
   answerSoFar,
   beginSearch,
   finishSearch,
+  openSearch,
   planQuery,
   planSearch,
   runExact,
@@ -22,8 +23,8 @@ import {
 } from '../retrieve/search.js';
 import type { Answers } from './answers.js';
 import type { AppContext } from './context.js';
-import { atField } from './request/field-error.js';
-import type { Queries, SearchRequest } from './request/search-request.js';
+import { atField, fieldAtOptions } from './request/field-error.js';
+import type { PlainQueries, SearchRequest } from './request/search-request.js';
 import { splitVectors } from './request/vectors.js';
 import type { TimeLimit } from './time-limit.js';
 
@@ -43,7 +44,7 @@ export interface Query {
 /** Or why it fails on its own. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
-export function prepareQueries(version: LoadedVersion, queries: Queries): Prepared[] {
+export function prepareQueries(version: LoadedVersion, queries: PlainQueries): Prepared[] {
   const { manifest } = version;
   switch (queries.kind) {
     case 'ids':
@@ -93,7 +94,7 @@ export interface Work {
 
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
-  const plan = planSearch(work.version, work.asked.options);
+  const plan = planRequest(work);
   const unfinished = new Map<number, UnfinishedSearch>();
   try {
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
@@ -101,6 +102,14 @@ export async function runQueries(work: Work, queries: readonly Prepared[]): Prom
   } catch (error) {
     if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
     answerPartially(work, plan, queries, unfinished);
+  }
+}
+
+function planRequest({ version, asked }: Work): SearchPlan {
+  try {
+    return planSearch(version, asked.options);
+  } catch (error) {
+    throw fieldAtOptions(error);
   }
 }
 
@@ -171,17 +180,17 @@ function answerPartially(
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
     else {
-      const nothing = { query: query.vector, plan, parts: shards.map(() => null) };
-      answers.take(position, answerSoFar(shards, unfinished.get(position) ?? nothing));
+      const search = unfinished.get(position) ?? openSearch(shards, query.vector, plan);
+      answers.take(position, answerSoFar(shards, search));
     }
   }
 }
 
-function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+export function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
   context.metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
   answers.take(position, answer);
 }
 
-function secondsSince(begun: number): number {
+export function secondsSince(begun: number): number {
   return (performance.now() - begun) / 1000;
 }

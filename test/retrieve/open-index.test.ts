@@ -69,7 +69,11 @@ describe('openIndex', () => {
   it('refuses options that it does not know or that have another type, naming them', async () => {
     const query = queryAt(0);
     const search = (options: object) => () => index.search(query, options);
-    expect(search({ filter: { price: 1 } })).toThrow(thrown('unsupported'));
+    expect(search({ timeoutMs: 5 })).toThrow(thrown('unsupported'));
+    expect(search({ filter: { prize: 1 } })).toThrow(thrown('bad_filter'));
+    expect(search({ crowding: { attribute: 'price' } })).toThrow(thrown('bad_field'));
+    expect(search({ crowding: { attribute: 'shop', limit: 1 } })).toThrow(thrown('unknown_attribute'));
+    expect(search({ plan: 'fast' })).toThrow(thrown('bad_field'));
     expect(search({ exclude_ids: ['item-1'] })).toThrow(thrown('unknown_field'));
     expect(search({ exclude_ids: [] })).toThrow('did you mean excludeIds');
     expect(search({ excludeIds: [5] })).toThrow(thrown('bad_field'));

@@ -1,4 +1,4 @@
-/** The engine bench measures what it says: a run over small data, of shortlist and of the peer that every installation has. */
+/** The benches measure what they say: runs over small data, the engine bench's of shortlist and of the peer that every installation has. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readResult, type BenchResult } from '../../bench/engine/result.js';
 import { benchTables } from '../../bench/engine/tables.js';
+import { filterTable, readFilterResult, RELATIONS } from '../../bench/filters/result.js';
+import { FORMS } from '../../bench/serve/forms.js';
+import { readServeResult, serveTable } from '../../bench/serve/result.js';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const PEERS = ['shortlist', 'hnswlib-node'] as const;
@@ -16,8 +19,12 @@ const DATA = 'embeddings-3000x64';
 let folder: string;
 let result: BenchResult;
 
-async function runBench(...args: string[]): Promise<{ stderr: string }> {
-  const all = ['--import', 'tsx', 'bench/engine/main.ts', '--quick', '--work', folder, ...args];
+function runBench(...args: string[]): Promise<{ stderr: string }> {
+  return run('engine', ...args);
+}
+
+async function run(bench: string, ...args: string[]): Promise<{ stderr: string }> {
+  const all = ['--import', 'tsx', `bench/${bench}/main.ts`, '--quick', '--work', folder, ...args];
   return promisify(execFile)(process.execPath, all, { cwd: PROJECT });
 }
 
@@ -73,5 +80,38 @@ describe('a quick run of the engine bench', () => {
 
   it('names what there is when it is asked for what there is not', async () => {
     await expect(runBench('--peers', 'faiss')).rejects.toThrow('there is no engine faiss; there are shortlist,');
+  });
+});
+
+describe('a quick run of the request bench', () => {
+  it("loads a server in every wire form, with answers that are the library's", async () => {
+    const out = join(folder, 'serve.json');
+    await run('serve', '--out', out, '--seconds', '0.1');
+    const served = readServeResult(out)!;
+    expect(served.cases.map(({ form }) => form)).toEqual([...FORMS, ...FORMS, ...FORMS, ...FORMS]);
+    for (const { closed, open, recall, search_us } of served.cases) {
+      expect(recall).toBeGreaterThan(0.95);
+      expect(search_us).toBeGreaterThan(0);
+      for (const { requests, p50_ms, p99_ms } of [closed, open]) {
+        expect(requests).toBeGreaterThan(0);
+        expect(p99_ms).toBeGreaterThanOrEqual(p50_ms);
+      }
+    }
+    expect(served.batch.ratio).toBeGreaterThan(0);
+    expect(serveTable(served).split('\n').filter((line) => /^\| 10+(, filter)? \|/.test(line))).toHaveLength(4); // prettier-ignore
+  });
+});
+
+describe('a quick run of the filter bench', () => {
+  it('measures every share and relation at the recall that it promises', async () => {
+    const out = join(folder, 'filters.json');
+    await run('filters', '--out', out);
+    const { cases, least_recall } = readFilterResult(out)!;
+    expect(cases.map(({ relation }) => relation)).toEqual(RELATIONS.flatMap((relation) => Array<string>(8).fill(relation))); // prettier-ignore
+    for (const { least, unfiltered, ratio, median_us, unfiltered_us } of cases) {
+      expect(Math.min(least.recall, unfiltered.recall)).toBeGreaterThanOrEqual(least_recall);
+      expect(ratio).toBeCloseTo(median_us / unfiltered_us, 2);
+    }
+    expect(filterTable(readFilterResult(out)).split('\n').filter((line) => / % \|/.test(line))).toHaveLength(8); // prettier-ignore
   });
 });

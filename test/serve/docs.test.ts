@@ -1,12 +1,23 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Column, ColumnType } from '../../src/arrow/column.js';
+import { encodeArrow } from '../../src/arrow/writer.js';
 import { ERRORS, type ErrorCode } from '../../src/base/errors.js';
+import { seededRandom } from '../../src/base/random.js';
 import { SEARCH_PARAMETER_NAMES } from '../../src/serve/request/query-string.js';
 import { SEARCH_FIELDS } from '../../src/serve/request/search-request.js';
-import { publishVersion, temporaryFolder } from '../indexes.js';
+import { shortlist } from '../cli/process.js';
+import { temporaryFolder } from '../indexes.js';
+import { columnOf } from '../retrieve/filter/stores.js';
 import { TestServer } from './server.js';
 
 interface Schema {
+  readonly type?: string;
   readonly properties?: Record<string, Schema>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
   readonly description?: string;
   readonly enum?: readonly string[];
 }
@@ -14,7 +25,15 @@ interface Operation {
   readonly operationId: string;
   readonly summary: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
-  readonly requestBody?: { readonly content: Record<string, { readonly schema: Schema }> };
+  readonly requestBody?: {
+    readonly content: Record<
+      string,
+      {
+        readonly schema: Schema;
+        readonly examples?: Record<string, { readonly summary: string; readonly value: object }>;
+      }
+    >;
+  };
   readonly responses: Record<
     string,
     { readonly description: string; readonly content?: Record<string, { readonly schema: Schema }> }
@@ -37,12 +56,62 @@ const ROUTES = {
   '/openapi.json': ['get'],
 };
 
+/** The index that the examples ask; a calibration comes with it. */
+async function publishExampleIndex(root: string): Promise<void> {
+  const rows = Array.from({ length: 600 }, (_, row) => row);
+  const random = seededRandom(1);
+  const int32: ColumnType = { kind: 'int', bits: 32, signed: true };
+  const float32: ColumnType = { kind: 'float', bits: 32 };
+  const vector: ColumnType = { kind: 'list', item: float32, size: 4 };
+  const values = Float32Array.from({ length: 4 * rows.length }, () => random() * 2 - 1);
+  const items: Column = { shape: 'numbers', type: float32, rows: values.length, valid: null, values };
+  const offsets = Uint32Array.from({ length: rows.length + 1 }, (_, row) => 4 * row);
+  const columns: [name: string, column: Column][] = [
+    ['id', columnOf(int32, rows)],
+    ['vector', { shape: 'lists', type: vector, rows: rows.length, valid: null, offsets, items }],
+    ['title', columnOf({ kind: 'utf8' }, rows.map((row) => `bowl ${row}`))],
+    ['price', columnOf({ kind: 'float', bits: 64 }, rows.map((row) => row % 80))],
+    ['category', columnOf({ kind: 'utf8' }, rows.map((row) => ['jewelry', 'kitchen', 'art'][row % 3]!))],
+    ['in_stock', columnOf({ kind: 'bool' }, rows.map((row) => row % 4 > 0))],
+    ['tags', columnOf({ kind: 'list', item: { kind: 'utf8' }, size: null }, rows.map((row) => (row % 2 > 0 ? ['handmade'] : [])))],
+    ['shop_id', columnOf(int32, rows.map((row) => row % 50))],
+  ]; // prettier-ignore
+  const fields = columns.map(([name, { type }]) => ({ name, type, nullable: true }));
+  const input = join(root, '.listings.arrow');
+  writeFileSync(input, encodeArrow('file', { fields }, [columns.map(([, column]) => column)]));
+  const { code, stderr } = await shortlist(['build', 'listings', '--input', input, '--root', root, '--publish']);
+  expect(code, stderr).toBe(0);
+  rmSync(input);
+}
+
+/** Where a value has members that its schema does not name, lacks some that it must have, or has another type. */
+function differences(schema: Schema, value: unknown, at = ''): string[] {
+  if (schema.anyOf !== undefined) {
+    const tried = schema.anyOf.map((one) => differences(one, value, at));
+    return tried.find((found) => found.length === 0) ?? tried.sort((a, b) => a.length - b.length)[0]!;
+  }
+  const type = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
+  const wanted = schema.type === 'integer' ? 'number' : (schema.type ?? type);
+  if (wanted !== type) return [`${at} is ${type}, not ${wanted}`];
+  if (Array.isArray(value))
+    return value.flatMap((item, i) => (schema.items ? differences(schema.items, item, `${at}/${i}`) : []));
+  if (type !== 'object' || schema.properties === undefined) return [];
+  const { properties, required = [] } = schema;
+  const members = value as Record<string, unknown>;
+  return [
+    ...required.filter((name) => !(name in members)).map((name) => `${at}/${name} is missing`),
+    ...Object.entries(members).flatMap(([name, member]) =>
+      name in properties ? differences(properties[name]!, member, `${at}/${name}`) : [`${at}/${name} is not described`],
+    ),
+  ];
+}
+
 describe('/openapi.json', () => {
   let server: TestServer;
   let document: Document;
   beforeAll(async () => {
     const root = temporaryFolder();
-    await publishVersion(root, 'listings');
+    await publishExampleIndex(root);
     server = await TestServer.start(root, ['--workers', '1']);
     document = (await (await server.get('/openapi.json')).json()) as Document;
   });
@@ -55,8 +124,8 @@ describe('/openapi.json', () => {
     const methods = Object.entries(document.paths).map(([path, found]) => [path, Object.keys(found)]);
     expect(Object.fromEntries(methods)).toEqual(ROUTES);
     for (const path of Object.keys(ROUTES)) {
-      const url = path.replace('{index}', 'listings').replace('{id}', '1');
-      const response = path.endsWith('search') ? await server.search({ id: 1 }) : await server.get(url);
+      const url = path.replace('{index}', 'listings').replace('{id}', '123');
+      const response = path.endsWith('search') ? await server.search({ id: 123 }) : await server.get(url);
       expect(response.status, path).toBe(200);
     }
   });
@@ -81,6 +150,35 @@ describe('/openapi.json', () => {
     expect(query.sort()).toEqual([...SEARCH_PARAMETER_NAMES].sort());
   });
 
+  it('has examples of a search that are answered, with every field between them', async () => {
+    const search = document.paths['/v1/indexes/{index}/search']!['post']!;
+    const { examples } = search.requestBody!.content['application/json']!;
+    const shown = new Set<string>();
+    for (const [name, { summary, value }] of Object.entries(examples!)) {
+      const response = await server.search(value);
+      const answer = (await response.json()) as { candidates?: unknown[]; results?: unknown[]; explain?: object };
+      expect(response.status, `${name}: ${JSON.stringify(answer)}`).toBe(200);
+      expect((answer.candidates ?? answer.results)!.length, name).toBeGreaterThan(0);
+      expect(summary).not.toBe('');
+      for (const field of Object.keys(value)) shown.add(field);
+    }
+    const elsewhere = ['vectors', 'vectors_b64', 'ef', 'version']; // as vector, vector_b64 and target_recall are
+    expect([...shown, ...elsewhere].sort()).toEqual([...SEARCH_FIELDS].sort());
+  });
+
+  it('describes answers as they are: every member, and no member that is not there', async () => {
+    const search = document.paths['/v1/indexes/{index}/search']!['post']!;
+    const answer = search.responses['200']!.content!['application/json']!.schema;
+    const [single, batch] = answer.anyOf!;
+    const seeds = { seeds: [{ id: '123' }, { id: '456' }], k: 3, explain: true, why_not: ['7', 'nobody'] };
+    const more = { filter: { price: { $lt: 40 } }, crowding: { attribute: 'shop_id', limit: 1 } };
+    const include = { attributes: ['title'], vectors: true };
+    const body = (await (await server.search({ ...seeds, ...more, include })).json());
+    expect(differences(single!, body)).toEqual([]);
+    const results = (await (await server.search({ ids: ['123', 'nobody'], k: 2, explain: true })).json());
+    expect(differences(batch!, results)).toEqual([]);
+  });
+
   it('has every code that an answer of the server can have, under its status', () => {
     const documented = new Set<string>();
     for (const { responses } of operations()) {
@@ -95,8 +193,7 @@ describe('/openapi.json', () => {
     const served = Object.entries(ERRORS)
       .filter(([, { status }]) => status !== 500 && status !== 503)
       .map(([code]) => code);
-    const library = ['bad_filter', 'target_recall_out_of_range', 'recall_unreachable', 'not_calibrated'];
-    const elsewhere = ['usage', 'unknown_route', 'method_not_allowed', ...library];
+    const elsewhere = ['usage', 'unsupported', 'unknown_route', 'method_not_allowed'];
     expect([...documented].sort()).toEqual(
       [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
     );

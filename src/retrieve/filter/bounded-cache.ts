@@ -7,6 +7,11 @@ export class BoundedCache<T> {
 
   constructor(private readonly limit: number) {}
 
+  /** Does not count as a use. */
+  has(key: string): boolean {
+    return this.entries.has(key);
+  }
+
   get(key: string): T | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;

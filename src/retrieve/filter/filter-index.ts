@@ -116,6 +116,11 @@ export class FilterIndex {
     return selection;
   }
 
+  /** Whether `select` has the answer already. */
+  keeps(plan: FilterPlan): boolean {
+    return this.selections.has(plan.key);
+  }
+
   /** Why a row does not pass: each part of the filter that by itself removes it. Empty for a row that passes. */
   explain(plan: FilterPlan, ordinal: number): Rejection[] {
     return this.rejections(plan.root, ordinal);

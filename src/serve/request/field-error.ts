@@ -15,6 +15,16 @@ export function atField<T>(field: string, check: () => T): T {
   }
 }
 
+/** The error of a check that knows options by their names: with the pointer to the field, as those of filters have it. */
+export function fieldAtOptions(error: unknown): unknown {
+  if (!(error instanceof ShortlistError)) return error;
+  const { field, path } = error.details;
+  const name = path ?? field;
+  if (typeof name !== 'string') return error;
+  const at = name.startsWith('/') ? name : `/${name.replaceAll('.', '/')}`;
+  return new ShortlistError(error.code, error.message, { ...error.details, field: at }, { cause: error });
+}
+
 /** The kind of a JSON value, in words for a message. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -4,7 +4,6 @@
  */
 import { fieldError } from './field-error.js';
 import { didYouMean } from '../../base/nearest-name.js';
-import { refuseUnsupported } from './search-request.js';
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -32,6 +31,16 @@ export const spellList: Spelling = (texts) => texts;
 /** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
 export const spellNames: Spelling = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
 
+/** A value as JSON text: a filter has no shorter spelling. @throws bad_json */
+export const spellJson: Spelling = (texts, field) => {
+  const text = one(texts, field);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw fieldError('bad_json', field, `${field} is not valid JSON; give an object as JSON text, percent-encoded`);
+  }
+};
+
 /** @throws unknown_field for parameters that are not in the table */
 export function readParameters(
   parameters: Parameters,
@@ -57,7 +66,11 @@ export function readParameters(
 const SEARCH_PARAMETERS: Readonly<Record<string, Spelling>> = {
   k: spellNumber,
   ef: spellNumber,
+  target_recall: spellNumber,
   exact: spellBoolean,
+  filter: spellJson,
+  'crowding.attribute': one,
+  'crowding.limit': spellNumber,
   min_score: spellNumber,
   version: one,
   exclude_ids: spellList,
@@ -65,6 +78,8 @@ const SEARCH_PARAMETERS: Readonly<Record<string, Spelling>> = {
   'include.vectors': spellBoolean,
   timeout_ms: spellNumber,
   allow_partial: spellBoolean,
+  explain: spellBoolean,
+  why_not: spellList,
   batch: spellBoolean,
 };
 
@@ -80,22 +95,22 @@ export interface SearchParameters {
   readonly vectorColumn: string | undefined;
 }
 
-/** @throws unknown_field, unsupported, bad_field */
+/** @throws unknown_field, bad_field, bad_json */
 export function readSearchParameters(parameters: Parameters, form: 'binary' | 'arrow'): SearchParameters {
-  for (const name of Object.keys(parameters)) refuseUnsupported(name);
-  const {
-    batch,
-    'include.attributes': attributes,
-    'include.vectors': vectors,
-    vector_column: vectorColumn,
-    ...fields
-  } = readParameters(parameters, form === 'arrow' ? ARROW_PARAMETERS : SEARCH_PARAMETERS);
+  const table = form === 'arrow' ? ARROW_PARAMETERS : SEARCH_PARAMETERS;
+  const { batch, vector_column: vectorColumn, ...values } = readParameters(parameters, table);
   if (batch !== undefined && typeof batch !== 'boolean')
     throw fieldError('bad_field', '/batch', 'batch is true or false');
-  const include = {
-    ...(attributes === undefined ? {} : { attributes }),
-    ...(vectors === undefined ? {} : { vectors }),
-  };
-  if (Object.keys(include).length > 0) fields['include'] = include;
-  return { fields, batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
+  return { fields: nest(values), batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
+}
+
+/** `include.vectors` is the member `vectors` of the field `include`. */
+function nest(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const [outer, inner] = name.split('.') as [string, string | undefined];
+    if (inner === undefined) fields[name] = value;
+    else fields[outer] = { ...(fields[outer] as object | undefined), [inner]: value };
+  }
+  return fields;
 }

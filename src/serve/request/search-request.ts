@@ -3,19 +3,43 @@
  * that no answer quietly ignores what was asked.
  */
 import { ShortlistError } from '../../base/errors.js';
-import { DEFAULT_K, MAX_BATCH, MAX_EF, MAX_EXCLUDE_IDS, MAX_INCLUDE_ATTRIBUTES, MAX_K } from '../../base/limits.js';
+import {
+  DEFAULT_K,
+  MAX_BATCH,
+  MAX_EF,
+  MAX_EXCLUDE_IDS,
+  MAX_INCLUDE_ATTRIBUTES,
+  MAX_K,
+  MAX_WHY_NOT,
+} from '../../base/limits.js';
 import type { SearchOptions } from '../../retrieve/search.js';
-import { didYouMean } from '../../base/nearest-name.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
+import {
+  readBoolean,
+  readCount,
+  readId,
+  readIds,
+  readList,
+  readMembers,
+  readNumber,
+  readText,
+  unknownMember,
+} from './json-values.js';
+import { readSeeds, type SeedRequest } from './seeds.js';
 import { readBase64Vector, readJsonVector } from './vectors.js';
-import type { SearchBody } from '../schemas.js';
+import type { SearchBody } from '../search-schemas.js';
+
+/** Queries that have an answer each. */
+export type PlainQueries = Exclude<Queries, { readonly kind: 'seeds' }>;
 
 /** The queries in the form in which they came. `fields` are the places they stood at, for errors. */
 export type Queries =
   | { readonly kind: 'vectors'; readonly vectors: readonly Float32Array[]; readonly fields: readonly string[] }
   /** End to end; how many there are follows from the dimension of the index. */
   | { readonly kind: 'packed'; readonly values: Float32Array; readonly bytes: number; readonly field: string }
-  | { readonly kind: 'ids'; readonly ids: readonly string[] };
+  | { readonly kind: 'ids'; readonly ids: readonly string[] }
+  /** One query of several: they have one answer together. */
+  | { readonly kind: 'seeds'; readonly seeds: readonly SeedRequest[] };
 
 export interface Include {
   /** Attributes to return, 'all' of them, or null for none. */
@@ -62,27 +86,30 @@ const FIELDS: { readonly [Field in keyof SearchBody]-?: FieldReader } = {
   ids: (value, draft, field) =>
     takeQueries(draft, field, true, {
       kind: 'ids',
-      ids: readList(value, field, MAX_BATCH, 'batch_too_large').map(readIdAt(field)),
+      ids: readIds(value, field, MAX_BATCH, 'batch_too_large'),
     }),
+  seeds: (value, draft, field) => takeQueries(draft, field, false, { kind: 'seeds', seeds: readSeeds(value, field) }),
   k: (value, draft, field) => void (draft.options.k = readCount(value, field, MAX_K, 'k_out_of_range')),
   ef: (value, draft, field) => void (draft.options.ef = readCount(value, field, MAX_EF, 'ef_out_of_range')),
+  target_recall: (value, draft, field) => void (draft.options.targetRecall = readRecall(value, field)),
   exact: (value, draft, field) => void (draft.options.exact = readBoolean(value, field)),
-  exclude_ids: (value, draft, field) =>
-    void (draft.options.excludeIds = readList(value, field, MAX_EXCLUDE_IDS, 'bad_field').map(readIdAt(field))),
+  // What a filter may say depends on the attributes of the version: it is parsed where the search is planned.
+  filter: (value, draft, field) => void (draft.options.filter = readFilter(value, field)),
+  exclude_ids: (value, draft, field) => void (draft.options.excludeIds = readIds(value, field, MAX_EXCLUDE_IDS)),
+  crowding: (value, draft, field) => void (draft.options.crowding = readCrowding(value, field)),
   include: (value, draft, field) => void (draft.include = readInclude(value, field)),
   min_score: (value, draft, field) => void (draft.options.minScore = readNumber(value, field)),
   timeout_ms: (value, draft, field) => void (draft.timeoutMs = readTimeout(value, field)),
   allow_partial: (value, draft, field) => void (draft.allowPartial = readBoolean(value, field)),
   version: (value, draft, field) => void (draft.version = readText(value, field)),
+  explain: (value, draft, field) => void (draft.options.explain = readBoolean(value, field)),
+  why_not: (value, draft, field) => void (draft.options.whyNot = readIds(value, field, MAX_WHY_NOT)),
 };
 
-/** Fields that a search may carry one day. They get an answer of their own, since their names are not mistakes. */
-const UNSUPPORTED = ['filter', 'seeds', 'crowding', 'target_recall'];
-
 export const SEARCH_FIELDS: readonly string[] = Object.keys(FIELDS);
-const QUERY_FIELDS = ['vector', 'vector_b64', 'id', 'vectors', 'vectors_b64', 'ids'];
+const QUERY_FIELDS = ['vector', 'vector_b64', 'id', 'vectors', 'vectors_b64', 'ids', 'seeds'];
 
-/** @throws bad_request, bad_field, unknown_field, unsupported and the codes of vectors, naming the field */
+/** @throws bad_request, bad_field, unknown_field and the codes of vectors, naming the field */
 export function readSearchRequest(body: unknown): SearchRequest {
   const draft = readDraft(body, SEARCH_FIELDS);
   if (draft.queries === null) {
@@ -107,34 +134,25 @@ function readDraft(body: unknown, known: readonly string[]): Draft {
     allowPartial: false,
   };
   for (const name of Object.keys(body)) {
+    if (!known.includes(name)) throw unknownMember('', name, known);
     const value = body[name];
-    const isKnown = known.includes(name);
     // Many clients write every field that they know, null where it is not used.
-    if (value === null && (isKnown || UNSUPPORTED.includes(name))) continue;
-    if (!isKnown) throw refuseField(name, known);
-    FIELDS[name as keyof SearchBody](value, draft, `/${name}`);
+    if (value !== null) FIELDS[name as keyof SearchBody](value, draft, `/${name}`);
   }
   return draft;
 }
 
+/** Checks what fields say about each other. @throws bad_request */
 function termsOf(draft: Draft): SearchTerms {
-  if (draft.options.exact === true && draft.options.ef !== undefined) {
+  const { options, include, version, timeoutMs, allowPartial } = draft;
+  if (options.exact === true && options.ef !== undefined) {
     throw fieldError('bad_request', '/ef', 'ef and exact contradict each other: an exact search has no candidate list');
   }
-  const { options, include, version, timeoutMs, allowPartial } = draft;
+  if (options.targetRecall !== undefined && (options.exact === true || options.ef !== undefined)) {
+    const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
+    throw fieldError('bad_request', '/target_recall', message);
+  }
   return { options, include, version, timeoutMs, allowPartial };
-}
-
-/** Fields and parameters alike. @throws unsupported */
-export function refuseUnsupported(name: string): void {
-  if (!UNSUPPORTED.includes(name)) return;
-  throw fieldError('unsupported', pointer(name), `this server does not support ${name}; leave it out`);
-}
-
-function refuseField(name: string, known: readonly string[]): ShortlistError {
-  const field = pointer(name);
-  refuseUnsupported(name);
-  return fieldError('unknown_field', field, `there is no field ${quote(name)}${didYouMean(name, known)}`);
 }
 
 function takeQueries(draft: Draft, field: string, batch: boolean, queries: Queries): void {
@@ -162,50 +180,45 @@ const NOTHING: Include = { attributes: null, vectors: false };
 const INCLUDE_FIELDS = ['attributes', 'vectors'];
 
 function readInclude(value: unknown, field: string): Include {
-  if (!isObject(value)) throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an object`);
-  const unknown = Object.keys(value).find((name) => !INCLUDE_FIELDS.includes(name));
-  if (unknown !== undefined) {
-    const message = `include has no field ${quote(unknown)}${didYouMean(unknown, INCLUDE_FIELDS)}`;
-    throw fieldError('unknown_field', field + pointer(unknown), message);
-  }
-  const { attributes, vectors } = value;
+  const { attributes, vectors } = readMembers(value, field, INCLUDE_FIELDS);
   return {
-    attributes: attributes == null ? null : readAttributeNames(attributes, `${field}/attributes`),
-    vectors: vectors == null ? false : readBoolean(vectors, `${field}/vectors`),
+    attributes: attributes === undefined ? null : readAttributeNames(attributes, `${field}/attributes`),
+    vectors: vectors === undefined ? false : readBoolean(vectors, `${field}/vectors`),
   };
 }
 
 /** `true` means all of them. */
 function readAttributeNames(value: unknown, field: string): readonly string[] | 'all' | null {
   if (typeof value === 'boolean') return value ? 'all' : null;
-  const names = readList(value, field, MAX_INCLUDE_ATTRIBUTES, 'bad_field');
+  const names = readList(value, field, MAX_INCLUDE_ATTRIBUTES);
   return [...new Set(names.map((name, position) => readText(name, `${field}/${position}`)))];
 }
 
-function readList(value: unknown, field: string, max: number, tooMany: 'batch_too_large' | 'bad_field'): unknown[] {
-  if (!Array.isArray(value)) throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give a list`);
-  if (value.length > max)
-    throw fieldError(tooMany, field, `${field} has ${value.length} entries; at most ${max} are taken`);
-  return value as unknown[];
+function readFilter(value: unknown, field: string): Record<string, unknown> {
+  if (isObject(value)) return value;
+  const message = `${field} is ${kindOf(value)}; give an object such as {"category": "jewelry"}`;
+  throw new ShortlistError('bad_filter', message, { field, path: field });
 }
 
-const readIdAt = (field: string) => (value: unknown, position: number) => readId(value, `${field}/${position}`);
+const CROWDING_FIELDS = ['attribute', 'limit'];
 
-/** Ids are text. A whole number is taken for its digits, up to where JSON's numbers stop being exact. */
-function readId(value: unknown, field: string): string {
-  if (typeof value === 'string') return value;
-  if (typeof value !== 'number')
-    throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an id as text`);
-  if (!Number.isSafeInteger(value)) {
-    throw fieldError('bad_field', field, `${field} is no whole number that JSON carries exactly; give the id as text`);
+function readCrowding(value: unknown, field: string): NonNullable<SearchOptions['crowding']> {
+  const members = readMembers(value, field, CROWDING_FIELDS);
+  const missing = CROWDING_FIELDS.find((name) => members[name] === undefined);
+  if (missing !== undefined) {
+    throw fieldError('bad_request', `${field}/${missing}`, `crowding has no ${missing}; give attribute and limit`);
   }
-  return String(value);
+  return {
+    attribute: readText(members['attribute'], `${field}/attribute`),
+    limit: readCount(members['limit'], `${field}/limit`, MAX_K),
+  };
 }
 
-function readCount(value: unknown, field: string, max: number, outside: 'k_out_of_range' | 'ef_out_of_range'): number {
-  const number = readNumber(value, field);
-  if (Number.isInteger(number) && number >= 1 && number <= max) return number;
-  throw fieldError(outside, field, `${field.slice(1)} is ${number}; give a whole number from 1 to ${max}`);
+function readRecall(value: unknown, field: string): number {
+  const recall = readNumber(value, field);
+  if (recall > 0 && recall <= 1) return recall;
+  const message = `target_recall is ${recall}; give a number above 0, up to 1, such as 0.98`;
+  throw fieldError('target_recall_out_of_range', field, message);
 }
 
 /** An hour: whoever waits longer has mistaken the unit. */
@@ -215,33 +228,4 @@ function readTimeout(value: unknown, field: string): number {
   const ms = readNumber(value, field);
   if (ms > 0 && ms <= MAX_TIMEOUT_MS) return ms;
   throw fieldError('bad_field', field, `timeout_ms is ${ms}; give milliseconds above 0, up to ${MAX_TIMEOUT_MS}`);
-}
-
-function readNumber(value: unknown, field: string): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give a finite number`);
-}
-
-function readBoolean(value: unknown, field: string): boolean {
-  if (typeof value === 'boolean') return value;
-  throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give true or false`);
-}
-
-function readText(value: unknown, field: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw fieldError('bad_field', field, `${field} is ${value === '' ? 'empty' : kindOf(value)}; give a text`);
-}
-
-/** One step of a JSON pointer (RFC 6901). */
-function pointer(name: string): string {
-  return `/${shorten(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
-}
-
-function quote(name: string): string {
-  return JSON.stringify(shorten(name));
-}
-
-/** Names come from outside: a megabyte of one is not sent back. */
-function shorten(name: string): string {
-  return name.length <= 64 ? name : `${name.slice(0, 64)}...`;
 }

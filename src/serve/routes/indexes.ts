@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { ErrorCode } from '../../base/errors.js';
-import { attributeNames, attributesText, writeVector } from '../answer-text.js';
+import { attributeNames, attributesWriter, writeVector } from '../candidate-text.js';
 import type { AppContext } from '../context.js';
 import { checkAccept } from '../request/accept.js';
 import { fieldError } from '../request/field-error.js';
@@ -125,11 +125,9 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
         );
         const text = new TextBytes();
         text.utf8(`{"index":${JSON.stringify(index)},"version":${JSON.stringify(version.manifest.version)},`);
-        text.utf8(`"id":${JSON.stringify(id)},"attributes":${attributesText(version, shown, ordinal)}`);
-        if (withVector) {
-          text.ascii(',"vector":');
-          writeVector(version.vectorOf(ordinal), text);
-        }
+        text.utf8(`"id":${JSON.stringify(id)}`);
+        attributesWriter(version, shown)(ordinal, text);
+        if (withVector) writeVector(version.vectorOf(ordinal), text);
         text.ascii('}');
         void reply.type('application/json; charset=utf-8');
         return reply.send(text.take());

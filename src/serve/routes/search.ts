@@ -1,5 +1,6 @@
 /** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ShortlistError } from '../../base/errors.js';
 import type { ExactSearch } from '../../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import type { Held, HeldBytes } from '../admission.js';
@@ -15,6 +16,7 @@ import { readParameters, readSearchParameters, type Parameters } from '../reques
 import { readSearchRequest, readSearchTerms, type Queries, type SearchRequest } from '../request/search-request.js';
 import { float32View } from '../request/vectors.js';
 import { prepareQueries, runQueries, type Work } from '../run-queries.js';
+import { prepareSeeds, runSeeds } from '../run-seeds.js';
 import { TimeLimit } from '../time-limit.js';
 import { searchRouteSchema } from './search-schema.js';
 
@@ -126,28 +128,47 @@ async function answerSearch(
 ): Promise<{ bytes: Buffer; facts: Record<string, unknown> }> {
   const { version, asked } = given;
   const { options, include } = asked;
-  const queries = prepareQueries(version, asked.queries);
-  const single = isSingle(asked.batch, queries.length);
-  const only = queries[0];
-  if (single && only !== undefined && 'error' in only) throw only.error;
-  checkAnswerSize(version, queries.length, options.k, include);
+  const { count, failure, run } = prepareRun(version, asked);
+  const single = isSingle(asked.batch, count);
+  if (single && failure !== null) throw failure;
+  checkAnswerSize(version, count, options.k, include);
   const answers = openAnswers(type, version, asked, single, memory);
-  await runQueries({ ...given, answers }, queries);
+  await run({ ...given, answers });
   const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
   const bytes = await answers.finish(tookMs);
   const { index, version: name } = version.manifest;
-  return { bytes, facts: { index, version: name, queries: queries.length, k: options.k, took_ms: tookMs } };
+  return { bytes, facts: { index, version: name, queries: count, k: options.k, took_ms: tookMs } };
+}
+
+interface Run {
+  /** Answers that it gives. */
+  readonly count: number;
+  /** Why the first query fails, where it does. */
+  readonly failure: ShortlistError | null;
+  readonly run: (work: Work) => Promise<void>;
+}
+
+/** The queries, checked against the version. @throws the codes of vectors, and with seeds unknown_id and bad_field */
+function prepareRun(version: LoadedVersion, { queries, options }: SearchRequest): Run {
+  if (queries.kind === 'seeds') {
+    const seeds = prepareSeeds(version, queries.seeds, options.k);
+    return { count: 1, failure: null, run: (work) => runSeeds(work, seeds) };
+  }
+  const prepared = prepareQueries(version, queries);
+  const [first] = prepared;
+  const failure = first !== undefined && 'error' in first ? first.error : null;
+  return { count: prepared.length, failure, run: (work) => runQueries(work, prepared) };
 }
 
 function openAnswers(
   type: AnswerType,
   version: LoadedVersion,
-  { include }: SearchRequest,
+  { include, queries }: SearchRequest,
   single: boolean,
   memory: HeldBytes,
 ) {
   return type === ARROW_TYPE
-    ? new ArrowAnswers(version, include, memory)
+    ? new ArrowAnswers(version, include, queries.kind === 'seeds', memory)
     : new JsonAnswers(version, include, single, memory);
 }
 

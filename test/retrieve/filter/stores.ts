@@ -32,7 +32,7 @@ export async function storeOf(columns: readonly TestColumn[], batches: readonly 
   );
 }
 
-function columnOf(type: ColumnType, values: readonly Value[]): Column {
+export function columnOf(type: ColumnType, values: readonly Value[]): Column {
   const rows = values.length;
   const valid = values.includes(null) ? Uint8Array.from(values, (value) => (value === null ? 0 : 1)) : null;
   switch (type.kind) {

@@ -39,6 +39,10 @@ constexpr std::size_t kFewLeftOut = 64;
 /// Rows that are scanned by code while one is scanned by float32 values.
 constexpr std::size_t kCodesForFloat = 6;
 
+/// The last rows of a scan by code that are scored again, as a part of all those, and of k those that may be good still.
+constexpr std::size_t kLastPart = 4;
+constexpr std::size_t kLateHits = 64;
+
 std::size_t widened_pool(std::size_t pool, double share) {
   return static_cast<std::size_t>(kWider * static_cast<double>(pool) / std::max(share, kWidestShare)) + kMoreWide;
 }
@@ -115,9 +119,12 @@ Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::s
     const Plan advised = look_near(request, question, scorer);
     if (plan == Plan::automatic) plan = advised;
   }
-  if (plan == Plan::code_scan || plan == Plan::exact_scan) {
-    return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
+  if (plan == Plan::code_scan) {
+    if (!scan_rows(request, scorer, plan, pool)) return Plan::automatic;
+    if (is_settled(request)) return plan;
+    plan = Plan::exact_scan;
   }
+  if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
   if (plan == Plan::widened) {
     const double more = account_.near_share < kSmallShare ? kWider : 1;
     const double expanded = more * static_cast<double>(request.ef) / std::max(account_.near_share, kWidestShare);
@@ -151,13 +158,26 @@ bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan
   hits_.clear();
   if (plan == Plan::code_scan) {
     traversal_.scan(graph_, scorer, *request.allow, pool);
-    rescore(request, filtered_rescored(request), Equal::apart);
+    rescore(request, pool, Equal::apart);
   } else {
     std::vector<Best> best(1, Best(graph_.rows.metric, request.k));
     scan_range(kernels_, graph_.rows, {request.query, 1, request.k, request.allow}, 0, graph_.rows.count, best);
     hits_ = best[0].drain();
   }
   return true;
+}
+
+/// Whether the last of the rows that were scored again were no good any more. Where a filter leaves only what is far from the
+/// query, all of it about equally far, codes tell less of the order than among its neighbours.
+bool Searcher::is_settled(const SearchRequest& request) const {
+  const std::size_t k = std::min(request.k, request.allowed);
+  if (rows_.size() >= request.allowed || hits_.size() < k) return true;
+  std::size_t late = 0;
+  for (std::size_t i = rows_.size() - rows_.size() / kLastPart; i < rows_.size(); i++) {
+    const Hit hit{to_score(graph_.rows.metric, sums_[i]), rows_[i]};
+    late += !is_before(hits_.back(), hit);
+  }
+  return late <= k / kLateHits;
 }
 
 /// Codes where the graph has them and the query lies in their range, else the float32 rows.

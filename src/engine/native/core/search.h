@@ -61,6 +61,7 @@ class Searcher {
   void start_walk(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least);
   bool scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool);
   enum class Equal { unfold, apart };
+  bool is_settled(const SearchRequest& request) const;
   void rescore(const SearchRequest& request, std::size_t count, Equal equal);
   void add_equal_rows(const SearchRequest& request, Hit hit);
 

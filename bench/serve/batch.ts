@@ -1,0 +1,32 @@
+/** Batches over Arrow against the same queries one by one as octet-stream, in rounds that take turns. */
+import { median, significant } from '../engine/numbers.js';
+import type { Expected } from './expected.js';
+import { loadClosed } from './load.js';
+import { makeLoad, type Target } from './measure.js';
+import type { BatchFigures } from './result.js';
+
+const BATCH = 64;
+/** Batches on their way: two a worker, so that none waits for the driver. Single requests: as many queries as in one batch. */
+const BATCHES_PER_WORKER = 2;
+
+export async function measureBatch(
+  target: Target,
+  vectors: readonly Float32Array[],
+  expected: Expected,
+  { k, workers, rounds, durationMs }: { k: number; workers: number; rounds: number; durationMs: number },
+): Promise<BatchFigures> {
+  const groups = Array.from({ length: Math.floor(vectors.length / BATCH) }, (_, i) => vectors.slice(i * BATCH, (i + 1) * BATCH)); // prettier-ignore
+  const batches = makeLoad(target, 'arrow', groups, expected, { k }, durationMs);
+  const singles = makeLoad(target, 'octet-stream', vectors.map((vector) => [vector]), expected, { k }, durationMs); // prettier-ignore
+  const arrow_batch_qps: number[] = [];
+  const single_binary_qps: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const many = await loadClosed(batches, BATCHES_PER_WORKER * workers);
+    const one = await loadClosed(singles, BATCH);
+    if (round === -1) continue; // compiles the code of both
+    arrow_batch_qps.push(significant((BATCH * many.requests) / many.seconds));
+    single_binary_qps.push(significant(one.requests / one.seconds));
+  }
+  const ratio = significant(median(arrow_batch_qps.map((qps, round) => qps / single_binary_qps[round]!)));
+  return { size: BATCH, workers, k, arrow_batch_qps, single_binary_qps, ratio };
+}

@@ -1,0 +1,79 @@
+/** The wire forms: how a search is asked and answered in each, as whole HTTP requests that are ready to be sent. */
+import { openArrowBytes } from '../../src/arrow/reader.js';
+import type { Column, ColumnType } from '../../src/arrow/column.js';
+import { encodeArrow } from '../../src/arrow/writer.js';
+
+export const FORMS = ['json', 'base64', 'octet-stream', 'arrow'] as const;
+export type Form = (typeof FORMS)[number];
+
+export interface Ask {
+  readonly k: number;
+  readonly filter?: Readonly<Record<string, unknown>>;
+}
+
+const JSON_TYPE = 'application/json';
+const BINARY_TYPE = 'application/octet-stream';
+const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
+
+/** @param vectors one a query; more than one only in Arrow */
+export function makeRequest(form: Form, path: string, vectors: readonly Float32Array[], ask: Ask): Buffer {
+  const [vector] = vectors;
+  if (form === 'json') return post(path, JSON_TYPE, JSON_TYPE, JSON.stringify({ vector: [...vector!], ...ask }));
+  const bytes = Buffer.from(vector!.buffer, vector!.byteOffset, vector!.byteLength);
+  if (form === 'base64') {
+    return post(path, JSON_TYPE, JSON_TYPE, JSON.stringify({ vector_b64: bytes.toString('base64'), ...ask }));
+  }
+  const query = new URLSearchParams({ k: String(ask.k) });
+  if (ask.filter !== undefined) query.set('filter', JSON.stringify(ask.filter));
+  const target = `${path}?${query.toString()}`;
+  if (form === 'octet-stream') return post(target, BINARY_TYPE, JSON_TYPE, bytes);
+  return post(target, ARROW_TYPE, ARROW_TYPE, arrowBody(vectors));
+}
+
+function post(path: string, type: string, accept: string, body: string | Uint8Array): Buffer {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'host: 127.0.0.1',
+    `content-type: ${type}`,
+    `accept: ${accept}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), Buffer.from(body as Uint8Array)]);
+}
+
+function arrowBody(vectors: readonly Float32Array[]): Uint8Array {
+  const dim = vectors[0]!.length;
+  const item: ColumnType = { kind: 'float', bits: 32 };
+  const type: ColumnType = { kind: 'list', item, size: dim };
+  const values = new Float32Array(vectors.length * dim);
+  for (const [position, vector] of vectors.entries()) values.set(vector, position * dim);
+  const items: Column = { shape: 'numbers', type: item, rows: values.length, valid: null, values };
+  const offsets = Uint32Array.from({ length: vectors.length + 1 }, (_, row) => row * dim);
+  const column: Column = { shape: 'lists', type, rows: vectors.length, valid: null, offsets, items };
+  return encodeArrow('stream', { fields: [{ name: 'vector', type, nullable: false }] }, [[column]]);
+}
+
+export interface Candidates {
+  readonly ids: string[];
+  readonly scores: number[];
+}
+
+/** Candidates of every query of an answer, one after the other. */
+export async function readAnswer(form: Form, body: Buffer): Promise<Candidates> {
+  if (form === 'arrow') return readArrow(body);
+  const { candidates } = JSON.parse(body.toString()) as { candidates: { id: string; score: number }[] };
+  return { ids: candidates.map(({ id }) => id), scores: candidates.map(({ score }) => Math.fround(score)) };
+}
+
+async function readArrow(body: Buffer): Promise<Candidates> {
+  const reader = await openArrowBytes('the answer', body, body.length);
+  const wanted = ['id', 'score'].map((name) => reader.fields.findIndex((field) => field.name === name));
+  const found: Candidates = { ids: [], scores: [] };
+  for await (const { columns } of reader.read(wanted)) {
+    const [ids, scores] = columns;
+    if (ids?.shape !== 'numbers' || scores?.shape !== 'numbers') throw new Error('an answer without numbers');
+    found.ids.push(...Array.from(ids.values, String));
+    found.scores.push(...Array.from(scores.values, Number));
+  }
+  return found;
+}

@@ -1,0 +1,76 @@
+/** One wire form and one kind of search: closed load, then open load at half its rate, answers checked during both. */
+import { percentile, significant } from '../engine/numbers.js';
+import { requireEqual, type Expected } from './expected.js';
+import { makeRequest, readAnswer, type Ask, type Form } from './forms.js';
+import { loadClosed, loadOpen, type Load, type Loaded } from './load.js';
+import type { LoadFigures, ServeCase } from './result.js';
+import { cpuSeconds } from './server-cpu.js';
+
+/** One answer of so many is compared in full; of the others status and size are looked at. */
+const COMPARED = 8;
+/** Compiles the server's code for the form, and fills its caches. */
+const WARM_SHARE = 0.3;
+const ARRIVAL_SEED = 5;
+
+export interface Target {
+  readonly port: number;
+  readonly path: string;
+  readonly pids: readonly number[];
+}
+
+export interface Plan {
+  readonly form: Form;
+  readonly ask: Ask;
+  readonly durationMs: number;
+  readonly connections: number;
+}
+
+export async function measureCase(
+  target: Target,
+  vectors: readonly Float32Array[],
+  expected: Expected,
+  { form, ask, durationMs, connections }: Plan,
+): Promise<ServeCase> {
+  const load = makeLoad(target, form, vectors.map((vector) => [vector]), expected, ask, durationMs); // prettier-ignore
+  await loadClosed({ ...load, durationMs: WARM_SHARE * durationMs }, connections);
+  const closed = await withCpu(target, () => loadClosed(load, connections));
+  const open = await withCpu(target, () => loadOpen(load, closed.per_second / 2, ARRIVAL_SEED));
+  const { recall, searchUs: search_us } = expected;
+  const above_search_us = significant(closed.cpu_us - search_us);
+  return { form, k: ask.k, filtered: ask.filter !== undefined, recall, search_us, closed, open, above_search_us };
+}
+
+/** @param groups the vectors of each request, in order */
+export function makeLoad(
+  { port, path }: Target,
+  form: Form,
+  groups: readonly (readonly Float32Array[])[],
+  { answers }: Pick<Expected, 'answers'>,
+  ask: Ask,
+  durationMs: number,
+): Load {
+  const requests = groups.map((group) => makeRequest(form, path, group, ask));
+  const first = groups.map((_, request) => groups.slice(0, request).reduce((sum, group) => sum + group.length, 0));
+  let checked = 0;
+  const check: Load['check'] = async ({ status, body }, request) => {
+    if (status !== 200) throw new Error(`${form}: status ${status}: ${body.toString('utf8', 0, 500)}`);
+    if (body.length === 0) throw new Error(`${form}: an empty answer`);
+    if (checked++ % COMPARED !== 0) return;
+    const from = first[request]!;
+    requireEqual(await readAnswer(form, body), answers.slice(from, from + groups[request]!.length), form);
+  };
+  return { port, requests, durationMs, check };
+}
+
+async function withCpu({ pids }: Target, run: () => Promise<Loaded>): Promise<LoadFigures> {
+  const before = cpuSeconds(pids);
+  const { requests, seconds, latenciesMs } = await run();
+  const cpu = cpuSeconds(pids) - before;
+  return {
+    requests,
+    per_second: significant(requests / seconds),
+    p50_ms: significant(percentile(latenciesMs, 0.5)),
+    p99_ms: significant(percentile(latenciesMs, 0.99)),
+    cpu_us: significant((1e6 * cpu) / requests),
+  };
+}

@@ -1,0 +1,80 @@
+/** The file of the request bench, and its table in the project's README. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Environment } from '../engine/environment.js';
+import { markdownTable } from '../engine/markdown.js';
+import { FORMS, type Form } from './forms.js';
+
+export interface LoadFigures {
+  readonly requests: number;
+  readonly per_second: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  /** Processor time of all processes of the server in a request. */
+  readonly cpu_us: number;
+}
+
+export interface ServeCase {
+  readonly form: Form;
+  readonly k: number;
+  readonly filtered: boolean;
+  /** Of the answers, all of which are those of the library. */
+  readonly recall: number;
+  /** Processor time of the same search in process, by the library. */
+  readonly search_us: number;
+  readonly closed: LoadFigures;
+  /** At half the rate of the closed load; latencies from the time when a request was meant to be sent. */
+  readonly open: LoadFigures;
+  /** What the closed load's requests cost above the search. */
+  readonly above_search_us: number;
+}
+
+export interface BatchFigures {
+  readonly size: number;
+  readonly workers: number;
+  readonly k: number;
+  /** Queries a second, round by round. */
+  readonly arrow_batch_qps: readonly number[];
+  readonly single_binary_qps: readonly number[];
+  /** Median over the rounds. */
+  readonly ratio: number;
+}
+
+export interface ServeResult {
+  readonly rows: number;
+  readonly dim: number;
+  readonly connections: number;
+  readonly cases: readonly ServeCase[];
+  readonly batch: BatchFigures;
+  readonly environment: Environment;
+}
+
+/** @returns null where there is no file */
+export function readServeResult(path: string): ServeResult | null {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as ServeResult) : null;
+}
+
+const TITLES: Readonly<Record<Form, string>> = {
+  json: 'JSON numbers',
+  base64: 'JSON, `vector_b64`',
+  'octet-stream': 'octet-stream',
+  arrow: 'Arrow, both ways',
+};
+
+/** @param result null where nothing was measured */
+export function serveTable(result: ServeResult | null): string {
+  if (result === null) return 'This copy holds no result; `npm run bench:serve` measures one.';
+  const { cases, rows, dim, batch } = result;
+  const kinds = [...new Map(cases.map((one) => [`${one.k} ${one.filtered}`, one])).values()];
+  const lines = kinds.map(({ k, filtered }) => {
+    const same = cases.filter((one) => one.k === k && one.filtered === filtered);
+    const cells = FORMS.map((form) => {
+      const found = same.find((one) => one.form === form);
+      return found === undefined ? '' : `${found.above_search_us.toFixed(0)} us, ${found.open.p99_ms.toFixed(2)} ms`;
+    });
+    return [filtered ? `${k}, filter` : String(k), `${(same[0]?.search_us ?? NaN).toFixed(0)} us`, ...cells];
+  });
+  const { cpu, isa, node } = result.environment;
+  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, one worker, default settings: processor time of the search itself, then by wire form what a request costs the server above it, and the 99th percentile of latency when requests come at half the rate that it can answer:`;
+  const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times the queries a second of single octet-stream requests (k ${batch.k}, ${batch.workers} workers). ${cpu}, ${isa}, Node ${node.slice(1)}.`;
+  return `${head}\n\n${markdownTable(['k', 'search', ...FORMS.map((form) => TITLES[form])], lines)}\n\n${tail}`;
+}

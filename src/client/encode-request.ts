@@ -1,0 +1,71 @@
+/**
+ * Searches as HTTP bodies. Vectors go as base64 in JSON, or raw with the options in the URL; an Arrow stream goes as it is; ids
+ * and seeds are JSON always.
+ */
+import { encodeVector, encodeVectors, vectorBytes } from './base64.js';
+import type { BatchRequest, SearchRequest, SearchTerms, Seed } from './requests.js';
+
+export const JSON_TYPE = 'application/json';
+export const BINARY_TYPE = 'application/octet-stream';
+export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
+
+/** Half of what a server takes of request line and headers together. */
+const MAX_QUERY_CHARACTERS = 8_192;
+
+export interface EncodedRequest {
+  /** Empty, or from its question mark on. */
+  readonly query: string;
+  readonly type: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
+}
+
+/** @param form how vectors go; options that are too long for a URL go in JSON, and the vectors with them */
+export function encodeSearch(request: SearchRequest | BatchRequest, form: 'json' | 'binary'): EncodedRequest {
+  const { vector, vectors, arrow, vector_column: column, seeds, ...rest } = request;
+  if (arrow !== undefined) {
+    const named = column === undefined ? {} : { vector_column: column };
+    return { query: encodeTerms(rest, { batch: 'true', ...named }), type: ARROW_TYPE, body: wholeBuffer(arrow) };
+  }
+  if (form === 'binary' && (vector ?? vectors) !== undefined) {
+    const query = encodeTerms(rest, vectors === undefined ? { batch: 'false' } : { batch: 'true' });
+    if (query.length <= MAX_QUERY_CHARACTERS)
+      return { query, type: BINARY_TYPE, body: vectorBytes((vector ?? vectors)!) };
+  }
+  const body = {
+    ...(vector === undefined ? {} : { vector_b64: encodeVector(vector) }),
+    ...(vectors === undefined ? {} : { vectors_b64: encodeVectors(vectors) }),
+    ...(seeds === undefined ? {} : { seeds: seeds.map(encodeSeed) }),
+    ...rest,
+  };
+  return { query: '', type: JSON_TYPE, body: JSON.stringify(body) };
+}
+
+function encodeSeed({ vector, ...rest }: Seed): Record<string, unknown> {
+  return vector === undefined ? rest : { vector_b64: encodeVector(vector), ...rest };
+}
+
+/** A view that fetch takes whatever memory it lies in. */
+function wholeBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
+}
+
+/** Options as a query string: lists repeat their name, members are `include.vectors`, a filter is JSON text. */
+function encodeTerms(terms: SearchTerms, more: Readonly<Record<string, string>>): string {
+  const parameters = new URLSearchParams(more);
+  const { filter, include, crowding, exclude_ids: excluded, why_not: whyNot, ...plain } = terms;
+  for (const [name, value] of Object.entries(plain)) {
+    if (value !== undefined) parameters.append(name, String(value));
+  }
+  const { attributes, vectors } = include ?? {};
+  if (vectors !== undefined) parameters.append('include.vectors', String(vectors));
+  const names = typeof attributes === 'boolean' ? (attributes ? ['true'] : []) : attributes;
+  for (const name of names ?? []) parameters.append('include.attributes', name);
+  for (const id of excluded ?? []) parameters.append('exclude_ids', String(id));
+  for (const id of whyNot ?? []) parameters.append('why_not', String(id));
+  if (filter !== undefined) parameters.append('filter', JSON.stringify(filter));
+  if (crowding !== undefined) {
+    parameters.append('crowding.attribute', crowding.attribute);
+    parameters.append('crowding.limit', String(crowding.limit));
+  }
+  return `?${parameters.toString()}`;
+}

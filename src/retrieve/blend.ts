@@ -1,0 +1,262 @@
+/**
+ * Candidates of one or more queries as one list, with quotas and crowding: which depth of which query has to be searched
+ * so that the list is what its definition says.
+ *
+ * By definition, every row that may come back has with each query a score; times the query's weight (divided, where it is
+ * below 0), the best over the queries is its merged score, and that query brought it. Rows are walked by merged score
+ * (then ordinal), and one is taken unless its query's quota or its value's limit is used up, until there are k.
+ *
+ * What was searched of a query ends at a threshold: rows beyond are not known, but are not better than it. So the walk may
+ * go on while its candidate is before the thresholds of all queries that could bring anything still; where it is not, those
+ * queries are searched deeper. (The idea: Fagin, Lotem and Naor 2003, "Optimal aggregation algorithms for middleware".)
+ *
+ * A generator: it yields the searches that it needs and is given their answers, so that whoever runs it may run them at
+ * once, in turns with the event loop, or on other threads.
+ */
+import { MAX_K } from '../base/limits.js';
+import { isBetter } from '../base/top-k.js';
+import type { Answer, Explain, Quality } from './answer.js';
+import { CrowdCount, type Crowding } from './crowding.js';
+
+/** One of the queries. */
+export interface Source {
+  readonly weight: number;
+  /** Candidates that it may bring. */
+  readonly quota: number;
+  /** Its canonical score of any row; null where it is the only source, which is not asked. */
+  readonly scoreOf: ((ordinal: number) => number) | null;
+}
+
+export interface BlendTask {
+  readonly k: number;
+  readonly minScore: number;
+  readonly sources: readonly Source[];
+  readonly crowding: Crowding | null;
+  /** Rows that may come back, and those that could if there were no filter and no exclusions. */
+  readonly allowed: number;
+  readonly available: number;
+}
+
+/** A search that is needed: this many candidates of this query. Beyond MAX_K only an exact one gives them. */
+export interface Step {
+  readonly source: number;
+  readonly depth: number;
+}
+
+export type Blend = Generator<readonly Step[], Answer, readonly Answer[]>;
+
+/** What is known of a query. */
+interface Known {
+  readonly answer: Answer;
+  readonly depth: number;
+  /** Nothing is beyond what was found. */
+  readonly complete: boolean;
+  /** No row beyond is before this place in the merged order. */
+  readonly threshold: Place;
+}
+
+interface Place {
+  readonly score: number;
+  readonly ordinal: number;
+}
+
+interface Candidate {
+  readonly ordinal: number;
+  /** Merged. */
+  readonly score: number;
+  readonly source: number;
+  /** With that source, as it is. */
+  readonly own: number;
+}
+
+/** Rows asked for beyond k where scores are weighted: rounding may make neighbours in one order equal in the other. */
+const SPARE = 8;
+const GROWTH = 2;
+/** Scans cost the same at any depth, nearly: few of them are better. */
+const SCAN_GROWTH = 8;
+
+/** Yields searches, is given their answers in the same order, and returns the blended one. */
+export function* blend(task: BlendTask): Blend {
+  const known: Known[] = [];
+  const history: Answer[] = [];
+  let steps = task.sources.map((_, source) => ({ source, depth: firstDepth(task, source) }));
+  for (;;) {
+    const answers = yield steps;
+    for (const [i, { source, depth }] of steps.entries()) {
+      known[source] = knownFrom(task, source, answers[i]!, depth);
+      history.push(answers[i]!);
+    }
+    const begun = performance.now();
+    const walked = walk(task, known, collect(task, known));
+    if (walked.blockers.length === 0) return settle(task, known, history, walked, begun);
+    steps = walked.blockers.map((source) => ({ source, depth: deeper(task, known[source]!.depth) }));
+  }
+}
+
+/** The best of what there is, where time has run out. @param answers by source; undefined where one was not searched */
+export function blendSoFar(task: BlendTask, answers: readonly (Answer | undefined)[], nothing: Answer): Answer {
+  const known = task.sources.map((_, source) => knownFrom(task, source, answers[source] ?? nothing, Infinity));
+  const history = known.map(({ answer }) => answer);
+  const { quality, ...best } = settle(task, known, history, walk(task, known, collect(task, known)), performance.now());
+  const answered = Math.min(...history.map((answer) => answer.quality.shards.answered));
+  return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
+}
+
+/** The merged score of a candidate: float32, never infinite. */
+export function mergeScore(score: number, weight: number): number {
+  if (weight === 1) return score;
+  const merged = Math.fround(score >= 0 ? score * weight : score / weight);
+  return Math.min(FLOAT32_MAX, Math.max(-FLOAT32_MAX, merged)) + 0;
+}
+
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+function firstDepth({ k, sources, crowding, allowed }: BlendTask, source: number): number {
+  const { quota, weight } = sources[source]!;
+  const wanted = Math.min(k, quota) * (crowding === null ? 1 : GROWTH) + (weight === 1 ? 0 : SPARE);
+  return Math.max(1, Math.min(wanted, allowed, MAX_K));
+}
+
+function deeper({ allowed }: BlendTask, depth: number): number {
+  return Math.min(allowed, depth < MAX_K ? Math.min(MAX_K, GROWTH * depth) : SCAN_GROWTH * depth);
+}
+
+function knownFrom({ sources, allowed }: BlendTask, source: number, answer: Answer, depth: number): Known {
+  const { weight } = sources[source]!;
+  const { ordinals, scores } = answer;
+  const last = ordinals.length - 1;
+  // Unweighted, rows beyond come after the last one; weighted, they may round to the same score and have any ordinal.
+  const threshold = {
+    score: last < 0 ? -Infinity : mergeScore(scores[last]!, weight),
+    ordinal: weight === 1 && last >= 0 ? ordinals[last]! : -1,
+  };
+  return { answer, depth, complete: ordinals.length < depth || depth >= allowed, threshold };
+}
+
+/** True unless a row that is not known of the query may come before the place. */
+function isBefore(place: Place, { complete, threshold }: Known): boolean {
+  return complete || !isBetter(threshold.score, threshold.ordinal, place.score, place.ordinal);
+}
+
+/** Every row that was found, once, with the source that gives it its best score; in merged order. */
+function collect(task: BlendTask, known: readonly Known[]): Candidate[] {
+  const best = new Map<number, Candidate>();
+  for (const [source, { answer }] of known.entries()) {
+    const { weight } = task.sources[source]!;
+    for (let i = 0; i < answer.ordinals.length; i++) {
+      const own = answer.scores[i]!;
+      const candidate = { ordinal: answer.ordinals[i]!, score: mergeScore(own, weight), source, own };
+      const other = best.get(candidate.ordinal);
+      if (other === undefined || candidate.score > other.score) best.set(candidate.ordinal, candidate);
+    }
+  }
+  const candidates = [...best.values()];
+  const corrected = known.length === 1 ? candidates : correct(task, known, candidates);
+  return corrected.sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
+}
+
+/** A row that one query found may be beyond the threshold of another that gives it a better score: that is computed. */
+function correct(task: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Candidate[] {
+  const least = leastWanted(task, candidates);
+  return candidates.map((candidate) => {
+    let best = candidate;
+    for (const [source, { complete, threshold }] of known.entries()) {
+      if (complete || source === best.source || threshold.score < Math.max(best.score, least)) continue;
+      const { weight, scoreOf } = task.sources[source]!;
+      const own = scoreOf!(candidate.ordinal);
+      const score = mergeScore(own, weight);
+      const isAhead = score > best.score || (score === best.score && source < best.source);
+      if (own >= task.minScore && isAhead) best = { ordinal: candidate.ordinal, score, source, own };
+    }
+    return best;
+  });
+}
+
+/** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */
+function leastWanted({ k, sources, crowding }: BlendTask, candidates: readonly Candidate[]): number {
+  if (crowding !== null || candidates.length < k || sources.some(({ quota }) => quota < k)) return -Infinity;
+  const scores = Float32Array.from(candidates, ({ score }) => score).sort();
+  return scores[scores.length - k]!;
+}
+
+interface Walked {
+  readonly taken: readonly Candidate[];
+  /** Sources to be searched deeper before the walk can go on; empty where it is done. */
+  readonly blockers: readonly number[];
+  /** Quotas or crowding kept others out. */
+  readonly crowded: boolean;
+}
+
+function walk({ k, sources, crowding }: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Walked {
+  const crowd = crowding && new CrowdCount(crowding);
+  const left = sources.map(({ quota }) => quota);
+  const taken: Candidate[] = [];
+  let crowded = false;
+  const blockersAt = (place: Place) => [...known.keys()].filter((i) => left[i]! > 0 && !isBefore(place, known[i]!));
+  for (const candidate of candidates) {
+    const blockers = blockersAt(candidate);
+    if (blockers.length > 0) return { taken, blockers, crowded };
+    if (left[candidate.source]! === 0) continue;
+    if (crowd !== null && !crowd.take(candidate.ordinal)) {
+      crowded = true;
+      continue;
+    }
+    taken.push(candidate);
+    if (taken.length === k) return { taken, blockers: [], crowded };
+    if (--left[candidate.source]! === 0) crowded = true;
+  }
+  return { taken, blockers: blockersAt({ score: -Infinity, ordinal: 0 }), crowded };
+}
+
+function settle(
+  task: BlendTask,
+  known: readonly Known[],
+  history: readonly Answer[],
+  { taken, crowded }: Walked,
+  begun: number,
+): Answer {
+  const qualities = known.map(({ answer }) => answer.quality);
+  const efs = qualities.flatMap(({ ef }) => ef ?? []);
+  const [first] = qualities;
+  const inexact = qualities.find(({ path }) => path !== 'exact');
+  const quality: Quality = {
+    ...first!,
+    path: inexact?.path ?? 'exact',
+    ef: efs.length === 0 ? null : Math.max(...efs),
+    short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
+  };
+  const answer = {
+    ordinals: Uint32Array.from(taken, ({ ordinal }) => ordinal),
+    scores: Float32Array.from(taken, ({ score }) => score),
+    seeds: Uint8Array.from(taken, ({ source }) => source),
+    seedScores: Float32Array.from(taken, ({ own }) => own),
+    quality,
+  };
+  const mergeUs = Math.round((performance.now() - begun) * 1000);
+  return first === undefined || history[0]!.explain === undefined
+    ? answer
+    : { ...answer, explain: joinExplains(history, mergeUs) };
+}
+
+/** Where nothing was kept out by others: all that there are were taken. */
+function shortReason({ k, allowed, available }: BlendTask, taken: number): Quality['short'] {
+  if (taken < Math.min(k, allowed)) return 'min_score';
+  return available < k ? 'corpus' : 'filter';
+}
+
+function joinExplains(history: readonly Answer[], mergeUs: number): Explain {
+  const explains = history.map(({ explain }) => explain!);
+  const sum = (pick: (stages: Explain['stages']) => number) =>
+    explains.reduce((total, { stages }) => total + pick(stages), 0);
+  const efs = explains.flatMap(({ ef }) => ef ?? []);
+  return {
+    shards: explains.flatMap(({ shards }) => shards),
+    filter: explains[0]!.filter,
+    ef: efs.length === 0 ? null : Math.max(...efs),
+    stages: {
+      filter_us: explains[0]!.stages.filter_us,
+      search_us: sum((stages) => stages.search_us),
+      merge_us: sum((stages) => stages.merge_us) + mergeUs,
+    },
+  };
+}

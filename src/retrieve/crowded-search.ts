@@ -1,0 +1,124 @@
+/** Searches under crowding: one query searched deeper until its candidates suffice, at once, up to long scans, or with others. */
+import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { Answer } from './answer.js';
+import { blend, blendSoFar, type Blend, type BlendTask } from './blend.js';
+import { countAllowed, type SearchPlan } from './search-plan.js';
+import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
+import { planAt } from './shard-share.js';
+import type { LoadedShard } from './shards.js';
+
+/** A search that waits for scans. */
+export interface OpenCrowd {
+  readonly blend: Blend;
+  /** Of the depth that is searched now. */
+  readonly open: OpenShards;
+}
+
+export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
+  const run = crowdBlend(shards, plan);
+  let next = run.next();
+  while (next.done !== true) next = run.next([runShards(shards, query, planAt(plan, next.value[0]!.depth))]);
+  return withoutSeeds(next.value);
+}
+
+/** As `runCrowded`, up to the first long scan. */
+export function beginCrowded(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+): Answer | OpenCrowd {
+  const run = crowdBlend(shards, plan);
+  return advance(shards, query, plan, run, run.next());
+}
+
+/** @param signal aborting it rejects with its reason */
+export async function finishCrowded(
+  shards: readonly LoadedShard[],
+  pool: Pick<ExactSearch, 'search'>,
+  query: Float32Array,
+  plan: SearchPlan,
+  crowd: OpenCrowd,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  for (let { open } = crowd; ;) {
+    const found = await finishShards(shards, pool, open, signal);
+    const next = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]));
+    if (!('open' in next)) return next;
+    ({ open } = next);
+  }
+}
+
+/** What has been found of one query, crowded. */
+export function crowdedSoFar(shards: readonly LoadedShard[], open: OpenShards, plan: SearchPlan): Answer {
+  const found = shardsSoFar(shards, open);
+  return withoutSeeds(blendSoFar(crowdTask(shards, plan), [found], found));
+}
+
+/**
+ * Many queries, those that need to go as deep as each other at a time.
+ * @param search answers the queries at these positions, uncrowded, at a depth
+ */
+export async function runCrowdedTogether(
+  tasks: readonly BlendTask[],
+  search: (positions: readonly number[], depth: number) => Promise<readonly Answer[]>,
+): Promise<Answer[]> {
+  const runs = tasks.map(blend);
+  const answers: Answer[] = [];
+  const waiting = new Map<number, number[]>();
+  const take = (position: number, next: ReturnType<Blend['next']>) => {
+    if (next.done === true) {
+      answers[position] = withoutSeeds(next.value);
+      return;
+    }
+    const { depth } = next.value[0]!;
+    waiting.set(depth, [...(waiting.get(depth) ?? []), position]);
+  };
+  runs.forEach((run, position) => take(position, run.next()));
+  for (const [depth, positions] of waiting) {
+    waiting.delete(depth);
+    const found = await search(positions, depth);
+    positions.forEach((position, i) => take(position, runs[position]!.next([found[i]!])));
+  }
+  return answers;
+}
+
+export function crowdTask(shards: readonly LoadedShard[], plan: SearchPlan): BlendTask {
+  const { k, minScore, crowding, available } = plan;
+  return {
+    k,
+    minScore,
+    crowding,
+    available,
+    allowed: totalAllowed(shards, plan),
+    sources: [{ weight: 1, quota: k, scoreOf: null }],
+  };
+}
+
+/** Rows of all shards that may come back. */
+export function totalAllowed(shards: readonly LoadedShard[], plan: SearchPlan): number {
+  return shards.reduce((sum, { ordinals }, position) => sum + countAllowed(plan, position, ordinals.length), 0);
+}
+
+function crowdBlend(shards: readonly LoadedShard[], plan: SearchPlan): Blend {
+  return blend(crowdTask(shards, plan));
+}
+
+function advance(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+  run: Blend,
+  begun: ReturnType<Blend['next']>,
+): Answer | OpenCrowd {
+  let next = begun;
+  while (next.done !== true) {
+    const found = beginShards(shards, query, planAt(plan, next.value[0]!.depth));
+    if ('parts' in found) return { blend: run, open: found };
+    next = run.next([found]);
+  }
+  return withoutSeeds(next.value);
+}
+
+function withoutSeeds({ ordinals, scores, quality, explain }: Answer): Answer {
+  return { ordinals, scores, quality, ...(explain && { explain }) };
+}

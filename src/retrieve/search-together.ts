@@ -1,0 +1,54 @@
+/** A batch of queries by graph, on all threads, with crowding and questions about ids, which threads know nothing of. */
+import { MAX_K } from '../base/limits.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { Answer } from './answer.js';
+import type { BatchPool } from './batch-pool.js';
+import { crowdTask, runCrowdedTogether } from './crowded-search.js';
+import type { LoadedVersion } from './loaded-version.js';
+import { packQueries, queryAt, runExact } from './search.js';
+import type { SearchPlan } from './search-plan.js';
+import { planAt } from './shard-share.js';
+import { explainInTurns } from './why-not.js';
+
+/**
+ * @param queries count x dim checked values
+ * @param onProgress told how many queries are done
+ */
+export async function searchTogether(
+  version: LoadedVersion,
+  batches: BatchPool,
+  exact: Pick<ExactSearch, 'search'>,
+  queries: Float32Array,
+  plan: SearchPlan,
+  onProgress?: (done: number) => void,
+): Promise<Answer[]> {
+  const { shards, manifest } = version;
+  if (plan.crowding === null)
+    return explainAll(version, queries, plan, await batches.search(queries, plan, onProgress));
+  const count = queries.length / manifest.dim;
+  const tasks = Array.from({ length: count }, () => crowdTask(shards, plan));
+  const answers = await runCrowdedTogether(tasks, (positions, depth) => {
+    const packed = packQueries(queries, positions, manifest.dim);
+    const deep = { ...planAt(plan, depth), crowding: null, suspects: null };
+    if (depth > MAX_K) return runExact(version, exact, packed, positions.length, deep);
+    return batches.search(packed, deep, (done) =>
+      onProgress?.(count - positions.length + Math.min(done, positions.length)),
+    );
+  });
+  return explainAll(version, queries, plan, answers);
+}
+
+async function explainAll(
+  { shards, manifest }: LoadedVersion,
+  queries: Float32Array,
+  plan: SearchPlan,
+  answers: Answer[],
+): Promise<Answer[]> {
+  if (plan.suspects === null) return answers;
+  const explained: Answer[] = [];
+  for (const [position, answer] of answers.entries()) {
+    const asked = [{ query: queryAt(queries, position, manifest.dim), weight: 1 }];
+    explained.push(await explainInTurns(shards, plan, asked, answer));
+  }
+  return explained;
+}

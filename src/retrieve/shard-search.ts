@@ -1,0 +1,204 @@
+/**
+ * One query over all shards of a version: fan out, merge, and search again where a shard may hold more.
+ *
+ * Rows are spread over shards by a hash, so each is asked for its part of k and ef with some to spare (shard-share.ts); one
+ * whose last candidate is among the k best may hold more of them and is searched deeper, until none is. The answer is what
+ * asking every shard for all k would give, in the contract's order, whatever the order in which shards answered.
+ *
+ * Runs at once (`runShards`), or up to the scans that are too long for the calling thread (`beginShards`), which a pool
+ * makes (`finishShards`).
+ */
+import { Bitset } from '../base/bitset.js';
+import { isBetter } from '../base/top-k.js';
+import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
+import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { Answer } from './answer.js';
+import { mergeParts, type Best, type ShardPart } from './merge.js';
+import { copyAllowed, countAllowed, rowsLeftOut, type SearchPlan } from './search-plan.js';
+import { answerOf, explainScan, explainSearch, type Trace } from './shard-answer.js';
+import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
+import type { LoadedShard } from './shards.js';
+
+/** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */
+export const SHORT_SCAN = 2 ** 20;
+
+/** A search of which some shards have to be scanned still: those without a part. */
+export interface OpenShards {
+  readonly query: Float32Array;
+  readonly plan: SearchPlan;
+  /** By shard; `finishShards` fills in what is missing. */
+  readonly parts: (ShardPart | null)[];
+  readonly trace?: Trace | undefined;
+}
+
+/** Runs a plan on the calling thread. Knows nothing of crowding. */
+export function runShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
+  const open = openShards(shards, query, plan);
+  const best = fill(shards, open, plan.exact ? seekExact : seekGraph)!;
+  return answerOf(open, best);
+}
+
+/** As `runShards`, up to the long scans: where a graph cannot answer, or none is wanted, a whole shard is scanned. */
+export function beginShards(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+): Answer | OpenShards {
+  const open = openShards(shards, query, plan);
+  if (plan.exact) return open;
+  const best = fill(shards, open, seekShort);
+  return best === null ? open : answerOf(open, best);
+}
+
+/**
+ * Makes the scans that are left on the pool's threads.
+ * @param signal aborting it ends them and rejects with its reason; the shards that were scanned by then have their parts
+ */
+export async function finishShards(
+  shards: readonly LoadedShard[],
+  pool: Pick<ExactSearch, 'search'>,
+  open: OpenShards,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  for (;;) {
+    const missing = open.parts.flatMap((part, position) => (part === null ? [position] : []));
+    await Promise.all(missing.map((position) => scanShard(shards, pool, open, position, signal)));
+    const best = deepen(shards, open, seekShort);
+    if (best !== null) return answerOf(open, best);
+  }
+}
+
+/** The best of the shards that have answered; `short` is `timeout` where some have not. */
+export function shardsSoFar(shards: readonly LoadedShard[], open: OpenShards): Answer {
+  const { parts, plan } = open;
+  const answer = answerOf(open, mergeParts(shards, parts, plan.k));
+  if (isComplete(parts)) return answer;
+  return { ...answer, quality: { ...answer.quality, short: 'timeout' } };
+}
+
+/** Before any shard has answered. */
+export function openShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): OpenShards {
+  const trace = plan.explain ? { shards: [], begun: performance.now(), merge_us: 0 } : undefined;
+  return { query, plan, parts: shards.map(() => null), trace };
+}
+
+/** How one shard is searched; null where that is left to a pool. */
+type Seek = (shard: LoadedShard, query: Float32Array, options: ShardQuery, allowed: number) => ShardAnswer | null;
+
+const seekExact: Seek = ({ exact }, query, options) => exact.search(query, options);
+const seekGraph: Seek = ({ graph }, query, options) => graph.search(query, options);
+const seekShort: Seek = ({ graph }, query, options, allowed) =>
+  graph.searchGraph === undefined || allowed * graph.vectors.dim <= SHORT_SCAN
+    ? graph.search(query, options)
+    : graph.searchGraph(query, options);
+
+/** @returns null where a shard is left to be scanned */
+function fill(shards: readonly LoadedShard[], open: OpenShards, seek: Seek): Best | null {
+  const { plan, parts } = open;
+  const allowed = shards.map(({ ordinals }, position) => countAllowed(plan, position, ordinals.length));
+  const total = allowed.reduce((sum, count) => sum + count, 0);
+  for (let position = 0; position < shards.length; position++) {
+    const depth = plan.exact ? plan : firstDepth(plan, allowed[position]!, total);
+    parts[position] = seekIn(shards, open, position, depth, seek);
+  }
+  return deepen(shards, open, seek);
+}
+
+/** Searches again where more may be, which doubles what is known of a shard each time. */
+function deepen(shards: readonly LoadedShard[], open: OpenShards, seek: Seek): Best | null {
+  const { plan, trace } = open;
+  for (;;) {
+    const parts: readonly (ShardPart | null)[] = open.parts;
+    if (!isComplete(parts)) return null;
+    const before = trace && performance.now();
+    const best = mergeParts(shards, parts, plan.k);
+    if (trace !== undefined) trace.merge_us += (performance.now() - before!) * 1000;
+    const shallow = parts.flatMap((part, position) =>
+      mayHoldMore(part, position, shards, plan, best) ? [position] : [],
+    );
+    if (shallow.length === 0) return best;
+    for (const position of shallow) {
+      const depth = deeperDepth(plan, parts[position]!.rows.length);
+      open.parts[position] = seekIn(shards, open, position, depth, seek);
+    }
+  }
+}
+
+/** True where a shard's last candidate is among the best, so that its next one may be. */
+function mayHoldMore(
+  { rows, scores, hasAll }: ShardPart,
+  position: number,
+  shards: readonly LoadedShard[],
+  { k, minScore }: SearchPlan,
+  best: Best,
+): boolean {
+  const last = rows.length - 1;
+  if (hasAll || rows.length >= k || scores[last]! < minScore) return false;
+  if (best.scores.length < k) return true;
+  return isBetter(scores[last]!, shards[position]!.ordinals[rows[last]!]!, best.scores[k - 1]!, best.ordinals[k - 1]!);
+}
+
+function isComplete(parts: readonly (ShardPart | null)[]): parts is readonly ShardPart[] {
+  return !parts.includes(null);
+}
+
+function seekIn(
+  shards: readonly LoadedShard[],
+  { query, plan, trace }: OpenShards,
+  position: number,
+  { k, ef }: Depth,
+  seek: Seek,
+): ShardPart | null {
+  const shard = shards[position]!;
+  const allowed = countAllowed(plan, position, shard.ordinals.length);
+  if (allowed === 0) return NOTHING;
+  const begun = trace && performance.now();
+  const found = withAllowed(shard, plan, position, (rows) =>
+    seek(shard, query, { k, ef, plan: plan.way, ...rows }, allowed),
+  );
+  if (found === null) return null;
+  trace?.shards.push(explainSearch(shard, plan, { shard: position, k, ef, allowed, found, begun: begun! }));
+  return { ...found, hasAll: found.rows.length < k || found.rows.length === allowed };
+}
+
+const NOTHING: ShardPart = { rows: new Uint32Array(0), scores: new Float32Array(0), path: 'exact', hasAll: true };
+
+/** Has one shard searched for the rows that may come back. */
+function withAllowed<T>(
+  shard: LoadedShard,
+  plan: SearchPlan,
+  position: number,
+  search: (rows: Pick<ShardQuery, 'allow' | 'allowCount'>) => T,
+): T {
+  const passing = plan.passing?.[position];
+  const leftOut = rowsLeftOut(plan, position);
+  const size = shard.ordinals.length;
+  const count = passing?.count ?? size;
+  if (count === size && leftOut.length === 0) return search({});
+  // One set serves all searches: they are synchronous, so it is whole again before the next one looks.
+  const allow = passing === undefined ? shard.everyRow : new Bitset(size, passing.words);
+  for (const row of leftOut) allow.delete(row);
+  try {
+    return search({ allow, allowCount: count - leftOut.length });
+  } finally {
+    for (const row of leftOut) allow.add(row);
+  }
+}
+
+async function scanShard(
+  shards: readonly LoadedShard[],
+  pool: Pick<ExactSearch, 'search'>,
+  { query, plan, parts, trace }: OpenShards,
+  position: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const shard = shards[position]!;
+  const { vectors } = shard.graph;
+  const begun = performance.now();
+  const allow = [copyAllowed(plan, position, vectors.count)];
+  const [answers] = await pool.search([vectors], query, 1, { k: plan.k, allow, signal });
+  const found: ShardAnswer = { ...answers![0]!, path: 'exact' };
+  const allowed = countAllowed(plan, position, vectors.count);
+  trace?.shards.push(explainScan({ shard: position, k: plan.k, ef: plan.ef, allowed, found, begun }));
+  parts[position] = { ...found, hasAll: true };
+}

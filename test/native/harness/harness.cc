@@ -38,6 +38,24 @@ std::vector<const Kernels*> available_kernels() {
   return found;
 }
 
+void compare_picks(const Kernels& kernels, std::uint64_t seed) {
+  constexpr std::size_t kSlots = 40;
+  std::mt19937_64 random(seed);
+  std::vector<std::uint32_t> seen(4), allow(4), list((kSlots + 15) / 16 * 16, kNoLink);
+  for (std::size_t i = 0; i < 4; i++) {
+    seen[i] = static_cast<std::uint32_t>(random());
+    allow[i] = static_cast<std::uint32_t>(random());
+  }
+  const std::size_t links = random() % (kSlots + 1);
+  for (std::size_t i = 0; i < links; i++) list[i] = static_cast<std::uint32_t>(random() % 128);
+  for (const std::uint32_t* set : {static_cast<const std::uint32_t*>(nullptr), static_cast<const std::uint32_t*>(allow.data())}) {
+    std::vector<std::uint32_t> a(kSlots + kPickSlack), b(kSlots + kPickSlack);
+    const std::size_t picked = kGenericKernels.pick_unseen(list.data(), kSlots, seen.data(), set, a.data());
+    REQUIRE(kernels.pick_unseen(list.data(), kSlots, seen.data(), set, b.data()) == picked);
+    REQUIRE(std::equal(a.begin(), a.begin() + picked, b.begin()));
+  }
+}
+
 void compare_kernels(const Kernels& kernels, std::size_t dim, std::uint64_t seed) {
   const Kernels& plain = kGenericKernels;
   constexpr std::uint32_t kRows = 11;
@@ -66,6 +84,11 @@ void compare_kernels(const Kernels& kernels, std::size_t dim, std::uint64_t seed
   plain.multiply_codes(query, codes, stride, rows.data(), kRows, a.data());
   kernels.multiply_codes(query, codes, stride, rows.data(), kRows, b.data());
   REQUIRE(a == b);
+  // Two planes of a query lie end to end: those of the rows do as well.
+  plain.dot_nibbles(query, codes, stride, rows.data(), kRows, a.data());
+  kernels.dot_nibbles(query, codes, stride, rows.data(), kRows, b.data());
+  REQUIRE(a == b);
+  compare_picks(kernels, seed);
   std::vector<std::int64_t> c(kRows), d(kRows);
   const DotPlanes planes{aligned(high), aligned(low)};
   plain.dot_codes(planes, codes, stride, rows.data(), kRows, c.data());
@@ -82,6 +105,16 @@ void compare_kernels(const Kernels& kernels, std::size_t dim, std::uint64_t seed
   plain.dot_rows(point.data(), values.data(), dim, rows.data(), kRows, x.data());
   kernels.dot_rows(point.data(), values.data(), dim, rows.data(), kRows, y.data());
   REQUIRE(x == y);
+  const std::size_t half_stride = code_bytes(CodeKind::bfloat16, static_cast<std::uint32_t>(dim)) / 2;
+  std::vector<std::uint16_t> halves(half_stride * kRows);
+  for (std::size_t row = 0; row < kRows; row++) {
+    to_bfloat16(&values[row * dim], static_cast<std::uint32_t>(dim), &halves[row * half_stride]);
+  }
+  for (const bool l2 : {false, true}) {
+    (l2 ? plain.l2_halves : plain.dot_halves)(point.data(), halves.data(), dim, half_stride, rows.data(), kRows, x.data());
+    (l2 ? kernels.l2_halves : kernels.dot_halves)(point.data(), halves.data(), dim, half_stride, rows.data(), kRows, y.data());
+    REQUIRE(x == y);
+  }
   const float* tile_rows[kTileRows] = {&values[0], &values[dim], &values[2 * dim], &values[3 * dim]};
   std::vector<double> packed((dim + 7) / 8 * 8 * kTileQueries);
   for (std::size_t j = 0; j < dim; j++) {

@@ -143,7 +143,8 @@ class Trial {
       const SearchRequest plain{query.data(), 1 + random() % 40, 1 + random() % 60, nullptr, count, false};
       searcher.search(plain);
       require_in_range(shard.rows, plain, searcher.hits());
-      const SearchRequest filtered{query.data(), 1 + random() % 10, 1 + random() % 20, &allow, allowed, false};
+      const SearchRequest filtered{query.data(), 1 + random() % 10, 1 + random() % 20, &allow, allowed, false,
+                                   static_cast<Plan>(random() % kPlanCount)};
       searcher.search(filtered);
       require_in_range(shard.rows, filtered, searcher.hits());
     }
@@ -177,13 +178,14 @@ std::vector<Sample> make_samples(const Trial& trial) {
   for (const Metric metric : {Metric::cosine, Metric::ip, Metric::l2}) {
     for (const auto& [count, dim, m] : sizes) samples.push_back(make_sample(trial, metric, count, dim, m, 0));
   }
-  samples.push_back(make_sample(trial, Metric::l2, 400, 8, 6, 1e4f));
+  samples.push_back(make_sample(trial, Metric::l2, 1000, 8, 6, 1e4f));
+  samples.push_back(make_sample(trial, Metric::l2, 1000, 8, 6, 60.0f));
   std::set<std::uint32_t> kinds;
   for (Sample& sample : samples) {
     sample.shard.rows.values = sample.shard.values.data();
     kinds.insert(get<std::uint32_t>(sample.bytes, kKindAt));
   }
-  REQUIRE((kinds == std::set<std::uint32_t>{0, 4, 7}));
+  REQUIRE((kinds == std::set<std::uint32_t>{0, 4, 7, 16}));
   return samples;
 }
 

@@ -111,11 +111,19 @@ class Builder {
     built_.figures.code_recall = measure_code_recall(kernels_, built_.rows, built_.quantizer,
                                                      built_.codes.as<std::uint8_t>(), team_);
     if (built_.figures.code_recall < kLeastCodeRecall) {
-      built_.kind = CodeKind::float32;
-      built_.codes = Pages();
+      widen_codes();
     } else if (built_.rows.metric == Metric::ip) {
       built_.offsets = product_offsets(built_.quantizer, built_.codes.as<std::uint8_t>(), built_.rows.count, team_);
     }
+  }
+
+  /// bfloat16, or the float32 rows themselves.
+  void widen_codes() {
+    built_.codes = halve_rows(built_.rows, team_);
+    const double recall = measure_half_recall(kernels_, built_.rows, built_.quantizer.largest_norm2,
+                                              built_.codes.as<std::uint8_t>(), team_);
+    built_.kind = recall < kLeastCodeRecall ? CodeKind::float32 : CodeKind::bfloat16;
+    if (built_.kind == CodeKind::float32) built_.codes = Pages();
   }
 
   /// Points in the order in which they enter: those of upper levels first, each level by hash, so that sorted input (a
@@ -315,8 +323,9 @@ Graph BuiltGraph::view() const {
 }
 
 std::unique_ptr<Scorer> row_scorer(const Kernels& kernels, const BuiltGraph& built) {
-  if (built.kind == CodeKind::float32) {
-    return std::make_unique<FloatScorer>(kernels, built.rows, built.quantizer.largest_norm2);
+  if (built.kind == CodeKind::float32 || built.kind == CodeKind::bfloat16) {
+    const std::uint8_t* halves = built.kind == CodeKind::bfloat16 ? built.codes.as<std::uint8_t>() : nullptr;
+    return std::make_unique<FloatScorer>(kernels, built.rows, built.quantizer.largest_norm2, halves);
   }
   if (built.rows.metric == Metric::ip) {
     return std::make_unique<RowProductScorer>(kernels, built.codes.as<std::uint8_t>(), built.quantizer, built.offsets);

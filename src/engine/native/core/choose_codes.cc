@@ -1,6 +1,7 @@
 #include "choose_codes.h"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "neighbours.h"
@@ -32,8 +33,11 @@ std::vector<std::uint32_t> nearest_by_code(const std::vector<std::uint32_t>& row
   return nearest;
 }
 
-double recall_of_query(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer, const std::uint8_t* codes,
-                       std::uint32_t query, std::vector<std::uint32_t> sample) {
+/// Keys of rows for one of them as a query.
+using KeysOf = std::function<void(std::uint32_t query, const std::vector<std::uint32_t>& rows, std::uint32_t* keys)>;
+
+double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& keys_of, std::uint32_t query,
+                       std::vector<std::uint32_t> sample) {
   sample.erase(std::remove(sample.begin(), sample.end(), query), sample.end());
   const std::size_t nearest = std::min(kNearest, sample.size());
   std::vector<double> raw(sample.size());
@@ -42,14 +46,8 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const Quantizer
   for (std::size_t i = 0; i < sample.size(); i++) hits[i] = {to_score(rows.metric, raw[i]), sample[i]};
   std::partial_sort(hits.begin(), hits.begin() + nearest, hits.end(), is_before);
 
-  QueryCode code(kernels, quantizer, rows.metric);
-  code.set(rows.row(query));
   std::vector<std::uint32_t> keys(sample.size());
-  if (rows.metric == Metric::ip) {
-    ProductScorer(kernels, codes, quantizer.stride, code).score(sample.data(), sample.size(), keys.data());
-  } else {
-    kernels.l2_codes(code.code(), codes, quantizer.stride, sample.data(), sample.size(), keys.data());
-  }
+  keys_of(query, sample, keys.data());
   const auto found = nearest_by_code(sample, keys, std::min(kAmong, sample.size()));
   // Rows of equal score are as good as each other: a row counts where it is no farther than the last of the nearest.
   const float least = hits[nearest - 1].score;
@@ -62,22 +60,43 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const Quantizer
   return static_cast<double>(std::min(good, nearest)) / static_cast<double>(nearest);
 }
 
-}  // namespace
-
-double measure_code_recall(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer,
-                           const std::uint8_t* codes, ThreadTeam& team) {
+double measure_recall(const Kernels& kernels, const Rows& rows, const KeysOf& keys_of, ThreadTeam& team) {
   if (rows.count < 2) return 1;
   const std::vector<std::uint32_t> sample = spread_rows(rows.count, kSampleRows);
   const std::vector<std::uint32_t> queries = spread_rows(rows.count, kQueries);
   std::vector<double> recalls(queries.size());
   team.split(queries.size(), 1, [&](std::size_t, std::size_t from, std::size_t to) {
-    for (std::size_t i = from; i < to; i++) {
-      recalls[i] = recall_of_query(kernels, rows, quantizer, codes, queries[i], sample);
-    }
+    for (std::size_t i = from; i < to; i++) recalls[i] = recall_of_query(kernels, rows, keys_of, queries[i], sample);
   });
   double sum = 0;
   for (const double recall : recalls) sum += recall;
   return sum / static_cast<double>(recalls.size());
+}
+
+}  // namespace
+
+double measure_code_recall(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer,
+                           const std::uint8_t* codes, ThreadTeam& team) {
+  const auto keys_of = [&](std::uint32_t query, const std::vector<std::uint32_t>& others, std::uint32_t* keys) {
+    QueryCode code(kernels, quantizer, rows.metric);
+    code.set(rows.row(query));
+    if (rows.metric == Metric::ip) {
+      ProductScorer(kernels, codes, quantizer.stride, code).score(others.data(), others.size(), keys);
+    } else {
+      kernels.l2_codes(code.code(), codes, quantizer.stride, others.data(), others.size(), keys);
+    }
+  };
+  return measure_recall(kernels, rows, keys_of, team);
+}
+
+double measure_half_recall(const Kernels& kernels, const Rows& rows, double largest_norm2, const std::uint8_t* halves,
+                           ThreadTeam& team) {
+  const auto keys_of = [&](std::uint32_t query, const std::vector<std::uint32_t>& others, std::uint32_t* keys) {
+    FloatScorer scorer(kernels, rows, largest_norm2, halves);
+    scorer.set_query(rows.row(query));
+    scorer.score(others.data(), others.size(), keys);
+  };
+  return measure_recall(kernels, rows, keys_of, team);
 }
 
 }  // namespace shortlist

@@ -1,4 +1,4 @@
-// Whether 7-bit codes keep the order of neighbours. Judged by recall alone, never by time, so that builds stay reproducible.
+// Whether 7-bit codes or bfloat16 keep the order of neighbours. Judged by recall alone, never by time, so that builds stay reproducible.
 #pragma once
 #include "codes.h"
 
@@ -7,8 +7,11 @@ namespace shortlist {
 /// Share of the 10 nearest rows (by canonical score) of sampled rows that are among the 20 nearest by code, over a sample.
 double measure_code_recall(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer,
                            const std::uint8_t* codes, ThreadTeam& team);
+/// The same for rows of bfloat16.
+double measure_half_recall(const Kernels& kernels, const Rows& rows, double largest_norm2, const std::uint8_t* halves,
+                           ThreadTeam& team);
 
-/// Below this, graphs are built and searched by float32 rows.
+/// Below this, wider ones are taken: bfloat16, then float32.
 constexpr double kLeastCodeRecall = 0.98;
 
 }  // namespace shortlist

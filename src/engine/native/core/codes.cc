@@ -70,7 +70,7 @@ double largest_squared_norm(const Kernels& kernels, const Rows& rows, ThreadTeam
 
 }  // namespace
 
-std::size_t code_stride(std::uint32_t dim) { return (dim + kCodeAlign - 1) / kCodeAlign * kCodeAlign; }
+std::size_t code_stride(std::uint32_t dim) { return code_bytes(CodeKind::bits7, dim); }
 
 Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, double top, ThreadTeam& team) {
   Quantizer quantizer;
@@ -108,6 +108,36 @@ Pages encode_rows(const Kernels& kernels, const Rows& rows, const Quantizer& qua
     }
   });
   return codes;
+}
+
+std::size_t code_bytes(CodeKind kind, std::uint32_t dim) {
+  const auto align = [](std::size_t bytes) { return (bytes + kCodeAlign - 1) / kCodeAlign * kCodeAlign; };
+  switch (kind) {
+    case CodeKind::float32: return 0;
+    case CodeKind::bits4: return align((std::size_t{dim} + 1) / 2);
+    case CodeKind::bits7: return align(dim);
+    case CodeKind::bfloat16: return align(2 * std::size_t{dim});
+  }
+  return 0;
+}
+
+void to_bfloat16(const float* row, std::uint32_t dim, std::uint16_t* halves) {
+  for (std::uint32_t j = 0; j < dim; j++) {
+    std::uint32_t bits;
+    std::memcpy(&bits, row + j, sizeof bits);
+    halves[j] = static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+}
+
+Pages halve_rows(const Rows& rows, ThreadTeam& team) {
+  const std::size_t stride = code_bytes(CodeKind::bfloat16, rows.dim);
+  Pages halves(stride * rows.count);
+  team.split(rows.count, 1024, [&](std::size_t, std::size_t from, std::size_t to) {
+    for (std::size_t row = from; row < to; row++) {
+      to_bfloat16(rows.row(row), rows.dim, reinterpret_cast<std::uint16_t*>(halves.as<std::uint8_t>() + row * stride));
+    }
+  });
+  return halves;
 }
 
 ProductOffsets product_offsets(const Quantizer& quantizer, const std::uint8_t* codes, std::uint32_t count,

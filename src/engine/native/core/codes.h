@@ -17,9 +17,9 @@
 
 namespace shortlist {
 
-/// What a search compares: codes of 7 bits; of 4 where those lose next to nothing (nibbles.h); or the float32 rows themselves
-/// where even 7 bits lose neighbours.
-enum class CodeKind : std::uint32_t { float32 = 0, bits4 = 4, bits7 = 7 };
+/// What a search compares: codes of 7 bits; of 4 where those lose next to nothing (nibbles.h); where 7 bits lose neighbours
+/// (components of very different magnitude), rows of bfloat16; or the float32 rows themselves where those lose some too.
+enum class CodeKind : std::uint32_t { float32 = 0, bits4 = 4, bits7 = 7, bfloat16 = 16 };
 
 /// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
 constexpr double kMostClipped = 0.02;
@@ -47,6 +47,14 @@ Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, double top, Th
 
 /// Codes of all rows, `stride` apart.
 Pages encode_rows(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer, ThreadTeam& team);
+
+/// Bytes of a row of one kind of codes; 0 for float32.
+std::size_t code_bytes(CodeKind kind, std::uint32_t dim);
+
+/// The float32 row, rounded to the nearest bfloat16, ties to even.
+void to_bfloat16(const float* row, std::uint32_t dim, std::uint16_t* halves);
+/// All rows as bfloat16, code_bytes(CodeKind::bfloat16) apart.
+Pages halve_rows(const Rows& rows, ThreadTeam& team);
 
 /// The part of a product of two rows that a row's code alone decides: the product in steps^2 is that of the codes, and the
 /// offsets of both rows, and `constant`.

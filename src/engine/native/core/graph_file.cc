@@ -28,11 +28,6 @@ enum Section : std::size_t { kLow, kCodes, kNorms, kLinks, kUpperRows, kUpperLin
 constexpr const char* kSectionNames[kSectionCount] = {"low",        "codes",       "norms",     "links",
                                                        "upper rows", "upper links", "equal rows"};
 
-/// Bytes of one row of codes.
-std::size_t code_bytes(CodeKind kind, std::uint32_t dim) {
-  return kind == CodeKind::float32 ? 0 : kind == CodeKind::bits4 ? NibbleLayout(dim).stride : code_stride(dim);
-}
-
 std::size_t align_to_page(std::size_t offset) { return (offset + kPage - 1) / kPage * kPage; }
 
 struct Part {
@@ -203,7 +198,7 @@ void GraphFile::read_header(const GraphShape& shape) {
   expect("m", get<std::uint32_t>(page, 32), shape.m);
   expect("efConstruction", get<std::uint32_t>(page, 36), shape.ef_construction);
   const std::uint32_t kind = get<std::uint32_t>(page, 48);
-  if (kind != 0 && kind != 7 && (kind != 4 || shape.metric == Metric::ip)) fail("has codes of kind " + std::to_string(kind));
+  if (kind != 0 && kind != 7 && kind != 16 && (kind != 4 || shape.metric == Metric::ip)) fail("has codes of kind " + std::to_string(kind));
   kind_ = static_cast<CodeKind>(kind);
   quantizer_.dim = shape.dim;
   quantizer_.stride = code_stride(shape.dim);
@@ -337,6 +332,10 @@ void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const {
     std::vector<std::uint8_t> code(stride);
     if (kind_ == CodeKind::bits4) {
       pack_nibbles(kernels, quantizer_, layout, rows.row(row), code.data());
+    } else if (kind_ == CodeKind::bfloat16) {
+      std::vector<std::uint16_t> halves(rows.dim);
+      to_bfloat16(rows.row(row), rows.dim, halves.data());
+      std::memcpy(code.data(), halves.data(), 2 * halves.size());
     } else {
       kernels.encode(rows.row(row), quantizer_.low.data(), quantizer_.scale, rows.dim, code.data());
     }

@@ -9,7 +9,7 @@
 //   32  4  m                           288   -  sections: offset, bytes, XXH64 (3 x uint64 each), in the order of Section
 //   36  4  efConstruction             4088   8  XXH64 of the page before it
 //   40  8  seed
-//   48  4  code kind: 4 or 7 bits, or 0 (float32 rows are searched)
+//   48  4  code kind: 4, 7 or 16 bits, or 0 (float32 rows)
 //   52  4  bytes of a code row
 //   56  4  entry row                    64   4  depth of the codes for k 10, uint32
 //   60  4  levels above 0               68   4  the same for k 100

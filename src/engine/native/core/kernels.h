@@ -60,6 +60,11 @@ struct Kernels {
                    std::size_t count, double* out);
   void (*l2_rows)(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
                   std::size_t count, double* out);
+  /// The same with rows of bfloat16, `stride` apart: the upper halves of float32.
+  void (*dot_halves)(const float* query, const std::uint16_t* halves, std::size_t dim, std::size_t stride,
+                     const std::uint32_t* rows, std::size_t count, double* out);
+  void (*l2_halves)(const float* query, const std::uint16_t* halves, std::size_t dim, std::size_t stride,
+                    const std::uint32_t* rows, std::size_t count, double* out);
 
   /// Canonical raw sums of kTileQueries queries (packed float64, [block of 8][query][lane], padded with zeros) with four rows;
   /// out[row * kTileQueries + query].

@@ -82,8 +82,14 @@ SHORTLIST_AVX2 inline Lanes load8(const float* from) {
 }
 
 /// The first `rest` components, then zeros.
-SHORTLIST_AVX2 inline Lanes load_tail(const float* from, std::size_t rest) {
-  alignas(32) float padded[8] = {};
+SHORTLIST_AVX2 inline Lanes load8(const std::uint16_t* from) {
+  const __m256i halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  const __m256 floats = _mm256_castsi256_ps(_mm256_slli_epi32(halves, 16));
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(floats)), _mm256_cvtps_pd(_mm256_extractf128_ps(floats, 1))};
+}
+template <typename Element>
+SHORTLIST_AVX2 inline Lanes load_tail(const Element* from, std::size_t rest) {
+  alignas(32) Element padded[8] = {};
   for (std::size_t j = 0; j < rest; j++) padded[j] = from[j];
   return load8(padded);
 }
@@ -165,15 +171,15 @@ SHORTLIST_AVX2 double encode(const float* value, const double* low, double scale
 }
 
 /// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
-template <bool kIsL2>
-SHORTLIST_AVX2 void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
-                             std::size_t count, double* out) {
+template <bool kIsL2, typename Element>
+SHORTLIST_AVX2 void raw_rows(const float* query, const Element* vectors, std::size_t dim, std::size_t stride,
+                             const std::uint32_t* rows, std::size_t count, double* out) {
   const std::size_t whole = dim & ~std::size_t{7};
   for (std::size_t i = 0; i < count; i += 4) {
-    const float* row[4];
+    const Element* row[4];
     Lanes sum[4];
     for (std::size_t r = 0; r < 4; r++) {
-      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * dim;
+      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * stride;
       sum[r] = zero_lanes();
     }
     for (std::size_t j = 0; j < whole; j += 8) {
@@ -189,6 +195,18 @@ SHORTLIST_AVX2 void raw_rows(const float* query, const float* vectors, std::size
 }
 
 /// Two queries by two rows at a time: eight sums fit the sixteen registers.
+template <bool kIsL2>
+SHORTLIST_AVX2 void dot_or_l2(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+               std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, dim, rows, count, out);
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX2 void halves(const float* query, const std::uint16_t* vectors, std::size_t dim, std::size_t stride,
+            const std::uint32_t* rows, std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
+}
+
 template <bool kIsL2>
 SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
   for (std::size_t r0 = 0; r0 < kTileRows; r0 += 2) {
@@ -216,7 +234,7 @@ SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, st
 
 const Kernels kAvx2Kernels = {
     "avx2",          l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
-    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
 };
 
 }  // namespace shortlist

@@ -115,6 +115,15 @@ SHORTLIST_AVX512 inline __m512d load8(const float* from) { return _mm512_cvtps_p
 SHORTLIST_AVX512 inline __m512d load_tail(const float* from, __mmask8 mask) {
   return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, from));
 }
+SHORTLIST_AVX512 inline __m512d widen(__m128i halves) {
+  return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16)));
+}
+SHORTLIST_AVX512 inline __m512d load8(const std::uint16_t* from) {
+  return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+SHORTLIST_AVX512 inline __m512d load_tail(const std::uint16_t* from, __mmask8 mask) {
+  return widen(_mm_maskz_loadu_epi16(mask, from));
+}
 
 SHORTLIST_AVX512 double encode(const float* value, const double* low, double scale, std::size_t dim,
                                std::uint8_t* code) {
@@ -142,16 +151,16 @@ SHORTLIST_AVX512 inline __m512d add_term(__m512d sum, __m512d x, __m512d y) {
 }
 
 /// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
-template <bool kIsL2>
-SHORTLIST_AVX512 void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
-                               std::size_t count, double* out) {
+template <bool kIsL2, typename Element>
+SHORTLIST_AVX512 void raw_rows(const float* query, const Element* vectors, std::size_t dim, std::size_t stride,
+                               const std::uint32_t* rows, std::size_t count, double* out) {
   const std::size_t whole = dim & ~std::size_t{7};
   const __mmask8 mask = tail_mask(dim & 7);
   for (std::size_t i = 0; i < count; i += 4) {
-    const float* row[4];
+    const Element* row[4];
     __m512d sum[4];
     for (std::size_t r = 0; r < 4; r++) {
-      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * dim;
+      row[r] = vectors + static_cast<std::size_t>(rows[i + r < count ? i + r : count - 1]) * stride;
       sum[r] = _mm512_setzero_pd();
     }
     for (std::size_t j = 0; j < whole; j += 8) {
@@ -164,6 +173,18 @@ SHORTLIST_AVX512 void raw_rows(const float* query, const float* vectors, std::si
     }
     for (std::size_t r = 0; r < 4 && i + r < count; r++) out[i + r] = add_lanes(sum[r]);
   }
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX512 void dot_or_l2(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+               std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, dim, rows, count, out);
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX512 void halves(const float* query, const std::uint16_t* vectors, std::size_t dim, std::size_t stride,
+            const std::uint32_t* rows, std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
 template <bool kIsL2>
@@ -192,7 +213,7 @@ SHORTLIST_AVX512 void raw_tile(const double* queries, const float* const* rows, 
 const Kernels kAvx512Kernels = {
     "avx512",        l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode,
     pick_unseen,
-    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
 };
 
 }  // namespace shortlist

@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace shortlist {
 namespace {
@@ -81,16 +82,24 @@ std::size_t pick_unseen(const std::uint32_t* list, std::size_t slots, const std:
 
 double add_lanes(const double* s) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
 
-template <bool kIsL2>
-double raw_sum(const float* a, const float* b, std::size_t dim) {
+double wide(float value) { return static_cast<double>(value); }
+double wide(std::uint16_t half) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return static_cast<double>(value);
+}
+
+template <bool kIsL2, typename Element>
+double raw_sum(const Element* a, const float* b, std::size_t dim) {
   double lanes[8] = {};
   const std::size_t whole = dim & ~std::size_t{7};
   const auto add = [&](std::size_t lane, std::size_t j) {
     if constexpr (kIsL2) {
-      const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+      const double difference = wide(a[j]) - static_cast<double>(b[j]);
       lanes[lane] += difference * difference;
     } else {
-      lanes[lane] += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+      lanes[lane] += wide(a[j]) * static_cast<double>(b[j]);
     }
   };
   for (std::size_t j = 0; j < whole; j += 8) {
@@ -100,12 +109,24 @@ double raw_sum(const float* a, const float* b, std::size_t dim) {
   return add_lanes(lanes);
 }
 
-template <bool kIsL2>
-void raw_rows(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows, std::size_t count,
-              double* out) {
+template <bool kIsL2, typename Element>
+void raw_rows(const float* query, const Element* vectors, std::size_t dim, std::size_t stride, const std::uint32_t* rows,
+              std::size_t count, double* out) {
   for (std::size_t i = 0; i < count; i++) {
-    out[i] = raw_sum<kIsL2>(vectors + static_cast<std::size_t>(rows[i]) * dim, query, dim);
+    out[i] = raw_sum<kIsL2>(vectors + static_cast<std::size_t>(rows[i]) * stride, query, dim);
   }
+}
+
+template <bool kIsL2>
+void dot_or_l2(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
+               std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, dim, rows, count, out);
+}
+
+template <bool kIsL2>
+void halves(const float* query, const std::uint16_t* vectors, std::size_t dim, std::size_t stride,
+            const std::uint32_t* rows, std::size_t count, double* out) {
+  raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
 template <bool kIsL2>
@@ -128,7 +149,7 @@ void raw_tile(const double* queries, const float* const* rows, std::size_t dim, 
 
 const Kernels kGenericKernels = {
     "generic",       l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
-    raw_rows<false>, raw_rows<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
 };
 
 }  // namespace shortlist

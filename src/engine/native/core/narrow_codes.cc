@@ -32,7 +32,7 @@ class Narrowing {
   explicit Narrowing(const AuditContext& context) : context_(context), built_(context.built), graph_(built_.view()) {}
 
   void run() {
-    if (built_.kind == CodeKind::float32 || built_.entry == kNone) return;
+    if (built_.kind != CodeKind::bits7 || built_.entry == kNone) return;
     find_neighbourhoods();
     std::vector<std::vector<std::uint32_t>> orders;
     for (const Neighbourhood& found : found_) {

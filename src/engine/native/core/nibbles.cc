@@ -15,9 +15,8 @@ constexpr std::int64_t kQueryZero = 64;  // a query's code at 7.5, the middle of
 
 NibbleLayout::NibbleLayout(std::uint32_t dim) {
   const std::size_t bytes = (std::size_t{dim} + 1) / 2;
-  const auto align = [](std::size_t size) { return (size + kCodeAlign - 1) / kCodeAlign * kCodeAlign; };
-  stride = align(bytes);
-  norm_at = align(bytes + 4) == stride ? stride - 4 : 0;
+  stride = code_bytes(CodeKind::bits4, dim);
+  norm_at = bytes + 4 <= stride ? stride - 4 : 0;
   plane = bytes;
 }
 

@@ -66,8 +66,14 @@ void RowProductScorer::score(const std::uint32_t* rows, std::size_t count, std::
   }
 }
 
-FloatScorer::FloatScorer(const Kernels& kernels, const Rows& rows, double largest_norm2)
-    : Scorer(rows.values, std::size_t{4} * rows.dim), kernels_(kernels), rows_(rows), largest_norm2_(largest_norm2) {}
+FloatScorer::FloatScorer(const Kernels& kernels, const Rows& rows, double largest_norm2, const std::uint8_t* halves)
+    : Scorer(halves != nullptr ? halves : reinterpret_cast<const std::uint8_t*>(rows.values),
+             halves != nullptr ? code_bytes(CodeKind::bfloat16, rows.dim) : std::size_t{4} * rows.dim),
+      kernels_(kernels),
+      rows_(rows),
+      largest_norm2_(largest_norm2),
+      halves_(reinterpret_cast<const std::uint16_t*>(halves)),
+      half_stride_(code_bytes(CodeKind::bfloat16, rows.dim) / 2) {}
 
 void FloatScorer::set_query(const float* query) {
   query_ = query;
@@ -83,12 +89,21 @@ void FloatScorer::set_row(std::uint32_t row) {
   factor_ = largest_norm2_ == 0 ? 0 : 1 / largest_norm2_;
 }
 
+void FloatScorer::sum(const std::uint32_t* rows, std::size_t count, double* raw) const {
+  const bool products = rows_.metric == Metric::ip;
+  if (halves_ == nullptr) {
+    (products ? kernels_.dot_rows : kernels_.l2_rows)(query_, rows_.values, rows_.dim, rows, count, raw);
+  } else {
+    (products ? kernels_.dot_halves : kernels_.l2_halves)(query_, halves_, rows_.dim, half_stride_, rows, count, raw);
+  }
+}
+
 void FloatScorer::score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
   double raw[kBlock];
   const bool products = rows_.metric == Metric::ip;
   for (std::size_t from = 0; from < count; from += kBlock) {
     const std::size_t block = std::min(kBlock, count - from);
-    (products ? kernels_.dot_rows : kernels_.l2_rows)(query_, rows_.values, rows_.dim, rows + from, block, raw);
+    sum(rows + from, block, raw);
     for (std::size_t i = 0; i < block; i++) {
       out[from + i] = products ? ordered_key(static_cast<float>(-raw[i] * factor_))
                                : positive_key(static_cast<float>(std::sqrt(raw[i])));

@@ -89,18 +89,24 @@ class RowProductScorer final : public Scorer {
   std::uint32_t row_ = 0;
 };
 
-/// Canonical sums over the float32 rows themselves, in any range of magnitudes.
+/// Canonical sums over the float32 rows themselves, in any range of magnitudes, or over their bfloat16: a query, and a row in the part of one,
+/// is float32 either way.
 class FloatScorer final : public Scorer {
  public:
-  FloatScorer(const Kernels& kernels, const Rows& rows, double largest_norm2);
+  /// @param halves rows of bfloat16 to score instead; null: the float32 rows
+  FloatScorer(const Kernels& kernels, const Rows& rows, double largest_norm2, const std::uint8_t* halves = nullptr);
   void set_query(const float* query);
   void set_row(std::uint32_t row) override;
   void score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) override;
 
  private:
+  void sum(const std::uint32_t* rows, std::size_t count, double* raw) const;
+
   const Kernels& kernels_;
   Rows rows_;
   double largest_norm2_;
+  const std::uint16_t* halves_;
+  std::size_t half_stride_;
   const float* query_ = nullptr;
   /// Brings products with queries into -1 .. 1, those with rows of one graph all by the same factor.
   double factor_ = 1;

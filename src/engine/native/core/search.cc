@@ -71,7 +71,8 @@ Searcher::Searcher(const Kernels& kernels, const Graph& graph)
       code_scorer_(kernels, graph.codes, graph.quantizer->stride),
       nibble_scorer_(kernels, nibble_rows(layout_, graph.codes, graph.norms), layout_, nibbles_),
       product_scorer_(kernels, graph.codes, graph.quantizer->stride, code_),
-      float_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2) {
+      float_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2),
+      half_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2, graph.codes) {
   code_scorer_.set_code(code_.code());
 }
 
@@ -188,8 +189,9 @@ Scorer& Searcher::prepare(const SearchRequest& request) {
       return code_scorer_;
     }
   }
-  float_scorer_.set_query(request.query);
-  return float_scorer_;
+  FloatScorer& scorer = graph_.kind == CodeKind::bfloat16 && !request.by_floats ? half_scorer_ : float_scorer_;
+  scorer.set_query(request.query);
+  return scorer;
 }
 
 /// @param count how many of the nearest by code

@@ -74,7 +74,7 @@ class Searcher {
   CodeScorer code_scorer_;
   NibbleScorer nibble_scorer_;
   ProductScorer product_scorer_;
-  FloatScorer float_scorer_;
+  FloatScorer float_scorer_, half_scorer_;
   SearchAccount account_;
   std::vector<Hit> hits_;
   std::vector<std::uint32_t> rows_;

@@ -16,8 +16,11 @@ export interface Depth {
 /** Standard deviations to spare: one shard in 740 holds more, and is searched again. */
 const SPARE_DEVIATIONS = 3;
 
-/** A walk that is shorter than this loses neighbours however few are wanted; asked for less, it is not cut. */
-const MIN_SHARD_EF = 64;
+/**
+ * A walk that is shorter than this loses neighbours however few are wanted; asked for less, it is not cut. Measured on pcparts
+ * at ef 200: 16 shards find 0.9990 of the 100 nearest in 3,440 distances, as one does in 570; with 64, 0.9999 in 5,330.
+ */
+const MIN_SHARD_EF = 32;
 
 /** @param allowed rows of the shard that may come back, of `total` in all shards */
 export function firstDepth({ k, ef }: SearchPlan, allowed: number, total: number): Depth {

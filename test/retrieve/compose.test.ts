@@ -29,7 +29,8 @@ const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: 
 const seedArbitrary = fc.record({
   self: optional(fc.integer({ min: 0, max: ROWS - 1 })),
   vectorSeed: fc.integer({ min: 0, max: 1e6 }),
-  weight: fc.oneof(fc.constant(1), fc.constantFrom(0.5, 2, 1e-3, 3.7)),
+  // The last one leaves few different merged scores: most are equal.
+  weight: fc.oneof(fc.constant(1), fc.constantFrom(0.5, 2, 1e-3, 3.7, 2e-44)),
   quota: optional(fc.integer({ min: 1, max: 40 })),
 });
 const composition = fc.record({
@@ -86,7 +87,7 @@ describe.each([
     await fc.assert(
       fc.asyncProperty(composition, fc.array(seedArbitrary, { minLength: 1, maxLength: 5 }), async (asked, draws) => {
         const seeds = draws.map((draw) => seedQuery(shop, draw));
-        const { allowed: _, ...expected } = expectedOf(shop, seeds, asked);
+        const expected = expectedOf(shop, seeds, asked);
         const options = optionsOf(asked, { exact: true });
         expect(withSeeds(searchSeeds(shop.version, seeds, options))).toEqual(expected);
         expect(withSeeds(await searchSeedsInTurns(shop.version, pool, seeds, options))).toEqual(expected);
@@ -149,7 +150,7 @@ describe.each([
 
   /** Members satisfy what was asked, have their own scores, are in order, and the first half of the truth is among them. */
   function check(seeds: readonly SeedQuery[], asked: Composition, answer: Answer): void {
-    const unbounded = expectedOf(shop, seeds.map(({ quota: _, ...seed }) => seed), { ...asked, k: rows, crowding: undefined }); // prettier-ignore
+    const unbounded = expectedOf(shop, seeds.map((seed) => ({ ...seed, quota: undefined })), { ...asked, k: rows, crowding: undefined }); // prettier-ignore
     const places = new Map(unbounded.ordinals.map((ordinal, place) => [ordinal, place]));
     const ordinals = Array.from(answer.ordinals);
     const found = ordinals.map((ordinal) => places.get(ordinal)!);

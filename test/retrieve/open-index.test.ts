@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
+import { openIndex, type OpenIndex, type SearchAnswer } from '../../src/retrieve/open-index.js';
 import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 
 const DIM = 8;
 const QUERIES = 200;
 const thrown = (code: string) => expect.objectContaining({ code }) as Error;
+
+/** Without the times that explanations tell, and the searches that took them. */
+const untimed = (answers: readonly SearchAnswer[]) =>
+  answers.map(({ explain, ...answer }) => ({ ...answer, why_not: explain?.why_not }));
 
 describe('openIndex', () => {
   const root = temporaryFolder();
@@ -27,6 +31,40 @@ describe('openIndex', () => {
     expect(exact).toEqual(
       Array.from({ length: QUERIES }, (_, position) => index.search(queryAt(position), { k: 7, exact: true })),
     );
+  });
+
+  it('a batch under a filter, with exclusions, crowding and questions answers as single searches do', async () => {
+    for (const options of [
+      { k: 7, filter: { price: { $lt: 100 } } },
+      { k: 30, filter: { price: null }, excludeIds: ['item-5', 'item-10', 'item-11'] },
+      { k: 7, crowding: { attribute: 'price', limit: 1 }, minScore: 0.1 },
+      { k: 40, crowding: { attribute: 'generation', limit: 30 }, whyNot: ['item-1'] },
+      { k: 40, filter: { title: { $contains: '1' } }, crowding: { attribute: 'generation', limit: 3 }, exact: true },
+    ]) {
+      const singles = Array.from({ length: QUERIES }, (_, position) => index.search(queryAt(position), options));
+      expect(untimed(await index.searchBatch(queries, options))).toEqual(untimed(singles));
+    }
+  });
+
+  it('a search with seeds leaves them out and names the one that brought each candidate', () => {
+    const seeds = [
+      { id: 'item-7', quota: 3 },
+      { vector: queryAt(1), weight: 0.5 },
+    ];
+    const { ids, seeds: brought, seedScores, scores } = index.searchSeeds(seeds, { k: 10 });
+    expect(ids).toHaveLength(10);
+    expect(ids).not.toContain('item-7');
+    expect(brought!.filter((seed) => seed === 0)).toHaveLength(3);
+    ids.forEach((id, i) => {
+      const seed = brought![i]!;
+      const own = index.search(seed === 0 ? index.vector('item-7') : queryAt(1), { k: 500 });
+      expect(seedScores![i]).toBe(own.scores[own.ids.indexOf(id)]);
+      expect(scores[i]).toBe(seed === 0 ? seedScores![i] : seedScores![i]! / 2);
+    });
+    expect(() => index.searchSeeds([])).toThrow(thrown('bad_field'));
+    expect(() => index.searchSeeds([{ id: 'item-7', weight: 0 }])).toThrow(thrown('bad_field'));
+    expect(() => index.searchSeeds([{ id: 'item-7', quota: 1.5 }])).toThrow(thrown('bad_field'));
+    expect(() => index.searchSeeds([{ id: 'nobody' }])).toThrow(thrown('unknown_id'));
   });
 
   it('batches that overlap end in the order they came, each with its own answers', async () => {

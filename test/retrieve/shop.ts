@@ -81,7 +81,7 @@ function writeShop(path: string, items: readonly Item[], vectors: Float32Array, 
 
 export interface Filter {
   readonly json: unknown;
-  passes(item: Item): boolean;
+  readonly passes: (item: Item) => boolean;
 }
 
 const priceBelow = (item: Item, limit: number) => item.price !== null && item.price < limit;
@@ -108,8 +108,6 @@ export interface Expected {
   readonly seeds: number[];
   readonly seedScores: number[];
   readonly short: string | null;
-  /** Rows that may come back. */
-  readonly allowed: number;
 }
 
 interface Merged {
@@ -139,9 +137,10 @@ export function expectedOf({ version, items }: Shop, seeds: readonly SeedQuery[]
     seeds: taken.map(({ seed }) => seed),
     seedScores: taken.map(({ own }) => own),
     short: shortOf(asked.k, { taken: taken.length, crowded, allowed: allowed.length, available }),
-    allowed: allowed.length,
   };
 }
+
+const FLOAT32_MAX = 3.4028234663852886e38;
 
 function bestOf(version: LoadedVersion, seeds: readonly SeedQuery[], ordinal: number, minScore: number): Merged | null {
   const { metric, dim } = version.manifest;
@@ -150,7 +149,8 @@ function bestOf(version: LoadedVersion, seeds: readonly SeedQuery[], ordinal: nu
   for (const [seed, { query, weight }] of seeds.entries()) {
     const own = toScore(metric, rawKernel(metric)(query, 0, vector, 0, dim));
     if (own < minScore) continue;
-    const score = Math.fround(own >= 0 ? own * weight : own / weight) + 0;
+    const weighted = Math.fround(own >= 0 ? own * weight : own / weight) + 0;
+    const score = Math.min(FLOAT32_MAX, Math.max(-FLOAT32_MAX, weighted));
     if (best === null || score > best.score) best = { ordinal, score, seed, own };
   }
   return best;

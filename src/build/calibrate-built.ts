@@ -51,7 +51,7 @@ async function measure(root: string, manifest: Manifest, options: CalibrateBuilt
   const version = await loadVersion(root, manifest.index, manifest.version);
   const pool = openExactSearch(threads);
   try {
-    return await calibrate(version, { pool, signal, onProgress });
+    return await calibrate(version, { pool, root: threads > 1 ? root : undefined, signal, onProgress });
   } finally {
     await pool.close();
     version.close();

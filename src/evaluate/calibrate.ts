@@ -17,20 +17,17 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { writeNote } from '../version/catalog.js';
 import type { FileSystem } from '../version/files.js';
 import type { Manifest } from '../version/manifest.js';
-import { climb, queriesFor, MAX_QUERIES } from './calibration-climb.js';
+import { MAX_QUERIES } from './calibration-climb.js';
+import { CalibrationLane } from './calibration-lane.js';
 import { drawQueries, moveRows } from './calibration-queries.js';
+import { calibrateShare, CALIBRATION_SEED, type Share } from './calibration-share.js';
 import { drawTrial } from './calibration-trial.js';
-import { chooseTruth, type FindTruth, type Neighbors } from './calibration-truth.js';
+import { chooseTruth, scanCodes } from './calibration-truth.js';
 import type { OnStageProgress } from './evaluate.js';
 import type { QuerySet } from './queries.js';
 
-/** Sizes of k: up to the first a search finds its few neighbours with the same ef; beyond the last ef grows with k. */
-const KS = [10, 100, 1000];
-
 /** Shares of rows that pass: below the last an engine scans what passes. */
 const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
-
-const SEED = 42;
 
 /** Components read for the truth where all rows pass, about 0.1 s by codes; half as many queries are filtered. */
 const TRUTH_COMPONENTS = 2 ** 32;
@@ -43,29 +40,72 @@ export interface CalibrateOptions {
   readonly pool: ExactSearch;
   /** count x dim values; null: queries made of the version's rows. */
   readonly queries?: Float32Array | null | undefined;
+  /** Where the version lies, if a second thread may open it too. It changes nothing in what is found. */
+  readonly root?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
 /** @throws as `checkQuery` for queries from outside; what `signal` is aborted with */
 export async function calibrate(version: LoadedVersion, options: CalibrateOptions): Promise<Calibration> {
-  const { count, dim } = version.manifest;
-  const affordable = Math.floor(TRUTH_COMPONENTS / (count * dim));
-  const size = Math.min(MAX_QUERIES, Math.max(LEAST_QUERIES, affordable));
-  const given = options.queries ?? null;
-  const queries = given === null ? moveRows(version, size, SEED) : drawQueries(version, given, size, SEED);
-  const findTruth = await chooseTruth(drawTrial(version, queries, 1, SEED), options.pool, options.signal);
-  const bands: CalibrationBand[] = [];
-  for (const [step, selectivity] of SELECTIVITIES.entries()) {
-    const onProgress = (part: number): void =>
-      options.onProgress?.('calibrate', Math.floor(100 * (step + part)), 100 * SELECTIVITIES.length, 'steps');
-    const asked = selectivity === 1 ? queries : firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), dim);
-    bands.push(
-      ...(await calibrateShare(version, asked, selectivity, { findTruth, signal: options.signal, onProgress })),
+  const { root, signal } = options;
+  const { index, version: name } = version.manifest;
+  const lane = root === undefined ? null : new CalibrationLane({ root, index, version: name }); // it opens while queries are made
+  try {
+    const given = options.queries ?? null;
+    const size = affordableQueries(version);
+    const queries = given === null ? moveRows(version, size, CALIBRATION_SEED) : drawQueries(version, given, size, CALIBRATION_SEED); // prettier-ignore
+    const findTruth = await chooseTruth(drawTrial(version, queries, 1, CALIBRATION_SEED), options.pool, signal);
+    const filtered = firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), version.manifest.dim);
+    const shares = SELECTIVITIES.map((selectivity) => ({
+      selectivity,
+      queries: selectivity === 1 ? queries : filtered,
+    }));
+    const progress = countParts(shares.length, options.onProgress);
+    const bands = await shareOut(shares, findTruth === scanCodes ? lane : null, progress, (share, onProgress) =>
+      calibrateShare(version, share, { findTruth, signal, onProgress }),
     );
-    onProgress(1);
+    return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
+  } finally {
+    await lane?.close();
   }
-  return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
+}
+
+function affordableQueries({ manifest: { count, dim } }: LoadedVersion): number {
+  return Math.min(MAX_QUERIES, Math.max(LEAST_QUERIES, Math.floor(TRUTH_COMPONENTS / (count * dim))));
+}
+
+/** Told of share `position` which part of it is done; tells of them all. */
+function countParts(shares: number, onProgress: OnStageProgress | undefined) {
+  const parts = Array.from({ length: shares }, () => 0);
+  return (position: number, part: number): void => {
+    parts[position] = part;
+    onProgress?.('calibrate', Math.floor(100 * parts.reduce((sum, done) => sum + done, 0)), 100 * shares, 'steps');
+  };
+}
+
+/** Each share is measured by whoever is free first: this thread, or the lane. @returns the bands in the order of the shares */
+async function shareOut(
+  shares: readonly Share[],
+  lane: CalibrationLane | null,
+  progress: (position: number, part: number) => void,
+  measureHere: (share: Share, onProgress: (part: number) => void) => Promise<CalibrationBand[]>,
+): Promise<CalibrationBand[]> {
+  const bands: CalibrationBand[][] = [];
+  const waiting = [...shares.entries()];
+  const work = async (measure: (share: Share, position: number) => Promise<CalibrationBand[]>): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [position, share] = next;
+      bands[position] = await measure(share, position);
+      progress(position, 1);
+    }
+  };
+  const here = work((share, position) => measureHere(share, (part) => progress(position, part)));
+  const there = lane === null ? Promise.resolve() : work((share) => lane.measure(share));
+  there.catch(() => (waiting.length = 0));
+  await here; // a failure here ends the lane, and one there is thrown when this thread is done
+  await there;
+  return bands.flat();
 }
 
 /** Stores a calibration beside its version. @throws io_error, disk_full */
@@ -82,37 +122,4 @@ function firstOf(queries: QuerySet, most: number, dim: number): QuerySet {
   const count = Math.min(queries.count, most);
   const { vectors, selves } = queries;
   return { count, vectors: vectors.subarray(0, count * dim), selves: selves?.subarray(0, count) ?? null };
-}
-
-interface ShareOptions {
-  readonly findTruth: FindTruth;
-  readonly signal: AbortSignal | undefined;
-  /** Told which part of the work is done, from 0 to 1. */
-  readonly onProgress: (part: number) => void;
-}
-
-/** The bands of one share of rows; none where no row passes. */
-async function calibrateShare(
-  version: LoadedVersion,
-  queries: QuerySet,
-  selectivity: number,
-  { findTruth, signal, onProgress }: ShareOptions,
-): Promise<CalibrationBand[]> {
-  const trial = drawTrial(version, queries, selectivity, SEED);
-  if (trial.passing === 0) return [];
-  const most = Math.max(1, queries.selves === null ? trial.passing : trial.passing - 1);
-  const ks = [...new Set(KS.map((k) => Math.min(k, most)))];
-  const truth: Neighbors[] = [];
-  // A larger k is asked of fewer queries: each query needs the truth of the largest k that it is asked for.
-  for (const k of [...ks].reverse()) {
-    const to = Math.min(queries.count, queriesFor(k));
-    truth.push(...(await findTruth(trial, { from: truth.length, to, k }, signal)));
-    onProgress(truth.length / queries.count / (ks.length + 1));
-  }
-  const bands: CalibrationBand[] = [];
-  for (const k of ks) {
-    bands.push({ selectivity, k, points: await climb({ trial, truth, k, signal }) });
-    onProgress((bands.length + 1) / (ks.length + 1));
-  }
-  return bands;
 }

@@ -86,7 +86,9 @@ export async function climb(band: Band): Promise<CalibrationPoint[]> {
 
 /** The ef to climb by: from the one below the first at which a handful of queries finds enough. */
 async function chooseGrid(band: Band): Promise<number[]> {
-  const grid = efGrid(await leastEf(band), largestShard(band));
+  const least = await leastEf(band);
+  const grid = efGrid(least, largestShard(band));
+  if (least >= band.k) return grid;
   const recallOf = async (step: number): Promise<number> =>
     meanOf((await ask(band, grid[step]!, SCREENING_QUERIES)).recalls);
   let start = Math.max(0, grid.findLastIndex((ef) => ef <= START_SHARE * band.k)); // prettier-ignore
@@ -128,7 +130,9 @@ function middleOf(below: number, above: number): number | null {
 /** @param before recall of each query at a smaller ef, where it was asked */
 async function measure(band: Band, ef: number, before: readonly number[]): Promise<Measured> {
   const screened = await ask(band, ef, SCREENING_QUERIES, before);
-  if (meanOf(screened.recalls) < SCREENING_RECALL) return { ef, ...screened };
+  // Where k is large, a handful of queries that found everything promises as much as is asked for.
+  if (meanOf(screened.recalls) < SCREENING_RECALL || promises(band, { ef, ...screened }, SETTLED_RECALL))
+    return { ef, ...screened };
   const known = [...screened.recalls, ...before.slice(screened.recalls.length)];
   const asked = new Set(screened.recalls.keys());
   const wanted = Math.min(queriesFor(band.k), band.truth.length);

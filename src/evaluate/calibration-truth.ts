@@ -2,9 +2,9 @@
  * The truth that a calibration judges by: the nearest rows that may come back, of each query.
  *
  * Scans of float32 values are most of what a calibration would cost. Where the engine can scan its codes, the truth is what
- * is best by float32 scores among twice as many rows as are looked for, and half as many again that the engine takes along: 1 ms
- * a query for 3 ms at 50,000 x 768. That is believed only where it names the exact neighbours of the first queries, equal
- * scores aside; else, and where the engine has no codes, float32 values are scanned on the pool's threads.
+ * is best by float32 scores among twice as many rows as are looked for: 1 ms a query for 3 ms at 50,000 x 768. That is believed only
+ * where it names the exact neighbours of the first queries, equal scores aside; else, and where the engine has no codes, float32
+ * values are scanned on the pool's threads.
  */
 import { setImmediate } from 'node:timers/promises';
 import { MAX_K, TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
@@ -60,8 +60,8 @@ function areEqual(scores: Float32Array, others: Float32Array): boolean {
   return scores.length === others.length && scores.every((score, i) => score === others[i]);
 }
 
-/** On the calling thread, with a look at signals, timers and locks between queries. */
-async function scanCodes(
+/** By codes, on the calling thread, with a look at signals, timers and locks between queries. */
+export async function scanCodes(
   { version, queries, filter }: Trial,
   { from, to, k }: TruthPart,
   signal: AbortSignal | undefined,
@@ -75,7 +75,7 @@ async function scanCodes(
     const query = queryAt(queries, position, version.manifest.dim);
     const parts = version.shards.map(({ graph, everyRow }, shard) => {
       const { rows: allow, count: allowCount } = filter?.[shard] ?? { rows: everyRow, count: everyRow.size };
-      return graph.search(query, { k: depth, ef: depth, allow, allowCount, plan: 'code_scan' });
+      return graph.search(query, { k: most, ef: depth, allow, allowCount, plan: 'code_scan' });
     });
     truth.push(withoutSelf(mergeParts(version, parts, most), selfAt(queries, position), k));
   }

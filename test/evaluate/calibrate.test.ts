@@ -71,6 +71,16 @@ describe('a calibration', () => {
     expect(await calibrate(version, { pool })).toEqual(calibration);
   }, 30_000);
 
+  it('is the same with a second thread', async () => {
+    expect(await calibrate(version, { pool, root })).toEqual(calibration);
+  }, 30_000);
+
+  it('fails as the second thread does', async () => {
+    await expect(calibrate(version, { pool, root: join(root, 'nowhere') })).rejects.toMatchObject({
+      code: 'version_not_found',
+    });
+  });
+
   it.each([10, 30, 100])('promises a recall at k %d that new queries have', async (k) => {
     const trial = drawTrial(version, externalQueries(version, newVectors), 1, 1);
     const efs: number[] = [];
@@ -103,7 +113,8 @@ describe('a calibration', () => {
   it('ends when it is aborted', async () => {
     const controller = new AbortController();
     const onProgress = (): void => controller.abort(new Error('enough'));
-    await expect(calibrate(version, { pool, signal: controller.signal, onProgress })).rejects.toThrow('enough');
+    const { signal } = controller;
+    await expect(calibrate(version, { pool, root, signal, onProgress })).rejects.toThrow('enough');
   });
 });
 

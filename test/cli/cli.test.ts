@@ -239,6 +239,31 @@ describe('searching from the shell', () => {
     expect(exact.json['quality']).toMatchObject({ path: 'exact', ef: null });
   });
 
+  it('query filters, crowds, blends seeds and explains', async () => {
+    const seeds = JSON.stringify([
+      { id: 1, quota: 2 },
+      { id: '2', weight: 0.5 },
+    ]);
+    const filter = JSON.stringify({ price: { $lt: 100 } });
+    const search = ['query', 'shop', '-k', '9', '--filter', filter, '--attributes', 'price', ...at];
+    const { json } = await shortlistJson([...search, '--seeds', seeds, '--explain', '--why-not', '1', '399']);
+    const candidates = json['candidates'] as { seed: number; attributes: { price: number } }[];
+    expect(candidates).toHaveLength(9);
+    expect(candidates.filter(({ seed }) => seed === 0)).toHaveLength(2);
+    expect(candidates.every(({ attributes }) => attributes.price < 100)).toBe(true);
+    expect(json['explain']).toMatchObject({
+      filter: { passed: 80 },
+      why_not: [{ reason: 'excluded' }, { reason: 'filter' }],
+    });
+    const crowded = await shortlistJson([...search, '--id', '3', '--crowding', 'generation:4']);
+    expect(crowded.json).toMatchObject({ quality: { short: 'crowding', selectivity: 0.2 } });
+    expect(crowded.json['candidates']).toHaveLength(4);
+    const { stdout } = await shortlist([...search, '--id', '3', '--explain', '--why-not', '399', 'x']);
+    expect(stdout).toMatch(/filter: 80 rows pass \(20 %\)/);
+    expect(stdout).toMatch(/399: filter \(\/filter\/price\/\$lt\); exact rank \d+/);
+    expect(stdout).toMatch(/x: there is no such item/);
+  });
+
   it('query prints a table for a person', async () => {
     const { stdout } = await shortlist(['query', 'shop', '--id', '5', '-k', '2', '--attributes', 'title,price', ...at]);
     expect(stdout.split('\n')[0]).toMatch(/^#\s+id\s+score\s+title\s+price$/);
@@ -279,7 +304,7 @@ describe('searching from the shell', () => {
     const calibrated = await build('calibrated');
     const target = `calibrated@${calibrated}`;
     const { json } = await shortlistJson(['inspect', target, ...at]);
-    expect(json['calibration']).toMatchObject({ format: 1, source: 'rows', queries: 400 });
+    expect(json['calibration']).toMatchObject({ format: 2, source: 'rows', queries: 300 });
     expect((await shortlist(['inspect', target, ...at])).stdout).toContain('ef for 0.99');
     const search = ['query', target, '--id', '1', '-k', '10', '--target-recall'];
     expect((await shortlistJson([...search, '0.95', ...at])).json).toMatchObject({ quality: { path: 'graph' } });
@@ -360,6 +385,15 @@ describe('wrong command lines end with 64, wrong data with 65, missing indexes w
       65,
       'dimension_mismatch',
     ],
+    [
+      'a filter of an unknown attribute',
+      ['query', 'there@VERSION', '--id', '1', '--filter', '{"prize": 1}'],
+      64,
+      'bad_filter',
+    ],
+    ['a filter that is no JSON', ['query', 'there@VERSION', '--id', '1', '--filter', 'price'], 64, 'bad_json'],
+    ['crowding without a limit', ['query', 'there@VERSION', '--id', '1', '--crowding', 'price'], 64, 'usage'],
+    ['a seed without a query', ['query', 'there@VERSION', '--seeds', '[{"weight": 1}]'], 64, 'bad_field'],
     ['an unknown id', ['query', 'there@VERSION', '--id', 'x'], 66, 'unknown_id'],
   ] as const)('%s', async (_name, args, exit, code) => {
     const given = args.map((arg) => arg.replace('VERSION', version));

@@ -39,8 +39,10 @@ constexpr std::size_t kFewLeftOut = 64;
 /// Rows that are scanned by code while one is scanned by float32 values.
 constexpr std::size_t kCodesForFloat = 6;
 
-/// The last rows of a scan by code that are scored again, as a part of all those, and of k those that may be good still.
+/// The last rows of a scan by code that are scored again, as a part of those beyond k, and at least; and of k those that may
+/// be good still.
 constexpr std::size_t kLastPart = 4;
+constexpr std::size_t kLeastLast = 8;
 constexpr std::size_t kLateHits = 64;
 
 std::size_t widened_pool(std::size_t pool, double share) {
@@ -172,8 +174,10 @@ bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan
 bool Searcher::is_settled(const SearchRequest& request) const {
   const std::size_t k = std::min(request.k, request.allowed);
   if (rows_.size() >= request.allowed || hits_.size() < k) return true;
+  const std::size_t beyond = rows_.size() - std::min(k, rows_.size());
+  const std::size_t last = std::min(beyond, std::max(beyond / kLastPart, kLeastLast));
   std::size_t late = 0;
-  for (std::size_t i = rows_.size() - rows_.size() / kLastPart; i < rows_.size(); i++) {
+  for (std::size_t i = rows_.size() - last; i < rows_.size(); i++) {
     const Hit hit{to_score(graph_.rows.metric, sums_[i]), rows_[i]};
     late += !is_before(hits_.back(), hit);
   }

@@ -50,6 +50,7 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
 
 /** The decimal text of a value. */
 export function formatDecimal(low: number, high: number, signed: boolean): string {
+  if (high === 0) return `${low}`; // nearly all ids
   const value = (signed ? high | 0 : high) * TWO_32 + low;
   if (Number.isSafeInteger(value)) return String(value);
   const bits = (BigInt(high) << 32n) | BigInt(low);

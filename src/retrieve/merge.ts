@@ -25,6 +25,9 @@ export function mergeParts(
 
 /** Of one shard: its rows are in the order that is wanted, since its ordinals ascend with them. */
 function takeBest({ ordinals }: LoadedShard, part: ShardAnswer, k: number, self: number): Best {
+  if (self === -1 && isIdentity(ordinals)) {
+    return { ordinals: part.rows.subarray(0, k), scores: part.scores.subarray(0, k) };
+  }
   const own = self === -1 ? -1 : part.rows.findIndex((row) => ordinals[row] === self);
   const count = Math.min(k, part.rows.length - (own === -1 ? 0 : 1));
   const best = { ordinals: new Uint32Array(count), scores: new Float32Array(count) };
@@ -34,6 +37,11 @@ function takeBest({ ordinals }: LoadedShard, part: ShardAnswer, k: number, self:
     best.scores[i] = part.scores[from]!;
   }
   return best;
+}
+
+/** Ordinals ascend, so that the last one says whether each row is its own. */
+function isIdentity(ordinals: Uint32Array): boolean {
+  return ordinals.length === 0 || ordinals[ordinals.length - 1] === ordinals.length - 1;
 }
 
 function mergeBest(

@@ -81,10 +81,11 @@ export class NativeIndex implements ShardIndex {
   }
 
   private run(query: Float32Array, { k, ef, allow, allowCount, plan }: ShardQuery, most: number): ShardAnswer | null {
-    assert(!this.closed, 'search of a closed index');
     const { count, dim } = this.vectors;
-    assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
-    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
+    // Spelt out, since the message of an assertion is made before it is known whether it holds.
+    if (this.closed) assert.fail('search of a closed index');
+    if (query.length !== dim) assert.fail(`a query of ${query.length} components for ${dim}`);
+    if (allow !== undefined && allow.size !== count) assert.fail(`a set of ${allow.size} rows for a shard of ${count}`);
     const { foundRows, foundScores, counters } = this.buffers;
     this.buffers.query.set(query);
     const allowed = allow === undefined ? count : (allowCount ?? allow.count());

@@ -6,6 +6,10 @@
 /** The longest: 18446744073709551615 or -9223372036854775808. */
 export const MAX_DECIMAL_BYTES = 20;
 
+/** The integers that are no doubles to the runtime, and how long they are. */
+export const MAX_SMALL = 2 ** 30 - 1;
+const MAX_SMALL_DIGITS = 10;
+
 /** Largest power of ten p for which (p - 1) * 2^32 + 2^32 - 1 is an exact double. */
 const CHUNK = 1_000_000;
 const CHUNK_DIGITS = 6;
@@ -48,9 +52,24 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
   return at;
 }
 
+/**
+ * Writes the decimal text of an integer up to MAX_SMALL, which nearly all ids are, as ASCII.
+ * @returns where it ends
+ */
+export function writeSmall(value: number, out: Uint8Array, at: number): number {
+  let rest = value | 0;
+  let end = at + 1;
+  for (let power = 10; power <= rest && end < at + MAX_SMALL_DIGITS; power *= 10) end++;
+  for (let i = end - 1; i >= at; i--) {
+    const tenth = (rest / 10) | 0;
+    out[i] = 48 + rest - tenth * 10;
+    rest = tenth;
+  }
+  return end;
+}
+
 /** The decimal text of a value. */
 export function formatDecimal(low: number, high: number, signed: boolean): string {
-  if (high === 0) return `${low}`; // nearly all ids
   const value = (signed ? high | 0 : high) * TWO_32 + low;
   if (Number.isSafeInteger(value)) return String(value);
   const bits = (BigInt(high) << 32n) | BigInt(low);

@@ -14,7 +14,7 @@
  * The canonical text of an id is what JSON carries: an integer in decimal, a string as it is. Ids are unique.
  * The arrays are in the byte order of the host, which must be little-endian (version/ checks).
  */
-import { MAX_DECIMAL_BYTES, formatDecimal, parseDecimal, writeDecimal } from './decimal.js';
+import { MAX_DECIMAL_BYTES, formatDecimal, parseDecimal, writeDecimal, MAX_SMALL, writeSmall } from './decimal.js';
 import { ShortlistError } from './errors.js';
 import { murmur3 } from './hash.js';
 import { MAX_ID_BYTES } from './limits.js';
@@ -53,6 +53,10 @@ export interface IdSection {
 
 // Scratch for one call at a time; nothing here is asynchronous. A UTF-16 unit takes at most three bytes of UTF-8.
 const digits = new Uint8Array(MAX_DECIMAL_BYTES);
+/** Texts of several ids, end to end, and where each ends. */
+const MAX_TOGETHER = 256;
+const together = Buffer.alloc(16 * 1024 + MAX_ID_BYTES);
+const ends = new Uint32Array(MAX_TOGETHER);
 const encoded = new Uint8Array(MAX_ID_BYTES * 3);
 const encoder = new TextEncoder();
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -87,6 +91,33 @@ export class IdTable {
   }
 
   /**
+   * The canonical texts of many ids, cut from one string that is decoded at once: a conversion for each takes longer.
+   */
+  texts(ordinals: Uint32Array): string[] {
+    const texts = new Array<string>(ordinals.length);
+    for (let from = 0; from < ordinals.length;) from = this.decodeSome(ordinals, from, texts);
+    return texts;
+  }
+
+  /** As many as fit into `together`, from one on. @returns the next one */
+  private decodeSome(ordinals: Uint32Array, from: number, texts: string[]): number {
+    let to = from;
+    let end = 0;
+    for (; to < ordinals.length && to - from < MAX_TOGETHER && end + MAX_ID_BYTES <= together.length; to++) {
+      end = this.writeText(ordinals[to]!, together, end);
+      ends[to - from] = end;
+    }
+    const all = together.toString('latin1', 0, end);
+    let start = 0;
+    for (let i = from; i < to; i++) {
+      const stop = ends[i - from]!;
+      texts[i] = isAscii(together, start, stop) ? all.substring(start, stop) : this.text(ordinals[i]!);
+      start = stop;
+    }
+    return to;
+  }
+
+  /**
    * Writes the canonical text as UTF-8, for answers, where a string for each id would cost as much as the rest.
    * @param out has room for MAX_ID_BYTES from `at` on
    * @returns where the text ends
@@ -95,6 +126,8 @@ export class IdTable {
     this.assertOrdinal(ordinal);
     const { words, offsets, bytes } = this.values;
     if (this.type.kind === 'int') {
+      const low = words[2 * ordinal]!;
+      if (low <= MAX_SMALL && words[2 * ordinal + 1] === 0) return writeSmall(low, out, at);
       const start = writeDecimal(words[2 * ordinal]!, words[2 * ordinal + 1]!, this.type.signed, digits);
       return copyBytes(digits, start, MAX_DECIMAL_BYTES, out, at);
     }
@@ -255,6 +288,12 @@ export function hashInteger(low: number, high: number, signed: boolean): number 
 }
 
 /** Byte by byte: ids are short, and a call for each costs more. @returns where the copy ends */
+function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
+  let all = 0;
+  for (let i = from; i < to; i++) all |= bytes[i]!;
+  return all < 0x80;
+}
+
 function copyBytes(source: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
   for (let i = from; i < to; i++) out[at++] = source[i]!;
   return at;

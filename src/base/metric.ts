@@ -107,7 +107,11 @@ const UNIT_TOLERANCE = 2 ** -22;
  * @returns false for the zero vector, which is left alone.
  */
 export function normalizeRow(vectors: Float32Array, offset: number, dim: number): boolean {
-  const squared = dot(vectors, offset, vectors, offset, dim);
+  return scaleToUnit(vectors, offset, dim, dot(vectors, offset, vectors, offset, dim));
+}
+
+/** As `normalizeRow`, where the row's squared length is known: its `dot` with itself. */
+export function scaleToUnit(vectors: Float32Array, offset: number, dim: number, squared: number): boolean {
   if (squared === 0) return false;
   if (Math.abs(squared - 1) <= UNIT_TOLERANCE) return true;
   const norm = Math.sqrt(squared);

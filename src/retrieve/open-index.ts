@@ -79,11 +79,14 @@ export class OpenIndex {
   private readonly batches: BatchPool;
   private readonly exact: ExactSearch;
   private readonly loaded: LoadedVersion;
+  /** The query that is searched. */
+  private readonly scratch: Float32Array;
   private closed = false;
 
   /** Use `openIndex`. */
   constructor(version: LoadedVersion, threads: number) {
     this.loaded = version;
+    this.scratch = new Float32Array(version.manifest.dim);
     this.batches = new BatchPool(version, threads);
     this.exact = openExactSearch(threads);
   }
@@ -106,7 +109,8 @@ export class OpenIndex {
   search(query: Float32Array, options: IndexSearchOptions = {}): SearchAnswer {
     this.requireOpen();
     checkArray(query);
-    return this.named(search(this.loaded, checkQuery(this.manifest, query), checkOptions(options)));
+    const checked = checkQuery(this.manifest, query, undefined, this.scratch);
+    return this.named(search(this.loaded, checked, checkOptions(options)));
   }
 
   /** The k best items for the vector of an item, which itself is left out. @throws ShortlistError `unknown_id` */
@@ -207,9 +211,6 @@ export class OpenIndex {
   }
 
   private named(answer: Answer): SearchAnswer {
-    const { ids: table } = this.loaded;
-    const ids = new Array<string>(answer.ordinals.length); // three times as quick as Array.from with a callback
-    for (let i = 0; i < ids.length; i++) ids[i] = table.text(answer.ordinals[i]!);
-    return { ids, ...answer };
+    return { ids: this.loaded.ids.texts(answer.ordinals), ...answer };
   }
 }

@@ -16,6 +16,7 @@
 import { MAX_K } from '../base/limits.js';
 import { isBetter } from '../base/top-k.js';
 import type { Answer, Explain, Quality } from './answer.js';
+import type { JsonValue } from '../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
 
 /** One of the queries. */
@@ -37,18 +38,21 @@ export interface BlendTask {
   readonly available: number;
 }
 
-/** A search that is needed: this many candidates of this query. Beyond MAX_K only an exact one gives them. */
+/** A search that is needed: this many candidates of this query. Beyond MAX_K only a scan gives them. */
 export interface Step {
   readonly source: number;
   readonly depth: number;
+  /** Values of the crowding's attribute that have no room left, so that their rows need not come again; they may. */
+  readonly without: readonly JsonValue[];
 }
 
 export type Blend = Generator<readonly Step[], Answer, readonly Answer[]>;
 
 /** What is known of a query. */
 interface Known {
-  readonly answer: Answer;
-  readonly depth: number;
+  /** All that was found of it, search by search: a later one may leave out what an earlier one found. */
+  readonly answers: readonly Answer[];
+  readonly step: Step;
   /** Nothing is beyond what was found. */
   readonly complete: boolean;
   /** No row beyond is before this place in the merged order. */
@@ -71,34 +75,37 @@ interface Candidate {
 
 /** Rows asked for beyond k where scores are weighted: rounding may make neighbours in one order equal in the other. */
 const SPARE = 8;
-const GROWTH = 2;
-/** Scans cost the same at any depth, nearly: few of them are better. */
-const SCAN_GROWTH = 8;
+/** Candidates asked for first where they crowd each other, as a multiple of those that are wanted. */
+const CROWDED = 2;
+/** How much deeper each search is than the one before. */
+const GROWTH = 4;
+/** Searches deepen so many times before they leave out what is in the way: that takes a filter, which costs more. */
+const MOST_DEEPENED = 4;
 
-/** Yields searches, is given their answers in the same order, and returns the blended one. */
 export function* blend(task: BlendTask): Blend {
   const known: Known[] = [];
-  const history: Answer[] = [];
-  let steps = task.sources.map((_, source) => ({ source, depth: firstDepth(task, source) }));
+  let steps = task.sources.map((_, source) => firstStep(task, source));
   for (;;) {
     const answers = yield steps;
-    for (const [i, { source, depth }] of steps.entries()) {
-      known[source] = knownFrom(task, source, answers[i]!, depth);
-      history.push(answers[i]!);
+    for (const [i, step] of steps.entries()) {
+      const before = known[step.source]?.answers ?? [];
+      known[step.source] = knownFrom(task, step, answers[i]!, before);
     }
     const begun = performance.now();
     const walked = walk(task, known, collect(task, known));
-    if (walked.blockers.length === 0) return settle(task, known, history, walked, begun);
-    steps = walked.blockers.map((source) => ({ source, depth: deeper(task, known[source]!.depth) }));
+    if (walked.blockers.length === 0) return settle(task, known, walked, begun);
+    steps = walked.blockers.map((source) => deeperStep(task, known[source]!.step, walked.full));
   }
 }
 
 /** The best of what there is, where time has run out. @param answers by source; undefined where one was not searched */
 export function blendSoFar(task: BlendTask, answers: readonly (Answer | undefined)[], nothing: Answer): Answer {
-  const known = task.sources.map((_, source) => knownFrom(task, source, answers[source] ?? nothing, Infinity));
-  const history = known.map(({ answer }) => answer);
-  const { quality, ...best } = settle(task, known, history, walk(task, known, collect(task, known)), performance.now());
-  const answered = Math.min(...history.map((answer) => answer.quality.shards.answered));
+  const known = task.sources.map((_, source) => {
+    const step = { ...firstStep(task, source), depth: Infinity };
+    return knownFrom(task, step, answers[source] ?? nothing, []);
+  });
+  const { quality, ...best } = settle(task, known, walk(task, known, collect(task, known)), performance.now());
+  const answered = Math.min(...known.map((one) => lastOf(one).quality.shards.answered));
   return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
 }
 
@@ -111,18 +118,23 @@ export function mergeScore(score: number, weight: number): number {
 
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-function firstDepth({ k, sources, crowding, allowed }: BlendTask, source: number): number {
+function firstStep({ k, sources, crowding, allowed }: BlendTask, source: number): Step {
   const { quota, weight } = sources[source]!;
-  const wanted = Math.min(k, quota) * (crowding === null ? 1 : GROWTH) + (weight === 1 ? 0 : SPARE);
-  return Math.max(1, Math.min(wanted, allowed, MAX_K));
+  const wanted = Math.min(k, quota) * (crowding === null ? 1 : CROWDED) + (weight === 1 ? 0 : SPARE);
+  return { source, depth: Math.max(1, Math.min(wanted, allowed, MAX_K)), without: [] };
 }
 
-function deeper({ allowed }: BlendTask, depth: number): number {
-  return Math.min(allowed, depth < MAX_K ? Math.min(MAX_K, GROWTH * depth) : SCAN_GROWTH * depth);
+/** @param full values that have no room left */
+function deeperStep(task: BlendTask, { source, depth, without }: Step, full: readonly JsonValue[]): Step {
+  const first = firstStep(task, source).depth;
+  const deeper = Math.min(task.allowed, depth < MAX_K ? Math.min(MAX_K, GROWTH * depth) : GROWTH * depth);
+  if (full.length === 0 || depth < MOST_DEEPENED * first) return { source, depth: deeper, without };
+  // The first search without what was in the way need not be deep.
+  return { source, depth: without.length === 0 ? first : deeper, without: full };
 }
 
-function knownFrom({ sources, allowed }: BlendTask, source: number, answer: Answer, depth: number): Known {
-  const { weight } = sources[source]!;
+function knownFrom({ sources, allowed }: BlendTask, step: Step, answer: Answer, before: readonly Answer[]): Known {
+  const { weight } = sources[step.source]!;
   const { ordinals, scores } = answer;
   const last = ordinals.length - 1;
   // Unweighted, rows beyond come after the last one; weighted, they may round to the same score and have any ordinal.
@@ -130,7 +142,12 @@ function knownFrom({ sources, allowed }: BlendTask, source: number, answer: Answ
     score: last < 0 ? -Infinity : mergeScore(scores[last]!, weight),
     ordinal: weight === 1 && last >= 0 ? ordinals[last]! : -1,
   };
-  return { answer, depth, complete: ordinals.length < depth || depth >= allowed, threshold };
+  const complete = ordinals.length < step.depth || step.depth >= allowed;
+  return { answers: [...before, answer], step, complete, threshold };
+}
+
+function lastOf({ answers }: Known): Answer {
+  return answers.at(-1)!;
 }
 
 /** True unless a row that is not known of the query may come before the place. */
@@ -141,13 +158,15 @@ function isBefore(place: Place, { complete, threshold }: Known): boolean {
 /** Every row that was found, once, with the source that gives it its best score; in merged order. */
 function collect(task: BlendTask, known: readonly Known[]): Candidate[] {
   const best = new Map<number, Candidate>();
-  for (const [source, { answer }] of known.entries()) {
+  for (const [source, { answers }] of known.entries()) {
     const { weight } = task.sources[source]!;
-    for (let i = 0; i < answer.ordinals.length; i++) {
-      const own = answer.scores[i]!;
-      const candidate = { ordinal: answer.ordinals[i]!, score: mergeScore(own, weight), source, own };
-      const other = best.get(candidate.ordinal);
-      if (other === undefined || candidate.score > other.score) best.set(candidate.ordinal, candidate);
+    for (const { ordinals, scores } of answers) {
+      for (let i = 0; i < ordinals.length; i++) {
+        const own = scores[i]!;
+        const candidate = { ordinal: ordinals[i]!, score: mergeScore(own, weight), source, own };
+        const other = best.get(candidate.ordinal);
+        if (other === undefined || candidate.score > other.score) best.set(candidate.ordinal, candidate);
+      }
     }
   }
   const candidates = [...best.values()];
@@ -185,6 +204,8 @@ interface Walked {
   readonly blockers: readonly number[];
   /** Quotas or crowding kept others out. */
   readonly crowded: boolean;
+  /** Values that have no room left. */
+  readonly full: readonly JsonValue[];
 }
 
 function walk({ k, sources, crowding }: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Walked {
@@ -195,32 +216,26 @@ function walk({ k, sources, crowding }: BlendTask, known: readonly Known[], cand
   const blockersAt = (place: Place) => [...known.keys()].filter((i) => left[i]! > 0 && !isBefore(place, known[i]!));
   for (const candidate of candidates) {
     const blockers = blockersAt(candidate);
-    if (blockers.length > 0) return { taken, blockers, crowded };
+    if (blockers.length > 0) return { taken, blockers, crowded, full: crowd?.full ?? [] };
     if (left[candidate.source]! === 0) continue;
     if (crowd !== null && !crowd.take(candidate.ordinal)) {
       crowded = true;
       continue;
     }
     taken.push(candidate);
-    if (taken.length === k) return { taken, blockers: [], crowded };
+    if (taken.length === k) return { taken, blockers: [], crowded, full: [] };
     if (--left[candidate.source]! === 0) crowded = true;
   }
-  return { taken, blockers: blockersAt({ score: -Infinity, ordinal: 0 }), crowded };
+  const blockers = blockersAt({ score: -Infinity, ordinal: 0 });
+  return { taken, blockers, crowded, full: crowd?.full ?? [] };
 }
 
-function settle(
-  task: BlendTask,
-  known: readonly Known[],
-  history: readonly Answer[],
-  { taken, crowded }: Walked,
-  begun: number,
-): Answer {
-  const qualities = known.map(({ answer }) => answer.quality);
+function settle(task: BlendTask, known: readonly Known[], { taken, crowded }: Walked, begun: number): Answer {
+  const qualities = known.map((one) => lastOf(one).quality);
   const efs = qualities.flatMap(({ ef }) => ef ?? []);
-  const [first] = qualities;
   const inexact = qualities.find(({ path }) => path !== 'exact');
   const quality: Quality = {
-    ...first!,
+    ...qualities[0]!,
     path: inexact?.path ?? 'exact',
     ef: efs.length === 0 ? null : Math.max(...efs),
     short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
@@ -232,10 +247,9 @@ function settle(
     seedScores: Float32Array.from(taken, ({ own }) => own),
     quality,
   };
-  const mergeUs = Math.round((performance.now() - begun) * 1000);
-  return first === undefined || history[0]!.explain === undefined
-    ? answer
-    : { ...answer, explain: joinExplains(history, mergeUs) };
+  const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));
+  if (explains.length === 0) return answer;
+  return { ...answer, explain: joinExplains(explains, Math.round((performance.now() - begun) * 1000)) };
 }
 
 /** Where nothing was kept out by others: all that there are were taken. */
@@ -244,8 +258,7 @@ function shortReason({ k, allowed, available }: BlendTask, taken: number): Quali
   return available < k ? 'corpus' : 'filter';
 }
 
-function joinExplains(history: readonly Answer[], mergeUs: number): Explain {
-  const explains = history.map(({ explain }) => explain!);
+function joinExplains(explains: readonly Explain[], mergeUs: number): Explain {
   const sum = (pick: (stages: Explain['stages']) => number) =>
     explains.reduce((total, { stages }) => total + pick(stages), 0);
   const efs = explains.flatMap(({ ef }) => ef ?? []);

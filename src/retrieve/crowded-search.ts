@@ -1,10 +1,10 @@
 /** Searches under crowding: one query searched deeper until its candidates suffice, at once, up to long scans, or with others. */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
-import { blend, blendSoFar, type Blend, type BlendTask } from './blend.js';
+import { blend, blendSoFar, type Blend, type BlendTask, type Step } from './blend.js';
 import { countAllowed, type SearchPlan } from './search-plan.js';
 import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
-import { planAt } from './shard-share.js';
+import { planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 
 /** A search that waits for scans. */
@@ -17,7 +17,7 @@ export interface OpenCrowd {
 export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
   const run = crowdBlend(shards, plan);
   let next = run.next();
-  while (next.done !== true) next = run.next([runShards(shards, query, planAt(plan, next.value[0]!.depth))]);
+  while (next.done !== true) next = run.next([runShards(shards, query, planStep(shards, plan, next.value[0]!))]);
   return withoutSeeds(next.value);
 }
 
@@ -55,28 +55,31 @@ export function crowdedSoFar(shards: readonly LoadedShard[], open: OpenShards, p
 }
 
 /**
- * Many queries, those that need to go as deep as each other at a time.
- * @param search answers the queries at these positions, uncrowded, at a depth
+ * Many queries, in groups that need the same search.
+ * @param search answers the queries at these positions, uncrowded. A step that leaves out values is of one query alone
  */
 export async function runCrowdedTogether(
   tasks: readonly BlendTask[],
-  search: (positions: readonly number[], depth: number) => Promise<readonly Answer[]>,
+  search: (positions: readonly number[], step: Step) => Promise<readonly Answer[]>,
 ): Promise<Answer[]> {
   const runs = tasks.map(blend);
   const answers: Answer[] = [];
-  const waiting = new Map<number, number[]>();
+  const waiting = new Map<string, { readonly positions: number[]; readonly step: Step }>();
   const take = (position: number, next: ReturnType<Blend['next']>) => {
     if (next.done === true) {
       answers[position] = withoutSeeds(next.value);
       return;
     }
-    const { depth } = next.value[0]!;
-    waiting.set(depth, [...(waiting.get(depth) ?? []), position]);
+    const [step] = next.value as [Step];
+    const key = `${step.depth} ${step.without.length > 0 && position}`;
+    const group = waiting.get(key);
+    if (group === undefined) waiting.set(key, { positions: [position], step });
+    else group.positions.push(position);
   };
   runs.forEach((run, position) => take(position, run.next()));
-  for (const [depth, positions] of waiting) {
-    waiting.delete(depth);
-    const found = await search(positions, depth);
+  for (const [key, { positions, step }] of waiting) {
+    waiting.delete(key);
+    const found = await search(positions, step);
     positions.forEach((position, i) => take(position, runs[position]!.next([found[i]!])));
   }
   return answers;
@@ -112,7 +115,7 @@ function advance(
 ): Answer | OpenCrowd {
   let next = begun;
   while (next.done !== true) {
-    const found = beginShards(shards, query, planAt(plan, next.value[0]!.depth));
+    const found = beginShards(shards, query, planStep(shards, plan, next.value[0]!));
     if ('parts' in found) return { blend: run, open: found };
     next = run.next([found]);
   }

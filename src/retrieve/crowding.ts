@@ -7,12 +7,16 @@ import { MAX_K } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
 import type { JsonValue } from '../arrow/column-value.js';
 import { checkRange } from './check-range.js';
+import { parseFilter } from './filter/parse-filter.js';
 import type { LoadedVersion } from './loaded-version.js';
+import type { PassingRows } from './search-plan.js';
 import type { CrowdingOptions } from './search-options.js';
 
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
+  /** The rows of each shard that have one of these values; null where no filter can say so. */
+  rowsOf(values: readonly JsonValue[]): readonly PassingRows[] | null;
 }
 
 /** @throws unknown_attribute; bad_field for a list or another limit than a whole number */
@@ -29,7 +33,22 @@ export function planCrowding(version: LoadedVersion, { attribute, limit }: Crowd
     throw new ShortlistError('bad_field', message, { field, attribute });
   }
   const column = version.attributes!.column(attribute);
-  return { limit, valueOf: (ordinal) => column.value(ordinal) };
+  return {
+    limit,
+    valueOf: (ordinal) => column.value(ordinal),
+    rowsOf: (values) => rowsOf(version, attribute, values),
+  };
+}
+
+function rowsOf({ filters }: LoadedVersion, attribute: string, values: readonly JsonValue[]): PassingRows[] | null {
+  try {
+    const { shards } = filters.select(parseFilter({ [attribute]: { $in: values } }, filters.schema));
+    return shards.map(({ rows, count }) => ({ words: rows.words, count }));
+  } catch (error) {
+    // Too many values, or one too long for a literal.
+    if (error instanceof ShortlistError && error.code === 'bad_filter') return null;
+    throw error;
+  }
 }
 
 /** Counts what has been taken of each value. */
@@ -46,5 +65,10 @@ export class CrowdCount {
     if (before >= this.crowding.limit) return false;
     this.taken.set(value, before + 1);
     return true;
+  }
+
+  /** The values that have no room left. */
+  get full(): JsonValue[] {
+    return [...this.taken].flatMap(([value, count]) => (count >= this.crowding.limit ? [value] : []));
   }
 }

@@ -1,5 +1,4 @@
 /** A batch of queries by graph, on all threads, with crowding and questions about ids, which threads know nothing of. */
-import { MAX_K } from '../base/limits.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
 import type { BatchPool } from './batch-pool.js';
@@ -7,7 +6,7 @@ import { crowdTask, runCrowdedTogether } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { packQueries, queryAt, runExact } from './search.js';
 import type { SearchPlan } from './search-plan.js';
-import { planAt } from './shard-share.js';
+import { planStep } from './step-plan.js';
 import { explainInTurns } from './why-not.js';
 
 /**
@@ -27,11 +26,11 @@ export async function searchTogether(
     return explainAll(version, queries, plan, await batches.search(queries, plan, onProgress));
   const count = queries.length / manifest.dim;
   const tasks = Array.from({ length: count }, () => crowdTask(shards, plan));
-  const answers = await runCrowdedTogether(tasks, (positions, depth) => {
+  const answers = await runCrowdedTogether(tasks, (positions, step) => {
     const packed = packQueries(queries, positions, manifest.dim);
-    const deep = { ...planAt(plan, depth), crowding: null, suspects: null };
-    if (depth > MAX_K) return runExact(version, exact, packed, positions.length, deep);
-    return batches.search(packed, deep, (done) =>
+    const deeper = { ...planStep(shards, plan, step), crowding: null, suspects: null };
+    if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper);
+    return batches.search(packed, deeper, (done) =>
       onProgress?.(count - positions.length + Math.min(done, positions.length)),
     );
   });

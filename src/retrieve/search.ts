@@ -8,6 +8,7 @@
  */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
+import type { Step } from './blend.js';
 import {
   beginCrowded,
   crowdedSoFar,
@@ -23,7 +24,7 @@ import type { SearchOptions } from './search-options.js';
 import { copyAllowed, countAllowed, planQuery, planSearch, type SearchPlan } from './search-plan.js';
 import { answerOf, explainScan } from './shard-answer.js';
 import { beginShards, finishShards, runShards, shardsSoFar, SHORT_SCAN, type OpenShards } from './shard-search.js';
-import { planAt } from './shard-share.js';
+import { planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 import { explainAtOnce, explainInTurns } from './why-not.js';
 
@@ -127,11 +128,13 @@ export async function runExact(
   const scan: Scan = { version, pool, queries, plans: [], selves, signal };
   for (let position = 0; position < count; position++)
     scan.plans[position] = planQuery(version, plan, selves[position]);
-  const all = scan.plans.map((_, position) => position);
   const found =
     plan.crowding === null
-      ? await scanQueries(scan, all, plan)
-      : await runCrowdedTogether(scan.plans.map((own) => crowdTask(shards, own)), (positions, depth) => scanQueries(scan, positions, planAt(plan, depth))); // prettier-ignore
+      ? await scanQueries(scan, [...scan.plans.keys()], plan)
+      : await runCrowdedTogether(
+          scan.plans.map((own) => crowdTask(shards, own)),
+          (positions, step) => scanStep(scan, positions, plan, step),
+        );
   if (plan.suspects === null) return found;
   const explained: Answer[] = [];
   for (const [position, answer] of found.entries()) {
@@ -149,6 +152,14 @@ interface Scan {
   readonly plans: SearchPlan[];
   readonly selves: readonly (number | undefined)[];
   readonly signal: AbortSignal | undefined;
+}
+
+/** @param positions one alone where the step leaves out values: sets of rows are of each query then */
+function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
+  const { shards } = scan.version;
+  if (step.without.length === 0) return scanQueries(scan, positions, planStep(shards, plan, step));
+  const own = planStep(shards, scan.plans[positions[0]!]!, step);
+  return scanQueries({ ...scan, plans: scan.plans.map(() => own), selves: [] }, positions, own);
 }
 
 /** One scan for the queries at these positions. @param plan of them all, in the depth that is wanted */

@@ -15,7 +15,7 @@ import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
 import { planSearch, planWithout, type SearchPlan } from './search-plan.js';
 import { beginShards, finishShards, openShards, runShards, shardsSoFar } from './shard-search.js';
-import { planAt } from './shard-share.js';
+import { planStep } from './step-plan.js';
 import { explainAtOnce, explainInTurns } from './why-not.js';
 
 /**
@@ -28,7 +28,7 @@ export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[],
   let next = run.next();
   while (next.done !== true) {
     const answers = next.value.map((step) =>
-      labelled(runShards(version.shards, seeds[step.source]!.query, planAt(plan, step.depth)), step.source),
+      labelled(runShards(version.shards, seeds[step.source]!.query, planStep(version.shards, plan, step)), step.source),
     );
     next = run.next(answers);
   }
@@ -83,7 +83,7 @@ interface Turn {
 async function searchSeed({ version, pool, seeds, plan, latest, signal }: Turn, step: Step): Promise<Answer> {
   signal?.throwIfAborted();
   const { shards } = version;
-  const begun = beginShards(shards, seeds[step.source]!.query, planAt(plan, step.depth));
+  const begun = beginShards(shards, seeds[step.source]!.query, planStep(version.shards, plan, step));
   if (!('parts' in begun)) {
     latest[step.source] = labelled(begun, step.source);
     await nextTurn();

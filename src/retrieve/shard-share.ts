@@ -4,7 +4,6 @@
  * Rows come to shards by a hash of their id, so of the k best a shard that has a share p of the rows that may come back
  * holds k p on average, with a standard deviation of sqrt(k p (1 - p)). A few of those to spare make a second search rare.
  */
-import { MAX_EF, MAX_K } from '../base/limits.js';
 import type { SearchPlan } from './search-plan.js';
 
 /** What one shard is asked for. */
@@ -37,10 +36,4 @@ export function deeperDepth(plan: SearchPlan, found: number): Depth {
 
 function partOf(whole: number, share: number): number {
   return Math.ceil(whole * share + SPARE_DEVIATIONS * Math.sqrt(whole * share * (1 - share)));
-}
-
-/** The plan of a search for another k, deeper by walks as much longer, and by a scan where no walk goes so deep. */
-export function planAt(plan: SearchPlan, k: number): SearchPlan {
-  const ef = Math.min(MAX_EF, Math.ceil(plan.ef * Math.max(1, k / plan.k)));
-  return { ...plan, k, ef, exact: plan.exact || k > MAX_K };
 }

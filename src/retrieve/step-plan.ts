@@ -1,0 +1,29 @@
+/** The plan of one of the searches that a blend needs (blend.ts). */
+import { MAX_EF, MAX_K } from '../base/limits.js';
+import type { Step } from './blend.js';
+import { copyAllowed, type PassingRows, type SearchPlan } from './search-plan.js';
+import { Bitset } from '../base/bitset.js';
+import type { LoadedShard } from './shards.js';
+
+/** Length of a walk for each candidate, at most: a plan for few candidates has more, which many do not need. */
+const EF_FOR_EACH = 2;
+
+/** Deeper than the plan by a longer walk, or by a scan; where values have no room left, among the other rows. */
+export function planStep(shards: readonly LoadedShard[], plan: SearchPlan, { depth: k, without }: Step): SearchPlan {
+  const perCandidate = Math.min(EF_FOR_EACH, plan.ef / plan.k);
+  const ef = Math.min(MAX_EF, Math.max(plan.ef, Math.ceil(perCandidate * k)));
+  const deeper = { ...plan, k, ef, exact: plan.exact || k > MAX_K };
+  const full = without.length === 0 ? null : plan.crowding!.rowsOf(without);
+  return full === null ? deeper : { ...deeper, ...leaveOut(shards, plan, full) };
+}
+
+/** Sets of their own, out of which everything is taken that must not come back. */
+function leaveOut(shards: readonly LoadedShard[], plan: SearchPlan, full: readonly PassingRows[]) {
+  const passing = shards.map(({ ordinals }, shard) => {
+    const rows = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
+    const { words } = full[shard]!;
+    for (let i = 0; i < words.length; i++) rows.words[i]! &= ~words[i]!;
+    return { words: rows.words, count: rows.count() };
+  });
+  return { passing, excluded: shards.map(() => []), self: null };
+}

@@ -26,6 +26,7 @@ export function mergeParts(
 /** Of one shard: its rows are in the order that is wanted, since its ordinals ascend with them. */
 function takeBest({ ordinals }: LoadedShard, part: ShardAnswer, k: number, self: number): Best {
   if (self === -1 && isIdentity(ordinals)) {
+    if (part.rows.length <= k) return { ordinals: part.rows, scores: part.scores };
     return { ordinals: part.rows.subarray(0, k), scores: part.scores.subarray(0, k) };
   }
   const own = self === -1 ? -1 : part.rows.findIndex((row) => ordinals[row] === self);

@@ -149,6 +149,7 @@ function findExcluded(version: LoadedVersion, ids: readonly string[], passing: r
     throw new ShortlistError('bad_field', message, { field: 'exclude_ids', max: MAX_EXCLUDE_IDS });
   }
   const rows: number[][] = version.shards.map(() => []);
+  if (ids.length === 0) return rows;
   const ordinals = new Set(ids.map((id) => version.ids.find(id)));
   for (const ordinal of ordinals) {
     if (ordinal < 0) continue;

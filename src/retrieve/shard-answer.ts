@@ -14,7 +14,7 @@ export interface Trace {
 
 interface Found {
   readonly plan: SearchPlan;
-  readonly parts: readonly (ShardPart | null)[];
+  readonly parts: readonly (Pick<ShardPart, 'path'> | null)[];
   readonly trace?: Trace | undefined;
 }
 
@@ -29,7 +29,10 @@ export function answerOf({ plan, parts, trace }: Found, { ordinals, scores }: Be
     shards: { total: parts.length, answered: answered.length },
     short: shortReason(plan, kept, scores.length),
   };
-  const best = { ordinals: ordinals.subarray(0, kept), scores: scores.subarray(0, kept), quality };
+  const best =
+    kept === scores.length
+      ? { ordinals, scores, quality }
+      : { ordinals: ordinals.subarray(0, kept), scores: scores.subarray(0, kept), quality };
   return trace === undefined ? best : { ...best, explain: explainOf(plan, trace) };
 }
 

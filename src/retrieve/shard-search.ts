@@ -33,6 +33,7 @@ export interface OpenShards {
 
 /** Runs a plan on the calling thread. Knows nothing of crowding. */
 export function runShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
+  if (isPlain(shards, plan)) return searchPlain(shards, query, plan, seekGraph)!;
   const open = openShards(shards, query, plan);
   const best = fill(shards, open, plan.exact ? seekExact : seekGraph)!;
   return answerOf(open, best);
@@ -44,6 +45,8 @@ export function beginShards(
   query: Float32Array,
   plan: SearchPlan,
 ): Answer | OpenShards {
+  const plain = isPlain(shards, plan) ? searchPlain(shards, query, plan, seekShort) : null;
+  if (plain !== null) return plain;
   const open = openShards(shards, query, plan);
   if (plan.exact) return open;
   const best = fill(shards, open, seekShort);
@@ -91,6 +94,18 @@ const seekShort: Seek = ({ graph }, query, options, allowed) =>
   graph.searchGraph === undefined || allowed * graph.vectors.dim <= SHORT_SCAN
     ? graph.search(query, options)
     : graph.searchGraph(query, options);
+
+/** The usual search, of all rows of the only shard: what it takes to go over several takes as long as a short walk. */
+function isPlain(shards: readonly LoadedShard[], { exact, explain, passing, self, excluded }: SearchPlan): boolean {
+  return shards.length === 1 && !exact && !explain && passing === null && self === null && excluded[0]!.length === 0;
+}
+
+/** @returns null where the shard is left to be scanned */
+function searchPlain(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan, seek: Seek): Answer | null {
+  const { k, ef } = plan;
+  const part = seek(shards[0]!, query, { k, ef }, shards[0]!.ordinals.length);
+  return part && answerOf({ plan, parts: [part] }, mergeParts(shards, [part], k));
+}
 
 /** @returns null where a shard is left to be scanned */
 function fill(shards: readonly LoadedShard[], open: OpenShards, seek: Seek): Best | null {

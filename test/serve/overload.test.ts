@@ -9,7 +9,7 @@ describe('a worker with all its places taken', () => {
   let server: TestServer;
   beforeAll(async () => {
     const root = temporaryFolder();
-    await publishVersion(root, 'listings', { rows: 2_000, dim: 32 });
+    await publishVersion(root, 'listings', { rows: 10_000, dim: 64 });
     server = await TestServer.start(root, [
       '--workers',
       '1',
@@ -23,8 +23,8 @@ describe('a worker with all its places taken', () => {
   });
   afterAll(async () => expect(await server.stop()).toBe(0));
 
-  /** Some tenths of a second of work. */
-  const slow = { ids: Array.from({ length: 300 }, (_, id) => id), k: 200, ef: 2_000 };
+  /** About a second of work. */
+  const slow = { ids: Array.from({ length: 300 }, (_, id) => id), k: 200, ef: 10_000 };
 
   it('refuses the next ones at once with Retry-After, answers probes, and finishes what it took', async () => {
     const order: string[] = [];
@@ -83,7 +83,9 @@ describe('a worker with all its places taken', () => {
     };
     const from = server.lines.length;
     const call = fetch(`${server.url}/v1/indexes/listings/search`, init).catch(() => 'aborted');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await waitFor('the request to be taken', async () =>
+      (await (await server.get('/metrics')).text()).includes('shortlist_requests_in_flight 1') ? true : undefined,
+    );
     controller.abort();
     expect(await call).toBe('aborted');
     expect(await server.waitForLog('request aborted', from)).toMatchObject({ status: 499 });

@@ -57,6 +57,8 @@ const digits = new Uint8Array(MAX_DECIMAL_BYTES);
 const MAX_TOGETHER = 256;
 const together = Buffer.alloc(16 * 1024 + MAX_ID_BYTES);
 const ends = new Uint32Array(MAX_TOGETHER);
+const lows = new Uint32Array(MAX_TOGETHER);
+const highs = new Uint32Array(MAX_TOGETHER);
 const encoded = new Uint8Array(MAX_ID_BYTES * 3);
 const encoder = new TextEncoder();
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -101,20 +103,43 @@ export class IdTable {
 
   /** As many as fit into `together`, from one on. @returns the next one */
   private decodeSome(ordinals: Uint32Array, from: number, texts: string[]): number {
-    let to = from;
-    let end = 0;
-    for (; to < ordinals.length && to - from < MAX_TOGETHER && end + MAX_ID_BYTES <= together.length; to++) {
-      end = this.writeText(ordinals[to]!, together, end);
-      ends[to - from] = end;
-    }
-    const all = together.toString('latin1', 0, end);
+    const to = this.type.kind === 'int' ? this.writeIntegers(ordinals, from) : this.writeTexts(ordinals, from);
+    const all = together.toString('latin1', 0, ends[to - from - 1]);
     let start = 0;
     for (let i = from; i < to; i++) {
       const stop = ends[i - from]!;
-      texts[i] = isAscii(together, start, stop) ? all.substring(start, stop) : this.text(ordinals[i]!);
+      const isOneByte = this.type.kind === 'int' || isAscii(together, start, stop);
+      texts[i] = isOneByte ? all.substring(start, stop) : this.text(ordinals[i]!);
       start = stop;
     }
     return to;
+  }
+
+  /** Into `together` and `ends`. @returns the first that found no room */
+  private writeTexts(ordinals: Uint32Array, from: number): number {
+    const most = Math.min(ordinals.length, from + MAX_TOGETHER);
+    let end = 0;
+    let to = from;
+    for (; to < most && end + MAX_ID_BYTES <= together.length; to++) {
+      end = this.writeText(ordinals[to]!, together, end);
+      ends[to - from] = end;
+    }
+    return to;
+  }
+
+  /** The same. The ids are collected first, in a loop so short that they come from memory several at a time. */
+  private writeIntegers(ordinals: Uint32Array, from: number): number {
+    const { words } = this.values;
+    const count = Math.min(ordinals.length - from, MAX_TOGETHER);
+    for (let i = 0; i < count; i++) {
+      const ordinal = ordinals[from + i]!;
+      this.assertOrdinal(ordinal);
+      lows[i] = words[2 * ordinal]!;
+      highs[i] = words[2 * ordinal + 1]!;
+    }
+    let end = 0;
+    for (let i = 0; i < count; i++) ends[i] = end = this.writeInteger(lows[i]!, highs[i]!, together, end);
+    return from + count;
   }
 
   /**
@@ -125,13 +150,14 @@ export class IdTable {
   writeText(ordinal: number, out: Uint8Array, at: number): number {
     this.assertOrdinal(ordinal);
     const { words, offsets, bytes } = this.values;
-    if (this.type.kind === 'int') {
-      const low = words[2 * ordinal]!;
-      if (low <= MAX_SMALL && words[2 * ordinal + 1] === 0) return writeSmall(low, out, at);
-      const start = writeDecimal(words[2 * ordinal]!, words[2 * ordinal + 1]!, this.type.signed, digits);
-      return copyBytes(digits, start, MAX_DECIMAL_BYTES, out, at);
-    }
+    if (this.type.kind === 'int') return this.writeInteger(words[2 * ordinal]!, words[2 * ordinal + 1]!, out, at);
     return copyBytes(bytes, offsets[ordinal]!, offsets[ordinal + 1]!, out, at);
+  }
+
+  private writeInteger(low: number, high: number, out: Uint8Array, at: number): number {
+    if (low <= MAX_SMALL && high === 0) return writeSmall(low, out, at);
+    const start = writeDecimal(low, high, this.type.kind === 'int' && this.type.signed, digits);
+    return copyBytes(digits, start, MAX_DECIMAL_BYTES, out, at);
   }
 
   /** murmur3 of the canonical text: what `shardOf` takes. */

@@ -6,21 +6,54 @@ import { checkRange } from './check-range.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions } from './search-options.js';
 
-/** An ef that is asked for is raised to k; one that was calibrated may be below it. */
-export interface EfQuestion extends Pick<SearchOptions, 'k' | 'ef' | 'targetRecall' | 'exact'> {
-  /** Share of the rows that pass the filter; 1 without one. */
-  readonly selectivity: number;
-}
-
-/** @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable, ef_out_of_range */
-export function chooseEf(version: LoadedVersion, { k, ef, targetRecall, exact, selectivity }: EfQuestion): number {
+/**
+ * An ef that is asked for is raised to k; one that was calibrated may be below it.
+ * @param selectivity share of the rows that pass the filter; 1 without one
+ * @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable, ef_out_of_range
+ */
+export function chooseEf(
+  version: LoadedVersion,
+  { ef, targetRecall, exact }: Pick<SearchOptions, 'ef' | 'targetRecall' | 'exact'>,
+  k: number,
+  selectivity: number,
+): number {
   if (targetRecall !== undefined) {
     checkTarget(targetRecall, ef !== undefined || exact === true);
-    return resolveEf(requireCalibration(version), { k, targetRecall, selectivity }).ef;
+    const calibration = requireCalibration(version);
+    return remembered(calibration, k, targetRecall, selectivity, () =>
+      resolveEf(calibration, { k, targetRecall, selectivity }).ef,
+    );
   }
   if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));
   const { calibration } = version.calibration();
-  return calibration === null ? defaultEf(k) : resolveDefaultEf(calibration, { k, selectivity });
+  if (calibration === null) return defaultEf(k);
+  return remembered(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
+}
+
+/** What was resolved for all rows of a version, by k and target (0: none): it takes a quarter of the time of a short walk. */
+const known = new WeakMap<Calibration, Map<number, Map<number, number>>>();
+/** Of each k; more are hardly meant to be asked again. */
+const MAX_TARGETS = 16;
+
+function remembered(
+  calibration: Calibration,
+  k: number,
+  target: number,
+  selectivity: number,
+  resolve: () => number,
+): number {
+  if (selectivity !== 1) return resolve();
+  let byK = known.get(calibration);
+  if (byK === undefined) known.set(calibration, (byK = new Map<number, Map<number, number>>()));
+  let byTarget = byK.get(k);
+  if (byTarget === undefined) byK.set(k, (byTarget = new Map<number, number>()));
+  let ef = byTarget.get(target);
+  if (ef === undefined) {
+    ef = resolve();
+    if (byTarget.size === MAX_TARGETS) byTarget.clear();
+    byTarget.set(target, ef);
+  }
+  return ef;
 }
 
 function checkTarget(targetRecall: number, hasOther: boolean): void {

@@ -60,7 +60,7 @@ export function planSearch(version: LoadedVersion, options: SearchOptions): Sear
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
   const filter = options.filter === undefined ? null : parseFilter(options.filter, version.filters.schema, '/filter');
   const { passing, account } = selectRows(version, filter);
-  const ef = chooseEf(version, { ...options, k, selectivity: account?.selectivity ?? 1 });
+  const ef = chooseEf(version, options, k, account?.selectivity ?? 1);
   const excluded = findExcluded(version, options.excludeIds ?? [], passing);
   return {
     k,

@@ -45,6 +45,32 @@ describe('exact search by the addon', () => {
     }
   });
 
+  it('looks for the best in float32 and loses none of them, however great, small or alike the vectors are', async () => {
+    const pool = openPool(2);
+    const count = 70;
+    for (const metric of ['ip', 'l2'] as const) {
+      for (const [dim, ...magnitudes] of [[3, 1e18], [40, 1e18, 1], [40, 1e18, 1e-30], [131, 1e-18], [131, 1e-22], [9, 1e-38], [2000, 1e18]]) { // prettier-ignore
+        const space = { metric, dim: dim! };
+        const rows = dim! > 1000 ? 300 : 3000;
+        const [values, queries] = [randomValues(space, rows, 31), randomValues(space, count, 32)];
+        const scale = (vectors: Float32Array): void =>
+          vectors.forEach((value, i) => (vectors[i] = value * magnitudes[Math.floor(i / dim!) % magnitudes.length]!));
+        scale(values);
+        scale(queries);
+        for (let row = 1; row < rows; row += 3) values.copyWithin(row * dim!, 0, dim);
+        queries.set(values.subarray(0, dim), dim);
+        const shard = { metric, dim: dim!, count: rows, values };
+        for (const k of [1, 50, 0.4 * rows]) {
+          const answers = await pool.search([shard], queries, count, { k });
+          expectSame(
+            answers,
+            scan(shard, queries, count, { k }).map((found) => [found]),
+          );
+        }
+      }
+    }
+  });
+
   it('answers no query, and queries over no shard or no row', async () => {
     const pool = openPool(2);
     expect(await pool.search([SHORT.shard], new Float32Array(0), 0, { k: 5 })).toEqual([]);

@@ -22,6 +22,7 @@
         "core/nibbles.cc",
         "core/scan.cc",
         "core/scan_pool.cc",
+        "core/scan_tile.cc",
         "core/scorer.cc",
         "core/search.cc",
         "core/seen_nodes.cc",

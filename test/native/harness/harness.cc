@@ -56,6 +56,42 @@ void compare_picks(const Kernels& kernels, std::uint64_t seed) {
   }
 }
 
+/// A pair whose canonical sum is clearly beyond its limit is marked, and one clearly short of it is not.
+void check_tile(const Kernels& kernels, std::size_t dim, std::uint64_t seed) {
+  const std::vector<float> rows = random_values(dim * kTileRows, seed), queries = random_values(dim * kTileQueries, seed + 1);
+  std::vector<float> packed(dim * kTileQueries);
+  const float* of_tile[kTileRows];
+  float norms[kTileRows];
+  for (std::size_t r = 0; r < kTileRows; r++) {
+    of_tile[r] = &rows[r * dim];
+    norms[r] = static_cast<float>(r);
+  }
+  for (std::size_t i = 0; i < packed.size(); i++) packed[i] = queries[i % kTileQueries * dim + i / kTileQueries];
+  std::vector<std::uint32_t> all(kTileRows);
+  for (std::uint32_t r = 0; r < kTileRows; r++) all[r] = r;
+  for (const bool l2 : {false, true}) {
+    std::vector<double> sums(kTileRows * kTileQueries);
+    TileLimits limits;
+    for (std::size_t q = 0; q < kTileQueries; q++) {
+      const auto sum = l2 ? kGenericKernels.l2_rows : kGenericKernels.dot_rows;
+      sum(&queries[q * dim], rows.data(), dim, all.data(), kTileRows, &sums[q * kTileRows]);
+      limits.slacks[q] = 0.001f * static_cast<float>(q);
+      limits.limits[q] = q == 5 ? std::nanf("") : static_cast<float>(sums[q * kTileRows + q % kTileRows]);
+    }
+    std::uint32_t entering[kTileRows];
+    (l2 ? kernels.l2_tile : kernels.dot_tile)(packed.data(), of_tile, dim, limits, norms, entering);
+    for (std::size_t q = 0; q < kTileQueries; q++) {
+      for (std::size_t r = 0; r < kTileRows; r++) {
+        const bool marked = entering[r] >> q & 1;
+        const double slack = l2 ? 0 : 0.001 * static_cast<double>(q * r), limit = static_cast<double>(limits.limits[q]);
+        const double above = l2 ? limit - sums[q * kTileRows + r] : sums[q * kTileRows + r] + slack - limit;
+        const double rounding = 1e-6 * static_cast<double>(dim + 8) * (1 + std::abs(limit));
+        REQUIRE(std::isnan(limit) ? marked : above > rounding ? marked : above < -rounding ? !marked : true);
+      }
+    }
+  }
+}
+
 void compare_kernels(const Kernels& kernels, std::size_t dim, std::uint64_t seed) {
   const Kernels& plain = kGenericKernels;
   constexpr std::uint32_t kRows = 11;
@@ -115,17 +151,7 @@ void compare_kernels(const Kernels& kernels, std::size_t dim, std::uint64_t seed
     (l2 ? kernels.l2_halves : kernels.dot_halves)(point.data(), halves.data(), dim, half_stride, rows.data(), kRows, y.data());
     REQUIRE(x == y);
   }
-  const float* tile_rows[kTileRows] = {&values[0], &values[dim], &values[2 * dim], &values[3 * dim]};
-  std::vector<double> packed((dim + 7) / 8 * 8 * kTileQueries);
-  for (std::size_t j = 0; j < dim; j++) {
-    for (std::size_t q = 0; q < kTileQueries; q++) packed[(j / 8 * kTileQueries + q) * 8 + j % 8] = values[(4 + q) * dim + j];
-  }
-  double tile[kTileRows * kTileQueries], plain_tile[kTileRows * kTileQueries];
-  for (const bool l2 : {false, true}) {
-    (l2 ? plain.l2_tile : plain.dot_tile)(packed.data(), tile_rows, dim, plain_tile);
-    (l2 ? kernels.l2_tile : kernels.dot_tile)(packed.data(), tile_rows, dim, tile);
-    REQUIRE(std::memcmp(tile, plain_tile, sizeof tile) == 0);
-  }
+  check_tile(kernels, dim, seed);
   plain.l2_rows(point.data(), values.data(), dim, rows.data(), kRows, x.data());
   kernels.l2_rows(point.data(), values.data(), dim, rows.data(), kRows, y.data());
   REQUIRE(x == y);

@@ -23,9 +23,16 @@ struct DotPlanes {
 constexpr std::size_t kPickSlack = 16;
 constexpr std::uint32_t kNoLink = 0xffffffff;
 
-/// Rows and queries of one tile of an exact scan.
-constexpr std::size_t kTileRows = 4;
-constexpr std::size_t kTileQueries = 4;
+/// Rows and queries of one tile of an exact scan. A bit of a uint32 for each query.
+constexpr std::size_t kTileRows = 8;
+constexpr std::size_t kTileQueries = 32;
+
+/// What a pair must exceed to be looked at, for each query of a tile.
+struct TileLimits {
+  float limits[kTileQueries];
+  /// Of inner products: what rounding may take from a sum, for a row of length 1.
+  float slacks[kTileQueries];
+};
 
 struct Kernels {
   const char* name;
@@ -66,10 +73,14 @@ struct Kernels {
   void (*l2_halves)(const float* query, const std::uint16_t* halves, std::size_t dim, std::size_t stride,
                     const std::uint32_t* rows, std::size_t count, double* out);
 
-  /// Canonical raw sums of kTileQueries queries (packed float64, [block of 8][query][lane], padded with zeros) with four rows;
-  /// out[row * kTileQueries + query].
-  void (*dot_tile)(const double* queries, const float* const* rows, std::size_t dim, double* out);
-  void (*l2_tile)(const double* queries, const float* const* rows, std::size_t dim, double* out);
+  /// Which pairs of a row and a query of a tile are worth a canonical sum, by sums in float32, as quick as they can be had.
+  /// Bit q of entering[r] is set unless sum + norms[r] * slacks[q] <= limits[q] (dot), sum >= limits[q] (l2): with anything
+  /// that is not a number in it, it is set. Sums are in no set order: whoever calls leaves room for what rounding takes.
+  /// @param queries [component][query]; zeros where there are fewer queries
+  void (*dot_tile)(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
+                   const float* norms, std::uint32_t* entering);
+  void (*l2_tile)(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
+                  const float* norms, std::uint32_t* entering);
 };
 
 extern const Kernels kGenericKernels;

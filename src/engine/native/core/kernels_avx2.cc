@@ -194,7 +194,6 @@ SHORTLIST_AVX2 void raw_rows(const float* query, const Element* vectors, std::si
   }
 }
 
-/// Two queries by two rows at a time: eight sums fit the sixteen registers.
 template <bool kIsL2>
 SHORTLIST_AVX2 void dot_or_l2(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,
                std::size_t count, double* out) {
@@ -207,25 +206,40 @@ SHORTLIST_AVX2 void halves(const float* query, const std::uint16_t* vectors, std
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
+/// Four rows by two registers of queries at a time: eight sums fit the sixteen registers.
 template <bool kIsL2>
-SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
-  for (std::size_t r0 = 0; r0 < kTileRows; r0 += 2) {
-    for (std::size_t q0 = 0; q0 < kTileQueries; q0 += 2) {
-      Lanes sum[2][2] = {{zero_lanes(), zero_lanes()}, {zero_lanes(), zero_lanes()}};
-      for (std::size_t j = 0; j < dim; j += 8) {
-        const double* block = queries + j * kTileQueries;
-        for (std::size_t r = 0; r < 2; r++) {
-          const float* row = rows[r0 + r] + j;
-          const Lanes x = dim - j >= 8 ? load8(row) : load_tail(row, dim - j);
-          for (std::size_t q = 0; q < 2; q++) {
-            const double* y = block + (q0 + q) * 8;
-            sum[r][q] = add_terms<kIsL2>(sum[r][q], x, {_mm256_loadu_pd(y), _mm256_loadu_pd(y + 4)});
-          }
-        }
+SHORTLIST_AVX2 inline void tile_part(const float* queries, const float* const* rows, std::size_t dim,
+                                     const float* limits, const float* slacks, const float* norms, std::uint32_t shift,
+                                     std::uint32_t* entering) {
+  __m256 sum[4][2];
+  for (auto& of_row : sum) of_row[0] = of_row[1] = _mm256_setzero_ps();
+  for (std::size_t j = 0; j < dim; j++) {
+    const __m256 y[2] = {_mm256_loadu_ps(queries + j * kTileQueries), _mm256_loadu_ps(queries + j * kTileQueries + 8)};
+    for (std::size_t r = 0; r < 4; r++) {
+      const __m256 x = _mm256_broadcast_ss(rows[r] + j);
+      for (std::size_t half = 0; half < 2; half++) {
+        const __m256 factor = kIsL2 ? _mm256_sub_ps(x, y[half]) : x;
+        sum[r][half] = _mm256_fmadd_ps(factor, kIsL2 ? factor : y[half], sum[r][half]);
       }
-      for (std::size_t r = 0; r < 2; r++) {
-        for (std::size_t q = 0; q < 2; q++) out[(r0 + r) * kTileQueries + q0 + q] = add_lanes(sum[r][q]);
-      }
+    }
+  }
+  for (std::size_t r = 0; r < 4; r++) {
+    for (std::size_t half = 0; half < 2; half++) {
+      const __m256 limit = _mm256_loadu_ps(limits + 8 * half), slack = _mm256_loadu_ps(slacks + 8 * half);
+      const __m256 most = kIsL2 ? sum[r][half] : _mm256_fmadd_ps(_mm256_set1_ps(norms[r]), slack, sum[r][half]);
+      const __m256 is_in = kIsL2 ? _mm256_cmp_ps(most, limit, _CMP_NGE_UQ) : _mm256_cmp_ps(most, limit, _CMP_NLE_UQ);
+      entering[r] |= static_cast<std::uint32_t>(_mm256_movemask_ps(is_in)) << (shift + 8 * half);
+    }
+  }
+}
+
+template <bool kIsL2>
+SHORTLIST_AVX2 void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
+                         const float* norms, std::uint32_t* entering) {
+  for (std::size_t r = 0; r < kTileRows; r++) entering[r] = 0;
+  for (std::size_t r = 0; r < kTileRows; r += 4) {
+    for (std::uint32_t q = 0; q < kTileQueries; q += 16) {
+      tile_part<kIsL2>(queries + q, rows + r, dim, limits.limits + q, limits.slacks + q, norms + r, q, entering + r);
     }
   }
 }
@@ -234,7 +248,7 @@ SHORTLIST_AVX2 void raw_tile(const double* queries, const float* const* rows, st
 
 const Kernels kAvx2Kernels = {
     "avx2",          l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
-    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 
 }  // namespace shortlist

@@ -187,24 +187,31 @@ SHORTLIST_AVX512 void halves(const float* query, const std::uint16_t* vectors, s
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
+/// Eight rows by two registers of queries: sixteen chains of additions, and a component of a row is loaded once for all.
 template <bool kIsL2>
-SHORTLIST_AVX512 void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
-  __m512d sum[kTileRows][kTileQueries];
-  for (auto& of_row : sum) {
-    for (__m512d& lane : of_row) lane = _mm512_setzero_pd();
-  }
-  for (std::size_t j = 0; j < dim; j += 8) {
-    const __mmask8 mask = dim - j >= 8 ? 0xff : tail_mask(dim - j);
-    const double* block = queries + j * kTileQueries;
-    __m512d x[kTileRows];
-    for (std::size_t r = 0; r < kTileRows; r++) x[r] = load_tail(rows[r] + j, mask);
-    for (std::size_t q = 0; q < kTileQueries; q++) {
-      const __m512d y = _mm512_loadu_pd(block + q * 8);
-      for (std::size_t r = 0; r < kTileRows; r++) sum[r][q] = add_term<kIsL2>(sum[r][q], x[r], y);
+SHORTLIST_AVX512 void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
+                           const float* norms, std::uint32_t* entering) {
+  __m512 sum[kTileRows][2];
+  for (auto& of_row : sum) of_row[0] = of_row[1] = _mm512_setzero_ps();
+  for (std::size_t j = 0; j < dim; j++) {
+    const __m512 y[2] = {_mm512_loadu_ps(queries + j * kTileQueries), _mm512_loadu_ps(queries + j * kTileQueries + 16)};
+    for (std::size_t r = 0; r < kTileRows; r++) {
+      const __m512 x = _mm512_set1_ps(rows[r][j]);
+      for (std::size_t half = 0; half < 2; half++) {
+        const __m512 factor = kIsL2 ? _mm512_sub_ps(x, y[half]) : x;
+        sum[r][half] = _mm512_fmadd_ps(factor, kIsL2 ? factor : y[half], sum[r][half]);
+      }
     }
   }
   for (std::size_t r = 0; r < kTileRows; r++) {
-    for (std::size_t q = 0; q < kTileQueries; q++) out[r * kTileQueries + q] = add_lanes(sum[r][q]);
+    std::uint32_t bits[2];
+    for (std::size_t half = 0; half < 2; half++) {
+      const __m512 limit = _mm512_loadu_ps(limits.limits + 16 * half);
+      const __m512 slack = _mm512_loadu_ps(limits.slacks + 16 * half);
+      const __m512 most = kIsL2 ? sum[r][half] : _mm512_fmadd_ps(_mm512_set1_ps(norms[r]), slack, sum[r][half]);
+      bits[half] = kIsL2 ? _mm512_cmp_ps_mask(most, limit, _CMP_NGE_UQ) : _mm512_cmp_ps_mask(most, limit, _CMP_NLE_UQ);
+    }
+    entering[r] = bits[0] | bits[1] << 16;
   }
 }
 
@@ -213,7 +220,7 @@ SHORTLIST_AVX512 void raw_tile(const double* queries, const float* const* rows, 
 const Kernels kAvx512Kernels = {
     "avx512",        l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode,
     pick_unseen,
-    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 
 }  // namespace shortlist

@@ -129,18 +129,24 @@ void halves(const float* query, const std::uint16_t* vectors, std::size_t dim, s
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
+/// Lanes are queries, which any compiler puts into the vectors of its processor.
 template <bool kIsL2>
-void raw_tile(const double* queries, const float* const* rows, std::size_t dim, double* out) {
+void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits, const float* norms,
+          std::uint32_t* entering) {
   for (std::size_t r = 0; r < kTileRows; r++) {
-    for (std::size_t q = 0; q < kTileQueries; q++) {
-      double lanes[8] = {};
-      for (std::size_t j = 0; j < dim; j++) {
-        const double x = static_cast<double>(rows[r][j]);
-        const double y = queries[(j / 8 * kTileQueries + q) * 8 + j % 8];
-        const double difference = x - y;
-        lanes[j % 8] += kIsL2 ? difference * difference : x * y;
+    float sum[kTileQueries] = {};
+    for (std::size_t j = 0; j < dim; j++) {
+      const float x = rows[r][j];
+      const float* y = queries + j * kTileQueries;
+      for (std::size_t q = 0; q < kTileQueries; q++) {
+        sum[q] += kIsL2 ? (x - y[q]) * (x - y[q]) : x * y[q];
       }
-      out[r * kTileQueries + q] = add_lanes(lanes);
+    }
+    entering[r] = 0;
+    for (std::size_t q = 0; q < kTileQueries; q++) {
+      const float limit = limits.limits[q];
+      const bool is_out = kIsL2 ? sum[q] >= limit : sum[q] + norms[r] * limits.slacks[q] <= limit;
+      entering[r] |= std::uint32_t{!is_out} << q;
     }
   }
 }
@@ -149,7 +155,7 @@ void raw_tile(const double* queries, const float* const* rows, std::size_t dim, 
 
 const Kernels kGenericKernels = {
     "generic",       l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
-    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, raw_tile<false>, raw_tile<true>,
+    dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 
 }  // namespace shortlist

@@ -13,21 +13,31 @@ namespace shortlist {
 /// The best k of what is pushed.
 class Best {
  public:
-  Best(Metric metric, std::size_t k) : metric_(metric), k_(k) {}
+  /// @param floor rows with scores up to it may be left out
+  Best(Metric metric, std::size_t k, float floor = -__builtin_inff()) : metric_(metric), k_(k) { set_limit(floor); }
 
   /// True where a row with this raw sum might get in, given that rows come in ascending order. Rounding never turns an order
   /// around, the worst score is a float32 and its square exact in float64: a sum at or below the limit has a score at or
   /// below the worst, and of equal scores the row that came first stays.
   bool may_enter(double raw) const { return (metric_ == Metric::l2 ? -raw : raw) > limit_; }
+  /// What `may_enter` compares with: a sum, or minus a squared distance; minus infinity while all may enter.
+  double limit() const { return limit_; }
+  /// The floor of a list of other rows that is to be merged with this one: below the worst score, which a row that comes
+  /// before the worst one may have too.
+  float floor() const {
+    return hits_.size() < k_ || k_ == 0 ? -__builtin_inff() : std::nextafter(hits_.front().score, -__builtin_inff());
+  }
   void push(double raw, std::uint32_t row) { push(Hit{to_score(metric_, raw), row}); }
   void push(Hit hit);
   /// Best first; empties it.
   std::vector<Hit> drain();
 
  private:
+  void set_limit(double worst) { limit_ = metric_ == Metric::l2 ? -(worst * worst) : worst; }
+
   Metric metric_;
   std::size_t k_;
-  double limit_ = -__builtin_inf();
+  double limit_;
   /// A heap with the worst on top.
   std::vector<Hit> hits_;
 };

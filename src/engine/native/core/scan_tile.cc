@@ -1,0 +1,94 @@
+#include "scan_tile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace shortlist {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+/// Below it, the product of two lengths does not overflow; the square of its root neither.
+constexpr double kSafeLength = 1e19, kSafeSquare = 1e38;
+
+/// What rounding may take, relative.
+double relative_slack(std::size_t dim) { return static_cast<double>(dim + 8) * 0x1p-23; }
+/// What underflow may take.
+double absolute_slack(std::size_t dim) { return static_cast<double>(dim) * 0x1p-149; }
+
+/// As lanes, which any compiler puts into vectors.
+float sum_of_squares(const float* row, std::size_t dim) {
+  constexpr std::size_t kLanes = 16;
+  float lanes[kLanes] = {};
+  std::size_t j = 0;
+  for (; j + kLanes <= dim; j += kLanes) {
+    for (std::size_t i = 0; i < kLanes; i++) lanes[i] += row[j + i] * row[j + i];
+  }
+  float sum = 0;
+  for (; j < dim; j++) sum += row[j] * row[j];
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+}  // namespace
+
+float norm_bound(const float* row, std::size_t dim) {
+  const double underflow = std::sqrt(absolute_slack(dim));
+  const double norm = std::sqrt(static_cast<double>(sum_of_squares(row, dim))) * (1 + relative_slack(dim)) + underflow;
+  return norm < kSafeLength ? static_cast<float>(norm) : kNaN;
+}
+
+QueryTile::QueryTile(const Rows& rows, const float* first, std::size_t count, Best* best)
+    : rows_(rows), queries_(first), count_(count), best_(best), values_(rows.dim * kTileQueries), limits_{} {
+  const std::size_t dim = rows.dim;
+  for (std::size_t q = 0; q < count; q++) {
+    const float* query = first + q * dim;
+    for (std::size_t j = 0; j < dim; j++) values_[j * kTileQueries + q] = query[j];
+    const double slack = static_cast<double>(norm_bound(query, dim)) * relative_slack(dim);
+    limits_.slacks[q] = std::isnan(slack) ? kNaN : std::max(static_cast<float>(slack), std::numeric_limits<float>::min());
+    update_limit(q);
+  }
+}
+
+void QueryTile::update_limit(std::size_t query) {
+  const double limit = best_[query].limit();
+  float& bound = limits_.limits[query];
+  if (std::isinf(limit)) {
+    bound = kNaN;
+  } else if (rows_.metric == Metric::l2) {
+    const double square = -limit * (1 + relative_slack(rows_.dim)) + absolute_slack(rows_.dim);
+    bound = square < kSafeSquare ? std::nextafter(static_cast<float>(square), kInfinity) : kNaN;
+  } else {
+    bound = std::nextafter(static_cast<float>(limit - absolute_slack(rows_.dim)), -kInfinity);
+  }
+}
+
+void QueryTile::offer(const Kernels& kernels, const std::uint32_t* which, std::size_t count, const float* norms) {
+  const auto tile = rows_.metric == Metric::l2 ? kernels.l2_tile : kernels.dot_tile;
+  const std::uint32_t everyone = 0xffffffff >> (kTileQueries - count_);
+  for (std::size_t i = 0; i < count; i += kTileRows) {
+    const float* values[kTileRows];
+    float lengths[kTileRows];
+    std::uint32_t entering[kTileRows];
+    const std::size_t here = std::min(kTileRows, count - i);
+    for (std::size_t r = 0; r < kTileRows; r++) {
+      const std::size_t at = i + std::min(r, here - 1);
+      values[r] = rows_.row(which[at]);
+      lengths[r] = norms[at];
+    }
+    tile(values_.data(), values, rows_.dim, limits_, lengths, entering);
+    for (std::size_t r = 0; r < here; r++) {
+      for (std::uint32_t left = entering[r] & everyone; left != 0; left &= left - 1) {
+        const std::size_t q = static_cast<std::size_t>(__builtin_ctz(left));
+        double raw;
+        raw_rows(kernels, rows_, queries_ + q * rows_.dim, which + i + r, 1, &raw);
+        if (!best_[q].may_enter(raw)) continue;
+        best_[q].push(raw, which[i + r]);
+        update_limit(q);
+      }
+    }
+  }
+}
+
+}  // namespace shortlist

@@ -20,8 +20,12 @@ export function chooseEf(
   if (targetRecall !== undefined) {
     checkTarget(targetRecall, ef !== undefined || exact === true);
     const calibration = requireCalibration(version);
-    return remembered(calibration, k, targetRecall, selectivity, () =>
-      resolveEf(calibration, { k, targetRecall, selectivity }).ef,
+    return remembered(
+      calibration,
+      k,
+      targetRecall,
+      selectivity,
+      () => resolveEf(calibration, { k, targetRecall, selectivity }).ef,
     );
   }
   if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));

@@ -49,7 +49,16 @@ describe('exact search by the addon', () => {
     const pool = openPool(2);
     const count = 70;
     for (const metric of ['ip', 'l2'] as const) {
-      for (const [dim, ...magnitudes] of [[3, 1e18], [40, 1e18, 1], [40, 1e18, 1e-30], [131, 1e-18], [131, 1e-22], [9, 1e-38], [2000, 1e18]]) { // prettier-ignore
+      for (const [dim, ...magnitudes] of [
+        [3, 1e18],
+        [40, 1e18, 1],
+        [40, 1e18, 1e-30],
+        [131, 1e-18],
+        [131, 1e-22],
+        [9, 1e-38],
+        [2000, 1e18],
+      ]) {
+        // prettier-ignore
         const space = { metric, dim: dim! };
         const rows = dim! > 1000 ? 300 : 3000;
         const [values, queries] = [randomValues(space, rows, 31), randomValues(space, count, 32)];

@@ -64,4 +64,4 @@ export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 export const PREVIOUS_VERSION_MS = 60_000;
 
 /** Queries of one pass when truth is computed: enough to share each read of the vectors, few enough for steady progress. */
-export const TRUTH_QUERIES_PER_PASS = 64;
+export const TRUTH_QUERIES_PER_PASS = 128;

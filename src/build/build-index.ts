@@ -193,7 +193,7 @@ class Build {
       onProgress,
       ...(signal !== undefined && { signal }),
     });
-    for await (const batch of reading.batches) await writer.append(batch);
+    await writeBehind(reading.batches, (batch) => writer.append(batch));
     const report = reading.report();
     await writer.finishRows();
     await writer.writeIds(report.ids);
@@ -287,6 +287,22 @@ class Build {
   private seconds(): number {
     return roundMs(performance.now() - this.startedMs) / 1000;
   }
+}
+
+/** Each batch is written while the next one is read and checked. */
+async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Promise<void>): Promise<void> {
+  let writing = Promise.resolve();
+  try {
+    for await (const batch of batches) {
+      await writing;
+      writing = write(batch);
+      writing.catch(() => undefined); // told before the next one, or at the end
+    }
+  } catch (error) {
+    await attempt(writing);
+    throw error;
+  }
+  await writing;
 }
 
 function roundMs(ms: number): number {

@@ -4,7 +4,7 @@
  */
 import { ShortlistError } from '../base/errors.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
-import { engineOf, isEngineName } from '../engine/engines.js';
+import { isMapped } from '../engine/engines.js';
 import { calibrate, keepCalibration } from '../evaluate/calibrate.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
 import type { Calibration } from '../retrieve/calibration.js';
@@ -60,9 +60,7 @@ async function measure(root: string, manifest: Manifest, options: CalibrateBuilt
 
 /** All shards are open at once here, and not before in a build: an engine that cannot map them holds them in memory. */
 function requireOpenMemory(manifest: Manifest, limitBytes: number): void {
-  const { name } = manifest.engine;
-  const isMapped = isEngineName(name) && engineOf(name).mapVectors !== undefined;
-  if (isMapped || versionBytes(manifest) <= limitBytes) return;
+  if (isMapped(manifest.engine.name) || versionBytes(manifest) <= limitBytes) return;
   const message = `opening all shards needs about ${versionBytes(manifest)} bytes of memory and may use ${limitBytes}`;
   throw new ShortlistError('insufficient_memory', message);
 }

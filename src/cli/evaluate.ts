@@ -87,7 +87,7 @@ async function recalibrate(
   try {
     const onProgress = (stage: string, done: number, total: number, unit: string): void =>
       progress.update(stage, done, total, unit);
-    const calibration = await calibrate(version, { pool, queries, onProgress });
+    const calibration = await calibrate(version, { pool, queries, root, onProgress });
     await keepCalibration(root, version.manifest, calibration);
     return calibration;
   } finally {

@@ -17,6 +17,11 @@ export function engineOf(name: EngineName): GraphEngine {
   return ENGINES[name];
 }
 
+/** Whether opening a version of the engine takes next to no memory, since its files are mapped. */
+export function isMapped(name: string): boolean {
+  return isEngineName(name) && engineOf(name).mapVectors !== undefined;
+}
+
 /**
  * What the kernels of an engine run with on this machine; null where it does not choose, or is not installed.
  * @throws usage where SHORTLIST_ISA asks for what this machine has not

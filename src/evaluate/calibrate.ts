@@ -6,6 +6,7 @@
  * from the version alone, never from a clock, so that a version has one calibration on every machine. Its price is that of
  * the truth, which a version of more components has for fewer queries, and of the walks (calibration-climb.ts).
  */
+import { isMapped } from '../engine/engines.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import {
   CALIBRATION_FORMAT,
@@ -21,15 +22,13 @@ import { MAX_QUERIES } from './calibration-climb.js';
 import { CalibrationLane } from './calibration-lane.js';
 import { drawQueries, moveRows } from './calibration-queries.js';
 import { calibrateShare, CALIBRATION_SEED, type Share } from './calibration-share.js';
-import { drawTrial } from './calibration-trial.js';
-import { chooseTruth, scanCodes } from './calibration-truth.js';
 import type { OnStageProgress } from './evaluate.js';
 import type { QuerySet } from './queries.js';
 
 /** Shares of rows that pass: below the last an engine scans what passes. */
 const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
 
-/** Components read for the truth where all rows pass, about 0.1 s by codes; half as many queries are filtered. */
+/** Components read for the truth where all rows pass: less than 0.1 s of a core. Half as many queries are filtered. */
 const TRUTH_COMPONENTS = 2 ** 32;
 
 /** Queries that every version has, whatever their truth costs: 150 that found everything promise 0.998 at k 10. */
@@ -40,7 +39,7 @@ export interface CalibrateOptions {
   readonly pool: ExactSearch;
   /** count x dim values; null: queries made of the version's rows. */
   readonly queries?: Float32Array | null | undefined;
-  /** Where the version lies, if a second thread may open it too. It changes nothing in what is found. */
+  /** Where the version lies, if a second thread may be used. It changes nothing in what is found. */
   readonly root?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
@@ -48,27 +47,30 @@ export interface CalibrateOptions {
 
 /** @throws as `checkQuery` for queries from outside; what `signal` is aborted with */
 export async function calibrate(version: LoadedVersion, options: CalibrateOptions): Promise<Calibration> {
-  const { root, signal } = options;
-  const { index, version: name } = version.manifest;
-  const lane = root === undefined ? null : new CalibrationLane({ root, index, version: name }); // it opens while queries are made
+  const { pool, signal } = options;
+  const lane = openLane(version, options.root); // it opens while queries are made
   try {
     const given = options.queries ?? null;
     const size = affordableQueries(version);
     const queries = given === null ? moveRows(version, size, CALIBRATION_SEED) : drawQueries(version, given, size, CALIBRATION_SEED); // prettier-ignore
-    const findTruth = await chooseTruth(drawTrial(version, queries, 1, CALIBRATION_SEED), options.pool, signal);
     const filtered = firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), version.manifest.dim);
     const shares = SELECTIVITIES.map((selectivity) => ({
       selectivity,
       queries: selectivity === 1 ? queries : filtered,
     }));
     const progress = countParts(shares.length, options.onProgress);
-    const bands = await shareOut(shares, findTruth === scanCodes ? lane : null, progress, (share, onProgress) =>
-      calibrateShare(version, share, { findTruth, signal, onProgress }),
+    const bands = await shareOut(shares, lane, progress, (share, onProgress) =>
+      calibrateShare(version, share, { pool, signal, onProgress }),
     );
     return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
   } finally {
     await lane?.close();
   }
+}
+
+/** Null where a second copy of the version would have to be read. */
+function openLane({ manifest: { index, version, engine } }: LoadedVersion, root?: string): CalibrationLane | null {
+  return root !== undefined && isMapped(engine.name) ? new CalibrationLane({ root, index, version }) : null;
 }
 
 function affordableQueries({ manifest: { count, dim } }: LoadedVersion): number {

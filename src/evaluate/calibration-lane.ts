@@ -1,6 +1,6 @@
 /**
- * A second thread for a calibration, of a version whose truth is found by codes: it opens the version again, which is mapped, and
- * measures the shares that it is given. More threads would wait: one share is a third of the work.
+ * A second thread for a calibration, of a version whose files are mapped: it opens the version again and measures the shares
+ * that it is given. More threads would wait: one share is a third of the work.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';

@@ -1,9 +1,10 @@
 /** The bands of one share of passing rows: a trial, its truth, and a climb for each k. Any thread with the version can measure them. */
+import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { CalibrationBand } from '../retrieve/calibration.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { climb, queriesFor } from './calibration-climb.js';
 import { drawTrial } from './calibration-trial.js';
-import type { FindTruth, Neighbors } from './calibration-truth.js';
+import { scanForTruth, type Neighbors } from './calibration-truth.js';
 import type { QuerySet } from './queries.js';
 
 /** Sizes of k: up to the first a search finds its few neighbours with the same ef; beyond the last ef grows with k. */
@@ -20,7 +21,7 @@ export interface Share {
 }
 
 export interface ShareOptions {
-  readonly findTruth: FindTruth;
+  readonly pool: ExactSearch;
   readonly signal: AbortSignal | undefined;
   /** Told which part of the work is done, from 0 to 1. */
   readonly onProgress: (part: number) => void;
@@ -30,7 +31,7 @@ export interface ShareOptions {
 export async function calibrateShare(
   version: LoadedVersion,
   { selectivity, queries }: Share,
-  { findTruth, signal, onProgress }: ShareOptions,
+  { pool, signal, onProgress }: ShareOptions,
 ): Promise<CalibrationBand[]> {
   const trial = drawTrial(version, queries, selectivity, CALIBRATION_SEED);
   if (trial.passing === 0) return [];
@@ -40,7 +41,7 @@ export async function calibrateShare(
   // A larger k is asked of fewer queries: each query needs the truth of the largest k that it is asked for.
   for (const k of [...ks].reverse()) {
     const to = Math.min(queries.count, queriesFor(k));
-    truth.push(...(await findTruth(trial, { from: truth.length, to, k }, signal)));
+    truth.push(...(await scanForTruth(trial, { from: truth.length, to, k }, pool, signal)));
     onProgress(truth.length / queries.count / (ks.length + 1));
   }
   const bands: CalibrationBand[] = [];

@@ -1,19 +1,20 @@
 /** The thread behind CalibrationLane: opens the version, then measures one share after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
+import { openExactSearch } from '../engine/exact/exact-search.js';
 import { loadVersion } from '../retrieve/loaded-version.js';
 import type { LaneOrder, LanePlace, LaneReply } from './calibration-lane.js';
 import { calibrateShare, type Share } from './calibration-share.js';
-import { scanCodes } from './calibration-truth.js';
 
 const { root, index, version: name } = workerData as LanePlace;
 const opened = loadVersion(root, index, name);
 opened.catch(() => undefined); // told with the first share
+const pool = openExactSearch(1);
 const stopping = new AbortController();
 let working: Promise<unknown> = Promise.resolve();
 
 async function measure(share: Share): Promise<LaneReply> {
-  const options = { findTruth: scanCodes, signal: stopping.signal, onProgress: () => undefined };
+  const options = { pool, signal: stopping.signal, onProgress: () => undefined };
   try {
     return { bands: await calibrateShare(await opened, share, options) };
   } catch (error) {
@@ -24,6 +25,7 @@ async function measure(share: Share): Promise<LaneReply> {
 async function stop(): Promise<void> {
   stopping.abort();
   await working;
+  await pool.close();
   await opened.then((version) => version.close()).catch(() => undefined);
   parentPort!.close();
 }

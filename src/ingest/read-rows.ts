@@ -6,7 +6,8 @@
  * input is read and then refused, and no batch is given after the first bad row; under `skip` they are left out and handed on.
  * Of two rows with one id the later is bad, and an id is taken only by a row that is good.
  *
- * Memory: one chunk of the reader, one array of its vectors, the table of ids. The arrays of a batch are used again for the next.
+ * A chunk is read while the one before it is checked, and the one before that may still be written. Memory: two chunks of the
+ * reader, two arrays of their vectors, the table of ids.
  */
 import type { ArrowReader, Chunk } from '../arrow/reader.js';
 import type { Column } from '../arrow/column.js';
@@ -14,6 +15,7 @@ import { ShortlistError } from '../base/errors.js';
 import { IdTableBuilder } from '../base/id-table-builder.js';
 import type { IdTable } from '../base/id-table.js';
 import type { Metric } from '../base/metric.js';
+import { readAhead } from '../base/read-ahead.js';
 import { BadRowTally, badRowsError, toRejectLine, type BadRow, type BadRowKind, type BadRows } from './bad-rows.js';
 import { locateColumns } from './choose-columns.js';
 import { gatherColumn } from './gather-column.js';
@@ -34,7 +36,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Consecutive accepted rows. Its arrays are valid until the next batch is asked for. */
+/** Consecutive accepted rows. Its arrays are valid until the second batch after it is asked for. */
 export interface IngestBatch {
   /** At least 1. */
   readonly rows: number;
@@ -96,7 +98,8 @@ class Pass {
   private readonly tally = new BadRowTally();
   private readonly plan: IngestPlan;
   private readonly options: ReadOptions;
-  private buffer = new Float32Array(0);
+  /** For the vectors of a batch, and of the one before it. */
+  private buffers = [new Float32Array(0), new Float32Array(0)];
   private rejects: string[] = [];
   private rowsRead = 0;
 
@@ -126,7 +129,7 @@ class Pass {
     const file = this.plan.files[position]!;
     const reader = await openPlanned(file);
     try {
-      for await (const chunk of reader.read(this.locate(reader))) {
+      for await (const chunk of readAhead(reader.read(this.locate(reader)))) {
         this.options.signal?.throwIfAborted();
         const batch = this.checkChunk(chunk, position);
         await this.handRejects();
@@ -185,8 +188,10 @@ class Pass {
   }
 
   private reserve(length: number): Float32Array {
-    if (this.buffer.length < length) this.buffer = new Float32Array(length);
-    return this.buffer;
+    const [before, last] = this.buffers;
+    const buffer = before!.length < length ? new Float32Array(length) : before!;
+    this.buffers = [last!, buffer];
+    return buffer;
   }
 
   /** @param ordinal of the row that has the id already, for a duplicate */

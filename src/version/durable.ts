@@ -130,15 +130,21 @@ export async function hashRange(
   progress: HashProgress = {},
 ): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash('sha256');
-  const chunk = new Uint8Array(Math.max(1, Math.min(HASH_CHUNK_BYTES, to - from)));
+  // The next part is read while one is hashed.
+  const parts = [0, 1].map(() => new Uint8Array(Math.max(1, Math.min(HASH_CHUNK_BYTES, to - from))));
   let position = from;
-  while (position < to) {
-    progress.signal?.throwIfAborted();
-    const read = await file.read(chunk.subarray(0, Math.min(chunk.length, to - position)), position);
+  const readPart = (part: Uint8Array): Promise<number> =>
+    position < to ? file.read(part.subarray(0, Math.min(part.length, to - position)), position) : Promise.resolve(0);
+  let [part, next] = [parts[0]!, parts[1]!];
+  for (let reading = readPart(part); ;) {
+    const read = await reading;
     if (read === 0) break;
-    hash.update(chunk.subarray(0, read));
-    position += read;
+    progress.signal?.throwIfAborted();
     progress.onBytes?.(read);
+    position += read;
+    reading = readPart(next);
+    hash.update(part.subarray(0, read));
+    [part, next] = [next, part];
   }
   return { sha256: hash.digest('hex'), bytes: position - from };
 }

@@ -8,7 +8,7 @@ import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { calibrate, keepCalibration } from '../../src/evaluate/calibrate.js';
 import { moveRows } from '../../src/evaluate/calibration-queries.js';
 import { drawTrial, recallAt, type Trial } from '../../src/evaluate/calibration-trial.js';
-import { chooseTruth, scanValues } from '../../src/evaluate/calibration-truth.js';
+import { scanForTruth } from '../../src/evaluate/calibration-truth.js';
 import { externalQueries, sampleQueries, type QuerySet } from '../../src/evaluate/queries.js';
 import { meanOf } from '../../src/evaluate/recall-bound.js';
 import { readCalibration, resolveDefaultEf, resolveEf, type Calibration } from '../../src/retrieve/calibration.js';
@@ -42,7 +42,7 @@ afterAll(async () => {
 
 async function recallsAt(trial: Trial, k: number, ef: number): Promise<number[]> {
   const to = trial.queries.count;
-  const truth = await scanValues(trial, { from: 0, to, k }, pool, undefined);
+  const truth = await scanForTruth(trial, { from: 0, to, k }, pool, undefined);
   return truth.map((neighbors, position) => recallAt(trial, neighbors, position, { k, ef }));
 }
 
@@ -126,19 +126,6 @@ describe('queries made of rows', () => {
     const rows = await measure(sampleQueries(version, 400, 3));
     expect(Math.abs(moved - fresh)).toBeLessThan(0.03);
     expect(rows - fresh).toBeGreaterThan(3 * Math.abs(moved - fresh));
-  });
-});
-
-describe('the truth of a calibration', () => {
-  it.each([1, 0.3])('is found by codes as by float32 values where a share of %d passes', async (share) => {
-    const queries = moveRows(version, 60, 3);
-    const trial = drawTrial(version, queries, share, 7);
-    const findTruth = await chooseTruth(drawTrial(version, queries, 1, 7), pool);
-    for (const k of [10, 500]) {
-      const part = { from: 5, to: 60, k };
-      const wanted = await scanValues(trial, part, pool, undefined);
-      expect((await findTruth(trial, part, undefined)).map(({ scores }) => scores)).toEqual(wanted.map(({ scores }) => scores)); // prettier-ignore
-    }
   });
 });
 

@@ -12,6 +12,9 @@ constexpr std::size_t kBlockBytes = 128 * 1024;
 constexpr std::size_t kMinBlockRows = 16;
 constexpr std::size_t kMaxBlockRows = 1024;
 
+/// Rows have unit length under cosine, more or less.
+constexpr float kUnitNorm = 1.01f;
+
 /// Fewer queries are scanned for one by one: a tile takes the same time for one as for all of its queries.
 constexpr std::size_t kLeastTiled = 4;
 
@@ -23,6 +26,11 @@ void scan_block_single(const Kernels& kernels, const Rows& rows, const float* qu
     if (best.may_enter(sums[i])) best.push(sums[i], picked[i]);
   }
 }
+
+/// Hits in the contract's order; a type of its own, so that it is compiled into the heap.
+struct IsBefore {
+  bool operator()(const Hit& a, const Hit& b) const { return is_before(a, b); }
+};
 
 std::size_t block_rows(std::uint32_t dim) {
   return std::clamp(kBlockBytes / (std::size_t{4} * dim), kMinBlockRows, kMaxBlockRows);
@@ -53,16 +61,16 @@ std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to
 void Best::push(Hit hit) {
   if (hits_.size() == k_) {
     if (k_ == 0 || !is_before(hit, hits_.front())) return;
-    std::pop_heap(hits_.begin(), hits_.end(), is_before);
+    std::pop_heap(hits_.begin(), hits_.end(), IsBefore());
     hits_.pop_back();
   }
   hits_.push_back(hit);
-  std::push_heap(hits_.begin(), hits_.end(), is_before);
+  std::push_heap(hits_.begin(), hits_.end(), IsBefore());
   if (hits_.size() == k_) set_limit(hits_.front().score);
 }
 
 std::vector<Hit> Best::drain() {
-  std::sort_heap(hits_.begin(), hits_.end(), is_before);
+  std::sort_heap(hits_.begin(), hits_.end(), IsBefore());
   return std::move(hits_);
 }
 
@@ -84,8 +92,8 @@ void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& req
       scan_block_single(kernels, rows, request.queries + q * rows.dim, picked, sums, best[q]);
     }
     if (tiles.empty()) continue;
-    norms.assign(picked.size(), 0);
-    for (std::size_t i = 0; rows.metric != Metric::l2 && i < picked.size(); i++) {
+    norms.assign(picked.size(), kUnitNorm);
+    for (std::size_t i = 0; rows.metric == Metric::ip && i < picked.size(); i++) {
       norms[i] = norm_bound(rows.row(picked[i]), rows.dim);
     }
     for (QueryTile& tile : tiles) tile.offer(kernels, picked.data(), picked.size(), norms.data());

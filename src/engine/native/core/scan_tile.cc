@@ -80,15 +80,24 @@ void QueryTile::offer(const Kernels& kernels, const std::uint32_t* which, std::s
     tile(values_.data(), values, rows_.dim, limits_, lengths, entering);
     for (std::size_t r = 0; r < here; r++) {
       for (std::uint32_t left = entering[r] & everyone; left != 0; left &= left - 1) {
-        const std::size_t q = static_cast<std::size_t>(__builtin_ctz(left));
-        double raw;
-        raw_rows(kernels, rows_, queries_ + q * rows_.dim, which + i + r, 1, &raw);
-        if (!best_[q].may_enter(raw)) continue;
-        best_[q].push(raw, which[i + r]);
-        update_limit(q);
+        entering_[__builtin_ctz(left)].push_back(which[i + r]);
       }
     }
   }
+  for (std::size_t q = 0; q < count_; q++) score(kernels, q);
+}
+
+/// After all rows that were offered together: canonical sums are made of several rows at a time.
+void QueryTile::score(const Kernels& kernels, std::size_t query) {
+  std::vector<std::uint32_t>& rows = entering_[query];
+  if (rows.empty()) return;
+  sums_.resize(rows.size());
+  raw_rows(kernels, rows_, queries_ + query * rows_.dim, rows.data(), rows.size(), sums_.data());
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    if (best_[query].may_enter(sums_[i])) best_[query].push(sums_[i], rows[i]);
+  }
+  rows.clear();
+  update_limit(query);
 }
 
 }  // namespace shortlist

@@ -19,11 +19,12 @@ class QueryTile {
   QueryTile(const Rows& rows, const float* first, std::size_t count, Best* best);
 
   /// Offers `count` rows to the lists.
-  /// @param norms of the rows, as `norm_bound` gives them; not read under l2
+  /// @param norms of the rows, as `norm_bound` gives them, or 1 and a little more under cosine; not read under l2
   void offer(const Kernels& kernels, const std::uint32_t* which, std::size_t count, const float* norms);
 
  private:
   void update_limit(std::size_t query);
+  void score(const Kernels& kernels, std::size_t query);
 
   const Rows& rows_;
   const float* queries_;
@@ -32,6 +33,9 @@ class QueryTile {
   /// [component][query]
   std::vector<float> values_;
   TileLimits limits_;
+  /// Rows that each query is to have canonical sums with.
+  std::vector<std::uint32_t> entering_[kTileQueries];
+  std::vector<double> sums_;
 };
 
 /// At least the length of a row; NaN where it is so great that products of it might overflow.

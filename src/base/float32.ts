@@ -53,7 +53,8 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
   // Below 1e-6 JSON's numbers have an exponent; from 10 on, whole digits would have to be told from decimals.
   if (magnitude >= 1e-6 && magnitude < 10) {
     const decimals = 5 - exponentOf(magnitude);
-    for (let more = 0; more <= 3; more++) {
+    // From 0.1 on a float32 is nearer to a decimal of six digits that restores it than half a unit of the seventh.
+    for (let more = decimals <= 6 ? 1 : 0; more <= 3; more++) {
       const power = POWERS_OF_TEN[decimals + more]!;
       const scaled = Math.round(value * power);
       if (Math.fround(scaled / power) === value) return writeScaled(scaled, decimals + more, out, at);

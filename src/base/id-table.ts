@@ -45,6 +45,13 @@ export interface IdValues {
   readonly bytes: Uint8Array;
 }
 
+/** Texts of `count` ids, end to end, and where each ends. Valid until the next ones are encoded. */
+export interface EncodedTexts {
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+  readonly count: number;
+}
+
 /** One flat part of a table on disk. */
 export interface IdSection {
   readonly name: string;
@@ -57,6 +64,7 @@ const digits = new Uint8Array(MAX_DECIMAL_BYTES);
 const MAX_TOGETHER = 256;
 const together = Buffer.alloc(16 * 1024 + MAX_ID_BYTES);
 const ends = new Uint32Array(MAX_TOGETHER);
+const encodedTexts = { bytes: together, ends, count: 0 };
 const lows = new Uint32Array(MAX_TOGETHER);
 const highs = new Uint32Array(MAX_TOGETHER);
 const encoded = new Uint8Array(MAX_ID_BYTES * 3);
@@ -97,22 +105,29 @@ export class IdTable {
    */
   texts(ordinals: Uint32Array): string[] {
     const texts = new Array<string>(ordinals.length);
-    for (let from = 0; from < ordinals.length;) from = this.decodeSome(ordinals, from, texts);
+    for (let from = 0; from < ordinals.length;) {
+      const { bytes, ends, count } = this.encode(ordinals, from);
+      const all = (bytes as Buffer).toString('latin1', 0, ends[count - 1]);
+      let start = 0;
+      for (let i = 0; i < count; i++) {
+        const end = ends[i]!;
+        const isOneByte = this.type.kind === 'int' || isAscii(bytes, start, end);
+        texts[from + i] = isOneByte ? all.substring(start, end) : this.text(ordinals[from + i]!);
+        start = end;
+      }
+      from += count;
+    }
     return texts;
   }
 
-  /** As many as fit into `together`, from one on. @returns the next one */
-  private decodeSome(ordinals: Uint32Array, from: number, texts: string[]): number {
+  /**
+   * Canonical texts as UTF-8, of as many ids as there is room for, from one on: several at a time come from memory sooner than
+   * one after the other.
+   */
+  encode(ordinals: Uint32Array, from: number): EncodedTexts {
     const to = this.type.kind === 'int' ? this.writeIntegers(ordinals, from) : this.writeTexts(ordinals, from);
-    const all = together.toString('latin1', 0, ends[to - from - 1]);
-    let start = 0;
-    for (let i = from; i < to; i++) {
-      const stop = ends[i - from]!;
-      const isOneByte = this.type.kind === 'int' || isAscii(together, start, stop);
-      texts[i] = isOneByte ? all.substring(start, stop) : this.text(ordinals[i]!);
-      start = stop;
-    }
-    return to;
+    encodedTexts.count = to - from;
+    return encodedTexts;
   }
 
   /** Into `together` and `ends`. @returns the first that found no room */

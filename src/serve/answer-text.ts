@@ -17,6 +17,8 @@ import { TextBytes } from './text-bytes.js';
 /** Bytes after which what was written is counted: a count for each candidate would cost as much as its score. */
 const COUNTED_BYTES = 16 * 1024;
 
+const COMMA = 0x2c;
+
 /** One for all requests: writing is synchronous, and its result is a copy. */
 const scratch = new TextBytes();
 
@@ -51,10 +53,16 @@ export class JsonAnswers implements Answers {
       counted = scratch.length;
     };
     scratch.ascii('"candidates":[');
-    for (let i = 0; i < ordinals.length; i++) {
-      if (i > 0) scratch.ascii(',');
-      writeCandidate(this.version, ordinals[i]!, scores[i]!, extras, scratch);
-      if (scratch.length - counted > COUNTED_BYTES) count();
+    for (let from = 0; from < ordinals.length;) {
+      const ids = this.version.ids.encode(ordinals, from);
+      for (let i = 0, start = 0; i < ids.count; i++) {
+        if (from + i > 0) scratch.byte(COMMA);
+        const end = ids.ends[i]!;
+        writeCandidate(ids.bytes, start, end, ordinals[from + i]!, scores[from + i]!, extras, scratch);
+        start = end;
+        if (scratch.length - counted > COUNTED_BYTES) count();
+      }
+      from += ids.count;
     }
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
     if (explain !== undefined) scratch.utf8(`,"explain":${explainText(explain)}`);

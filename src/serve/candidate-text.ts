@@ -1,7 +1,6 @@
 /** One candidate as JSON text, or an item: id, score, attributes, vector. */
 import type { ColumnType } from '../arrow/column.js';
 import { didYouMean } from '../base/nearest-name.js';
-import { MAX_ID_BYTES } from '../base/limits.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import type { AttributeColumn } from '../version/attribute-column.js';
@@ -12,22 +11,26 @@ import type { TextBytes } from './text-bytes.js';
 /** Writes what each candidate carries beside its id and score; its commas included. */
 export type ExtraWriter = (ordinal: number, out: TextBytes) => void;
 
-/** An id on its way into an answer. One for all: writing is synchronous. */
-const idBytes = new Uint8Array(MAX_ID_BYTES);
+const END = 0x7d;
+const ID = Buffer.from('{"id":');
+const SCORE = Buffer.from(',"score":');
 
+/** @param id UTF-8 at [from, to) of it */
 export function writeCandidate(
-  { ids }: LoadedVersion,
+  id: Uint8Array,
+  from: number,
+  to: number,
   ordinal: number,
   score: number,
   extras: readonly ExtraWriter[],
   out: TextBytes,
 ): void {
-  out.ascii('{"id":');
-  out.quote(idBytes, 0, ids.writeText(ordinal, idBytes, 0));
-  out.ascii(',"score":');
+  out.copy(ID);
+  out.quote(id, from, to);
+  out.copy(SCORE);
   out.float32(score);
   for (const write of extras) write(ordinal, out);
-  out.ascii('}');
+  out.byte(END);
 }
 
 /** @throws unknown_attribute */

@@ -32,7 +32,7 @@ import type { TimeLimit } from './time-limit.js';
  * Queries that share a scan of all vectors. More would gain nothing, since they pass over the rows in groups of this size;
  * fewer lose speed. What has been scanned when time runs out is answered.
  */
-const QUERIES_PER_SCAN = 64;
+const QUERIES_PER_SCAN = 128;
 
 /** One query, ready to be searched with. */
 export interface Query {

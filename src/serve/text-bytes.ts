@@ -39,6 +39,19 @@ export class TextBytes {
     this.length = length + text.length;
   }
 
+  /** A few bytes that are always the same. */
+  copy(source: Uint8Array): void {
+    this.reserve(source.length);
+    const { bytes, length } = this;
+    for (let i = 0; i < source.length; i++) bytes[length + i] = source[i]!;
+    this.length = length + source.length;
+  }
+
+  byte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
   utf8(text: string): void {
     this.reserve(3 * text.length);
     this.length += this.bytes.write(text, this.length);

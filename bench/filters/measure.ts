@@ -47,13 +47,19 @@ export function leastReaching(one: Case): Point {
   throw new Error(`no ef up to ${EFS.at(-1)} reaches a recall of ${LEAST_RECALL} under ${JSON.stringify(one.filter)}`);
 }
 
-/** Median microseconds of a search of each, over all rounds. */
+/**
+ * Median microseconds of a search of each, over all rounds. In their turns the cases search for different queries: what one has
+ * read would be in the caches for the next.
+ */
 export function timeTurns(cases: readonly (readonly [Case, number | null])[], rounds: number): number[] {
   const times: number[][] = cases.map(() => []);
   const count = cases[0]![0].queries.length;
   for (let round = 0; round < rounds; round++) {
     for (let query = 0; query < count; query++) {
-      for (const [position, [one, ef]] of cases.entries()) times[position]!.push(timeOne(one, query, ef));
+      for (const [position, [one, ef]] of cases.entries()) {
+        const own = (query + Math.floor((position * count) / cases.length)) % count;
+        times[position]!.push(timeOne(one, own, ef));
+      }
     }
   }
   return times.map((all) => significant(median(all)));

@@ -70,6 +70,8 @@ export interface ShardQuery {
   readonly allow?: Bitset;
   /** How many rows `allow` holds, where the caller knows. */
   readonly allowCount?: number;
+  /** The rows of `allow`, ascending, where few pass and somebody has listed them; some may have been taken out of `allow` since. */
+  readonly allowList?: Uint32Array | undefined;
   /** The way to take under a filter, where an engine has several; default `auto`. */
   readonly plan?: ShardPlan | undefined;
 }

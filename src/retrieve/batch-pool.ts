@@ -182,7 +182,8 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const rows = copyAllowed(plan, shard, ordinals.length)!;
     const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
     words.set(rows.words);
-    return { words, count: countAllowed(plan, shard, ordinals.length) };
+    const { list } = plan.passing![shard]!; // in shared memory already
+    return { words, count: countAllowed(plan, shard, ordinals.length), list };
   });
   return { ...alone, passing, excluded: shards.map(() => []) };
 }

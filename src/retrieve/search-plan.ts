@@ -50,6 +50,8 @@ export interface RowPlace {
 export interface PassingRows {
   readonly words: Uint32Array;
   readonly count: number;
+  /** The rows one by one, where few pass; some may have been taken out of the words since. */
+  readonly list?: Uint32Array | undefined;
 }
 
 /**
@@ -140,7 +142,7 @@ function selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | n
     took_us: Math.round((performance.now() - started) * 1000),
     cached,
   };
-  return { passing: shards.map(({ rows, count: passed }) => ({ words: rows.words, count: passed })), account };
+  return { passing: shards.map(({ rows, count: passed, list }) => ({ words: rows.words, count: passed, list })), account };
 }
 
 function findExcluded(version: LoadedVersion, ids: readonly string[], passing: readonly PassingRows[] | null) {

@@ -183,7 +183,7 @@ function withAllowed<T>(
   shard: LoadedShard,
   plan: SearchPlan,
   position: number,
-  search: (rows: Pick<ShardQuery, 'allow' | 'allowCount'>) => T,
+  search: (rows: Pick<ShardQuery, 'allow' | 'allowCount' | 'allowList'>) => T,
 ): T {
   const passing = plan.passing?.[position];
   const leftOut = rowsLeftOut(plan, position);
@@ -194,7 +194,7 @@ function withAllowed<T>(
   const allow = passing === undefined ? shard.everyRow : new Bitset(size, passing.words);
   for (const row of leftOut) allow.delete(row);
   try {
-    return search({ allow, allowCount: count - leftOut.length });
+    return search({ allow, allowCount: count - leftOut.length, allowList: passing?.list });
   } finally {
     for (const row of leftOut) allow.add(row);
   }

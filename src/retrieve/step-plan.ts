@@ -23,7 +23,7 @@ function leaveOut(shards: readonly LoadedShard[], plan: SearchPlan, full: readon
     const rows = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
     const { words } = full[shard]!;
     for (let i = 0; i < words.length; i++) rows.words[i]! &= ~words[i]!;
-    return { words: rows.words, count: rows.count() };
+    return { words: rows.words, count: rows.count(), list: plan.passing?.[shard]!.list };
   });
   return { passing, excluded: shards.map(() => []), self: null };
 }

@@ -178,6 +178,17 @@ function* calls(): Generator<[string, Call]> {
 
 function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generator<[string, Call]> {
   yield ['search for more than the buffers hold', () => shard['search']!(51, 100, undefined, COUNT, 0, 1e6)];
+  for (const [name, list] of [
+    ['in no order', [3, 1, 2]],
+    ['with one twice', [1, 1, 2]],
+    ['beyond the last', [1, COUNT]],
+    ['out of the set', [0, 1, 2]],
+    ['which is empty', []],
+  ] as const) {
+    const one = (): unknown => shard['search']!(5, 40, new Uint32Array(7), 3, 4, 1e6, Uint32Array.from(list));
+    yield [`search with a list of rows ${name}`, one];
+  }
+  yield ['search with a detached list', () => shard['search']!(5, 40, words(), COUNT, 4, 1e6, detached(words()))];
   yield ['search with a set of fewer words', () => shard['search']!(5, 40, new Uint32Array(6), COUNT, 0, 1e6)];
   yield ['search with a detached set', () => shard['search']!(5, 40, detached(words()), COUNT, 0, 1e6)];
   yield [

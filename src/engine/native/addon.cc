@@ -8,7 +8,7 @@
 //   new ScanPool(threads)              exact search on threads
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
-//     .search(k, ef, allow, allowed, plan, mostScanned)   query in, rows and scores out through buffers that are shared once; synchronous
+//     .search(k, ef, allow, allowed, plan, mostScanned, allowList)   query in, rows and scores out through buffers that are shared once; synchronous
 //   new HnswlibExport(options)         a graph as hnswlib's file
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
@@ -375,7 +375,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     counters_ = memory_.pins.pin(counters);
   }
 
-  /// search(k, ef, allow | undefined, allowed, plan, mostScanned): how many rows were found. The rest of the account is in the
+  /// search(k, ef, allow | undefined, allowed, plan, mostScanned, allowList | undefined): how many rows were found. The rest of the account is in the
   /// counters, in the order of Account in addon.ts.
   Napi::Value search(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
@@ -393,6 +393,11 @@ class Shard final : public Napi::ObjectWrap<Shard> {
         allow.words = arguments::row_set(info[2], count).Data();
         request.allow = &allow;
         request.allowed = arguments::whole(info[3], "allowed", 0, count);
+        if (!info[6].IsUndefined()) {
+          const Napi::Uint32Array list = arguments::row_list(info[6], count);
+          allow.list = list.Data();
+          allow.listed = list.ElementLength();
+        }
         request.plan = static_cast<shortlist::Plan>(arguments::whole(info[4], "plan", 0, shortlist::kPlanCount - 1));
       }
       request.most_scanned = arguments::whole(info[5], "mostScanned", 0, arguments::kMaxEffort);

@@ -44,6 +44,7 @@ export interface AddonShard {
   /**
    * @param plan position in SHARD_PLANS
    * @param mostScanned components that may be scanned; a search that must scan more ends with the plan 'auto'
+   * @param allowList the rows of `allow`, ascending; some may have been taken out of it
    * @returns how many rows were found
    */
   search(
@@ -53,6 +54,7 @@ export interface AddonShard {
     allowed: number,
     plan: number,
     mostScanned: number,
+    allowList?: Uint32Array,
   ): number;
   figures(): GraphFigures;
   close(): void;

@@ -80,7 +80,7 @@ export class NativeIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private run(query: Float32Array, { k, ef, allow, allowCount, plan }: ShardQuery, most: number): ShardAnswer | null {
+  private run(query: Float32Array, { k, ef, allow, allowCount, allowList, plan }: ShardQuery, most: number): ShardAnswer | null {
     const { count, dim } = this.vectors;
     // Spelt out, since the message of an assertion is made before it is known whether it holds.
     if (this.closed) assert.fail('search of a closed index');
@@ -90,7 +90,7 @@ export class NativeIndex implements ShardIndex {
     this.buffers.query.set(query);
     const allowed = allow === undefined ? count : (allowCount ?? allow.count());
     const wanted = Math.min(k, foundRows.length);
-    const found = this.shard.search(wanted, Math.min(ef, count), allow?.words, allowed, planNumber(plan), most);
+    const found = this.shard.search(wanted, Math.min(ef, count), allow?.words, allowed, planNumber(plan), most, allowList);
     searchTotals.visited += counters[0]!;
     searchTotals.computed += counters[1]!;
     const way = SHARD_PLANS[counters[2]!]!;

@@ -58,6 +58,8 @@ export interface ShardSelection {
   /** Rows of the shard. */
   readonly rows: Bitset;
   readonly count: number;
+  /** The same one by one, in shared memory, where few pass: a search would spend more time on their bits than on them. */
+  readonly list?: Uint32Array | undefined;
 }
 
 /** A part of a filter that a row does not pass. */
@@ -82,6 +84,9 @@ interface Rows {
  * as passing over 50 values.
  */
 const SPARSE_SHARE = 1 / 64;
+
+/** Rows are listed where no more than this share passes: searches scan them then, and the list takes as much memory as the bits. */
+const LISTED_SHARE = 1 / 32;
 
 export class FilterIndex {
   readonly schema: FilterSchema;
@@ -111,7 +116,7 @@ export class FilterIndex {
     const known = this.selections.get(plan.key);
     if (known !== undefined) return known;
     const selection = this.split(this.evaluate(plan.root));
-    const bytes = selection.shards.reduce((sum, { rows }) => sum + rows.words.byteLength, 0);
+    const bytes = selection.shards.reduce((sum, { rows, list }) => sum + rows.words.byteLength + (list?.byteLength ?? 0), 0); // prettier-ignore
     this.selections.set(plan.key, selection, bytes);
     return selection;
   }
@@ -253,10 +258,20 @@ export class FilterIndex {
     const parts = shards.map(({ ordinals }) => {
       // The only shard of a version has every ordinal as its own row.
       const rows = new Bitset(ordinals.length, ordinals.length === count ? words : gatherBits(words, ordinals));
-      return { rows, count: rows.count() };
+      const passed = rows.count();
+      return { rows, count: passed, list: passed <= LISTED_SHARE * rows.size ? listRows(rows, passed) : undefined };
     });
     return { shards: parts, count: parts.reduce((sum, part) => sum + part.count, 0) };
   }
+}
+
+function listRows({ words }: Bitset, count: number): Uint32Array {
+  const list = new Uint32Array(new SharedArrayBuffer(4 * count));
+  let at = 0;
+  for (let word = 0; word < words.length; word++) {
+    for (let bits = words[word]!; bits !== 0; bits &= bits - 1) list[at++] = 32 * word + 31 - Math.clz32(bits & -bits);
+  }
+  return list;
 }
 
 /** Bit r of the result is bit ordinals[r] of the words. */

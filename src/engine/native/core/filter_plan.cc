@@ -6,24 +6,27 @@
 namespace shortlist {
 namespace {
 
-// In distances by code on a walk, which waits for memory at every step. Fitted to runs on 200,000 x 128.
-/// A row in a scan by code: rows come in order, their codes ahead of them, and no links are read.
-constexpr double kScannedCode = 0.18;
+// In distances by code on a walk, which waits for memory at every step. Fitted to runs on 1,000,000 x 96.
+/// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked through; and a row
+/// that passes, since rows come in order, their codes ahead of them, and no links are read.
+constexpr double kScan = 600;
+constexpr double kScannedWord = 0.02;
+constexpr double kScannedCode = 0.13;
 /// A cache line of a row that is scanned by its float32 values.
 constexpr double kScannedLine = 0.08;
-/// 32 rows of the set that are looked through.
-constexpr double kScannedWord = 0.01;
 /// A node that is expanded with second hops, beside the distances; and each of the lists that it hops over.
 constexpr double kHoppingNode = 8;
 constexpr double kSecondHop = 0.1;
 /// Places of a pool that make keeping it as dear as the distances.
 constexpr double kDearPool = 2500;
-/// A walk cannot cost less than so many times what it costs without a filter.
-constexpr double kLeastWalk = 1.5;
+/// A scan that costs at most so many times what a walk costs without a filter is not worth looking for something better.
+constexpr double kDearScan = 5.4;
 /// Below this part of its share of all rows, too few rows pass near the query for a walk over them alone to be trusted.
 constexpr double kFewNear = 0.5;
-/// With fewer rows that pass, second hops lead to too few of them for a walk to find its way: at 5 %, recall@100 of 0.93.
-constexpr double kLeastTwoHopShare = 0.08;
+/// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too few for a walk to
+/// find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of 200,000 x 128), of 0.985 at
+/// 0.15 and of 0.92 at 0.12.
+constexpr double kLeastLedTo = 0.22;
 
 }  // namespace
 
@@ -44,14 +47,15 @@ PlanCosts estimate_costs(const FilterQuestion& question, double near_share) {
   costs.widened = graph.distances_per_place * places * (1 + places / kDearPool);
   costs.two_hop = ef * (graph.distances_per_place + kHoppingNode + kSecondHop * hops);
   costs.exact_scan = words + allowed * kScannedLine * static_cast<double>(4 * graph.rows.dim + 63) / 64;
-  costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : words + allowed * kScannedCode;
+  costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : kScan + words + allowed * kScannedCode;
   return costs;
 }
 
 Plan plan_before_looking(const FilterQuestion& question, const PlanCosts& costs) {
-  const double walk = kLeastWalk * question.graph.distances_per_place * static_cast<double>(question.ef);
-  if (question.allowed <= question.pool || costs.exact_scan <= walk) return Plan::exact_scan;
-  if (costs.code_scan <= walk) return Plan::code_scan;
+  const double places = static_cast<double>(std::max(question.ef, question.pool));
+  const double affordable = kDearScan * question.graph.distances_per_place * places;
+  if (question.allowed <= question.pool || costs.exact_scan <= std::min(affordable, costs.code_scan)) return Plan::exact_scan;
+  if (costs.code_scan <= affordable) return Plan::code_scan;
   return Plan::automatic;
 }
 
@@ -62,7 +66,8 @@ Plan plan_after_looking(const FilterQuestion& question, const PlanCosts& costs, 
     best = Plan::widened;
     least = costs.widened;
   }
-  const bool trusted = near_share >= kLeastTwoHopShare && near_share >= kFewNear * question.share();
+  const double led_to = question.graph.distances_per_place * std::max(near_share, question.share());
+  const bool trusted = led_to >= kLeastLedTo && near_share >= kFewNear * question.share();
   if (trusted && costs.two_hop < least) best = Plan::two_hop;
   return best;
 }

@@ -23,6 +23,10 @@ struct DotPlanes {
 constexpr std::size_t kPickSlack = 16;
 constexpr std::uint32_t kNoLink = 0xffffffff;
 
+/// Rows of a set are written so many at a time, and picked by words of 64.
+constexpr std::size_t kBitsAtOnce = 4;
+constexpr std::size_t kBitSlack = 64 + kBitsAtOnce;
+
 /// Rows and queries of one tile of an exact scan. A bit of a uint32 for each query.
 constexpr std::size_t kTileRows = 8;
 constexpr std::size_t kTileQueries = 32;
@@ -61,6 +65,11 @@ struct Kernels {
   /// order: bit n & 31 of word n >> 5. `out` has room for kPickSlack more. @return how many
   std::size_t (*pick_unseen)(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
                              const std::uint32_t* allow, std::uint32_t* out);
+
+  /// The rows from `row` up to `to` whose bits are set, `most` and up to 63 more where there are as many. `out` has room for kBitSlack
+  /// more. @return where to go on
+  std::uint32_t (*pick_bits)(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+                             std::uint32_t* out, std::size_t* picked);
 
   /// Canonical raw sums of a query with rows[i] of `vectors`, float64.
   void (*dot_rows)(const float* query, const float* vectors, std::size_t dim, const std::uint32_t* rows,

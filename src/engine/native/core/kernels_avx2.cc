@@ -1,10 +1,11 @@
 // AVX2 with FMA: 32 codes in one register, eight float64 lanes in two.
 #include "kernels.h"
+#include "pick_bits.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define SHORTLIST_AVX2 __attribute__((target("avx2,fma")))
+#define SHORTLIST_AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
 
 namespace shortlist {
 namespace {
@@ -244,10 +245,15 @@ SHORTLIST_AVX2 void tile(const float* queries, const float* const* rows, std::si
   }
 }
 
+SHORTLIST_AVX2 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::uint32_t* out, std::size_t* picked) {
+  return pick_bits_inline(words, row, to, most, out, picked);
+}
+
 }  // namespace
 
 const Kernels kAvx2Kernels = {
-    "avx2",          l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
+    "avx2",          l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen, pick_bits,
     dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 

@@ -1,5 +1,6 @@
 // AVX-512 with VNNI: 64 codes, or 8 float64 lanes, in one register.
 #include "kernels.h"
+#include "pick_bits.h"
 
 #if defined(__x86_64__)
 #if defined(__GNUC__) && !defined(__clang__)
@@ -9,7 +10,7 @@
 #endif
 #include <immintrin.h>
 
-#define SHORTLIST_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
+#define SHORTLIST_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt,bmi")))
 
 namespace shortlist {
 namespace {
@@ -215,11 +216,16 @@ SHORTLIST_AVX512 void tile(const float* queries, const float* const* rows, std::
   }
 }
 
+SHORTLIST_AVX512 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::uint32_t* out, std::size_t* picked) {
+  return pick_bits_inline(words, row, to, most, out, picked);
+}
+
 }  // namespace
 
 const Kernels kAvx512Kernels = {
     "avx512",        l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode,
-    pick_unseen,
+    pick_unseen, pick_bits,
     dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 

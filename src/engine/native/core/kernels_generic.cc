@@ -1,5 +1,6 @@
 // Plain C++, for every processor; compilers turn the inner loops into SSE2 or NEON.
 #include "kernels.h"
+#include "pick_bits.h"
 
 #include <cmath>
 #include <cstring>
@@ -151,10 +152,15 @@ void tile(const float* queries, const float* const* rows, std::size_t dim, const
   }
 }
 
+std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+                        std::uint32_t* out, std::size_t* picked) {
+  return pick_bits_inline(words, row, to, most, out, picked);
+}
+
 }  // namespace
 
 const Kernels kGenericKernels = {
-    "generic",       l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen,
+    "generic",       l2_codes,       dot_codes,       multiply_codes, dot_nibbles, encode, pick_unseen, pick_bits,
     dot_or_l2<false>, dot_or_l2<true>, halves<false>, halves<true>, tile<false>, tile<true>,
 };
 

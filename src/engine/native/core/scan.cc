@@ -1,6 +1,7 @@
 #include "scan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "scan_tile.h"
 
@@ -38,24 +39,36 @@ std::size_t block_rows(std::uint32_t dim) {
 
 }  // namespace
 
-std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
-                        std::vector<std::uint32_t>& picked) {
-  picked.clear();
-  while (row < to && picked.size() < most) {
-    if (allow == nullptr) {
-      picked.push_back(row++);
-      continue;
-    }
-    const std::uint32_t word = allow->words[row >> 5] >> (row & 31);
-    if (word == 0) {
-      const std::uint64_t next = (static_cast<std::uint64_t>(row) | 31) + 1;
-      row = next < to ? static_cast<std::uint32_t>(next) : to;
-      continue;
-    }
-    row += static_cast<std::uint32_t>(__builtin_ctz(word));
-    if (row < to) picked.push_back(row++);
+RowPicker::RowPicker(const Kernels& kernels, const RowSet* allow, std::uint32_t from, std::uint32_t to)
+    : kernels_(kernels), allow_(allow), row_(from), to_(to) {
+  if (allow == nullptr || allow->list == nullptr) return;
+  at_ = static_cast<std::size_t>(std::lower_bound(allow->list, allow->list + allow->listed, from) - allow->list);
+}
+
+bool RowPicker::next(std::size_t most, std::vector<std::uint32_t>& picked) {
+  if (allow_ == nullptr) {
+    picked.resize(std::min<std::size_t>(most, to_ - row_));
+    std::iota(picked.begin(), picked.end(), row_);
+    row_ += static_cast<std::uint32_t>(picked.size());
+  } else if (allow_->list != nullptr) {
+    pick_listed(most, picked);
+  } else {
+    std::size_t count;
+    picked.resize(most + kBitSlack);
+    row_ = kernels_.pick_bits(allow_->words, row_, to_, most, picked.data(), &count);
+    picked.resize(count);
   }
-  return std::min(row, to);
+  return !picked.empty();
+}
+
+void RowPicker::pick_listed(std::size_t most, std::vector<std::uint32_t>& picked) {
+  picked.resize(most);
+  std::size_t count = 0;
+  for (; at_ < allow_->listed && count < most && allow_->list[at_] < to_; at_++) {
+    picked[count] = allow_->list[at_];
+    count += allow_->has(picked[count]) ? 1 : 0;
+  }
+  picked.resize(count);
 }
 
 void Best::push(Hit hit) {
@@ -86,8 +99,7 @@ void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& req
   std::vector<double> sums;
   std::vector<float> norms;
   const std::size_t most = block_rows(rows.dim);
-  for (std::uint32_t row = from; row < to;) {
-    row = pick_rows(request.allow, row, to, most, picked);
+  for (RowPicker picker(kernels, request.allow, from, to); picker.next(most, picked);) {
     for (std::size_t q = 0; q < single; q++) {
       scan_block_single(kernels, rows, request.queries + q * rows.dim, picked, sums, best[q]);
     }

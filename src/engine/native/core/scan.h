@@ -50,9 +50,24 @@ struct ScanRequest {
   const RowSet* allow;
 };
 
-/// The next rows from `row` on that may be returned, at most `most`. @return where to go on
-std::uint32_t pick_rows(const RowSet* allow, std::uint32_t row, std::uint32_t to, std::size_t most,
-                        std::vector<std::uint32_t>& picked);
+/// The rows of a range that may be returned, some at a time, ascending.
+class RowPicker {
+ public:
+  /// @param allow null: every row
+  RowPicker(const Kernels& kernels, const RowSet* allow, std::uint32_t from, std::uint32_t to);
+
+  /// The next rows: `most` and up to 63 more, where there are as many. @return false where there are none
+  bool next(std::size_t most, std::vector<std::uint32_t>& picked);
+
+ private:
+  void pick_listed(std::size_t most, std::vector<std::uint32_t>& picked);
+
+  const Kernels& kernels_;
+  const RowSet* allow_;
+  std::uint32_t row_, to_;
+  /// In the list, where there is one.
+  std::size_t at_ = 0;
+};
 
 /// Scans rows [from, to) into `best`, one for each query.
 void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,

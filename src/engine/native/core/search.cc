@@ -1,6 +1,7 @@
 #include "search.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace shortlist {
 namespace {
@@ -25,12 +26,15 @@ std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef)
 std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 
 /// Nodes near the query that are looked at to tell how many there pass a filter.
-constexpr std::size_t kLookedAt = 64;
+constexpr std::size_t kLookedAt = 128;
+constexpr std::size_t kLookingNodes = 32;
 /// Places of the pool beyond what the share that passes asks for, as a factor and a number.
 constexpr double kWider = 1.3;
 constexpr std::size_t kMoreWide = 32;
+/// A pool that is wider by some factor takes less than that factor of expansions: at 0.7, recall is what it is without a filter.
+constexpr double kExpandedPower = 0.7;
 /// Below this share more nodes are expanded too: far from the query a walk misses more.
-constexpr double kSmallShare = 0.2;
+constexpr double kSmallShare = 0.15;
 /// A pool is not widened beyond so many times its places.
 constexpr double kWidestShare = 0.02;
 /// So few rows that may not be returned are left out at the end: the pool has room for them.
@@ -129,7 +133,7 @@ Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::s
   if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
   if (plan == Plan::widened) {
     const double more = account_.near_share < kSmallShare ? kWider : 1;
-    const double expanded = more * static_cast<double>(request.ef) / std::max(account_.near_share, kWidestShare);
+    const double expanded = more * static_cast<double>(request.ef) / std::pow(std::max(account_.near_share, kWidestShare), kExpandedPower);
     traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(expanded));
     traversal_.keep_allowed(graph_, *request.allow);
   } else {
@@ -146,7 +150,7 @@ std::size_t Searcher::filtered_rescored(const SearchRequest& request) const {
 
 /// Walks a little, with a pool that can be widened, to see how many of the nearest rows pass.
 Plan Searcher::look_near(const SearchRequest& request, const FilterQuestion& question, Scorer& scorer) {
-  start_walk(scorer, widened_pool(question.pool, question.share()), kLookedAt / 2, kLookedAt);
+  start_walk(scorer, widened_pool(question.pool, question.share()), kLookingNodes, kLookedAt);
   const double found = traversal_.share_allowed(graph_, *request.allow, kLookedAt);
   account_.near_share = std::max(found, 0.5 / kLookedAt);
   account_.costs = estimate_costs(question, account_.near_share);

@@ -48,7 +48,7 @@ std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint
   const std::uint64_t* from = entries;
   while (size > 0) {
     const std::size_t half = (size + 1) / 2;
-    from += from[half - 1] < entry ? half : 0;
+    from += half & -static_cast<std::size_t>(from[half - 1] < entry);
     size -= half;
   }
   return static_cast<std::size_t>(from - entries);
@@ -232,22 +232,38 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
   }
 }
 
+/// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther half goes.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
-  if (pool_.size() < size + 1) pool_.resize(size + 1);
-  size_ = cursor_ = 0;
-  most_ = size;
-  if (keys_.size() < kScanBlock) keys_.resize(kScanBlock);
+  const std::size_t most = 2 * size + kScanBlock;
+  if (pool_.size() < most + kScanBlock + kBitSlack) pool_.resize(most + kScanBlock + kBitSlack);
+  std::uint64_t limit = ~std::uint64_t{0};
+  std::size_t found = 0;
+  const auto keep_nearest = [&] {
+    if (found <= size) return;
+    std::nth_element(pool_.begin(), pool_.begin() + (size - 1), pool_.begin() + found);
+    limit = pool_[size - 1];
+    found = size;
+  };
   std::vector<std::uint32_t> block, next;
-  const std::uint32_t count = graph.rows.count;
-  std::uint32_t row = pick_rows(&allow, 0, count, kScanBlock, next);
-  while (!next.empty()) {
+  RowPicker picker(kernels_, &allow, 0, graph.rows.count);
+  for (bool more = picker.next(kScanBlock, next); more;) {
     block.swap(next);
-    row = pick_rows(&allow, row, count, kScanBlock, next);
+    more = picker.next(kScanBlock, next);
     for (const std::uint32_t ahead : next) scorer.prefetch(ahead);
+    if (keys_.size() < block.size()) keys_.resize(2 * block.size());
     scorer.score(block.data(), block.size(), keys_.data());
     computed += block.size();
-    merge(keys_.data(), block.data(), block.size());
+    for (std::size_t i = 0; i < block.size(); i++) {
+      pool_[found] = pool_entry(keys_[i], block[i]);
+      found += pool_[found] < limit ? 1 : 0;
+    }
+    if (found > most) keep_nearest();
   }
+  keep_nearest();
+  std::sort(pool_.begin(), pool_.begin() + found);
+  size_ = found;
+  most_ = size;
+  cursor_ = 0;
 }
 
 void Traversal::begin_descent(std::uint32_t node) {

@@ -20,6 +20,10 @@ namespace shortlist {
 /// Which rows may be returned: bit r & 31 of word r >> 5.
 struct RowSet {
   const std::uint32_t* words;
+  /// The same rows one by one, ascending, for scans: where few pass, their bits take longer to find than to score. Rows that are not
+  /// in the set are left out. Null where nobody listed them.
+  const std::uint32_t* list = nullptr;
+  std::size_t listed = 0;
   bool has(std::uint32_t row) const { return (words[row >> 5] >> (row & 31) & 1) != 0; }
 };
 

@@ -200,6 +200,8 @@ export interface ShardIndex {
    * without it is asked by `search` alone.
    */
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
+  /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
+  scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
   /** What the last search did, where the engine knows. */
   account?(): SearchAccount;
   /** Lets go of the memory. The object is not used again. */

@@ -142,7 +142,10 @@ function selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | n
     took_us: Math.round((performance.now() - started) * 1000),
     cached,
   };
-  return { passing: shards.map(({ rows, count: passed, list }) => ({ words: rows.words, count: passed, list })), account };
+  return {
+    passing: shards.map(({ rows, count: passed, list }) => ({ words: rows.words, count: passed, list })),
+    account,
+  };
 }
 
 function findExcluded(version: LoadedVersion, ids: readonly string[], passing: readonly PassingRows[] | null) {

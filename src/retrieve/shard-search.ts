@@ -9,6 +9,7 @@
  * makes (`finishShards`).
  */
 import { Bitset } from '../base/bitset.js';
+import { MAX_K } from '../base/limits.js';
 import { isBetter } from '../base/top-k.js';
 import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
@@ -88,7 +89,10 @@ export function openShards(shards: readonly LoadedShard[], query: Float32Array, 
 /** How one shard is searched; null where that is left to a pool. */
 type Seek = (shard: LoadedShard, query: Float32Array, options: ShardQuery, allowed: number) => ShardAnswer | null;
 
-const seekExact: Seek = ({ exact }, query, options) => exact.search(query, options);
+const seekExact: Seek = ({ graph, exact, everyRow }, query, options) =>
+  graph.scanRows === undefined || options.k > MAX_K
+    ? exact.search(query, options)
+    : graph.scanRows(query, { ...options, allow: options.allow ?? everyRow });
 const seekGraph: Seek = ({ graph }, query, options) => graph.search(query, options);
 const seekShort: Seek = ({ graph }, query, options, allowed) =>
   graph.searchGraph === undefined || allowed * graph.vectors.dim <= SHORT_SCAN

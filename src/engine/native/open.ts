@@ -3,6 +3,7 @@
  * it shares one copy. One search at a time, on the calling thread.
  */
 import assert from 'node:assert/strict';
+import type { Bitset } from '../../base/bitset.js';
 import { MAX_K } from '../../base/limits.js';
 import {
   SHARD_PLANS,
@@ -63,6 +64,11 @@ export class NativeIndex implements ShardIndex {
     return this.run(query, options, SHORT_SCAN);
   }
 
+  /** @see ShardIndex.scanRows */
+  scanRows(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer {
+    return this.run(query, { ...options, plan: 'exact_scan' }, MOST_SCANNED)!;
+  }
+
   /** What the last search did, for those who ask. */
   account(): SearchAccount {
     const [visited, computed, plan, nearShare, widened, twoHop, codeScan, exactScan] = this.buffers.counters;
@@ -80,7 +86,11 @@ export class NativeIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private run(query: Float32Array, { k, ef, allow, allowCount, allowList, plan }: ShardQuery, most: number): ShardAnswer | null {
+  private run(
+    query: Float32Array,
+    { k, ef, allow, allowCount, allowList, plan }: ShardQuery,
+    most: number,
+  ): ShardAnswer | null {
     const { count, dim } = this.vectors;
     // Spelt out, since the message of an assertion is made before it is known whether it holds.
     if (this.closed) assert.fail('search of a closed index');
@@ -90,7 +100,15 @@ export class NativeIndex implements ShardIndex {
     this.buffers.query.set(query);
     const allowed = allow === undefined ? count : (allowCount ?? allow.count());
     const wanted = Math.min(k, foundRows.length);
-    const found = this.shard.search(wanted, Math.min(ef, count), allow?.words, allowed, planNumber(plan), most, allowList);
+    const found = this.shard.search(
+      wanted,
+      Math.min(ef, count),
+      allow?.words,
+      allowed,
+      planNumber(plan),
+      most,
+      allowList,
+    );
     searchTotals.visited += counters[0]!;
     searchTotals.computed += counters[1]!;
     const way = SHARD_PLANS[counters[2]!]!;

@@ -1,0 +1,132 @@
+// Exact search on threads of its own, for JavaScript.
+#pragma once
+#include <napi.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/scan_pool.h"
+#include "glue.h"
+
+namespace addon {
+
+/// Threads for exact scans.
+class ScanPool final : public Napi::ObjectWrap<ScanPool> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "ScanPool",
+                       {InstanceMethod<&ScanPool::scan>("scan"), InstanceMethod<&ScanPool::close>("close")});
+  }
+
+  explicit ScanPool(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanPool>(info) {
+    guarded(info.Env(), [&] {
+      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), arguments::whole(info[0], "threads", 1, arguments::kMaxThreads));
+    });
+  }
+
+ private:
+  /// What a scan keeps alive on the side of JavaScript; ends on its thread.
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    Napi::ObjectReference values, cancel;
+    std::vector<std::vector<shortlist::Hit>> answers;
+    bool cancelled = false;
+    std::string failure;
+  };
+
+  Napi::Value scan(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guarded(env, [&] {
+      const Napi::Object options = arguments::object(info[0], "options");
+      const auto metric = static_cast<shortlist::Metric>(arguments::whole(options, "metric", 0, 2));
+      const auto dim = static_cast<std::uint32_t>(arguments::whole(options, "dim", 1, arguments::kMaxDim));
+      const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
+      auto job = std::make_unique<shortlist::ScanJob>();
+      job->k = std::min<std::uint64_t>(count, arguments::whole(options, "k", 1, arguments::kMaxSafeInteger));
+      const Napi::Value allow = options.Get("allow");
+      if (!allow.IsUndefined()) {
+        const Napi::Uint32Array words = arguments::row_set(allow, count);
+        job->allow.assign(words.Data(), words.Data() + words.ElementLength());
+        job->filtered = true;
+      }
+      const Napi::Float32Array queries = arguments::floats(options, "queries");
+      if (queries.ElementLength() % dim != 0) arguments::refuse(env, "queries", "of whole vectors");
+      arguments::require_finite(env, "queries", queries.Data(), queries.ElementLength());
+      job->queries.assign(queries.Data(), queries.Data() + queries.ElementLength());
+      const auto cancel = arguments::array<Napi::Int32Array>(options.Get("cancel"), "cancel", napi_int32_array);
+      if (cancel.ElementLength() < 1 || cancel.ArrayBuffer().IsArrayBuffer()) {
+        arguments::refuse(env, "cancel", "a number in shared memory");
+      }
+      // The last one, since reading an option may run code. Threads read the values until the scan ends: where they lie in
+      // memory that can be detached, it is the caller's word that it is not.
+      const Napi::Float32Array values = arguments::floats(options, "values");
+      arguments::require_length(values, "values", std::uint64_t{count} * dim);
+      job->rows = {values.Data(), count, dim, metric};
+      if (!pool_) throw Failure("internal", "a scan on a closed pool");
+      auto pending_scan = std::make_unique<Pending>(Pending{Napi::Promise::Deferred::New(env),
+                                                            Napi::Persistent(values.As<Napi::Object>()),
+                                                            Napi::Persistent(cancel.As<Napi::Object>()), {}, false, {}});
+      Pending* const pending = pending_scan.get();
+      // JavaScript sets the flag with Atomics.store.
+      const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(cancel.Data());
+      job->is_cancelled = [flag] { return flag->load(std::memory_order_relaxed) != 0; };
+      const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+      Napi::ThreadSafeFunction settle = Napi::ThreadSafeFunction::New(env, nothing, "shortlist scan", 0, 1);
+      job->done = [pending, settle](shortlist::ScanJob& ended) mutable {
+        pending->answers = std::move(ended.answers);
+        pending->cancelled = ended.cancelled;
+        pending->failure = ended.failure;
+        settle.NonBlockingCall(pending, [](Napi::Env on, Napi::Function, Pending* mine) { finish(on, mine); });
+        settle.Release();
+      };
+      const Napi::Value promise = pending->deferred.Promise();
+      try {
+        pool_->submit(std::move(job));
+      } catch (...) {
+        settle.Release();
+        throw;
+      }
+      pending_scan.release();  // its end frees it
+      return promise;
+    });
+  }
+
+  static void finish(Napi::Env env, Pending* pending) {
+    const std::unique_ptr<Pending> mine(pending);
+    if (mine->cancelled) {
+      mine->deferred.Reject(to_error(env, "cancelled", "the scan was cancelled").Value());
+    } else if (!mine->failure.empty()) {
+      mine->deferred.Reject(to_error(env, "internal", mine->failure).Value());
+    } else {
+      mine->deferred.Resolve(to_array(env, mine->answers));
+    }
+  }
+
+  static Napi::Array to_array(Napi::Env env, const std::vector<std::vector<shortlist::Hit>>& answers) {
+    Napi::Array all = Napi::Array::New(env, answers.size());
+    for (std::size_t q = 0; q < answers.size(); q++) {
+      Napi::HandleScope scope(env);
+      const std::vector<shortlist::Hit>& hits = answers[q];
+      Napi::Uint32Array rows = Napi::Uint32Array::New(env, hits.size());
+      Napi::Float32Array scores = Napi::Float32Array::New(env, hits.size());
+      for (std::size_t i = 0; i < hits.size(); i++) {
+        rows.Data()[i] = hits[i].row;
+        scores.Data()[i] = hits[i].score;
+      }
+      Napi::Object answer = Napi::Object::New(env);
+      answer.Set("rows", rows);
+      answer.Set("scores", scores);
+      all.Set(static_cast<std::uint32_t>(q), answer);
+    }
+    return all;
+  }
+
+  void close(const Napi::CallbackInfo&) { pool_.reset(); }
+
+  std::unique_ptr<shortlist::ScanPool> pool_;
+};
+
+}  // namespace addon

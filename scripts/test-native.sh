@@ -58,11 +58,13 @@ call_addon() {
 }
 
 # As many processes as cores, each with a seed of its own, and other ones the next time.
-next_seed=$seed
+next_seed=$((seed - 1))
 mutate() { # files
   local running=() share=$(($1 / cores + 1))
   for ((i = 0; i < cores; i++)); do
-    "$work/harness-address" mutants "$share" $((next_seed++)) &
+    # Raised here: what stands before an & is worked out in the new process.
+    next_seed=$((next_seed + 1))
+    "$work/harness-address" mutants "$share" "$next_seed" &
     running+=($!)
   done
   for process in "${running[@]}"; do wait "$process"; done

@@ -46,8 +46,8 @@ export interface IdValues {
 }
 
 /** Texts of `count` ids, end to end, and where each ends. Valid until the next ones are encoded. */
-export interface EncodedTexts {
-  readonly bytes: Uint8Array;
+interface EncodedTexts {
+  readonly bytes: Buffer;
   readonly ends: Uint32Array;
   readonly count: number;
 }
@@ -64,7 +64,8 @@ const digits = new Uint8Array(MAX_DECIMAL_BYTES);
 const MAX_TOGETHER = 256;
 const together = Buffer.alloc(16 * 1024 + MAX_ID_BYTES);
 const ends = new Uint32Array(MAX_TOGETHER);
-const encodedTexts = { bytes: together, ends, count: 0 };
+const encodedTexts = { bytes: together, ends, count: 0, touched: 0 };
+/** Of the ids that were fetched: both words of an integer, or where a string starts and ends. */
 const lows = new Uint32Array(MAX_TOGETHER);
 const highs = new Uint32Array(MAX_TOGETHER);
 const encoded = new Uint8Array(MAX_ID_BYTES * 3);
@@ -107,7 +108,7 @@ export class IdTable {
     const texts = new Array<string>(ordinals.length);
     for (let from = 0; from < ordinals.length;) {
       const { bytes, ends, count } = this.encode(ordinals, from);
-      const all = (bytes as Buffer).toString('latin1', 0, ends[count - 1]);
+      const all = bytes.toString('latin1', 0, ends[count - 1]);
       let start = 0;
       for (let i = 0; i < count; i++) {
         const end = ends[i]!;
@@ -120,53 +121,56 @@ export class IdTable {
     return texts;
   }
 
-  /**
-   * Canonical texts as UTF-8, of as many ids as there is room for, from one on: several at a time come from memory sooner than
-   * one after the other.
-   */
-  encode(ordinals: Uint32Array, from: number): EncodedTexts {
-    const to = this.type.kind === 'int' ? this.writeIntegers(ordinals, from) : this.writeTexts(ordinals, from);
-    encodedTexts.count = to - from;
+  /** Canonical texts as UTF-8, of as many ids as there is room for, from one on. */
+  private encode(ordinals: Uint32Array, from: number): EncodedTexts {
+    const most = this.fetch(ordinals, from);
+    let end = 0;
+    let count = 0;
+    for (; count < most && end + MAX_ID_BYTES <= together.length; count++) {
+      end = this.writeFetched(count, together, end);
+      ends[count] = end;
+    }
+    encodedTexts.count = count;
     return encodedTexts;
   }
 
-  /** Into `together` and `ends`. @returns the first that found no room */
-  private writeTexts(ordinals: Uint32Array, from: number): number {
-    const most = Math.min(ordinals.length, from + MAX_TOGETHER);
-    let end = 0;
-    let to = from;
-    for (; to < most && end + MAX_ID_BYTES <= together.length; to++) {
-      end = this.writeText(ordinals[to]!, together, end);
-      ends[to - from] = end;
-    }
-    return to;
-  }
-
-  /** The same. The ids are collected first, in a loop so short that they come from memory several at a time. */
-  private writeIntegers(ordinals: Uint32Array, from: number): number {
-    const { words } = this.values;
+  /**
+   * Collects ids to be written, from one on, in loops so short that they come from memory several at a time: for answers, where
+   * their waits one after the other would cost more than all the rest.
+   * @returns how many `writeFetched` knows then, until the next ones are fetched
+   */
+  fetch(ordinals: Uint32Array, from: number): number {
+    const { words, offsets, bytes } = this.values;
     const count = Math.min(ordinals.length - from, MAX_TOGETHER);
+    if (this.type.kind === 'int') {
+      for (let i = 0; i < count; i++) {
+        const ordinal = ordinals[from + i]!;
+        this.assertOrdinal(ordinal);
+        lows[i] = words[2 * ordinal]!;
+        highs[i] = words[2 * ordinal + 1]!;
+      }
+      return count;
+    }
     for (let i = 0; i < count; i++) {
       const ordinal = ordinals[from + i]!;
       this.assertOrdinal(ordinal);
-      lows[i] = words[2 * ordinal]!;
-      highs[i] = words[2 * ordinal + 1]!;
+      lows[i] = offsets[ordinal]!;
+      highs[i] = offsets[ordinal + 1]!;
     }
-    let end = 0;
-    for (let i = 0; i < count; i++) ends[i] = end = this.writeInteger(lows[i]!, highs[i]!, together, end);
-    return from + count;
+    let touched = 0;
+    for (let i = 0; i < count; i++) touched |= bytes[lows[i]!]!;
+    encodedTexts.touched = touched; // so that nobody takes the loop for idle
+    return count;
   }
 
   /**
-   * Writes the canonical text as UTF-8, for answers, where a string for each id would cost as much as the rest.
+   * Writes the canonical text of a fetched id as UTF-8: a string for each would cost as much as the rest.
    * @param out has room for MAX_ID_BYTES from `at` on
    * @returns where the text ends
    */
-  writeText(ordinal: number, out: Uint8Array, at: number): number {
-    this.assertOrdinal(ordinal);
-    const { words, offsets, bytes } = this.values;
-    if (this.type.kind === 'int') return this.writeInteger(words[2 * ordinal]!, words[2 * ordinal + 1]!, out, at);
-    return copyBytes(bytes, offsets[ordinal]!, offsets[ordinal + 1]!, out, at);
+  writeFetched(position: number, out: Uint8Array, at: number): number {
+    if (this.type.kind === 'int') return this.writeInteger(lows[position]!, highs[position]!, out, at);
+    return copyBytes(this.values.bytes, lows[position]!, highs[position]!, out, at);
   }
 
   private writeInteger(low: number, high: number, out: Uint8Array, at: number): number {

@@ -19,14 +19,20 @@ const COUNTED_BYTES = 16 * 1024;
 
 const COMMA = 0x2c;
 
+/** Room for `took_ms` and what ends the head of an answer. */
+const TIME_BYTES = 32;
+const OBJECT_END = 0x7d;
+
 /** One for all requests: writing is synchronous, and its result is a copy. */
 const scratch = new TextBytes();
 
 /** Answers of one request as JSON: it knows what to include, checked once. */
 export class JsonAnswers implements Answers {
   private readonly extras: readonly ExtraWriter[];
-  /** Members of each result's object. */
+  /** Members of each result's object; of a single one with room around them for the others of its answer. */
   private readonly results: Buffer[] = [];
+  /** The answer up to the value of `took_ms`. */
+  private readonly head: string;
   private written = 0;
 
   /**
@@ -40,6 +46,8 @@ export class JsonAnswers implements Answers {
     private readonly memory: HeldBytes,
   ) {
     this.extras = extraWriters(version, include);
+    const { index, version: name } = version.manifest;
+    this.head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(name)},"took_ms":`;
   }
 
   take(position: number, answer: Answer): void {
@@ -53,22 +61,21 @@ export class JsonAnswers implements Answers {
       counted = scratch.length;
     };
     scratch.ascii('"candidates":[');
+    const { ids } = this.version;
     for (let from = 0; from < ordinals.length;) {
-      const ids = this.version.ids.encode(ordinals, from);
-      for (let i = 0, start = 0; i < ids.count; i++) {
+      const fetched = ids.fetch(ordinals, from);
+      for (let i = 0; i < fetched; i++) {
         if (from + i > 0) scratch.byte(COMMA);
-        const end = ids.ends[i]!;
-        writeCandidate(ids.bytes, start, end, ordinals[from + i]!, scores[from + i]!, extras, scratch);
-        start = end;
+        writeCandidate(ids, i, ordinals[from + i]!, scores[from + i]!, extras, scratch);
         if (scratch.length - counted > COUNTED_BYTES) count();
       }
-      from += ids.count;
+      from += fetched;
     }
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
     if (explain !== undefined) scratch.utf8(`,"explain":${explainText(explain)}`);
     count();
     this.written += scratch.length;
-    this.results[position] = scratch.take();
+    this.results[position] = this.single ? scratch.take(this.head.length + TIME_BYTES, 1) : scratch.take();
   }
 
   fail(position: number, error: ShortlistError): void {
@@ -80,12 +87,20 @@ export class JsonAnswers implements Answers {
   }
 
   finish(tookMs: number): Buffer {
-    const { index, version } = this.version.manifest;
-    const head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(version)},"took_ms":${tookMs}`;
-    if (this.single) return Buffer.concat([Buffer.from(`${head},`), this.results[0]!, Buffer.from('}')]);
+    const head = `${this.head}${tookMs}`;
+    if (this.single) return this.finishSingle(`${head},`);
     const [open, next, end] = [Buffer.from('{'), Buffer.from('},{'), Buffer.from('}')];
     const parts = this.results.flatMap((result, position) => [position === 0 ? open : next, result]);
     if (parts.length > 0) parts.push(end);
     return Buffer.concat([Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')]);
+  }
+
+  /** In the room that was left, since large answers take longer to be copied than to be written. */
+  private finishSingle(head: string): Buffer {
+    const text = this.results[0]!;
+    const start = this.head.length + TIME_BYTES - head.length;
+    text.write(head, start, 'latin1');
+    text[text.length - 1] = OBJECT_END;
+    return text.subarray(start);
   }
 }

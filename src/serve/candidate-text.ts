@@ -1,36 +1,73 @@
 /** One candidate as JSON text, or an item: id, score, attributes, vector. */
 import type { ColumnType } from '../arrow/column.js';
+import { MAX_NUMBER_BYTES, writeFloat32 } from '../base/float32.js';
+import type { IdTable } from '../base/id-table.js';
+import { MAX_ID_BYTES } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import type { AttributeColumn } from '../version/attribute-column.js';
 import { fieldError } from './request/field-error.js';
 import type { Include } from './request/search-request.js';
-import type { TextBytes } from './text-bytes.js';
+import { needsEscapes, type TextBytes } from './text-bytes.js';
 
 /** Writes what each candidate carries beside its id and score; its commas included. */
 export type ExtraWriter = (ordinal: number, out: TextBytes) => void;
 
+// What stands between the values, four bytes a word: a word is one instruction, and what it writes too far is written over.
+const ID = '{"id":"';
+const [ID_0, ID_1] = asWords(ID) as [number, number];
+const SCORE = '","score":';
+const [SCORE_0, SCORE_1, SCORE_2] = asWords(SCORE) as [number, number, number];
 const END = 0x7d;
-const ID = Buffer.from('{"id":');
-const SCORE = Buffer.from(',"score":');
 
-/** @param id UTF-8 at [from, to) of it */
+/** What a candidate takes at most, its extras aside. */
+const CANDIDATE_BYTES = ID.length + MAX_ID_BYTES + SCORE.length + MAX_NUMBER_BYTES + 1;
+
+/** @param position of its id among those that `ids` has fetched */
 export function writeCandidate(
-  id: Uint8Array,
-  from: number,
-  to: number,
+  ids: IdTable,
+  position: number,
   ordinal: number,
   score: number,
   extras: readonly ExtraWriter[],
   out: TextBytes,
 ): void {
-  out.copy(ID);
-  out.quote(id, from, to);
-  out.copy(SCORE);
-  out.float32(score);
-  for (const write of extras) write(ordinal, out);
-  out.byte(END);
+  out.reserve(CANDIDATE_BYTES);
+  const { bytes, view } = out;
+  let at = out.length;
+  view.setUint32(at, ID_0, true);
+  view.setUint32(at + 4, ID_1, true);
+  at += ID.length;
+  const end = ids.writeFetched(position, bytes, at);
+  at = ids.type.kind === 'utf8' && needsEscapes(bytes, at, end) ? escapeId(at, end, out) : end;
+  out.view.setUint32(at, SCORE_0, true);
+  out.view.setUint32(at + 4, SCORE_1, true);
+  out.view.setUint32(at + 8, SCORE_2, true);
+  at = writeFloat32(score, out.bytes, at + SCORE.length);
+  if (extras.length > 0) {
+    out.length = at;
+    for (const write of extras) write(ordinal, out);
+    out.reserve(1);
+    at = out.length;
+  }
+  out.bytes[at] = END;
+  out.length = at + 1;
+}
+
+/** A short text as little-endian words, filled up with zeros. */
+function asWords(text: string): number[] {
+  const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 4) * 4, '\0'), 'latin1');
+  return Array.from({ length: padded.length / 4 }, (_, word) => padded.readUInt32LE(4 * word));
+}
+
+/** Puts the escaped form of an id in its place, and keeps room for the rest of its candidate. @returns where it ends */
+function escapeId(start: number, end: number, out: TextBytes): number {
+  const escaped = JSON.stringify(out.bytes.toString('utf8', start, end)).slice(1, -1);
+  out.length = start;
+  out.utf8(escaped);
+  out.reserve(CANDIDATE_BYTES);
+  return out.length;
 }
 
 /** @throws unknown_attribute */

@@ -44,6 +44,7 @@ export interface Query {
 /** Or why it fails on its own. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
+/** The vectors become queries in their own memory: nobody else has it. */
 export function prepareQueries(version: LoadedVersion, queries: PlainQueries): Prepared[] {
   const { manifest } = version;
   switch (queries.kind) {
@@ -53,7 +54,7 @@ export function prepareQueries(version: LoadedVersion, queries: PlainQueries): P
       const { vectors, fields } = queries;
       const at = (position: number) => (vectors.length === 1 ? undefined : position);
       return vectors.map((vector, position) => ({
-        vector: atField(fields[position]!, () => checkQuery(manifest, vector, at(position))),
+        vector: atField(fields[position]!, () => checkQuery(manifest, vector, at(position), vector)),
         self: undefined,
       }));
     }
@@ -61,7 +62,7 @@ export function prepareQueries(version: LoadedVersion, queries: PlainQueries): P
       const { values, bytes, field } = queries;
       const vectors = atField(field, () => splitVectors(values, manifest.dim, bytes));
       return vectors.map((vector, position) => ({
-        vector: atField(field, () => checkQuery(manifest, vector, position)),
+        vector: atField(field, () => checkQuery(manifest, vector, position, vector)),
         self: undefined,
       }));
     }
@@ -92,10 +93,16 @@ export interface Work {
   readonly answers: Answers;
 }
 
+/** A query up to its scans, and the time that it took. */
+interface Unfinished {
+  readonly search: UnfinishedSearch;
+  readonly seconds: number;
+}
+
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
   const plan = planRequest(work);
-  const unfinished = new Map<number, UnfinishedSearch>();
+  const unfinished = new Map<number, Unfinished>();
   try {
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
     else await searchQueries(work, plan, queries, unfinished);
@@ -113,16 +120,22 @@ function planRequest({ version, asked }: Work): SearchPlan {
   }
 }
 
-/** Searches graphs on this thread, and then has scans made on the pool's where a graph cannot answer. */
+/**
+ * Searches graphs on this thread, and then has scans made on the pool's where a graph cannot answer.
+ *
+ * Answers of a batch are written in the steps, so that a large one is held as text alone. A single answer is written after
+ * its step: requests that came together are first all searched and then all answered, since a search drives the code and
+ * data of writing and sending out of the processor's caches.
+ */
 async function searchQueries(
   work: Work,
   plan: SearchPlan,
   queries: readonly Prepared[],
-  unfinished: Map<number, UnfinishedSearch>,
+  unfinished: Map<number, Unfinished>,
 ): Promise<void> {
   const { context, version, limit, pool } = work;
   const { shards } = version;
-  const begunSeconds = new Map<number, number>();
+  const single: { readonly answer: Answer; readonly seconds: number }[] = [];
   await context.scheduler.run(queries.length, limit, (position) => {
     const query = queries[position]!;
     if ('error' in query) {
@@ -131,15 +144,16 @@ async function searchQueries(
     }
     const begun = performance.now();
     const found = beginSearch(shards, query.vector, planQuery(version, plan, query.self));
-    if ('parts' in found) {
-      unfinished.set(position, found);
-      begunSeconds.set(position, secondsSince(begun));
-    } else take(work, position, found, secondsSince(begun));
+    const seconds = secondsSince(begun);
+    if ('parts' in found) unfinished.set(position, { search: found, seconds });
+    else if (queries.length === 1) single.push({ answer: found, seconds });
+    else take(work, position, found, seconds);
   });
-  for (const [position, search] of unfinished) {
+  for (const { answer, seconds } of single) take(work, 0, answer, seconds);
+  for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
     const answer = await finishSearch(shards, pool, search, limit.signal);
-    take(work, position, answer, begunSeconds.get(position)! + secondsSince(resumed));
+    take(work, position, answer, seconds + secondsSince(resumed));
   }
 }
 
@@ -172,7 +186,7 @@ function answerPartially(
   work: Work,
   plan: SearchPlan,
   queries: readonly Prepared[],
-  unfinished: ReadonlyMap<number, UnfinishedSearch>,
+  unfinished: ReadonlyMap<number, Unfinished>,
 ): void {
   const { answers, version } = work;
   const { shards } = version;
@@ -180,7 +194,7 @@ function answerPartially(
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
     else {
-      const search = unfinished.get(position) ?? openSearch(shards, query.vector, plan);
+      const search = unfinished.get(position)?.search ?? openSearch(shards, query.vector, plan);
       answers.take(position, answerSoFar(shards, search));
     }
   }

@@ -17,15 +17,17 @@ const SPACE = 0x20;
 export class TextBytes {
   /** `bytes[0 .. length)` is the text. Whoever writes there directly calls `reserve` first and moves `length`. */
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** The same, for values of several bytes. */
+  view = new DataView(this.bytes.buffer);
   length = 0;
 
   /** Makes room for so many bytes more. */
   reserve(bytes: number): void {
     const wanted = this.length + bytes;
     if (wanted <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.bytes.length));
-    this.bytes.copy(larger, 0, 0, this.length);
-    this.bytes = larger;
+    const old = this.bytes;
+    this.allocate(Math.max(wanted, 2 * old.length));
+    old.copy(this.bytes, 0, 0, this.length);
   }
 
   ascii(text: string): void {
@@ -37,14 +39,6 @@ export class TextBytes {
     const { bytes, length } = this;
     for (let i = 0; i < text.length; i++) bytes[length + i] = text.charCodeAt(i);
     this.length = length + text.length;
-  }
-
-  /** A few bytes that are always the same. */
-  copy(source: Uint8Array): void {
-    this.reserve(source.length);
-    const { bytes, length } = this;
-    for (let i = 0; i < source.length; i++) bytes[length + i] = source[i]!;
-    this.length = length + source.length;
   }
 
   byte(value: number): void {
@@ -65,27 +59,42 @@ export class TextBytes {
 
   /** The bytes of a UTF-8 text as a JSON string. Nearly always they hold nothing that JSON escapes. */
   quote(source: Uint8Array, from: number, to: number): void {
+    if (needsEscapes(source, from, to)) {
+      this.utf8(JSON.stringify(Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8')));
+      return;
+    }
     this.reserve(to - from + 2);
     const { bytes } = this;
     let at = this.length;
     bytes[at++] = QUOTE;
-    for (let i = from; i < to; i++) {
-      const byte = source[i]!;
-      if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) {
-        this.utf8(JSON.stringify(Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8')));
-        return;
-      }
-      bytes[at++] = byte;
-    }
+    for (let i = from; i < to; i++) bytes[at++] = source[i]!;
     bytes[at++] = QUOTE;
     this.length = at;
   }
 
-  /** A copy of the text; the writer is empty then. A large buffer is not kept for the next one. */
-  take(): Buffer {
-    const text = Buffer.from(this.bytes.subarray(0, this.length));
+  /**
+   * A copy of the text; the writer is empty then. A large buffer is not kept for the next one.
+   * @param before bytes of room in front of it @param after and behind it, for whoever knows what belongs there
+   */
+  take(before = 0, after = 0): Buffer {
+    const text = Buffer.allocUnsafe(before + this.length + after);
+    this.bytes.copy(text, before, 0, this.length);
     this.length = 0;
-    if (this.bytes.length > FIRST_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    if (this.bytes.length > FIRST_BYTES) this.allocate(FIRST_BYTES);
     return text;
   }
+
+  private allocate(bytes: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(bytes);
+    this.view = new DataView(this.bytes.buffer);
+  }
+}
+
+/** Whether a UTF-8 text as a JSON string differs from its own bytes between quotes. */
+export function needsEscapes(source: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const byte = source[i]!;
+    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) return true;
+  }
+  return false;
 }

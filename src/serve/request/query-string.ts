@@ -47,7 +47,8 @@ export function readParameters(
   table: Readonly<Record<string, Spelling>>,
 ): Record<string, unknown> {
   const values: Record<string, unknown> = {};
-  for (const [name, given] of Object.entries(parameters)) {
+  for (const name of Object.keys(parameters)) {
+    const given = parameters[name];
     const spell = Object.hasOwn(table, name) ? table[name] : undefined;
     if (spell === undefined) {
       const shown = JSON.stringify(name.slice(0, 64));
@@ -98,16 +99,20 @@ export interface SearchParameters {
 /** @throws unknown_field, bad_field, bad_json */
 export function readSearchParameters(parameters: Parameters, form: 'binary' | 'arrow'): SearchParameters {
   const table = form === 'arrow' ? ARROW_PARAMETERS : SEARCH_PARAMETERS;
-  const { batch, vector_column: vectorColumn, ...values } = readParameters(parameters, table);
+  const fields = nest(readParameters(parameters, table));
+  const { batch, vector_column: vectorColumn } = fields;
   if (batch !== undefined && typeof batch !== 'boolean')
     throw fieldError('bad_field', '/batch', 'batch is true or false');
-  return { fields: nest(values), batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
+  if (batch !== undefined) delete fields['batch'];
+  if (vectorColumn !== undefined) delete fields['vector_column'];
+  return { fields, batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
 }
 
 /** `include.vectors` is the member `vectors` of the field `include`. */
 function nest(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(values)) {
+  for (const name of Object.keys(values)) {
+    const value = values[name];
     const [outer, inner] = name.split('.') as [string, string | undefined];
     if (inner === undefined) fields[name] = value;
     else fields[outer] = { ...(fields[outer] as object | undefined), [inner]: value };

@@ -62,5 +62,6 @@ export function splitVectors(values: Float32Array, dim: number, bytes: number): 
       max: MAX_BATCH,
     });
   }
+  if (count === 1) return [values];
   return Array.from({ length: count }, (_, position) => values.subarray(position * dim, (position + 1) * dim));
 }

@@ -13,7 +13,13 @@ import { readArrowVectors } from '../request/arrow-vectors.js';
 import { parseJson } from '../request/body.js';
 import { fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
-import { readSearchRequest, readSearchTerms, type Queries, type SearchRequest } from '../request/search-request.js';
+import {
+  readSearchRequest,
+  readSearchTerms,
+  searchFor,
+  type Queries,
+  type SearchRequest,
+} from '../request/search-request.js';
 import { float32View } from '../request/vectors.js';
 import { prepareQueries, runQueries, type Work } from '../run-queries.js';
 import { prepareSeeds, runSeeds } from '../run-seeds.js';
@@ -71,12 +77,14 @@ function readRequest({ options }: AppContext, request: FastifyRequest): SearchRe
     case BINARY_TYPE: {
       const { fields, batch } = readSearchParameters(parameters, 'binary');
       const queries: Queries = { kind: 'packed', values: float32View(bytes), bytes: bytes.length, field: '' };
-      return { ...readSearchTerms(fields), queries, batch };
+      return searchFor(queries, batch, readSearchTerms(fields));
     }
     case ARROW_TYPE: {
       const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');
       const terms = readSearchTerms(fields);
-      return readArrowVectors(bytes, vectorColumn, options.bodyLimit).then((queries) => ({ ...terms, queries, batch }));
+      return readArrowVectors(bytes, vectorColumn, options.bodyLimit).then((queries) =>
+        searchFor(queries, batch, terms),
+      );
     }
     default:
       readParameters(parameters, {}); // options of the JSON form stand in its body
@@ -126,14 +134,14 @@ async function answerSearch(
   memory: HeldBytes,
   started: number,
 ): Promise<{ bytes: Buffer; facts: Record<string, unknown> }> {
-  const { version, asked } = given;
+  const { context, version, asked, limit, pool } = given;
   const { options, include } = asked;
   const { count, failure, run } = prepareRun(version, asked);
   const single = isSingle(asked.batch, count);
   if (single && failure !== null) throw failure;
   checkAnswerSize(version, count, options.k, include);
   const answers = openAnswers(type, version, asked, single, memory);
-  await run({ ...given, answers });
+  await run({ context, version, asked, limit, pool, answers });
   const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
   const bytes = await answers.finish(tookMs);
   const { index, version: name } = version.manifest;

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { NativePool } from '../../src/engine/native/native-pool.js';
+import type { OpenIndex } from '../../src/retrieve/open-index.js';
 import { generated } from '../engine/data-sets.js';
 import { readEnvironment } from '../engine/environment.js';
 import { loadLibrary, PROJECT } from '../engine/library.js';
@@ -25,8 +26,8 @@ import type { BatchFigures, ServeCase, ServeResult } from './result.js';
 const KS = [10, 100, 1000];
 const BATCH_K = 100;
 const BATCH_WORKERS = 2;
-/** Enough that a worker always has the next request waiting. */
-const CONNECTIONS = 4;
+/** As a ranker's pool of connections: a worker always has requests waiting. */
+const CONNECTIONS = 16;
 /** Asked in turn: a multiple of a batch. */
 const VECTORS = 512;
 
@@ -68,7 +69,9 @@ async function run(options: Options): Promise<void> {
   const vectors = Array.from({ length: VECTORS }, (_, i) => set.queries.slice(i * dim, (i + 1) * dim));
   const filter = filterOf(set)!;
   const asks: Ask[] = [...KS.map((k) => ({ k })), { k: BATCH_K, filter }];
-  const expected = await expectAll(set, vectors, asks, durationMs / 4);
+  const { openIndex } = await loadLibrary();
+  const index = await openIndex(set.root, INDEX, { threads: 1 });
+  const expected = await expectAll(index, set, vectors, asks);
   const cases = await withServer(set, 1, async (target) => {
     const found: ServeCase[] = [];
     for (const [position, ask] of asks.entries()) {
@@ -85,26 +88,29 @@ async function run(options: Options): Promise<void> {
     const plan = { k: BATCH_K, workers: BATCH_WORKERS, rounds: quick ? 1 : 5, durationMs };
     return measureBatch(target, vectors, expected[asks.findIndex((ask) => ask.k === BATCH_K)]!, plan);
   });
+  await index.close();
   sayBatch(batch);
   const result: ServeResult = { rows, dim, connections: CONNECTIONS, cases, batch, environment: readEnvironment() }; // prettier-ignore
   writeJson(resolve(PROJECT, options.out), result);
   say(`written to ${options.out}`);
 }
 
-/** In process and before the server is there, so that nothing else runs. */
-async function expectAll(set: Attributed, vectors: readonly Float32Array[], asks: readonly Ask[], timedMs: number): Promise<Expected[]> {
-  const { openIndex } = await loadLibrary();
-  const index = await openIndex(set.root, INDEX, { threads: 1 });
+/** Before the server is there, so that nothing else runs. */
+async function expectAll(
+  index: OpenIndex,
+  set: Attributed,
+  vectors: readonly Float32Array[],
+  asks: readonly Ask[],
+): Promise<Expected[]> {
   const pool = new NativePool();
   try {
     const expected: Expected[] = [];
-    for (const ask of asks) expected.push(await expect(index, pool, set, vectors, ask, timedMs));
+    for (const ask of asks) expected.push(await expect(index, pool, set, vectors, ask));
     return expected;
   } finally {
     await pool.close();
-    await index.close();
   }
-} // prettier-ignore
+}
 
 async function withServer<T>({ root }: Attributed, workers: number, work: (target: Target) => Promise<T>): Promise<T> {
   const server = await ServerProcess.start(root, workers);

@@ -359,6 +359,35 @@ describe('vectors', () => {
     );
   });
 
+  it(`are taken as base64 exactly where encoding their bytes again gives the same text (seed ${seed})`, () => {
+    const character = fc.constantFrom(...'AQgwBz09+/=-_ \n*é');
+    const text = fc.array(character, { maxLength: 24 }).map((characters) => characters.join(''));
+    const mended = fc.uint8Array({ maxLength: 18 }).map((bytes) => Buffer.from(bytes).toString('base64'));
+    const isTaken = (value: string): boolean => {
+      try {
+        readBase64Vector(value, '/v');
+      } catch (error) {
+        return (error as ShortlistError).code !== 'bad_base64';
+      }
+      return true;
+    };
+    let taken = 0;
+    const property = fc.property(mended, text, fc.nat(), (good, odd, at) => {
+      for (const value of [
+        good,
+        odd,
+        good + odd,
+        good.slice(0, at % 25) + odd.slice(0, 1) + good.slice((at % 25) + 1),
+      ]) {
+        const wanted = Buffer.from(value, 'base64').toString('base64') === value;
+        if (wanted) taken++;
+        expect(isTaken(value), value).toBe(wanted);
+      }
+    });
+    fc.assert(property, { seed, numRuns: 20_000 });
+    expect(taken).toBeGreaterThan(20_000);
+  });
+
   it(`are refused as base64 when any character is wrong (seed ${seed})`, () => {
     const good = Buffer.from(new Float32Array([1, 2, 3]).buffer).toString('base64');
     fc.assert(

@@ -9,6 +9,8 @@ export type Form = (typeof FORMS)[number];
 export interface Ask {
   readonly k: number;
   readonly filter?: Readonly<Record<string, unknown>>;
+  readonly exact?: boolean;
+  readonly timeout_ms?: number;
 }
 
 const JSON_TYPE = 'application/json';
@@ -23,8 +25,8 @@ export function makeRequest(form: Form, path: string, vectors: readonly Float32A
   if (form === 'base64') {
     return post(path, JSON_TYPE, JSON_TYPE, JSON.stringify({ vector_b64: bytes.toString('base64'), ...ask }));
   }
-  const query = new URLSearchParams({ k: String(ask.k) });
-  if (ask.filter !== undefined) query.set('filter', JSON.stringify(ask.filter));
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(ask)) query.set(name, JSON.stringify(value));
   const target = `${path}?${query.toString()}`;
   if (form === 'octet-stream') return post(target, BINARY_TYPE, JSON_TYPE, bytes);
   return post(target, ARROW_TYPE, ARROW_TYPE, arrowBody(vectors));

@@ -18,6 +18,7 @@ import { ServerProcess } from '../engine/server-process.js';
 import { writeJson } from '../engine/write-json.js';
 import { prepareAttributed, type Attributed } from '../filters/attributed.js';
 import { measureBatch } from './batch.js';
+import { measureDeadline } from './deadline.js';
 import { expect, filterOf, type Expected } from './expected.js';
 import { FORMS, type Ask } from './forms.js';
 import { measureCase, type Target } from './measure.js';
@@ -26,6 +27,7 @@ import type { BatchFigures, ServeCase, ServeResult } from './result.js';
 const KS = [10, 100, 1000];
 const BATCH_K = 100;
 const BATCH_WORKERS = 2;
+const BATCH_TURNS = 20;
 /** As a ranker's pool of connections: a worker always has requests waiting. */
 const CONNECTIONS = 16;
 /** Asked in turn: a multiple of a batch. */
@@ -85,12 +87,14 @@ async function run(options: Options): Promise<void> {
     return found;
   });
   const batch = await withServer(set, BATCH_WORKERS, (target) => {
-    const plan = { k: BATCH_K, workers: BATCH_WORKERS, rounds: quick ? 1 : 5, durationMs };
+    const plan = { k: BATCH_K, workers: BATCH_WORKERS, turns: quick ? 1 : BATCH_TURNS, turnMs: durationMs / 5 };
     return measureBatch(target, vectors, expected[asks.findIndex((ask) => ask.k === BATCH_K)]!, plan);
   });
   await index.close();
   sayBatch(batch);
-  const result: ServeResult = { rows, dim, connections: CONNECTIONS, cases, batch, environment: readEnvironment() }; // prettier-ignore
+  const deadline = await withServer(set, 1, (target) => measureDeadline(target, vectors, durationMs));
+  say(`budget of ${deadline.budget_ms} ms, scans of ${deadline.scan_ms} ms: p99 ${deadline.p99_ms} ms, ${deadline.out_of_time} of ${deadline.requests} out of time`); // prettier-ignore
+  const result: ServeResult = { rows, dim, connections: CONNECTIONS, cases, batch, deadline, environment: readEnvironment() }; // prettier-ignore
   writeJson(resolve(PROJECT, options.out), result);
   say(`written to ${options.out}`);
 }

@@ -32,11 +32,24 @@ export interface BatchFigures {
   readonly size: number;
   readonly workers: number;
   readonly k: number;
-  /** Queries a second, round by round. */
+  /** Queries a second, turn by turn. */
   readonly arrow_batch_qps: readonly number[];
   readonly single_binary_qps: readonly number[];
-  /** Median over the rounds. */
+  /** Median over the turns. */
   readonly ratio: number;
+}
+
+/** Exact searches with a budget that is less than they take. */
+export interface DeadlineFigures {
+  readonly budget_ms: number;
+  readonly connections: number;
+  /** Median of the same searches without a budget, one at a time. */
+  readonly scan_ms: number;
+  readonly requests: number;
+  /** Those that were answered 504. */
+  readonly out_of_time: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
 }
 
 export interface ServeResult {
@@ -45,6 +58,7 @@ export interface ServeResult {
   readonly connections: number;
   readonly cases: readonly ServeCase[];
   readonly batch: BatchFigures;
+  readonly deadline: DeadlineFigures;
   readonly environment: Environment;
 }
 
@@ -63,7 +77,7 @@ const TITLES: Readonly<Record<Form, string>> = {
 /** @param result null where nothing was measured */
 export function serveTable(result: ServeResult | null): string {
   if (result === null) return 'This copy holds no result; `npm run bench:serve` measures one.';
-  const { cases, rows, dim, batch } = result;
+  const { cases, rows, dim, batch, deadline } = result;
   const kinds = [...new Map(cases.map((one) => [`${one.k} ${one.filtered}`, one])).values()];
   const lines = kinds.map(({ k, filtered }) => {
     const same = cases.filter((one) => one.k === k && one.filtered === filtered);
@@ -75,6 +89,6 @@ export function serveTable(result: ServeResult | null): string {
   });
   const { cpu, isa, node } = result.environment;
   const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, one worker, default settings: processor time of the search itself, then by wire form what a request costs the server above it, and the 99th percentile of latency when requests come at half the rate that it can answer:`;
-  const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times the queries a second of single octet-stream requests (k ${batch.k}, ${batch.workers} workers). ${cpu}, ${isa}, Node ${node.slice(1)}.`;
+  const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times the queries a second of single octet-stream requests (k ${batch.k}, ${batch.workers} workers). Exact searches of ${deadline.scan_ms.toFixed(0)} ms with \`timeout_ms\` ${deadline.budget_ms} have their answer or 504 after ${deadline.p50_ms.toFixed(1)} ms, 99th percentile ${deadline.p99_ms.toFixed(1)} ms. ${cpu}, ${isa}, Node ${node.slice(1)}.`;
   return `${head}\n\n${markdownTable(['k', 'search', ...FORMS.map((form) => TITLES[form])], lines)}\n\n${tail}`;
 }

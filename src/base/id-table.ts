@@ -192,7 +192,7 @@ export class IdTable {
 
   /** The ids at these ordinals, in their own Arrow type. */
   column(ordinals: Uint32Array): IdColumn {
-    for (const ordinal of ordinals) this.assertOrdinal(ordinal);
+    for (let row = 0; row < ordinals.length; row++) this.assertOrdinal(ordinals[row]!);
     return this.type.kind === 'utf8' ? this.gatherTexts(ordinals) : this.gatherIntegers(this.type, ordinals);
   }
 

@@ -98,6 +98,8 @@ describe('a quick run of the request bench', () => {
       }
     }
     expect(served.batch.ratio).toBeGreaterThan(0);
+    expect(served.deadline.requests).toBeGreaterThanOrEqual(served.deadline.out_of_time);
+    expect(served.deadline.p99_ms).toBeGreaterThanOrEqual(served.deadline.p50_ms);
     expect(serveTable(served).split('\n').filter((line) => /^\| 10+(, filter)? \|/.test(line))).toHaveLength(4); // prettier-ignore
   });
 });

@@ -51,12 +51,14 @@ function takeVectors(column: Column, field: string, vectors: Float32Array[]): vo
   if (items.shape !== 'numbers') throw new Error('a vector column holds lists of numbers');
   const values = items.values instanceof Float32Array ? items.values : Float32Array.from(items.values as Float64Array);
   for (let row = 0; row < rows; row++) {
-    const at = `${field}/${vectors.length}`;
-    if (valid !== null && valid[row] === 0) throw fieldError('bad_vector', at, `row ${vectors.length} is null`);
+    if (valid !== null && valid[row] === 0) {
+      throw fieldError('bad_vector', `${field}/${vectors.length}`, `row ${vectors.length} is null`);
+    }
     const [start, end] = [offsets[row]!, offsets[row + 1]!];
     const missing = items.valid?.subarray(start, end).indexOf(0) ?? -1;
     if (missing !== -1) {
-      throw fieldError('bad_vector', at, `component ${missing} of row ${vectors.length} is null`);
+      const message = `component ${missing} of row ${vectors.length} is null`;
+      throw fieldError('bad_vector', `${field}/${vectors.length}`, message);
     }
     vectors.push(values.subarray(start, end));
   }

@@ -11,6 +11,7 @@ import { calibrationLines } from './calibration-table.js';
 import { action, parseTarget, wholeNumber, wholeNumbers, type CommandContext } from './command.js';
 import { readQueryFiles } from './query-file.js';
 import { formatPlural } from './progress.js';
+import { parseJson } from './search-flags.js';
 import { formatTable } from './table.js';
 
 interface EvaluateOptions {
@@ -19,6 +20,7 @@ interface EvaluateOptions {
   readonly vectorColumn?: string;
   readonly k: number[];
   readonly ef: number[];
+  readonly filter?: string;
   readonly seed: number;
   readonly calibrate?: boolean;
 }
@@ -40,6 +42,7 @@ export function evaluateCommand(): Command {
     )
     .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
     .option('--ef <list>', 'values of ef; one below k counts as k', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
+    .option('--filter <json>', 'only among these items, in the truth too, such as \'{"price": {"$lt": 50}}\'')
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
     .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
     .action(
@@ -58,6 +61,9 @@ export function evaluateCommand(): Command {
             seed: options.seed,
             ks: options.k,
             efs: options.ef,
+            ...(options.filter !== undefined && {
+              filter: parseJson('--filter', options.filter, '{"category": "jewelry"}'),
+            }),
             onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
           });
           const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
@@ -95,12 +101,14 @@ async function recalibrate(
   }
 }
 
-function describe({ queries, points }: Evaluation): string {
+function describe({ queries, selectivity, points }: Evaluation): string {
   const rows = points.map(gridRow);
   const columns = GRID_HEADER.map((title, position) => ({
     title,
     value: (row: string[]) => row[position]!,
     align: 'right' as const,
   }));
-  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search`;
+  const among =
+    selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}`;
 }

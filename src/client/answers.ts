@@ -58,11 +58,11 @@ export interface Explain {
 export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
-  /** Null where it was found. `graph`: the exact answer has it, the walk missed it. */
+  /** Null where it was found. `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before that was known. */
   readonly reason:
     null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
   readonly score?: number;
-  /** Exact position, from 1, among all rows, and among those that may come back. */
+  /** Exact position, from 1, among all rows, and among those that may come back; absent where time ran out. */
   readonly rank?: number;
   readonly rank_allowed?: number;
   readonly removed_by?:

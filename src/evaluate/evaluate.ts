@@ -1,6 +1,7 @@
 /** `evaluate`: queries, their truth, and the grid. Takes a loaded version; gives the points of the JSON output. */
 import { openExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { planSearch } from '../retrieve/search.js';
 import { measurePoint, type GridPoint } from './grid.js';
 import { externalQueries, sampleQueries } from './queries.js';
 import { findTruth } from './truth.js';
@@ -15,6 +16,8 @@ export interface EvaluateOptions {
   readonly seed: number;
   readonly ks: readonly number[];
   readonly efs: readonly number[];
+  /** Which rows may come back, in the truth and in the answers; as in a search. */
+  readonly filter?: unknown;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
@@ -22,9 +25,12 @@ export interface Evaluation {
   /** How many queries were asked. */
   readonly queries: number;
   readonly source: 'file' | 'sample';
+  /** Share of the rows that pass the filter; absent without one. */
+  readonly selectivity?: number;
   readonly points: readonly GridPoint[];
 }
 
+/** @throws bad_filter, and as the queries' own checks */
 export async function evaluateVersion(
   root: string,
   version: LoadedVersion,
@@ -34,10 +40,13 @@ export async function evaluateVersion(
     options.queries === null
       ? sampleQueries(version, options.sample, options.seed)
       : externalQueries(version, options.queries);
+  const { filter } = options;
+  const selectivity = filter === undefined ? undefined : planSearch(version, { k: 1, filter }).filter?.selectivity;
   const pool = openExactSearch();
   try {
     const truth = await findTruth(version, queries, {
       k: Math.max(...options.ks),
+      filter,
       pool,
       cache: noteTruthCache(root, version.manifest),
       onProgress: (done, total) => options.onProgress?.('truth', done, total, 'queries'),
@@ -45,10 +54,11 @@ export async function evaluateVersion(
     const grid = options.ks.flatMap((k) => options.efs.map((ef) => ({ k, ef })));
     const points: GridPoint[] = [];
     for (const [done, { k, ef }] of grid.entries()) {
-      points.push(measurePoint(version, queries, truth, k, ef));
+      points.push(measurePoint(version, queries, truth, { k, ef, filter }));
       options.onProgress?.('grid', done + 1, grid.length, 'points');
     }
-    return { queries: queries.count, source: options.queries === null ? 'sample' : 'file', points };
+    const source = options.queries === null ? 'sample' : 'file';
+    return { queries: queries.count, source, ...(selectivity !== undefined && { selectivity }), points };
   } finally {
     await pool.close();
   }

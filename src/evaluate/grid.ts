@@ -3,7 +3,7 @@
  * also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
  */
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { search } from '../retrieve/search.js';
+import { search, type SearchOptions } from '../retrieve/search.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf, summarizeRecall } from './recall.js';
 import type { Truth } from './truth.js';
@@ -31,21 +31,25 @@ const MEASURED_MS = 500;
 /** Most rounds over the queries, so that a tiny index ends too. */
 const MAX_ROUNDS = 50;
 
+/** Where on the grid, and which rows may come back. */
+export type PointOptions = Pick<SearchOptions, 'k' | 'filter'> & { readonly ef: number };
+
+/** @param truth of the same filter */
 export function measurePoint(
   version: LoadedVersion,
   queries: QuerySet,
   truth: Truth,
-  k: number,
-  ef: number,
+  options: PointOptions,
 ): GridPoint {
+  const { k, ef } = options;
   const { dim } = version.manifest;
   const recalls = truth.neighbors.map((neighbors, position) => {
     const query = queryAt(queries, position, dim);
-    const answer = search(version, query, { k, ef }, selfAt(queries, position));
+    const answer = search(version, query, options, selfAt(queries, position));
     return recallOf(version, query, answer.ordinals, neighbors, k);
   });
   const recall = summarizeRecall(recalls);
-  const latencies = timeSearches(version, queries, k, ef);
+  const latencies = timeSearches(version, queries, options);
   const total = latencies.reduce((sum, ms) => sum + ms, 0);
   const sorted = latencies.sort((a, b) => a - b);
   return {
@@ -61,14 +65,14 @@ export function measurePoint(
   };
 }
 
-function timeSearches(version: LoadedVersion, queries: QuerySet, k: number, ef: number): number[] {
+function timeSearches(version: LoadedVersion, queries: QuerySet, options: PointOptions): number[] {
   const { dim } = version.manifest;
   const latencies: number[] = [];
   const started = performance.now();
   for (let round = 0; round < MAX_ROUNDS && performance.now() - started < MEASURED_MS; round++) {
     for (let position = 0; position < queries.count; position++) {
       const before = performance.now();
-      search(version, queryAt(queries, position, dim), { k, ef }, selfAt(queries, position));
+      search(version, queryAt(queries, position, dim), options, selfAt(queries, position));
       latencies.push(performance.now() - before);
     }
   }

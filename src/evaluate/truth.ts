@@ -1,6 +1,7 @@
 /**
  * The truth: the exact k nearest rows of each query, by a scan of every vector. It is the same for every build of the same
- * vectors, so it is cached by content: the version's content digest, the queries, k.
+ * vectors, so it is cached by content: the version's content digest, the queries, k. Under a filter, which attributes decide,
+ * it is found anew each time.
  */
 import { createHash } from 'node:crypto';
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
@@ -23,12 +24,15 @@ export interface TruthCache {
 
 export interface TruthOptions {
   readonly k: number;
+  /** Which rows may be neighbours. */
+  readonly filter?: unknown;
   readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 export async function findTruth(version: LoadedVersion, queries: QuerySet, options: TruthOptions): Promise<Truth> {
+  if (options.filter !== undefined) return computeTruth(version, queries, options);
   const key = truthKey(version, queries, options.k);
   const cached = await options.cache?.read(key);
   const decoded = cached ? decodeTruth(cached, queries.count, options.k, version.manifest.count) : null;
@@ -40,16 +44,17 @@ export async function findTruth(version: LoadedVersion, queries: QuerySet, optio
 
 async function computeTruth(version: LoadedVersion, queries: QuerySet, options: TruthOptions): Promise<Truth> {
   const { dim } = version.manifest;
+  const { k, filter, pool } = options;
   const neighbors: Uint32Array[] = [];
   for (let from = 0; from < queries.count; from += TRUTH_QUERIES_PER_PASS) {
     const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
     const vectors = queries.vectors.subarray(from * dim, to * dim);
     const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
-    const answers = await searchExact(version, options.pool, vectors, to - from, { k: options.k }, selves);
+    const answers = await searchExact(version, pool, vectors, to - from, { k, filter }, selves);
     neighbors.push(...answers.map((answer) => answer.ordinals));
     options.onProgress?.(to, queries.count);
   }
-  return { k: options.k, neighbors };
+  return { k, neighbors };
 }
 
 function truthKey(version: LoadedVersion, queries: QuerySet, k: number): string {

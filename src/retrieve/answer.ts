@@ -76,12 +76,15 @@ export interface FilterExplain {
 export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
-  /** `graph`: the exact answer has it, the walk missed it. `timeout`: its shard was not searched in time. Null where it was found. */
+  /**
+   * `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before its shard was searched, or before the
+   * reason was found. Null where it was found.
+   */
   readonly reason:
     null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
   /** What follows is absent for an unknown id. */
   readonly score?: number;
-  /** Exact position, from 1, among all rows of the version. */
+  /** Exact position, from 1, among all rows of the version. Absent, as `reached` is, where time ran out before all were seen. */
   readonly rank?: number;
   /** The same among the rows that may come back, itself included. */
   readonly rank_allowed?: number;

@@ -26,7 +26,7 @@ import { answerOf, explainScan } from './shard-answer.js';
 import { beginShards, finishShards, runShards, shardsSoFar, SHORT_SCAN, type OpenShards } from './shard-search.js';
 import { planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
-import { explainAtOnce, explainInTurns } from './why-not.js';
+import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 export type * from './answer.js';
 export type * from './search-options.js';
@@ -91,9 +91,11 @@ export async function finishSearch(
 
 /** The best of the shards that have answered; `short` is `timeout` where some have not. */
 export function answerSoFar(shards: readonly LoadedShard[], search: UnfinishedSearch): Answer {
-  const { plan, crowd, answer } = search;
-  if (answer !== undefined) return answer;
-  return plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.open ?? search, plan);
+  const { query, plan, crowd } = search;
+  const found =
+    search.answer ??
+    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.open ?? search, plan));
+  return explainSoFar(shards, plan, [{ query, weight: 1 }], found);
 }
 
 /**

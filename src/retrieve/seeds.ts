@@ -16,7 +16,7 @@ import type { SearchOptions, SeedQuery } from './search-options.js';
 import { planSearch, planWithout, type SearchPlan } from './search-plan.js';
 import { beginShards, finishShards, openShards, runShards, shardsSoFar } from './shard-search.js';
 import { planStep } from './step-plan.js';
-import { explainAtOnce, explainInTurns } from './why-not.js';
+import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 /**
  * Synchronous, on the calling thread.
@@ -66,7 +66,8 @@ export async function searchSeedsInTurns(
     return await explainInTurns(version.shards, plan, seeds, next.value, signal);
   } catch (error) {
     if (!allowPartial || signal?.aborted !== true) throw error;
-    return next.done === true ? next.value : blendSoFar(task, latest, nothingOf(version, plan));
+    const found = next.done === true ? next.value : blendSoFar(task, latest, nothingOf(version, plan));
+    return explainSoFar(version.shards, plan, seeds, found);
   }
 }
 

@@ -47,6 +47,28 @@ export async function explainInTurns(
   }
 }
 
+/** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
+export function explainSoFar(
+  shards: readonly LoadedShard[],
+  plan: SearchPlan,
+  queries: readonly AskedQuery[],
+  answer: Answer,
+): Answer {
+  if (plan.suspects === null) return answer;
+  const asked = { shards, plan, queries, answer };
+  return withReasons(
+    answer,
+    plan.suspects.map(({ id, item }): WhyNot => {
+      if (item === null) return { id, found: false, reason: 'unknown_id' };
+      const { own, score } = bestOf(asked, item.shard, item.row);
+      const excluded = isExcluded(plan, item);
+      const found = answer.ordinals.includes(item.ordinal);
+      const reason = found ? null : (ownReason(plan, item, own, excluded) ?? 'timeout');
+      return { id, found, reason, score, removed_by: item.removedBy, excluded, shard: item.shard };
+    }),
+  );
+}
+
 function withReasons(answer: Answer, reasons: readonly WhyNot[]): Answer {
   return { ...answer, explain: { ...answer.explain!, why_not: reasons } };
 }
@@ -148,12 +170,18 @@ function isExcluded({ self, excluded }: SearchPlan, item: SuspectItem): boolean 
 
 function reasonOf(asked: Case, judged: Judged, excluded: boolean): WhyNot['reason'] {
   const { plan, answer } = asked;
-  if (excluded) return 'excluded';
-  if (judged.item.removedBy !== null) return 'filter';
-  if (judged.own < plan.minScore) return 'min_score';
+  const own = ownReason(plan, judged.item, judged.own, excluded);
+  if (own !== null) return own;
   if (isBehindAll(plan, answer, judged)) return 'rank';
   if (isCrowded(asked, judged)) return 'crowding';
   return answer.quality.short === 'timeout' ? 'timeout' : 'graph';
+}
+
+/** A reason that other rows have no part in. */
+function ownReason(plan: SearchPlan, item: SuspectItem, score: number, excluded: boolean): WhyNot['reason'] {
+  if (excluded) return 'excluded';
+  if (item.removedBy !== null) return 'filter';
+  return score < plan.minScore ? 'min_score' : null;
 }
 
 /** True where the answer is full, of better ones. */

@@ -1,4 +1,5 @@
 /** One candidate as JSON text, or an item: id, score, attributes, vector. */
+import { isAscii } from 'node:buffer';
 import type { ColumnType } from '../arrow/column.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../base/float32.js';
 import type { IdTable } from '../base/id-table.js';
@@ -99,32 +100,43 @@ export function attributeNames(
 
 /** `,"attributes":{"title":"...","price":12.5}` @param names that the version has */
 export function attributesWriter({ attributes }: LoadedVersion, names: readonly string[]): ExtraWriter {
-  const members = names.map((name, i) => ({
-    head: `${i === 0 ? '' : ','}${JSON.stringify(name)}:`,
-    write: valueWriter(attributes!.column(name)),
-  }));
+  const members = names.map((name, i) => {
+    const head = `${i === 0 ? '' : ','}${JSON.stringify(name)}:`;
+    return { head, isPlain: isAscii(Buffer.from(head)), write: valueWriter(attributes!.column(name)) };
+  });
   return (ordinal, out) => {
     out.ascii(',"attributes":{');
-    for (const { head, write } of members) {
-      out.utf8(head);
+    for (const { head, isPlain, write } of members) {
+      if (isPlain) out.ascii(head);
+      else out.utf8(head);
       write(ordinal, out);
     }
-    out.ascii('}');
+    out.byte(END);
   };
 }
 
-/** Values as version/ says them in JSON; texts and float32, which are most, without a string between. */
+/** Values as version/ says them in JSON; texts and numbers, which are most, without a string between. */
 function valueWriter(attribute: AttributeColumn): ExtraWriter {
-  const isFloat32 = (type: ColumnType) => type.kind === 'float' && type.bits !== 64;
   return (ordinal, out) => {
     const { firstOrdinal, column } = attribute.chunks[attribute.chunkOf(ordinal)]!;
     const row = ordinal - firstOrdinal;
     if (column.valid !== null && column.valid[row] === 0) out.ascii('null');
     else if (column.shape === 'strings') out.quote(column.bytes, column.offsets[row]!, column.offsets[row + 1]!);
-    else if (column.shape === 'numbers' && isFloat32(column.type) && Number.isFinite(column.values[row])) {
-      out.float32(column.values[row] as number);
-    } else out.utf8(JSON.stringify(attribute.value(ordinal)));
+    else if (column.shape === 'bools') out.ascii(column.values[row] === 1 ? 'true' : 'false');
+    else if (column.shape !== 'numbers' || !writeNumber(column.type, column.values[row]!, out)) {
+      out.utf8(JSON.stringify(attribute.value(ordinal)));
+    }
   };
+}
+
+/** @returns false for what is not as simple: dates, and what JSON has no number for */
+function writeNumber(type: ColumnType, value: number | bigint, out: TextBytes): boolean {
+  const number = Number(value);
+  if (type.kind === 'int' && Number.isSafeInteger(number)) out.integer(number);
+  else if (type.kind !== 'float' || !Number.isFinite(number)) return false;
+  else if (type.bits === 64) out.ascii(String(number));
+  else out.float32(number);
+  return true;
 }
 
 /** `,"vector":[0.1,0.2]`: each component as the shortest decimal that restores the float32. */

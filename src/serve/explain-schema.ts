@@ -42,9 +42,17 @@ const REASONS = ['unknown_id', 'excluded', 'filter', 'min_score', 'crowding', 'r
 const WhyNotSchema = Type.Object({
   id: Type.String(),
   found: Type.Boolean({ description: 'It is among the candidates.' }),
-  reason: Type.Union([literals(REASONS, '`graph`: the exact answer has it, the walk missed it.'), Type.Null()]),
+  reason: Type.Union([
+    literals(
+      REASONS,
+      '`graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before that was known.',
+    ),
+    Type.Null(),
+  ]),
   score: Type.Optional(Type.Number()),
-  rank: Type.Optional(Type.Integer({ description: 'Exact position, from 1, among all rows.' })),
+  rank: Type.Optional(
+    Type.Integer({ description: 'Exact position, from 1, among all rows; absent where time ran out.' }),
+  ),
   rank_allowed: Type.Optional(Type.Integer({ description: 'The same among the rows that may come back.' })),
   removed_by: Type.Optional(
     Type.Union([Type.Array(RejectionSchema), Type.Null()], {

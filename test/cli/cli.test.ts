@@ -334,6 +334,10 @@ describe('searching from the shell', () => {
     const points = json['points'] as { k: number; ef: number; recall: number }[];
     expect(points.map(({ k, ef }) => [k, ef])).toEqual([[5, 20], [5, 200], [10, 20], [10, 200]]); // prettier-ignore
     expect(points[1]!.recall).toBeGreaterThan(0.99);
+    const filter = ['--filter', '{"price": {"$lt": 50}}'];
+    const among = await shortlistJson(['evaluate', 'shop', '--queries', queries, '-k', '10', '--ef', '200', ...filter, ...at]); // prettier-ignore
+    expect(among.json['selectivity']).toBeGreaterThan(0);
+    expect((among.json['points'] as { recall: number }[])[0]!.recall).toBeGreaterThan(0.99);
   });
 });
 

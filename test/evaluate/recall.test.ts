@@ -155,10 +155,28 @@ describe('the grid', () => {
     }
   });
 
+  it('under a filter measures among the rows that pass, whatever was measured without one', async () => {
+    const grid = { queries: null, sample: 40, seed: 1, ks: [10, 50], efs: [2000] };
+    const everywhere = await evaluateVersion(root, version, grid);
+    const filtered = await evaluateVersion(root, version, { ...grid, filter: { price: { $lt: 200 } } });
+    expect(everywhere.selectivity).toBeUndefined();
+    expect(filtered.selectivity).toBe(160 / 2000); // prices are 0.25 above the row, and missing in every fifth
+    // The nearest of all rows are hardly among these: a truth of all rows would be missed.
+    expect(filtered.points.map(({ k, recall }) => [k, recall])).toEqual([[10, 1], [50, 1]]); // prettier-ignore
+    expect(everywhere.points.map(({ recall }) => recall)).toEqual([1, 1]);
+  });
+
+  it('refuses a filter that says nothing about this index', async () => {
+    const filter = { colour: 'red' };
+    await expect(
+      evaluateVersion(root, version, { queries: null, sample: 5, seed: 1, ks: [5], efs: [50], filter }),
+    ).rejects.toMatchObject({ code: 'bad_filter' });
+  });
+
   it('measures queries from outside too', async () => {
     const queries = externalQueries(version, makeVectors(5, 24, 8));
     const truth = await findTruth(version, queries, { k: 10, pool });
-    expect(measurePoint(version, queries, truth, 10, 2000).recall).toBe(1);
+    expect(measurePoint(version, queries, truth, { k: 10, ef: 2000 }).recall).toBe(1);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   answerSoFar,
   beginSearch,
   finishSearch,
+  openSearch,
   planSearch,
   search,
   searchSeeds,
@@ -134,11 +135,35 @@ describe('searches that take their time', () => {
     const options = { k: 5, whyNot: ['3'] };
     const begun = beginSearch(version.shards, query, planSearch(version, options)) as UnfinishedSearch;
     expect(begun.answer!.ordinals).toHaveLength(5);
-    expect(answerSoFar(version.shards, begun)).toBe(begun.answer);
+    const soFar = answerSoFar(version.shards, begun);
+    expect(soFar.ordinals).toEqual(begun.answer!.ordinals);
+    const found = [...soFar.ordinals].includes(version.ordinalOf('3'));
+    expect(soFar.explain!.why_not).toMatchObject([{ id: '3', found, reason: found ? null : 'timeout' }]);
     const gone = AbortSignal.abort(new Error('gone'));
     await expect(finishSearch(version.shards, pool, begun, gone)).rejects.toThrow('gone');
     const finished = await finishSearch(version.shards, pool, begun);
     expect(finished.explain!.why_not).toEqual(search(version, query, options).explain!.why_not);
+  });
+
+  it('tell of every id what is known when time runs out, with one query and with seeds', async () => {
+    const self = 3;
+    const [excluded, missed] = ['1', '7'];
+    const options = { k: 10, whyNot: [excluded, missed, 'nobody'], excludeIds: [excluded] };
+    const known = [
+      { id: excluded, found: false, reason: 'excluded', excluded: true, removed_by: null },
+      { id: missed, found: false, reason: 'timeout', excluded: false, removed_by: null },
+      { id: 'nobody', found: false, reason: 'unknown_id' },
+    ];
+    const query = version.vectorOf(self);
+    const begun = openSearch(version.shards, query, planSearch(version, options));
+    const single = answerSoFar(version.shards, begun).explain!.why_not!;
+    expect(single).toMatchObject(known);
+    expect(single[1]!.score).toBe(search(version, query, options).explain!.why_not![1]!.score);
+    const signal = AbortSignal.abort(new Error('late'));
+    const late = { signal, allowPartial: true };
+    const seeded = await searchSeedsInTurns(version, pool, [{ query, weight: 1, self }], options, late);
+    expect(seeded.quality.short).toBe('timeout');
+    expect(seeded.explain!.why_not).toMatchObject(known);
   });
 
   it('give of several seeds what there is, where that is allowed', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Column, ColumnType, NumberArray } from '../../src/arrow/column.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
 import { MAX_ID_BYTES } from '../../src/base/limits.js';
 import { seededRandom } from '../../src/base/random.js';
@@ -7,6 +8,9 @@ import type { LoadedVersion } from '../../src/retrieve/loaded-version.js';
 import type { Answer } from '../../src/retrieve/search.js';
 import { Admission } from '../../src/serve/admission.js';
 import { JsonAnswers } from '../../src/serve/answer-text.js';
+import { attributesWriter } from '../../src/serve/candidate-text.js';
+import { TextBytes } from '../../src/serve/text-bytes.js';
+import { AttributeColumn } from '../../src/version/attribute-column.js';
 
 const SEED = 20_261_124;
 const QUALITY: Answer['quality'] = { path: 'graph', ef: 100, selectivity: 1, shards: { total: 1, answered: 1 }, short: null }; // prettier-ignore
@@ -81,5 +85,68 @@ describe('answers as JSON text', () => {
     const parsed = JSON.parse(answerText(ids, answers, false).text) as Parsed;
     const found = parsed.results.map(({ candidates }) => restored(candidates));
     expect(found).toStrictEqual(answers.map((answer) => expected(ids, answer)));
+  });
+});
+
+describe('attributes as JSON text', () => {
+  const ROWS = 40;
+  const CHUNK = 13;
+  const random = seededRandom(SEED);
+  const any = <T>(...values: readonly T[]) => values[Math.floor(random() * values.length)]!;
+  const int = (bits: 8 | 16 | 32 | 64, signed: boolean): ColumnType => ({ kind: 'int', bits, signed });
+  const float = (bits: 16 | 32 | 64): ColumnType => ({ kind: 'float', bits });
+  const floats = () => any(0, -0, 1, -1.5, 0.1, 1e21, 1e-9, 3e38, NaN, Infinity, -Infinity, random());
+  const bigs = () => any(0n, 7n, -7n, 2n ** 30n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 63n), 2n ** 63n - 1n);
+  const numbers = (type: ColumnType, values: NumberArray): Column => ({ shape: 'numbers', type, rows: values.length, valid: null, values }); // prettier-ignore
+  const texts = (): Column => {
+    const values = Array.from({ length: CHUNK }, () => any('', 'plain', '"quoted"', 'back\\slash', 'line\nbreak', 'ü€😀', '\u0001'));
+    const offsets = Uint32Array.from([0, ...values]).fill(0);
+    values.forEach((value, row) => (offsets[row + 1] = offsets[row]! + Buffer.byteLength(value)));
+    return { shape: 'strings', type: { kind: 'utf8' }, rows: CHUNK, valid: null, offsets, bytes: Buffer.from(values.join('')) };
+  }; // prettier-ignore
+  const fill = <T>(make: () => T) => Array.from({ length: CHUNK }, make);
+  /** A chunk of each kind of column. */
+  const KINDS: Readonly<Record<string, () => Column>> = {
+    int8: () => numbers(int(8, true), Int8Array.from(fill(() => any(0, 1, -1, -128, 127)))),
+    uint32: () => numbers(int(32, false), Uint32Array.from(fill(() => any(0, 2 ** 30 - 1, 2 ** 30, 2 ** 32 - 1)))),
+    int32: () => numbers(int(32, true), Int32Array.from(fill(() => any(0, -(2 ** 31), 2 ** 31 - 1)))),
+    int64: () => numbers(int(64, true), BigInt64Array.from(fill(bigs))),
+    uint64: () => numbers(int(64, false), BigUint64Array.from(fill(bigs))),
+    float16: () => numbers(float(16), Float32Array.from(fill(() => any(0.5, 65504, NaN, Infinity)))),
+    float32: () => numbers(float(32), Float32Array.from(fill(floats))),
+    'float64 "é"': () => numbers(float(64), Float64Array.from(fill(floats))),
+    day: () => numbers({ kind: 'date', unit: 'day' }, Int32Array.from(fill(() => any(0, -1, 20_000, 3_000_000)))),
+    moment: () => numbers({ kind: 'timestamp', unit: 'us', timezone: 'UTC' }, BigInt64Array.from(fill(bigs))),
+    bool: () => ({ shape: 'bools', type: { kind: 'bool' }, rows: CHUNK, valid: null, values: Uint8Array.from(fill(() => any(0, 1))) }),
+    text: texts,
+    texts: () => {
+      const offsets = Uint32Array.from({ length: CHUNK + 1 }, (_, row) => Math.min(row, CHUNK - 3));
+      return { shape: 'lists', type: { kind: 'list', item: { kind: 'utf8' }, size: null }, rows: CHUNK, valid: null, offsets, items: texts() };
+    },
+  }; // prettier-ignore
+
+  it(`are what the values are in JSON, for every type, nulls among them (seed ${SEED})`, () => {
+    const columns = new Map(
+      Object.entries(KINDS).map(([name, make]) => {
+        const chunks = Array.from({ length: Math.ceil(ROWS / CHUNK) }, (_, chunk) => {
+          const column = make();
+          const valid = chunk === 1 ? Uint8Array.from({ length: CHUNK }, () => any(0, 1)) : null;
+          return { firstOrdinal: chunk * CHUNK, column: { ...column, valid } };
+        });
+        const field = { name, type: chunks[0]!.column.type, nullable: true, label: name };
+        return [name, new AttributeColumn(field, chunks.length * CHUNK, chunks)];
+      }),
+    );
+    const names = [...columns.keys()];
+    const version = { attributes: { names, column: (name: string) => columns.get(name)! } } as unknown as LoadedVersion;
+    const write = attributesWriter(version, names);
+    for (let ordinal = 0; ordinal < ROWS; ordinal++) {
+      const out = new TextBytes();
+      out.ascii('{"id":1');
+      write(ordinal, out);
+      out.ascii('}');
+      const expected = Object.fromEntries(names.map((name) => [name, columns.get(name)!.value(ordinal)]));
+      expect(out.take().toString()).toBe(JSON.stringify({ id: 1, attributes: expected }));
+    }
   });
 });

@@ -360,7 +360,7 @@ describe('vectors', () => {
   });
 
   it(`are taken as base64 exactly where encoding their bytes again gives the same text (seed ${seed})`, () => {
-    const character = fc.constantFrom(...'AQgwBz09+/=-_ \n*é');
+    const character = fc.constantFrom(...'A Q g w B z 0 9 + / = - _ \n * é'.split(' '), ' ');
     const text = fc.array(character, { maxLength: 24 }).map((characters) => characters.join(''));
     const mended = fc.uint8Array({ maxLength: 18 }).map((bytes) => Buffer.from(bytes).toString('base64'));
     const isTaken = (value: string): boolean => {

@@ -13,7 +13,7 @@ import { cpuSeconds } from './server-cpu.js';
 const COMPARED = 8;
 /** Turns of the closed load and of the search alone: machines that others use too change their speed within seconds. */
 const TURNS = 8;
-/** Of a turn, for the search alone: the whole of it is long enough. */
+/** Time for the search alone, as a share of that for the load: thousands of searches are enough. */
 const SEARCH_SHARE = 0.25;
 /** Compiles the server's code for the form, and fills its caches. */
 const WARM_SHARE = 0.3;

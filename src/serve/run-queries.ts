@@ -194,7 +194,8 @@ function answerPartially(
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
     else {
-      const search = unfinished.get(position)?.search ?? openSearch(shards, query.vector, plan);
+      const search =
+        unfinished.get(position)?.search ?? openSearch(shards, query.vector, planQuery(version, plan, query.self));
       answers.take(position, answerSoFar(shards, search));
     }
   }

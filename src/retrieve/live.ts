@@ -43,12 +43,16 @@ interface LiveIndex {
   previous: { version: string; timer: NodeJS.Timeout } | null;
 }
 
+/** Warms a version that is loaded, and can be leased by its name, before it answers. */
+export type Rehearse = (index: string, version: string) => Promise<void>;
+
 export class LiveIndexes {
   private readonly indexes = new Map<string, LiveIndex>();
   private readonly refreshing: NodeJS.Timeout;
 
   constructor(
     private readonly root: string,
+    private readonly rehearse: Rehearse = () => Promise.resolve(),
     private readonly graceMs: number = PREVIOUS_VERSION_MS,
   ) {
     this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
@@ -80,7 +84,14 @@ export class LiveIndexes {
       version.close();
       throw error;
     }
-    live.holdings.set(name, { version, leases: 0, retired: false });
+    const holding = { version, leases: 0, retired: false };
+    live.holdings.set(name, holding);
+    try {
+      await this.rehearse(index, name);
+    } catch (error) {
+      this.retire(live, name, holding);
+      throw error;
+    }
   }
 
   /** Makes these names the ones that answer, in one step. Every version named must have been prepared. */
@@ -115,7 +126,7 @@ export class LiveIndexes {
       throw new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
     }
     const holding = live.holdings.get(name);
-    if (holding === undefined || !this.isWanted(live, name)) {
+    if (holding === undefined || !(this.isWanted(live, name) || live.loading.has(name))) {
       const loaded = [...namedVersions(live.names)].join(', ');
       throw new ShortlistError(
         'version_not_loaded',

@@ -10,6 +10,7 @@ import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
+import { createHttpServer, WORK_PREFIX } from './http-server.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
@@ -22,38 +23,11 @@ import { RouteTable } from './route-table.js';
 /** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
 
-/** Node's own bound, stated: the longest item path takes a fifth of it. */
-const MAX_HEADER_BYTES = 16 * 1024;
-
-/** Headers come in one packet or two; whoever needs longer is holding the connection open on purpose. */
-const HEADERS_TIMEOUT_MS = 5_000;
-
-/** How often Node looks for requests that overstay: its default of 30 s would treble the limits above. */
-const CONNECTIONS_CHECK_MS = 500;
-
-/** No bound: beyond one, Node answers 503 to clients that go on sending. Connections are renewed by age instead. */
-const MAX_REQUESTS_PER_SOCKET = 0;
-
-/** Requests under this are work and are admitted; the others are for operators. */
-const WORK_PREFIX = '/v1/';
-
 export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
-  const { requestTimeoutMs, keepAliveTimeoutMs } = context.options;
   const app = fastify({
     logger: false,
     genReqId: (request) => requestIdOf(request.headers[REQUEST_ID_HEADER]),
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    // A client that neither sends nor reads for as long as a request and its answer may take is gone.
-    connectionTimeout: 2 * requestTimeoutMs,
-    maxRequestsPerSocket: MAX_REQUESTS_PER_SOCKET,
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
-      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
-      requireHostHeader: false, // checked in a hook, where the refusal is problem+json
-      noDelay: true,
-    },
+    serverFactory: (handler) => createHttpServer(context.options, context.guard, handler),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     return503OnClosing: false, // while draining, requests on open connections are still answered
     clientErrorHandler: answerClientError,
@@ -148,6 +122,7 @@ function finishRequest(context: AppContext, request: FastifyRequest, reply: Fast
   if (!completed) limit?.leave();
   slot?.release();
   memory.release();
+  context.answered(request.raw.socket);
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
   const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it

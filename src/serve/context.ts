@@ -1,7 +1,9 @@
 /** What the routes of a worker work with. */
+import type { Socket } from 'node:net';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LiveIndexes } from '../retrieve/live.js';
 import type { Admission, Held, HeldBytes } from './admission.js';
+import type { Guard } from './guard.js';
 import type { Logger } from './logger.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
@@ -14,6 +16,10 @@ export interface AppContext {
   readonly pool: ExactSearch;
   readonly scheduler: Scheduler;
   readonly admission: Admission;
+  /** Refuses what the worker cannot answer soon; null where all is let in. */
+  readonly guard: Guard | null;
+  /** A request of this connection has ended. */
+  readonly answered: (socket: Socket) => void;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
   /** Calibration of a version as its notes have it; null where there is none. */

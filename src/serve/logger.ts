@@ -19,24 +19,32 @@ const FLUSH_MS = 100;
 /** From here on lines are written at once: what follows may be the end. */
 const URGENT_LEVEL = 40;
 
-/** A log that writes while the event loop goes on; what is pending is written when the process exits. */
-export function createLogger(level: ServeLogLevel, role: 'primary' | 'worker'): Logger {
+/**
+ * A log that writes while the event loop goes on; what is pending is written when the process exits.
+ * @param target instead of stderr
+ */
+export function createLogger(level: ServeLogLevel, role: 'primary' | 'worker', target?: DestinationStream): Logger {
+  const destination = target === undefined ? openStderr(role) : null;
+  const hooks = {
+    logMethod(this: Logger, line: Parameters<LogFn>, write: LogFn, lineLevel: number) {
+      write.apply(this, line);
+      if (lineLevel >= URGENT_LEVEL) destination?.flush();
+    },
+  };
+  return pino(
+    { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, hooks },
+    target ?? (destination as DestinationStream),
+  );
+}
+
+function openStderr(role: 'primary' | 'worker') {
   const gather =
     role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
   const destination = pino.destination({ dest: 2, sync: false, maxLength: MAX_PENDING_BYTES, ...gather });
   // A stderr that is gone (EPIPE) must not end the server.
   destination.on('error', () => undefined);
   process.on('exit', () => flush(destination));
-  const hooks = {
-    logMethod(this: Logger, line: Parameters<LogFn>, write: LogFn, lineLevel: number) {
-      write.apply(this, line);
-      if (lineLevel >= URGENT_LEVEL) destination.flush();
-    },
-  };
-  return pino(
-    { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, hooks },
-    destination as DestinationStream,
-  );
+  return destination;
 }
 
 function flush(destination: { flushSync(): void }): void {

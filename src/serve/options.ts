@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly loadTimeoutMs: number;
+  readonly workerTimeoutMs: number;
+  readonly warmUpMs: number;
   readonly memoryLimit: number;
   readonly exactThreads: number;
 }
@@ -138,6 +140,22 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'time that a worker gets to load a version',
     whole(100, MAX_TIMEOUT_MS),
     () => 600_000,
+  ),
+  // No step of a worker takes a tenth of it, and an orchestrator's probes give up at about this time.
+  option(
+    'workerTimeoutMs',
+    '--worker-timeout-ms <ms>',
+    'time without a sign of life after which a worker is replaced',
+    whole(2_500, MAX_TIMEOUT_MS),
+    () => 5_000,
+  ),
+  // The code of a process is compiled after some 2,000 requests: 1 to 2 s here. Who only tries something out may do without.
+  option(
+    'warmUpMs',
+    '--warm-up-ms <ms>',
+    'most time that a worker asks itself, so that a version is warm before it answers; 0 for none',
+    whole(0, MAX_TIMEOUT_MS),
+    () => 5_000,
   ),
   option(
     'memoryLimit',

@@ -10,6 +10,7 @@ import { TOOL_VERSION } from '../base/tool-version.js';
 import { EXIT, ShortlistError, errnoOf, ioError } from '../base/errors.js';
 import { requireIndex } from '../version/catalog.js';
 import { nodeFiles } from '../version/files.js';
+import { Acceptor } from './acceptor.js';
 import { JoinedMetrics } from './joined-metrics.js';
 import { createLogger, type Logger } from './logger.js';
 import type { ServeOptions } from './options.js';
@@ -55,6 +56,9 @@ class Primary {
   private readonly pool: WorkerPool;
   private readonly rollout: Rollout;
   private readonly watcher: Watcher;
+  private readonly acceptor: Acceptor;
+  /** Where connections are taken; null before they are. */
+  private listening: { readonly address: string; readonly port: number } | null = null;
   /** Published when the server started, and published still: without them it is not ready. */
   private expected: readonly string[] = [];
   private reconciling = false;
@@ -78,9 +82,10 @@ class Primary {
         this.rollout.handleGone(worker);
       },
       unloaded: (worker, index, version, error) => this.rollout.handleUnloaded(worker, index, version, error),
-      listening: (address, port) => this.announce(address, port),
+      inRotation: () => this.handleInRotation(),
       failed: (error) => this.handleFailedWorker(error),
     });
+    this.acceptor = new Acceptor(() => this.pool.takers());
     this.rollout = new Rollout({ options, pool: this.pool, metrics: this.metrics, log: this.log });
   }
 
@@ -106,8 +111,14 @@ class Primary {
     await this.reconcile();
     if (this.stopping) return;
     this.checkSomethingServes();
-    this.pool.listen();
+    this.listening = await this.acceptor.listen(options.host, options.port);
+    this.announce();
     this.watcher.start();
+  }
+
+  private handleInRotation(): void {
+    this.announce();
+    this.acceptor.wake();
   }
 
   /** Versions that are refused are an error at the start, when nothing else is there to serve. */
@@ -135,9 +146,10 @@ class Primary {
     }
   }
 
-  private announce(address: string, port: number): void {
-    if (this.announced || this.pool.count('listening') < this.options.workers) return;
+  private announce(): void {
+    if (this.announced || this.listening === null || this.pool.count('listening') < this.options.workers) return;
     this.announced = true;
+    const { address, port } = this.listening;
     const live = Object.entries(this.rollout.state).map(([index, { current }]) => ({ index, version: current }));
     this.log.info(
       { address, port, workers: this.options.workers, indexes: live, worker_pids: this.pool.pids() },
@@ -168,7 +180,7 @@ class Primary {
     return {
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
-        starting: this.pool.count('booting') + this.pool.count('starting') + this.pool.count('started'),
+        starting: this.pool.count('booting') + this.pool.count('starting'),
         listening: this.pool.count('listening'),
       },
       memoryLimitBytes: this.options.memoryLimit,
@@ -215,6 +227,7 @@ class Primary {
     this.watcher.stop();
     this.pool.broadcast({ type: 'unready' });
     if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
+    this.acceptor.close();
     await this.pool.drain();
     this.log.info('stopped');
     this.end?.resolve();

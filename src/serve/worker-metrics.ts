@@ -74,8 +74,8 @@ export class WorkerMetrics {
     if (quality.short !== null) this.short.inc({ index, reason: quality.short });
   }
 
-  refused(): void {
-    this.overloads.inc();
+  refused(requests: number): void {
+    this.overloads.inc(requests);
   }
 
   /** Gauges that are read from what the worker holds, when they are asked for. */

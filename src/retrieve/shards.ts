@@ -57,7 +57,7 @@ export function engineSettings({ index, version, engine, seed }: Manifest): Engi
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
     throw new ShortlistError(
       'manifest_corrupt',
-      `the manifest of ${index}@${version} has ${JSON.stringify(value) ?? 'nothing'} as the engine's ${parameter}, ` +
+      `the manifest of ${index}@${version} has ${value === undefined ? 'nothing' : JSON.stringify(value)} as the engine's ${parameter}, ` +
         `not a whole number from ${least} to ${most}; restore it or build the version again`,
       { field: `engine.parameters.${parameter}` },
     );

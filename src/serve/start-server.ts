@@ -13,9 +13,11 @@ import { nodeFiles } from '../version/files.js';
 import { JoinedMetrics } from './joined-metrics.js';
 import { createLogger, type Logger } from './logger.js';
 import type { ServeOptions } from './options.js';
+import { DamageWatch } from './damage-watch.js';
 import { reservePort } from './ports.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
+import { VerifiedVersions } from './verified-versions.js';
 import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
 
@@ -55,6 +57,7 @@ class Primary {
   private readonly pool: WorkerPool;
   private readonly rollout: Rollout;
   private readonly watcher: Watcher;
+  private readonly damage: DamageWatch;
   /** Published when the server started, and published still: without them it is not ready. */
   private expected: readonly string[] = [];
   private reconciling = false;
@@ -68,11 +71,13 @@ class Primary {
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
-      state: () => this.rollout.state,
+      admit: () => this.damage.admit(),
+      state: (worker) => this.rollout.stateFor(worker),
       expected: () => this.expected,
       restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
+      signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
       gone: (worker) => {
         void this.joined.retire(worker);
         this.rollout.handleGone(worker);
@@ -81,7 +86,22 @@ class Primary {
       listening: (address, port) => this.announce(address, port),
       failed: (error) => this.handleFailedWorker(error),
     });
-    this.rollout = new Rollout({ options, pool: this.pool, metrics: this.metrics, log: this.log });
+    const { metrics, log, pool } = this;
+    const verified = new VerifiedVersions(options.root);
+    const rollout = new Rollout({ options, pool, metrics, verified, log });
+    this.rollout = rollout;
+    this.damage = new DamageWatch(
+      { root: options.root, scrubRate: options.scrubRate, verified, metrics, log },
+      {
+        served: () => rollout.served(),
+        failed: () => rollout.failed(),
+        mayRetry: (served) => rollout.mayRetry(served),
+        retry: (served) => rollout.retry(served),
+        condemn: (served, error) => rollout.condemn(served, error),
+        lost: (served, error) => rollout.lose(served, error),
+        listening: () => pool.count('listening'),
+      },
+    );
   }
 
   /** Until the server has stopped. */
@@ -108,6 +128,7 @@ class Primary {
     this.checkSomethingServes();
     this.pool.listen();
     this.watcher.start();
+    this.damage.start();
   }
 
   /** Versions that are refused are an error at the start, when nothing else is there to serve. */
@@ -186,6 +207,7 @@ class Primary {
       index,
       live,
       upToDate: published === (live?.version ?? null),
+      fault: this.rollout.state[index]?.fault ?? null,
       newestBuiltAt: this.watcher.newestBuiltAt(index),
     };
   }
@@ -213,6 +235,7 @@ class Primary {
     this.stopping = true;
     this.log.info({ signal, delay_ms: this.options.drainDelayMs, timeout_ms: this.options.drainTimeoutMs }, 'draining');
     this.watcher.stop();
+    this.damage.stop();
     this.pool.broadcast({ type: 'unready' });
     if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
     await this.pool.drain();
@@ -223,6 +246,7 @@ class Primary {
   private fail(error: unknown): void {
     this.stopping = true;
     this.watcher.stop();
+    this.damage.stop();
     this.pool.kill();
     this.end?.reject(error);
   }

@@ -46,7 +46,7 @@ function makeMutant(number: number): Made {
   const what = `mutant ${number} of seed ${seed}, ${mutant.index}: ${names.join(', ')}${entries ? ', an entry' : ''}`;
   writeFileSync(join(folder, 'mutant.txt'), what);
   const version = mutant.write(folder, (manifest: Loose) => {
-    if (entries) attempt(() => ENTRIES(random, { ...mutant, manifest } as SealedVersion));
+    if (entries) attempt(() => ENTRIES(random, manifest));
   });
   return { what, index: mutant.index, version, random };
 }

@@ -69,6 +69,11 @@ export const ERRORS = {
     EXIT.busy,
     'The index has no published version that is loaded yet, or the server is shutting down',
   ),
+  index_damaged: kind(
+    503,
+    EXIT.badIndex,
+    'The published version of the index is damaged on disk, and none published before it can answer',
+  ),
   deadline_exceeded: kind(504, EXIT.busy, 'The time limit passed before the answer was complete'),
 
   // Input data

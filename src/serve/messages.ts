@@ -27,6 +27,8 @@ export type ToWorker =
   | { readonly type: 'prepare'; readonly id: number; readonly index: string; readonly version: string }
   /** Let go of a version that was prepared and will not be applied. */
   | { readonly type: 'discard'; readonly index: string; readonly version: string }
+  /** Let go of a version whose files are damaged, whatever names it. */
+  | { readonly type: 'condemn'; readonly index: string; readonly version: string }
   /** Answer from these. What they name and is not loaded is loaded first; `unloaded` says what cannot be. */
   | { readonly type: 'apply'; readonly index: string; readonly names: Names }
   /** Say on /readyz that the server is going, and go on. */

@@ -1,6 +1,7 @@
 /** What the primary measures: versions, switches and workers. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../base/errors.js';
+import type { IndexFault } from '../retrieve/live.js';
 
 /** From a small index in a page cache to one of many gigabytes. */
 const SWITCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
@@ -11,6 +12,8 @@ export interface IndexFacts {
   readonly live: { readonly version: string; readonly engine: string; readonly builtAt: number } | null;
   /** The published version is the one that answers. */
   readonly upToDate: boolean;
+  /** Why it is not; null where it is, or will be in a moment. */
+  readonly fault: IndexFault | null;
   readonly newestBuiltAt: number | null;
 }
 
@@ -26,6 +29,9 @@ export class PrimaryMetrics {
   private readonly loadFailures: Counter<'index' | 'code'>;
   private readonly switches: Histogram<'index'>;
   private readonly restarts: Counter;
+  private readonly scrubbedBytes: Counter;
+  private readonly scrubFailures: Counter<'index'>;
+  private readonly scrubTimes: Gauge<'index'>;
 
   constructor(facts: () => PrimaryFacts) {
     const registers = [this.registry];
@@ -54,6 +60,24 @@ export class PrimaryMetrics {
       registers,
     });
     this.restarts.inc(0);
+    this.scrubbedBytes = new Counter({
+      name: 'shortlist_scrub_bytes_total',
+      help: 'Bytes of served versions that were compared with their checksums again',
+      registers,
+    });
+    this.scrubbedBytes.inc(0);
+    this.scrubFailures = new Counter({
+      name: 'shortlist_scrub_failures_total',
+      help: 'Times that a served version was found to differ from its checksums',
+      labelNames: ['index'],
+      registers,
+    });
+    this.scrubTimes = new Gauge({
+      name: 'shortlist_scrub_last_finished_timestamp_seconds',
+      help: 'When all files of a served version were last found to be what was sealed',
+      labelNames: ['index'],
+      registers,
+    });
     this.addGauges(facts);
   }
 
@@ -71,6 +95,19 @@ export class PrimaryMetrics {
 
   restarted(): void {
     this.restarts.inc();
+  }
+
+  scrubbed(bytes: number): void {
+    this.scrubbedBytes.inc(bytes);
+  }
+
+  scrubFinished(index: string): void {
+    this.scrubTimes.set({ index }, Date.now() / 1000);
+    this.scrubFailures.inc({ index }, 0); // there before the first one
+  }
+
+  scrubFailed(index: string): void {
+    this.scrubFailures.inc({ index });
   }
 
   private addGauges(facts: () => PrimaryFacts): void {
@@ -110,6 +147,13 @@ export class PrimaryMetrics {
       ({ upToDate }) => ({
         value: upToDate ? 1 : 0,
       }),
+    );
+    this.addIndexGauge(
+      'shortlist_index_fault_info',
+      'Why the published version is not the one that answers; always 1, absent where nothing is wrong',
+      ['version', 'code'],
+      facts,
+      ({ fault }) => (fault === null ? null : { value: 1, labels: { version: fault.version ?? '', code: fault.code } }),
     );
     new Gauge({
       name: 'shortlist_workers',

@@ -21,12 +21,21 @@ export const Base64Schema = Type.String({
 export const AttributesSchema = Type.Record(Type.String(), Type.Unknown(), {
   description: 'Attributes by name, null where the item has none.',
 });
+const FaultSchema = Type.Object(
+  { version: Type.Union([Type.String(), Type.Null()]), code: Type.String() },
+  {
+    description:
+      'Why the published version is not the one that answers: that version, null where not even that can be read, and the code. ' +
+      'Absent where nothing is wrong.',
+  },
+);
 export const IndexSchema = Type.Object(
   {
     index: Type.String(),
     version: Type.Union([Type.String(), Type.Null()], {
-      description: 'The current version; null where none is published and loaded.',
+      description: 'The version that answers; null where none is published and loaded.',
     }),
+    fault: Type.Optional(FaultSchema),
     created_at: Type.Optional(Type.String({ format: 'date-time' })),
     age_seconds: Type.Optional(Type.Number({ description: 'Since the current version was built.' })),
     vectors: Type.Optional(Type.Integer()),
@@ -59,7 +68,13 @@ export const ItemSchema = Type.Object(
 export const StatusSchema = Type.Object({
   status: Type.String(),
   indexes: Type.Optional(
-    Type.Array(Type.Object({ index: Type.String(), version: Type.Union([Type.String(), Type.Null()]) })),
+    Type.Array(
+      Type.Object({
+        index: Type.String(),
+        version: Type.Union([Type.String(), Type.Null()]),
+        fault: Type.Optional(FaultSchema),
+      }),
+    ),
   ),
 });
 

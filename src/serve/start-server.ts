@@ -14,9 +14,11 @@ import { Acceptor } from './acceptor.js';
 import { JoinedMetrics } from './joined-metrics.js';
 import { createLogger, type Logger } from './logger.js';
 import type { ServeOptions } from './options.js';
+import { DamageWatch } from './damage-watch.js';
 import { reservePort } from './ports.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
+import { VerifiedVersions } from './verified-versions.js';
 import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
 
@@ -59,6 +61,7 @@ class Primary {
   private readonly acceptor: Acceptor;
   /** Where connections are taken; null before they are. */
   private listening: { readonly address: string; readonly port: number } | null = null;
+  private readonly damage: DamageWatch;
   /** Published when the server started, and published still: without them it is not ready. */
   private expected: readonly string[] = [];
   private reconciling = false;
@@ -72,11 +75,13 @@ class Primary {
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
-      state: () => this.rollout.state,
+      admit: () => this.damage.admit(),
+      state: (worker) => this.rollout.stateFor(worker),
       expected: () => this.expected,
       restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
+      signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
       gone: (worker) => {
         void this.joined.retire(worker);
         this.rollout.handleGone(worker);
@@ -86,7 +91,22 @@ class Primary {
       failed: (error) => this.handleFailedWorker(error),
     });
     this.acceptor = new Acceptor(() => this.pool.takers());
-    this.rollout = new Rollout({ options, pool: this.pool, metrics: this.metrics, log: this.log });
+    const { metrics, log, pool } = this;
+    const verified = new VerifiedVersions(options.root);
+    const rollout = new Rollout({ options, pool, metrics, verified, log });
+    this.rollout = rollout;
+    this.damage = new DamageWatch(
+      { root: options.root, scrubRate: options.scrubRate, verified, metrics, log },
+      {
+        served: () => rollout.served(),
+        failed: () => rollout.failed(),
+        mayRetry: (served) => rollout.mayRetry(served),
+        retry: (served) => rollout.retry(served),
+        condemn: (served, error) => rollout.condemn(served, error),
+        lost: (served, error) => rollout.lose(served, error),
+        listening: () => pool.count('listening'),
+      },
+    );
   }
 
   /** Until the server has stopped. */
@@ -114,6 +134,7 @@ class Primary {
     this.listening = await this.acceptor.listen(options.host, options.port);
     this.announce();
     this.watcher.start();
+    this.damage.start();
   }
 
   private handleInRotation(): void {
@@ -198,6 +219,7 @@ class Primary {
       index,
       live,
       upToDate: published === (live?.version ?? null),
+      fault: this.rollout.state[index]?.fault ?? null,
       newestBuiltAt: this.watcher.newestBuiltAt(index),
     };
   }
@@ -225,6 +247,7 @@ class Primary {
     this.stopping = true;
     this.log.info({ signal, delay_ms: this.options.drainDelayMs, timeout_ms: this.options.drainTimeoutMs }, 'draining');
     this.watcher.stop();
+    this.damage.stop();
     this.pool.broadcast({ type: 'unready' });
     if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
     this.acceptor.close();
@@ -236,6 +259,7 @@ class Primary {
   private fail(error: unknown): void {
     this.stopping = true;
     this.watcher.stop();
+    this.damage.stop();
     this.pool.kill();
     this.end?.reject(error);
   }

@@ -27,8 +27,10 @@ const KILL_AFTER_MS = 1_000;
 
 /** What the pool tells its owner. */
 export interface PoolEvents {
+  /** Until a worker that starts now may map what is served. */
+  readonly admit: () => Promise<void>;
   /** What a worker that starts now must load. */
-  readonly state: () => LiveState;
+  readonly state: (worker: number) => LiveState;
   /** Indexes without which the server is not ready. */
   readonly expected: () => readonly string[];
   readonly restarted: () => void;
@@ -36,6 +38,8 @@ export interface PoolEvents {
   readonly page: () => Promise<string>;
   readonly measured: (worker: number, snapshot: MetricsSnapshot) => void;
   readonly gone: (worker: number) => void;
+  /** A worker was ended by a signal; `gone` follows. */
+  readonly signalled: (pid: number | undefined, signal: string) => void;
   /** A worker could not load a version that it was to answer from, and serves the rest. */
   readonly unloaded: (worker: number, index: string, version: string, error: ShortlistError) => void;
   /** A worker takes connections, or takes them again. */
@@ -247,7 +251,13 @@ export class WorkerPool {
       member,
       this.stopping
         ? { type: 'drain' }
-        : { type: 'start', options, toolVersion, state: this.events.state(), expected: this.events.expected() },
+        : {
+            type: 'start',
+            options,
+            toolVersion,
+            state: this.events.state(member.worker.id),
+            expected: this.events.expected(),
+          },
     );
   }
 
@@ -258,7 +268,9 @@ export class WorkerPool {
   private receive(member: Member, message: FromWorker): void {
     switch (message.type) {
       case 'hello':
-        this.welcome(member);
+        void this.events.admit().then(() => {
+          if (this.members.has(member.id)) this.welcome(member);
+        });
         return;
       case 'started':
         member.state = 'listening';
@@ -297,6 +309,7 @@ export class WorkerPool {
 
   private handleExit(member: Member, code: number | null, signal: string | null): void {
     const { slot, process } = member;
+    if (signal !== null && !this.stopping) this.events.signalled(process.pid, signal);
     if (this.forget(member)) this.replace(slot, 'worker died', { worker: process.pid, code, signal });
   }
 

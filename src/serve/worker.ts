@@ -120,6 +120,10 @@ class ServingWorker {
     this.live.discard(index, version);
   }
 
+  condemn(index: string, version: string): void {
+    this.live.condemn(index, version);
+  }
+
   /**
    * Answers from these names. Most often they are loaded; a worker that started meanwhile may have missed a `prepare`. What
    * cannot be loaded is told and left out, for neither other indexes nor other names of this one may suffer for it.
@@ -218,6 +222,9 @@ function receive(message: ToWorker): void {
       return;
     case 'discard':
       inOrder(() => worker!.discard(message.index, message.version));
+      return;
+    case 'condemn':
+      inOrder(() => worker!.condemn(message.index, message.version));
       return;
     case 'apply':
       inOrder(() => worker!.apply(message.index, message.names));

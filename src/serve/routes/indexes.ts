@@ -54,7 +54,13 @@ function checkQuestion(accept: string | undefined, query: unknown): void {
 async function describeIndex(context: AppContext, index: string): Promise<Record<string, unknown>> {
   const names = context.live.namesOf(index);
   const loaded = context.live.loaded().filter((one) => one.index === index);
-  const common = { index, version: names.current, aliases: names.aliases, loaded: loaded.map((one) => one.version) };
+  const common = {
+    index,
+    version: names.current,
+    ...(names.fault && { fault: names.fault }),
+    aliases: names.aliases,
+    loaded: loaded.map((one) => one.version),
+  };
   if (names.current === null) return common;
   const lease = context.live.lease(index);
   try {
@@ -84,6 +90,7 @@ const ITEM_CODES: readonly ErrorCode[] = [
   'unknown_id',
   'version_not_loaded',
   'not_ready',
+  'index_damaged',
 ];
 
 const itemSchema = {

@@ -25,7 +25,10 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
   };
   app.get('/readyz', { schema: ready }, () => {
     checkReady(context);
-    const indexes = context.live.names().map((index) => ({ index, version: context.live.namesOf(index).current }));
+    const indexes = context.live.names().map((index) => {
+      const { current, fault } = context.live.namesOf(index);
+      return { index, version: current, ...(fault && { fault }) };
+    });
     return { status: 'ready', indexes };
   });
 
@@ -46,17 +49,22 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
 }
 
 /**
- * Ready means: every index that was named answers, and every one that was published when the server started; at least one
- * does. An index that is published later and cannot be loaded is no reason to take away the others. @throws not_ready
+ * Ready means: at least one index answers, and every one that was named, or was published when the server started, answers or has been
+ * found faulty. An index whose files are damaged is no reason to take away the others: its own requests get 503, the body
+ * of /readyz names its fault, and so does a metric. @throws not_ready
  */
 function checkReady(context: AppContext): void {
   if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
   const isLive = (index: string) =>
     context.live.names().includes(index) && context.live.namesOf(index).current !== null;
   const wanted = new Set([...context.options.index, ...context.expected()]);
-  const missing = [...wanted].filter((index) => !isLive(index));
+  const isFaulty = (index: string) =>
+    context.live.names().includes(index) && context.live.namesOf(index).fault !== undefined;
+  const missing = [...wanted].filter((index) => !isLive(index) && !isFaulty(index));
   if (missing.length > 0)
     throw new ShortlistError('not_ready', `no version is loaded of ${missing.join(', ')}`, { missing });
-  if (!context.live.names().some(isLive))
-    throw new ShortlistError('not_ready', 'no index has a published version that is loaded');
+  if (context.live.names().some(isLive)) return;
+  const faulty = context.live.names().filter(isFaulty);
+  const why = faulty.length === 0 ? '' : `; at fault: ${faulty.join(', ')}`;
+  throw new ShortlistError('not_ready', `no index has a published version that is loaded${why}`, { missing: faulty });
 }

@@ -1,0 +1,78 @@
+/** The sound versions that mutants are made of: both engines, one shard and several, every metric, kind of codes and type of id. */
+import { seededRandom } from '../../src/base/random.js';
+import type { Metric } from '../../src/base/metric.js';
+import type { EngineName } from '../../src/engine/engine.js';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { shortlist } from '../cli/process.js';
+import { writeCatalog } from '../indexes.js';
+
+export interface Base {
+  readonly index: string;
+  readonly engine: EngineName;
+  readonly metric: Metric;
+  readonly rows: number;
+  readonly dim: number;
+  readonly shards: number;
+  readonly textIds: boolean;
+}
+
+export const BASES: readonly Base[] = [
+  { index: 'native-cosine', engine: 'native', metric: 'cosine', rows: 240, dim: 8, shards: 1, textIds: false },
+  { index: 'native-ip', engine: 'native', metric: 'ip', rows: 200, dim: 12, shards: 1, textIds: true },
+  { index: 'native-shards', engine: 'native', metric: 'l2', rows: 240, dim: 8, shards: 3, textIds: true },
+  { index: 'native-narrow', engine: 'native', metric: 'cosine', rows: 120, dim: 200, shards: 1, textIds: false },
+  { index: 'native-wide', engine: 'native', metric: 'l2', rows: 200, dim: 16, shards: 2, textIds: false },
+  { index: 'hnswlib-cosine', engine: 'hnswlib', metric: 'cosine', rows: 200, dim: 8, shards: 2, textIds: true },
+  { index: 'hnswlib-l2', engine: 'hnswlib', metric: 'l2', rows: 200, dim: 6, shards: 1, textIds: false },
+];
+
+/** Builds all of them. @returns their versions by index */
+export async function buildBases(root: string): Promise<Record<string, string>> {
+  const versions: Record<string, string> = {};
+  for (const base of BASES) {
+    versions[base.index] = await buildBase(root, base);
+  }
+  return versions;
+}
+
+async function buildBase(root: string, base: Base): Promise<string> {
+  const { index, engine, metric, shards } = base;
+  const input = join(root, `.${index}.arrow`);
+  writeCatalog(input, { ...base, vectors: makeRows(base) });
+  const options = [
+    '--engine',
+    engine,
+    '--metric',
+    metric,
+    '--shards',
+    String(shards),
+    '--m',
+    '8',
+    '--ef-construction',
+    '60',
+  ];
+  const run = await shortlist([
+    '--root',
+    root,
+    '--json',
+    'build',
+    index,
+    '--input',
+    input,
+    ...options,
+    '--no-calibrate',
+  ]);
+  if (run.code !== 0) throw new Error(run.stderr);
+  rmSync(input);
+  return (JSON.parse(run.stdout) as { version: string }).version;
+}
+
+/** Each tenth row is a copy of an earlier one, so that graphs have chains of equal rows. */
+function makeRows({ index, rows, dim }: Base): Float32Array {
+  const random = seededRandom(index.length);
+  const vectors = Float32Array.from({ length: rows * dim }, () => random() + random() - 1);
+  if (index === 'native-wide') for (let i = 3; i < vectors.length; i += dim) vectors[i]! *= 1000;
+  for (let row = 10; row < rows; row += 10) vectors.copyWithin(row * dim, (row / 10 - 1) * dim, (row / 10) * dim);
+  return vectors;
+}

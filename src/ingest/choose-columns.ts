@@ -208,7 +208,7 @@ export function isVectorType(type: ColumnType): boolean {
 
 export function isAttributeType(type: ColumnType): boolean {
   if (type.kind === 'list') return type.item.kind === 'utf8';
-  return type.kind !== 'other';
+  return !['other', 'null', 'decimal', 'bytes16'].includes(type.kind);
 }
 
 /** Equal values behind both: a dictionary, a large or a view variant is the type of its values. */
@@ -224,8 +224,12 @@ export function isSameType(a: ColumnType, b: ColumnType): boolean {
       return b.kind === 'timestamp' && a.unit === b.unit && a.timezone === b.timezone;
     case 'list':
       return b.kind === 'list' && a.size === b.size && isSameType(a.item, b.item);
+    case 'decimal':
+      return b.kind === 'decimal' && a.precision === b.precision && a.scale === b.scale;
     case 'bool':
     case 'utf8':
+    case 'null':
+    case 'bytes16':
     case 'other':
       return a.kind === b.kind;
   }

@@ -15,6 +15,7 @@ import { BatchBody } from './batch-body.js';
 import { MAX_DECOMPRESSED_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
+import type { ListExtents } from './column-source.js';
 import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
 import type { Container, MessagePlace } from './container.js';
 import { describeConversion } from './conversion.js';
@@ -22,6 +23,7 @@ import { DictionaryStore, readDictionaryValues } from './dictionary.js';
 import { corrupt, nameFault, placeFault } from './fault.js';
 import { readFileContainer } from './file-container.js';
 import { layOut } from './layout.js';
+import { readExtents } from './lists.js';
 import { decodeHead, decodeMessage, type AnyHead } from './message.js';
 import { openColumn } from './open-column.js';
 import type { Schema } from './schema.js';
@@ -36,6 +38,12 @@ export interface Chunk {
   readonly columns: readonly Column[];
 }
 
+/** The extents of consecutive rows of one list column. */
+export interface ExtentChunk extends ListExtents {
+  /** Position of the first row in the file. */
+  readonly firstRow: number;
+}
+
 /** One Arrow file, opened: its schema and size are known and checked, its values are read on demand. */
 export interface ArrowReader {
   readonly path: string;
@@ -44,8 +52,12 @@ export interface ArrowReader {
   readonly fields: readonly ArrowField[];
   /** Rows of all record batches. */
   readonly rows: number;
+  /** What is odd about it and no fault, one sentence each that names the file. */
+  readonly warnings: readonly string[];
   /** Reads the columns at these positions of `fields`, in chunks of bounded size whatever the size of the batches. */
   read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined>;
+  /** Where the items of the list column at this position are, row by row, without reading the items. */
+  readExtents(column: number): AsyncGenerator<ExtentChunk, void, undefined>;
   close(): Promise<void>;
 }
 
@@ -129,6 +141,7 @@ class SourceReader implements ArrowReader {
   readonly bytes: number;
   readonly fields: readonly ArrowField[];
   readonly rows: number;
+  readonly warnings: readonly string[];
   private readonly source: ByteSource;
   private readonly container: Container;
   private readonly maxBufferBytes: number;
@@ -138,6 +151,7 @@ class SourceReader implements ArrowReader {
     this.format = container.format;
     this.bytes = source.size;
     this.rows = container.rows;
+    this.warnings = container.warnings.map((warning) => `${path}: ${warning}`);
     this.fields = container.schema.fields.map((field) => ({
       name: field.name,
       type: columnTypeOf(field),
@@ -152,7 +166,7 @@ class SourceReader implements ArrowReader {
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
     this.checkColumns(columns);
     const dictionaries = new DictionaryStore();
-    const dictionaryIds = new Set(columns.map((column) => dictionaryIdOf(this.container.schema.fields[column]!)));
+    const dictionaryIds = new Set(columns.flatMap((column) => dictionaryIdsOf(this.container.schema.fields[column]!)));
     let firstRow = 0;
     try {
       for (const place of this.container.places) {
@@ -167,6 +181,32 @@ class SourceReader implements ArrowReader {
         }
       }
       if (firstRow !== this.rows) throw corrupt('it changed while it was read');
+    } catch (error) {
+      throw nameFault(this.path, error);
+    }
+  }
+
+  async *readExtents(column: number): AsyncGenerator<ExtentChunk, void, undefined> {
+    this.checkColumns([column]);
+    const dictionaries = new DictionaryStore();
+    let firstRow = 0;
+    try {
+      for (const place of this.container.places) {
+        if (place.kind === 'dictionary') continue;
+        const batch = await this.openBatch(place, [column], dictionaries, 'metadata');
+        try {
+          for await (const extents of readExtents(batch.columns[0]!.source)) {
+            yield { firstRow, ...extents };
+            firstRow += extents.rows;
+          }
+        } catch (error) {
+          const { name } = batch.columns[0]!;
+          throw placeFault(`record batch ${batch.number}, column '${name}'`, error, {
+            batch: batch.number,
+            column: name,
+          });
+        }
+      }
     } catch (error) {
       throw nameFault(this.path, error);
     }
@@ -187,7 +227,7 @@ class SourceReader implements ArrowReader {
     }
   }
 
-  private async readDictionary(place: MessagePlace, ids: Set<number | null>, store: DictionaryStore): Promise<void> {
+  private async readDictionary(place: MessagePlace, ids: Set<number>, store: DictionaryStore): Promise<void> {
     try {
       const { head, body } = await this.readBatch(place);
       if (!('values' in head) || !ids.has(head.id)) return;
@@ -206,8 +246,9 @@ class SourceReader implements ArrowReader {
     place: MessagePlace,
     columns: readonly number[],
     dictionaries: DictionaryStore,
+    extent: ReadExtent = 'small whole',
   ): Promise<OpenBatch> {
-    const { head, body } = await this.readBatch(place);
+    const { head, body } = await this.readBatch(place, extent);
     if ('values' in head) throw corrupt('it changed while it was read');
     const { fields } = this.container.schema;
     const layouts = layOut(fields, head);
@@ -219,10 +260,13 @@ class SourceReader implements ArrowReader {
     return { number: place.number, rows: head.rows, columns: columns.map(open) };
   }
 
-  /** Metadata again, and the body at hand; of a small batch, both by one read. */
-  private async readBatch(place: MessagePlace): Promise<{ head: AnyHead; body: BatchBody }> {
+  /** Metadata again, and the body at hand; of a small batch of which most is wanted, both by one read. */
+  private async readBatch(
+    place: MessagePlace,
+    extent: ReadExtent = 'small whole',
+  ): Promise<{ head: AnyHead; body: BatchBody }> {
     const bytes = place.bodyPosition + place.bodyBytes - place.metadataPosition;
-    const isSmall = bytes <= WHOLE_BATCH_BYTES;
+    const isSmall = extent === 'small whole' && bytes <= WHOLE_BATCH_BYTES;
     const read = await this.source.read(place.metadataPosition, isSmall ? bytes : place.metadataBytes);
     const message = decodeMessage(read.subarray(0, place.metadataBytes));
     if (message.kind !== place.kind || message.bodyBytes !== place.bodyBytes) {
@@ -237,7 +281,10 @@ class SourceReader implements ArrowReader {
   }
 }
 
-/** The dictionary that a column needs, its own or its items'. */
-function dictionaryIdOf(field: SchemaField): number | null {
-  return field.dictionary?.id ?? field.children[0]?.dictionary?.id ?? null;
+/** How much of a batch is read when it is opened. */
+type ReadExtent = 'metadata' | 'small whole';
+
+/** The dictionaries that a column needs, its own or its items'. */
+function dictionaryIdsOf(field: SchemaField): number[] {
+  return field.dictionary === null ? field.children.flatMap(dictionaryIdsOf) : [field.dictionary.id];
 }

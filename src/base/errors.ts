@@ -83,7 +83,7 @@ export const ERRORS = {
   input_unsupported: kind(500, EXIT.badData, 'The Arrow file uses a feature that is not read'),
   column_missing: kind(500, EXIT.badData, 'The input has no column of that name'),
   column_type: kind(500, EXIT.badData, 'A column has a type that cannot be used that way'),
-  schema_mismatch: kind(500, EXIT.badData, 'The input files have different schemas'),
+  schema_mismatch: kind(500, EXIT.badData, 'The columns of the input files contradict each other'),
   bad_rows: kind(500, EXIT.badData, 'Rows of the input break the data contract'),
   input_too_large: kind(500, EXIT.badData, 'The input is larger than one index holds'),
   no_rows: kind(500, EXIT.badData, 'The input has no row to build from'),

@@ -4,6 +4,7 @@ import {
   FixedSizeList,
   Float32,
   Float64,
+  Int8,
   List,
   RecordBatchFileWriter,
   RecordBatchStreamWriter,
@@ -43,6 +44,9 @@ function fixedLists(vectors: Float32Array, dim = DIM): Vector {
 
 const lists = (type: Float32 | Float64, rows: unknown[]) =>
   vectorFromArray(rows, new List(new Field('item', type, true)));
+
+const listsOfLists = (rows: unknown[]) =>
+  vectorFromArray(rows, new List(new Field('item', new List(new Field('item', new Float32(), true)), true)));
 
 function streamOf(columns: Record<string, Vector>): Uint8Array {
   return RecordBatchStreamWriter.writeAll(new Table(columns)).toUint8Array(true);
@@ -87,11 +91,20 @@ describe('the wire forms of a search', () => {
         streamOf({ embedding: lists(new Float32(), rows) }),
         streamOf({ anything: lists(new Float64(), rows) }),
         streamOf({ id: vectorFromArray([1, 2, 3, 4, 5]), vector: fixedLists(queries) }),
+        streamOf({ v: listsOfLists(rows.map((row) => [row])) }),
+        streamOf({ v: fixedLists(queries) }).slice(0, -8), // without the end marker, which the format does not ask for
       ];
       for (const bytes of streams) {
         const answer = (await (await sendArrow(bytes, '?k=7')).json()) as JsonBody;
         expect(answer.results).toEqual(expected);
       }
+    });
+
+    it('answers vectors of bytes as the numbers they are', async () => {
+      const bytes = rows.map((row) => row.map((_, i) => ((i * 37) % 120) - 60 || 1));
+      const stream = streamOf({ v: vectorFromArray(bytes, new List(new Field('item', new Int8(), true))) });
+      const answer = (await (await sendArrow(stream, '?k=7')).json()) as JsonBody;
+      expect(answer.results).toEqual((await searchJson({ vectors: bytes, k: 7 })).results);
     });
 
     it('answers one row in candidates, or in results where a batch is asked for, and none in no results', async () => {
@@ -128,6 +141,7 @@ describe('the wire forms of a search', () => {
       ['a column that is not there', () => streamOf({ a: fixedLists(queries) }), 'bad_arrow', {}, '?vector_column=b'],
       ['a null vector', () => streamOf({ v: lists(new Float32(), [rows[0], null]) }), 'bad_vector', { field: '/v/1' }],
       ['a null in a vector', () => streamOf({ v: lists(new Float32(), nullInside) }), 'bad_vector', { field: '/v/3' }],
+      ['lists of two lists', () => streamOf({ v: listsOfLists([[rows[0]], [rows[1], rows[2]]]) }), 'bad_vector', { field: '/v/1' }],
       ['another length', () => streamOf({ v: fixedLists(new Float32Array(8).fill(1), 4) }), 'dimension_mismatch', { field: '/v/0' }],
       ['one of another length', () => streamOf({ v: lists(new Float32(), [rows[0], [1, 2]]) }), 'dimension_mismatch', { field: '/v/1' }],
       ['NaN', () => streamOf({ v: fixedLists(new Float32Array(2 * DIM).fill(1).fill(NaN, DIM)) }), 'vector_not_finite', { field: '/v/1' }],

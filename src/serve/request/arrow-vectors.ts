@@ -3,11 +3,11 @@
  * each row. The column is chosen as ingest chooses it, and read by the reader that checks files: bytes of a client are as
  * hostile. Lengths and values are checked against the index later, as for every other form.
  */
-import type { Column } from '../../arrow/column.js';
 import { openArrowBytes, type ArrowReader } from '../../arrow/reader.js';
 import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { MAX_BATCH } from '../../base/limits.js';
 import { chooseVector } from '../../ingest/choose-columns.js';
+import { openVectors, type Vectors } from '../../ingest/vector-rows.js';
 import { fieldError } from './field-error.js';
 import type { Queries } from './search-request.js';
 
@@ -38,24 +38,26 @@ async function readQueries(reader: ArrowReader, name: string | undefined): Promi
   const column = chooseVector(BODY, reader.fields, name, '?vector_column=');
   const vectors: Float32Array[] = [];
   for await (const chunk of reader.read([reader.fields.indexOf(column)])) {
-    takeVectors(chunk.columns[0]!, `/${column.name}`, vectors);
+    takeVectors(openVectors(chunk.columns[0]!), chunk.rows, `/${column.name}`, vectors);
   }
   return { kind: 'vectors', vectors, fields: vectors.map((_, row) => `/${column.name}/${row}`) };
 }
 
-type Lists = Extract<Column, { shape: 'lists' }>;
-
 /** Appends the vector of each row; float32 components stay where they are. @throws bad_vector naming the row */
-function takeVectors(column: Column, field: string, vectors: Float32Array[]): void {
-  const { offsets, valid, items, rows } = column as Lists;
-  if (items.shape !== 'numbers') throw new Error('a vector column holds lists of numbers');
-  const values = items.values instanceof Float32Array ? items.values : Float32Array.from(items.values as Float64Array);
+function takeVectors(from: Vectors, rows: number, field: string, vectors: Float32Array[]): void {
+  const { offsets, valid, lists, componentsValid } = from;
+  const values = from.values instanceof Float32Array ? from.values : Float32Array.from(from.values);
   for (let row = 0; row < rows; row++) {
     if (valid !== null && valid[row] === 0) {
       throw fieldError('bad_vector', `${field}/${vectors.length}`, `row ${vectors.length} is null`);
     }
+    const inner = lists === null ? 1 : lists[row + 1]! - lists[row]!;
+    if (inner !== 1) {
+      const message = `row ${vectors.length} is a list of ${inner} lists; a vector is a list of numbers, or of one such list`;
+      throw fieldError('bad_vector', `${field}/${vectors.length}`, message);
+    }
     const [start, end] = [offsets[row]!, offsets[row + 1]!];
-    const missing = items.valid?.subarray(start, end).indexOf(0) ?? -1;
+    const missing = componentsValid?.subarray(start, end).indexOf(0) ?? -1;
     if (missing !== -1) {
       const message = `component ${missing} of row ${vectors.length} is null`;
       throw fieldError('bad_vector', `${field}/${vectors.length}`, message);

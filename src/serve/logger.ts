@@ -1,6 +1,6 @@
 /** The log: JSON lines on stderr. It never holds vectors, bodies or what else a request carried. */
 import { pino, type DestinationStream, type LogFn, type Logger } from 'pino';
-import type { ServeLogLevel } from './options.js';
+import type { LogLevelForm, ServeOptions } from './options.js';
 
 export type { Logger } from 'pino';
 
@@ -20,7 +20,10 @@ const FLUSH_MS = 100;
 const URGENT_LEVEL = 40;
 
 /** A log that writes while the event loop goes on; what is pending is written when the process exits. */
-export function createLogger(level: ServeLogLevel, role: 'primary' | 'worker'): Logger {
+export function createLogger(
+  { logLevel: level, logLevels: form }: Pick<ServeOptions, 'logLevel' | 'logLevels'>,
+  role: 'primary' | 'worker',
+): Logger {
   const gather =
     role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
   const destination = pino.destination({ dest: 2, sync: false, maxLength: MAX_PENDING_BYTES, ...gather });
@@ -33,10 +36,26 @@ export function createLogger(level: ServeLogLevel, role: 'primary' | 'worker'): 
       if (lineLevel >= URGENT_LEVEL) destination.flush();
     },
   };
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  const formatters = { level: (label: string, number: number) => describeLevel(form, label, number) };
   return pino(
-    { level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, hooks },
+    { level, base: { role, pid: process.pid }, timestamp, hooks, formatters },
     destination as DestinationStream,
   );
+}
+
+/** Google Cloud's words where they differ from pino's in capitals. */
+const SEVERITIES: Readonly<Record<string, string>> = { trace: 'DEBUG', warn: 'WARNING', fatal: 'CRITICAL' };
+
+function describeLevel(form: LogLevelForm, label: string, number: number): object {
+  switch (form) {
+    case 'numbers':
+      return { level: number };
+    case 'words':
+      return { level: label };
+    case 'severity':
+      return { severity: SEVERITIES[label] ?? label.toUpperCase() };
+  }
 }
 
 function flush(destination: { flushSync(): void }): void {

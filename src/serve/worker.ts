@@ -41,7 +41,7 @@ class ServingWorker {
   private expected: readonly string[] = [];
 
   constructor(private readonly options: ServeOptions) {
-    this.log = createLogger(options.logLevel, 'worker');
+    this.log = createLogger(options, 'worker');
     this.live = new LiveIndexes(options.root);
   }
 
@@ -131,8 +131,10 @@ class ServingWorker {
     this.draining = true;
     const server = this.app?.server;
     if (server === undefined || !server.listening) process.exit(EXIT.done);
-    server.close(() => process.exit(EXIT.done));
-    setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    // Right after the event loop has read what had arrived: a connection whose request lies unread in the kernel looks idle, and
+    // to close it would reset that request. `close` closes idle connections too.
+    setImmediate(() => server.close(() => process.exit(EXIT.done)));
+    setInterval(() => setImmediate(() => server.closeIdleConnections()), IDLE_SWEEP_MS);
     setTimeout(() => {
       this.log.warn('requests were still in flight when the drain timeout passed');
       process.exit(EXIT.done);

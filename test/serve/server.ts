@@ -70,7 +70,9 @@ export class TestServer {
       ...(flags.includes('--workers') ? [] : ['--workers', '2']),
       ...flags,
     ];
-    return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } }));
+    // Nobody waits for a balancer here; a test of draining says how long.
+    const own = { SHORTLIST_DRAIN_DELAY_MS: '0', ...env };
+    return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...own } }));
   }
 
   get url(): string {

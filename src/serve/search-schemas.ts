@@ -27,8 +27,7 @@ const SeedSchema = named(
       weight: Type.Optional(
         Type.Number({
           exclusiveMinimum: 0,
-          default: 1,
-          description: 'A score s of the seed counts as s x weight, and as s / weight where s is below 0.',
+          description: 'Default 1. A score s of the seed counts as s x weight, and as s / weight where s is below 0.',
         }),
       ),
       quota: Type.Optional(
@@ -70,7 +69,7 @@ const IncludeSchema = named(
           description: 'Names of attributes to return with each candidate; true for all.',
         }),
       ),
-      vectors: Type.Optional(Type.Boolean({ default: false, description: "Return each candidate's vector." })),
+      vectors: Type.Optional(Type.Boolean({ description: "Return each candidate's vector; default false." })),
     },
     { additionalProperties: false, description: 'What each candidate carries beside id and score.' },
   ),
@@ -109,7 +108,7 @@ export const SearchBodySchema = named(
         }),
       ),
       k: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: MAX_K, default: DEFAULT_K, description: 'Candidates to return.' }),
+        Type.Integer({ minimum: 1, maximum: MAX_K, description: `Candidates to return; default ${DEFAULT_K}.` }),
       ),
       ef: Type.Optional(
         Type.Integer({
@@ -129,7 +128,6 @@ export const SearchBodySchema = named(
       ),
       exact: Type.Optional(
         Type.Boolean({
-          default: false,
           description: 'Scan every vector: the true nearest neighbours, slowly. Excludes ef.',
         }),
       ),
@@ -165,16 +163,15 @@ export const SearchBodySchema = named(
       ),
       allow_partial: Type.Optional(
         Type.Boolean({
-          default: false,
           description:
-            'When time runs out, answer with what has been found; `quality.short` is `timeout` where it is not all.',
+            'When time runs out, answer with what has been found, default false; `quality.short` is `timeout` where it is not all.',
         }),
       ),
       version: Type.Optional(
         Type.String({ description: 'A version or alias that is loaded; default the current version.' }),
       ),
       explain: Type.Optional(
-        Type.Boolean({ default: false, description: 'Say how each answer was found, and what that took.' }),
+        Type.Boolean({ description: 'Say how each answer was found, and what that took; default false.' }),
       ),
       why_not: Type.Optional(
         Type.Array(IdSchema, {

@@ -28,7 +28,8 @@ export class ServerProcess {
 
   /** Returns when all workers listen. */
   static async start(root: string, workers: number): Promise<ServerProcess> {
-    const args = [CLI, 'serve', '--root', root, '--port', '0', '--workers', String(workers), '--log-level', 'info'];
+    const ports = ['--port', '0', '--drain-delay-ms', '0'];
+    const args = [CLI, 'serve', '--root', root, ...ports, '--workers', String(workers), '--log-level', 'info'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     running.add(child);
     child.once('exit', () => running.delete(child));

@@ -4,8 +4,10 @@
  * Takes what routes work with (context.ts); gives a fastify instance. Hides admission, request ids, the log line and the one
  * shape of errors: whatever fails, in our code, in fastify's or in Node's parser, leaves as problem+json.
  */
+import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
+import { allowOrigin, allowOrigins } from './cors.js';
 import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
@@ -14,6 +16,7 @@ import { createHttpServer, WORK_PREFIX } from './http-server.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
+import { refuseHead } from './request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
@@ -24,15 +27,18 @@ import { RouteTable } from './route-table.js';
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
 
 export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
+  const { cors, basePath } = context.options;
   const app = fastify({
     logger: false,
     genReqId: (request) => requestIdOf(request.headers[REQUEST_ID_HEADER]),
     serverFactory: (handler) => createHttpServer(context.options, context.guard, handler),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    ...(basePath === '' ? {} : { rewriteUrl: ({ url }: IncomingMessage) => withoutBasePath(url ?? '/', basePath) }),
     return503OnClosing: false, // while draining, requests on open connections are still answered
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       startRequest(context, request, reply);
+      allowOrigin(context.options.cors, request, reply);
       sendProblem(context, error, request, reply);
     },
   });
@@ -42,19 +48,32 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   // Before the routes, which take along the handler that there is when they are added.
   app.setErrorHandler((error, request, reply) => sendProblem(context, error, request, reply));
+  app.decorateRequest('state');
+  app.addHook('onRequest', (request, reply, done) => {
+    startRequest(context, request, reply);
+    done();
+  });
+  await allowOrigins(app, cors);
   addHooks(app, context);
   addBodyParsers(app, context);
   const routes = new RouteTable();
   app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
-  await collectSchemas(app, toolVersion);
+  await collectSchemas(app, toolVersion, basePath);
   addSearchRoute(app, context);
   addIndexRoutes(app, context);
   addOperationRoutes(app, context);
-  await addDocRoutes(app);
+  await addDocRoutes(app, context);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(context, routes.refusal(request.method, request.url, reply), request, reply),
   );
   return app;
+}
+
+/** A proxy may pass its own path on or cut it off. */
+function withoutBasePath(url: string, basePath: string): string {
+  if (!url.startsWith(basePath)) return url;
+  const rest = url.slice(basePath.length);
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : rest.startsWith('/') ? rest : url;
 }
 
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
@@ -76,11 +95,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
-  app.decorateRequest('state');
-  app.addHook('onRequest', (request, reply, done) => {
-    startRequest(context, request, reply);
-    done(refuseEarly(request, context));
-  });
+  app.addHook('onRequest', (request, _reply, done) => done(refuseEarly(request, context)));
   const ages = new ConnectionAges(app.server);
   app.addHook('onSend', (request, reply, payload, done) => {
     // While draining, a keep-alive connection would hold the process back until it idles out.
@@ -99,10 +114,8 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 
 /** What can be refused before the body is read. */
 function refuseEarly(request: FastifyRequest, context: AppContext): Error | undefined {
-  if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
-    return new ShortlistError('malformed_http', 'the request has no Host header');
-  }
-  if (!isWork(request)) return undefined;
+  const malformed = refuseHead(request.raw);
+  if (malformed !== undefined || !isWork(request)) return malformed;
   try {
     context.admission.check();
   } catch (error) {

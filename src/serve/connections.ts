@@ -64,8 +64,11 @@ export class Connections {
 
   /** Until all connections are closed: idle ones at once, others after their request. The primary closes the channel. */
   drain(): Promise<void> {
-    setInterval(() => this.server.closeIdleConnections(), IDLE_SWEEP_MS);
-    this.server.closeIdleConnections();
+    // Right after the event loop has read what had arrived: a connection whose request lies unread in the kernel looks idle, and
+    // to close it would reset that request.
+    const sweep = () => setImmediate(() => this.server.closeIdleConnections());
+    setInterval(sweep, IDLE_SWEEP_MS);
+    sweep();
     return new Promise((resolve) => {
       this.onEmpty = resolve;
       this.settle();

@@ -21,12 +21,14 @@ export const WORK_PREFIX = '/v1/';
 export interface HttpLimits {
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** Before all routes, where a proxy has put the server. */
+  readonly basePath: string;
 }
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function createHttpServer(
-  { requestTimeoutMs, keepAliveTimeoutMs }: HttpLimits,
+  { requestTimeoutMs, keepAliveTimeoutMs, basePath }: HttpLimits,
   guard: Guard | null,
   handler: Handler,
 ): Server {
@@ -44,7 +46,7 @@ export function createHttpServer(
     (request, response) => {
       const { socket } = request;
       if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // a first request: until now the connection was idle
-      if (guard !== null && isWork(request) && !guard.letsIn()) guard.refuse(request, response);
+      if (guard !== null && isWork(request, basePath) && !guard.letsIn()) guard.refuse(request, response);
       else handler(request, response);
     },
   );
@@ -54,6 +56,7 @@ export function createHttpServer(
   return server;
 }
 
-function isWork({ url, method }: IncomingMessage): boolean {
-  return method === 'POST' && url !== undefined && url.startsWith(WORK_PREFIX);
+function isWork({ url, method }: IncomingMessage, basePath: string): boolean {
+  if (method !== 'POST' || url === undefined) return false;
+  return url.startsWith(WORK_PREFIX) || (basePath !== '' && url.startsWith(basePath + WORK_PREFIX));
 }

@@ -6,6 +6,15 @@ import type { IndexFault } from '../retrieve/live.js';
 /** From a small index in a page cache to one of many gigabytes. */
 const SWITCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
+/**
+ * Codes with which a version may fail to load. Their counters are there before the first failure, since an increase is seen only
+ * from one value to another.
+ */
+const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
+  'manifest_corrupt', 'format_unsupported', 'file_missing', 'file_unexpected', 'file_corrupt', 'state_corrupt', 'version_not_found',
+  'insufficient_memory', 'io_error', 'deadline_exceeded', 'internal',
+]; // prettier-ignore
+
 /** What is known of one served index when metrics are asked for. Times are seconds since 1970. */
 export interface IndexFacts {
   readonly index: string;
@@ -18,6 +27,8 @@ export interface IndexFacts {
 }
 
 export interface PrimaryFacts {
+  /** Names of all that are to be served, also where none of their versions could be loaded yet. */
+  readonly watched: readonly string[];
   readonly indexes: readonly IndexFacts[];
   readonly workers: Readonly<Record<'starting' | 'listening', number>>;
   readonly memoryLimitBytes: number;
@@ -40,12 +51,18 @@ export class PrimaryMetrics {
       help: 'Versions loaded by every worker',
       labelNames: ['index'],
       registers,
+      collect() {
+        for (const index of facts().watched) this.inc({ index }, 0);
+      },
     });
     this.loadFailures = new Counter({
       name: 'shortlist_load_failures_total',
       help: 'Versions that could not be verified or loaded, by error code; what was live stayed so',
       labelNames: ['index', 'code'],
       registers,
+      collect() {
+        for (const index of facts().watched) for (const code of LOAD_FAILURE_CODES) this.inc({ index, code }, 0);
+      },
     });
     this.switches = new Histogram({
       name: 'shortlist_switch_duration_seconds',

@@ -25,11 +25,14 @@ import { WorkerPool } from './worker-pool.js';
 /** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
 const MAX_DEATHS_AT_START = 3;
 
-/** @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded */
-export async function startServer(given: ServeOptions): Promise<void> {
+/**
+ * @param ignored variables that are not for it, which it says in its log
+ * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
+ */
+export async function startServer(given: ServeOptions, ignored: readonly string[] = []): Promise<void> {
   await checkRoot(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
-  await new Primary(options).run();
+  await new Primary(options, ignored).run();
 }
 
 async function checkRoot({ root, index }: ServeOptions): Promise<void> {
@@ -70,8 +73,11 @@ class Primary {
   private stopping = false;
   private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
 
-  constructor(private readonly options: ServeOptions) {
-    this.log = createLogger(options.logLevel, 'primary');
+  constructor(
+    private readonly options: ServeOptions,
+    private readonly ignored: readonly string[],
+  ) {
+    this.log = createLogger(options, 'primary');
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
@@ -125,6 +131,7 @@ class Primary {
       { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
       'starting',
     );
+    if (this.ignored.length > 0) log.info({ variables: this.ignored }, 'variables of a Kubernetes Service are ignored');
     this.pool.start();
     await this.watcher.poll();
     this.expect(publishedIndexes(this.watcher.latest));
@@ -199,6 +206,7 @@ class Primary {
   private facts() {
     const state = this.rollout.state;
     return {
+      watched: [...this.watcher.latest.keys()],
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
         starting: this.pool.count('booting') + this.pool.count('starting'),
@@ -245,11 +253,13 @@ class Primary {
   /** /readyz says no at once; new connections are refused after the delay; then requests in flight finish. */
   private async stop(signal: string): Promise<void> {
     this.stopping = true;
-    this.log.info({ signal, delay_ms: this.options.drainDelayMs, timeout_ms: this.options.drainTimeoutMs }, 'draining');
+    const { drainDelayMs, drainTimeoutMs } = this.options;
+    const delayMs = signal === 'SIGTERM' ? drainDelayMs : 0; // Ctrl-C is of a person, who waits; balancers hear of the other
+    this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
     this.watcher.stop();
     this.damage.stop();
     this.pool.broadcast({ type: 'unready' });
-    if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
+    if (this.announced) await new Promise((resolve) => setTimeout(resolve, delayMs));
     this.acceptor.close();
     await this.pool.drain();
     this.log.info('stopped');

@@ -48,7 +48,7 @@ class ServingWorker {
   private expected: readonly string[] = [];
 
   constructor(private readonly options: ServeOptions) {
-    this.log = createLogger(options.logLevel, 'worker');
+    this.log = createLogger(options, 'worker');
     this.live = new LiveIndexes(options.root, async (index, version) => this.rehearsal?.run(index, version));
   }
 
@@ -182,7 +182,7 @@ function onStage(context: AppContext): AppContext {
     guard: null,
     answered: () => undefined,
     metrics: new WorkerMetrics(),
-    log: createLogger(options.logLevel, 'worker', NOWHERE),
+    log: createLogger(options, 'worker', NOWHERE),
   };
 }
 

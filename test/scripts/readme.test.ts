@@ -166,7 +166,7 @@ describe('with a server over a smaller catalog', () => {
     folder = mkdtempSync(join(tmpdir(), 'shortlist-readme-'));
     writeFileSync(join(folder, 'listings.arrow'), makeCatalog({ rows: ROWS, seed: SEED }));
     runCli('build', 'listings', '--input', 'listings.arrow', '--ef-construction', '60', '--publish');
-    server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--workers', '1'], {
+    server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--workers', '1', '--drain-delay-ms', '0'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -73,12 +73,9 @@ export class TestServer {
       ...(flags.includes('--workers') ? [] : ['--workers', '2']),
       ...flags,
     ];
-    return new TestServer(
-      spawn(node, args, {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { SHORTLIST_WARM_UP_MS: WARM_UP_MS, ...process.env, ...env },
-      }),
-    );
+    // Nobody waits for a balancer here; a test of draining says how long.
+    const own = { SHORTLIST_DRAIN_DELAY_MS: '0', SHORTLIST_WARM_UP_MS: WARM_UP_MS, ...env };
+    return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...own } }));
   }
 
   get url(): string {

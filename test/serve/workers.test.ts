@@ -155,7 +155,7 @@ describe('metrics', () => {
       started[0]!['isa'],
     ]);
     expect(names).toMatch(/shortlist_resident_bytes\{index="listings",version=/);
-    expect(names).toMatch(/shortlist_event_loop_delay_seconds\{quantile="0.99"\}/);
+    expect(names).toMatch(/shortlist_event_loop_delay_seconds\{percentile="99"\}/);
     expect(names).toContain('shortlist_newest_version_timestamp_seconds{index="listings"}');
     expect(names).toContain('shortlist_switch_duration_seconds_count{index="listings"}');
     expect(names).toContain('process_resident_memory_bytes');

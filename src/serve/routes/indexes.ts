@@ -21,6 +21,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     ...head,
     operationId: 'listIndexes',
     summary: 'Every index',
+    description: 'What this server serves, with the current version of each index; by name.',
     response: { 200: IndexListSchema, ...problemResponses(COMMON) },
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
@@ -32,6 +33,8 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     ...head,
     operationId: 'describeIndex',
     summary: 'One index and its current version',
+    description:
+      'The dimension that a query must have, attributes that a filter can name, versions that can be pinned.',
     params: Type.Object(IndexParams),
   };
   const oneResponse = { 200: IndexSchema, ...problemResponses([...COMMON, 'unknown_index']) };
@@ -97,10 +100,11 @@ const itemSchema = {
   tags: ['indexes'],
   operationId: 'getItem',
   summary: 'One item: its attributes, and its vector where asked for',
+  description: 'As the version has it: under cosine the vector has unit length.',
   params: Type.Object({ ...IndexParams, id: Type.String({ description: 'Id of the item, percent-encoded.' }) }),
   querystring: Type.Object({
     'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; default all.' })),
-    'include.vectors': Type.Optional(Type.Boolean({ default: false })),
+    'include.vectors': Type.Optional(Type.Boolean({ description: 'The vector too; without it, no.' })),
     version: Type.Optional(Type.String({ description: 'A version or alias that is loaded.' })),
   }),
   response: { 200: ItemSchema, ...problemResponses(ITEM_CODES) },

@@ -12,7 +12,8 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
     tags,
     operationId: 'livez',
     summary: 'The process turns its event loop',
-    response: { 200: StatusSchema },
+    description: 'For whoever restarts a process that hangs. It says nothing about indexes.',
+    response: { 200: StatusSchema, ...problemResponses([]) },
   };
   app.get('/livez', { schema: live }, () => ({ status: 'live' }));
 
@@ -21,6 +22,8 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
     tags,
     operationId: 'readyz',
     summary: 'The server answers searches: what is to be served is loaded, and it is not stopping',
+    description:
+      'For balancers. It says 503 from SIGTERM on, while searches are still answered for `--drain-delay-ms`.',
     response: readyResponse,
   };
   app.get('/readyz', { schema: ready }, () => {
@@ -40,6 +43,7 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
     tags,
     operationId: 'metrics',
     summary: 'Metrics, joined over all workers',
+    description: 'What Prometheus reads; the README has a table of them.',
     response: metricsResponse,
   };
   app.get('/metrics', { schema: metrics }, async (_request, reply) => {

@@ -82,7 +82,7 @@ class LeanConnection {
     const whole = this.pending.length === 1 ? bytes : Buffer.concat(this.pending);
     const end = whole.indexOf('\r\n\r\n');
     if (end === -1) return;
-    const head = whole.latin1Slice(0, end).toLowerCase();
+    const head = whole.toString('latin1', 0, end).toLowerCase();
     const at = head.indexOf('content-length: ');
     if (this.pendingBytes < end + 4 + parseInt(head.slice(at + 16), 10)) return;
     const ms = performance.now() - this.dueMs;

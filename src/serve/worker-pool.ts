@@ -255,7 +255,7 @@ export class WorkerPool {
             type: 'start',
             options,
             toolVersion,
-            state: this.events.state(member.worker.id),
+            state: this.events.state(member.id),
             expected: this.events.expected(),
           },
     );

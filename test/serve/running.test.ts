@@ -13,7 +13,9 @@ async function start(flags: readonly string[] = [], env: Record<string, string> 
   const root = temporaryFolder();
   await publishVersion(root, 'listings');
   const server = await TestServer.start(root, ['--workers', '1', ...flags], env);
-  onTestFinished(async () => void (await server.stop()));
+  onTestFinished(async () => {
+    await server.stop();
+  });
   return server;
 }
 

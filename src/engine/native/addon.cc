@@ -19,6 +19,7 @@
 #include <string>
 
 #include "arguments.h"
+#include "checks.h"
 #include "export_object.h"
 #include "glue.h"
 #include "scan_pool_object.h"
@@ -58,60 +59,13 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   });
 }
 
-/// A promise kept by work on another thread.
-class PromiseWork : public Napi::AsyncWorker {
- public:
-  explicit PromiseWork(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise start() {
-    Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  virtual void work() = 0;
-  virtual Napi::Value result(Napi::Env env) = 0;
-
- private:
-  void Execute() override {
-    try {
-      work();
-    } catch (const Failure& failure) {
-      fail(failure.code(), failure.what());
-    } catch (const std::bad_alloc&) {
-      fail("insufficient_memory", "this process does not get the memory that the engine asks for");
-    } catch (const std::exception& other) {
-      fail("internal", other.what());
-    }
-  }
-  void OnOK() override { deferred_.Resolve(result(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(to_error(Env(), code_, error.Message()).Value()); }
-  void fail(const std::string& code, const std::string& message) {
-    code_ = code;
-    SetError(message);
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::string code_;
-};
-
-class CheckWork final : public PromiseWork {
- public:
-  CheckWork(Napi::Env env, std::string path, const shortlist::GraphShape& shape)
-      : PromiseWork(env), path_(std::move(path)), shape_(shape) {}
-
- private:
-  void work() override { shortlist::GraphFile(path_, shape_).verify(); }
-  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
-
-  std::string path_;
-  shortlist::GraphShape shape_;
-};
-
 Napi::Value check(const Napi::CallbackInfo& info) {
-  const std::string path = arguments::path(info[0], "path");
-  const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
-  return (new CheckWork(info.Env(), path, shape))->start();
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const std::string path = arguments::path(info[0], "path");
+    const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
+    return Checks::of(env).start(env, path, shape);
+  });
 }
 
 /// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.

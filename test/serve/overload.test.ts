@@ -147,7 +147,14 @@ it('queries that take scans of all vectors, unasked, have them made on other thr
 it('holds no more bytes of answers than it may, whoever asks for how much, and finishes what it has begun', async () => {
   const root = temporaryFolder();
   await publishVersion(root, 'listings', { generation: 'x'.repeat(20_000) });
-  const server = await TestServer.start(root, ['--workers', '1', '--max-buffered', '32MiB']);
+  const server = await TestServer.start(root, [
+    '--workers',
+    '1',
+    '--max-buffered',
+    '32MiB',
+    '--request-timeout-ms',
+    '60000',
+  ]);
   // Each answer takes 8 MB: all of them together 480 MB, more than is taken and more than the worker may grow by.
   const body = { ids: Array.from({ length: 8 }, (_, id) => id), k: 50, include: { attributes: ['generation'] } };
   const statuses = await Promise.all(

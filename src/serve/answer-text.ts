@@ -8,6 +8,7 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import type { HeldBytes } from './admission.js';
 import { answerTooLarge, type Answers } from './answers.js';
+import { freeMemory } from './buffer-memory.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from './problem.js';
@@ -92,7 +93,9 @@ export class JsonAnswers implements Answers {
     const [open, next, end] = [Buffer.from('{'), Buffer.from('},{'), Buffer.from('}')];
     const parts = this.results.flatMap((result, position) => [position === 0 ? open : next, result]);
     if (parts.length > 0) parts.push(end);
-    return Buffer.concat([Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')]);
+    const answer = Buffer.concat([Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')]);
+    for (const result of this.results) freeMemory(result);
+    return answer;
   }
 
   /** In the room that was left, since large answers take longer to be copied than to be written. */

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
 import { allowOrigin, allowOrigins } from './cors.js';
+import { freeMemory } from './buffer-memory.js';
 import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
@@ -82,6 +83,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     slot: null,
     memory: context.admission.buffer(),
     body: null,
+    answer: null,
     limit: null,
     facts: {},
   };
@@ -130,9 +132,10 @@ function isWork(request: FastifyRequest): boolean {
 
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { arrived, slot, memory, limit, facts } = request.state;
+  const { arrived, slot, memory, limit, facts, answer } = request.state;
   const completed = reply.raw.writableFinished;
   if (!completed) limit?.leave();
+  else if (answer !== null) freeMemory(answer); // the system has all of it
   slot?.release();
   memory.release();
   context.answered(request.raw.socket);

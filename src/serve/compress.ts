@@ -1,6 +1,7 @@
 /** Answers compressed on the way out, where the client takes it and they are large. */
 import { gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { freeMemory } from './buffer-memory.js';
 import { acceptsGzip } from './request/accept.js';
 
 /**
@@ -24,11 +25,16 @@ export function compressAnswer(
     done(null, payload);
     return;
   }
+  const { state } = request;
+  const own = state.answer === payload ? state.answer : null;
+  if (own !== null) state.answer = null; // a thread reads it, however the request ends meanwhile
   gzip(payload, { level: LEVEL }, (error, compressed) => {
+    if (own !== null) freeMemory(own);
     if (error !== null) {
       done(error);
       return;
     }
+    state.answer = compressed;
     void reply.header('content-encoding', 'gzip').removeHeader('content-length');
     done(null, compressed);
   });

@@ -41,6 +41,8 @@ export interface RequestState {
   /** What its body and its answer take. */
   readonly memory: HeldBytes;
   body: Buffer | null;
+  /** Its answer, where nobody else has that memory: it is freed when it is sent. */
+  answer: Buffer | null;
   /** How long it is worked on; null before it is. */
   limit: TimeLimit | null;
   /** Facts for the log line: index, version, k, ... */

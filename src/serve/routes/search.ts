@@ -56,6 +56,7 @@ async function handleSearch(
     const pool = patientPool(context.pool, limit, held);
     const { bytes, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory, started); // prettier-ignore
     state.facts = facts;
+    state.answer = bytes;
     void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
     return bytes;
   } finally {

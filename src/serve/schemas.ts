@@ -36,7 +36,9 @@ export const IndexSchema = Type.Object(
     engine: Type.Optional(Type.String()),
     attributes: Type.Optional(Type.Array(Type.Object({ name: Type.String(), type: Type.String() }))),
     calibration: Type.Optional(
-      Type.Union([Type.Unknown(), Type.Null()], { description: 'Measured recall by ef; null before calibration.' }),
+      Type.Union([Type.Unknown(), Type.Null()], {
+        description: 'Measured recall by ef, where it is asked for; null before calibration.',
+      }),
     ),
     aliases: Type.Record(Type.String(), Type.String(), { description: 'Version by alias.' }),
     loaded: Type.Array(Type.String(), { description: 'Versions that can be pinned.' }),

@@ -10,7 +10,7 @@ import type { HeldBytes } from './admission.js';
 import { answerTooLarge, type Answers } from './answers.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
-import { problemHead } from './problem.js';
+import { describeFailedQuery } from './problem.js';
 import type { Include } from './request/search-request.js';
 import { TextBytes } from './text-bytes.js';
 
@@ -79,7 +79,7 @@ export class JsonAnswers implements Answers {
   }
 
   fail(position: number, error: ShortlistError): void {
-    this.results[position] = Buffer.from(`"error":${JSON.stringify(problemHead(error.code, error.message))}`);
+    this.results[position] = Buffer.from(`"error":${JSON.stringify(describeFailedQuery(error))}`);
   }
 
   has(position: number): boolean {

@@ -14,6 +14,7 @@ import { createHttpServer, WORK_PREFIX } from './http-server.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
+import { refuseHead } from './request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
@@ -99,10 +100,8 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 
 /** What can be refused before the body is read. */
 function refuseEarly(request: FastifyRequest, context: AppContext): Error | undefined {
-  if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
-    return new ShortlistError('malformed_http', 'the request has no Host header');
-  }
-  if (!isWork(request)) return undefined;
+  const malformed = refuseHead(request.raw);
+  if (malformed !== undefined || !isWork(request)) return malformed;
   try {
     context.admission.check();
   } catch (error) {

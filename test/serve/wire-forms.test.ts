@@ -139,16 +139,33 @@ describe('the wire forms of a search', () => {
       ['no vector column', () => streamOf({ id: vectorFromArray([1, 2]) }), 'bad_arrow'],
       ['two vector columns', () => streamOf({ a: fixedLists(queries), b: fixedLists(queries) }), 'bad_arrow'],
       ['a column that is not there', () => streamOf({ a: fixedLists(queries) }), 'bad_arrow', {}, '?vector_column=b'],
-      ['a null vector', () => streamOf({ v: lists(new Float32(), [rows[0], null]) }), 'bad_vector', { field: '/v/1' }],
-      ['a null in a vector', () => streamOf({ v: lists(new Float32(), nullInside) }), 'bad_vector', { field: '/v/3' }],
-      ['lists of two lists', () => streamOf({ v: listsOfLists([[rows[0]], [rows[1], rows[2]]]) }), 'bad_vector', { field: '/v/1' }],
+      ['a null vector', () => streamOf({ v: lists(new Float32(), [null]) }), 'bad_vector', { field: '/v/0' }],
       ['another length', () => streamOf({ v: fixedLists(new Float32Array(8).fill(1), 4) }), 'dimension_mismatch', { field: '/v/0' }],
-      ['one of another length', () => streamOf({ v: lists(new Float32(), [rows[0], [1, 2]]) }), 'dimension_mismatch', { field: '/v/1' }],
-      ['NaN', () => streamOf({ v: fixedLists(new Float32Array(2 * DIM).fill(1).fill(NaN, DIM)) }), 'vector_not_finite', { field: '/v/1' }],
       ['beyond float32', () => streamOf({ v: lists(new Float64(), [rows[0]!.map((x) => x * 1e300)]) }), 'vector_not_finite'],
       ['the zero vector', () => streamOf({ v: fixedLists(new Float32Array(DIM)) }), 'vector_zero'],
       ['too many rows', () => streamOf({ v: fixedLists(new Float32Array(1025 * 2).fill(1), 2) }), 'batch_too_large'],
     ]; // prettier-ignore
+    const single: [what: string, vectors: () => Vector, code: ErrorCode, position: number][] = [
+      ['a null vector', () => lists(new Float32(), [rows[0], null, rows[1]]), 'bad_vector', 1],
+      ['a null in a vector', () => lists(new Float32(), nullInside), 'bad_vector', 3],
+      ['two lists in a list', () => listsOfLists([[rows[0]], [rows[1], rows[2]]]), 'bad_vector', 1],
+      ['another length', () => lists(new Float32(), [rows[0], [1, 2], rows[1]]), 'dimension_mismatch', 1],
+      ['NaN', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(NaN, DIM, DIM + 1)), 'vector_not_finite', 1],
+      ['zeros', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(0, DIM, 2 * DIM)), 'vector_zero', 1],
+    ];
+    it.each(single)(
+      'one bad row fails alone, in JSON and Arrow answers: %s',
+      async (_what, vectors, code, position) => {
+        const bytes = streamOf({ v: vectors() });
+        const { results } = (await (await sendArrow(bytes, '?k=2')).json()) as JsonBody;
+        expect(results[position]!.error).toMatchObject({ code, field: `/v/${position}` });
+        expect(results.filter(({ candidates }) => candidates?.length === 2)).toHaveLength(results.length - 1);
+        const table = await readTable(await sendArrow(bytes, '?k=2', { accept: ARROW }));
+        expect(JSON.parse(table.schema.metadata.get('errors')!)).toMatchObject({ [position]: { code } });
+        expect(table.numRows).toBe(2 * (results.length - 1));
+      },
+    );
+
     it.each(cases)('refuses %s', async (_what, bytes, code, more, parameters) => {
       const response = await sendArrow(bytes(), parameters ?? '');
       expect(await response.json()).toMatchObject({ code, status: ERRORS[code].status, ...(more ?? {}) });

@@ -9,14 +9,14 @@ import { MAX_BATCH } from '../../base/limits.js';
 import { chooseVector } from '../../ingest/choose-columns.js';
 import { openVectors, type Vectors } from '../../ingest/vector-rows.js';
 import { fieldError } from './field-error.js';
-import type { Queries } from './search-request.js';
+import type { Queries, Readable } from './search-request.js';
 
 /** What stands in messages where a file would have its path. */
 const BODY = 'the body';
 
 /**
  * @param limit most bytes that a compressed buffer of it may unfold to
- * @throws bad_arrow, bad_vector for a null, batch_too_large
+ * @throws bad_arrow, batch_too_large
  */
 export async function readArrowVectors(bytes: Buffer, name: string | undefined, limit: number): Promise<Queries> {
   try {
@@ -36,31 +36,34 @@ export async function readArrowVectors(bytes: Buffer, name: string | undefined, 
 
 async function readQueries(reader: ArrowReader, name: string | undefined): Promise<Queries> {
   const column = chooseVector(BODY, reader.fields, name, '?vector_column=');
-  const vectors: Float32Array[] = [];
+  const vectors: Readable<Float32Array>[] = [];
   for await (const chunk of reader.read([reader.fields.indexOf(column)])) {
     takeVectors(openVectors(chunk.columns[0]!), chunk.rows, `/${column.name}`, vectors);
   }
   return { kind: 'vectors', vectors, fields: vectors.map((_, row) => `/${column.name}/${row}`) };
 }
 
-/** Appends the vector of each row; float32 components stay where they are. @throws bad_vector naming the row */
-function takeVectors(from: Vectors, rows: number, field: string, vectors: Float32Array[]): void {
+/** Appends the vector of each row, or what is wrong with it; float32 components stay where they are. */
+function takeVectors(from: Vectors, rows: number, field: string, vectors: Readable<Float32Array>[]): void {
   const { offsets, valid, lists, componentsValid } = from;
   const values = from.values instanceof Float32Array ? from.values : Float32Array.from(from.values);
   for (let row = 0; row < rows; row++) {
     if (valid !== null && valid[row] === 0) {
-      throw fieldError('bad_vector', `${field}/${vectors.length}`, `row ${vectors.length} is null`);
+      vectors.push(fieldError('bad_vector', `${field}/${vectors.length}`, `row ${vectors.length} is null`));
+      continue;
     }
     const inner = lists === null ? 1 : lists[row + 1]! - lists[row]!;
     if (inner !== 1) {
       const message = `row ${vectors.length} is a list of ${inner} lists; a vector is a list of numbers, or of one such list`;
-      throw fieldError('bad_vector', `${field}/${vectors.length}`, message);
+      vectors.push(fieldError('bad_vector', `${field}/${vectors.length}`, message));
+      continue;
     }
     const [start, end] = [offsets[row]!, offsets[row + 1]!];
     const missing = componentsValid?.subarray(start, end).indexOf(0) ?? -1;
     if (missing !== -1) {
       const message = `component ${missing} of row ${vectors.length} is null`;
-      throw fieldError('bad_vector', `${field}/${vectors.length}`, message);
+      vectors.push(fieldError('bad_vector', `${field}/${vectors.length}`, message));
+      continue;
     }
     vectors.push(values.subarray(start, end));
   }

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { ShortlistError } from '../../base/errors.js';
 import type { HeldBytes } from '../admission.js';
+import { refuseDuplicates } from './json-values.js';
 
 /** What unfolds at once: four times Node's own, for a quarter of the steps. */
 const GUNZIP_CHUNK_BYTES = 64 * 1024;
@@ -84,15 +85,19 @@ function tooLarge(limit: number): ShortlistError {
   });
 }
 
-/** @throws bad_json */
+/** @throws bad_json; bad_request for an object that has a member twice */
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw new ShortlistError('bad_json', 'the body is empty; give a JSON object');
   if (!isUtf8(bytes)) throw new ShortlistError('bad_json', 'the body is not UTF-8');
+  const text = bytes.toString('utf8');
+  let value: unknown;
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
+    value = JSON.parse(text) as unknown;
   } catch (error) {
     throw new ShortlistError('bad_json', `the body is not valid JSON: ${describeSyntaxError(error)}`);
   }
+  refuseDuplicates(text, '');
+  return value;
 }
 
 /** Only where: what V8 says otherwise quotes the body. */

@@ -13,13 +13,7 @@ import { readArrowVectors } from '../request/arrow-vectors.js';
 import { parseJson } from '../request/body.js';
 import { fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
-import {
-  readSearchRequest,
-  readSearchTerms,
-  searchFor,
-  type Queries,
-  type SearchRequest,
-} from '../request/search-request.js';
+import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../request/search-request.js';
 import { float32View } from '../request/vectors.js';
 import { prepareQueries, runQueries, type Work } from '../run-queries.js';
 import { prepareSeeds, runSeeds } from '../run-seeds.js';
@@ -76,8 +70,9 @@ function readRequest({ options }: AppContext, request: FastifyRequest): SearchRe
   switch (mediaType(request)) {
     case BINARY_TYPE: {
       const { fields, batch } = readSearchParameters(parameters, 'binary');
-      const queries: Queries = { kind: 'packed', values: float32View(bytes), bytes: bytes.length, field: '' };
-      return searchFor(queries, batch, readSearchTerms(fields));
+      const several = batch === true;
+      const packed = { values: float32View(bytes), bytes: bytes.length, several, batchForm: 'give batch=true' };
+      return searchFor({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
     }
     case ARROW_TYPE: {
       const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');

@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LiveIndexes } from '../retrieve/live.js';
-import type { Admission, Held, HeldBytes } from './admission.js';
+import type { Admission } from './admission.js';
+import type { ByteAccount, Held } from './byte-account.js';
 import type { Guard } from './guard.js';
 import type { Logger } from './logger.js';
+import type { BodyBytes } from './request/body-bytes.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
 import type { TimeLimit } from './time-limit.js';
@@ -39,8 +41,10 @@ export interface RequestState {
   /** Its place among the requests in flight; null before it has one. */
   slot: Held | null;
   /** What its body and its answer take. */
-  readonly memory: HeldBytes;
-  body: Buffer | null;
+  readonly memory: ByteAccount;
+  body: BodyBytes | null;
+  /** True once nobody waits for its answer: it is sent, or its connection has ended. */
+  isOver: boolean;
   /** How long it is worked on; null before it is. */
   limit: TimeLimit | null;
   /** Facts for the log line: index, version, k, ... */

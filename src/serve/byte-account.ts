@@ -21,16 +21,19 @@ export interface Held {
   readonly release: Release;
 }
 
-/** Something that is held once; `free` runs when the last hold ends. */
+/** Something that is held once; `free` runs once, when the last hold ends. What is free already is not held again. */
 export function hold(free: () => void): Held {
   let holders = 0;
+  let isFree = false;
   const retain = (): Release => {
-    holders++;
-    let isReleased = false;
+    if (!isFree) holders++;
+    let isReleased = isFree;
     return () => {
       if (isReleased) return;
       isReleased = true;
-      if (--holders === 0) free();
+      if (--holders > 0) return;
+      isFree = true;
+      free();
     };
   };
   return { retain, release: retain() };

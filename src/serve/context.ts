@@ -10,6 +10,7 @@ import type { BodyBytes } from './request/body-bytes.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
 import type { TimeLimit } from './time-limit.js';
+import type { Turns } from './turns.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 export interface AppContext {
@@ -17,6 +18,8 @@ export interface AppContext {
   readonly live: LiveIndexes;
   readonly pool: ExactSearch;
   readonly scheduler: Scheduler;
+  /** For bodies and answers that take long to read and write. */
+  readonly turns: Turns;
   readonly admission: Admission;
   /** Refuses what the worker cannot answer soon; null where all is let in. */
   readonly guard: Guard | null;

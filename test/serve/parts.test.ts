@@ -252,7 +252,7 @@ describe('accounts of bytes', () => {
     const random = seededRandom(seed);
     const admission = new Admission(1, 1e6, () => undefined);
     const open: { account: ByteAccount; claims: Claim[]; releases: (() => void)[]; held: number[] }[] = [];
-    for (let step = 0; step < 20_000; step++) {
+    for (let step = 0; step < 5_000; step++) {
       const pick = Math.floor(random() * 8);
       const account = pick < 6 && open.length < 20 ? admission.buffer() : null;
       if (account !== null) open.push({ account, claims: [account.claim()], releases: [account.release], held: [0] });

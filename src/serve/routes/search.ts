@@ -11,6 +11,7 @@ import type { AppContext } from '../context.js';
 import { chooseType } from '../request/accept.js';
 import { readArrowVectors } from '../request/arrow-vectors.js';
 import { parseJson } from '../request/body.js';
+import { LARGE_BODY_BYTES, readLargeJson } from '../request/large-json.js';
 import { fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
 import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../request/search-request.js';
@@ -67,8 +68,9 @@ async function handleSearch(
   }
 }
 
-function readRequest({ options }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
-  const bytes = request.state.body?.bytes ?? Buffer.alloc(0);
+function readRequest({ options, turns }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
+  const { body, memory } = request.state;
+  const bytes = body?.bytes ?? Buffer.alloc(0);
   const parameters = request.query as Parameters;
   switch (mediaType(request)) {
     case BINARY_TYPE: {
@@ -80,13 +82,16 @@ function readRequest({ options }: AppContext, request: FastifyRequest): SearchRe
     case ARROW_TYPE: {
       const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');
       const terms = readSearchTerms(fields);
-      return readArrowVectors(bytes, vectorColumn, options.bodyLimit).then((queries) =>
-        searchFor(queries, batch, terms),
-      );
+      const bounds = { limit: options.bodyLimit, memory: memory.claim(), turns };
+      return readArrowVectors(bytes, vectorColumn, bounds).then((queries) => searchFor(queries, batch, terms));
     }
     default:
       readParameters(parameters, {}); // options of the JSON form stand in its body
-      return readSearchRequest(parseJson(bytes));
+      if (bytes.length < LARGE_BODY_BYTES) return readSearchRequest(parseJson(bytes));
+      return readLargeJson(bytes, memory.claim(), turns).then((value) => {
+        body?.free();
+        return readSearchRequest(value);
+      });
   }
 }
 

@@ -12,7 +12,7 @@ import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import { AnswerTable, extraColumns, type ExtraColumn } from '../retrieve/answer-table.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer, Quality } from '../retrieve/search.js';
-import type { HeldBytes } from './admission.js';
+import type { Counted } from './byte-account.js';
 
 import { answerTooLarge, type Answers } from './answers.js';
 import { attributeNames } from './candidate-text.js';
@@ -42,7 +42,7 @@ export class ArrowAnswers implements Answers {
     version: LoadedVersion,
     include: Include,
     withSeeds: boolean,
-    private readonly memory: HeldBytes,
+    private readonly memory: Counted,
   ) {
     const { attributes, vectors } = include;
     const seeds = withSeeds ? this.seedColumns() : [];

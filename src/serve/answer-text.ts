@@ -6,7 +6,7 @@ import type { ShortlistError } from '../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
-import type { HeldBytes } from './admission.js';
+import type { Counted } from './byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
@@ -43,7 +43,7 @@ export class JsonAnswers implements Answers {
     private readonly version: LoadedVersion,
     include: Include,
     private readonly single: boolean,
-    private readonly memory: HeldBytes,
+    private readonly memory: Counted,
   ) {
     this.extras = extraWriters(version, include);
     const { index, version: name } = version.manifest;

@@ -13,6 +13,7 @@ import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
 import { createHttpServer, WORK_PREFIX } from './http-server.js';
+import { OpenRequests } from './open-requests.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
@@ -25,6 +26,8 @@ import { RouteTable } from './route-table.js';
 
 /** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
+
+const openRequests = new OpenRequests();
 
 export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
   const { cors, basePath } = context.options;
@@ -82,6 +85,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     slot: null,
     memory: context.admission.buffer(),
     body: null,
+    isOver: false,
     limit: null,
     facts: {},
   };
@@ -91,7 +95,12 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     'cache-control': 'no-store',
     vary: 'accept, accept-encoding',
   });
-  reply.raw.once('close', () => finishRequest(context, request, reply));
+  const finish = () => {
+    if (!request.state.isOver) finishRequest(context, request, reply);
+    forget();
+  };
+  const forget = openRequests.add(request.raw.socket, finish);
+  reply.raw.once('close', finish);
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
@@ -102,9 +111,9 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
     if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
     compressAnswer(request, reply, payload, done);
   });
-  app.addHook('preHandler', (request, reply, done) => {
+  app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !reply.raw.destroyed) request.state.slot = context.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = context.admission.enter();
       done();
     } catch (error) {
       done(error as Error);
@@ -132,6 +141,7 @@ function isWork(request: FastifyRequest): boolean {
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   const { arrived, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
+  request.state.isOver = true;
   if (!completed) limit?.leave();
   slot?.release();
   memory.release();

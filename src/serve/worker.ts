@@ -21,6 +21,7 @@ import type { ServeOptions } from './options.js';
 import { Rehearsal } from './rehearsal.js';
 import { PendingRequests } from './requests.js';
 import { Scheduler } from './scheduler.js';
+import { Turns } from './turns.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 /** Longer than the primary waits for the slowest worker's numbers. */
@@ -80,6 +81,7 @@ class ServingWorker {
       live: this.live,
       pool: openExactSearch(exactThreads),
       scheduler,
+      turns: new Turns(),
       admission,
       guard,
       answered: (socket) => this.connections?.answered(socket),

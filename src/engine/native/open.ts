@@ -47,7 +47,7 @@ export class NativeIndex implements ShardIndex {
   private closed = false;
 
   constructor(
-    path: string,
+    private readonly path: string,
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
     hidden?: Uint32Array,
@@ -76,6 +76,11 @@ export class NativeIndex implements ShardIndex {
   /** @see ShardIndex.scanRows */
   scanRows(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer {
     return this.run(query, { ...options, plan: 'exact_scan' }, MOST_SCANNED)!;
+  }
+
+  /** @see ShardIndex.verify */
+  verify(): void {
+    callAddon('verify', this.path, () => this.shard.verify());
   }
 
   /** What the last search did, for those who ask. */

@@ -55,7 +55,7 @@ export async function readAnswer(form: Form, body: Buffer): Promise<Candidates> 
 }
 
 async function readArrow(body: Buffer): Promise<Candidates> {
-  const reader = await openArrowBytes('the answer', body, body.length);
+  const reader = await openArrowBytes('the answer', body);
   const wanted = ['id', 'score'].map((name) => reader.fields.findIndex((field) => field.name === name));
   const found: Candidates = { ids: [], scores: [] };
   for await (const { columns } of reader.read(wanted)) {

@@ -12,7 +12,7 @@
 import { ShortlistError } from '../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from './arrow-type.js';
 import { BatchBody } from './batch-body.js';
-import { MAX_DECOMPRESSED_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
+import { WHOLE_BATCH_BYTES } from './bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
 import type { ListExtents } from './column-source.js';
@@ -20,12 +20,13 @@ import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
 import type { Container, MessagePlace } from './container.js';
 import { describeConversion } from './conversion.js';
 import { DictionaryStore, readDictionaryValues } from './dictionary.js';
-import { corrupt, nameFault, placeFault } from './fault.js';
+import { corrupt, nameFault, placeFault, unsupported } from './fault.js';
 import { readFileContainer } from './file-container.js';
 import { layOut } from './layout.js';
 import { readExtents } from './lists.js';
 import { decodeHead, decodeMessage, type AnyHead } from './message.js';
 import { openColumn } from './open-column.js';
+import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 import type { Schema } from './schema.js';
 import { sniff, SNIFF_BYTES, unknownFormat } from './sniff.js';
 import { beginsWithSchema, readStreamContainer } from './stream-container.js';
@@ -74,39 +75,35 @@ export async function openArrow(path: string): Promise<ArrowReader> {
  * Opens bytes in memory, as they came over the network for instance.
  * @param name stands for the path in messages
  * @param bytes must not change until the reader and its columns are let go of
- * @param maxBufferBytes most that one compressed buffer may unfold to, all of which is held in memory
+ * @param bounds what is taken, for bytes of strangers
  */
 export async function openArrowBytes(
   name: string,
   bytes: Uint8Array,
-  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
+  bounds: ReadBounds = FILE_BOUNDS,
 ): Promise<ArrowReader> {
   try {
-    return await openSource(name, memorySource(bytes), maxBufferBytes);
+    return await openSource(name, memorySource(bytes), bounds);
   } catch (error) {
     throw nameFault(name, error);
   }
 }
 
-async function openSource(
-  path: string,
-  source: ByteSource,
-  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
-): Promise<ArrowReader> {
+async function openSource(path: string, source: ByteSource, bounds: ReadBounds = FILE_BOUNDS): Promise<ArrowReader> {
   try {
-    return new SourceReader(path, source, await readContainer(source), maxBufferBytes);
+    return new SourceReader(path, source, await readContainer(source, bounds), bounds);
   } catch (error) {
     await source.close();
     throw error;
   }
 }
 
-async function readContainer(source: ByteSource): Promise<Container> {
+async function readContainer(source: ByteSource, bounds: ReadBounds): Promise<Container> {
   const head = await source.read(0, Math.min(SNIFF_BYTES, source.size));
   const format = sniff(head);
   if (format === 'file') return readFileContainer(source, checkBatch);
-  if (format === null && !(await beginsWithSchema(source))) throw unknownFormat(head);
-  return readStreamContainer(source, checkBatch);
+  if (format === null && !(await beginsWithSchema(source, bounds))) throw unknownFormat(head);
+  return readStreamContainer(source, checkBatch, bounds);
 }
 
 /** Opens every column that is read, which checks all that can be checked without reading the body. */
@@ -144,9 +141,9 @@ class SourceReader implements ArrowReader {
   readonly warnings: readonly string[];
   private readonly source: ByteSource;
   private readonly container: Container;
-  private readonly maxBufferBytes: number;
+  private readonly bounds: ReadBounds;
 
-  constructor(path: string, source: ByteSource, container: Container, maxBufferBytes: number) {
+  constructor(path: string, source: ByteSource, container: Container, bounds: ReadBounds) {
     this.path = path;
     this.format = container.format;
     this.bytes = source.size;
@@ -160,7 +157,7 @@ class SourceReader implements ArrowReader {
     }));
     this.source = source;
     this.container = container;
-    this.maxBufferBytes = maxBufferBytes;
+    this.bounds = bounds;
   }
 
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
@@ -170,11 +167,12 @@ class SourceReader implements ArrowReader {
     let firstRow = 0;
     try {
       for (const place of this.container.places) {
+        await this.bounds.turn();
         if (place.kind === 'dictionary') {
           await this.readDictionary(place, dictionaryIds, dictionaries);
           continue;
         }
-        for await (const chunk of readChunks(await this.openBatch(place, columns, dictionaries))) {
+        for await (const chunk of readChunks(await this.openBatch(place, columns, dictionaries), this.bounds)) {
           const { rows } = chunk[0]!;
           yield { firstRow, rows, columns: chunk };
           firstRow += rows;
@@ -231,6 +229,7 @@ class SourceReader implements ArrowReader {
     try {
       const { head, body } = await this.readBatch(place);
       if (!('values' in head) || !ids.has(head.id)) return;
+      if (!this.bounds.dictionaries) throw unsupported('a column that is read has a dictionary; write it without one');
       const field = dictionaryField(this.container.schema, head.id);
       const layout = layOut([field], head.values)[0]!;
       const values = await readDictionaryValues(openColumn(field, layout, body, store));
@@ -277,7 +276,7 @@ class SourceReader implements ArrowReader {
     const [source, position] = isSmall
       ? [memorySource(read), place.bodyPosition - place.metadataPosition]
       : [this.source, place.bodyPosition];
-    return { head, body: new BatchBody(source, position, codec, this.maxBufferBytes) };
+    return { head, body: new BatchBody(source, position, codec, this.bounds) };
   }
 }
 

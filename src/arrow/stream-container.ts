@@ -2,17 +2,17 @@
  * The stream format: one message behind the other. A stream may end with a marker or, as the format allows, by ending: after
  * a whole message that is a warning, since nobody can tell whether batches are missing. Inside a message it is a fault.
  */
-import { MAX_METADATA_BYTES } from './bounds.js';
 import type { ByteSource } from './byte-source.js';
 import { addRows, checkBatch, type BatchCheck, type Container, type MessagePlace } from './container.js';
 import { ArrowFault, corrupt, unsupported } from './fault.js';
 import { decodeHead, decodeMessage, decodePrefix, PREFIX_BYTES, type Message } from './message.js';
+import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 import { decodeSchema } from './schema.js';
 
 /** Whether the source begins with a schema message: how streams of before Arrow 0.15 are told from everything else. */
-export async function beginsWithSchema(source: ByteSource): Promise<boolean> {
+export async function beginsWithSchema(source: ByteSource, bounds: ReadBounds = FILE_BOUNDS): Promise<boolean> {
   try {
-    const first = await readStreamMessage(source, 0);
+    const first = await readStreamMessage(source, 0, bounds.messageMetadataBytes);
     return typeof first === 'object' && first.message.kind === 'schema';
   } catch (error) {
     if (error instanceof ArrowFault) return false;
@@ -20,19 +20,25 @@ export async function beginsWithSchema(source: ByteSource): Promise<boolean> {
   }
 }
 
-export async function readStreamContainer(source: ByteSource, check: BatchCheck): Promise<Container> {
-  let next = await readStreamMessage(source, 0);
+export async function readStreamContainer(
+  source: ByteSource,
+  check: BatchCheck,
+  bounds: ReadBounds = FILE_BOUNDS,
+): Promise<Container> {
+  let next = await readStreamMessage(source, 0, bounds.messageMetadataBytes);
   if (typeof next !== 'object') throw corrupt('the stream ends before its schema');
   if (next.message.kind === 'tensor')
     throw unsupported('it holds a tensor, not a table; write a table with a vector column');
   if (next.message.kind !== 'schema') throw corrupt('the stream does not begin with its schema');
-  const schema = decodeSchema(next.message.header);
+  const schema = decodeSchema(next.message.header, bounds.schemaItems);
+  let metadataBytes = next.place.metadataBytes;
   const places: MessagePlace[] = [];
   const counts = { dictionary: 0, batch: 0 };
   let rows = 0;
   for (;;) {
+    await bounds.turn();
     const position: number = next.end;
-    next = await readStreamMessage(source, position);
+    next = await readStreamMessage(source, position, bounds.messageMetadataBytes);
     if (typeof next !== 'object') {
       return { format: 'stream', schema, places, rows, warnings: next === 'marker' ? [] : [NO_MARKER] };
     }
@@ -44,6 +50,8 @@ export async function readStreamContainer(source: ByteSource, check: BatchCheck)
       throw corrupt(`the stream has a ${message.kind} message among its batches`);
     }
     const place: MessagePlace = { ...next.place, kind: message.kind, number: counts[message.kind]++ };
+    metadataBytes += place.metadataBytes;
+    if (places.length >= bounds.messages || metadataBytes > bounds.metadataBytes) throw tooManyBatches(bounds);
     const head = decodeHead(message);
     checkBatch(check, schema, place, head);
     places.push(place);
@@ -57,6 +65,12 @@ const NO_MARKER =
 /** How a stream ended: with its marker, or where its bytes do. */
 type StreamEnd = 'marker' | 'bytes';
 
+function tooManyBatches({ messages, metadataBytes }: ReadBounds): ArrowFault {
+  return unsupported(
+    `it has more than ${messages} batches, or more than ${metadataBytes} bytes of metadata; write its rows in one batch`,
+  );
+}
+
 interface StreamMessage {
   readonly message: Message;
   readonly place: Omit<MessagePlace, 'kind' | 'number'>;
@@ -67,7 +81,11 @@ interface StreamMessage {
 const STREAM_READ_BYTES = 4_096;
 
 /** @returns how the stream ends here, once it is known that nothing follows. */
-async function readStreamMessage(source: ByteSource, position: number): Promise<StreamMessage | StreamEnd> {
+async function readStreamMessage(
+  source: ByteSource,
+  position: number,
+  maxMetadata: number,
+): Promise<StreamMessage | StreamEnd> {
   const left = source.size - position;
   if (left === 0) return 'bytes';
   const framed = await source.read(position, Math.min(left, STREAM_READ_BYTES));
@@ -76,7 +94,7 @@ async function readStreamMessage(source: ByteSource, position: number): Promise<
   }
   const { start, metadataBytes } = decodePrefix(framed);
   if (metadataBytes === 0) return checkEnd(position + start, source.size);
-  if (metadataBytes > MAX_METADATA_BYTES || start + metadataBytes > left) {
+  if (metadataBytes > maxMetadata || start + metadataBytes > left) {
     throw corrupt(`the message at byte ${position} says that it has ${metadataBytes} bytes of metadata`);
   }
   const metadataPosition = position + start;

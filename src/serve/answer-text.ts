@@ -6,9 +6,8 @@ import type { ShortlistError } from '../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
-import type { HeldBytes } from './admission.js';
+import type { Counted } from './byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
-import { freeMemory } from './buffer-memory.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from './problem.js';
@@ -44,7 +43,7 @@ export class JsonAnswers implements Answers {
     private readonly version: LoadedVersion,
     include: Include,
     private readonly single: boolean,
-    private readonly memory: HeldBytes,
+    private readonly memory: Counted,
   ) {
     this.extras = extraWriters(version, include);
     const { index, version: name } = version.manifest;
@@ -87,15 +86,13 @@ export class JsonAnswers implements Answers {
     return this.results[position] !== undefined;
   }
 
-  finish(tookMs: number): Buffer {
+  finish(tookMs: number): Buffer[] {
     const head = `${this.head}${tookMs}`;
-    if (this.single) return this.finishSingle(`${head},`);
+    if (this.single) return [this.finishSingle(`${head},`)];
     const [open, next, end] = [Buffer.from('{'), Buffer.from('},{'), Buffer.from('}')];
     const parts = this.results.flatMap((result, position) => [position === 0 ? open : next, result]);
     if (parts.length > 0) parts.push(end);
-    const answer = Buffer.concat([Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')]);
-    for (const result of this.results) freeMemory(result);
-    return answer;
+    return [Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')];
   }
 
   /** In the room that was left, since large answers take longer to be copied than to be written. */

@@ -8,12 +8,12 @@ import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
 import { allowOrigin, allowOrigins } from './cors.js';
-import { freeMemory } from './buffer-memory.js';
 import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
 import { createHttpServer, WORK_PREFIX } from './http-server.js';
+import { OpenRequests } from './open-requests.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
@@ -26,6 +26,8 @@ import { RouteTable } from './route-table.js';
 
 /** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
+
+const openRequests = new OpenRequests();
 
 export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
   const { cors, basePath } = context.options;
@@ -83,7 +85,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     slot: null,
     memory: context.admission.buffer(),
     body: null,
-    answer: null,
+    isOver: false,
     limit: null,
     facts: {},
   };
@@ -93,7 +95,12 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     'cache-control': 'no-store',
     vary: 'accept, accept-encoding',
   });
-  reply.raw.once('close', () => finishRequest(context, request, reply));
+  const finish = () => {
+    if (!request.state.isOver) finishRequest(context, request, reply);
+    forget();
+  };
+  const forget = openRequests.add(request.raw.socket, finish);
+  reply.raw.once('close', finish);
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
@@ -104,9 +111,9 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
     if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
     compressAnswer(request, reply, payload, done);
   });
-  app.addHook('preHandler', (request, reply, done) => {
+  app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !reply.raw.destroyed) request.state.slot = context.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = context.admission.enter();
       done();
     } catch (error) {
       done(error as Error);
@@ -132,10 +139,10 @@ function isWork(request: FastifyRequest): boolean {
 
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { arrived, slot, memory, limit, facts, answer } = request.state;
+  const { arrived, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
+  request.state.isOver = true;
   if (!completed) limit?.leave();
-  else if (answer !== null) freeMemory(answer); // the system has all of it
   slot?.release();
   memory.release();
   context.answered(request.raw.socket);

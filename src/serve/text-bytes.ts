@@ -4,7 +4,6 @@
  */
 import { MAX_DECIMAL_BYTES, MAX_SMALL, writeSmall } from '../base/decimal.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../base/float32.js';
-import { freeMemory } from './buffer-memory.js';
 
 /** An answer of 1,000 candidates; most have 100. */
 const FIRST_BYTES = 64 * 1024;
@@ -30,7 +29,6 @@ export class TextBytes {
     const old = this.bytes;
     this.allocate(Math.max(wanted, 2 * old.length));
     old.copy(this.bytes, 0, 0, this.length);
-    freeMemory(old);
   }
 
   ascii(text: string): void {
@@ -92,10 +90,7 @@ export class TextBytes {
     const text = Buffer.allocUnsafe(before + this.length + after);
     this.bytes.copy(text, before, 0, this.length);
     this.length = 0;
-    if (this.bytes.length > FIRST_BYTES) {
-      freeMemory(this.bytes);
-      this.allocate(FIRST_BYTES);
-    }
+    if (this.bytes.length > FIRST_BYTES) this.allocate(FIRST_BYTES);
     return text;
   }
 

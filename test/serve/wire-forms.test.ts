@@ -148,7 +148,7 @@ describe('the wire forms of a search', () => {
     const single: [what: string, vectors: () => Vector, code: ErrorCode, position: number][] = [
       ['a null vector', () => lists(new Float32(), [rows[0], null, rows[1]]), 'bad_vector', 1],
       ['a null in a vector', () => lists(new Float32(), nullInside), 'bad_vector', 3],
-      ['a list of two lists', () => listsOfLists([[rows[0]], [rows[1], rows[2]]]), 'bad_vector', 1],
+      ['two lists in a list', () => listsOfLists([[rows[0]], [rows[1], rows[2]]]), 'bad_vector', 1],
       ['another length', () => lists(new Float32(), [rows[0], [1, 2], rows[1]]), 'dimension_mismatch', 1],
       ['NaN', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(NaN, DIM, DIM + 1)), 'vector_not_finite', 1],
       ['zeros', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(0, DIM, 2 * DIM)), 'vector_zero', 1],
@@ -159,9 +159,7 @@ describe('the wire forms of a search', () => {
         const bytes = streamOf({ v: vectors() });
         const { results } = (await (await sendArrow(bytes, '?k=2')).json()) as JsonBody;
         expect(results[position]!.error).toMatchObject({ code, field: `/v/${position}` });
-        expect(results.filter(({ error, candidates }) => error === undefined && candidates.length === 2)).toHaveLength(
-          results.length - 1,
-        );
+        expect(results.filter(({ error, candidates }) => error === undefined && candidates.length === 2)).toHaveLength(results.length - 1); // prettier-ignore
         const table = await readTable(await sendArrow(bytes, '?k=2', { accept: ARROW }));
         expect(JSON.parse(table.schema.metadata.get('errors')!)).toMatchObject({ [position]: { code } });
         expect(table.numRows).toBe(2 * (results.length - 1));

@@ -3,6 +3,7 @@
 //
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
+//   lastRows(options)                  rows of a graph that entered it last; see native.ts
 //   check(path, shape)                 a promise: reads the whole file
 //   map(path, offset, bytes)           a part of a file as an ArrayBuffer
 //   new ScanPool(threads)              exact search on threads
@@ -15,11 +16,14 @@
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
 #include "checks.h"
+#include "core/points.h"
 #include "export_object.h"
 #include "glue.h"
 #include "scan_pool_object.h"
@@ -55,6 +59,23 @@ Napi::Value build(const Napi::CallbackInfo& info) {
     const std::uint64_t bytes = shortlist::write_graph(path, built);
     Napi::Object result = figures_object(env, built.figures, built.kind);
     result.Set("bytes", Napi::Number::New(env, static_cast<double>(bytes)));
+    return Napi::Value(result);
+  });
+}
+
+/// lastRows({count, m, seed, size}): the very last first.
+Napi::Value last_rows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = arguments::object(info[0], "options");
+    const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
+    const auto m = static_cast<std::uint32_t>(
+        arguments::whole(options, "m", arguments::kLeastDegree, arguments::kMostDegree));
+    const std::uint64_t seed = arguments::whole(options, "seed", 0, arguments::kMaxSafeInteger);
+    const std::size_t size = arguments::whole(options, "size", 0, arguments::kMaxRows);
+    const std::vector<std::uint32_t> rows = shortlist::last_points(count, {m, 0, seed}, size);
+    Napi::Uint32Array result = Napi::Uint32Array::New(env, rows.size());
+    std::copy(rows.begin(), rows.end(), result.Data());
     return Napi::Value(result);
   });
 }
@@ -102,6 +123,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::Function::New<isa>(env));
   exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("lastRows", Napi::Function::New<last_rows>(env));
   exports.Set("check", Napi::Function::New<check>(env));
   exports.Set("map", Napi::Function::New<map_file>(env));
   exports.Set("ScanPool", ScanPool::define(env));

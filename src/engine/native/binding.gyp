@@ -20,6 +20,7 @@
         "core/narrow_codes.cc",
         "core/neighbours.cc",
         "core/nibbles.cc",
+        "core/points.cc",
         "core/scan.cc",
         "core/scan_pool.cc",
         "core/scan_tile.cc",

@@ -18,9 +18,12 @@ export function readObject(value: unknown, field: string): Record<string, unknow
 /** @param field where the text stands. @throws bad_request for an object that has a member twice */
 export function refuseDuplicates(text: string, field: string): void {
   const duplicate = findDuplicateMember(text);
-  if (duplicate === null) return;
-  const message = `${field}${duplicate} is given twice; give it once. ${SEVERAL_CONDITIONS}`;
-  throw fieldError('bad_request', field + duplicate, message);
+  if (duplicate !== null) throw duplicateMember(field + duplicate);
+}
+
+/** @param field where the second one stands */
+export function duplicateMember(field: string): ShortlistError {
+  return fieldError('bad_request', field, `${field} is given twice; give it once. ${SEVERAL_CONDITIONS}`);
 }
 
 /** An object of these members, of which those that are null are as left out. @throws bad_field, unknown_field */

@@ -26,7 +26,7 @@ import {
   unknownMember,
 } from './json-values.js';
 import { readSeeds, type SeedRequest } from './seeds.js';
-import { readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
+import { isReadVector, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
 import type { SearchBody } from '../search-schemas.js';
 
 /** Queries that have an answer each. */
@@ -191,7 +191,9 @@ function readVectorList(value: unknown, field: string, read: typeof readJsonVect
 
 /** A list of base64 vectors, or one base64 text of all of them end to end. */
 function readBase64Batch(value: unknown, field: string): Queries {
-  return typeof value === 'string' ? readPacked(value, field, true) : readVectorList(value, field, readBase64Vector);
+  return typeof value === 'string' || isReadVector(value)
+    ? readPacked(value, field, true)
+    : readVectorList(value, field, readBase64Vector);
 }
 
 function readPacked(value: unknown, field: string, several: boolean): Queries {

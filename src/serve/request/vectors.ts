@@ -6,11 +6,24 @@ import { ShortlistError } from '../../base/errors.js';
 import { MAX_BATCH } from '../../base/limits.js';
 import { fieldError, kindOf } from './field-error.js';
 
+/** What stands in the place of a vector that was read with the text around it: its components, or what is wrong with it. */
+export type ReadVector = Float32Array | ShortlistError;
+
+export function isReadVector(value: unknown): value is ReadVector {
+  return value instanceof Float32Array || value instanceof ShortlistError;
+}
+
+function takeReadVector(vector: ReadVector): Float32Array {
+  if (vector instanceof ShortlistError) throw vector;
+  return vector;
+}
+
 /**
  * A JSON list of numbers. A null stands for NaN, which is how JSON.stringify writes one, and numbers beyond float32 become
  * infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
  */
 export function readJsonVector(value: unknown, field: string): Float32Array {
+  if (isReadVector(value)) return takeReadVector(value);
   if (!Array.isArray(value)) {
     throw fieldError('bad_vector', field, `${field} is ${kindOf(value)}; give a list of numbers`);
   }
@@ -30,17 +43,31 @@ export function readJsonVector(value: unknown, field: string): Float32Array {
 
 /** Base64 (the standard alphabet, padded) of little-endian float32. */
 export function readBase64Vector(value: unknown, field: string): Float32Array {
+  if (isReadVector(value)) return takeReadVector(value);
   if (typeof value !== 'string') {
     throw fieldError('bad_base64', field, `${field} is ${kindOf(value)}; give base64 text of little-endian float32`);
   }
-  const bytes = Buffer.from(value, 'base64');
-  if (!isStrictBase64(value, bytes)) {
-    throw fieldError('bad_base64', field, `${field} is not base64 of the standard alphabet with padding`);
-  }
-  if (bytes.length % 4 !== 0) {
-    throw fieldError('bad_vector', field, `${field} has ${bytes.length} bytes, no whole number of float32 values`);
-  }
-  return float32View(bytes);
+  const bytes = decodeBase64(value);
+  if (bytes === null) throw badBase64(field);
+  const vector = vectorOfBytes(bytes, field);
+  if (vector instanceof ShortlistError) throw vector;
+  return vector;
+}
+
+/** Float32 components in bytes, or what is wrong with them: `bad_vector`. */
+export function vectorOfBytes(bytes: Buffer, field: string): Float32Array | ShortlistError {
+  if (bytes.length % 4 === 0) return float32View(bytes);
+  return fieldError('bad_vector', field, `${field} has ${bytes.length} bytes, no whole number of float32 values`);
+}
+
+export function badBase64(field: string): ShortlistError {
+  return fieldError('bad_base64', field, `${field} is not base64 of the standard alphabet with padding`);
+}
+
+/** @returns null for what is not the standard alphabet with padding */
+export function decodeBase64(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64');
+  return isStrictBase64(text, bytes) ? bytes : null;
 }
 
 /**

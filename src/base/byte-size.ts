@@ -1,0 +1,16 @@
+/** Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a number alone counts bytes. */
+
+const MiB = 2 ** 20;
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 1024, MIB: MiB, GIB: 1024 * MiB, TIB: MiB * MiB,
+}; // prettier-ignore
+
+/** @throws Error with what is allowed, to which the caller adds whose value it is */
+export function parseByteSize(text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec(text.trim());
+  const bytes = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toUpperCase()] ?? NaN));
+  if (bytes >= least && bytes <= most) return bytes;
+  const range = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;
+  throw new Error(`a size such as 48MiB or 2GB, ${range}`);
+}

@@ -5,7 +5,7 @@ import { DEFAULT_MIN_RECALL, runGate } from '../../src/build/gate.js';
 import { publishGated } from '../../src/build/publish-gated.js';
 import { ENGINE_NAMES, engineOf } from '../../src/engine/engines.js';
 import { readCurrent, readNote } from '../../src/version/catalog.js';
-import { buildVersion, temporaryFolder } from '../indexes.js';
+import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
 const options = { minRecall: DEFAULT_MIN_RECALL, dryRun: false };
 
@@ -64,5 +64,28 @@ describe.each(ENGINE_NAMES)('the gate, %s', (engine) => {
   it.each([1, 2, 50])('passes a corpus of %i rows, less than k', async (rows) => {
     const { version } = await buildVersion(root, `rows-${rows}`, { rows, engine });
     expect((await runGate(root, `rows-${rows}`, version, options)).pass).toBe(true);
+  });
+});
+
+describe('rows that are equal', () => {
+  const DIM = 32;
+
+  /** 5,000 equal rows, then 300 others. */
+  function makeDuplicates(): Float32Array {
+    const vectors = makeVectors(5300, DIM, 5);
+    for (let row = 1; row < 5000; row++) vectors.copyWithin(row * DIM, 0, DIM);
+    return vectors;
+  }
+
+  it('do not hide from the probe of a build, hnswlib, that others cannot be reached', async () => {
+    const root = temporaryFolder();
+    const build = buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM, engine: 'hnswlib' });
+    await expect(build).rejects.toMatchObject({ code: 'probe_failed' });
+  });
+
+  it('are no trouble for the native engine, which keeps them aside', async () => {
+    const root = temporaryFolder();
+    const { version } = await buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM });
+    expect(await runGate(root, 'items', version, options)).toMatchObject({ pass: true });
   });
 });

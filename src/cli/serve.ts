@@ -14,9 +14,12 @@ export function serveCommand(): Command {
     command.addOption(new Option(option.flags, help));
   }
   return command.action(
-    action(async (_context, options: Record<string, unknown>) => {
-      await startServer(readServeOptions(options, process.env), serviceVariables(process.env));
-      return null;
-    }),
+    action(
+      async (_context, options: Record<string, unknown>) => {
+        await startServer(readServeOptions(options, process.env), serviceVariables(process.env));
+        return null;
+      },
+      { ownsProcess: true },
+    ),
   );
 }

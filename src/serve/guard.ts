@@ -44,6 +44,8 @@ const ALIVE_MS = 1_000;
 
 /** The queue of searches, as the guard sees it. */
 export interface Backlog {
+  /** Searches that wait, and requests that were let in within this turn. */
+  readonly ahead: number;
   /** How long a search that came now would wait, milliseconds. */
   readonly waitMs: number;
   /** What an average search takes, milliseconds. */
@@ -86,7 +88,7 @@ export class Guard {
 
   /** Whether a request may come in; to be asked once a request, before anything of it is looked at. */
   letsIn(): boolean {
-    if (this.backlog.waitMs <= this.patienceMs()) {
+    if (this.backlog.ahead < ALWAYS_WAITING || this.backlog.waitMs <= this.patienceMs()) {
       this.backlog.expect();
       return true;
     }
@@ -120,8 +122,9 @@ export class Guard {
   /** After each slice of searches: so many may come in before the next one. */
   placesChanged(): void {
     if (!this.isOn || this.door === null) return;
-    const { waitMs, stepMs } = this.backlog;
-    this.door.setPlaces(Math.max(0, Math.floor((this.patienceMs() - waitMs) / Math.max(stepMs, 0.01))));
+    const { ahead, waitMs, stepMs } = this.backlog;
+    const soon = Math.floor((this.patienceMs() - waitMs) / Math.max(stepMs, 0.01));
+    this.door.setPlaces(Math.max(0, ALWAYS_WAITING - ahead, soon));
   }
 
   close(): void {
@@ -132,7 +135,7 @@ export class Guard {
 
   private patienceMs(): number {
     const isStanding = performance.now() - this.backlog.emptyAt > STANDING_AFTER_MS;
-    return Math.max(isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS, ALWAYS_WAITING * this.backlog.stepMs);
+    return isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
   }
 
   private giveBack(descriptors: Int32Array): void {

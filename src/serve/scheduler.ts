@@ -61,10 +61,13 @@ export class Scheduler implements Backlog {
   /** @param onSlice called after each slice */
   constructor(private readonly onSlice: () => void = () => undefined) {}
 
+  get ahead(): number {
+    return this.small.length + this.expected;
+  }
+
   get waitMs(): number {
-    const ahead = this.small.length + this.expected;
     const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
-    return (ahead * this.stepMs) / share;
+    return (this.ahead * this.stepMs) / share;
   }
 
   get stepMs(): number {
@@ -72,7 +75,7 @@ export class Scheduler implements Backlog {
   }
 
   get emptyAt(): number {
-    return this.small.length + this.expected === 0 ? performance.now() : this.emptied;
+    return this.ahead === 0 ? performance.now() : this.emptied;
   }
 
   expect(): void {

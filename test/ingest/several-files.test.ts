@@ -44,7 +44,7 @@ async function readBoth(
     const plan = await planIngest({ ...options, paths: order });
     results.push({
       plan,
-      rows: rowsOf(await ingest(order, { ...options, metric: 'l2' } as Parameters<typeof ingest>[1]), plan),
+      rows: rowsOf(await ingest(order, { ...options, metric: 'l2' }), plan),
     });
   }
   const [first, second] = results;
@@ -156,7 +156,7 @@ describe('a column of several types', () => {
     const { rows, plan } = await readBoth(writeAll({ x: [types[a], first] }, { x: [types[b], second] }));
     expect(typesOf(plan)).toEqual({ x: common });
     expect(rows['0']).toEqual({ x: value });
-    const numbers = (values: readonly unknown[]): unknown[] => values.map((x) => (typeof x === 'bigint' ? x.toString() : x === null || typeof x === 'string' ? x : String(x))); // prettier-ignore
+    const numbers = (values: readonly unknown[]): unknown[] => values.map((x) => (typeof x === 'bigint' ? x.toString() : x === null || typeof x === 'string' ? x : String(Number(x)))); // prettier-ignore
     const got = Object.values(rows).map((row) => (row as { x: unknown }).x);
     expect(numbers(got)).toEqual(numbers([...first, ...second]));
   });

@@ -7,20 +7,19 @@
  * Mutant i of a seed is the same wherever it is made. Prints a line of JSON for each mutant that broke the promise, and one with counts at
  * the end; <folder>/mutant.txt says which one is in hand.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShortlistError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { openIndex, type OpenIndex, type SearchAnswer } from '../../src/retrieve/open-index.js';
 import { verifyVersion } from '../../src/retrieve/verify.js';
 import { pick } from '../retrieve/filter/random-filters.js';
-import { BASES } from './bases.js';
 import { ENTRIES, MUTATIONS } from './mutations.js';
 import { SealedVersion, type Loose } from './sealed-version.js';
 
 const [folder, versions, seed, from, to] = process.argv.slice(2) as [string, string, string, string, string];
-const bases = BASES.map(({ index }) =>
-  SealedVersion.read(folder, index, (JSON.parse(versions) as Record<string, string>)[index]!),
+const bases = Object.entries(JSON.parse(versions) as Record<string, string>).map(([index, version]) =>
+  SealedVersion.read(folder, index, version),
 );
 
 /** Of one mutant: refused by its opening, by a search, or answered; and whether `verify` found it sound. */
@@ -148,8 +147,6 @@ for (let number = Number(from); number < Number(to); number++) {
     console.log(JSON.stringify({ mutant: made.what, error: shown }));
   }
   // Versions are made anew for each: nothing of them is kept.
-  await import('node:fs/promises').then((fs) =>
-    fs.rm(join(folder, made.index, made.version), { recursive: true, force: true }),
-  );
+  rmSync(join(folder, made.index, made.version), { recursive: true, force: true });
 }
 console.log(JSON.stringify({ counts }));

@@ -46,6 +46,7 @@ export class SealedVersion {
     const files = new Map<string, Buffer>();
     for (const name of readdirSync(folder))
       if (name !== MANIFEST_FILE) files.set(name, readFileSync(join(folder, name)));
+    for (const bytes of files.values()) digestOf(bytes);
     return new SealedVersion(
       index,
       version,
@@ -72,9 +73,10 @@ export class SealedVersion {
 
   /** Makes every digest right and writes the version. @param changeEntries changes the manifest's own list of files at last */
   write(root: string, changeEntries: (manifest: Loose) => void = () => undefined): string {
-    for (const bytes of this.files.values()) seal(bytes);
+    // What was not changed is sealed: of all copies it is the same memory.
+    for (const bytes of this.files.values()) if (!digests.has(bytes)) seal(bytes);
     const files: FileEntry[] = [...this.files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, bytes]) => ({
-      name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'),
+      name, bytes: bytes.length, sha256: digestOf(bytes),
     })); // prettier-ignore
     this.manifest['files'] = files;
     changeEntries(this.manifest);
@@ -89,6 +91,15 @@ export class SealedVersion {
     writeFileSync(join(folder, MANIFEST_FILE), sealJson(this.manifest));
     return version;
   }
+}
+
+/** Digests of files as they were read. */
+const digests = new WeakMap<Buffer, string>();
+
+function digestOf(bytes: Buffer): string {
+  const known = digests.get(bytes) ?? createHash('sha256').update(bytes).digest('hex');
+  digests.set(bytes, known);
+  return known;
 }
 
 function seal(bytes: Buffer): void {

@@ -1,5 +1,6 @@
 /** Damage to versions that are served, and before they are: real files, broken in place beside real processes. */
 import { chmodSync, closeSync, copyFileSync, cpSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
+import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publish } from '../../src/version/publish.js';
@@ -53,6 +54,40 @@ function overwriteAt(file: string, position: number, bytes: Buffer): void {
   closeSync(handle);
 }
 
+const ENDED_BY_A_SIGNAL =
+  'a worker was ended by a signal that damaged files bring about; what it had mapped is verified again';
+
+/**
+ * Breaks a file while the primary stands still, so that it notices nothing before the worker does, and searches on a connection
+ * that the worker has already until it is gone.
+ */
+async function dieReading(server: TestServer, damage: () => void, options: object): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  await sendOn(agent, server.port, { id: 0, k: 50, ...options });
+  process.kill(server.pid, 'SIGSTOP');
+  damage();
+  try {
+    for (let id = 0; id < 200; id++) await sendOn(agent, server.port, { id, k: 50, ...options });
+  } catch {
+    // The worker has ended, and its connection with it.
+  } finally {
+    process.kill(server.pid, 'SIGCONT');
+    agent.destroy();
+  }
+}
+
+/** A search on the agent's one connection. @throws where that ends, or has to be made anew and nobody takes it */
+function sendOn(agent: Agent, port: number, body: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const options = { agent, port, method: 'POST', path: '/v1/indexes/listings/search', timeout: 10_000 };
+    const sent = request({ ...options, host: '127.0.0.1', headers: { 'content-type': 'application/json' } }, (answer) =>
+      answer.resume().once('end', resolve).once('error', reject),
+    );
+    sent.once('error', reject).once('timeout', () => sent.destroy(new Error('no answer')));
+    sent.end(JSON.stringify(body));
+  });
+}
+
 const waitForVersion = (server: TestServer, version: string): Promise<unknown> =>
   waitFor(`answers of ${version}`, async () => ((await ask(server)).version === version ? true : undefined));
 
@@ -99,47 +134,38 @@ describe('a served version', () => {
     await waitForVersion(server, next.version);
   });
 
-  it('that is cut off under its workers ends them by SIGBUS, which the log says with its name; they come back without it', async () => {
+  it('that is cut off under its worker ends it by SIGBUS, which the log says with its name; it comes back without it', async () => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { ...MANY, seed: 1 });
     const second = await publishVersion(root, 'listings', { ...MANY, seed: 2 });
     await publishVersion(root, 'others', { ...SMALL, seed: 3 });
-    const server = await start(root, ['--workers', '2']);
+    const server = await start(root);
     const file = fileOf(root, 'listings', second.version, 'shard-0000.bin');
     const saved = readFileSync(file);
-    truncateSync(file, 4096);
-    // Every vector is read, until a worker has met the end.
-    await waitFor('a death or the fallback', async () => {
-      const seen = await ask(server, 'listings', { id: 1, k: 5, exact: true });
-      return seen.status === 0 || seen.version === first.version ? true : undefined;
-    });
+    // A scan reads every vector.
+    await dieReading(server, () => truncateSync(file, 4096), { exact: true });
+    const died = await server.waitForLog('worker died');
+    expect(died).toMatchObject({ signal: 'SIGBUS' });
+    const told = await server.waitForLog(ENDED_BY_A_SIGNAL);
+    expect(told).toMatchObject({ signal: 'SIGBUS', worker: died['worker'], level: 50 });
+    expect(told['versions']).toContain(`listings@${second.version}`);
     await waitForVersion(server, first.version);
-    const died = server.lines.find(({ signal }) => signal === 'SIGBUS');
-    if (died !== undefined) {
-      const told = await server.waitForLog('a worker was ended by a signal that damaged files bring about; what it had mapped is verified again');
-      expect(told).toMatchObject({ signal: 'SIGBUS', level: 50 });
-      expect(told['versions']).toContain(`listings@${second.version}`);
-    }
     expect((await ask(server, 'others')).status).toBe(200);
     writeFileSync(file, saved);
     await waitForVersion(server, second.version);
-  }); // prettier-ignore
+    expect(server.lines.filter(({ msg }) => msg === ENDED_BY_A_SIGNAL)).toHaveLength(1); // nobody mapped it again meanwhile
+  });
 
-  it('whose graph is overwritten ends workers by what they read, and is not mapped again before it was verified', async () => {
+  it('whose graph is overwritten ends its worker by what it reads, and is not mapped again before it was verified', async () => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings', MANY);
     const server = await start(root);
     const file = fileOf(root, 'listings', version, '.graph');
     const saved = readFileSync(file);
     // Links far outside of the file.
-    overwriteAt(file, 4096, Buffer.alloc(saved.length - 4096, 0xee));
-    await waitFor('the refusal', async () => {
-      for (let id = 0; id < 20; id++) {
-        const { status } = await ask(server, 'listings', { id, k: 50 });
-        if (status === 503) return true;
-      }
-      return undefined;
-    });
+    await dieReading(server, () => overwriteAt(file, 4096, Buffer.alloc(saved.length - 4096, 0xee)), {});
+    const { signal } = await server.waitForLog(ENDED_BY_A_SIGNAL);
+    expect(['SIGSEGV', 'SIGBUS', 'SIGABRT']).toContain(signal);
     await server.waitForLog(
       'version not loaded',
       0,
@@ -148,6 +174,7 @@ describe('a served version', () => {
     await waitFor('the code', async () => ((await ask(server)).code === 'index_damaged' ? true : undefined));
     writeFileSync(file, saved);
     await waitForVersion(server, version);
+    expect(server.lines.filter(({ msg }) => msg === ENDED_BY_A_SIGNAL)).toHaveLength(1);
   });
 
   it('that is copied over by its own bytes comes back by itself, the same', async () => {
@@ -170,7 +197,8 @@ describe('a served version', () => {
       const seen = await Promise.all(Array.from({ length: 8 }, () => ask(server)));
       return seen.every((one) => one.version === version) ? true : undefined;
     });
-    await server.waitForLog('version verified again');
+    const noticed = [ENDED_BY_A_SIGNAL, 'files of a served version have changed; it is verified again'];
+    expect(server.lines.some(({ msg }) => noticed.includes(msg))).toBe(true);
   });
 
   it('that nobody can tell to have changed is told by the scrub, which says when it has seen all', async () => {

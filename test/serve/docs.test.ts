@@ -272,7 +272,13 @@ describe('/openapi.json', () => {
       .map(([code]) => code);
     const elsewhere = ['usage', 'unsupported', 'unknown_route', 'method_not_allowed'];
     expect([...documented].sort()).toEqual(
-      [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
+      [
+        ...served.filter((code) => !elsewhere.includes(code)),
+        'internal',
+        'overloaded',
+        'not_ready',
+        'index_damaged',
+      ].sort(),
     );
   });
 });

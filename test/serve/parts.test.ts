@@ -254,7 +254,7 @@ describe('accounts of bytes', () => {
     const open: { account: ByteAccount; claims: Claim[]; releases: (() => void)[]; held: number[] }[] = [];
     for (let step = 0; step < 5_000; step++) {
       const pick = Math.floor(random() * 8);
-      const account = pick < 6 && open.length < 20 ? admission.buffer() : null;
+      const account = open.length === 0 || (pick < 6 && open.length < 20) ? admission.buffer() : null;
       if (account !== null) open.push({ account, claims: [account.claim()], releases: [account.release], held: [0] });
       const one = open[Math.floor(random() * open.length)]!;
       const at = Math.floor(random() * one.claims.length);

@@ -78,7 +78,7 @@ function withHelp(message: string, command: string): string {
   return message.includes('shortlist ') ? message : `${message}; see ${command} --help`;
 }
 
-/** Runs one command line and sets the process's exit code. */
+/** The process's one command line: what nobody catches is told too, and a signal ends it. Sets the exit code. */
 export async function run(args: readonly string[]): Promise<void> {
   // Whoever closed our stderr does not want to read it; what stdout refuses is told where it is written.
   process.stderr.on('error', () => undefined);
@@ -88,14 +88,22 @@ export async function run(args: readonly string[]): Promise<void> {
     if (process.listenerCount('uncaughtException') === 1) process.exit(report.writeNow(error)); // serve has its own
   });
   interruption.onSecond((error) => void report.writeNow(error));
+  await execute(args, report);
+  // What was asked to stop may leave reads behind that nobody waits for.
+  if (interruption.signal.aborted) process.exit();
+}
+
+/** Executes one command line, its failure told. Sets the exit code. */
+export async function execute(
+  args: readonly string[],
+  report = new FailureReport(args.includes('--json')),
+): Promise<void> {
   try {
     const program = await createProgram(args);
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     await report.write(error);
   }
-  // What was asked to stop may leave reads behind that nobody waits for.
-  if (interruption.signal.aborted) process.exit();
 }
 
 /** A command fails once, and says so once. */

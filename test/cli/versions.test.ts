@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
 import { makeVectors, temporaryFolder, writeCatalog } from '../indexes.js';
-import { shortlist, shortlistJson } from './process.js';
+import { call, callJson } from './call.js';
 
 const root = temporaryFolder();
 const input = join(root, '.items.arrow');
@@ -18,7 +18,7 @@ beforeAll(() => {
 });
 
 async function build(index: string, ...more: string[]): Promise<string> {
-  const { code, json } = await shortlistJson(['build', index, '--input', input, ...more, ...at]);
+  const { code, json } = await callJson(['build', index, '--input', input, ...more, ...at]);
   expect(code).toBe(EXIT.done);
   return json['version'] as string;
 }
@@ -28,7 +28,7 @@ describe('an index with nights that went wrong', () => {
 
   beforeAll(async () => {
     good = await build('nights', '--no-calibrate');
-    await shortlistJson(['publish', `nights@${good}`, '--reason', 'first', ...at], { SHORTLIST_WHO: 'night job' });
+    await callJson(['publish', `nights@${good}`, '--reason', 'first', ...at], { SHORTLIST_WHO: 'night job' });
     poor = await build('nights', '--no-calibrate', '--seed', '3');
     chmodSync(join(root, 'nights', poor, 'ids.bin'), 0o644);
     truncateSync(join(root, 'nights', poor, 'ids.bin'), 100);
@@ -38,9 +38,9 @@ describe('an index with nights that went wrong', () => {
   });
 
   it('history and list tell of a refusal, what refused it and who wanted it', async () => {
-    const { code, json } = await shortlistJson(['publish', `nights@${poor}`, ...at], { SHORTLIST_WHO: 'ann' }); // prettier-ignore
+    const { code, json } = await callJson(['publish', `nights@${poor}`, ...at], { SHORTLIST_WHO: 'ann' }); // prettier-ignore
     expect([code, (json['gate'] as { pass: boolean }).pass]).toEqual([EXIT.checkFailed, false]);
-    expect((await shortlistJson(['history', 'nights', ...at])).json).toMatchObject({
+    expect((await callJson(['history', 'nights', ...at])).json).toMatchObject({
       index: 'nights',
       current: good,
       entries: [
@@ -48,16 +48,16 @@ describe('an index with nights that went wrong', () => {
         { action: 'refuse', version: poor, previous: good, who: 'ann', refused_by: (json['error'] as Error).message },
       ],
     });
-    const { versions } = (await shortlistJson(['list', 'nights', ...at])).json as { versions: { state: string }[] };
+    const { versions } = (await callJson(['list', 'nights', ...at])).json as { versions: { state: string }[] };
     expect(versions.map(({ state }) => state)).toEqual(['current', 'refused', 'new']);
-    const text = (await shortlist(['history', 'nights', '--last', '1', ...at])).stdout;
+    const text = (await call(['history', 'nights', '--last', '1', ...at])).stdout;
     expect(text).toMatch(/^\d{4}-\d\d-\d\d [\d:]{8}  REFUSED   .*; by ann$/m);
   });
 
   it('alias without a name lists the aliases', async () => {
-    expect((await shortlist(['alias', 'nights', ...at])).stdout).toContain('nights has no alias');
-    await shortlistJson(['alias', 'nights', 'canary', other, ...at]);
-    expect((await shortlistJson(['alias', 'nights', ...at])).json).toEqual({
+    expect((await call(['alias', 'nights', ...at])).stdout).toContain('nights has no alias');
+    await callJson(['alias', 'nights', 'canary', other, ...at]);
+    expect((await callJson(['alias', 'nights', ...at])).json).toEqual({
       index: 'nights',
       aliases: [{ alias: 'canary', version: other, exists: true }],
       damaged: [],
@@ -66,29 +66,29 @@ describe('an index with nights that went wrong', () => {
 
   it('diff takes rows where no queries are given, and ends with 1 where they overlap too little', async () => {
     const args = ['diff', 'nights', 'current', 'canary', '--sample', '30', '-k', '10', ...at];
-    const { code, json } = await shortlistJson(args);
+    const { code, json } = await callJson(args);
     expect(code).toBe(EXIT.done);
     expect(json).toMatchObject({ from: good, to: other, queries: 30, source: 'sample' });
-    const failed = await shortlistJson([...args, '--min-overlap', '1', '--ef', '10']);
+    const failed = await callJson([...args, '--min-overlap', '1', '--ef', '10']);
     expect(failed).toMatchObject({ code: EXIT.checkFailed, json: { ok: false, error: { code: 'check_failed' } } });
-    const same = await shortlistJson(['diff', 'nights', good, good, '--min-overlap', '1', ...at]);
+    const same = await callJson(['diff', 'nights', good, good, '--min-overlap', '1', ...at]);
     expect(same).toMatchObject({ code: EXIT.done, json: { ok: true, entered: { total: 0 } } });
   });
 
   it('diff searches as the server does: with the ef of the calibration, and max(200, 2k) without one', async () => {
     const calibrated = await build('nights', '--seed', '5');
-    const { json } = await shortlistJson(['diff', 'nights', good, calibrated, '-k', '10', '--sample', '5', ...at]);
-    const [answer] = [await shortlistJson(['query', `nights@${calibrated}`, '--id', '1', '-k', '10', ...at])];
+    const { json } = await callJson(['diff', 'nights', good, calibrated, '-k', '10', '--sample', '5', ...at]);
+    const [answer] = [await callJson(['query', `nights@${calibrated}`, '--id', '1', '-k', '10', ...at])];
     const used = (answer.json['quality'] as { ef: number }).ef;
     expect(json['points']).toMatchObject([{ k: 10, ef: { from: 200, to: used } }]);
   });
 
   it('diff refuses versions of other dimensions, in either order', async () => {
-    const { json } = await shortlistJson(['build', 'nights', '--input', wide, '--no-calibrate', ...at]);
+    const { json } = await callJson(['build', 'nights', '--input', wide, '--no-calibrate', ...at]);
     const version = json['version'] as string;
     for (const [v1, v2] of [[good, version], [version, good]] as const)
       for (const more of [[], ['--queries', queries]])
-        expect(await shortlistJson(['diff', 'nights', v1, v2, ...more, ...at])).toMatchObject({
+        expect(await callJson(['diff', 'nights', v1, v2, ...more, ...at])).toMatchObject({
           code: EXIT.badData,
           json: { error: { code: 'dimension_mismatch', message: expect.stringContaining(version) as string } },
         }); // prettier-ignore
@@ -96,7 +96,7 @@ describe('an index with nights that went wrong', () => {
 
   it('a dry run of a refused publish changes nothing', async () => {
     const before = readFileSync(join(root, 'nights', 'REFUSALS'));
-    const dry = await shortlist(['publish', `nights@${poor}`, '--dry-run', ...at]);
+    const dry = await call(['publish', `nights@${poor}`, '--dry-run', ...at]);
     expect(dry).toMatchObject({ code: EXIT.checkFailed, stdout: expect.stringContaining('would refuse') as string });
     expect(readFileSync(join(root, 'nights', 'REFUSALS'))).toEqual(before);
   });
@@ -115,22 +115,22 @@ describe('what stands on the command line', () => {
     ['query x --id 1 --vector-column v', '--vector-column means nothing without --queries'],
     ['alias x --remove', 'shortlist alias --help'],
   ])('%s is met with the help of its command', async (line, help) => {
-    const { code, stderr } = await shortlist([...line.split(' '), ...at]);
+    const { code, stderr } = await call([...line.split(' '), ...at]);
     expect(code).toBe(EXIT.usage);
     expect(stderr).toContain(help);
   });
 
   it('bounds the memory of a build by a size as serve takes it', async () => {
     const args = ['build', 'bounded', '--input', input, '--no-calibrate', ...at];
-    expect(await shortlistJson([...args, '--memory-limit', '200MiB'])).toMatchObject({
+    expect(await callJson([...args, '--memory-limit', '200MiB'])).toMatchObject({
       code: EXIT.checkFailed,
       json: { error: { code: 'insufficient_memory', available_bytes: 200 * 2 ** 20 } },
     });
-    expect((await shortlistJson([...args, '--memory-limit', '1GiB'])).code).toBe(EXIT.done);
+    expect((await callJson([...args, '--memory-limit', '1GiB'])).code).toBe(EXIT.done);
   });
 
   it('gives every line on stderr its time, where that is no terminal', async () => {
-    const { stderr } = await shortlist(['build', 'timed', '--input', input, '--no-calibrate', ...at]);
+    const { stderr } = await call(['build', 'timed', '--input', input, '--no-calibrate', ...at]);
     for (const line of stderr.trimEnd().split('\n')) expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \S/);
   });
 });

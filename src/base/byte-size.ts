@@ -11,6 +11,15 @@ export function parseByteSize(text: string, least: number, most = Number.MAX_SAF
   const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec(text.trim());
   const bytes = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toUpperCase()] ?? NaN));
   if (bytes >= least && bytes <= most) return bytes;
-  const range = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;
+  const range = most === Number.MAX_SAFE_INTEGER ? `at least ${formatLimit(least)}` : `${formatLimit(least)} to ${formatLimit(most)}`; // prettier-ignore
   throw new Error(`a size such as 48MiB or 2GB, ${range}`);
+}
+
+/** In the largest unit that it is a whole number of: a limit of 1073741824 bytes says less than one of 1GiB. */
+function formatLimit(bytes: number): string {
+  for (const unit of ['GiB', 'MiB', 'KiB']) {
+    const size = UNITS[unit.toUpperCase()]!;
+    if (bytes > 0 && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return bytes === 1 ? '1 byte' : `${bytes} bytes`;
 }

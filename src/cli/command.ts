@@ -26,6 +26,8 @@ export interface CommandContext {
   readonly progress: Progress;
   /** Aborted by Ctrl-C and its like, with an error `interrupted`: what takes more than a moment must heed it. */
   readonly signal: AbortSignal;
+  /** For a command that has added handlers of its own for signals. @throws interrupted where one has come before */
+  readonly handOverSignals: () => void;
   /** @throws usage where an option of `names` is given and `needed` is not: it would be ignored */
   readonly refuseWithout: (names: readonly string[], needed: string) => void;
   /** @throws usage where an option of `names` is given beside `other`: it would be ignored */
@@ -51,23 +53,14 @@ export type CommandRun<Options extends object> = (
   ...args: string[]
 ) => Promise<CommandResult | null>;
 
-export interface ActionOptions {
-  /** The command has handlers of its own for signals and failures. */
-  readonly ownsProcess?: boolean;
-}
-
 /** Makes a commander action of a function from context, arguments and options to a result. */
-export function action<Options extends object>(
-  run: CommandRun<Options>,
-  { ownsProcess = false }: ActionOptions = {},
-): (...given: unknown[]) => Promise<void> {
+export function action<Options extends object>(run: CommandRun<Options>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
     const context = createContext(options, command);
     interruption.begin(commandPath(command), context.note);
     context.signal.throwIfAborted();
-    if (ownsProcess) interruption.release();
     const result = await run(context, options, ...(command.processedArgs as string[]));
     context.progress.finish();
     if (result === null) return;
@@ -95,6 +88,7 @@ function createContext(options: GlobalOptions, command: Command): CommandContext
     logLevel: options.logLevel,
     progress,
     signal: interruption.signal,
+    handOverSignals: () => interruption.handOver(),
     refuseWithout: (names, needed) => refuseOptions(command, names, `without ${flagOf(command, needed)}`, !isGiven(command, needed)), // prettier-ignore
     refuseBeside: (names, other) => refuseOptions(command, names, `beside ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
     warn: (message) => say('warn', `warning: ${message}`),

@@ -37,8 +37,9 @@ class Interruption {
     for (const name of SIGNALS) process.on(name, this.handler);
   }
 
-  /** For a command that has handlers of its own. */
-  release(): void {
+  /** For a command that has added handlers of its own. @throws interrupted where a signal has come before */
+  handOver(): void {
+    this.signal.throwIfAborted();
     for (const name of SIGNALS) process.off(name, this.handler);
   }
 

@@ -13,12 +13,15 @@ import { formatLines, writeLines } from './log-line.js';
 
 const EPILOGUE = `
 Exit codes:
-  0 done · 1 a check said no · 64 usage · 65 bad input data · 66 index missing or corrupt
-  70 bug · 74 input/output · 75 busy, try again
+  0 done · 1 a check said no · 64 usage · 65 bad input data
+  66 index missing or corrupt · 70 bug · 74 input/output · 75 busy, try again
 
 A first index:
   $ shortlist build listings --input listings.arrow --publish
   $ shortlist serve`;
+
+/** Columns that a description may be folded to: at 80 the longest flags leave so many. */
+const MIN_HELP_WIDTH = 24;
 
 /** Each command's file is loaded when the command line names it: `list` need not wait for a web server to load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -51,7 +54,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
         .env('SHORTLIST_LOG_LEVEL')
         .default('info'),
     )
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, minWidthToWrap: MIN_HELP_WIDTH })
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError()
     .addHelpText('after', EPILOGUE);
@@ -70,7 +73,8 @@ async function createProgram(args: readonly string[]): Promise<Command> {
 /** Commander's own complaints, in our words. */
 function usageError(error: CommanderError, command: string): ShortlistError {
   if (error.code === 'commander.help') return new ShortlistError('usage', 'name a command; see shortlist --help');
-  return new ShortlistError('usage', withHelp(error.message.replace(/^error: /, '').replace(/\n/g, ' '), command));
+  const message = error.message.replace(/^error: /, '').replace(/\n/g, ' ').replace(/\.$/, ''); // prettier-ignore
+  return new ShortlistError('usage', withHelp(message, command));
 }
 
 /** Who is told what is wrong is told where it says what would be right. */

@@ -14,12 +14,9 @@ export function serveCommand(): Command {
     command.addOption(new Option(option.flags, help));
   }
   return command.action(
-    action(
-      async (_context, options: Record<string, unknown>) => {
-        await startServer(readServeOptions(options, process.env), serviceVariables(process.env));
-        return null;
-      },
-      { ownsProcess: true },
-    ),
+    action(async ({ handOverSignals }, options: Record<string, unknown>) => {
+      await startServer(readServeOptions(options, process.env), serviceVariables(process.env), handOverSignals);
+      return null;
+    }),
   );
 }

@@ -115,12 +115,15 @@ export function foldLines(text: string, width: number = screenWidth()): string {
     .join('\n');
 }
 
+/** After a space, unless a unit follows: `0.1 s` stays together. */
+const BREAK = /(?<= )(?!(?:s|min|h|[KMGT]?i?B)(?![\w]))/;
+
 /** Lines of at most `width` columns, broken at spaces where there are some. */
 function foldText(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/(?<= )/)) {
+  for (const word of text.split(BREAK)) {
     if (line !== '' && displayWidth(line + word.trimEnd()) > width) {
       lines.push(line.trimEnd());
       line = '';

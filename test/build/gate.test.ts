@@ -1,11 +1,13 @@
-import { truncateSync, chmodSync } from 'node:fs';
+import { chmodSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_MIN_RECALL, runGate } from '../../src/build/gate.js';
 import { publishGated } from '../../src/build/publish-gated.js';
 import { ENGINE_NAMES, engineOf } from '../../src/engine/engines.js';
+import { loadVersion } from '../../src/retrieve/loaded-version.js';
 import { readCurrent, readNote } from '../../src/version/catalog.js';
 import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
+import { SealedVersion, type Loose } from '../mutants/sealed-version.js';
 
 const options = { minRecall: DEFAULT_MIN_RECALL, dryRun: false };
 
@@ -81,6 +83,27 @@ describe('rows that are equal', () => {
     const root = temporaryFolder();
     const build = buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM, engine: 'hnswlib' });
     await expect(build).rejects.toMatchObject({ code: 'probe_failed' });
+  });
+
+  it('do not hide it from the gate either, where a version without that probe was sealed', async () => {
+    const root = temporaryFolder();
+    const { version } = await buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM });
+    const { version: other } = await buildVersion(root, 'other', { dim: DIM, engine: 'hnswlib' });
+    const sealed = SealedVersion.read(root, 'items', version);
+    const { engine, shards } = SealedVersion.read(root, 'other', other).manifest as { engine: Loose; shards: Loose[] };
+    Object.assign(sealed.manifest, { engine, shards: [{ ...shards[0], count: 5300 }] });
+    const loaded = await loadVersion(root, 'items', version);
+    const { metric, count, values } = loaded.shards[0]!.graph.vectors;
+    const graph = join(root, 'thin.graph');
+    const read = (from: number, to: number): Float32Array => values.subarray(from * DIM, to * DIM);
+    await engineOf('hnswlib').build({ metric, dim: DIM, count, read }, { m: 8, efConstruction: 60, seed: 42 }, graph);
+    loaded.close();
+    sealed.files.delete('shard-0000.graph');
+    sealed.files.set(`shard-0000.${engineOf('hnswlib').fileSuffix}`, readFileSync(graph));
+    expect(await runGate(root, 'items', sealed.write(root), options)).toMatchObject({
+      pass: false,
+      checks: [{ name: 'verify', pass: false, detail: expect.stringMatching(/does not find \d+ of 64/) as string }],
+    });
   });
 
   it('are no trouble for the native engine, which keeps them aside', async () => {

@@ -421,6 +421,8 @@ describe('help', () => {
     const helps = await Promise.all(commands.map((command) => call([command, '--help'])));
     for (const help of helps)
       expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('--root') as string });
+    for (const line of [{ stdout }, ...helps].flatMap((help) => help.stdout.split('\n')))
+      expect(line.length, line).toBeLessThanOrEqual(80);
     expect(stdout).toContain('75 busy');
     expect((await call(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { verifyVersion } from '../../src/retrieve/verify.js';
-import { listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
+import { listIndexes, listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
 import { buildVersion, makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, timeOf } from './kill.js';
 import { callJson } from './call.js';
@@ -65,7 +65,7 @@ describe('a command that is interrupted', () => {
 
   it('while it builds a graph, says so, ends with 75 and leaves nothing', async () => {
     await stop(['build', 'new', '--input', input], 'SIGTERM', 'ingest: 100%');
-    expect(await listVersions(root, 'new')).toEqual([]);
+    expect(await listIndexes(root)).toEqual(['items']);
   });
 
   it('while the gate runs, publishes nothing and says how to publish what it has built', async () => {
@@ -133,6 +133,18 @@ describe(`a signal at random moments (seed ${SEED})`, () => {
       expect(existsSync(join(root, 'items', '.staging')), told).toBe(false);
       const current = await readCurrent(root, 'items');
       expect((await readHistory(root, 'items')).at(-1)?.version, told).toBe(current?.version);
+    }
+  });
+
+  it('serve: has stopped, or says that it was interrupted', async () => {
+    const args = ['serve', '--port', '0', '--workers', '1', '--drain-delay-ms', '0'];
+    for (const moment of randomMoments(4, 1000, SEED)) {
+      const { end, stdout, stderr } = await interrupt(args, 'SIGTERM', moment);
+      const told = `SIGTERM after ${Math.round(moment)} ms: ${stdout}${stderr}`;
+      expect(stdout + stderr, told).not.toMatch(/^\s+at /m);
+      if (end === 75) expect(stdout, told).toContain('"code":"interrupted"');
+      else if (end === 'SIGTERM') expect(stdout + stderr, told).toBe('');
+      else expect(end, told).toBe(0);
     }
   });
 

@@ -148,6 +148,9 @@ describe('lines on stderr', () => {
   it('are folded at a terminal between words, as far in as they begin', () => {
     expect(formatLines({ write: () => true, isTTY: true, columns: 20 }, '  some words that are too many', now)).toBe('  some words that\n  are too many\n'); // prettier-ignore
   });
+  it('keep numbers and their units together', () => {
+    expect(formatLines({ write: () => true, isTTY: true, columns: 14 }, 'graph took 3.2 s, seal 0.1 s', now)).toBe('graph took\n3.2 s, seal\n0.1 s\n'); // prettier-ignore
+  });
 });
 
 describe('numbers for people', () => {

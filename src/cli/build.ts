@@ -8,6 +8,7 @@ import { DEFAULT_MIN_RECALL } from '../build/gate.js';
 import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
+import { calibrationLine, defaultEfs } from './calibration-table.js';
 import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from './command.js';
 import { formatFigureLine } from './figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
@@ -185,6 +186,7 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     seconds,
     stages: result.stages,
     calibrated: result.calibration !== null,
+    default_ef: result.calibration === null ? null : defaultEfs(result.calibration),
     figures: manifest.shards.map(({ figures }) => figures),
     rejected: manifest.rejects.total,
     rejects: manifest.rejects.kinds,
@@ -204,6 +206,7 @@ function describe(result: BuildResult): string {
   ];
   const figures = formatFigureLine(manifest.shards);
   if (figures !== null) lines.push(`  graph: ${figures} (inspect explains them)`);
+  if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(

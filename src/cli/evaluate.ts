@@ -57,6 +57,7 @@ export function evaluateCommand(): Command {
             options.queries === undefined
               ? null
               : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, { signal, warn });
+          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
           const evaluation = await evaluateVersion(root, version, {
             queries: queries?.vectors ?? null,
             sample: options.sample,
@@ -69,7 +70,6 @@ export function evaluateCommand(): Command {
             }),
             onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
           });
-          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
           return {
             json: {
               index,
@@ -98,6 +98,7 @@ async function recalibrate(
       progress.update(stage, done, total, unit);
     const calibration = await calibrate(version, { pool, queries, root, signal, onProgress });
     await keepCalibration(root, version.manifest, calibration);
+    await version.refreshCalibration(); // so that the grid marks what searches do from now on
     return calibration;
   } finally {
     await pool.close();
@@ -113,5 +114,5 @@ function describe({ queries, selectivity, points }: Evaluation): string {
   }));
   const among =
     selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
-  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\nby id: share of the very ids of the exact answer; worst: recall of the worst query; QPS: searches a second`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\n*: by default; by id: share of the very ids of the exact answer; worst: recall of the worst query; QPS: searches a second`;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { ShortlistError } from '../base/errors.js';
+import { DEFAULT_TARGET_RECALL, findCalibration, type CalibrationState } from '../retrieve/calibration.js';
 import {
   listIndexes,
   listVersions,
@@ -11,6 +12,7 @@ import {
 } from '../version/catalog.js';
 import { nodeFiles } from '../version/files.js';
 import { readStandings, type Standing } from '../version/standing.js';
+import { defaultEfs } from './calibration-table.js';
 import { action, type CommandContext, type CommandResult } from './command.js';
 import { unlessAborted } from './interrupt.js';
 import { formatBytes, formatCount } from './progress.js';
@@ -90,6 +92,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const current = (await readCurrent(root, index))?.version ?? null;
   const moves = await readHistory(root, index);
   const standings = await readStandings(root, index, names, { current, moves }, nodeFiles);
+  const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version)));
   const versions = survey.versions.map(({ version, manifest }, position) => ({
     version,
     state: standings[position]!.standing,
@@ -102,6 +105,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     shards: manifest.shards.length,
     bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
     created_at: manifest.created_at,
+    default_ef: efsOf(calibrations[position]!),
   }));
   type Row = (typeof versions)[number];
   const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
@@ -113,13 +117,20 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
       { title: 'dim', value: (row) => String(row.dim), align: 'right' },
       { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
+      { title: 'ef', value: (row) => (row.default_ef === null ? '-' : Object.values(row.default_ef).join('/')) },
     ],
     versions,
   );
   const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
   const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));
-  return {
-    json: { index, versions, damaged },
-    text: versions.length === 0 ? `index ${index} has no version` : `${table}\n${legend}`,
-  };
+  const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
+  const note =
+    ks.length === 0 ? '' : `\nef: of searches that name none, for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
+  const text = versions.length === 0 ? `index ${index} has no version` : `${table}\n${legend}${note}`;
+  return { json: { index, versions, damaged }, text };
+}
+
+/** Null where the version has no calibration that can be used. */
+function efsOf({ calibration }: CalibrationState): Record<string, number> | null {
+  return calibration === null ? null : defaultEfs(calibration);
 }

@@ -54,10 +54,10 @@ export async function evaluateVersion(
       signal,
       onProgress: (done, total) => options.onProgress?.('truth', done, total, 'queries'),
     });
-    const grid = options.ks.flatMap((k) => options.efs.map((ef) => ({ k, ef })));
+    const grid = options.ks.flatMap((k) => efsAt(version, k, options).map((ef) => ({ k, ef, filter })));
     const points: GridPoint[] = [];
-    for (const [done, { k, ef }] of grid.entries()) {
-      points.push(await measurePoint(version, queries, truth, { k, ef, filter }, new Turns(signal)));
+    for (const [done, point] of grid.entries()) {
+      points.push(await measurePoint(version, queries, truth, point, new Turns(signal)));
       options.onProgress?.('grid', done + 1, grid.length, 'points');
     }
     const source = options.queries === null ? 'sample' : 'file';
@@ -65,4 +65,13 @@ export async function evaluateVersion(
   } finally {
     await pool.close();
   }
+}
+
+/** The ef that are asked for and, in its place among them, that of a search which names none (undefined), if it is another one. */
+function efsAt(version: LoadedVersion, k: number, { efs, filter }: EvaluateOptions): (number | undefined)[] {
+  const own = planSearch(version, { k, filter }).ef;
+  if (efs.some((ef) => Math.max(k, ef) === own)) return [...efs];
+  const place = efs.findIndex((ef) => ef > own);
+  const before = place === -1 ? efs : efs.slice(0, place);
+  return [...before, undefined, ...efs.slice(before.length)];
 }

@@ -63,6 +63,7 @@ export interface GuardEvents {
 
 export class Guard {
   private readonly door: Door | null;
+  private readonly headers: readonly string[];
   private readonly watched = new Map<number, Socket>();
   private connections: Connections | null = null;
   private isOn = false;
@@ -75,8 +76,11 @@ export class Guard {
   constructor(
     private readonly backlog: Backlog,
     private readonly events: GuardEvents,
+    /** Headers of refusals beside their own, as flat name and value pairs. */
+    headers: readonly string[] = [],
   ) {
-    const { bytes, idPlaces } = writeRefusal();
+    this.headers = [...REFUSAL_HEADERS, ...headers];
+    const { bytes, idPlaces } = writeRefusal(this.headers);
     this.door = openDoor(bytes, idPlaces, (sockets) => this.giveBack(sockets));
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
@@ -101,7 +105,7 @@ export class Guard {
     const id = requestIdOf(request.headers[REQUEST_ID_HEADER]);
     const body = JSON.stringify(describeProblem(overloaded(), id));
     response.writeHead(503, [
-      ...REFUSAL_HEADERS,
+      ...this.headers,
       REQUEST_ID_HEADER,
       id,
       'content-length',
@@ -207,10 +211,10 @@ function overloaded(): ShortlistError {
 }
 
 /** The answer of the door, and where in it the request's id stands: in the header and in the body. */
-function writeRefusal(): { bytes: Buffer; idPlaces: number[] } {
+function writeRefusal(fixed: readonly string[]): { bytes: Buffer; idPlaces: number[] } {
   const id = 'i'.repeat(DOOR_ID_DIGITS);
   const body = JSON.stringify(describeProblem(overloaded(), id));
-  const headers = [...REFUSAL_HEADERS, REQUEST_ID_HEADER, id, 'content-length', String(Buffer.byteLength(body))];
+  const headers = [...fixed, REQUEST_ID_HEADER, id, 'content-length', String(Buffer.byteLength(body))];
   const lines = Array.from({ length: headers.length / 2 }, (_, i) => `${headers[2 * i]!}: ${headers[2 * i + 1]!}\r\n`);
   const head = `HTTP/1.1 503 Service Unavailable\r\n${lines.join('')}\r\n`;
   const bytes = Buffer.from(head + body);

@@ -79,6 +79,7 @@ export class Scheduler implements Backlog {
   }
 
   expect(): void {
+    this.noteEmpty();
     this.expected++;
     this.schedule();
   }
@@ -91,12 +92,18 @@ export class Scheduler implements Backlog {
     if (steps === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const job = { steps, step, limit, resolve, reject, next: 0 };
+      if (this.expected > 0) this.expected--;
+      this.noteEmpty();
       if (steps === 1) this.small.push(job);
       else if (this.large.length < MAX_BEGUN) this.large.push(job);
       else this.waiting.push(job);
-      if (this.expected > 0) this.expected--;
       this.schedule();
     });
+  }
+
+  /** Before something comes, after something went. */
+  private noteEmpty(): void {
+    if (this.ahead === 0) this.emptied = performance.now();
   }
 
   private schedule(): void {
@@ -106,7 +113,7 @@ export class Scheduler implements Backlog {
       this.scheduled = false;
       this.expected = 0; // what was let in has queued by now, or its body is still on its way
       this.runSlice();
-      if (this.small.length === 0) this.emptied = performance.now();
+      this.noteEmpty();
       this.onSlice();
       if (this.small.length > 0 || this.large.length > 0) this.schedule();
     });

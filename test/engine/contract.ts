@@ -19,7 +19,10 @@ export interface EngineUnderTest {
   readonly name: string;
   /** The way that a search without a filter goes, so that the tests prove that it was gone. */
   readonly path: ShardAnswer['path'];
-  open(vectors: ShardVectors): Promise<ShardIndex>;
+  /** @param without see `GraphEngine.open`; for engines that can */
+  open(vectors: ShardVectors, without?: Uint32Array): Promise<ShardIndex>;
+  /** True for engines that open a graph without some of its rows. */
+  readonly hides?: boolean;
 }
 
 const DIMS = [1, 2, 3, 8, 13, 64, 300];
@@ -45,6 +48,28 @@ export function describeEngineContract(engine: EngineUnderTest): void {
     afterAll(() => {
       for (const index of opened) index.close();
     });
+
+    it.runIf(engine.hides === true)('rows that a graph is opened without are in no answer, and all others can be', async () => {
+      for (const metric of METRICS) {
+        const vectors = randomVectors({ metric, dim: 8 }, ROWS, 17);
+        const without = Uint32Array.from({ length: 90 }, (_, i) => 8 * i + 3);
+        const index = await engine.open(vectors, without);
+        opened.push(index);
+        const visible = Bitset.full(ROWS);
+        for (const row of without) visible.delete(row);
+        const some = Bitset.full(ROWS);
+        for (let row = 0; row < ROWS; row++) if (row % 3 === 0 || !visible.has(row)) some.delete(row);
+        for (const row of without.subarray(0, 20)) {
+          const query = rowOf(vectors, row);
+          for (const [k, ef] of [[1, 1], [10, 200], [ROWS, ROWS]] as const) {
+            const found = index.search(query, { k, ef });
+            expectSound(found, vectors, query, { k, allow: visible });
+            if (k > 1) expect(recallOf(found, bruteForce(vectors, query, { k, allow: visible }))).toBeGreaterThan(0.9);
+            expectSound(index.search(query, { k, ef, allow: some }), vectors, query, { k, allow: some });
+          }
+        }
+      }
+    }); // prettier-ignore
 
     const meanRecall = (index: ShardIndex, queries: Float32Array[], k: number, ef: number, allow?: Bitset): number => {
       let sum = 0;

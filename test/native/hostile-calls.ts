@@ -6,7 +6,7 @@
  *
  * Prints a line `["name", "how it ended"]` for each call; the name is in <folder>/call.txt before the call is made.
  */
-import { truncateSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Addon } from '../../src/engine/native/addon.js';
@@ -287,15 +287,6 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
     yield [`map of ${what}`, () => map!(file, 0, 1 << 20)];
     yield [`open of ${what}`, () => new Shard!({ ...shardBag(), path: file })];
   }
-  yield [
-    'map of more than a buffer can hold',
-    () => {
-      const sparse = join(folder, 'sparse');
-      writeFileSync(sparse, '');
-      truncateSync(sparse, 2 ** 43);
-      return map!(sparse, 0, 2 ** 43);
-    },
-  ];
   yield [
     'a scan on a pool that closes',
     () => {

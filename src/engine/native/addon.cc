@@ -3,6 +3,7 @@
 //
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
+//   lastRows(options)                  rows of a graph that entered it last; see native.ts
 //   check(path, shape)                 a promise: reads the whole file
 //   map(path, offset, bytes)           a part of a file as an ArrayBuffer
 //   new ScanPool(threads)              exact search on threads
@@ -15,10 +16,14 @@
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
+#include "checks.h"
+#include "core/points.h"
 #include "export_object.h"
 #include "glue.h"
 #include "scan_pool_object.h"
@@ -58,60 +63,30 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   });
 }
 
-/// A promise kept by work on another thread.
-class PromiseWork : public Napi::AsyncWorker {
- public:
-  explicit PromiseWork(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise start() {
-    Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  virtual void work() = 0;
-  virtual Napi::Value result(Napi::Env env) = 0;
-
- private:
-  void Execute() override {
-    try {
-      work();
-    } catch (const Failure& failure) {
-      fail(failure.code(), failure.what());
-    } catch (const std::bad_alloc&) {
-      fail("insufficient_memory", "this process does not get the memory that the engine asks for");
-    } catch (const std::exception& other) {
-      fail("internal", other.what());
-    }
-  }
-  void OnOK() override { deferred_.Resolve(result(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(to_error(Env(), code_, error.Message()).Value()); }
-  void fail(const std::string& code, const std::string& message) {
-    code_ = code;
-    SetError(message);
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::string code_;
-};
-
-class CheckWork final : public PromiseWork {
- public:
-  CheckWork(Napi::Env env, std::string path, const shortlist::GraphShape& shape)
-      : PromiseWork(env), path_(std::move(path)), shape_(shape) {}
-
- private:
-  void work() override { shortlist::GraphFile(path_, shape_).verify(); }
-  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
-
-  std::string path_;
-  shortlist::GraphShape shape_;
-};
+/// lastRows({count, m, seed, size}): the very last first.
+Napi::Value last_rows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = arguments::object(info[0], "options");
+    const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
+    const auto m = static_cast<std::uint32_t>(
+        arguments::whole(options, "m", arguments::kLeastDegree, arguments::kMostDegree));
+    const std::uint64_t seed = arguments::whole(options, "seed", 0, arguments::kMaxSafeInteger);
+    const std::size_t size = arguments::whole(options, "size", 0, arguments::kMaxRows);
+    const std::vector<std::uint32_t> rows = shortlist::last_points(count, {m, 0, seed}, size);
+    Napi::Uint32Array result = Napi::Uint32Array::New(env, rows.size());
+    std::copy(rows.begin(), rows.end(), result.Data());
+    return Napi::Value(result);
+  });
+}
 
 Napi::Value check(const Napi::CallbackInfo& info) {
-  const std::string path = arguments::path(info[0], "path");
-  const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
-  return (new CheckWork(info.Env(), path, shape))->start();
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const std::string path = arguments::path(info[0], "path");
+    const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
+    return Checks::of(env).start(env, path, shape);
+  });
 }
 
 /// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.
@@ -148,6 +123,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::Function::New<isa>(env));
   exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("lastRows", Napi::Function::New<last_rows>(env));
   exports.Set("check", Napi::Function::New<check>(env));
   exports.Set("map", Napi::Function::New<map_file>(env));
   exports.Set("ScanPool", ScanPool::define(env));

@@ -28,8 +28,9 @@ export function openNative(
   path: string,
   vectors: ShardVectors,
   parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  without?: Uint32Array,
 ): Promise<NativeIndex> {
-  return Promise.resolve(new NativeIndex(path, vectors, parameters));
+  return Promise.resolve(new NativeIndex(path, vectors, parameters, without));
 }
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
@@ -41,21 +42,25 @@ export class NativeIndex implements ShardIndex {
   readonly figures: GraphFigures;
   private readonly shard: AddonShard;
   private readonly buffers: AddonBuffers;
+  /** Rows that may be found where no filter says less. */
+  private readonly visible: number;
   private closed = false;
 
   constructor(
     private readonly path: string,
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+    hidden?: Uint32Array,
   ) {
     const { metric, dim, count, values } = vectors;
     const { m, efConstruction } = parameters;
     const most = Math.min(count, MAX_K);
     this.vectors = vectors;
+    this.visible = count - (hidden?.length ?? 0);
     this.buffers = makeBuffers(dim, most);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
-    this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, ...this.buffers }));
+    this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, hidden, ...this.buffers }));
     this.figures = this.shard.figures();
     this.residentBytes = estimateNativeBytes(count, dim, m);
   }
@@ -107,7 +112,7 @@ export class NativeIndex implements ShardIndex {
     if (allow !== undefined && allow.size !== count) assert.fail(`a set of ${allow.size} rows for a shard of ${count}`);
     const { foundRows, foundScores, counters } = this.buffers;
     this.buffers.query.set(query);
-    const allowed = allow === undefined ? count : (allowCount ?? allow.count());
+    const allowed = allow === undefined ? this.visible : (allowCount ?? allow.count());
     const wanted = Math.min(k, foundRows.length);
     const found = this.shard.search(
       wanted,

@@ -27,12 +27,19 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     guarded(info.Env(), [&] {
       const Napi::Object options = arguments::object(info[0], "options");
       open_ = open_graph(info.Env(), options);
-      searcher_ = std::make_unique<shortlist::Searcher>(kernels(), open_.graph);
+      hidden_ = read_hidden(options.Get("hidden"));
+      searcher_ = std::make_unique<shortlist::Searcher>(kernels(), open_.graph, hidden_);
       pin_buffers(options);
     });
   }
 
  private:
+  std::vector<std::uint32_t> read_hidden(const Napi::Value& value) const {
+    if (value.IsUndefined()) return {};
+    const Napi::Uint32Array rows = arguments::row_list(value, "hidden", open_.graph.rows.count);
+    return {rows.Data(), rows.Data() + rows.ElementLength()};
+  }
+
   void pin_buffers(const Napi::Object& options) {
     const Napi::Float32Array query = arguments::floats(options, "query");
     const auto rows = arguments::array<Napi::Uint32Array>(options.Get("foundRows"), "foundRows", napi_uint32_array);
@@ -60,14 +67,14 @@ class Shard final : public Napi::ObjectWrap<Shard> {
       const std::uint32_t dim = open_.graph.rows.dim;
       arguments::require_finite(info.Env(), "query", query_, dim);
       shortlist::SearchRequest request{query_, k, ef};
-      request.allowed = count;
+      request.allowed = count - hidden_.size();
       shortlist::RowSet allow{};
       if (!info[2].IsUndefined()) {
         allow.words = arguments::row_set(info[2], count).Data();
         request.allow = &allow;
-        request.allowed = arguments::whole(info[3], "allowed", 0, count);
+        request.allowed = arguments::whole(info[3], "allowed", 0, static_cast<double>(count - hidden_.size()));
         if (!info[6].IsUndefined()) {
-          const Napi::Uint32Array list = arguments::row_list(info[6], count);
+          const Napi::Uint32Array list = arguments::row_list(info[6], "allowList", count);
           allow.list = list.Data();
           allow.listed = list.ElementLength();
         }
@@ -110,6 +117,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
   }
 
   OpenGraph open_;
+  std::vector<std::uint32_t> hidden_;
   std::unique_ptr<shortlist::Searcher> searcher_;
   float* query_ = nullptr;
   std::uint32_t* found_rows_ = nullptr;

@@ -16,7 +16,7 @@ import { defaultEfs } from './calibration-table.js';
 import { action, type CommandContext, type CommandResult } from './command.js';
 import { unlessAborted } from './interrupt.js';
 import { formatBytes, formatCount } from './progress.js';
-import { formatHanging, formatTable, type TableColumn } from './table.js';
+import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';
 
 export function listCommand(): Command {
   return new Command('list')
@@ -109,17 +109,19 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   }));
   type Row = (typeof versions)[number];
   const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
+  const dimColumn: TableColumn<Row> = { title: 'dim', value: (row) => String(row.dim), align: 'right' };
   const table = formatTable<Row>(
     [
       { title: 'version', value: (row) => row.version, isWhole: true }, // begins with the time of the build, in UTC
       { title: 'state', value: (row) => row.state, isWhole: true },
       ...(versions.some((row) => row.aliases.length > 0) ? [aliasColumn] : []),
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
-      { title: 'dim', value: (row) => String(row.dim), align: 'right' },
+      ...(versions.some((row) => row.dim !== versions[0]!.dim) ? [dimColumn] : []),
       { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
       { title: 'ef', value: (row) => (row.default_ef === null ? '-' : Object.values(row.default_ef).join('/')) },
     ],
     versions,
+    screenWidth(),
   );
   const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
   const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));

@@ -311,13 +311,14 @@ describe('searching from the shell', () => {
   it('evaluate measures a grid', async () => {
     const { json } = await callJson(['evaluate', 'shop', '--queries', queries, '-k', '5,10', '--ef', '20,200', ...at]);
     expect(json).toMatchObject({ index: 'shop', queries: 20 });
-    const points = json['points'] as { k: number; ef: number; recall: number }[];
+    const measured = json['points'] as { k: number; ef: number; recall: number }[];
+    const points = measured.filter(({ ef }) => ef === 20 || ef === 200); // and that of a search which names none
     expect(points.map(({ k, ef }) => [k, ef])).toEqual([[5, 20], [5, 200], [10, 20], [10, 200]]); // prettier-ignore
     expect(points[1]!.recall).toBeGreaterThan(0.99);
     const filter = ['--filter', '{"price": {"$lt": 50}}'];
     const among = await callJson(['evaluate', 'shop', '--queries', queries, '-k', '10', '--ef', '200', ...filter, ...at]); // prettier-ignore
     expect(among.json['selectivity']).toBeGreaterThan(0);
-    expect((among.json['points'] as { recall: number }[])[0]!.recall).toBeGreaterThan(0.99);
+    expect((among.json['points'] as { recall: number }[]).at(-1)!.recall).toBeGreaterThan(0.99);
   });
 });
 

@@ -13,7 +13,7 @@ const at = ['--root', root];
 
 describe('commands killed with SIGKILL at random moments', () => {
   beforeAll(async () => {
-    writeCatalog(input, { vectors: makeVectors(1000, 16, 1), dim: 16 });
+    writeCatalog(input, { vectors: makeVectors(500, 16, 1), dim: 16 });
     await publishVersion(root, 'items', { rows: 200, dim: 16 });
   });
 

@@ -84,6 +84,10 @@ export interface ShardAnswer {
   readonly path: 'graph' | 'exact';
 }
 
+export interface LaterAnswer extends ShardAnswer {
+  readonly account: SearchAccount;
+}
+
 /** The rows that a graph is built from. */
 export interface VectorSource {
   readonly metric: Metric;
@@ -211,6 +215,11 @@ export interface ShardIndex {
    * without it is asked by `search` alone.
    */
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
+  /**
+   * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for each other. What it is
+   * given is copied before it returns; the object may be closed meanwhile. Null where it would scan more rows than a walk visits.
+   */
+  searchLater?(query: Float32Array, options: ShardQuery): Promise<LaterAnswer | null>;
   /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
   scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
   /**

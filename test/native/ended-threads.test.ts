@@ -19,8 +19,11 @@ it.each([
   'checks of a file',
   'a build',
   'searches of a mapped file',
+  'long searches of a mapped file',
+  'scans of a mapped file',
   'an export',
   'a scan, by its own will',
+  'a long search, by its own will',
   'a check, by its own will',
 ])('a thread ends during %s', async (work) => {
   const program = ['--import', 'tsx', PROGRAM, ADDON, folder.path, work, String(ROUNDS)];

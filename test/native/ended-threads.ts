@@ -55,6 +55,20 @@ const WORKS: Readonly<Record<string, string>> = {
     const shard = new addon.Shard({ ...shape, path, values: rows, ...buffers });
     begun();
     for (;;) shard.search(10, 10, undefined, shape.count, 0, 1e6);`,
+  'long searches of a mapped file': `
+    const rows = new Float32Array(addon.map(vectorsPath, 0, values.byteLength));
+    const buffers = { query: rows.slice(0, shape.dim), foundRows: new Uint32Array(9000), foundScores: new Float32Array(9000), counters: new Float64Array(8) };
+    const shard = new addon.Shard({ ...shape, path, values: rows, ...buffers });
+    const query = rows.slice(0, shape.dim);
+    const go = () => shard.searchLater(9000, 15000, undefined, shape.count, 0, 1e6, undefined, query).then(go);
+    for (let i = 0; i < 8; i++) go();
+    begun();`,
+  'scans of a mapped file': `
+    const mapped = new Float32Array(addon.map(vectorsPath, 0, values.byteLength));
+    const pool = new addon.ScanPool(2);
+    const queries = new Float32Array(4096 * shape.dim);
+    pool.scan({ ...shape, k: 10, values: mapped, queries, allow: undefined, cancel });
+    begun();`,
   'an export': `
     begun();
     for (;;) {
@@ -62,6 +76,13 @@ const WORKS: Readonly<Record<string, string>> = {
       while (file.read(new Uint8Array(65536)) > 0);
     }`,
   'a scan, by its own will': `scan(new addon.ScanPool(2), 4096); setTimeout(() => process.exit(), 20);`,
+  'a long search, by its own will': `
+    const rows = new Float32Array(addon.map(vectorsPath, 0, values.byteLength));
+    const buffers = { query: rows.slice(0, shape.dim), foundRows: new Uint32Array(9000), foundScores: new Float32Array(9000), counters: new Float64Array(8) };
+    const shard = new addon.Shard({ ...shape, path, values: rows, ...buffers });
+    for (let i = 0; i < 8; i++) shard.searchLater(9000, 15000, undefined, shape.count, 0, 1e6, undefined, buffers.query);
+    shard.close();
+    setTimeout(() => process.exit(), 20);`,
   'a check, by its own will': `addon.check(path, shape); process.exit();`,
 };
 

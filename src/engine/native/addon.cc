@@ -22,10 +22,11 @@
 #include <vector>
 
 #include "arguments.h"
-#include "checks.h"
+#include "background.h"
 #include "core/points.h"
 #include "export_object.h"
 #include "glue.h"
+#include "mapped_memory.h"
 #include "scan_pool_object.h"
 #include "shard_object.h"
 
@@ -85,17 +86,32 @@ Napi::Value check(const Napi::CallbackInfo& info) {
   return guarded(env, [&] {
     const std::string path = arguments::path(info[0], "path");
     const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
-    return Checks::of(env).start(env, path, shape);
+    return Background::of(env).checks.start(env, path, shape);
   });
 }
 
+/// A part of a file that an ArrayBuffer has.
+struct ExposedFile {
+  std::shared_ptr<shortlist::MappedFile> file;
+  const std::uint8_t* data;
+
+  ExposedFile(std::shared_ptr<shortlist::MappedFile> mapped, std::uint64_t offset, std::uint64_t bytes)
+      : file(std::move(mapped)), data(file->data() + offset) {
+    MappedMemory::of_process().add(data, bytes, file);
+  }
+  ~ExposedFile() { MappedMemory::of_process().remove(data); }
+  ExposedFile(const ExposedFile&) = delete;
+  ExposedFile& operator=(const ExposedFile&) = delete;
+};
+
 /// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.
-Napi::Value expose(Napi::Env env, const std::string& path, std::unique_ptr<shortlist::MappedFile> file,
+Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<shortlist::MappedFile> file,
                    std::uint64_t offset, std::uint64_t bytes) {
-  void* const data = const_cast<std::uint8_t*>(file->data()) + offset;
+  auto exposed = std::make_unique<ExposedFile>(std::move(file), offset, bytes);
+  void* const data = const_cast<std::uint8_t*>(exposed->data);
   napi_value buffer;
-  const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<shortlist::MappedFile*>(mapped); };
-  if (napi_create_external_arraybuffer(env, data, bytes, free_file, file.release(), &buffer) == napi_ok) {
+  const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<ExposedFile*>(mapped); };
+  if (napi_create_external_arraybuffer(env, data, bytes, free_file, exposed.release(), &buffer) == napi_ok) {
     return Napi::Value(env, buffer);
   }
   napi_value exception;
@@ -111,7 +127,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
     const std::string path = arguments::path(info[0], "path");
     const std::uint64_t offset = arguments::whole(info[1], "offset", 0, arguments::kMaxSafeInteger);
     const std::uint64_t bytes = arguments::whole(info[2], "bytes", 0, arguments::kMaxSafeInteger);
-    auto file = std::make_unique<shortlist::MappedFile>(path);
+    auto file = std::make_shared<shortlist::MappedFile>(path);
     if (offset > file->bytes() || bytes > file->bytes() - offset) {
       throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
     }

@@ -62,6 +62,17 @@ export interface AddonShard {
     mostScanned: number,
     allowList?: Uint32Array,
   ): number;
+  /** As `search`, on a thread of the addon's. What it is given is copied before it returns. */
+  searchLater(
+    k: number,
+    ef: number,
+    allow: Uint32Array | undefined,
+    allowed: number,
+    plan: number,
+    mostScanned: number,
+    allowList: Uint32Array | undefined,
+    query: Float32Array,
+  ): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array; readonly counters: Float64Array }>;
   figures(): GraphFigures;
   /** Blocks: compares all of the graph with the rows. */
   verify(): void;

@@ -22,13 +22,6 @@ class Checks {
  public:
   explicit Checks(Napi::Env env) : inbox_(env, [this] { end(); }) {}
 
-  /// Those of this environment, which frees them.
-  static Checks& of(Napi::Env env) {
-    auto* checks = env.GetInstanceData<Checks>();
-    if (checks == nullptr) env.SetInstanceData(checks = new Checks(env));
-    return *checks;
-  }
-
   /// Reads the whole file. @return a promise, rejected with what is wrong
   Napi::Value start(Napi::Env env, std::string path, const shortlist::GraphShape& shape) {
     auto check = std::make_unique<Check>(env, *this, std::move(path), shape);

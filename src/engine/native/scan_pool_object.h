@@ -11,6 +11,7 @@
 #include "core/scan_pool.h"
 #include "glue.h"
 #include "inbox.h"
+#include "mapped_memory.h"
 
 namespace addon {
 
@@ -36,7 +37,11 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
   class Scan final : public Promised {
    public:
     Scan(Napi::Env env, const Napi::Object& pool, const Napi::Object& values, const Napi::Object& cancel)
-        : Promised(env), pool_(Napi::Persistent(pool)), values_(Napi::Persistent(values)), cancel_(Napi::Persistent(cancel)) {}
+        : Promised(env),
+          pool_(Napi::Persistent(pool)),
+          values_(Napi::Persistent(values)),
+          cancel_(Napi::Persistent(cancel)),
+          file_(MappedMemory::of_process().owner(values.As<Napi::Float32Array>().Data())) {}
 
     void end(shortlist::ScanJob& job) {
       answers_ = std::move(job.answers);
@@ -52,6 +57,8 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
     }
 
     Napi::ObjectReference pool_, values_, cancel_;
+    /// Of the values, where they lie in one.
+    std::shared_ptr<shortlist::MappedFile> file_;
     std::vector<std::vector<shortlist::Hit>> answers_;
     bool cancelled_ = false;
     std::string failure_;

@@ -16,7 +16,7 @@ export interface TableColumn<Row> {
 
 const GAP = '  ';
 /** A text in a narrower column cannot be read. */
-const MIN_TEXT_WIDTH = 8;
+const MIN_TEXT_WIDTH = 7;
 /** Tables stand below a heading, so far in. */
 const INDENT = 2;
 

@@ -5,10 +5,12 @@
  * batches. Uncompressed, without dictionaries, metadata V5; strings and lists have 32-bit offsets, so the strings or the
  * list items of one batch stay below 2 GiB, which callers see to by the size of their batches. Equal input gives equal
  * bytes: numbers and bools of null rows are written as 0; what lists of null rows hold is written as it is.
+ *
+ * The encoder, and with it the 150 modules of apache-arrow, is loaded when the first bytes are to be written: most processes
+ * that can write never do.
  */
-import { RecordBatchFileWriter, RecordBatchStreamWriter, util, type Schema } from 'apache-arrow';
 import type { ArrowField, Column } from './column.js';
-import { recordBatchOf, schemaOf } from './to-apache.js';
+import type { Encoder } from './encoder.js';
 
 export interface ArrowSchema {
   readonly fields: readonly Pick<ArrowField, 'name' | 'type' | 'nullable'>[];
@@ -22,77 +24,36 @@ export type ArrowFormat = 'file' | 'stream';
 export type ByteSink = (bytes: Uint8Array) => void | Promise<void>;
 
 export class ArrowWriter {
-  private readonly schema: Schema;
-  private readonly encoder: FileEncoder | StreamEncoder;
-  private readonly sink: ByteSink;
+  private encoder: Promise<Encoder> | null = null;
 
-  constructor(format: ArrowFormat, schema: ArrowSchema, sink: ByteSink) {
-    this.schema = schemaOf(schema);
-    this.encoder = startEncoder(format, this.schema);
-    this.sink = sink;
-  }
+  constructor(
+    private readonly format: ArrowFormat,
+    private readonly schema: ArrowSchema,
+    private readonly sink: ByteSink,
+  ) {}
 
   /** Appends one record batch. @param columns one a field, of equal numbers of rows */
   async write(columns: readonly Column[]): Promise<void> {
-    this.encoder.write(recordBatchOf(this.schema, columns));
-    await this.flush();
+    const encoder = await this.start();
+    encoder.write(columns);
+    await this.flush(encoder);
   }
 
   /** Ends the file or stream; without it, what was written is no valid one. Does not close what the sink writes to. */
   async close(): Promise<void> {
-    this.encoder.close();
-    await this.flush();
+    const encoder = await this.start();
+    encoder.close();
+    await this.flush(encoder);
   }
 
-  private async flush(): Promise<void> {
-    for (const bytes of joinSmall(this.encoder.taken.splice(0))) await this.sink(bytes);
+  private start(): Promise<Encoder> {
+    this.encoder ??= import('./encoder.js').then(({ startEncoder }) => startEncoder(this.format, this.schema));
+    return this.encoder;
   }
-}
 
-/** The whole file or stream as bytes. @param batches each one column a field */
-export function encodeArrow(
-  format: ArrowFormat,
-  schema: ArrowSchema,
-  batches: Iterable<readonly Column[]>,
-): Uint8Array {
-  const apacheSchema = schemaOf(schema);
-  const encoder = startEncoder(format, apacheSchema);
-  for (const columns of batches) encoder.write(recordBatchOf(apacheSchema, columns));
-  encoder.close();
-  return Buffer.concat(encoder.taken);
-}
-
-function startEncoder(format: ArrowFormat, schema: Schema): FileEncoder | StreamEncoder {
-  const encoder = format === 'file' ? new FileEncoder() : new StreamEncoder();
-  encoder.reset(undefined, schema);
-  return encoder;
-}
-
-type Piece = Parameters<typeof util.toUint8Array>[0];
-
-/** apache-arrow's writers with their exit replaced: their own queue keeps all bytes until it is read asynchronously. */
-class FileEncoder extends RecordBatchFileWriter {
-  readonly taken: Uint8Array[] = [];
-
-  protected override _write(piece: Piece): this {
-    if (this._started) this._position += take(this.taken, piece);
-    return this;
+  private async flush(encoder: Encoder): Promise<void> {
+    for (const bytes of joinSmall(encoder.take())) await this.sink(bytes);
   }
-}
-
-class StreamEncoder extends RecordBatchStreamWriter {
-  readonly taken: Uint8Array[] = [];
-
-  protected override _write(piece: Piece): this {
-    if (this._started) this._position += take(this.taken, piece);
-    return this;
-  }
-}
-
-function take(taken: Uint8Array[], piece: Piece): number {
-  const bytes = util.toUint8Array(piece) as Uint8Array;
-  if (bytes.length > 0) taken.push(bytes);
-  return bytes.length;
 }
 
 /** Pieces up to this size are joined: most are framing and padding of a few bytes. */

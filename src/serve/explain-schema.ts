@@ -1,6 +1,6 @@
 /** What `explain` says of an answer, as JSON Schema. A test holds it to what answers have. */
-import { Type } from 'typebox';
 import { literals, named } from './schemas.js';
+import { Type } from './schema-type.js';
 
 const Microseconds = Type.Number({ description: 'In microseconds.' });
 

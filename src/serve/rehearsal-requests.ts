@@ -1,6 +1,6 @@
 /** The requests of a rehearsal: whole HTTP requests for one version, in every wire form. */
 import type { Column, ColumnType } from '../arrow/column.js';
-import { encodeArrow } from '../arrow/writer.js';
+import { encodeArrow } from '../arrow/encoder.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { ARROW_TYPE } from './answer-arrow.js';
 

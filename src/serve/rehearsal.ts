@@ -12,7 +12,6 @@ import { Socket } from 'node:net';
 import { ShortlistError } from '../base/errors.js';
 import type { Lease } from '../retrieve/live.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { writeRehearsal } from './rehearsal-requests.js';
 import { openSocketPair } from './sockets/sockets.js';
 
 /** Requests after which hot code is compiled: the last of it some 1,500 requests after a process starts. */
@@ -37,7 +36,6 @@ export class Rehearsal {
 
   /** @throws internal where the version's answers fail: it must not go live */
   async run(index: string, version: string): Promise<void> {
-    if (this.mostMs === 0) return;
     const lease = this.lease(index, version);
     try {
       if (lease.version.manifest.count > 0) await this.askAll(lease.version);
@@ -47,6 +45,7 @@ export class Rehearsal {
   }
 
   private async askAll(version: LoadedVersion): Promise<void> {
+    const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
     const requests = writeRehearsal(version);
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
     const end = performance.now() + this.mostMs;

@@ -2,9 +2,10 @@
  * The HTTP interface as JSON Schema, for /openapi.json. Requests are not validated by these: the readers in request/ do
  * that with better messages, and a type ties each field's reader to its schema here.
  */
-import { Type, type TSchema } from 'typebox';
+import type { TSchema } from 'typebox';
 import { ERRORS, type ErrorCode } from '../base/errors.js';
 import { METRICS } from '../base/metric.js';
+import { Type } from './schema-type.js';
 
 /**
  * A schema that has a name in /openapi.json (openapi.ts gathers them), so that generated clients have one type for it instead of

@@ -1,5 +1,5 @@
 /** What a search asks and answers, as JSON Schema. A type ties each field of the body to its reader in request/. */
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
 import {
   DEFAULT_K,
   MAX_BATCH,
@@ -13,6 +13,7 @@ import {
 import { ANSWER_EXAMPLES } from './examples.js';
 import { ExplainSchema } from './explain-schema.js';
 import { AttributesSchema, Base64Schema, IdSchema, PROBLEM_MEMBERS, VectorSchema, literals, named } from './schemas.js';
+import { Type } from './schema-type.js';
 
 /** One of these, which a schema of members alone cannot say. */
 const exactlyOne = (names: readonly string[]) => ({ oneOf: names.map((name) => ({ required: [name] })) });

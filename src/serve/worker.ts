@@ -63,15 +63,19 @@ class ServingWorker {
     const context = this.makeContext(scheduler, guard);
     this.app = await buildApp(context, toolVersion);
     await this.app.ready();
-    // The second server has the first one's code and pools, and accounts of its own.
-    const stage = await buildApp(onStage(context), toolVersion);
-    await stage.ready();
-    const lease = (index: string, version: string) => this.live.lease(index, version);
-    this.rehearsal = new Rehearsal(stage.server, lease, this.options.warmUpMs);
+    if (this.options.warmUpMs > 0) this.rehearsal = await this.makeRehearsal(context, toolVersion);
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
     this.connections = new Connections(this.app.server, CONNECTIONS_FD, this.options, guard);
     guard.protect(this.connections);
     tell({ type: 'started' });
+  }
+
+  private async makeRehearsal(context: AppContext, toolVersion: string): Promise<Rehearsal> {
+    // The second server has the first one's code and pools, and accounts of its own.
+    const stage = await buildApp(onStage(context), toolVersion);
+    await stage.ready();
+    const lease = (index: string, version: string) => this.live.lease(index, version);
+    return new Rehearsal(stage.server, lease, this.options.warmUpMs);
   }
 
   private makeContext(scheduler: Scheduler, guard: Guard): AppContext {

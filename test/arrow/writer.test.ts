@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Column, ColumnType, Validity } from '../../src/arrow/column.js';
 import { numberArrayOf } from '../../src/arrow/gather.js';
 import { openArrowBytes } from '../../src/arrow/reader.js';
-import { ArrowWriter, encodeArrow, type ArrowFormat, type ArrowSchema } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
+import { ArrowWriter, type ArrowFormat, type ArrowSchema } from '../../src/arrow/writer.js';
 import { columnValues, readChunks } from './arrow-files.js';
 
 const SCALARS: readonly ColumnType[] = [

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
 import { ShortlistClient, ShortlistClientError, type Explain, type SearchTerms } from '../../src/client/client.js';
 import type { Explain as ServerExplain } from '../../src/retrieve/search.js';
 import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';

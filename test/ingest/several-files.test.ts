@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
 import { ShortlistError } from '../../src/base/errors.js';
 import { planIngest, type IngestOptions, type IngestPlan } from '../../src/ingest/plan.js';
 import { typeName } from '../../src/version/type-name.js';

@@ -4,7 +4,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { Check } from 'typebox/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
 import { ERRORS, type ErrorCode } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
 import { SEARCH_PARAMETER_NAMES } from '../../src/serve/request/query-string.js';

@@ -28,7 +28,7 @@ it('a version that is gone takes its index alone down in workers that start late
   await publishVersion(root, 'others', { ...SMALL, seed: 2 });
   const server = await start(root, ['--workers', '1', '--memory-limit', '110MiB']);
   // What is published is refused, so the first version goes on answering, and nothing names it any more.
-  await publishVersion(root, 'listings', { seed: 3, rows: 20_000, dim: 160 });
+  await publishVersion(root, 'listings', { seed: 3, rows: 4_000, dim: 1024 });
   await server.waitForLog('version not loaded', 0, (line) => line['code'] === 'insufficient_memory');
   expect((await prune(root, 'listings', { keep: 1 })).deleted).toEqual([first.version]);
   expect(await statusOf(server, 'listings')).toBe(200);

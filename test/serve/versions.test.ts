@@ -49,7 +49,7 @@ describe('a switch of versions', () => {
   it('under load fails no request and mixes no versions, and every answer is of the version that was current or just before', async () => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { seed: 1, rows: 1500 });
-    const server = await start(root);
+    const server = await start(root, ['--warm-up-ms', '50']);
     const switches = [{ at: 0, version: first.version }];
     const load = new Load(server.port, 4);
     for (const seed of [2, 3]) {
@@ -120,7 +120,7 @@ describe('a switch of versions', () => {
     const root = temporaryFolder();
     const small = await publishVersion(root, 'listings', { seed: 1, rows: 100 });
     const server = await start(root, ['--workers', '1', '--memory-limit', '104MiB']);
-    await publishVersion(root, 'listings', { seed: 2, rows: 20_000, dim: 64 });
+    await publishVersion(root, 'listings', { seed: 2, rows: 2_500, dim: 1024 });
     const line = await server.waitForLog('version not loaded');
     expect(line).toMatchObject({ code: 'insufficient_memory', live: small.version, limit_bytes: 104 * 2 ** 20 });
     expect(await liveVersion(server)).toBe(small.version);
@@ -128,7 +128,7 @@ describe('a switch of versions', () => {
 
   it('that fits beside what workers hold happens, however quickly one follows the other', async () => {
     const root = temporaryFolder();
-    const large = { rows: 8_000, dim: 64 };
+    const large = { rows: 500, dim: 1024 };
     const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
     // Room for what answers, what answered before, and a new one: as much as a worker ever holds.
     const copies = 3.5 * versionMemory(await readManifest(root, 'listings', first.version));
@@ -142,7 +142,7 @@ describe('a switch of versions', () => {
 
   it('counts versions against the memory that become ready together', async () => {
     const root = temporaryFolder();
-    const large = { rows: 8_000, dim: 64 };
+    const large = { rows: 500, dim: 1024 };
     const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
     for (const seed of [2, 3]) {
       const { version } = await buildVersion(root, 'listings', { ...large, seed });
@@ -302,16 +302,18 @@ describe('a start', () => {
   it('is refused with a code where something is wrong', async () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
-    await expectRefusal(join(root, 'nowhere'), [], 66, 'index_not_found');
-    await expectRefusal(join(root, 'listings', 'CURRENT'), [], 74, 'io_error');
-    await expectRefusal(root, ['--index', 'listing'], 66, 'index_not_found');
-    await expectRefusal(root, ['--workers', '0'], 64, '--workers');
-    await expectRefusal(root, ['--port', 'http'], 64, '--port');
     const taken = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void taken.close());
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as { port: number };
-    await expectRefusal(root, ['--port', String(port)], 74, `cannot listen on 127.0.0.1:${port}`);
+    await Promise.all([
+      expectRefusal(join(root, 'nowhere'), [], 66, 'index_not_found'),
+      expectRefusal(join(root, 'listings', 'CURRENT'), [], 74, 'io_error'),
+      expectRefusal(root, ['--index', 'listing'], 66, 'index_not_found'),
+      expectRefusal(root, ['--workers', '0'], 64, '--workers'),
+      expectRefusal(root, ['--port', 'http'], 64, '--port'),
+      expectRefusal(root, ['--port', String(port)], 74, `cannot listen on 127.0.0.1:${port}`),
+    ]);
   });
 
   it('on a version with a flipped, missing or added file is refused with the file and exit 66', async () => {

@@ -1,6 +1,5 @@
 /** GET /v1/indexes, /v1/indexes/{index}, /v1/indexes/{index}/items/{id}: what is served. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import type { ErrorCode } from '../../base/errors.js';
 import { attributeNames, attributesWriter, writeVector } from '../candidate-text.js';
 import type { AppContext } from '../context.js';
@@ -11,6 +10,7 @@ import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../s
 import { TextBytes } from '../text-bytes.js';
 import { unknownId } from '../run-queries.js';
 import { JSON_TYPE } from './search.js';
+import { Type } from '../schema-type.js';
 
 const COMMON: readonly ErrorCode[] = ['unknown_field', 'not_acceptable', 'overloaded', 'internal'];
 const IndexParams = { index: Type.String({ description: 'Name of the index.' }) };

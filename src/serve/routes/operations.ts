@@ -1,10 +1,10 @@
 /** GET /livez, /readyz, /metrics: for the machines around the server. They are answered however busy it is. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import { ShortlistError } from '../../base/errors.js';
 import type { AppContext } from '../context.js';
 import { METRICS_TYPE } from '../joined-metrics.js';
 import { problemResponses, StatusSchema } from '../schemas.js';
+import { Type } from '../schema-type.js';
 
 export function addOperationRoutes(app: FastifyInstance, context: AppContext): void {
   const tags = ['operations'];

@@ -1,9 +1,9 @@
 /** How the search route reads in /openapi.json. */
-import { Type } from 'typebox';
 import type { ErrorCode } from '../../base/errors.js';
 import { DEFAULT_K, MAX_EF, MAX_K, MAX_WHY_NOT } from '../../base/limits.js';
 import { problemResponses } from '../schemas.js';
 import { SearchAnswerSchema, SearchBodySchema } from '../search-schemas.js';
+import { Type } from '../schema-type.js';
 
 const CODES: readonly ErrorCode[] = [
   'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'bad_base64', 'bad_vector', 'dimension_mismatch',

@@ -1,6 +1,6 @@
 /** Attribute stores over columns in memory, cut into chunks as files are. */
 import type { ArrowField, Column, ColumnType, NumberArray } from '../../../src/arrow/column.js';
-import { encodeArrow } from '../../../src/arrow/writer.js';
+import { encodeArrow } from '../../../src/arrow/encoder.js';
 import { openArrowBytes } from '../../../src/arrow/reader.js';
 import { AttributeColumn, type AttributeChunk } from '../../../src/version/attribute-column.js';
 import { AttributeStore } from '../../../src/version/attribute-store.js';

@@ -4,7 +4,7 @@
  *
  *     node --import tsx ended-threads.ts <addon> <folder> <work> <rounds>
  *
- * <work> is what they are at, or `all` of it in turn. Prints `ended` for each thread, once it has, and what is left of it.
+ * <work> is what they are at, or `all` of it in turn. Prints for each work `ended` for each thread, once it has, and what is left.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -96,12 +96,14 @@ for (const [name, code] of Object.entries(WORKS)) {
     const thread = new Worker(`${BEGIN} ${code}`, { eval: true });
     thread.once('message', () => setTimeout(() => void thread.terminate(), 3 * round));
     await new Promise((resolve, reject) => void thread.once('exit', resolve).once('error', reject));
-    console.log('ended');
+    console.log(`${name}: ended`);
   }
+  console.log(`${name}: ${countMapped()} parts of files are mapped`);
 }
 
 /** Of either file: whatever a thread had mapped is free again. */
-const mapped = readFileSync('/proc/self/maps', 'utf8')
-  .split('\n')
-  .filter((line) => line.includes(folder)).length;
-console.log(`${mapped} parts of files are mapped`);
+function countMapped(): number {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(folder)).length;
+}

@@ -15,6 +15,7 @@ export default defineConfig(({ mode }) => {
       exclude: soak ? [] : ['test/soak/**'],
       fileParallelism: !soak,
       maxWorkers: 2, // also where there are more cores: many tests start servers and threads of their own
+      maxConcurrency: 2, // of tests that mostly wait: those of describe.concurrent
       pool: 'forks',
       testTimeout: soak ? 600_000 : 60_000,
       hookTimeout: 120_000,

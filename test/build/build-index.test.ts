@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildIndex } from '../../src/build/build-index.js';
@@ -6,7 +6,7 @@ import { verifyVersion } from '../../src/retrieve/verify.js';
 import { listVersions } from '../../src/version/catalog.js';
 import { readManifest, type Manifest } from '../../src/version/manifest.js';
 import { FaultFileSystem, FAULTS, ProcessDied } from '../fault-file-system.js';
-import { deadProcess } from '../version/versions.js';
+import { deadProcess, temporaryDirectory } from '../version/versions.js';
 import { buildOptions, makeVectors, temporaryFolder, writeCatalog } from '../indexes.js';
 
 const DIM = 8;
@@ -200,10 +200,7 @@ describe('a build whose file system fails at operation N', () => {
       let operations = Infinity;
       // Every seventh operation, from a start that differs by fault: together they meet all kinds of operations.
       for (let at = 1 + FAULTS.indexOf(fault); at <= operations; at += 7) {
-        const folder = temporaryFolder();
-        const [indexRoot, scratch] = [join(folder, 'root'), join(folder, 'scratch')];
-        mkdirSync(indexRoot);
-        mkdirSync(scratch);
+        const [indexRoot, scratch] = [temporaryDirectory(), temporaryDirectory()];
         const files = new FaultFileSystem(fault, at, scratch);
         const options = buildOptions(indexRoot, 'items', [dirty], {
           onBadRow: 'skip',

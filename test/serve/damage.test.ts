@@ -2,7 +2,7 @@
 import { chmodSync, closeSync, copyFileSync, cpSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'; // prettier-ignore
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { publish } from '../../src/version/publish.js';
 import { buildVersion, publishVersion, temporaryFolder, type IndexSpec } from '../indexes.js';
 import { TestServer, waitFor } from './server.js';
@@ -10,9 +10,13 @@ import { TestServer, waitFor } from './server.js';
 const SMALL: IndexSpec = { rows: 600, dim: 16 };
 const MANY: IndexSpec = { rows: 6_000, dim: 64 };
 
-async function start(root: string, flags: readonly string[] = ['--workers', '1']): Promise<TestServer> {
+async function start(
+  test: TestContext,
+  root: string,
+  flags: readonly string[] = ['--workers', '1'],
+): Promise<TestServer> {
   const server = await TestServer.start(root, ['--scrub-rate', '0', ...flags]);
-  onTestFinished(async () => {
+  test.onTestFinished(async () => {
     server.process.kill('SIGKILL');
     await server.waitForExit();
   });
@@ -91,12 +95,12 @@ function sendOn(agent: Agent, port: number, body: object): Promise<void> {
 const waitForVersion = (server: TestServer, version: string): Promise<unknown> =>
   waitFor(`answers of ${version}`, async () => ((await ask(server)).version === version ? true : undefined));
 
-describe('a served version', () => {
-  it('of which a row changes on disk gives way to the one published before, loudly, and comes back with its bytes', async () => {
+describe.concurrent('a served version', { timeout: 120_000 }, () => {
+  it('of which a row changes on disk gives way to the one published before, loudly, and comes back with its bytes', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { ...SMALL, seed: 1 });
     const second = await publishVersion(root, 'listings', { ...SMALL, seed: 2 });
-    const server = await start(root, ['--workers', '2']);
+    const server = await start(test, root, ['--workers', '2']);
     const file = fileOf(root, 'listings', second.version, 'shard-0000.bin');
     const saved = readFileSync(file);
     overwriteAt(file, 4096 + 40, Buffer.from([1, 2, 3, 4]));
@@ -120,11 +124,11 @@ describe('a served version', () => {
     expect(await (await server.get('/v1/indexes/listings')).json()).not.toHaveProperty('fault');
   });
 
-  it('alone of its index answers 503 where nothing was published before, until another is published; other indexes go on', async () => {
+  it('alone of its index answers 503 where nothing was published before, until another is published; other indexes go on', async (test) => {
     const root = temporaryFolder();
     const only = await publishVersion(root, 'listings', SMALL);
     await publishVersion(root, 'others', { ...SMALL, seed: 2 });
-    const server = await start(root);
+    const server = await start(test, root);
     overwriteAt(fileOf(root, 'listings', only.version, 'shard-0000.bin'), 4096, Buffer.from([0, 0, 192, 127]));
     await waitFor('the refusal', async () => ((await ask(server)).status === 503 ? true : undefined));
     expect(await ask(server)).toMatchObject({ code: 'index_damaged', cause: 'file_corrupt', version: only.version });
@@ -134,12 +138,12 @@ describe('a served version', () => {
     await waitForVersion(server, next.version);
   });
 
-  it('that is cut off under its worker ends it by SIGBUS, which the log says with its name; it comes back without it', async () => {
+  it('that is cut off under its worker ends it by SIGBUS, which the log says with its name; it comes back without it', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { ...MANY, seed: 1 });
     const second = await publishVersion(root, 'listings', { ...MANY, seed: 2 });
     await publishVersion(root, 'others', { ...SMALL, seed: 3 });
-    const server = await start(root);
+    const server = await start(test, root);
     const file = fileOf(root, 'listings', second.version, 'shard-0000.bin');
     const saved = readFileSync(file);
     // A scan reads every vector.
@@ -156,10 +160,10 @@ describe('a served version', () => {
     expect(server.lines.filter(({ msg }) => msg === ENDED_BY_A_SIGNAL)).toHaveLength(1); // nobody mapped it again meanwhile
   });
 
-  it('whose graph is overwritten ends its worker by what it reads, and is not mapped again before it was verified', async () => {
+  it('whose graph is overwritten ends its worker by what it reads, and is not mapped again before it was verified', async (test) => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings', MANY);
-    const server = await start(root);
+    const server = await start(test, root);
     const file = fileOf(root, 'listings', version, '.graph');
     const saved = readFileSync(file);
     // Links far outside of the file.
@@ -177,10 +181,10 @@ describe('a served version', () => {
     expect(server.lines.filter(({ msg }) => msg === ENDED_BY_A_SIGNAL)).toHaveLength(1);
   });
 
-  it('that is copied over by its own bytes comes back by itself, the same', async () => {
+  it('that is copied over by its own bytes comes back by itself, the same', async (test) => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings', MANY);
-    const server = await start(root, ['--workers', '2']);
+    const server = await start(test, root, ['--workers', '2']);
     const folder = join(root, 'listings', version);
     for (const suffix of ['.bin', '.graph', '.arrow']) fileOf(root, 'listings', version, suffix);
     const copy = join(temporaryFolder(), version);
@@ -201,10 +205,10 @@ describe('a served version', () => {
     expect(server.lines.some(({ msg }) => noticed.includes(msg))).toBe(true);
   });
 
-  it('that nobody can tell to have changed is told by the scrub, which says when it has seen all', async () => {
+  it('that nobody can tell to have changed is told by the scrub, which says when it has seen all', async (test) => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings', SMALL);
-    const server = await start(root, ['--workers', '1', '--scrub-rate', '64MiB']);
+    const server = await start(test, root, ['--workers', '1', '--scrub-rate', '64MiB']);
     const finished = async (): Promise<number> => {
       const page = await (await server.get('/metrics')).text();
       return Number(/^shortlist_scrub_last_finished_timestamp_seconds\{index="listings"\} (\S+)$/m.exec(page)?.[1]);
@@ -220,8 +224,8 @@ describe('a served version', () => {
   });
 });
 
-describe('a start', () => {
-  it('on a damaged version serves the one published before, loudly, and the damaged one as soon as it is sound', async () => {
+describe.concurrent('a start', { timeout: 120_000 }, () => {
+  it('on a damaged version serves the one published before, loudly, and the damaged one as soon as it is sound', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { ...SMALL, seed: 1 });
     const unpublished = await buildVersion(root, 'listings', { ...SMALL, seed: 2 });
@@ -229,7 +233,7 @@ describe('a start', () => {
     const file = fileOf(root, 'listings', second.version, '.graph');
     const saved = readFileSync(file);
     overwriteAt(file, 5000, Buffer.from([1, 2, 3]));
-    const server = await start(root);
+    const server = await start(test, root);
     expect((await ask(server)).version).toBe(first.version);
     expect(first.version).not.toBe(unpublished.version);
     expect(await server.waitForLog('a version published before answers')).toMatchObject({ published: second.version, level: 50 });
@@ -239,25 +243,25 @@ describe('a start', () => {
     await waitForVersion(server, second.version);
   }); // prettier-ignore
 
-  it('passes over versions that are gone or damaged too, and goes no further back than was published', async () => {
+  it('passes over versions that are gone or damaged too, and goes no further back than was published', async (test) => {
     const root = temporaryFolder();
     const versions: string[] = [];
     for (const seed of [1, 2, 3]) versions.push((await publishVersion(root, 'listings', { ...SMALL, seed })).version);
     for (const version of versions.slice(1)) {
       overwriteAt(fileOf(root, 'listings', version, 'shard-0000.bin'), 4096, Buffer.from([9, 9, 9]));
     }
-    const server = await start(root);
+    const server = await start(test, root);
     expect((await ask(server)).version).toBe(versions[0]);
   });
 
-  it('with a CURRENT that cannot be read answers 503 for its index, not 404, and serves the others', async () => {
+  it('with a CURRENT that cannot be read answers 503 for its index, not 404, and serves the others', async (test) => {
     const root = temporaryFolder();
     const built = await publishVersion(root, 'listings', SMALL);
     await publishVersion(root, 'others', { ...SMALL, seed: 2 });
     const current = join(root, 'listings', 'CURRENT');
     const saved = readFileSync(current);
     writeFileSync(current, '{"version": "garbage"}');
-    const server = await start(root);
+    const server = await start(test, root);
     expect((await ask(server, 'others')).status).toBe(200);
     expect(await ask(server)).toMatchObject({ status: 503, code: 'index_damaged', cause: 'state_corrupt' });
     expect((await server.get('/v1/indexes/listings')).status).toBe(200);
@@ -266,7 +270,7 @@ describe('a start', () => {
     await waitForVersion(server, built.version);
   });
 
-  it('on a version whose digests are right and whose contents are not refuses it', async () => {
+  it('on a version whose digests are right and whose contents are not refuses it', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'others', { ...SMALL, seed: 2 });
     const { SealedVersion, partsOf } = await import('../mutants/sealed-version.js');
@@ -276,7 +280,7 @@ describe('a start', () => {
     bytes.writeFloatLE(NaN, partsOf(bytes).find(({ name }) => name === 'vectors')!.offset + 40);
     const version = hostile.write(root);
     await publish(root, 'listings', version);
-    const server = await start(root);
+    const server = await start(test, root);
     expect(await ask(server)).toMatchObject({ status: 503, code: 'index_damaged', cause: 'file_corrupt' });
     const line = await server.waitForLog('version not loaded');
     expect(String(line['error'])).toContain('not finite');

@@ -101,7 +101,7 @@ function cpuSeconds(path: string | number): number {
 
 it('an exact search that is out of time, or whose client has left, stops scanning', async () => {
   const root = temporaryFolder();
-  await publishVersion(root, 'listings', { rows: 20_000, dim: 96 });
+  await publishVersion(root, 'listings', { rows: 4_000, dim: 512 });
   const server = await TestServer.start(root, ['--workers', '1', '--request-timeout-ms', '300']);
   const [worker] = server.workers;
   const scan = { ids: Array.from({ length: 1024 }, (_, id) => id), k: 1_000, exact: true };

@@ -1,15 +1,15 @@
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
 import { TestServer, waitFor } from './server.js';
 
-async function start(flags: readonly string[] = [], rows = 1500): Promise<TestServer> {
+async function start(test: TestContext, flags: readonly string[] = [], rows = 600): Promise<TestServer> {
   const root = temporaryFolder();
   await publishVersion(root, 'listings', { rows });
   const server = await TestServer.start(root, flags);
-  onTestFinished(async () => {
+  test.onTestFinished(async () => {
     await server.stop();
   });
   return server;
@@ -32,9 +32,9 @@ async function metricsOf(server: TestServer): Promise<Map<string, number>> {
   );
 }
 
-describe('a worker that is killed', () => {
-  it('under load costs its requests in flight alone, and is back', async () => {
-    const server = await start();
+describe.concurrent('a worker that is killed', { timeout: 120_000 }, () => {
+  it('under load costs its requests in flight alone, and is back', async (test) => {
+    const server = await start(test);
     const connections = 4;
     const load = new Load(server.port, connections);
     await waitFor('some load', () => (load.samples.length > 50 ? true : undefined));
@@ -54,8 +54,8 @@ describe('a worker that is killed', () => {
     expect(metrics.get('shortlist_workers{state="listening"}')).toBe(2);
   });
 
-  it('does not take along connections that were on their way to it: the clients see their end', async () => {
-    const server = await start();
+  it('does not take along connections that were on their way to it: the clients see their end', async (test) => {
+    const server = await start(test);
     const [victim] = server.workers;
     process.kill(victim!, 'SIGSTOP'); // takes no connection, and the primary does not know yet
     const request = 'GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n';
@@ -66,16 +66,16 @@ describe('a worker that is killed', () => {
     expect(texts.every((text) => text === '' || text.includes('200 OK'))).toBe(true);
   });
 
-  it('as the only one has clients wait for its replacement, and refuses none', async () => {
-    const server = await start(['--workers', '1']);
+  it('as the only one has clients wait for its replacement, and refuses none', async (test) => {
+    const server = await start(test, ['--workers', '1']);
     process.kill(server.workers[0]!, 'SIGKILL');
     await server.waitForLog('worker died');
     const answers = await Promise.all(Array.from({ length: 8 }, (_, id) => server.search({ id, k: 2 })));
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
   });
 
-  it('does not take its counts along', async () => {
-    const server = await start(['--workers', '1']);
+  it('does not take its counts along', async (test) => {
+    const server = await start(test, ['--workers', '1']);
     for (let i = 0; i < 5; i++) await server.search({ id: i, k: 2 });
     expect((await metricsOf(server)).get('shortlist_candidates_returned_total{index="listings"}')).toBe(10);
     process.kill(server.workers[0]!, 'SIGKILL');
@@ -87,8 +87,8 @@ describe('a worker that is killed', () => {
   });
 });
 
-it('a worker that stands still gets no new connections, and is replaced', async () => {
-  const server = await start(['--worker-timeout-ms', '2500']);
+it.concurrent('a worker that stands still gets no new connections, and is replaced', async (test) => {
+  const server = await start(test, ['--worker-timeout-ms', '2500']);
   const [victim] = server.workers;
   process.kill(victim!, 'SIGSTOP');
   const killed = await server.waitForLog('worker does not answer and is killed');
@@ -99,23 +99,26 @@ it('a worker that stands still gets no new connections, and is replaced', async 
   );
 });
 
-it('a connection on which nothing was sent is idle, not slow: what it sends after a while is answered', async () => {
-  const server = await start(['--request-timeout-ms', '300', '--keep-alive-timeout-ms', '20000']);
-  const socket = connect(server.port, '127.0.0.1');
-  let text = '';
-  socket.setEncoding('utf8').on('data', (part: string) => (text += part));
-  await new Promise((resolve) => setTimeout(resolve, 2_000)); // several times what headers may take
-  expect(text).toBe('');
-  socket.write('GET /livez HTTP/1.1\r\nHost: test\r\n\r\n');
-  await waitFor('the answer', () => (text.includes('200 OK') ? true : undefined));
-  socket.write('GET /livez HTTP/1.1\r\nHo'); // and now it is slow
-  await waitFor('the refusal', () => (text.includes('request_timeout') ? true : undefined));
-  socket.destroy();
-});
+it.concurrent(
+  'a connection on which nothing was sent is idle, not slow: what it sends after a while is answered',
+  async (test) => {
+    const server = await start(test, ['--request-timeout-ms', '300', '--keep-alive-timeout-ms', '20000']);
+    const socket = connect(server.port, '127.0.0.1');
+    let text = '';
+    socket.setEncoding('utf8').on('data', (part: string) => (text += part));
+    await new Promise((resolve) => setTimeout(resolve, 2_000)); // several times what headers may take
+    expect(text).toBe('');
+    socket.write('GET /livez HTTP/1.1\r\nHost: test\r\n\r\n');
+    await waitFor('the answer', () => (text.includes('200 OK') ? true : undefined));
+    socket.write('GET /livez HTTP/1.1\r\nHo'); // and now it is slow
+    await waitFor('the refusal', () => (text.includes('request_timeout') ? true : undefined));
+    socket.destroy();
+  },
+);
 
-describe('metrics', () => {
-  it('are joined over all workers, whichever answers', async () => {
-    const server = await start(['--workers', '2'], 300);
+describe.concurrent('metrics', { timeout: 120_000 }, () => {
+  it('are joined over all workers, whichever answers', async (test) => {
+    const server = await start(test, ['--workers', '2'], 300);
     const searches = 12;
     for (let i = 0; i < searches; i++) {
       await server.post(
@@ -162,9 +165,9 @@ describe('metrics', () => {
   });
 });
 
-describe('SIGTERM', () => {
-  it('lets requests in flight finish, with Connection: close, and then ends with 0', async () => {
-    const server = await start(['--workers', '1', '--drain-delay-ms', '300']);
+describe.concurrent('SIGTERM', { timeout: 120_000 }, () => {
+  it('lets requests in flight finish, with Connection: close, and then ends with 0', async (test) => {
+    const server = await start(test, ['--workers', '1', '--drain-delay-ms', '300']);
     const body = '{"id":"1","k":1}';
     const head = `POST /v1/indexes/listings/search HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     const socket = connect(server.port, '127.0.0.1');
@@ -190,8 +193,8 @@ describe('SIGTERM', () => {
     expect(await server.waitForExit()).toBe(0);
   });
 
-  it('ends requests that overstay the drain timeout', async () => {
-    const server = await start(['--workers', '1', '--drain-timeout-ms', '200']);
+  it('ends requests that overstay the drain timeout', async (test) => {
+    const server = await start(test, ['--workers', '1', '--drain-timeout-ms', '200']);
     const socket = connect(server.port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write(
@@ -215,8 +218,8 @@ describe('SIGTERM', () => {
     expect(server.stderr).toContain('"stopped"');
   });
 
-  it('a second time ends at once', async () => {
-    const server = await start(['--workers', '1', '--drain-delay-ms', '60000']);
+  it('a second time ends at once', async (test) => {
+    const server = await start(test, ['--workers', '1', '--drain-delay-ms', '60000']);
     const workers = server.workers;
     server.process.kill('SIGTERM');
     await server.waitForLog('draining');
@@ -226,8 +229,8 @@ describe('SIGTERM', () => {
   });
 });
 
-it('a primary that is killed leaves no worker behind', async () => {
-  const server = await start();
+it.concurrent('a primary that is killed leaves no worker behind', async (test) => {
+  const server = await start(test);
   const workers = server.workers;
   expect(workers).toHaveLength(2);
   process.kill(server.pid, 'SIGKILL');

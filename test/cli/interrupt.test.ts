@@ -69,7 +69,8 @@ describe('a command that is interrupted', () => {
   });
 
   it('while the gate runs, publishes nothing and says how to publish what it has built', async () => {
-    const args = ['build', 'new', '--input', input, '--no-calibrate', '--publish'];
+    const quick = ['--m', '8', '--ef-construction', '40', '--no-calibrate'];
+    const args = ['build', 'new', '--input', input, ...quick, '--publish'];
     const { version, message } = await stop(args, 'SIGINT', 'verify: 100%');
     expect(message).toContain(`shortlist publish new@${version}`);
     expect(await verifyVersion(root, 'new', version!)).toEqual([]);

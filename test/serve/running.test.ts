@@ -6,24 +6,28 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { fixedHeaders } from '../../src/serve/cors.js';
 import { Guard } from '../../src/serve/guard.js';
 import { readServeOptions } from '../../src/serve/options.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
 
-async function start(flags: readonly string[] = [], env: Record<string, string> = {}): Promise<TestServer> {
+async function start(
+  test: TestContext,
+  flags: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<TestServer> {
   const root = temporaryFolder();
   await publishVersion(root, 'listings');
   const server = await TestServer.start(root, ['--workers', '1', ...flags], env);
-  onTestFinished(async () => {
+  test.onTestFinished(async () => {
     await server.stop();
   });
   return server;
 }
 
-describe('variables of Kubernetes Services', () => {
+describe.concurrent('variables of Kubernetes Services', { timeout: 120_000 }, () => {
   const env = {
     SHORTLIST_PORT: 'tcp://10.96.0.7:8080',
     SHORTLIST_PORT_8080_TCP: 'tcp://10.96.0.7:8080',
@@ -35,16 +39,16 @@ describe('variables of Kubernetes Services', () => {
     SHORTLIST_IMAGES_SERVICE_HOST: '10.96.0.8',
   };
 
-  it('are no options: the default holds, and the log names them', async () => {
+  it('are no options: the default holds, and the log names them', async (test) => {
     expect(readServeOptions({}, env)).toEqual(readServeOptions({}));
-    const server = await start([], { ...env, SHORTLIST_WORKERS: '1' });
+    const server = await start(test, [], { ...env, SHORTLIST_WORKERS: '1' });
     const line = await server.waitForLog('variables of a Kubernetes Service are ignored');
     expect(line['variables']).toEqual(Object.keys(env).sort());
   });
 
-  it('are not looked for among variables that someone wrote', async () => {
+  it('are not looked for among variables that someone wrote', async (test) => {
     expect(() => readServeOptions({}, { SHORTLIST_PORT: 'http://10.0.0.1:80' })).toThrow('SHORTLIST_PORT');
-    const server = await start([], { SHORTLIST_WORKERS: '1', SHORTLIST_INDEX: 'listings' });
+    const server = await start(test, [], { SHORTLIST_WORKERS: '1', SHORTLIST_INDEX: 'listings' });
     expect(server.lines.map(({ msg }) => msg)).not.toContain('variables of a Kubernetes Service are ignored');
   });
 });
@@ -65,8 +69,8 @@ describe('the health check of the container', () => {
     return processes;
   }
 
-  it('finds a server wherever its flags or variables have it listen', async () => {
-    const server = await start();
+  it('finds a server wherever its flags or variables have it listen', async (test) => {
+    const server = await start(test);
     const port = String(server.port);
     expect(check(fakeProcess(['serve', '--port', port]))).toBe(0);
     expect(check(fakeProcess(['--root', '/indexes', 'serve', `--port=${port}`, '--host', '0.0.0.0'], { SHORTLIST_PORT: '1' }))).toBe(0);
@@ -86,11 +90,11 @@ describe('the health check of the container', () => {
   });
 });
 
-describe('levels in the log', () => {
-  it('are words where collectors want them', async () => {
-    const words = await start(['--log-levels', 'words']);
+describe.concurrent('levels in the log', { timeout: 120_000 }, () => {
+  it('are words where collectors want them', async (test) => {
+    const words = await start(test, ['--log-levels', 'words']);
     expect(words.lines.every(({ level }) => ['info', 'warn'].includes(String(level)))).toBe(true);
-    const severity = await start([], { SHORTLIST_LOG_LEVELS: 'severity' });
+    const severity = await start(test, [], { SHORTLIST_LOG_LEVELS: 'severity' });
     expect(severity.lines.length).toBeGreaterThan(2);
     expect(severity.lines.map(({ level, severity }) => [level, severity])).toEqual(
       severity.lines.map(() => [undefined, 'INFO']),
@@ -98,23 +102,23 @@ describe('levels in the log', () => {
   });
 });
 
-describe('pages of other origins', () => {
+describe.concurrent('pages of other origins', { timeout: 120_000 }, () => {
   const SHOP = 'https://shop.example.com';
   const ROUTE = '/v1/indexes/listings/search';
   const ask = (server: TestServer, method: string, path: string, headers: Record<string, string>) =>
     fetch(server.url + path, { method, headers, ...(method === 'POST' ? { body: '{"id":"1","k":1}' } : {}) });
   const preflight = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
 
-  it('may not ask without the option', async () => {
-    const server = await start();
+  it('may not ask without the option', async (test) => {
+    const server = await start(test);
     const answer = await ask(server, 'POST', ROUTE, { origin: SHOP, 'content-type': 'application/json' });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     expect((await ask(server, 'OPTIONS', ROUTE, { origin: SHOP, ...preflight })).status).toBe(405);
   });
 
-  it('may ask from the origins that are named, and read answers, errors and what tells of them', async () => {
-    const server = await start(['--cors', SHOP, 'http://localhost:3000']);
+  it('may ask from the origins that are named, and read answers, errors and what tells of them', async (test) => {
+    const server = await start(test, ['--cors', SHOP, 'http://localhost:3000']);
     const allowed = await ask(server, 'OPTIONS', ROUTE, { origin: SHOP, ...preflight });
     expect(allowed.status).toBe(204);
     expect(allowed.headers.get('access-control-allow-origin')).toBe(SHOP);
@@ -144,8 +148,8 @@ describe('pages of other origins', () => {
     expect(second.headers.get('access-control-allow-origin')).toBe('http://localhost:3000');
   });
 
-  it('an OPTIONS request that asks for no permission is refused as a method, or as a route', async () => {
-    const server = await start(['--cors', '*']);
+  it('an OPTIONS request that asks for no permission is refused as a method, or as a route', async (test) => {
+    const server = await start(test, ['--cors', '*']);
     const known = await ask(server, 'OPTIONS', ROUTE, {});
     expect([known.status, known.headers.get('allow')]).toEqual([405, 'POST']);
     expect((await ask(server, 'OPTIONS', '/nowhere', {})).status).toBe(404);
@@ -181,8 +185,8 @@ describe('pages of other origins', () => {
 });
 
 describe('behind a proxy that shows it under a path', () => {
-  it('routes answer with the path and without, and what the server links to has it', async () => {
-    const server = await start(['--base-path', '/candidates/']);
+  it('routes answer with the path and without, and what the server links to has it', async (test) => {
+    const server = await start(test, ['--base-path', '/candidates/']);
     for (const prefix of ['', '/candidates']) {
       expect((await server.get(`${prefix}/livez`)).status).toBe(200);
       expect((await server.post(`${prefix}/v1/indexes/listings/search`, { id: 1, k: 1 })).status).toBe(200);
@@ -249,8 +253,8 @@ describe('SIGTERM under keep-alive clients', () => {
     }
   }
 
-  it('by default every connection that is in use is closed by an answer, and new ones are taken meanwhile', async () => {
-    const server = await start(['--workers', '2'], { SHORTLIST_DRAIN_DELAY_MS: '' });
+  it('by default every connection that is in use is closed by an answer, and new ones are taken meanwhile', async (test) => {
+    const server = await start(test, ['--workers', '2'], { SHORTLIST_DRAIN_DELAY_MS: '' });
     const clients = Array.from({ length: 40 }, (_, i) => new Client(server, 5 + 10 * i));
     const runs = clients.map((client) => client.run());
     await Promise.all(clients.map(async (client) => {
@@ -265,8 +269,8 @@ describe('SIGTERM under keep-alive clients', () => {
     expect(await server.waitForExit()).toBe(0);
   });
 
-  it('Ctrl-C waits for no balancer', async () => {
-    const server = await start([], { SHORTLIST_DRAIN_DELAY_MS: '3600000' });
+  it('Ctrl-C waits for no balancer', async (test) => {
+    const server = await start(test, [], { SHORTLIST_DRAIN_DELAY_MS: '3600000' });
     server.process.kill('SIGINT');
     expect(await server.waitForExit()).toBe(0);
   });

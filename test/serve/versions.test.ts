@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { versionMemory } from '../../src/serve/memory-budget.js';
 import { readManifest } from '../../src/version/manifest.js';
 import { publish, rollback, setAlias } from '../../src/version/publish.js';
@@ -22,9 +22,9 @@ import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
 import { TestServer, waitFor } from './server.js';
 
-async function start(root: string, flags: readonly string[] = []): Promise<TestServer> {
+async function start(test: TestContext, root: string, flags: readonly string[] = []): Promise<TestServer> {
   const server = await TestServer.start(root, flags);
-  onTestFinished(async () => {
+  test.onTestFinished(async () => {
     await server.stop();
   });
   return server;
@@ -46,10 +46,10 @@ function flipByte(path: string, position: number): void {
 }
 
 describe('a switch of versions', () => {
-  it('under load fails no request and mixes no versions, and every answer is of the version that was current or just before', async () => {
+  it('under load fails no request and mixes no versions, and every answer is of the version that was current or just before', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { seed: 1, rows: 1500 });
-    const server = await start(root, ['--warm-up-ms', '50']);
+    const server = await start(test, root, ['--warm-up-ms', '50']);
     const switches = [{ at: 0, version: first.version }];
     const load = new Load(server.port, 4);
     for (const seed of [2, 3]) {
@@ -72,10 +72,10 @@ describe('a switch of versions', () => {
     expect(new Set(samples.map(({ version }) => version)).size).toBe(3);
   });
 
-  it('to a damaged version does not happen: the old one answers, and log and metrics say why', async () => {
+  it('to a damaged version does not happen: the old one answers, and log and metrics say why', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { seed: 1 });
-    const server = await start(root);
+    const server = await start(test, root);
     const bad = await buildVersion(root, 'listings', { seed: 2 });
     const file = join(root, 'listings', bad.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
@@ -95,10 +95,10 @@ describe('a switch of versions', () => {
     );
   });
 
-  it('goes on when a worker dies in the middle of it', async () => {
+  it('goes on when a worker dies in the middle of it', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings', { seed: 1 });
-    const server = await start(root);
+    const server = await start(test, root);
     const [victim] = server.workers;
     process.kill(victim!, 'SIGSTOP'); // it never says that it has loaded the version
     const next = await publishVersion(root, 'listings', { seed: 2 });
@@ -116,23 +116,23 @@ describe('a switch of versions', () => {
     expect(new Set(versions)).toEqual(new Set([next.version]));
   });
 
-  it('that does not fit the memory does not happen', async () => {
+  it('that does not fit the memory does not happen', async (test) => {
     const root = temporaryFolder();
     const small = await publishVersion(root, 'listings', { seed: 1, rows: 100 });
-    const server = await start(root, ['--workers', '1', '--memory-limit', '104MiB']);
+    const server = await start(test, root, ['--workers', '1', '--memory-limit', '104MiB']);
     await publishVersion(root, 'listings', { seed: 2, rows: 2_500, dim: 1024 });
     const line = await server.waitForLog('version not loaded');
     expect(line).toMatchObject({ code: 'insufficient_memory', live: small.version, limit_bytes: 104 * 2 ** 20 });
     expect(await liveVersion(server)).toBe(small.version);
   });
 
-  it('that fits beside what workers hold happens, however quickly one follows the other', async () => {
+  it('that fits beside what workers hold happens, however quickly one follows the other', async (test) => {
     const root = temporaryFolder();
     const large = { rows: 500, dim: 1024 };
     const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
     // Room for what answers, what answered before, and a new one: as much as a worker ever holds.
     const copies = 3.5 * versionMemory(await readManifest(root, 'listings', first.version));
-    const server = await start(root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
+    const server = await start(test, root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
     for (const seed of [2, 3, 4]) {
       const { version } = await publishVersion(root, 'listings', { ...large, seed });
       await server.waitForLog('version is live', 0, (line) => line['version'] === version);
@@ -140,7 +140,7 @@ describe('a switch of versions', () => {
     expect(server.stderr).not.toContain('insufficient_memory');
   });
 
-  it('counts versions against the memory that become ready together', async () => {
+  it('counts versions against the memory that become ready together', async (test) => {
     const root = temporaryFolder();
     const large = { rows: 500, dim: 1024 };
     const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
@@ -149,17 +149,17 @@ describe('a switch of versions', () => {
       await setAlias(root, 'listings', `canary-${seed}`, version);
     }
     const copies = 2.5 * versionMemory(await readManifest(root, 'listings', first.version));
-    const server = await start(root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
+    const server = await start(test, root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
     expect(server.lines.filter(({ code }) => code === 'insufficient_memory')).toHaveLength(1);
     expect(await liveVersion(server)).toBe(first.version);
     const described = (await (await server.get('/v1/indexes/listings')).json()) as { loaded: string[] };
     expect(described.loaded).toHaveLength(2);
   });
 
-  it('survives a CURRENT that is unreadable or gone', async () => {
+  it('survives a CURRENT that is unreadable or gone', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { seed: 1 });
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     const current = join(root, 'listings', 'CURRENT');
     copyFileSync(current, `${current}.saved`);
     appendFileSync(current, ' ');
@@ -172,14 +172,14 @@ describe('a switch of versions', () => {
   });
 });
 
-describe('a damaged alias', () => {
+describe.concurrent('a damaged alias', { timeout: 120_000 }, () => {
   const failures = (server: TestServer) => server.lines.filter(({ code }) => code === 'state_corrupt');
 
-  it('holds up neither CURRENT nor other aliases, goes on answering, and is followed again when it is set', async () => {
+  it('holds up neither CURRENT nor other aliases, goes on answering, and is followed again when it is set', async (test) => {
     const root = temporaryFolder();
     const first = await publishVersion(root, 'listings', { seed: 1 });
     await setAlias(root, 'listings', 'canary', first.version);
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     const canary = join(root, 'listings', 'aliases', 'canary');
     writeFileSync(canary, 'garbage');
     const next = await publishVersion(root, 'listings', { seed: 2 });
@@ -198,22 +198,22 @@ describe('a damaged alias', () => {
     await waitFor('the repaired alias', async () => ((await versionOf('canary')) === next.version ? true : undefined));
   });
 
-  it('is no reason not to start', async () => {
+  it('is no reason not to start', async (test) => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings');
     mkdirSync(join(root, 'listings', 'aliases'));
     writeFileSync(join(root, 'listings', 'aliases', 'canary'), 'garbage');
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     expect(await liveVersion(server)).toBe(version);
     expect(failures(server)).toHaveLength(1);
   });
 });
 
-describe('a start', () => {
-  it('without a published version answers not_ready until there is one', async () => {
+describe.concurrent('a start', { timeout: 120_000 }, () => {
+  it('without a published version answers not_ready until there is one', async (test) => {
     const root = temporaryFolder();
     const built = await buildVersion(root, 'listings');
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     expect((await server.get('/livez')).status).toBe(200);
     for (const response of [
       await server.get('/readyz'),
@@ -235,13 +235,13 @@ describe('a start', () => {
     );
   });
 
-  it('is ready with the indexes that are sound, and names the one that is not', async () => {
+  it('is ready with the indexes that are sound, and names the one that is not', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
     const file = join(root, 'others', other.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     const ready = await server.get('/readyz');
     expect(ready.status).toBe(200);
     const fault = { version: other.version, code: 'file_corrupt' };
@@ -270,13 +270,13 @@ describe('a start', () => {
     expect((await server.get('/readyz')).status).toBe(200);
   });
 
-  it('does not hold on to the fault of an index that is not published any more', async () => {
+  it('does not hold on to the fault of an index that is not published any more', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
     const file = join(root, 'others', other.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
-    const server = await start(root, ['--workers', '1']);
+    const server = await start(test, root, ['--workers', '1']);
     expect(await (await server.get('/readyz')).text()).toContain('fault');
     rmSync(join(root, 'others', 'CURRENT'));
     await waitFor('no fault', async () =>
@@ -284,11 +284,11 @@ describe('a start', () => {
     );
   });
 
-  it('serves the named indexes alone', async () => {
+  it('serves the named indexes alone', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     await publishVersion(root, 'others', { seed: 2 });
-    const server = await start(root, ['--workers', '1', '--index', 'others']);
+    const server = await start(test, root, ['--workers', '1', '--index', 'others']);
     expect((await server.search({ id: 1 }, 'others')).status).toBe(200);
     expect((await server.search({ id: 1 })).status).toBe(404);
   });
@@ -299,11 +299,11 @@ describe('a start', () => {
     expect(server.stderr).toContain(text);
   }
 
-  it('is refused with a code where something is wrong', async () => {
+  it('is refused with a code where something is wrong', async (test) => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const taken = createServer().listen(0, '127.0.0.1');
-    onTestFinished(() => void taken.close());
+    test.onTestFinished(() => void taken.close());
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as { port: number };
     await Promise.all([
@@ -316,7 +316,7 @@ describe('a start', () => {
     ]);
   });
 
-  it('on a version with a flipped, missing or added file is refused with the file and exit 66', async () => {
+  it('on a version with a flipped, missing or added file is refused with the file and exit 66', async (test) => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'listings');
     const folder = join(root, 'listings', version);
@@ -333,6 +333,6 @@ describe('a start', () => {
     writeFileSync(join(folder, 'extra.bin'), 'x');
     await expectRefusal(root, [], 66, 'extra.bin');
     rmSync(join(folder, 'extra.bin'));
-    await start(root, ['--workers', '1']);
+    await start(test, root, ['--workers', '1']);
   });
 });

@@ -49,6 +49,7 @@ export const ERRORS = {
   batch_too_large: kind(400, EXIT.usage, 'The batch has more queries than one request may carry'),
   unknown_attribute: kind(400, EXIT.usage, 'The index has no attribute of that name'),
   bad_filter: kind(400, EXIT.usage, 'The filter has an unknown attribute or operator, or a literal of the wrong type'),
+  filter_too_costly: kind(400, EXIT.usage, 'The filter has more clauses than one request may try on so many rows'),
   unsupported: kind(400, EXIT.usage, 'The server or the index does not support what the request asks for'),
   malformed_http: kind(400, EXIT.usage, 'The request is not well-formed HTTP/1.1'),
   answer_too_large: kind(400, EXIT.usage, 'The answer would be larger than the server gives'),

@@ -15,7 +15,7 @@ export interface ColumnOptions {
   readonly idColumn?: string;
   /** Default: the only vector column, else `embedding`, else `vector`. */
   readonly vectorColumn?: string;
-  /** Default `all`: every other scalar and list-of-string column. */
+  /** Default `all`: every other scalar column, and lists of strings or integers. */
   readonly attributes?: 'all' | 'none' | readonly string[];
 }
 
@@ -131,7 +131,7 @@ function namedAttribute(
   throw wrongType(
     file,
     field,
-    'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings',
+    'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings or integers',
     attributeAdvice(field),
   );
 }
@@ -171,7 +171,7 @@ function vectorAdvice(field: ArrowField, option: string): string {
 }
 
 function attributeAdvice(field: ArrowField): string {
-  return field.type.kind === 'list' ? 'make it a list of strings' : describeConversion(field);
+  return field.type.kind === 'list' ? 'make it a list of strings or integers' : describeConversion(field);
 }
 
 /**
@@ -207,7 +207,7 @@ export function isVectorType(type: ColumnType): boolean {
 }
 
 export function isAttributeType(type: ColumnType): boolean {
-  if (type.kind === 'list') return type.item.kind === 'utf8';
+  if (type.kind === 'list') return type.item.kind === 'utf8' || type.item.kind === 'int';
   return type.kind !== 'other';
 }
 

@@ -1,17 +1,27 @@
-/** Searches under crowding: one query searched deeper until its candidates suffice, at once, up to long scans, or with others. */
+/**
+ * Searches under crowding. One query is searched deeper until its candidates suffice: at once, or up to what takes long,
+ * which is scans and finding the rows of values that have no room left, or together with others.
+ */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
 import { blend, blendSoFar, type Blend, type BlendTask, type Step } from './blend.js';
 import { countAllowed, type SearchPlan } from './search-plan.js';
+import { runInTurns } from './filter/work.js';
 import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 
-/** A search that waits for scans. */
+/** A search that waits for what takes long. */
 export interface OpenCrowd {
   readonly blend: Blend;
-  /** Of the depth that is searched now. */
-  readonly open: OpenShards;
+  readonly next: OpenShards | PlannedStep;
+}
+
+/** The next depth, whose plan is not made yet. */
+interface PlannedStep {
+  readonly step: Step;
+  /** Found before. */
+  readonly latest: Answer;
 }
 
 export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
@@ -21,7 +31,7 @@ export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, 
   return withoutSeeds(next.value);
 }
 
-/** As `runCrowded`, up to the first long scan. */
+/** As `runCrowded`, up to what takes long. */
 export function beginCrowded(
   shards: readonly LoadedShard[],
   query: Float32Array,
@@ -40,17 +50,21 @@ export async function finishCrowded(
   crowd: OpenCrowd,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  for (let { open } = crowd; ;) {
-    const found = await finishShards(shards, pool, open, signal);
-    const next = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]));
-    if (!('open' in next)) return next;
-    ({ open } = next);
+  for (let { next } = crowd; ;) {
+    const begun =
+      'step' in next
+        ? beginShards(shards, query, await runInTurns(planningStep(shards, plan, next.step), signal))
+        : next;
+    const found = 'parts' in begun ? await finishShards(shards, pool, begun, signal) : begun;
+    const further = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]), found);
+    if (!('next' in further)) return further;
+    ({ next } = further);
   }
 }
 
 /** What has been found of one query, crowded. */
-export function crowdedSoFar(shards: readonly LoadedShard[], open: OpenShards, plan: SearchPlan): Answer {
-  const found = shardsSoFar(shards, open);
+export function crowdedSoFar(shards: readonly LoadedShard[], next: OpenShards | PlannedStep, plan: SearchPlan): Answer {
+  const found = 'step' in next ? next.latest : shardsSoFar(shards, next);
   return withoutSeeds(blendSoFar(crowdTask(shards, plan), [found], found));
 }
 
@@ -112,11 +126,15 @@ function advance(
   plan: SearchPlan,
   run: Blend,
   begun: ReturnType<Blend['next']>,
+  latest: Answer | null = null,
 ): Answer | OpenCrowd {
   let next = begun;
   while (next.done !== true) {
-    const found = beginShards(shards, query, planStep(shards, plan, next.value[0]!));
-    if ('parts' in found) return { blend: run, open: found };
+    const step = next.value[0]!;
+    if (latest !== null && step.without.length > 0) return { blend: run, next: { step, latest } };
+    const found = beginShards(shards, query, planStep(shards, plan, step));
+    if ('parts' in found) return { blend: run, next: found };
+    latest = found;
     next = run.next([found]);
   }
   return withoutSeeds(next.value);

@@ -6,7 +6,8 @@ import { crowdTask, runCrowdedTogether } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { packQueries, queryAt, runExact } from './search.js';
 import type { SearchPlan } from './search-plan.js';
-import { planStep } from './step-plan.js';
+import { runInTurns } from './filter/work.js';
+import { planningStep } from './step-plan.js';
 import { explainInTurns } from './why-not.js';
 
 /**
@@ -26,9 +27,10 @@ export async function searchTogether(
     return explainAll(version, queries, plan, await batches.search(queries, plan, onProgress));
   const count = queries.length / manifest.dim;
   const tasks = Array.from({ length: count }, () => crowdTask(shards, plan));
-  const answers = await runCrowdedTogether(tasks, (positions, step) => {
+  const answers = await runCrowdedTogether(tasks, async (positions, step) => {
     const packed = packQueries(queries, positions, manifest.dim);
-    const deeper = { ...planStep(shards, plan, step), crowding: null, suspects: null };
+    const own = await runInTurns(planningStep(shards, plan, step));
+    const deeper = { ...own, crowding: null, suspects: null };
     if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper);
     return batches.search(packed, deeper, (done) =>
       onProgress?.(count - positions.length + Math.min(done, positions.length)),

@@ -24,14 +24,15 @@ import type { SearchOptions } from './search-options.js';
 import { copyAllowed, countAllowed, planQuery, planSearch, type SearchPlan } from './search-plan.js';
 import { answerOf, explainScan } from './shard-answer.js';
 import { beginShards, finishShards, runShards, shardsSoFar, SHORT_SCAN, type OpenShards } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { runInTurns } from './filter/work.js';
+import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 export type * from './answer.js';
 export type * from './search-options.js';
 export { openShards as openSearch } from './shard-search.js';
-export { planQuery, planSearch, type SearchPlan } from './search-plan.js';
+export { planning, planNothing, planQuery, planSearch, type SearchPlan } from './search-plan.js';
 export { searchSeeds, searchSeedsInTurns } from './seeds.js';
 
 /** Synchronous, on the calling thread. @param query checked, `dim` values @throws as `planSearch` */
@@ -63,7 +64,7 @@ export function beginSearch(
   plan: SearchPlan,
 ): Answer | UnfinishedSearch {
   const begun = plan.crowding === null ? beginShards(shards, query, plan) : beginCrowded(shards, query, plan);
-  if ('open' in begun) return { query, plan, parts: begun.open.parts, crowd: begun };
+  if ('next' in begun) return { query, plan, parts: [], crowd: begun };
   if ('parts' in begun || plan.suspects === null) return begun;
   const components = shards.reduce((sum, { graph }) => sum + graph.vectors.values.length, 0);
   if (components > SHORT_SCAN) return { query, plan, parts: [], answer: begun };
@@ -94,7 +95,7 @@ export function answerSoFar(shards: readonly LoadedShard[], search: UnfinishedSe
   const { query, plan, crowd } = search;
   const found =
     search.answer ??
-    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.open ?? search, plan));
+    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.next ?? search, plan));
   return explainSoFar(shards, plan, [{ query, weight: 1 }], found);
 }
 
@@ -157,10 +158,10 @@ interface Scan {
 }
 
 /** @param positions one alone where the step leaves out values: sets of rows are of each query then */
-function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
+async function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
   const { shards } = scan.version;
   if (step.without.length === 0) return scanQueries(scan, positions, planStep(shards, plan, step));
-  const own = planStep(shards, scan.plans[positions[0]!]!, step);
+  const own = await runInTurns(planningStep(shards, scan.plans[positions[0]!]!, step), scan.signal);
   return scanQueries({ ...scan, plans: scan.plans.map(() => own), selves: [] }, positions, own);
 }
 

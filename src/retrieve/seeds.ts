@@ -13,9 +13,10 @@ import { checkRange } from './check-range.js';
 import { totalAllowed } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
-import { planSearch, planWithout, type SearchPlan } from './search-plan.js';
+import { runInTurns } from './filter/work.js';
+import { planning, planNothing, planSearch, planWithout, type SearchPlan } from './search-plan.js';
 import { beginShards, finishShards, openShards, runShards, shardsSoFar } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { planningStep, planStep } from './step-plan.js';
 import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 /**
@@ -23,7 +24,8 @@ import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
  * @throws bad_field for no or too many seeds, a weight or a quota out of range; and as `planSearch`
  */
 export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): Answer {
-  const { plan, task } = planSeeds(version, seeds, options);
+  checkSeeds(seeds);
+  const { plan, task } = planSeeds(version, seeds, planSearch(version, options));
   const run = blend(task);
   let next = run.next();
   while (next.done !== true) {
@@ -50,7 +52,9 @@ export async function searchSeedsInTurns(
   options: SearchOptions,
   { signal, allowPartial = false }: TurnOptions = {},
 ): Promise<Answer> {
-  const { plan, task } = planSeeds(version, seeds, options);
+  checkSeeds(seeds);
+  const planned = options.filter === undefined ? planSearch(version, options) : await planInTurns(version, options, { signal, allowPartial }); // prettier-ignore
+  const { plan, task } = planSeeds(version, seeds, planned);
   const latest: (Answer | undefined)[] = [];
   const run = blend(task);
   let next = run.next();
@@ -71,6 +75,19 @@ export async function searchSeedsInTurns(
   }
 }
 
+async function planInTurns(
+  version: LoadedVersion,
+  options: SearchOptions,
+  { signal, allowPartial }: TurnOptions,
+): Promise<SearchPlan> {
+  try {
+    return await runInTurns(planning(version, options), signal);
+  } catch (error) {
+    if (allowPartial !== true || signal?.aborted !== true || error !== signal.reason) throw error;
+    return planNothing(version, options);
+  }
+}
+
 interface Turn {
   readonly version: LoadedVersion;
   readonly pool: Pick<ExactSearch, 'search'>;
@@ -84,7 +101,9 @@ interface Turn {
 async function searchSeed({ version, pool, seeds, plan, latest, signal }: Turn, step: Step): Promise<Answer> {
   signal?.throwIfAborted();
   const { shards } = version;
-  const begun = beginShards(shards, seeds[step.source]!.query, planStep(version.shards, plan, step));
+  const isQuick = step.without.length === 0; // else a filter leaves the values out
+  const own = isQuick ? planStep(shards, plan, step) : await runInTurns(planningStep(shards, plan, step), signal);
+  const begun = beginShards(shards, seeds[step.source]!.query, own);
   if (!('parts' in begun)) {
     latest[step.source] = labelled(begun, step.source);
     await nextTurn();
@@ -115,10 +134,9 @@ interface PlannedSeeds {
   readonly task: BlendTask;
 }
 
-function planSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): PlannedSeeds {
-  checkSeeds(seeds);
+function planSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], planned: SearchPlan): PlannedSeeds {
   const selves = new Set(seeds.flatMap(({ self }) => self ?? []));
-  const plan = planWithout(version, planSearch(version, options), selves);
+  const plan = planWithout(version, planned, selves);
   const { k, minScore, crowding, available } = plan;
   const sources = seeds.map((seed) => sourceOf(version, seed, k));
   return { plan, task: { k, minScore, crowding, available, sources, allowed: totalAllowed(version.shards, plan) } };

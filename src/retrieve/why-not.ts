@@ -94,12 +94,21 @@ interface Judged {
 
 function* explainSuspects(asked: Case): Work<WhyNot[]> {
   const suspects = asked.plan.suspects ?? [];
-  const judged = suspects.map(({ item }) => item && judge(asked, item));
+  const judged: (Judged | null)[] = [];
+  for (const { item } of suspects) {
+    judged.push(item && judge(asked, item));
+    if (asked.queries.length > 1) yield;
+  }
   yield* countBetter(
     asked,
     judged.filter((one) => one !== null),
   );
-  return suspects.map((suspect, i) => explainOne(asked, suspect, judged[i] ?? null));
+  const reasons: WhyNot[] = [];
+  for (const [i, suspect] of suspects.entries()) {
+    reasons.push(explainOne(asked, suspect, judged[i] ?? null));
+    yield; // each has a walk of its own
+  }
+  return reasons;
 }
 
 /** The best of all queries for one row: merged score, own score, position of the query. */

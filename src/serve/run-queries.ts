@@ -1,9 +1,9 @@
 /**
  * The queries of one request, from what was asked to their answers.
  *
- * Takes a version and a checked request; fills an `Answers`. Graph searches are steps of the scheduler, scans are made on the
- * pool's threads. When time runs out, a request that allows it gets what there is: queries without an answer get an empty
- * one that says `timeout`.
+ * Takes a version and a checked request; fills an `Answers`. Filters and graph searches are steps of the scheduler, scans are
+ * made on the pool's threads. When time runs out, a request that allows it gets what there is: queries without an answer
+ * get an empty one that says `timeout`, all of them where the filter itself took too long.
  */
 import { ShortlistError } from '../base/errors.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
@@ -14,6 +14,8 @@ import {
   beginSearch,
   finishSearch,
   openSearch,
+  planning,
+  planNothing,
   planQuery,
   planSearch,
   runExact,
@@ -101,20 +103,34 @@ interface Unfinished {
 
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
-  const plan = planRequest(work);
+  let plan: SearchPlan | null = null;
   const unfinished = new Map<number, Unfinished>();
   try {
+    plan = await planRequest(work);
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
     else await searchQueries(work, plan, queries, unfinished);
   } catch (error) {
     if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
-    answerPartially(work, plan, queries, unfinished);
+    answerPartially(work, plan ?? planLate(work), queries, unfinished);
   }
 }
 
-function planRequest({ version, asked }: Work): SearchPlan {
+/** A filter goes in slices between the searches of others. */
+function planRequest({ context, version, asked, limit }: Work): SearchPlan | Promise<SearchPlan> {
+  const { options } = asked;
+  if (options.filter === undefined) return atOptions(() => planSearch(version, options));
+  return context.scheduler.runWork(limit, planning(version, options)).catch((error: unknown) => {
+    throw fieldAtOptions(error);
+  });
+}
+
+function planLate({ version, asked }: Work): SearchPlan {
+  return atOptions(() => planNothing(version, asked.options));
+}
+
+function atOptions<T>(plan: () => T): T {
   try {
-    return planSearch(version, asked.options);
+    return plan();
   } catch (error) {
     throw fieldAtOptions(error);
   }

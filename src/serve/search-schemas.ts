@@ -94,9 +94,10 @@ export const SearchBodySchema = Type.Object(
       Type.Record(Type.String(), Type.Unknown(), {
         description:
           'What candidates must be, by attribute: `{"category": "jewelry", "price": {"$gte": 10, "$lt": 50}}`. Operators: ' +
-          '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains`, joined by `$and $or $not`; a bare value means `$eq`, members ' +
-          'are joined by and. Dates are ISO texts; `$contains` is an item of a list or a part of a text. A null passes only ' +
-          '`$eq: null`, `$exists: false` and `$not` of what does not pass it.',
+          '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains $containsAny $containsAll`, joined by `$and $or $not`; a bare ' +
+          'value means `$eq`, members are joined by and. `id` filters ids by `$eq $ne $in $nin`. Dates are ISO texts, infinite ' +
+          'floats the texts `"Infinity"` and `"-Infinity"`; `$contains` is an item of a list or a part of a text. A null passes ' +
+          'only `$eq: null`, `$exists: false` and `$not` of what does not pass it.',
       }),
     ),
     exclude_ids: Type.Optional(

@@ -178,10 +178,9 @@ function limit({ crowding, catalog }: Asked, seeds: readonly AskedSeed[], scored
   });
 }
 
-/** What items are crowded by. What answers show as null is no value: NaN, and the infinities, which JSON has no words for. */
+/** What items are crowded by. */
 function crowdValue({ rows }: Catalog, attribute: string, ordinal: number): Value {
-  const value = rows[ordinal]!.get(attribute)!;
-  return typeof value === 'number' && !Number.isFinite(value) ? null : value;
+  return rows[ordinal]!.get(attribute)!;
 }
 
 function weigh(score: number, weight: number): number {

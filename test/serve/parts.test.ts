@@ -120,6 +120,77 @@ describe('the scheduler', () => {
     expect(turns).toBeGreaterThan(5);
   });
 
+  describe('does work slice by slice', () => {
+    function* workOf(slices: number, seen: (slice: number) => unknown = () => undefined) {
+      for (let slice = 0; slice < slices; slice++) {
+        seen(slice);
+        yield;
+      }
+      return slices;
+    }
+
+    it('in turns with steps, the first one on the spot where nobody waits', async () => {
+      const scheduler = new Scheduler();
+      const order: string[] = [];
+      const long = scheduler.runWork(
+        unlimited,
+        workOf(3, (slice) => order.push(`w${slice}`)),
+      );
+      expect(order).toEqual(['w0']);
+      const steps = scheduler.run(2, unlimited, (step) => void order.push(`s${step}`));
+      expect(await scheduler.runWork(unlimited, workOf(0))).toBe(0);
+      expect(await long).toBe(3);
+      await steps;
+      expect(order).toEqual(['w0', 'w1', 's0', 'w2', 's1']);
+    });
+
+    it('and lets short work pass long work, of which only some goes on at once', async () => {
+      const scheduler = new Scheduler();
+      const ended: string[] = [];
+      const going = new Set<number>();
+      let most = 0;
+      const long = Array.from({ length: 12 }, async (_, job) => {
+        const seen = (slice: number) => {
+          if (slice >= 20) going.add(job);
+          most = Math.max(most, going.size);
+          if (slice === 399) going.delete(job);
+        };
+        await scheduler.runWork(unlimited, workOf(400, seen));
+        ended.push('long');
+      });
+      const short = scheduler.runWork(unlimited, workOf(5)).then(() => ended.push('short'));
+      await Promise.all([...long, short]);
+      expect(ended[0]).toBe('short');
+      expect(most).toBe(4);
+    });
+
+    it('until it fails, or its time is over', async () => {
+      const scheduler = new Scheduler();
+      const gone = new ShortlistError('deadline_exceeded', 'gone');
+      const limit: { reason: Error | null } = { reason: null };
+      let slices = 0;
+      const late = scheduler.runWork(
+        limit,
+        workOf(1_000, () => {
+          if (++slices === 30) limit.reason = gone;
+        }),
+      );
+      const broken = scheduler.runWork(unlimited, workOf(40, (slice) => { if (slice === 20) throw new Error('broken'); })); // prettier-ignore
+      const good = scheduler.runWork(unlimited, workOf(50));
+      await expect(late).rejects.toBe(gone);
+      await expect(broken).rejects.toThrow('broken');
+      expect(await good).toBe(50);
+      expect(slices).toBe(30);
+      await expect(
+        scheduler.runWork(
+          limit,
+          workOf(1, () => slices++),
+        ),
+      ).rejects.toBe(gone);
+      expect(slices).toBe(30);
+    });
+  });
+
   it('fails a job with what its step threw, and goes on with the others', async () => {
     const scheduler = new Scheduler();
     const bad = scheduler.run(2, unlimited, () => {

@@ -173,7 +173,9 @@ export type SearchBody = Static<typeof SearchBodySchema>;
 const QualitySchema = Type.Object({
   path: literals(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
   ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef that was used; null on the exact path.' }),
-  selectivity: Type.Number({ description: 'Share of the rows that pass the filter; 1 without one.' }),
+  selectivity: Type.Number({
+    description: 'Share of the rows that pass the filter; 1 without one, 0 where time ran out before it was applied.',
+  }),
   shards: Type.Object({ total: Type.Integer(), answered: Type.Integer() }),
   short: Type.Union([literals(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
     description:

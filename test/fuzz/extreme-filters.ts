@@ -14,11 +14,14 @@ type Json = Record<string, unknown>;
 
 const CLAUSES = MAX_FILTER_CLAUSES;
 
+/** Items of a list where every clause has one. */
+const SHORT = Math.floor(MAX_FILTER_ITEMS / CLAUSES);
+
 function range<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i));
 }
 
-/** Ten lists of ten thousand. */
+/** As many full lists as may be. */
 function lists(make: (i: number) => unknown): unknown[][] {
   return range(MAX_FILTER_ITEMS / MAX_FILTER_LIST, (list) =>
     range(MAX_FILTER_LIST, (i) => make(list * MAX_FILTER_LIST + i)),
@@ -39,10 +42,10 @@ const LEAVES: readonly (readonly [string, (i: number) => Json])[] = [
   ['other texts', (i) => ({ text: { $ne: word(i) } })],
   ['shops', (i) => ({ shop: { $contains: String(i) } })],
   ['tags', (i) => ({ tags: { $containsAll: [`tag${i}`, `tag${i + 1}`] } })],
-  ['codes', (i) => ({ codes: { $containsAny: range(300, (j) => i * 300 + j) } })],
+  ['codes', (i) => ({ codes: { $containsAny: range(SHORT, (j) => i * SHORT + j) } })],
   ['prices', (i) => ({ price: { $gt: i, $lt: i + 500.5 } })],
   ['floats', (i) => ({ weight: { $ne: i / 8 } })],
-  ['wide integers', (i) => ({ views: { $nin: range(300, (j) => i * 300 + j) } })],
+  ['wide integers', (i) => ({ views: { $nin: range(SHORT, (j) => i * SHORT + j) } })],
   ['bools', (i) => ({ sale: { $ne: i % 2 === 0 } })],
   ['days', (i) => ({ made: { $lt: `20${10 + (i % 90)}-01-01` } })],
   ['moments', (i) => ({ seen: { $gt: `2024-01-01T00:00:00.${i}Z` } })],
@@ -82,7 +85,7 @@ export function extremeFilters(): (readonly [string, Json])[] {
     ['other ids', 'id', '$nin', (i) => `item ${(i * 31) % 2_000_000}`],
   ];
   for (const [name, attribute, operator, make] of joined) {
-    filters.push([`ten lists of ${name}`, { $or: lists(make).map((values) => ({ [attribute]: { [operator]: values } })) }]); // prettier-ignore
+    filters.push([`full lists of ${name}`, { $or: lists(make).map((values) => ({ [attribute]: { [operator]: values } })) }]); // prettier-ignore
   }
   filters.push(['long texts', { $or: range(CLAUSES, (i) => ({ text: `${'x'.repeat(MAX_FILTER_TEXT - 8)}${i}` })) }]); // prettier-ignore
   filters.push([

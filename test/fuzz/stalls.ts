@@ -70,6 +70,17 @@ async function besideSmallSearches(server: TestServer, work: Promise<unknown>): 
   return worst;
 }
 
+/** Hashing and loading so much takes a while. */
+async function listens(server: TestServer): Promise<void> {
+  const find = () => server.lines.find(({ msg }) => msg === 'listening');
+  while (find() === undefined) {
+    if (server.process.exitCode !== null) throw new Error(server.stderr);
+    await wait(100);
+  }
+  server.base.port = find()!['port'] as number;
+  server.base.url = `http://127.0.0.1:${server.base.port}`;
+}
+
 async function tryFilter(server: TestServer, probe: string, name: string, filter: object): Promise<Outcome> {
   const body = JSON.stringify({ vector, k: 10, ef: 50, timeout_ms: timeoutMs, filter });
   await readStall(server, probe);
@@ -82,7 +93,8 @@ async function run(root: string, probe: string): Promise<Outcome[]> {
   if (!existsSync(join(root, INDEX))) await publishRows(root, Number(rows));
   const preload = new URL('stall-probe.mjs', import.meta.url).href;
   const env = { NODE_OPTIONS: `--import=${preload}`, STALL_PROBE: probe };
-  const server = await TestServer.start(root, ['--workers', '1'], env);
+  const server = TestServer.launch(root, ['--workers', '1'], env);
+  await listens(server);
   const outcomes: Outcome[] = [];
   for (let pass = 0; pass < Number(passes); pass++) {
     for (const [name, filter] of extremeFilters()) outcomes.push(await tryFilter(server, probe, name, filter));

@@ -9,6 +9,17 @@ export function emptyWords(count: number): Uint32Array {
   return new Uint32Array((count + 31) >>> 5);
 }
 
+/** An empty set for each of so many: together they may take longer to get than a slice. */
+export function* manyWords(sets: number, count: number, meter: Meter): Work<Uint32Array[]> {
+  const made: Uint32Array[] = [];
+  for (let i = 0; i < sets; i++) {
+    const words = emptyWords(count);
+    made.push(words);
+    if (meter.spend(2 * words.length)) yield;
+  }
+  return made;
+}
+
 export function hasBit(words: Uint32Array, position: number): boolean {
   return (words[position >>> 5]! & (1 << (position & 31))) !== 0;
 }

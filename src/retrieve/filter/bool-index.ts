@@ -1,7 +1,7 @@
 /** Columns of bools: a pass is all it takes. */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import { emptyWords } from './bits.js';
+import { manyWords } from './bits.js';
 import { BLOCK_ROWS, eachPart } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
@@ -20,7 +20,7 @@ export class BoolIndex implements ValueIndex {
   *pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const values = new Uint8Array(BLOCK_ROWS);
     const masks = tests.map(maskOf);
-    const outs = tests.map(() => emptyWords(rows.count));
+    const outs = yield* manyWords(tests.length, rows.count, meter);
     for (let from = 0; from < rows.count; from += BLOCK_ROWS) {
       const to = Math.min(from + BLOCK_ROWS, rows.count);
       this.read(rows, from, to, values);

@@ -11,7 +11,7 @@ import { boolLiteral, floatInterval, idLiteral, integerInterval, LiteralProblem,
 import type { ShortlistError } from '../../base/errors.js';
 import { badFilter, describe, pathTo, quote } from './problem.js';
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
-import { Meter, type Work } from './work.js';
+import type { Meter, Work } from './work.js';
 
 /** What a clause is about. */
 export interface Subject {
@@ -39,17 +39,23 @@ function list(names: readonly string[]): string {
 }
 
 /** @param path of the operator, or of the attribute where a bare value stands for `$eq` @throws bad_filter */
-export function* makeClause(subject: Subject, operator: Operator, literal: unknown, path: string): Work<Clause> {
+export function* makeClause(
+  subject: Subject,
+  operator: Operator,
+  literal: unknown,
+  path: string,
+  meter: Meter,
+): Work<Clause> {
   const { attribute, type } = subject;
   const taken = operatorsOf(type);
   if (!taken.includes(operator)) throw notTaken(subject, operator, path);
   try {
-    const test = yield* testOf(type, operator, literal);
+    const test = yield* testOf(type, operator, literal, meter);
     const negated = (operator === '$ne' && test.kind !== 'null') || operator === '$nin';
     return {
       kind: 'clause',
       path,
-      key: yield* clauseKey(attribute, negated, test),
+      key: yield* clauseKey(attribute, negated, test, meter),
       attribute,
       operator,
       test,
@@ -122,7 +128,7 @@ class ItemProblem extends LiteralProblem {
   }
 }
 
-function* testOf(type: FieldType, operator: Operator, literal: unknown): Work<Test> {
+function* testOf(type: FieldType, operator: Operator, literal: unknown, meter: Meter): Work<Test> {
   if (operator === '$exists') return { kind: 'null', isNull: !boolLiteral(literal) };
   if (literal === null && type.kind !== 'id') return nullTest(operator);
   switch (operator) {
@@ -130,10 +136,10 @@ function* testOf(type: FieldType, operator: Operator, literal: unknown): Work<Te
       return containsTest(type as ColumnType, literal);
     case '$containsAny':
     case '$containsAll':
-      return yield* containsList(type as ColumnType, operator, literal);
+      return yield* containsList(type as ColumnType, operator, literal, meter);
     case '$in':
     case '$nin':
-      return yield* anyOf(type, operator, literal);
+      return yield* anyOf(type, operator, literal, meter);
     case '$ne':
       return equalityTest(type, literal);
     default:
@@ -159,13 +165,18 @@ function containsTest(type: ColumnType, literal: unknown): Test {
   return text === '' ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: [text], all: false };
 }
 
-function* containsList(type: ColumnType, operator: '$containsAny' | '$containsAll', literal: unknown): Work<Test> {
+function* containsList(
+  type: ColumnType,
+  operator: '$containsAny' | '$containsAll',
+  literal: unknown,
+  meter: Meter,
+): Work<Test> {
   const list = listLiteral(literal);
   const all = operator === '$containsAll';
   const advice = 'what has no value is found by {"$eq": null}';
   if (type.kind === 'list')
-    return itemsTest(yield* eachItem(list, advice, (item) => itemLiteral(type.item, item)), all);
-  const texts = yield* eachItem(list, advice, textLiteral);
+    return itemsTest(yield* eachItem(list, advice, (item) => itemLiteral(type.item, item), meter), all);
+  const texts = yield* eachItem(list, advice, textLiteral, meter);
   const wanted = texts.filter((text) => text !== '');
   const isEvery = wanted.length === 0 || (!all && wanted.length < texts.length);
   return isEvery ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: wanted, all };
@@ -194,8 +205,7 @@ function listLiteral(literal: unknown): readonly unknown[] {
 const LITERAL_UNITS = 1_000;
 
 /** @param advice of what to do about null */
-function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unknown) => T): Work<T[]> {
-  const meter = new Meter();
+function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unknown) => T, meter: Meter): Work<T[]> {
   const items: T[] = [];
   for (const [position, item] of list.entries()) {
     try {
@@ -210,11 +220,11 @@ function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unk
   return items;
 }
 
-function* anyOf(type: FieldType, operator: '$in' | '$nin', literal: unknown): Work<Test> {
+function* anyOf(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
   const list = listLiteral(literal);
   const advice = operator === '$in' ? 'join {"$eq": null} with $or' : '$nin never passes null anyway';
-  if (type.kind === 'id') return { kind: 'ids', ids: yield* eachItem(list, advice, idLiteral) };
-  return unionOf(yield* eachItem(list, advice, (item) => comparisonTest(type, '$eq', item)));
+  if (type.kind === 'id') return { kind: 'ids', ids: yield* eachItem(list, advice, idLiteral, meter) };
+  return unionOf(yield* eachItem(list, advice, (item) => comparisonTest(type, '$eq', item), meter));
 }
 
 /** @param tests equalities, of one kind since they are of one column */
@@ -273,12 +283,12 @@ function textTest(comparison: Comparison, text: string): Test {
 }
 
 /** The key of a clause by which its results are kept. */
-export function* clauseKey(attribute: string, negated: boolean, test: Test): Work<string> {
-  return `${JSON.stringify(attribute)}${negated ? '!' : '='}${yield* keyOf(test)}`;
+export function* clauseKey(attribute: string, negated: boolean, test: Test, meter: Meter): Work<string> {
+  return `${JSON.stringify(attribute)}${negated ? '!' : '='}${yield* keyOf(test, meter)}`;
 }
 
 /** Texts as JSON, so that no text can look like another test. */
-function* keyOf(test: Test): Work<string> {
+function* keyOf(test: Test, meter: Meter): Work<string> {
   switch (test.kind) {
     case 'null':
       return test.isNull ? 'null' : 'value';
@@ -286,17 +296,17 @@ function* keyOf(test: Test): Work<string> {
       return `bools${test.mask}`;
     case 'numbers':
     case 'integers':
-      return `[${yield* listKey(test.intervals)}]`;
+      return `[${yield* listKey(test.intervals, meter)}]`;
     case 'texts':
-      return `texts[${yield* setKey(test.values)}]`;
+      return `texts[${yield* setKey(test.values, meter)}]`;
     case 'text_range':
       return `range${JSON.stringify([test.low, test.high])}`;
     case 'substrings':
-      return `${test.all ? 'parts' : 'part'}[${yield* setKey(test.texts)}]`;
+      return `${test.all ? 'parts' : 'part'}[${yield* setKey(test.texts, meter)}]`;
     case 'items':
-      return `${test.all ? 'all' : 'any'}${test.never ? '!' : ''}[${yield* setKey(test.values)}]`;
+      return `${test.all ? 'all' : 'any'}${test.never ? '!' : ''}[${yield* setKey(test.values, meter)}]`;
     case 'ids':
-      return `ids[${yield* setKey(test.ids)}]`;
+      return `ids[${yield* setKey(test.ids, meter)}]`;
   }
 }
 
@@ -305,19 +315,25 @@ type Member = string | number | bigint;
 /** A set of so many members has one key in whatever order they come; sorting more would take too long at once. */
 const SORTED_MEMBERS = 64;
 
-function setKey(members: readonly Member[]): Work<string> {
-  if (members.length > SORTED_MEMBERS) return listKey(members);
-  return listKey([...new Set(members)].sort((a, b) => (a < b ? -1 : 1)));
+function setKey(members: readonly Member[], meter: Meter): Work<string> {
+  if (members.length > SORTED_MEMBERS) return listKey(members, meter);
+  return listKey(
+    [...new Set(members)].sort((a, b) => (a < b ? -1 : 1)),
+    meter,
+  );
 }
 
 /** Members of a list that its digest is told of at once. */
 const HASHED_MEMBERS = 256;
 
 /** The list, or where it is long its digest: keys are kept with each result. */
-function* listKey(members: readonly Member[]): Work<string> {
-  if (members.length <= SORTED_MEMBERS) return textOf(members);
+function* listKey(members: readonly Member[], meter: Meter): Work<string> {
+  if (members.length <= SORTED_MEMBERS) {
+    const text = textOf(members);
+    if (meter.spend(10 * text.length)) yield;
+    return text;
+  }
   const hash = createHash('sha256');
-  const meter = new Meter();
   for (let from = 0; from < members.length; from += HASHED_MEMBERS) {
     const text = textOf(members.slice(from, from + HASHED_MEMBERS));
     hash.update(text);

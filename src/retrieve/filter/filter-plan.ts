@@ -142,8 +142,8 @@ export const MAX_FILTER_BRANCHES = 1_024;
 /** Most items of one list: as many as ids can be excluded. */
 export const MAX_FILTER_LIST = 10_000;
 
-/** Most items of all lists together: ten full ones, which are read in some 20 ms. */
-export const MAX_FILTER_ITEMS = 100_000;
+/** Most items of all lists together: two full ones. JSON is parsed at once, and that many short texts take some milliseconds. */
+export const MAX_FILTER_ITEMS = 20_000;
 
 /** Longest text literal in UTF-16 units: equality with longer texts is no filter. */
 export const MAX_FILTER_TEXT = 4_096;

@@ -11,8 +11,7 @@ export function interval<T extends number | bigint>(low: T, high: T): Intervals<
  * between two intervals of the union every one that has begun has ended.
  */
 export function unite<T extends number | bigint>(lists: readonly Intervals<T>[]): Intervals<T> {
-  const lows = sortAscending(lists.flatMap((list) => list.filter((_, i) => i % 2 === 0)));
-  const highs = sortAscending(lists.flatMap((list) => list.filter((_, i) => i % 2 === 1)));
+  const [lows, highs] = [sortAscending(everySecond(lists, 0)), sortAscending(everySecond(lists, 1))];
   const united: T[] = [];
   for (let i = 0, first = 0; i < lows.length; i++) {
     if (i + 1 < lows.length && lows[i + 1]! <= highs[i]!) continue;
@@ -20,6 +19,12 @@ export function unite<T extends number | bigint>(lists: readonly Intervals<T>[])
     first = i + 1;
   }
   return united;
+}
+
+function everySecond<T extends number | bigint>(lists: readonly Intervals<T>[], first: 0 | 1): T[] {
+  const ends: T[] = [];
+  for (const list of lists) for (let i = first; i < list.length; i += 2) ends.push(list[i]!);
+  return ends;
 }
 
 function sortAscending<T extends number | bigint>(values: readonly T[]): readonly T[] {

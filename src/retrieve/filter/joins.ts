@@ -5,21 +5,21 @@
 import { clauseKey } from './clauses.js';
 import type { Clause, FilterNode, Intervals, Test } from './filter-plan.js';
 import { intersect, unite } from './intervals.js';
-import type { Work } from './work.js';
+import type { Meter, Work } from './work.js';
 
-export function* conjunction(nodes: readonly FilterNode[], path: string): Work<FilterNode> {
+export function* conjunction(nodes: readonly FilterNode[], path: string, meter: Meter): Work<FilterNode> {
   const flat = nodes.flatMap((node) => (node.kind === 'and' ? node.nodes : node.kind === 'all' ? [] : [node]));
   if (flat.length === 0) return { kind: 'all', path, key: '*' };
   if (flat.length === 1) return flat[0]!;
-  const steps = yield* joinSteps(flat, path, 'and');
+  const steps = yield* joinSteps(flat, path, 'and', meter);
   return { kind: 'and', path, key: joinKeys('&', steps), nodes: flat, steps };
 }
 
-export function* disjunction(nodes: readonly FilterNode[], path: string): Work<FilterNode> {
+export function* disjunction(nodes: readonly FilterNode[], path: string, meter: Meter): Work<FilterNode> {
   if (nodes.some(({ kind }) => kind === 'all')) return { kind: 'all', path, key: '*' };
   const flat = nodes.flatMap((node) => (node.kind === 'or' ? node.nodes : [node]));
   if (flat.length === 1) return flat[0]!;
-  const steps = yield* joinSteps(flat, path, 'or');
+  const steps = yield* joinSteps(flat, path, 'or', meter);
   return { kind: 'or', path, key: joinKeys('|', steps), nodes: flat, steps };
 }
 
@@ -30,7 +30,7 @@ function joinKeys(sign: '&' | '|', nodes: readonly FilterNode[]): string {
 
 type Mode = 'and' | 'or';
 
-function* joinSteps(nodes: readonly FilterNode[], path: string, mode: Mode): Work<FilterNode[]> {
+function* joinSteps(nodes: readonly FilterNode[], path: string, mode: Mode, meter: Meter): Work<FilterNode[]> {
   const groups = new Map<string, FilterNode[]>();
   for (const node of nodes) {
     const name = groupOf(node, mode) ?? `alone ${groups.size}`;
@@ -42,8 +42,8 @@ function* joinSteps(nodes: readonly FilterNode[], path: string, mode: Mode): Wor
   for (const group of groups.values()) {
     const [first] = group;
     if (group.length === 1) steps.push(first!);
-    else if (first!.kind === 'not') steps.push(yield* joinNegations(group, path, mode));
-    else steps.push(yield* joinClauses(group as Clause[], path, mode));
+    else if (first!.kind === 'not') steps.push(yield* joinNegations(group, path, mode, meter));
+    else steps.push(yield* joinClauses(group as Clause[], path, mode, meter));
   }
   return steps;
 }
@@ -76,13 +76,13 @@ function isJoined(test: Test, mode: Mode): boolean {
   }
 }
 
-function* joinClauses(clauses: readonly Clause[], path: string, mode: Mode): Work<Clause> {
+function* joinClauses(clauses: readonly Clause[], path: string, mode: Mode, meter: Meter): Work<Clause> {
   const [first] = clauses;
   const test = joinTests(
     clauses.map((clause) => clause.test),
     mode,
   );
-  return { ...first!, path, test, key: yield* clauseKey(first!.attribute, false, test) };
+  return { ...first!, path, test, key: yield* clauseKey(first!.attribute, false, test, meter) };
 }
 
 /** @param tests of one column, and of one group */
@@ -128,8 +128,8 @@ function ofKind<K extends Test['kind']>(tests: readonly Test[], kind: K): OfKind
 }
 
 /** Not this and not that is not (this or that). */
-function* joinNegations(nodes: readonly FilterNode[], path: string, mode: Mode): Work<FilterNode> {
+function* joinNegations(nodes: readonly FilterNode[], path: string, mode: Mode, meter: Meter): Work<FilterNode> {
   const inner = nodes.flatMap((node) => (node.kind === 'not' ? [node.node] : []));
-  const node = yield* mode === 'and' ? disjunction(inner, path) : conjunction(inner, path);
+  const node = yield* mode === 'and' ? disjunction(inner, path, meter) : conjunction(inner, path, meter);
   return { kind: 'not', path, key: `!(${node.key})`, node };
 }

@@ -4,7 +4,7 @@
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import { addBit, emptyWords } from './bits.js';
+import { addBit, manyWords } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { TextSet } from './text-set.js';
@@ -28,7 +28,7 @@ export function* passLists(
   meter: Meter,
 ): Work<Uint32Array[]> {
   const asked = tests.map(itemsOf);
-  const outs = asked.map(() => emptyWords(rows.count));
+  const outs = yield* manyWords(asked.length, rows.count, meter);
   const reader = new ListReader(asked, yield* buildItemSet(asked, meter), outs, meter);
   if (rows.list !== null) {
     for (let position = 0; position < rows.count; position++) {

@@ -80,8 +80,10 @@ export class Needles {
     const most = needles.reduce((sum, needle) => sum + needle.length, 1);
     this.classOf = new Uint8Array(256);
     // Where all 256 bytes occur, the class of none has no byte: classes begin at 0 then.
-    let classes = new Set(needles.flatMap((needle) => [...needle])).size === 256 ? 0 : 1;
     const isSeen = new Uint8Array(256);
+    for (const needle of needles) for (const byte of needle) isSeen[byte] = 1;
+    let classes = isSeen.includes(0) ? 1 : 0;
+    isSeen.fill(0);
     for (const needle of needles) {
       for (const byte of needle) {
         if (isSeen[byte] === 1) continue;

@@ -4,7 +4,7 @@
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import { emptyWords } from './bits.js';
+import { manyWords } from './bits.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import type { Intervals, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
@@ -26,7 +26,7 @@ export function* passNumbers(
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const outs = tests.map(() => emptyWords(rows.count));
+  const outs = yield* manyWords(tests.length, rows.count, meter);
   const block = new Float64Array(BLOCK_ROWS); // of 64-bit integers: the words
   const words = new Uint32Array(block.buffer);
   const flip = signFlip(column);

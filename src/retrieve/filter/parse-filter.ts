@@ -34,7 +34,7 @@ import {
 } from './filter-plan.js';
 import { conjunction, disjunction } from './joins.js';
 import { badFilter, describe, isObject, pathTo, quote } from './problem.js';
-import { runAtOnce, type Work } from './work.js';
+import { Meter, runAtOnce, type Work } from './work.js';
 
 /**
  * @param at where the filter stands in the request, as the JSON pointer that paths begin with: '/filter'
@@ -50,11 +50,15 @@ export function* parsingFilter(value: unknown, schema: FilterSchema, at = ''): W
   return { schema, root, key: root.key };
 }
 
+/** Units of a clause beside its list. */
+const CLAUSE_UNITS = 5_000;
+
 class Parser {
   private clauses = 0;
   private branchCount = 0;
   private items = 0;
   private needleBytes = 0;
+  private readonly meter = new Meter();
 
   constructor(private readonly schema: FilterSchema) {}
 
@@ -70,15 +74,15 @@ class Parser {
     for (const [name, member] of Object.entries(value)) {
       nodes.push(yield* this.member(name, member, pathTo(path, name), depth));
     }
-    return yield* conjunction(nodes, path);
+    return yield* conjunction(nodes, path, this.meter);
   }
 
   private *member(name: string, value: unknown, path: string, depth: number): Work<FilterNode> {
     switch (name) {
       case '$and':
-        return yield* conjunction(yield* this.branches(name, value, path, depth), path);
+        return yield* conjunction(yield* this.branches(name, value, path, depth), path, this.meter);
       case '$or':
-        return yield* disjunction(yield* this.branches(name, value, path, depth), path);
+        return yield* disjunction(yield* this.branches(name, value, path, depth), path, this.meter);
       case '$not':
         return yield* this.negation(value, path, depth);
       default:
@@ -115,7 +119,7 @@ class Parser {
     for (const [name, literal] of entries) {
       nodes.push(yield* this.operator(subject, name, literal, pathTo(path, name), depth));
     }
-    return yield* conjunction(nodes, path);
+    return yield* conjunction(nodes, path, this.meter);
   }
 
   private *operator(subject: Subject, name: string, literal: unknown, path: string, depth: number): Work<FilterNode> {
@@ -133,8 +137,9 @@ class Parser {
     if (this.items > MAX_FILTER_ITEMS) {
       throw badFilter(path, `the lists of a filter have at most ${MAX_FILTER_ITEMS} items in all`);
     }
-    const clause = yield* makeClause(subject, operator, literal, path);
+    const clause = yield* makeClause(subject, operator, literal, path, this.meter);
     if (clause.test.kind === 'substrings') this.countNeedles(clause.test.texts, path);
+    if (this.meter.spend(CLAUSE_UNITS)) yield;
     return clause;
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import { addBit, emptyWords } from './bits.js';
+import { addBit, manyWords } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import { NeedleReader, Needles, type NeedleGroup } from './needles.js';
@@ -92,7 +92,7 @@ class TextPass {
     const needles = groups.length === 0 ? null : yield* Needles.build(groups, meter);
     const distinct = new Set(groups.flatMap(({ texts }) => texts));
     const probed = set === null && bounds === null ? [...distinct].map((text) => Buffer.from(text)) : [];
-    const outs = tests.map(() => emptyWords(count));
+    const outs = yield* manyWords(tests.length, count, meter);
     return new TextPass(outs, set, bounds, needles, probed, places, meter);
   }
 

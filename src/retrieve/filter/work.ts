@@ -10,21 +10,26 @@ export type Work<T> = Generator<undefined, T, undefined>;
 /** Rows of one slice of work that costs a few nanoseconds a row. */
 export const SLICE_ROWS = 32_768;
 
-/**
- * Units of one slice, where a unit is about a nanosecond: half a millisecond. A driver runs several slices in its turn; one
- * slice is what it may be late by, so ten times more on a slow or busy core is still bearable.
- */
-export const SLICE_UNITS = 500_000;
+/** How long a slice takes: a driver runs several in its turn, and one slice is what it may be late by. */
+const SLICE_MS = 0.5;
+
+/** Units after which the clock is looked at, where a unit is about a nanosecond: often enough for a core ten times slower. */
+const LOOK_UNITS = 50_000;
 
 /** Adds up what work costs and says when it is time to yield: `if (meter.spend(rows)) yield;`. */
 export class Meter {
   private units = 0;
+  /** When the slice began; NaN where it has not, since nobody knows when work goes on after it has yielded. */
+  private begun = NaN;
 
   /** @returns whether a slice is over, and then begins the next one */
   spend(units: number): boolean {
+    if (Number.isNaN(this.begun)) this.begun = performance.now();
     this.units += units;
-    if (this.units < SLICE_UNITS) return false;
+    if (this.units < LOOK_UNITS) return false;
     this.units = 0;
+    if (performance.now() - this.begun < SLICE_MS) return false;
+    this.begun = NaN;
     return true;
   }
 }

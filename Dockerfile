@@ -11,11 +11,13 @@ WORKDIR /app
 # Dependencies change less often than sources: they are a layer of their own.
 COPY package.json package-lock.json .npmrc ./
 COPY src/engine/native ./src/engine/native
+COPY src/serve/sockets ./src/serve/sockets
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev --ignore-scripts \
- && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/
+ && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/ \
+ && cp src/serve/sockets/build/Release/shortlist_sockets.node dist/serve/sockets/
 
 FROM node:22-bookworm-slim AS runtime
 ENV NODE_ENV=production \
@@ -33,8 +35,8 @@ USER node
 EXPOSE 8080
 # The process handles SIGTERM itself, as PID 1 too: it drains, and ends with 0.
 STOPSIGNAL SIGTERM
-# Live, not ready: an index that is not published yet is no reason to restart the container.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SHORTLIST_PORT}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Live, not ready: an index that is not published yet is no reason to restart the container. It asks where the server listens, by
+# its flags and variables, and says yes in a container that runs another command.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "/app/dist/serve/health-check.js"]
 ENTRYPOINT ["node", "/app/dist/cli/main.js"]
 CMD ["serve"]

@@ -91,7 +91,8 @@ async function startServer(): Promise<{ server: ServerProcess; baseUrl: string }
   printStep(5, STEPS, 'serve: a process per core, each with the index in memory');
   const port = (await isFree(PORT)) ? PORT : await freePort();
   if (port !== PORT) console.log(`port ${PORT} is taken, so the demo listens on ${port}`);
-  const args = ['serve', '--root', ROOT, '--index', INDEX, '--host', HOST, '--port', String(port)];
+  const address = ['--host', HOST, '--port', String(port)];
+  const args = ['serve', '--root', ROOT, '--index', INDEX, ...address, '--drain-delay-ms', '0'];
   printCommand(args);
   const server = ServerProcess.start(args, SERVER_LOG);
   const baseUrl = `http://${HOST}:${port}`;

@@ -64,6 +64,7 @@ function metricTable(): string {
   const worker = new WorkerMetrics();
   worker.watch(new LiveIndexes(''), new Admission(1, 1, () => undefined));
   const primary = new PrimaryMetrics(() => ({
+    watched: [],
     indexes: [],
     workers: { starting: 0, listening: 0 },
     memoryLimitBytes: 0,

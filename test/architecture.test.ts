@@ -26,6 +26,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
   fastify: 'serve/',
+  '@fastify/cors': 'serve/',
   '@fastify/helmet': 'serve/',
   '@fastify/swagger': 'serve/',
   '@fastify/swagger-ui': 'serve/',

@@ -28,8 +28,11 @@ export class ServerProcess {
 
   /** Returns when all workers listen. */
   static async start(root: string, workers: number): Promise<ServerProcess> {
-    const args = [CLI, 'serve', '--root', root, '--port', '0', '--workers', String(workers), '--log-level', 'info'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const ports = ['--port', '0', '--drain-delay-ms', '0'];
+    const args = [CLI, 'serve', '--root', root, ...ports, '--workers', String(workers), '--log-level', 'info'];
+    // Nobody is in front of it who would have to hear that it goes.
+    const env = { ...process.env, SHORTLIST_DRAIN_DELAY_MS: '0' };
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
     running.add(child);
     child.once('exit', () => running.delete(child));
     const seen: string[] = [];

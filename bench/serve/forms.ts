@@ -1,7 +1,6 @@
 /** The wire forms: how a search is asked and answered in each, as whole HTTP requests that are ready to be sent. */
 import { openArrowBytes } from '../../src/arrow/reader.js';
-import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeVectors } from '../../src/serve/rehearsal-requests.js';
 
 export const FORMS = ['json', 'base64', 'octet-stream', 'arrow'] as const;
 export type Form = (typeof FORMS)[number];
@@ -29,7 +28,7 @@ export function makeRequest(form: Form, path: string, vectors: readonly Float32A
   for (const [name, value] of Object.entries(ask)) query.set(name, JSON.stringify(value));
   const target = `${path}?${query.toString()}`;
   if (form === 'octet-stream') return post(target, BINARY_TYPE, JSON_TYPE, bytes);
-  return post(target, ARROW_TYPE, ARROW_TYPE, arrowBody(vectors));
+  return post(target, ARROW_TYPE, ARROW_TYPE, encodeVectors(vectors));
 }
 
 function post(path: string, type: string, accept: string, body: string | Uint8Array): Buffer {
@@ -41,18 +40,6 @@ function post(path: string, type: string, accept: string, body: string | Uint8Ar
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), Buffer.from(body as Uint8Array)]);
-}
-
-function arrowBody(vectors: readonly Float32Array[]): Uint8Array {
-  const dim = vectors[0]!.length;
-  const item: ColumnType = { kind: 'float', bits: 32 };
-  const type: ColumnType = { kind: 'list', item, size: dim };
-  const values = new Float32Array(vectors.length * dim);
-  for (const [position, vector] of vectors.entries()) values.set(vector, position * dim);
-  const items: Column = { shape: 'numbers', type: item, rows: values.length, valid: null, values };
-  const offsets = Uint32Array.from({ length: vectors.length + 1 }, (_, row) => row * dim);
-  const column: Column = { shape: 'lists', type, rows: vectors.length, valid: null, offsets, items };
-  return encodeArrow('stream', { fields: [{ name: 'vector', type, nullable: false }] }, [[column]]);
 }
 
 export interface Candidates {
@@ -68,7 +55,7 @@ export async function readAnswer(form: Form, body: Buffer): Promise<Candidates> 
 }
 
 async function readArrow(body: Buffer): Promise<Candidates> {
-  const reader = await openArrowBytes('the answer', body, body.length);
+  const reader = await openArrowBytes('the answer', body);
   const wanted = ['id', 'score'].map((name) => reader.fields.findIndex((field) => field.name === name));
   const found: Candidates = { ids: [], scores: [] };
   for await (const { columns } of reader.read(wanted)) {

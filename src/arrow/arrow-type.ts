@@ -49,20 +49,33 @@ export interface DictionaryEncoding {
 
 const OTHER: ColumnType = { kind: 'other' };
 
-/** What the field is read as. Lists are read one level deep. */
-export function columnTypeOf(field: SchemaField): ColumnType {
+/** Lists are read two levels deep: vectors may come as lists of one list. */
+const MAX_LIST_DEPTH = 2;
+
+/** What the field is read as. */
+export function columnTypeOf(field: SchemaField, depth = MAX_LIST_DEPTH): ColumnType {
   const type = field.type;
-  if (type.id !== 'list' && type.id !== 'fixed_size_list') return scalarTypeOf(type);
+  if (type.id !== 'list' && type.id !== 'fixed_size_list') return scalarTypeOf(field);
   const item = field.children[0];
-  if (item === undefined || field.dictionary !== null) return OTHER;
+  if (item === undefined || field.dictionary !== null || depth === 0) return OTHER;
   if (type.id === 'fixed_size_list' && type.size === 0) return OTHER;
-  const itemType = scalarTypeOf(item.type);
+  const itemType = columnTypeOf(item, depth - 1);
   if (itemType.kind === 'other') return OTHER;
   return { kind: 'list', item: itemType, size: type.id === 'fixed_size_list' ? type.size : null };
 }
 
-function scalarTypeOf(type: ArrowType): ColumnType {
+/** Bytes of a UUID, which the extension arrow.uuid always has. */
+export const UUID_BYTES = 16;
+
+function scalarTypeOf({ type, extension }: SchemaField): ColumnType {
   switch (type.id) {
+    case 'null':
+      return { kind: 'null' };
+    case 'decimal':
+      return { kind: 'decimal', precision: type.precision, scale: type.scale };
+    case 'fixed_size_binary':
+      if (type.bytes !== UUID_BYTES) return OTHER;
+      return extension === 'arrow.uuid' ? { kind: 'utf8' } : { kind: 'bytes16' };
     case 'bool':
       return { kind: 'bool' };
     case 'int':

@@ -4,11 +4,11 @@
  * Takes where the body is and gives ranges of its buffers. Hides compression: a plain buffer is read range by range from
  * the file, a compressed one is decompressed whole at its first use and kept until the body is let go of.
  */
-import { MAX_DECOMPRESSED_BYTES } from './bounds.js';
 import { memorySource, type ByteSource } from './byte-source.js';
 import { decompress } from './codec.js';
 import { corrupt, unsupported } from './fault.js';
 import type { BufferRange, Codec } from './message.js';
+import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 
 /** In front of each compressed buffer: its decompressed length, or -1 where it was left uncompressed. */
 const LENGTH_BYTES = 8;
@@ -18,14 +18,13 @@ export class BatchBody {
   private readonly source: ByteSource;
   private readonly position: number;
   private readonly codec: Codec | null;
-  private readonly maxBufferBytes: number;
+  private readonly bounds: ReadBounds;
 
-  /** @param maxBufferBytes most that one compressed buffer may unfold to */
-  constructor(source: ByteSource, position: number, codec: Codec | null, maxBufferBytes = MAX_DECOMPRESSED_BYTES) {
+  constructor(source: ByteSource, position: number, codec: Codec | null, bounds: ReadBounds = FILE_BOUNDS) {
     this.source = source;
     this.position = position;
     this.codec = codec;
-    this.maxBufferBytes = maxBufferBytes;
+    this.bounds = bounds;
   }
 
   /**
@@ -48,12 +47,13 @@ export class BatchBody {
     const length = declared === UNCOMPRESSED ? stored.size : Number(declared);
     if (length < needed) throw corrupt(tooShort(length, needed));
     if (declared === UNCOMPRESSED) return stored;
-    if (length > this.maxBufferBytes) {
+    if (length > this.bounds.bufferBytes) {
       throw unsupported(
         `a compressed buffer of it unfolds to ${length} bytes; write it uncompressed or in smaller batches (max_chunksize)`,
       );
     }
-    return memorySource(await decompress(this.codec, await stored.read(0, stored.size), length));
+    this.bounds.unfold(length);
+    return memorySource(await decompress(this.codec, await stored.read(0, stored.size), length, this.bounds.turn));
   }
 }
 

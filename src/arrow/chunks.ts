@@ -1,8 +1,9 @@
 /** The rows of one batch, cut so that a chunk stays within its bounds whatever the columns hold. */
-import { CHUNK_BYTES, CHUNK_ROWS, MAX_VALUE_BYTES } from './bounds.js';
+import { CHUNK_ROWS } from './bounds.js';
 import type { Column } from './column.js';
 import type { ColumnSource } from './column-source.js';
 import { placeFault, unsupported } from './fault.js';
+import type { ReadBounds } from './read-bounds.js';
 
 /** A record batch, its wanted columns open. */
 export interface OpenBatch {
@@ -21,10 +22,11 @@ export interface OpenColumn {
 const FIT_SLACK = 1.25;
 
 /** Consecutive rows of all columns, again and again until the batch is done. */
-export async function* readChunks(batch: OpenBatch): AsyncGenerator<Column[], void, undefined> {
+export async function* readChunks(batch: OpenBatch, bounds: ReadBounds): AsyncGenerator<Column[], void, undefined> {
   let guess = CHUNK_ROWS;
   for (let start = 0; start < batch.rows;) {
-    const fit = await fitRows(batch, start, Math.min(guess, CHUNK_ROWS, batch.rows - start));
+    await bounds.turn();
+    const fit = await fitRows(batch, bounds, start, Math.min(guess, CHUNK_ROWS, batch.rows - start));
     yield await eachColumn(batch, (source) => source.read(start, fit.rows));
     start += fit.rows;
     guess = fit.nextGuess;
@@ -38,20 +40,26 @@ interface Fit {
 }
 
 /** How many rows from `start` on, at most `most`, make up one chunk. At least one, however large it is. */
-async function fitRows(batch: OpenBatch, start: number, most: number): Promise<Fit> {
+async function fitRows(batch: OpenBatch, bounds: ReadBounds, start: number, most: number): Promise<Fit> {
   for (let rows = most; ;) {
     const sizes = await eachColumn(batch, (source) => source.measure(start, rows));
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    const nextGuess = Math.max(1, Math.floor((rows * CHUNK_BYTES) / Math.max(1, bytes)));
-    if (rows === 1) sizes.forEach((size, i) => checkValueSize(batch, batch.columns[i]!, start, size));
-    if (rows === 1 || bytes <= CHUNK_BYTES * FIT_SLACK) return { rows, nextGuess };
+    const nextGuess = Math.max(1, Math.floor((rows * bounds.chunkBytes) / Math.max(1, bytes)));
+    if (rows === 1) sizes.forEach((size, i) => checkValueSize(batch, bounds, batch.columns[i]!, start, size));
+    if (rows === 1 || bytes <= bounds.chunkBytes * FIT_SLACK) return { rows, nextGuess };
     rows = Math.min(rows - 1, nextGuess);
   }
 }
 
-function checkValueSize(batch: OpenBatch, column: OpenColumn, row: number, size: number): void {
-  if (size <= MAX_VALUE_BYTES) return;
-  const what = `value ${row} has ${size} bytes, the most read is ${MAX_VALUE_BYTES}; shorten it or leave it out`;
+function checkValueSize(
+  batch: OpenBatch,
+  { valueBytes }: ReadBounds,
+  column: OpenColumn,
+  row: number,
+  size: number,
+): void {
+  if (size <= valueBytes) return;
+  const what = `value ${row} has ${size} bytes, the most read is ${valueBytes}; shorten it or leave it out`;
   throw placeColumn(batch, column, unsupported(what));
 }
 

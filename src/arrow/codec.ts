@@ -7,16 +7,33 @@ import type * as Lz4 from 'lz4-napi';
 import { promisify } from 'node:util';
 import { ShortlistError } from '../base/errors.js';
 import { corrupt } from './fault.js';
-import { measureLz4Frame } from './lz4-frame.js';
+import { lz4Measuring } from './lz4-frame.js';
 import type { Codec } from './message.js';
-import { decodeZstdFrame, measureZstdFrame } from './zstd-frame.js';
+import { measureZstdFrame, zstdDecoding } from './zstd-frame.js';
 
-export async function decompress(codec: Codec, bytes: Uint8Array, length: number): Promise<Uint8Array> {
-  return codec === 'lz4' ? decompressLz4(bytes, length) : decompressZstd(bytes, length);
+/** @param turn awaited between steps of some milliseconds at most */
+export async function decompress(
+  codec: Codec,
+  bytes: Uint8Array,
+  length: number,
+  turn: Turn = () => Promise.resolve(),
+): Promise<Uint8Array> {
+  return codec === 'lz4' ? decompressLz4(bytes, length, turn) : decompressZstd(bytes, length, turn);
 }
 
-async function decompressLz4(bytes: Uint8Array, length: number): Promise<Uint8Array> {
-  const { end, contentBytes } = measureLz4Frame(bytes);
+type Turn = () => Promise<void>;
+
+/** Runs the steps of a decoder. @returns what they return */
+async function inTurns<T>(steps: Generator<void, T, void>, turn: Turn): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await turn();
+  }
+}
+
+async function decompressLz4(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
+  const { end, contentBytes } = await inTurns(lz4Measuring(bytes), turn);
   checkLength(contentBytes, length);
   const { decompressFrame } = await loadLz4();
   return checkContent(await decompressFrame(bytes.subarray(0, end)).catch(damaged), length);
@@ -37,7 +54,7 @@ type ZlibZstd = (bytes: Uint8Array, options: { maxOutputLength: number }) => Pro
 const nodeZstd: ZlibZstd | null =
   'zstdDecompress' in zlib ? (promisify(zlib.zstdDecompress as never) as unknown as ZlibZstd) : null;
 
-async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8Array> {
+async function decompressZstd(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
   const { end, contentBytes, maxContentBytes } = measureZstdFrame(bytes);
   if (contentBytes !== null) checkLength(contentBytes, length);
   if (maxContentBytes < length) {
@@ -48,7 +65,7 @@ async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8A
     return checkContent(await nodeZstd(frame, { maxOutputLength: Math.max(1, length) }).catch(damaged), length);
   }
   const content = new Uint8Array(length);
-  decodeZstdFrame(frame, content);
+  await inTurns(zstdDecoding(frame, content), turn);
   return content;
 }
 

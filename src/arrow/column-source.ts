@@ -8,6 +8,24 @@ export interface ColumnSource {
   /** About how many bytes these rows take in memory. Reads little, whatever the number of rows. */
   measure(start: number, rows: number): Promise<number>;
   read(start: number, rows: number): Promise<Column>;
+  /** Lists only. */
+  readonly extents?: ExtentSource;
+}
+
+/** Where the items of lists are, without the items. */
+export interface ExtentSource {
+  /** How many inner lists these rows have; 0 where the items are no lists. */
+  countLists(start: number, rows: number): Promise<number>;
+  read(start: number, rows: number): Promise<ListExtents>;
+}
+
+/** Row r has the items [offsets[r] .. offsets[r + 1]). */
+export interface ListExtents {
+  readonly rows: number;
+  readonly valid: Validity;
+  readonly offsets: Uint32Array;
+  /** Those of the inner lists; null where the items are no lists. */
+  readonly items: ListExtents | null;
 }
 
 /** The validity of an array, bit by bit in the file. */

@@ -7,6 +7,7 @@
  * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit and a trailing Z where the
  *   column has a timezone (Arrow then counts from the epoch in UTC). A moment outside of the years 0 to 9999 has its year
  *   with sign and six digits, as in ECMAScript.
+ * - Decimals are the nearest float64.
  * - Lists are arrays.
  */
 import { shortestFloat32 } from '../base/float32.js';

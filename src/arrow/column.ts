@@ -1,7 +1,7 @@
 /**
  * Arrow types and values in the few shapes that the rest of shortlist works with. Physical variants (utf8, large_utf8,
- * utf8_view, dictionaries of them; list, large_list, fixed_size_list) are told apart by `label` only: the values are
- * decoded to one shape each.
+ * utf8_view, dictionaries of them, arrow.uuid as its text; list, large_list, fixed_size_list) are told apart by `label`
+ * only: the values are decoded to one shape each.
  */
 
 export type IntegerWidth = 8 | 16 | 32 | 64;
@@ -15,6 +15,12 @@ export type ColumnType =
   | { readonly kind: 'timestamp'; readonly unit: 's' | 'ms' | 'us' | 'ns'; readonly timezone: string | null }
   /** `size` is the length of every list of a fixed_size_list, null for lists of varying length. */
   | { readonly kind: 'list'; readonly item: ColumnType; readonly size: number | null }
+  /** Nothing but nulls: what writers make of a column in which they saw no value. */
+  | { readonly kind: 'null' }
+  /** Given as the nearest float64, whatever its width. */
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  /** fixed_size_binary(16) that does not say what it is; given as a UUID is written, 8-4-4-4-12 hexadecimal digits. */
+  | { readonly kind: 'bytes16' }
   /** A type that is not read. `label` names it. */
   | { readonly kind: 'other' };
 
@@ -36,11 +42,11 @@ export type NumberArray =
 
 /** Values of consecutive rows of one column. What stands where a row is null is undefined. */
 export type Column =
-  /** int, float, date, timestamp: one value a row, in the array of the Arrow type (float16 is widened to float32; date32 is Int32Array of days, date64 and timestamps BigInt64Array). */
+  /** int, float, date, timestamp, decimal: one value a row, in the array of the Arrow type (float16 is widened to float32; date32 is Int32Array of days, date64 and timestamps BigInt64Array; decimals are Float64Array). */
   | { readonly shape: 'numbers'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: NumberArray }
-  /** bool: 0 or 1 a row. */
+  /** bool: 0 or 1 a row. Also null, whose rows are all null. */
   | { readonly shape: 'bools'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: Uint8Array }
-  /** utf8: row r is bytes[offsets[r] .. offsets[r + 1]), checked to be in order and inside `bytes`. */
+  /** utf8, bytes16: row r is bytes[offsets[r] .. offsets[r + 1]), checked to be in order and inside `bytes`. */
   | { readonly shape: 'strings'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly offsets: Uint32Array; readonly bytes: Uint8Array }
   /** list: row r is items [offsets[r] .. offsets[r + 1]) of `items`, checked as for strings. */
   | { readonly shape: 'lists'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly offsets: Uint32Array; readonly items: Column }; // prettier-ignore

@@ -24,6 +24,8 @@ export interface Container {
   /** In the order in which they are to be read. */
   readonly places: readonly MessagePlace[];
   readonly rows: number;
+  /** What is odd and no fault, as clauses: `the stream has no end-of-stream marker`. */
+  readonly warnings: readonly string[];
 }
 
 /** Looks at each batch once while the container is opened, to refuse what contradicts itself. */

@@ -3,10 +3,8 @@ import type { ArrowField } from './column.js';
 
 /** Beginnings of labels, the longer before the shorter they contain. */
 const CONVERSIONS: readonly (readonly [label: RegExp, advice: string])[] = [
-  [/^decimal/, 'cast it to float64, or to string to keep every digit'],
   [/^(large_)?list_view</, 'cast it to a list type, pyarrow.list_(value_type)'],
   [/^run_end_encoded</, 'decode it with pyarrow.compute.run_end_decode'],
-  [/^extension<arrow\.uuid>/, 'write it as strings: [str(u) for u in column.to_pylist()]'],
   [/^extension</, 'take its storage array and cast that to a plain type'],
   [
     /^(large_)?binary|^binary_view/,

@@ -1,15 +1,19 @@
-/** The file format: batches where the footer at the end says. Fails where the footer is missing or leads astray. */
+/**
+ * The file format: batches where the footer at the end says. Fails where the footer is missing or leads astray, and where
+ * bytes in front of it belong to nothing that it lists: of two files joined byte by byte the last footer counts, and a
+ * footer that lost batches would lose their rows without a word.
+ */
 import { MAX_METADATA_BYTES } from './bounds.js';
 import type { ByteSource } from './byte-source.js';
 import { addRows, checkBatch, type BatchCheck, type Container, type MessagePlace } from './container.js';
 import { corrupt, placeFault } from './fault.js';
+import { checkCoverage, FIRST_BLOCK, type Extent } from './file-coverage.js';
 import { FlatBytes, type FlatTable } from './flatbuffer.js';
 import { decodeHead, decodeMessage, decodePrefix, decodeVersion, PREFIX_BYTES, type AnyHead } from './message.js';
 import { decodeSchema } from './schema.js';
 
 const MAGIC_BYTES = 6; // ARROW1
 const FOOTER_TAIL_BYTES = 4 + MAGIC_BYTES;
-const FIRST_BLOCK = 8;
 const BLOCK_BYTES = 24;
 
 export async function readFileContainer(source: ByteSource, check: BatchCheck): Promise<Container> {
@@ -17,7 +21,7 @@ export async function readFileContainer(source: ByteSource, check: BatchCheck): 
   checkFooterVersion(footer.table.int16(0, 0));
   const schema = decodeSchema(footer.table.requireTable(1, 'the schema in the footer'));
   const blocks = [...readBlocks(footer, 2, 'dictionary'), ...readBlocks(footer, 3, 'batch')];
-  checkDisjoint(blocks);
+  await checkCoverage(source, blocks, footer);
   const places: MessagePlace[] = [];
   let rows = 0;
   for (const block of blocks) {
@@ -26,7 +30,7 @@ export async function readFileContainer(source: ByteSource, check: BatchCheck): 
     places.push(place);
     rows = addRows(rows, head);
   }
-  return { format: 'file', schema, places, rows };
+  return { format: 'file', schema, places, rows, warnings: [] };
 }
 
 /** Old writers left the footer's version out; the messages have theirs and are held to it. */
@@ -37,6 +41,7 @@ function checkFooterVersion(version: number): void {
 interface Footer {
   readonly table: FlatTable;
   readonly position: number;
+  readonly bytes: number;
 }
 
 async function readFooter(source: ByteSource): Promise<Footer> {
@@ -47,16 +52,13 @@ async function readFooter(source: ByteSource): Promise<Footer> {
   const bytes = new FlatBytes(tail).uint32(0);
   const position = tailPosition - bytes;
   if (bytes > MAX_METADATA_BYTES || position < FIRST_BLOCK) throw corrupt(`it has a footer of ${bytes} bytes`);
-  return { table: new FlatBytes(await source.read(position, bytes)).rootTable(), position };
+  return { table: new FlatBytes(await source.read(position, bytes)).rootTable(), position, bytes };
 }
 
 /** A message by the footer's account: its metadata, framing included, then its body. */
-interface Block {
+interface Block extends Extent {
   readonly kind: MessagePlace['kind'];
   readonly number: number;
-  readonly position: number;
-  readonly metadataBytes: number;
-  readonly bodyBytes: number;
 }
 
 function* readBlocks(footer: Footer, slot: number, kind: Block['kind']): Generator<Block, void, undefined> {
@@ -77,17 +79,6 @@ function* readBlocks(footer: Footer, slot: number, kind: Block['kind']): Generat
       throw corrupt(`the footer places ${kind} ${number} outside of the file`);
     }
     yield block;
-  }
-}
-
-/** Two blocks over the same bytes would count rows twice. */
-function checkDisjoint(blocks: readonly Block[]): void {
-  const sorted = blocks.toSorted((a, b) => a.position - b.position);
-  for (let i = 1; i < sorted.length; i++) {
-    const before = sorted[i - 1]!;
-    if (before.position + before.metadataBytes + before.bodyBytes > sorted[i]!.position) {
-      throw corrupt('the footer places two batches over each other');
-    }
   }
 }
 

@@ -1,8 +1,9 @@
-/** Arrays of one value a row: numbers, dates, timestamps and bools. */
+/** Arrays of one value a row: numbers, dates, timestamps, bools, and nulls alone. */
 import { float16ToNumber } from '../base/float32.js';
 import type { BatchBody } from './batch-body.js';
 import type { Column, ColumnType, NumberArray } from './column.js';
 import { openValidity, readBits, viewAs, type ColumnSource } from './column-source.js';
+import { nullColumn } from './gather.js';
 import type { ArrayLayout } from './layout.js';
 
 interface Decoder {
@@ -68,6 +69,15 @@ export function openBools(type: ColumnType, layout: ArrayLayout, body: BatchBody
       const valid = await validity.read(start, rows);
       return { shape: 'bools', type, rows, valid, values: await readBits(data, start, rows) };
     },
+  };
+}
+
+/** Rows of the null type, of which the file holds nothing but their number. */
+export function openNulls(type: ColumnType, layout: ArrayLayout): ColumnSource {
+  return {
+    length: layout.length,
+    measure: (_start, rows) => Promise.resolve(rows),
+    read: (_start, rows) => Promise.resolve(nullColumn(type, rows)),
   };
 }
 

@@ -122,17 +122,28 @@ function joinValidity(columns: readonly Column[], rows: number): Validity {
   return valid;
 }
 
-/** `rows` null rows of a type that is neither list nor other. */
+/** `rows` null rows of a type that is read. */
 export function nullColumn(type: ColumnType, rows: number): Column {
   const valid = new Uint8Array(rows);
   switch (type.kind) {
     case 'bool':
+    case 'null':
       return { shape: 'bools', type, rows, valid, values: new Uint8Array(rows) };
+    case 'list':
+      return nullLists(type, rows, valid);
     case 'utf8':
+    case 'bytes16':
       return { shape: 'strings', type, rows, valid, offsets: new Uint32Array(rows + 1), bytes: new Uint8Array(0) };
     default:
       return { shape: 'numbers', type, rows, valid, values: new (numberArrayOf(type))(rows) };
   }
+}
+
+/** Lists of one size hold their items in null rows too. */
+function nullLists(type: ColumnType & { readonly kind: 'list' }, rows: number, valid: Validity): Column {
+  const size = type.size ?? 0;
+  const offsets = Uint32Array.from({ length: rows + 1 }, (_, row) => row * size);
+  return { shape: 'lists', type, rows, valid, offsets, items: nullColumn(type.item, rows * size) };
 }
 
 const INTEGER_ARRAYS = {
@@ -151,6 +162,8 @@ export function numberArrayOf(type: ColumnType): NumberArrayConstructor {
       return INTEGER_ARRAYS[type.bits][type.signed ? 1 : 0];
     case 'float':
       return type.bits === 64 ? Float64Array : Float32Array;
+    case 'decimal':
+      return Float64Array;
     case 'date':
       return type.unit === 'day' ? Int32Array : BigInt64Array;
     case 'timestamp':

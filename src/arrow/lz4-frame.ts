@@ -7,6 +7,9 @@ import { corrupt } from './fault.js';
 const MAGIC = 0x184d2204;
 const MIN_MATCH = 4;
 
+/** The largest block size of the format; what would compress to more is stored as it is. */
+const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
+
 export interface FrameExtent {
   /** Where the frame ends in the bytes given. */
   readonly end: number;
@@ -14,8 +17,11 @@ export interface FrameExtent {
   readonly contentBytes: number;
 }
 
-/** Walks the frame's blocks and, inside them, the lengths of literals and matches; copies nothing. */
-export function measureLz4Frame(bytes: Uint8Array): FrameExtent {
+/**
+ * Walks the frame's blocks and, inside them, the lengths of literals and matches; copies nothing.
+ * In steps of one block, of 4 MiB at most.
+ */
+export function* lz4Measuring(bytes: Uint8Array): Generator<void, FrameExtent, void> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     if (view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is no LZ4 frame');
@@ -29,9 +35,11 @@ export function measureLz4Frame(bytes: Uint8Array): FrameExtent {
       at += 4;
       if (header === 0) break;
       const blockBytes = header & 0x7fffffff;
+      if (blockBytes > MAX_BLOCK_BYTES) throw corrupt('an LZ4 frame has an impossible block');
       if (at + blockBytes > bytes.length) throw corrupt('an LZ4 frame is cut short');
       contentBytes += header >>> 31 === 1 ? blockBytes : measureBlock(bytes, at, at + blockBytes);
       at += blockBytes + blockChecksumBytes;
+      yield;
     }
     const end = at + (flags & 0x04 ? 4 : 0);
     if (end > bytes.length) throw corrupt('an LZ4 frame is cut short');

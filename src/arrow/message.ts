@@ -78,8 +78,14 @@ export function decodeVersion(number: number): 4 | 5 {
 /** Arrow 0.17 named the codec in the message's own metadata; read as if it were plain, such a batch would be garbage. */
 const EXPERIMENTAL_KEY = 'ARROW:experimental_compression';
 
+/** A message has one pair or none. They can share one table, so that few bytes are many of them. */
+const MAX_MESSAGE_PAIRS = 1_000;
+
 function refuseExperimentalCompression(table: FlatTable, version: 4 | 5): void {
   if (version !== 4) return;
+  if (table.structs(4, 4).count > MAX_MESSAGE_PAIRS) {
+    throw corrupt(`a message has more than ${MAX_MESSAGE_PAIRS} metadata pairs of its own`);
+  }
   for (const pair of table.tables(4)) {
     if (pair.hasText(0, EXPERIMENTAL_KEY)) {
       throw unsupported(

@@ -3,11 +3,13 @@ import { columnTypeOf, type SchemaField } from './arrow-type.js';
 import type { BatchBody } from './batch-body.js';
 import type { ColumnSource } from './column-source.js';
 import { openDictionaryRows, type DictionaryStore } from './dictionary.js';
-import { openBools, openNumbers } from './fixed-width.js';
+import { openDecimals } from './decimals.js';
+import { openBools, openNulls, openNumbers } from './fixed-width.js';
 import type { ArrayLayout } from './layout.js';
 import { openFixedSizeLists, openLists } from './lists.js';
 import { openStringViews } from './string-views.js';
 import { openStrings } from './strings.js';
+import { openUuids } from './uuids.js';
 
 /**
  * @param field one that is read: its column type is not `other`
@@ -23,6 +25,12 @@ export function openColumn(
   if (field.dictionary !== null) return openDictionaryRows(type, field.dictionary, layout, body, dictionaries);
   const openItems = (): ColumnSource => openColumn(field.children[0]!, layout.children[0]!, body, dictionaries);
   switch (field.type.id) {
+    case 'null':
+      return openNulls(type, layout);
+    case 'decimal':
+      return openDecimals(type, field.type.bits, layout, body);
+    case 'fixed_size_binary':
+      return openUuids(type, layout, body);
     case 'bool':
       return openBools(type, layout, body);
     case 'int':

@@ -12,18 +12,21 @@
 import { ShortlistError } from '../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from './arrow-type.js';
 import { BatchBody } from './batch-body.js';
-import { MAX_DECOMPRESSED_BYTES, WHOLE_BATCH_BYTES } from './bounds.js';
+import { WHOLE_BATCH_BYTES } from './bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from './byte-source.js';
 import type { ArrowField, Column } from './column.js';
+import type { ListExtents } from './column-source.js';
 import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
 import type { Container, MessagePlace } from './container.js';
 import { describeConversion } from './conversion.js';
 import { DictionaryStore, readDictionaryValues } from './dictionary.js';
-import { corrupt, nameFault, placeFault } from './fault.js';
+import { corrupt, nameFault, placeFault, unsupported } from './fault.js';
 import { readFileContainer } from './file-container.js';
 import { layOut } from './layout.js';
+import { readExtents } from './lists.js';
 import { decodeHead, decodeMessage, type AnyHead } from './message.js';
 import { openColumn } from './open-column.js';
+import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 import type { Schema } from './schema.js';
 import { sniff, SNIFF_BYTES, unknownFormat } from './sniff.js';
 import { beginsWithSchema, readStreamContainer } from './stream-container.js';
@@ -36,6 +39,12 @@ export interface Chunk {
   readonly columns: readonly Column[];
 }
 
+/** The extents of consecutive rows of one list column. */
+export interface ExtentChunk extends ListExtents {
+  /** Position of the first row in the file. */
+  readonly firstRow: number;
+}
+
 /** One Arrow file, opened: its schema and size are known and checked, its values are read on demand. */
 export interface ArrowReader {
   readonly path: string;
@@ -44,8 +53,12 @@ export interface ArrowReader {
   readonly fields: readonly ArrowField[];
   /** Rows of all record batches. */
   readonly rows: number;
+  /** What is odd about it and no fault, one sentence each that names the file. */
+  readonly warnings: readonly string[];
   /** Reads the columns at these positions of `fields`, in chunks of bounded size whatever the size of the batches. */
   read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined>;
+  /** Where the items of the list column at this position are, row by row, without reading the items. */
+  readExtents(column: number): AsyncGenerator<ExtentChunk, void, undefined>;
   close(): Promise<void>;
 }
 
@@ -62,39 +75,35 @@ export async function openArrow(path: string): Promise<ArrowReader> {
  * Opens bytes in memory, as they came over the network for instance.
  * @param name stands for the path in messages
  * @param bytes must not change until the reader and its columns are let go of
- * @param maxBufferBytes most that one compressed buffer may unfold to, all of which is held in memory
+ * @param bounds what is taken, for bytes of strangers
  */
 export async function openArrowBytes(
   name: string,
   bytes: Uint8Array,
-  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
+  bounds: ReadBounds = FILE_BOUNDS,
 ): Promise<ArrowReader> {
   try {
-    return await openSource(name, memorySource(bytes), maxBufferBytes);
+    return await openSource(name, memorySource(bytes), bounds);
   } catch (error) {
     throw nameFault(name, error);
   }
 }
 
-async function openSource(
-  path: string,
-  source: ByteSource,
-  maxBufferBytes = MAX_DECOMPRESSED_BYTES,
-): Promise<ArrowReader> {
+async function openSource(path: string, source: ByteSource, bounds: ReadBounds = FILE_BOUNDS): Promise<ArrowReader> {
   try {
-    return new SourceReader(path, source, await readContainer(source), maxBufferBytes);
+    return new SourceReader(path, source, await readContainer(source, bounds), bounds);
   } catch (error) {
     await source.close();
     throw error;
   }
 }
 
-async function readContainer(source: ByteSource): Promise<Container> {
+async function readContainer(source: ByteSource, bounds: ReadBounds): Promise<Container> {
   const head = await source.read(0, Math.min(SNIFF_BYTES, source.size));
   const format = sniff(head);
   if (format === 'file') return readFileContainer(source, checkBatch);
-  if (format === null && !(await beginsWithSchema(source))) throw unknownFormat(head);
-  return readStreamContainer(source, checkBatch);
+  if (format === null && !(await beginsWithSchema(source, bounds))) throw unknownFormat(head);
+  return readStreamContainer(source, checkBatch, bounds);
 }
 
 /** Opens every column that is read, which checks all that can be checked without reading the body. */
@@ -129,15 +138,17 @@ class SourceReader implements ArrowReader {
   readonly bytes: number;
   readonly fields: readonly ArrowField[];
   readonly rows: number;
+  readonly warnings: readonly string[];
   private readonly source: ByteSource;
   private readonly container: Container;
-  private readonly maxBufferBytes: number;
+  private readonly bounds: ReadBounds;
 
-  constructor(path: string, source: ByteSource, container: Container, maxBufferBytes: number) {
+  constructor(path: string, source: ByteSource, container: Container, bounds: ReadBounds) {
     this.path = path;
     this.format = container.format;
     this.bytes = source.size;
     this.rows = container.rows;
+    this.warnings = container.warnings.map((warning) => `${path}: ${warning}`);
     this.fields = container.schema.fields.map((field) => ({
       name: field.name,
       type: columnTypeOf(field),
@@ -146,27 +157,54 @@ class SourceReader implements ArrowReader {
     }));
     this.source = source;
     this.container = container;
-    this.maxBufferBytes = maxBufferBytes;
+    this.bounds = bounds;
   }
 
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
     this.checkColumns(columns);
     const dictionaries = new DictionaryStore();
-    const dictionaryIds = new Set(columns.map((column) => dictionaryIdOf(this.container.schema.fields[column]!)));
+    const dictionaryIds = new Set(columns.flatMap((column) => dictionaryIdsOf(this.container.schema.fields[column]!)));
     let firstRow = 0;
     try {
       for (const place of this.container.places) {
+        await this.bounds.turn();
         if (place.kind === 'dictionary') {
           await this.readDictionary(place, dictionaryIds, dictionaries);
           continue;
         }
-        for await (const chunk of readChunks(await this.openBatch(place, columns, dictionaries))) {
+        for await (const chunk of readChunks(await this.openBatch(place, columns, dictionaries), this.bounds)) {
           const { rows } = chunk[0]!;
           yield { firstRow, rows, columns: chunk };
           firstRow += rows;
         }
       }
       if (firstRow !== this.rows) throw corrupt('it changed while it was read');
+    } catch (error) {
+      throw nameFault(this.path, error);
+    }
+  }
+
+  async *readExtents(column: number): AsyncGenerator<ExtentChunk, void, undefined> {
+    this.checkColumns([column]);
+    const dictionaries = new DictionaryStore();
+    let firstRow = 0;
+    try {
+      for (const place of this.container.places) {
+        if (place.kind === 'dictionary') continue;
+        const batch = await this.openBatch(place, [column], dictionaries, 'metadata');
+        try {
+          for await (const extents of readExtents(batch.columns[0]!.source)) {
+            yield { firstRow, ...extents };
+            firstRow += extents.rows;
+          }
+        } catch (error) {
+          const { name } = batch.columns[0]!;
+          throw placeFault(`record batch ${batch.number}, column '${name}'`, error, {
+            batch: batch.number,
+            column: name,
+          });
+        }
+      }
     } catch (error) {
       throw nameFault(this.path, error);
     }
@@ -187,10 +225,11 @@ class SourceReader implements ArrowReader {
     }
   }
 
-  private async readDictionary(place: MessagePlace, ids: Set<number | null>, store: DictionaryStore): Promise<void> {
+  private async readDictionary(place: MessagePlace, ids: Set<number>, store: DictionaryStore): Promise<void> {
     try {
       const { head, body } = await this.readBatch(place);
       if (!('values' in head) || !ids.has(head.id)) return;
+      if (!this.bounds.dictionaries) throw unsupported('a column that is read has a dictionary; write it without one');
       const field = dictionaryField(this.container.schema, head.id);
       const layout = layOut([field], head.values)[0]!;
       const values = await readDictionaryValues(openColumn(field, layout, body, store));
@@ -206,8 +245,9 @@ class SourceReader implements ArrowReader {
     place: MessagePlace,
     columns: readonly number[],
     dictionaries: DictionaryStore,
+    extent: ReadExtent = 'small whole',
   ): Promise<OpenBatch> {
-    const { head, body } = await this.readBatch(place);
+    const { head, body } = await this.readBatch(place, extent);
     if ('values' in head) throw corrupt('it changed while it was read');
     const { fields } = this.container.schema;
     const layouts = layOut(fields, head);
@@ -219,10 +259,13 @@ class SourceReader implements ArrowReader {
     return { number: place.number, rows: head.rows, columns: columns.map(open) };
   }
 
-  /** Metadata again, and the body at hand; of a small batch, both by one read. */
-  private async readBatch(place: MessagePlace): Promise<{ head: AnyHead; body: BatchBody }> {
+  /** Metadata again, and the body at hand; of a small batch of which most is wanted, both by one read. */
+  private async readBatch(
+    place: MessagePlace,
+    extent: ReadExtent = 'small whole',
+  ): Promise<{ head: AnyHead; body: BatchBody }> {
     const bytes = place.bodyPosition + place.bodyBytes - place.metadataPosition;
-    const isSmall = bytes <= WHOLE_BATCH_BYTES;
+    const isSmall = extent === 'small whole' && bytes <= WHOLE_BATCH_BYTES;
     const read = await this.source.read(place.metadataPosition, isSmall ? bytes : place.metadataBytes);
     const message = decodeMessage(read.subarray(0, place.metadataBytes));
     if (message.kind !== place.kind || message.bodyBytes !== place.bodyBytes) {
@@ -233,11 +276,14 @@ class SourceReader implements ArrowReader {
     const [source, position] = isSmall
       ? [memorySource(read), place.bodyPosition - place.metadataPosition]
       : [this.source, place.bodyPosition];
-    return { head, body: new BatchBody(source, position, codec, this.maxBufferBytes) };
+    return { head, body: new BatchBody(source, position, codec, this.bounds) };
   }
 }
 
-/** The dictionary that a column needs, its own or its items'. */
-function dictionaryIdOf(field: SchemaField): number | null {
-  return field.dictionary?.id ?? field.children[0]?.dictionary?.id ?? null;
+/** How much of a batch is read when it is opened. */
+type ReadExtent = 'metadata' | 'small whole';
+
+/** The dictionaries that a column needs, its own or its items'. */
+function dictionaryIdsOf(field: SchemaField): number[] {
+  return field.dictionary === null ? field.children.flatMap(dictionaryIdsOf) : [field.dictionary.id];
 }

@@ -25,15 +25,17 @@ const TIME_UNITS: readonly TimeUnit[] = ['s', 'ms', 'us', 'ns'];
 const INT32: IntegerType = { id: 'int', bits: 32, signed: true };
 
 interface Walk {
+  readonly maxItems: number;
   itemsLeft: number;
   readonly dictionaries: Map<number, SchemaField>;
 }
 
-export function decodeSchema(table: FlatTable): Schema {
+/** @param maxItems most fields, children included, and most metadata pairs */
+export function decodeSchema(table: FlatTable, maxItems = MAX_SCHEMA_ITEMS): Schema {
   if (table.int16(0, 0) !== 0) {
     throw unsupported('its schema is big-endian; write it again on a little-endian machine');
   }
-  const walk: Walk = { itemsLeft: MAX_SCHEMA_ITEMS, dictionaries: new Map() };
+  const walk: Walk = { maxItems, itemsLeft: maxItems, dictionaries: new Map() };
   const fields = Array.from(table.tables(1), (field) => decodeField(field, 1, walk));
   return { fields, dictionaries: walk.dictionaries };
 }
@@ -56,7 +58,7 @@ function decodeField(table: FlatTable, depth: number, walk: Walk): SchemaField {
 }
 
 function spendItem(walk: Walk): void {
-  if (--walk.itemsLeft < 0) throw corrupt(`the schema has more than ${MAX_SCHEMA_ITEMS} fields and metadata pairs`);
+  if (--walk.itemsLeft < 0) throw corrupt(`the schema has more than ${walk.maxItems} fields and metadata pairs`);
 }
 
 /** Fields may share a dictionary, if they agree on what its values are. */

@@ -64,13 +64,18 @@ const FOREIGN: readonly Foreign[] = [
 export function sniff(head: Uint8Array): ArrowFormat | null {
   if (head.length === 0) throw new ArrowFault('input_format', 'is empty (0 bytes); write it again from its source');
   const latin1 = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1');
-  if (latin1.startsWith('ARROW1')) return 'file';
+  if (isFileFormat(head)) return 'file';
   if (latin1.startsWith('\xff\xff\xff\xff')) return 'stream';
   for (const { magic, what } of FOREIGN) {
     if (latin1.startsWith(magic)) throw new ArrowFault('input_format', what);
   }
   if (isText(head)) throw new ArrowFault('input_format', describeText(latin1));
   return null;
+}
+
+/** Whether the bytes begin as a file does. */
+export function isFileFormat(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', 0, 6) === 'ARROW1';
 }
 
 /** The error for bytes that are neither Arrow nor anything known. */

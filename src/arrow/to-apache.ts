@@ -54,8 +54,11 @@ function dataTypeOf(type: ColumnType): DataType {
       const item = new Field('item', dataTypeOf(type.item), true);
       return type.size === null ? new List(item) : new FixedSizeList(type.size, item);
     }
+    case 'null':
+    case 'decimal':
+    case 'bytes16':
     case 'other':
-      throw new TypeError('a column of a type that is not read cannot be written');
+      throw new TypeError(`a column of type ${type.kind} cannot be written`);
   }
 }
 

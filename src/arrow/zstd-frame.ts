@@ -1,7 +1,7 @@
 /**
  * The Zstandard frame format (RFC 8878, 3.1): its header, and the blocks that it consists of.
  *
- * `measureZstdFrame` bounds what a frame unfolds to before memory is taken for it; `decodeZstdFrame` decompresses it where
+ * `measureZstdFrame` bounds what a frame unfolds to before memory is taken for it; `zstdDecoding` decompresses it where
  * Node has no zstd of its own (before 22.15). Unlike the decoders on npm it bounds the work that a hostile block can
  * cause, checks every match distance, and knows how much it has written: a short frame is an error, not zeros.
  */
@@ -10,6 +10,9 @@ import { decodeBlock, newBlockState } from './zstd-block.js';
 import { MAX_BLOCK_BYTES } from './zstd-entropy.js';
 
 const MAGIC = 0xfd2fb528;
+
+/** Four times those of the largest buffer that is read, 2 GiB in full blocks. Empty ones could be millions. */
+const MAX_BLOCKS = 65_536;
 
 export interface ZstdExtent {
   /** Where the frame ends in the bytes given. */
@@ -24,7 +27,9 @@ export function measureZstdFrame(bytes: Uint8Array): ZstdExtent {
   const header = readHeader(bytes);
   let end = header.end;
   let maxContentBytes = 0;
+  let blocks = 0;
   for (let isLast = false; !isLast;) {
+    if (++blocks > MAX_BLOCKS) throw corrupt(`a Zstandard frame has more than ${MAX_BLOCKS} blocks`);
     const block = readBlock(bytes, end);
     maxContentBytes += block.type === BLOCK.compressed ? MAX_BLOCK_BYTES : block.size;
     ({ end, isLast } = block);
@@ -35,10 +40,11 @@ export function measureZstdFrame(bytes: Uint8Array): ZstdExtent {
 }
 
 /**
+ * Decompresses in steps of one block, of 128 KiB at most.
  * @param bytes one frame, measured before; its checksum is not looked at
  * @param target as long as the contents are to be
  */
-export function decodeZstdFrame(bytes: Uint8Array, target: Uint8Array): void {
+export function* zstdDecoding(bytes: Uint8Array, target: Uint8Array): Generator<void, void, void> {
   const state = newBlockState();
   let from = readHeader(bytes).end;
   let to = 0;
@@ -54,6 +60,7 @@ export function decodeZstdFrame(bytes: Uint8Array, target: Uint8Array): void {
     }
     from = block.end;
     isLast = block.isLast;
+    yield;
   }
   if (to !== target.length) throw corrupt(`a Zstandard frame unfolds to ${to} bytes and declares ${target.length}`);
 }

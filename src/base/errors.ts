@@ -70,6 +70,11 @@ export const ERRORS = {
     EXIT.busy,
     'The index has no published version that is loaded yet, or the server is shutting down',
   ),
+  index_damaged: kind(
+    503,
+    EXIT.badIndex,
+    'The published version of the index is damaged on disk, and none published before it can answer',
+  ),
   deadline_exceeded: kind(504, EXIT.busy, 'The time limit passed before the answer was complete'),
 
   // Input data
@@ -79,7 +84,7 @@ export const ERRORS = {
   input_unsupported: kind(500, EXIT.badData, 'The Arrow file uses a feature that is not read'),
   column_missing: kind(500, EXIT.badData, 'The input has no column of that name'),
   column_type: kind(500, EXIT.badData, 'A column has a type that cannot be used that way'),
-  schema_mismatch: kind(500, EXIT.badData, 'The input files have different schemas'),
+  schema_mismatch: kind(500, EXIT.badData, 'The columns of the input files contradict each other'),
   bad_rows: kind(500, EXIT.badData, 'Rows of the input break the data contract'),
   input_too_large: kind(500, EXIT.badData, 'The input is larger than one index holds'),
   no_rows: kind(500, EXIT.badData, 'The input has no row to build from'),

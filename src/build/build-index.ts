@@ -11,6 +11,7 @@
  * next one removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`, `index_busy`.
  */
 import { availableMemoryBytes } from '../base/machine.js';
+import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import { engineOf } from '../engine/engines.js';
 import type { EngineName, GraphParameters } from '../engine/engine.js';
@@ -20,10 +21,11 @@ import { readRows, type IngestReport } from '../ingest/read-rows.js';
 import type { Calibration } from '../retrieve/calibration.js';
 import { probeShard } from '../retrieve/probe.js';
 import { openShard } from '../retrieve/shards.js';
+import { readCurrent } from '../version/catalog.js';
 import { attempt } from '../version/durable.js';
 import { nodeFiles, type FileSystem } from '../version/files.js';
 import { withLock, type Lock, type LockOptions } from '../version/lock.js';
-import { versionBytes, type Manifest, type ManifestDraft } from '../version/manifest.js';
+import { findManifest, versionBytes, type Manifest, type ManifestDraft } from '../version/manifest.js';
 import { indexPath } from '../version/paths.js';
 import { cleanStaging } from '../version/prune.js';
 import { SectionFile } from '../version/section-file.js';
@@ -37,6 +39,9 @@ import { RejectsFile } from './rejects-file.js';
 import { TOOL_VERSION } from '../base/tool-version.js';
 
 export type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
+
+/** A bad row in a hundred is the daily dirt of a feed; more of them are a fault that an index must not hide. */
+export const DEFAULT_MAX_REJECTED = 0.01;
 
 export interface BuildOptions {
   readonly root: string;
@@ -53,7 +58,13 @@ export interface BuildOptions {
   readonly threads: number;
   /** Measure which ef reaches which recall; default false. */
   readonly calibrate?: boolean | undefined;
+  /** Components that every vector must have; default: as many as most vectors have. */
+  readonly dim?: number | undefined;
+  /** Keep decimal attributes as float64; default false. */
+  readonly castDecimals?: boolean | undefined;
   readonly onBadRow: 'fail' | 'skip';
+  /** Largest share of the rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
+  readonly maxRejected?: number | undefined;
   /** Where rows left out are listed; default among the notes of the version. */
   readonly rejectsPath?: string | undefined;
   /** Default: what is free. */
@@ -146,10 +157,15 @@ class Build {
   }
 
   private async plan(): Promise<IngestPlan> {
-    const { inputs, idColumn, vectorColumn, attributes, signal, onWarning } = this.options;
+    const { inputs, idColumn, vectorColumn, attributes, dim, castDecimals, onBadRow, signal, onWarning } = this.options;
+    const liveDim = await this.readLiveDim();
     const plan = await planIngest({
       paths: inputs,
       attributes,
+      onBadRow,
+      ...(dim !== undefined && { dim }),
+      ...(castDecimals !== undefined && { castDecimals }),
+      ...(liveDim !== null && { liveDim }),
       ...(idColumn !== undefined && { idColumn }),
       ...(vectorColumn !== undefined && { vectorColumn }),
       ...(signal !== undefined && { signal }),
@@ -159,7 +175,19 @@ class Build {
     return plan;
   }
 
-  /** Before the first row is read, by what the files promise. Where vectors vary in length their dimension is not known yet. */
+  /** Of the published version; null where there is none, or none that can be read: a new version does not depend on it. */
+  private async readLiveDim(): Promise<number | null> {
+    const { root, index } = this.options;
+    try {
+      const current = await readCurrent(root, index, this.files);
+      return current === null ? null : ((await findManifest(root, index, current.version, this.files))?.dim ?? null);
+    } catch (error) {
+      if (error instanceof ShortlistError) return null;
+      throw error;
+    }
+  }
+
+  /** Before the first row is read, by what the files promise. */
   private async requireRoom(plan: IngestPlan, dim: number): Promise<void> {
     const { shards, root, index } = this.options;
     const size = this.sizeOf(
@@ -183,12 +211,13 @@ class Build {
   }
 
   private async ingest(plan: IngestPlan, writer: VersionWriter, rejects: RejectsFile): Promise<IngestReport> {
-    const { metric, onBadRow, signal } = this.options;
+    const { metric, onBadRow, maxRejected = DEFAULT_MAX_REJECTED, signal } = this.options;
     const { onProgress } = this.progress('ingest', 'rows');
     const onRejects = (lines: string): Promise<void> => rejects.write(lines);
     const reading = readRows(plan, {
       metric,
       onBadRow,
+      maxRejected,
       onRejects,
       onProgress,
       ...(signal !== undefined && { signal }),
@@ -244,7 +273,8 @@ class Build {
   }
 
   private draft(plan: IngestPlan, report: IngestReport): ManifestDraft {
-    const { metric, engine, parameters, shards, onBadRow, attributes } = this.options;
+    const { metric, engine, parameters, shards, attributes, dim, castDecimals } = this.options;
+    const { onBadRow, maxRejected = DEFAULT_MAX_REJECTED } = this.options;
     const { idField, idType, vectorField } = plan;
     return {
       tool_version: TOOL_VERSION,
@@ -253,7 +283,14 @@ class Build {
       vector: { column: vectorField.name, type: typeName(vectorField.type), label: vectorField.label },
       engine: { name: engine, parameters: { m: parameters.m, ef_construction: parameters.efConstruction } },
       seed: parameters.seed,
-      options: { shards, attributes, on_bad_row: onBadRow },
+      options: {
+        shards,
+        attributes,
+        on_bad_row: onBadRow,
+        ...(onBadRow === 'skip' && { max_rejected: maxRejected }),
+        ...(dim !== undefined && { dim }),
+        ...(castDecimals === true && { cast_decimals: true }),
+      },
       sources: report.files,
       rejects: {
         total: report.badRows.total,

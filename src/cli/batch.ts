@@ -24,13 +24,13 @@ export function batchCommand(): Command {
   return addSearchFlags(command)
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .action(
-      action(async ({ root, progress }, options: BatchOptions, target: string) => {
+      action(async ({ root, progress, warn }, options: BatchOptions, target: string) => {
         const { index: name, ref } = parseTarget(target);
         await checkAnswerPath(options.out);
         const index = await openIndex(root, name, { version: ref, threads: options.threads ?? availableCores() });
         try {
           const started = performance.now();
-          const queries = await readQueryFiles(options.queries, index.manifest, options.vectorColumn);
+          const queries = await readQueryFiles(options.queries, index.manifest, options.vectorColumn, warn);
           const answers = await index.searchBatch(queries.vectors, {
             ...searchOptions(options),
             onProgress: (done, total) => progress.update('batch', done, total, 'queries'),

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { availableCores } from '../base/machine.js';
-import { MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../base/limits.js';
+import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../base/limits.js';
 import { METRICS, type Metric } from '../base/metric.js';
-import { buildIndex, type BuildResult } from '../build/build-index.js';
+import { buildIndex, DEFAULT_MAX_REJECTED, type BuildResult } from '../build/build-index.js';
 import { DEFAULT_MIN_RECALL } from '../build/gate.js';
 import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
@@ -25,7 +25,10 @@ interface BuildCommandOptions {
   readonly engine: EngineName;
   readonly seed: number;
   readonly threads?: number;
+  readonly dim?: number;
+  readonly castDecimals?: boolean;
   readonly onBadRow: 'fail' | 'skip';
+  readonly maxRejected: number;
   readonly rejects?: string;
   readonly memoryLimit?: number;
   readonly calibrate: boolean;
@@ -41,6 +44,12 @@ export function buildCommand(): Command {
     .option('--id-column <name>', 'column of ids', 'id')
     .option('--vector-column <name>', 'column of vectors (default: the only one, else embedding, else vector)')
     .option('--attributes <names>', 'columns to keep beside the vectors: a,b or all or none', 'all')
+    .option('--cast-decimals', 'keep decimal columns as float64 attributes; without it they are left out')
+    .option(
+      '--dim <n>',
+      'components that every vector must have (default: as many as most vectors have)',
+      wholeNumber(1, MAX_DIM),
+    )
     .addOption(new Option('--metric <metric>', 'how vectors are compared').choices(METRICS).default('cosine'))
     .option('--shards <n>', 'parts, each with a graph of its own', wholeNumber(1, MAX_SHARDS), 1)
     .option('--m <n>', 'links of a row above level 0; level 0 has twice as many', wholeNumber(MIN_M, MAX_M), 16)
@@ -59,6 +68,12 @@ export function buildCommand(): Command {
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .addOption(
       new Option('--on-bad-row <what>', 'stop, or leave bad rows out').choices(['fail', 'skip']).default('fail'),
+    )
+    .option(
+      '--max-rejected <share>',
+      'with --on-bad-row skip: largest share of the rows that may be left out, from 0 to 1',
+      numberBetween(0, 1),
+      DEFAULT_MAX_REJECTED,
     )
     .option('--rejects <file>', 'where rows left out are listed (default: the notes of the version)')
     .option(
@@ -123,7 +138,10 @@ function build(
     parameters: { m: options.m, efConstruction: options.efConstruction, seed: options.seed },
     threads: options.threads ?? availableCores(),
     calibrate: options.calibrate,
+    dim: options.dim,
+    castDecimals: options.castDecimals,
     onBadRow: options.onBadRow,
+    maxRejected: options.maxRejected,
     rejectsPath: options.rejects,
     memoryLimitBytes: options.memoryLimit,
     onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),

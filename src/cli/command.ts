@@ -21,7 +21,7 @@ export interface CommandContext {
   readonly logLevel: LogLevel;
   readonly progress: Progress;
   /** Something to know that does not stop the command; to stderr. */
-  warn(message: string): void;
+  readonly warn: (message: string) => void;
   /** A line about what happens; to stderr. */
   note(message: string): void;
 }

@@ -26,11 +26,11 @@ export function diffCommand(): Command {
     .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
     .option('--ef <n>', 'size of the candidate list (default: max(200, 2k))', wholeNumber(1, MAX_EF))
     .action(
-      action(async ({ root, progress }, options: DiffCommandOptions, index: string, v1: string, v2: string) => {
+      action(async ({ root, progress, warn }, options: DiffCommandOptions, index: string, v1: string, v2: string) => {
         const before = await loadVersion(root, index, await resolveVersion(root, index, v1));
         const after = await loadVersion(root, index, await resolveVersion(root, index, v2));
         try {
-          const { vectors } = await readQueryFiles(options.queries, before.manifest, options.vectorColumn);
+          const { vectors } = await readQueryFiles(options.queries, before.manifest, options.vectorColumn, warn);
           const diff = diffVersions(before, after, vectors, {
             ks: options.k,
             ef: options.ef,

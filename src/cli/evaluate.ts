@@ -47,14 +47,14 @@ export function evaluateCommand(): Command {
     .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
     .action(
       action(async (context, options: EvaluateOptions, target: string) => {
-        const { root, progress } = context;
+        const { root, progress, warn } = context;
         const { index, ref } = parseTarget(target);
         const version = await loadVersion(root, index, await resolveVersion(root, index, ref));
         try {
           const queries =
             options.queries === undefined
               ? null
-              : await readQueryFiles([options.queries], version.manifest, options.vectorColumn);
+              : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, warn);
           const evaluation = await evaluateVersion(root, version, {
             queries: queries?.vectors ?? null,
             sample: options.sample,

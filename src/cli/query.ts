@@ -53,7 +53,7 @@ export function queryCommand(): Command {
               context.warn(`--exclude ${id}: there is no such item; ids are given one by one, with spaces between`);
           }
           const started = performance.now();
-          const answers = await answer(index, options);
+          const answers = await answer(index, options, context.warn);
           const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
           const names = attributeNames(index, options.attributes);
           const results = answers.map((found) => ({
@@ -71,12 +71,16 @@ export function queryCommand(): Command {
     );
 }
 
-async function answer(index: OpenIndex, options: QueryOptions): Promise<SearchAnswer[]> {
+async function answer(
+  index: OpenIndex,
+  options: QueryOptions,
+  warn: (message: string) => void,
+): Promise<SearchAnswer[]> {
   const search = { ...searchOptions(options), explain: options.explain, whyNot: options.whyNot };
   if (options.id !== undefined) return [index.searchById(options.id, search)];
   if (options.vector !== undefined) return [index.search(parseVector(options.vector), search)];
   if (options.seeds !== undefined) return [index.searchSeeds(parseSeeds(options.seeds), search)];
-  const { vectors } = await readQueryFiles([options.queries!], index.manifest, options.vectorColumn);
+  const { vectors } = await readQueryFiles([options.queries!], index.manifest, options.vectorColumn, warn);
   return index.searchBatch(vectors, search);
 }
 

@@ -1,5 +1,6 @@
 /** The flags of a search, which `query` and `batch` share, and what they mean for it. */
 import { Option, type Command } from 'commander';
+import { SEVERAL_CONDITIONS, findDuplicateMember } from '../base/duplicate-members.js';
 import { ShortlistError } from '../base/errors.js';
 import { DEFAULT_K, MAX_EF, MAX_K } from '../base/limits.js';
 import type { IndexSearchOptions } from '../retrieve/open-index.js';
@@ -52,13 +53,17 @@ export function searchOptions(flags: SearchFlags): IndexSearchOptions {
   };
 }
 
-/** @throws bad_json naming the flag */
+/** @throws bad_json, bad_request for a member that stands twice, naming the flag */
 export function parseJson(flag: string, text: string, example: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ShortlistError('bad_json', `${flag} is not valid JSON; give something like ${example}`, {}, { cause });
   }
+  const duplicate = findDuplicateMember(text);
+  if (duplicate === null) return value;
+  throw new ShortlistError('bad_request', `${flag} has ${duplicate} twice; give it once. ${SEVERAL_CONDITIONS}`);
 }
 
 /** The limit stands behind the last colon: names may have some. */

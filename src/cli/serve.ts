@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readServeOptions, SERVE_OPTIONS } from '../serve/options.js';
+import { serviceVariables } from '../serve/service-variables.js';
 import { startServer } from '../serve/start-server.js';
 import { action } from './command.js';
 
@@ -14,7 +15,7 @@ export function serveCommand(): Command {
   }
   return command.action(
     action(async (_context, options: Record<string, unknown>) => {
-      await startServer(readServeOptions(options, process.env));
+      await startServer(readServeOptions(options, process.env), serviceVariables(process.env));
       return null;
     }),
   );

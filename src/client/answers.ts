@@ -101,6 +101,8 @@ export interface FailedQuery {
     readonly status: number;
     readonly detail: string;
     readonly code: ErrorCode;
+    /** JSON pointer to the query. */
+    readonly field?: string;
   };
   readonly candidates?: undefined;
   readonly quality?: undefined;

@@ -69,7 +69,7 @@ export class ShortlistClient {
     return this.post(index, request, options, JSON_TYPE, readJson<SearchAnswer>);
   }
 
-  /** One result for each vector or id, in order. A result is an answer, or for an unknown id an `error`. */
+  /** One result for each vector or id, in order: an answer, or the `error` of a query that failed alone, as of an unknown id. */
   searchBatch(index: string, request: BatchRequest, options: SearchCallOptions = {}): Promise<BatchAnswer> {
     return this.post(index, request, options, JSON_TYPE, readJson<BatchAnswer>);
   }

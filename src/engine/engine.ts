@@ -202,6 +202,11 @@ export interface ShardIndex {
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
   /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
   scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
+  /**
+   * Compares all that the graph says of the vectors with them, where opening compares a sample. Blocks, and reads both whole.
+   * @throws file_corrupt
+   */
+  verify?(): void;
   /** What the last search did, where the engine knows. */
   account?(): SearchAccount;
   /** Lets go of the memory. The object is not used again. */

@@ -67,7 +67,8 @@ export function badRowsError(bad: BadRows, rows: number, advice: string): Shortl
   const counts = bad.kinds.map(({ kind, count }) => `${kind} ${formatCount(count)}`).join(', ');
   const first = bad.kinds[0]!.shown[0]!;
   const example = `${first.file} row ${first.row}, ${formatId(first.id)}: ${first.detail}`;
-  const message = `${formatCount(bad.total)} of ${formatCount(rows)} rows break the data contract (${counts}), such as ${example}; ${advice}`;
+  const share = bad.total / rows < 0.0005 ? 'under 0.1' : (100 * (bad.total / rows)).toFixed(1);
+  const message = `${formatCount(bad.total)} of ${formatCount(rows)} rows (${share} %) break the data contract (${counts}), such as ${example}; ${advice}`;
   return new ShortlistError('bad_rows', message, { rows, bad_rows: bad });
 }
 

@@ -1,7 +1,9 @@
 /**
  * Which columns are the id, the vector and the attributes.
  *
- * Takes the schema of a file and what the user named; gives fields. Every refusal names the column, its type and what to do.
+ * Takes the columns of all files of an input (or of the one file there is) and what the user named; gives fields of the type
+ * that all files have in common. Every refusal names the column, its type, a file and what to do, and is the same in
+ * whatever order the files come.
  */
 import type { ArrowField, ColumnType } from '../arrow/column.js';
 import { describeConversion } from '../arrow/conversion.js';
@@ -9,6 +11,18 @@ import { ShortlistError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
 import { MAX_DIM } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
+import {
+  commonType,
+  commonVectorType,
+  componentsOf,
+  idTypeOf,
+  isAttributeType,
+  isFixedBytes,
+  isFloatList,
+  isVectorType,
+  labelOfType,
+} from './column-types.js';
+import type { ColumnVariant, UnionColumn } from './schema-union.js';
 
 export interface ColumnOptions {
   /** Default `id`. */
@@ -17,6 +31,8 @@ export interface ColumnOptions {
   readonly vectorColumn?: string;
   /** Default `all`: every other scalar column, and lists of strings or integers. */
   readonly attributes?: 'all' | 'none' | readonly string[];
+  /** Keep decimal columns as float64; default false. */
+  readonly castDecimals?: boolean;
 }
 
 export interface ChosenColumns {
@@ -24,19 +40,31 @@ export interface ChosenColumns {
   readonly idType: IdType;
   readonly vector: ArrowField;
   readonly attributes: readonly ArrowField[];
-  /** One sentence for each column that was left out. */
+  /** One sentence for each column that was left out, or that some files lack. */
   readonly warnings: readonly string[];
 }
 
 export const DEFAULT_ID_COLUMN = 'id';
 const DEFAULT_VECTOR_COLUMNS = ['embedding', 'vector'] as const;
 
-/** @param file names the file in messages */
-export function chooseColumns(file: string, fields: readonly ArrowField[], options: ColumnOptions): ChosenColumns {
-  const id = chooseId(file, fields, options.idColumn);
-  const vector = chooseVector(file, fields, options.vectorColumn);
-  const { attributes, warnings } = chooseAttributes(file, fields, [id.field, vector], options.attributes ?? 'all');
-  return { id: id.field, idType: id.type, vector, attributes, warnings };
+/**
+ * @param files names the input in messages
+ * @param columns of all its files
+ * @param count of its files
+ */
+export function chooseColumns(
+  files: string,
+  columns: readonly UnionColumn[],
+  count: number,
+  options: ColumnOptions,
+): ChosenColumns {
+  const choice = new Choice(files, columns, count, options);
+  const id = chooseId(files, choice.fields, options.idColumn);
+  const vector = chooseVector(files, choice.fields, options.vectorColumn);
+  choice.requireEverywhere(id.field.name, 'id');
+  choice.requireEverywhere(vector.name, 'vector');
+  const attributes = choice.attributes([id.field, vector]);
+  return { id: id.field, idType: id.type, vector, attributes, warnings: choice.warnings };
 }
 
 export function chooseId(
@@ -45,9 +73,9 @@ export function chooseId(
   name: string | undefined,
 ): { field: ArrowField; type: IdType } {
   const field = findField(file, fields, name ?? DEFAULT_ID_COLUMN, '--id-column');
-  const { type } = field;
-  if (type.kind === 'int' || type.kind === 'utf8') return { field, type };
-  throw wrongType(file, field, 'be the id column: ids are integers or strings', idAdvice(field));
+  const type = idTypeOf(field.type);
+  if (type !== null) return { field, type };
+  throw wrongType(file, field, 'be the id column: ids are integers, strings or UUIDs', idAdvice(field));
 }
 
 /** @param option how a user names the column, for messages */
@@ -58,83 +86,177 @@ export function chooseVector(
   option = '--vector-column',
 ): ArrowField {
   const field = name === undefined ? defaultVector(file, fields, option) : findField(file, fields, name, option);
-  const { type } = field;
-  if (!isVectorType(type)) {
+  const components = componentsOf(field.type);
+  if (components === null) {
     throw wrongType(
       file,
       field,
-      'be the vector column: vectors are lists of float16, float32 or float64',
+      'be the vector column: vectors are lists of float16, float32, float64, int8 or uint8',
       vectorAdvice(field, option),
     );
   }
-  if (type.kind === 'list' && type.size !== null && (type.size < 1 || type.size > MAX_DIM)) {
-    const message = `${file}: the vectors of column ${quote(field.name)} (${field.label}) have ${type.size} components; from 1 to ${MAX_DIM} are taken`;
-    throw new ShortlistError('column_type', message, { file, column: field.name, dim: type.size, limit: MAX_DIM });
+  const { size } = components;
+  if (size !== null && (size < 1 || size > MAX_DIM)) {
+    const message = `${file}: the vectors of column ${quote(field.name)} (${field.label}) have ${size} components; from 1 to ${MAX_DIM} are taken`;
+    throw new ShortlistError('column_type', message, { file, column: field.name, dim: size, limit: MAX_DIM });
   }
   return field;
 }
 
 function defaultVector(file: string, fields: readonly ArrowField[], option: string): ArrowField {
-  const vectors = fields.filter((field) => isVectorType(field.type));
+  const floats = fields.filter((field) => isFloatList(field.type));
+  // Lists of bytes may be anything, so they are vectors by default only where there are no others.
+  const vectors = floats.length > 0 ? floats : fields.filter((field) => isVectorType(field.type));
   if (vectors.length === 1) return vectors[0]!;
   for (const name of DEFAULT_VECTOR_COLUMNS) {
     if (fields.some((field) => field.name === name)) return findField(file, fields, name, option);
   }
   const problem =
     vectors.length === 0
-      ? `there is no vector column, a list of float16, float32 or float64; ${listColumns(fields)}`
+      ? `there is no vector column, a list of float16, float32, float64, int8 or uint8; ${listColumns(fields)}`
       : `several columns hold vectors (${vectors.map((field) => quote(field.name)).join(', ')}): name one with ${option}`;
   throw new ShortlistError('column_missing', `${file}: ${problem}`, { file, columns: fields.map(({ name }) => name) });
 }
 
-function chooseAttributes(
-  file: string,
-  fields: readonly ArrowField[],
-  taken: readonly ArrowField[],
-  wanted: 'all' | 'none' | readonly string[],
-): { attributes: ArrowField[]; warnings: string[] } {
-  if (wanted === 'none') return { attributes: [], warnings: [] };
-  if (wanted !== 'all') {
-    return { attributes: [...new Set(wanted)].map((name) => namedAttribute(file, fields, taken, name)), warnings: [] };
+/** What a column may become, on which its common type depends: signed and unsigned bytes are int16 as items, float32 as components. */
+type Role = 'id' | 'vector' | 'attribute';
+
+/** The columns of several files as one schema: a field a name, or several where files repeat the name. */
+class Choice {
+  /** As ids and vectors are chosen from. */
+  readonly fields: readonly ArrowField[];
+  readonly warnings: string[] = [];
+  private readonly input: string;
+  private readonly columns: ReadonlyMap<string, UnionColumn>;
+  private readonly count: number;
+  private readonly options: ColumnOptions;
+
+  constructor(input: string, columns: readonly UnionColumn[], count: number, options: ColumnOptions) {
+    this.input = input;
+    this.columns = new Map(columns.map((column) => [column.name, column]));
+    this.count = count;
+    this.options = options;
+    this.fields = columns.flatMap((column) => {
+      const field = this.merge(column, 'vector');
+      return column.repeats > 0 ? [field, field] : [field];
+    });
   }
-  const attributes: ArrowField[] = [];
-  const warnings: string[] = [];
-  for (const field of fields) {
-    if (taken.includes(field)) continue;
-    const left = leftOut(fields, field);
-    if (left === null) attributes.push(field);
-    else warnings.push(`${file}: column ${quote(field.name)} (${field.label}) is left out: ${left}`);
+
+  /** @param taken the id and the vector */
+  attributes(taken: readonly ArrowField[]): ArrowField[] {
+    const wanted = this.options.attributes ?? 'all';
+    if (wanted === 'none') return [];
+    if (wanted !== 'all') return [...new Set(wanted)].map((name) => this.namedAttribute(taken, name));
+    return [...this.columns.values()].flatMap((column) => {
+      const field = this.fields.find(({ name }) => name === column.name)!;
+      if (taken.includes(field)) return [];
+      const left = this.leftOut(column, field);
+      if (left === null) return [this.keep(column)];
+      this.warnings.push(`${this.input}: column ${quote(field.name)} (${field.label}) is left out: ${left}`);
+      return [];
+    });
   }
-  return { attributes, warnings };
+
+  /** @throws schema_mismatch where a file lacks the column, or where its types have none in common */
+  requireEverywhere(name: string, role: Role): void {
+    const column = this.requireAgreement(name, role);
+    if (column.lackedBy !== null) throw missing(column, column.lackedBy);
+    const nothing = column.variants.find(({ field }) => field.type.kind === 'null');
+    if (nothing !== undefined) throw mismatch(column, this.isId(column));
+  }
+
+  private requireAgreement(name: string, role: Role): UnionColumn {
+    const column = this.columns.get(name)!;
+    if (column.repeatedBy !== null) throw ambiguous(column.repeatedBy, name);
+    if (this.typeOf(column, role) === null) throw mismatch(column, this.isId(column));
+    return column;
+  }
+
+  private namedAttribute(taken: readonly ArrowField[], name: string): ArrowField {
+    const field = findField(this.input, this.fields, name, '--attributes');
+    if (taken.includes(field)) {
+      const role = field === taken[0] ? 'id' : 'vector';
+      const message = `column ${quote(name)} is the ${role} column, which every index keeps: leave it out of --attributes`;
+      throw new ShortlistError('usage', message, { file: this.input, column: name });
+    }
+    const column = this.requireAgreement(name, 'attribute');
+    if (isAttributeType(this.typeOf(column, 'attribute')!)) return this.keep(column);
+    throw wrongType(
+      this.input,
+      field,
+      'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings or integers',
+      attributeAdvice(field),
+    );
+  }
+
+  private keep({ name }: UnionColumn): ArrowField {
+    const column = this.requireAgreement(name, 'attribute');
+    const field = this.merge(column, 'attribute');
+    if (column.lackedBy === null) return field;
+    const lacking = this.count - column.files;
+    this.warnings.push(
+      `column ${quote(field.name)} (${field.label}) is not in ${lacking} of ${this.count} files, such as ${column.lackedBy}: it is null there`,
+    );
+    return field;
+  }
+
+  /** Why a column does not become an attribute when all are wanted; null where it does. */
+  private leftOut(column: UnionColumn, field: ArrowField): string | null {
+    // Of a file that has the name once nobody could say which of the others' columns it is.
+    if (column.repeats > 0 && column.repeats < column.files) throw ambiguous(column.repeatedBy!, column.name);
+    if (column.repeats > 0) return 'another column has that name';
+    if (PANDAS_INDEX.test(field.name))
+      return 'it is the row number that pandas adds; --attributes keeps it when it names it';
+    const second = 'it is a second vector column; --vector-column chooses which one is searched';
+    const types = column.variants.map((variant) => this.cast(column, variant.field.type));
+    if (types.every(isFixedBytes)) return `${second}, --attributes keeps it as lists of integers when it names it`;
+    const type = this.typeOf(column, 'attribute');
+    // What would be kept of one file is not dropped because of another.
+    if (type === null ? types.some(isAttributeType) : isAttributeType(type)) return null;
+    if (isVectorType(field.type)) return second;
+    return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
+  }
+
+  /** What stands for the column in every file. Where its types have none in common, one of them, for choosing. */
+  private merge(column: UnionColumn, role: Role): ArrowField {
+    const { variants } = column;
+    const [only] = variants;
+    const type =
+      this.typeOf(column, role) ??
+      variants.map(({ field }) => field.type).find((one) => isVectorType(one) || isAttributeType(one)) ??
+      only!.field.type;
+    const labels = new Set(variants.filter(({ field }) => field.type.kind !== 'null').map(({ field }) => field.label));
+    const agreed = labels.size <= 1;
+    return {
+      name: column.name,
+      type,
+      nullable: column.lackedBy !== null || variants.some(({ field }) => field.nullable || field.type.kind === 'null'),
+      label: agreed ? ([...labels][0] ?? only!.field.label) : labelOfType(type),
+    };
+  }
+
+  /** The type that the column has in all files; null where there is none. */
+  private typeOf(column: UnionColumn, role: Role): ColumnType | null {
+    const types = column.variants.map(({ field }) => this.cast(column, field.type));
+    if (role === 'vector' && types.every(isVectorType)) return commonVectorType(types);
+    return commonType(types);
+  }
+
+  private isId({ name }: UnionColumn): boolean {
+    return name === (this.options.idColumn ?? DEFAULT_ID_COLUMN);
+  }
+
+  /** The type as which the column is read in place of its own. */
+  private cast(column: UnionColumn, type: ColumnType): ColumnType {
+    const isId = this.isId(column);
+    if (isId && type.kind === 'bytes16') return { kind: 'utf8' };
+    // An id must keep every digit.
+    return type.kind === 'decimal' && !isId && this.options.castDecimals === true ? { kind: 'float', bits: 64 } : type;
+  }
 }
 
-/** Why a column does not become an attribute when all are wanted; null where it does. */
-function leftOut(fields: readonly ArrowField[], field: ArrowField): string | null {
-  if (isVectorType(field.type)) return 'it is a second vector column; --vector-column chooses which one is searched';
-  if (!isAttributeType(field.type)) return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
-  return fields.some((other) => other !== field && other.name === field.name) ? 'another column has that name' : null;
-}
-
-function namedAttribute(
-  file: string,
-  fields: readonly ArrowField[],
-  taken: readonly ArrowField[],
-  name: string,
-): ArrowField {
-  const field = findField(file, fields, name, '--attributes');
-  if (taken.includes(field)) {
-    const role = field === taken[0] ? 'id' : 'vector';
-    const message = `column ${quote(name)} is the ${role} column, which every index keeps: leave it out of --attributes`;
-    throw new ShortlistError('usage', message, { file, column: name });
-  }
-  if (isAttributeType(field.type)) return field;
-  throw wrongType(
-    file,
-    field,
-    'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings or integers',
-    attributeAdvice(field),
-  );
-}
+/** How pandas names the levels of an index that has no name. */
+const PANDAS_INDEX = /^__index_level_\d+__$/;
 
 /** The one column of that name. */
 function findField(file: string, fields: readonly ArrowField[], name: string, flag: string): ArrowField {
@@ -157,7 +279,46 @@ function wrongType(file: string, field: ArrowField, cannot: string, advice: stri
   return new ShortlistError('column_type', message, { file, column: field.name, type: field.label });
 }
 
+/** As many types as a message can carry. */
+const MAX_LISTED_TYPES = 5;
+
+function mismatch(column: UnionColumn, isId: boolean): ShortlistError {
+  const variants = distinctLabels(column.variants);
+  const listed = variants.slice(0, MAX_LISTED_TYPES).map(({ field, file, files }) => {
+    return `${field.label} in ${file}${files > 1 ? ` and ${files - 1} more` : ''}`;
+  });
+  if (variants.length > MAX_LISTED_TYPES) listed.push(`${variants.length - MAX_LISTED_TYPES} more types`);
+  const decimals = variants.some(({ field }) => field.type.kind === 'decimal');
+  const hint = decimals && !isId ? ', or use --cast-decimals where float64 will do' : '';
+  const message = `column ${quote(column.name)} has types that no one type holds without loss: ${listed.join(', ')}; cast it to one type before the files are written${hint}`;
+  const [first, other] = variants;
+  return new ShortlistError('schema_mismatch', message, {
+    file: (other ?? first)!.file,
+    first_file: first!.file,
+    column: column.name,
+    type: (other ?? first)!.field.label,
+    first_type: first!.field.label,
+  });
+}
+
+function distinctLabels(variants: readonly ColumnVariant[]): ColumnVariant[] {
+  return variants.filter(({ field }, i) => variants.findIndex((other) => other.field.label === field.label) === i);
+}
+
+function missing(column: UnionColumn, file: string): ShortlistError {
+  const [{ field, file: first }] = column.variants as [ColumnVariant];
+  const message = `column ${quote(column.name)} is not in ${file}, and has the type ${field.label} in ${first}: every file of an input needs an id and a vector column of the same names`;
+  const types = { type: null, first_type: field.label };
+  return new ShortlistError('schema_mismatch', message, { file, first_file: first, column: column.name, ...types });
+}
+
 function idAdvice(field: ArrowField): string {
+  const column = `table[${quote(field.name)}]`;
+  const place = `table.schema.get_field_index(${quote(field.name)})`;
+  if (field.type.kind === 'decimal') {
+    // Decimals of any width and scale become strings; integers of 64 bits hold only some of them.
+    return `write its digits as strings, which keeps every one: table.set_column(${place}, ${quote(field.name)}, ${column}.cast(pyarrow.string()))`;
+  }
   return field.type.kind === 'other' ? describeConversion(field) : 'cast it to int64 or to string';
 }
 
@@ -166,69 +327,15 @@ function vectorAdvice(field: ArrowField, option: string): string {
   if (/binary/.test(label)) return 'read its bytes as numbers (numpy.frombuffer) and write them as a list of float32';
   if (type.kind === 'other') return describeConversion(field);
   if (type.kind === 'utf8') return 'parse its text and write it as a list of float32';
+  if (type.kind === 'list' && type.item.kind === 'list') return 'flatten it: one list of float32 a row';
   if (type.kind === 'list') return 'cast it: column.cast(pyarrow.list_(pyarrow.float32()))';
   return `name another column with ${option}`;
 }
 
 function attributeAdvice(field: ArrowField): string {
+  if (field.type.kind === 'decimal')
+    return 'use --cast-decimals where float64 will do, or cast it to string to keep every digit';
   return field.type.kind === 'list' ? 'make it a list of strings or integers' : describeConversion(field);
-}
-
-/**
- * Where the chosen columns are in another file of the same input.
- * @throws schema_mismatch where one is missing or has another type, naming both files
- */
-export function locateColumns(
-  file: string,
-  fields: readonly ArrowField[],
-  chosen: readonly ArrowField[],
-  firstFile: string,
-): number[] {
-  return chosen.map((wanted) => {
-    const position = fields.findIndex((field) => field.name === wanted.name);
-    const found = fields[position];
-    if (fields.findLastIndex((field) => field.name === wanted.name) !== position) throw ambiguous(file, wanted.name);
-    if (found !== undefined && isSameType(found.type, wanted.type)) return position;
-    const here = found === undefined ? 'is not' : `has the type ${found.label}`;
-    const message = `column ${quote(wanted.name)} ${here} in ${file}, and has the type ${wanted.label} in ${firstFile}: all files of an input need equal columns`;
-    const types = { type: found?.label ?? null, first_type: wanted.label };
-    throw new ShortlistError('schema_mismatch', message, {
-      file,
-      first_file: firstFile,
-      column: wanted.name,
-      ...types,
-    });
-  });
-}
-
-/** A list of floats. */
-export function isVectorType(type: ColumnType): boolean {
-  return type.kind === 'list' && type.item.kind === 'float';
-}
-
-export function isAttributeType(type: ColumnType): boolean {
-  if (type.kind === 'list') return type.item.kind === 'utf8' || type.item.kind === 'int';
-  return type.kind !== 'other';
-}
-
-/** Equal values behind both: a dictionary, a large or a view variant is the type of its values. */
-export function isSameType(a: ColumnType, b: ColumnType): boolean {
-  switch (a.kind) {
-    case 'int':
-      return b.kind === 'int' && a.bits === b.bits && a.signed === b.signed;
-    case 'float':
-      return b.kind === 'float' && a.bits === b.bits;
-    case 'date':
-      return b.kind === 'date' && a.unit === b.unit;
-    case 'timestamp':
-      return b.kind === 'timestamp' && a.unit === b.unit && a.timezone === b.timezone;
-    case 'list':
-      return b.kind === 'list' && a.size === b.size && isSameType(a.item, b.item);
-    case 'bool':
-    case 'utf8':
-    case 'other':
-      return a.kind === b.kind;
-  }
 }
 
 /** As many columns as a message can carry. */

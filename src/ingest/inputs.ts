@@ -6,8 +6,10 @@
  * in its subfolders, or, when there is no such name, for all its files; names that start with `.` or `_` are left out, as
  * Spark and pyarrow leave them out, and links to folders are not followed. A folder that Hugging Face's `save_to_disk`
  * wrote names its data files in `state.json`, and stands for those: beside them `map` and `filter` leave files of cached rows.
+ * One of a DatasetDict has a folder a split, named in `dataset_dict.json`: its rows are meant for different things, so whoever
+ * wants several splits names them.
  *
- * Fails with `input_not_found` where nothing is there, `usage` where a file is named twice.
+ * Fails with `input_not_found` where nothing is there, `usage` where a file is named twice or a split is to be chosen.
  */
 import type { Dirent, Stats } from 'node:fs';
 import { readFile, readdir, realpath, stat } from 'node:fs/promises';
@@ -61,6 +63,10 @@ async function listFiles(folder: string, depth: number): Promise<string[]> {
     throw new ShortlistError('input_unsupported', message, { file: folder, limit: MAX_FOLDER_DEPTH });
   }
   const entries = await listEntries(folder);
+  if (entries.some((entry) => entry.name === DATASET_DICT)) {
+    const split = await readOnlySplit(folder);
+    if (split !== null) return listFiles(split, depth + 1);
+  }
   if (entries.some((entry) => entry.name === 'state.json')) {
     const listed = await readDataFiles(folder);
     if (listed !== null) return listed;
@@ -88,16 +94,47 @@ async function isLinkedFile(entry: Dirent, path: string): Promise<boolean> {
   return entry.isSymbolicLink() && (await statOrNull(path))?.isFile() === true;
 }
 
-/** The data files that a Hugging Face `state.json` lists, or null where it is some other `state.json`. */
-async function readDataFiles(folder: string): Promise<string[] | null> {
-  const path = join(folder, 'state.json');
-  let state: unknown;
+/** Beside the folders of the splits. */
+const DATASET_DICT = 'dataset_dict.json';
+
+/**
+ * The folder of the one split of a Hugging Face DatasetDict, or null where the file is something else.
+ * @throws usage that names the splits where there are several
+ */
+async function readOnlySplit(folder: string): Promise<string | null> {
+  const described = await readJson(join(folder, DATASET_DICT));
+  const splits = typeof described === 'object' && described !== null && 'splits' in described ? described.splits : null;
+  if (!Array.isArray(splits) || splits.length === 0) return null;
+  const names = splits.filter((name: unknown): name is string => typeof name === 'string' && isFolderName(name));
+  if (names.length !== splits.length) return null;
+  const folders = names.map((name) => join(folder, name));
+  if (folders.length === 1) {
+    if ((await statOrNull(folders[0]!)) !== null) return folders[0]!;
+    const message = `${join(folder, DATASET_DICT)} names the split ${JSON.stringify(names[0])}, which is not there`;
+    throw new ShortlistError('input_not_found', message, { file: folders[0]! });
+  }
+  const message = `the folder ${folder} is a DatasetDict of ${folders.length} splits (${names.map((name) => JSON.stringify(name)).join(', ')}): name the folder of the one that is meant, such as ${folders[0]!}, or several one after the other`;
+  throw new ShortlistError('usage', message, { file: folder, splits: names });
+}
+
+function isFolderName(name: string): boolean {
+  return name === basename(name) && !/^\.*$/.test(name);
+}
+
+/** What the file holds, or null where it is no JSON. */
+async function readJson(path: string): Promise<unknown> {
   try {
-    state = JSON.parse(await readFile(path, 'utf8'));
+    return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw ioError('read', path, error);
   }
+}
+
+/** The data files that a Hugging Face `state.json` lists, or null where it is some other `state.json`. */
+async function readDataFiles(folder: string): Promise<string[] | null> {
+  const path = join(folder, 'state.json');
+  const state = await readJson(path);
   const listed = typeof state === 'object' && state !== null && '_data_files' in state ? state._data_files : null;
   if (!Array.isArray(listed)) return null;
   const names = listed.map((file: unknown) =>

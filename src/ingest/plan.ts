@@ -1,8 +1,10 @@
 /**
  * What will be read, before anything is: files, rows and columns.
  *
- * Takes paths and column names; gives a plan. Opens every file for its schema and row count alone, one at a time.
- * Fails on missing paths, files that are not Arrow, missing or unusable columns, and schemas that differ.
+ * Takes paths and column names; gives a plan. Opens every file for its schema and row count alone, one at a time, and where
+ * types leave the length of the vectors open, for the offsets of the vector column. The columns are those that all files
+ * have between them, of types that hold the values of each, so the order of the files decides nothing but the order of rows.
+ * Fails on missing paths, files that are not Arrow, missing or unusable columns, and schemas that contradict each other.
  */
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -10,10 +12,12 @@ import type { ArrowField } from '../arrow/column.js';
 import { openArrow, type ArrowReader } from '../arrow/reader.js';
 import { ShortlistError, ioError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
-import { chooseColumns, locateColumns, type ChosenColumns, type ColumnOptions } from './choose-columns.js';
+import { chooseColumns, type ColumnOptions } from './choose-columns.js';
 import { resolveInputs } from './inputs.js';
+import { SchemaUnion } from './schema-union.js';
+import { chooseLength, countLengths, type LengthCount, type LengthOptions } from './vector-lengths.js';
 
-export interface IngestOptions extends ColumnOptions {
+export interface IngestOptions extends ColumnOptions, Partial<LengthOptions> {
   /** Files, folders and globs, read in this order. */
   readonly paths: readonly string[];
   readonly signal?: AbortSignal;
@@ -26,6 +30,8 @@ export interface PlannedFile {
   readonly rows: number;
   /** Changes whenever the file does. */
   readonly stamp: string;
+  /** Shared by files of equal schemas. */
+  readonly fields: readonly ArrowField[];
 }
 
 export interface IngestPlan {
@@ -35,47 +41,72 @@ export interface IngestPlan {
   readonly idField: ArrowField;
   readonly idType: IdType;
   readonly vectorField: ArrowField;
-  /** Components of a vector; null where the column's type leaves it to the first row. */
+  /** Components that every vector must have; null where no row has a vector. */
   readonly dim: number | null;
+  /** What says so, as in `not the 768 of most vectors`. */
+  readonly dimSource: string;
+  /** The lengths that vectors have, the most frequent first. */
+  readonly lengths: readonly LengthCount[];
   readonly attributes: readonly ArrowField[];
   readonly warnings: readonly string[];
 }
 
 export async function planIngest(options: IngestOptions): Promise<IngestPlan> {
+  const { signal, onBadRow = 'fail' } = options;
   const paths = await resolveInputs(options.paths);
-  const files: PlannedFile[] = [];
-  let chosen: ChosenColumns | null = null;
-  for (const path of paths) {
-    options.signal?.throwIfAborted();
-    const { file, fields } = await inspectFile(path);
-    files.push(file);
-    if (chosen === null) chosen = chooseColumns(path, fields, options);
-    else locateColumns(path, fields, columnsOf(chosen), paths[0]!);
+  if (paths.length === 0) {
+    throw new ShortlistError('usage', 'no input is given: name at least one file, folder or glob');
   }
-  if (chosen === null) throw new ShortlistError('usage', 'no input is given: name at least one file, folder or glob');
-  const { type } = chosen.vector;
+  const { files, union, warnings } = await inspectFiles(paths, signal);
+  const names = paths.length === 1 ? paths[0]! : `${paths[0]!} and ${paths.length - 1} more`;
+  const chosen = chooseColumns(names, union.columns(), union.files, options);
+  const lengths = await countLengths(files, chosen.vector.name, signal);
+  const length = chooseLength(lengths, chosen.vector, { ...options, onBadRow });
   return {
     files,
     rows: files.reduce((sum, file) => sum + file.rows, 0),
     idField: chosen.id,
     idType: chosen.idType,
     vectorField: chosen.vector,
-    dim: type.kind === 'list' ? type.size : null,
+    dim: length.dim,
+    dimSource: length.source,
+    lengths,
     attributes: chosen.attributes,
-    warnings: chosen.warnings,
+    warnings: [...warnings, ...chosen.warnings, ...(length.warning === null ? [] : [length.warning])],
   };
 }
 
-function columnsOf(chosen: ChosenColumns): ArrowField[] {
-  return [chosen.id, chosen.vector, ...chosen.attributes];
+interface Inspected {
+  readonly files: PlannedFile[];
+  readonly union: SchemaUnion;
+  readonly warnings: string[];
+}
+
+async function inspectFiles(paths: readonly string[], signal: AbortSignal | undefined): Promise<Inspected> {
+  const files: PlannedFile[] = [];
+  const union = new SchemaUnion();
+  const warnings: string[] = [];
+  const schemas = new Map<string, readonly ArrowField[]>();
+  for (const path of paths) {
+    signal?.throwIfAborted();
+    const inspected = await inspectFile(path);
+    const key = JSON.stringify(inspected.file.fields);
+    const fields = schemas.get(key) ?? inspected.file.fields;
+    schemas.set(key, fields);
+    files.push({ ...inspected.file, fields });
+    union.add(path, fields);
+    warnings.push(...inspected.warnings);
+  }
+  return { files, union, warnings };
 }
 
 /** A file's size and schema, and nothing of it left open. */
-export async function inspectFile(path: string): Promise<{ file: PlannedFile; fields: readonly ArrowField[] }> {
+export async function inspectFile(path: string): Promise<{ file: PlannedFile; warnings: readonly string[] }> {
   const stamp = await stampFile(path);
   const reader = await openArrow(path);
   try {
-    return { file: { path, bytes: reader.bytes, rows: reader.rows, stamp }, fields: reader.fields };
+    const { bytes, rows, fields, warnings } = reader;
+    return { file: { path, bytes, rows, stamp, fields }, warnings };
   } finally {
     await reader.close();
   }

@@ -1,24 +1,31 @@
 /**
  * Query files: the same columns and the same contract as an index's input, all in memory, and every bad row is an error.
+ * Each file is judged by itself, so several layouts read the same in any order: what one file calls its vectors, or whether
+ * it has ids, decides nothing for the next.
  */
-import type { Column } from '../arrow/column.js';
+import type { ArrowField, Column } from '../arrow/column.js';
 import { openArrow, type ArrowReader } from '../arrow/reader.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import { BadRowTally, badRowsError, type BadRow, type BadRowKind } from './bad-rows.js';
 import { DEFAULT_ID_COLUMN, chooseId, chooseVector } from './choose-columns.js';
+import { componentsOf, idTypeOf, isVectorType } from './column-types.js';
 import { IdRows } from './id-rows.js';
 import { resolveInputs } from './inputs.js';
+import { inspectFile } from './plan.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface QueryOptions {
-  /** Default: the only vector column, else `embedding`, else `vector`. */
+  /** Must be in every file. Default: in each file the preferred one, the only vector column, else `embedding`, else `vector`. */
   readonly vectorColumn?: string;
-  /** Default `id`, where the first file has such a column of integers or strings; a named one must be there. */
+  /** The vector column of files that have one of this name. */
+  readonly preferredColumn?: string;
+  /** Default `id`, where every file has such a column of a type that ids have; a named one must be there. */
   readonly idColumn?: string;
   /** Components that every query must have. */
   readonly dim: number;
   readonly metric: Metric;
+  readonly onWarning?: (message: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -36,17 +43,28 @@ const MAX_QUERY_VALUES = 2 ** 31;
 /** @throws dimension_mismatch, bad_rows naming file and row, no_rows, and what opening files and choosing columns throws */
 export async function readQueries(paths: readonly string[], options: QueryOptions): Promise<QueryRows> {
   const files = await resolveInputs(paths);
-  const queries = new QueryReader(options);
+  const queries = new QueryReader(options, await everyFileHasIds(files, options));
   for (const file of files) {
     options.signal?.throwIfAborted();
     const reader = await openArrow(file);
     try {
+      for (const warning of reader.warnings) options.onWarning?.(warning);
       await queries.read(reader);
     } finally {
       await reader.close();
     }
   }
   return queries.finish(files);
+}
+
+async function everyFileHasIds(files: readonly string[], { idColumn, signal }: QueryOptions): Promise<boolean> {
+  if (idColumn !== undefined) return true;
+  for (const path of files) {
+    signal?.throwIfAborted();
+    const { file } = await inspectFile(path);
+    if (!file.fields.some(({ name, type }) => name === DEFAULT_ID_COLUMN && idTypeOf(type) !== null)) return false;
+  }
+  return true;
 }
 
 class QueryReader {
@@ -56,29 +74,26 @@ class QueryReader {
   private readonly tally = new BadRowTally();
   private readonly parts: Float32Array[] = [];
   private readonly ids: string[] = [];
-  private hasIds: boolean | null = null;
+  private readonly hasIds: boolean;
   private count = 0;
   private rowsRead = 0;
 
-  constructor(options: QueryOptions) {
+  constructor(options: QueryOptions, hasIds: boolean) {
     this.options = options;
+    this.hasIds = hasIds;
     this.vectorRows = new VectorRows(options.metric, options.dim, 'the index');
   }
 
   async read(reader: ArrowReader): Promise<void> {
     const { path, fields } = reader;
-    const vector = chooseVector(path, fields, this.options.vectorColumn);
-    const { type } = vector;
-    if (type.kind === 'list' && type.size !== null && type.size !== this.options.dim) {
-      const message = `${path}: the queries of column ${JSON.stringify(vector.name)} have ${type.size} components and the index has ${this.options.dim}`;
-      throw new ShortlistError('dimension_mismatch', message, {
-        file: path,
-        dim: type.size,
-        expected: this.options.dim,
-      });
+    const vector = chooseVector(path, fields, this.options.vectorColumn ?? this.preferredIn(fields));
+    const size = componentsOf(vector.type)?.size ?? null;
+    if (size !== null && size !== this.options.dim) {
+      const message = `${path}: the queries of column ${JSON.stringify(vector.name)} have ${size} components and the index has ${this.options.dim}`;
+      throw new ShortlistError('dimension_mismatch', message, { file: path, dim: size, expected: this.options.dim });
     }
     const positions = [fields.indexOf(vector)];
-    if (this.wantsIds(reader)) positions.push(fields.indexOf(chooseId(path, fields, this.options.idColumn).field));
+    if (this.hasIds) positions.push(fields.indexOf(chooseId(path, fields, this.options.idColumn).field));
     for await (const chunk of reader.read(positions)) {
       this.options.signal?.throwIfAborted();
       this.checkChunk(path, chunk.firstRow, chunk.rows, chunk.columns);
@@ -99,22 +114,20 @@ class QueryReader {
       vectors.set(part, at);
       at += part.length;
     }
-    return { count: this.count, vectors, ...(this.hasIds === true ? { ids: this.ids } : {}) };
+    return { count: this.count, vectors, ...(this.hasIds ? { ids: this.ids } : {}) };
   }
 
-  /** The first file decides; the others then need an id column as well. */
-  private wantsIds({ fields }: ArrowReader): boolean {
-    this.hasIds ??=
-      this.options.idColumn !== undefined ||
-      fields.some(({ name, type }) => name === DEFAULT_ID_COLUMN && (type.kind === 'int' || type.kind === 'utf8'));
-    return this.hasIds;
+  /** The preferred column where the file has vectors in it, so that a second vector column does not make the choice unclear. */
+  private preferredIn(fields: readonly ArrowField[]): string | undefined {
+    const { preferredColumn } = this.options;
+    return fields.find(({ name, type }) => name === preferredColumn && isVectorType(type))?.name;
   }
 
   private checkChunk(path: string, firstRow: number, rows: number, columns: readonly Column[]): void {
     const { vectorRows, idRows } = this;
     const { dim } = this.options;
     const [vectorColumn, idColumn] = columns;
-    vectorRows.open(vectorColumn!, path, firstRow);
+    vectorRows.open(vectorColumn!);
     if (idColumn !== undefined) idRows.open(idColumn);
     const vectors = new Float32Array(rows * dim);
     for (let row = 0; row < rows; row++) {

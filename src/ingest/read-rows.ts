@@ -3,7 +3,8 @@
  *
  * Takes a plan; gives batches of vectors, id hashes and attributes, and at the end the table of ids and the hashes of the
  * files. Rows that break the data contract (bad-rows.ts) are all counted, whatever becomes of them: under `fail` the whole
- * input is read and then refused, and no batch is given after the first bad row; under `skip` they are left out and handed on.
+ * input is read and then refused, and no batch is given after the first bad row; under `skip` they are left out and handed
+ * on, up to a share of the rows: beyond it the input is refused as under `fail`.
  * Of two rows with one id the later is bad, and an id is taken only by a row that is good.
  *
  * A chunk is read while the one before it is checked, and the one before that may still be written. Memory: two chunks of the
@@ -17,18 +18,21 @@ import type { IdTable } from '../base/id-table.js';
 import type { Metric } from '../base/metric.js';
 import { readAhead } from '../base/read-ahead.js';
 import { BadRowTally, badRowsError, toRejectLine, type BadRow, type BadRowKind, type BadRows } from './bad-rows.js';
-import { locateColumns } from './choose-columns.js';
+import { locateColumns, type FileColumns } from './file-columns.js';
 import { gatherColumn } from './gather-column.js';
 import { startHashing, type FileHash, type HashRun } from './hash-files.js';
 import { IdRows } from './id-rows.js';
 import { assertUnchanged, changed, openPlanned, type IngestPlan, type PlannedFile } from './plan.js';
 import { RowOrigins } from './row-origins.js';
+import { describeLengths } from './vector-lengths.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface ReadOptions {
   /** Under cosine, vectors are given at unit length. */
   readonly metric: Metric;
   readonly onBadRow: 'fail' | 'skip';
+  /** Largest share of the rows that `skip` may leave out, from 0 to 1; default 1. */
+  readonly maxRejected?: number;
   /** Takes the bad rows under `skip`, as JSON Lines of {file, row, id, kind, detail}, in input order. */
   readonly onRejects?: (lines: string) => void | Promise<void>;
   /** Rows read so far, bad ones included, and in all. */
@@ -107,7 +111,7 @@ class Pass {
     this.plan = plan;
     this.options = options;
     this.builder = new IdTableBuilder(plan.idType, plan.rows);
-    this.vectors = new VectorRows(options.metric, plan.dim, `the column's type, ${plan.vectorField.label}`);
+    this.vectors = new VectorRows(options.metric, plan.dim, plan.dimSource);
   }
 
   async *run(): AsyncGenerator<IngestBatch, IngestReport, undefined> {
@@ -129,9 +133,10 @@ class Pass {
     const file = this.plan.files[position]!;
     const reader = await openPlanned(file);
     try {
-      for await (const chunk of readAhead(reader.read(this.locate(reader)))) {
+      const columns = this.locate(reader);
+      for await (const chunk of readAhead(reader.read(columns.positions))) {
         this.options.signal?.throwIfAborted();
-        const batch = this.checkChunk(chunk, position);
+        const batch = this.checkChunk(chunk, position, columns);
         await this.handRejects();
         this.rowsRead += chunk.rows;
         this.options.onProgress?.(this.rowsRead, this.plan.rows);
@@ -143,17 +148,17 @@ class Pass {
     await assertUnchanged(file);
   }
 
-  private locate(reader: ArrowReader): number[] {
-    const { idField, vectorField, attributes, files } = this.plan;
-    return locateColumns(reader.path, reader.fields, [idField, vectorField, ...attributes], files[0]!.path);
+  private locate(reader: ArrowReader): FileColumns {
+    const { idField: id, vectorField: vector, attributes } = this.plan;
+    return locateColumns(reader.path, reader.fields, { id, vector, attributes });
   }
 
   /** The chunk's accepted rows; null where there are none, or the input is refused anyway. */
-  private checkChunk(chunk: Chunk, position: number): IngestBatch | null {
+  private checkChunk(chunk: Chunk, position: number, columns: FileColumns): IngestBatch | null {
     const { builder, ids, vectors, origins } = this;
-    const [idColumn, vectorColumn, ...attributes] = chunk.columns;
+    const [idColumn, vectorColumn] = chunk.columns;
     ids.open(idColumn!);
-    vectors.open(vectorColumn!, this.plan.files[position]!.path, chunk.firstRow);
+    vectors.open(vectorColumn!);
     const dim = vectors.dim ?? 0;
     const firstOrdinal = builder.count;
     const out = this.reserve(chunk.rows * dim);
@@ -177,6 +182,7 @@ class Pass {
     }
     if (accepted === 0 || this.isRefused()) return null;
     const rows = kept.subarray(0, accepted);
+    const attributes = columns.attributes(chunk);
     return {
       rows: accepted,
       firstOrdinal,
@@ -227,14 +233,27 @@ class Pass {
   }
 
   private isRefused(): boolean {
-    return this.options.onBadRow === 'fail' && this.tally.total > 0;
+    const { onBadRow, maxRejected = 1 } = this.options;
+    return this.tally.total > (onBadRow === 'fail' ? 0 : maxRejected * this.plan.rows);
+  }
+
+  private refusal(badRows: BadRows): ShortlistError {
+    const { lengths } = this.plan;
+    const { onBadRow, maxRejected = 1 } = this.options;
+    const advice =
+      onBadRow === 'fail'
+        ? 'correct them, or leave them out with --on-bad-row skip'
+        : `--max-rejected ${maxRejected} allows to leave out ${Math.floor(maxRejected * this.rowsRead).toLocaleString('en-US')}: correct them, or allow more`;
+    const several =
+      lengths.length > 1 ? `the vectors have ${describeLengths(lengths)}; --dim says which is right; ` : '';
+    return badRowsError(badRows, this.rowsRead, `${several}${advice}`);
   }
 
   private async finish(hashing: HashRun): Promise<IngestReport> {
     const badRows = this.tally.snapshot();
     const { dim } = this.vectors;
     if (this.isRefused()) {
-      throw badRowsError(badRows, this.rowsRead, 'correct them, or leave them out with --on-bad-row skip');
+      throw this.refusal(badRows);
     }
     if (this.builder.count === 0 || dim === null) throw this.noRows(badRows);
     const hashes = await this.awaitHashes(hashing);

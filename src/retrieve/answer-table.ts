@@ -1,7 +1,7 @@
 /**
  * Answers as an Arrow table, one row a candidate, for files and for the wire: `query` (int32, the query's position), `id`
  * (its Arrow type), `score` (float32), then the attributes asked for (nullable, each in its Arrow type), then `vector`
- * (fixed_size_list of float32). An attribute that is named like one of these columns is `attributes.<name>`.
+ * (fixed_size_list of float32). An attribute that is named like a column that an answer may have is `attributes.<name>`.
  */
 import type { ArrowField, Column, ColumnType } from '../arrow/column.js';
 import type { ArrowSchema } from '../arrow/writer.js';
@@ -91,23 +91,33 @@ function rowsOf(answer: Candidates | undefined): number {
 }
 
 /**
+ * Names of columns that an answer may have beside attributes, with those that only an answer of seeds has: what an attribute's
+ * column is called does not depend on what else was asked for.
+ */
+const OWN_COLUMNS: ReadonlySet<string> = new Set(['query', 'id', 'score', 'seed', 'seed_score', 'vector']);
+const PREFIX = 'attributes.';
+
+/** Distinct for distinct attributes: a name that is another's with the prefix gets one more prefix itself. */
+export function attributeColumnName(name: string): string {
+  let rest = name;
+  while (rest.startsWith(PREFIX)) rest = rest.slice(PREFIX.length);
+  return OWN_COLUMNS.has(rest) ? PREFIX + name : name;
+}
+
+/**
  * Columns of what requests include.
  * @param attributes names that the version has
  * @param budget told of what they take, before it is taken
- * @param others names of columns that the table has beside its own
  */
 export function extraColumns(
   version: LoadedVersion,
   attributes: readonly string[],
   vectors: boolean,
   budget: Budget,
-  others: readonly string[] = [],
 ): ExtraColumn[] {
-  const taken = new Set(['query', 'id', 'score', ...others, ...(vectors ? ['vector'] : [])]);
-  const columns = attributes.map((name) => {
-    const shown = taken.has(name) ? `attributes.${name}` : name;
-    return attributeColumn(shown, version.attributes!.column(name), budget);
-  });
+  const columns = attributes.map((name) =>
+    attributeColumn(attributeColumnName(name), version.attributes!.column(name), budget),
+  );
   return vectors ? [...columns, vectorColumn(version, budget)] : columns;
 }
 

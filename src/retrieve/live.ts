@@ -6,7 +6,7 @@
  * before a switch stays pinnable for a while; older ones go as soon as nobody leases them. Calibrations, which are measured
  * and not built, are read again every few seconds.
  */
-import { ShortlistError } from '../base/errors.js';
+import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probeVersion } from './probe.js';
@@ -14,12 +14,21 @@ import { probeVersion } from './probe.js';
 /** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
 
+/** Why what is published is not what answers. */
+export interface IndexFault {
+  /** The published version; null where not even that can be read. */
+  readonly version: string | null;
+  readonly code: ErrorCode;
+}
+
 /** What an index's names point at. */
 export interface Names {
-  /** Null where nothing is published. */
+  /** The version that answers; null where none does. */
   readonly current: string | null;
   /** Alias to version. */
   readonly aliases: Readonly<Record<string, string>>;
+  /** Absent while the published version answers, and while none is. */
+  readonly fault?: IndexFault | undefined;
 }
 
 /** The right to search a version until `release` is called, once. */
@@ -43,12 +52,16 @@ interface LiveIndex {
   previous: { version: string; timer: NodeJS.Timeout } | null;
 }
 
+/** Warms a version that is loaded, and can be leased by its name, before it answers. */
+export type Rehearse = (index: string, version: string) => Promise<void>;
+
 export class LiveIndexes {
   private readonly indexes = new Map<string, LiveIndex>();
   private readonly refreshing: NodeJS.Timeout;
 
   constructor(
     private readonly root: string,
+    private readonly rehearse: Rehearse = () => Promise.resolve(),
     private readonly graceMs: number = PREVIOUS_VERSION_MS,
   ) {
     this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
@@ -80,7 +93,14 @@ export class LiveIndexes {
       version.close();
       throw error;
     }
-    live.holdings.set(name, { version, leases: 0, retired: false });
+    const holding = { version, leases: 0, retired: false };
+    live.holdings.set(name, holding);
+    try {
+      await this.rehearse(index, name);
+    } catch (error) {
+      this.retire(live, name, holding);
+      throw error;
+    }
   }
 
   /** Makes these names the ones that answer, in one step. Every version named must have been prepared. */
@@ -103,19 +123,34 @@ export class LiveIndexes {
     this.retire(live, version, holding);
   }
 
+  /** A version whose files are damaged is not served any more, by no name, and is loaded anew should it come back. */
+  condemn(index: string, version: string): void {
+    const live = this.indexes.get(index);
+    if (live === undefined) return;
+    const { current, aliases, fault } = live.names;
+    const kept = Object.entries(aliases).filter(([, named]) => named !== version);
+    live.names = { current: current === version ? null : current, aliases: Object.fromEntries(kept), fault };
+    if (live.previous?.version === version) {
+      clearTimeout(live.previous.timer);
+      live.previous = null;
+    }
+    const holding = live.holdings.get(version);
+    if (holding === undefined) return;
+    live.holdings.delete(version);
+    this.retire(live, version, holding);
+  }
+
   /**
    * @param ref a version or alias; absent: the current version
-   * @throws unknown_index, not_ready, version_not_loaded
+   * @throws unknown_index, not_ready, index_damaged, version_not_loaded
    */
   lease(index: string, ref?: string): Lease {
     const live = this.indexes.get(index);
     if (live === undefined) throw this.unknownIndex(index);
     const name = ref === undefined ? live.names.current : (live.names.aliases[ref] ?? ref);
-    if (name === null) {
-      throw new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
-    }
+    if (name === null) throw nothingAnswers(index, live.names.fault);
     const holding = live.holdings.get(name);
-    if (holding === undefined || !this.isWanted(live, name)) {
+    if (holding === undefined || !(this.isWanted(live, name) || live.loading.has(name))) {
       const loaded = [...namedVersions(live.names)].join(', ');
       throw new ShortlistError(
         'version_not_loaded',
@@ -227,6 +262,28 @@ export class LiveIndexes {
     const known = this.names().join(', ');
     return new ShortlistError('unknown_index', `there is no index ${index}; there is: ${known || 'none'}`, { index });
   }
+}
+
+/** Whether what is wrong is the version itself, so that trying again alone helps nobody. */
+export function isDamage({ code }: IndexFault): boolean {
+  return ERRORS[code].exit === EXIT.badIndex;
+}
+
+function nothingAnswers(index: string, fault: IndexFault | undefined): ShortlistError {
+  if (fault === undefined) {
+    return new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
+  }
+  const { version, code } = fault;
+  const what =
+    version === null ? `what is published of index ${index}` : `the published version ${version} of index ${index}`;
+  const details = { index, version, cause: code };
+  if (!isDamage(fault)) return new ShortlistError('not_ready', `${what} is not loaded yet (${code})`, details);
+  const message = `${what} is damaged (${code}), and no version published before it can answer; the server's log names the file`;
+  return new ShortlistError(
+    'index_damaged',
+    `${message}; it answers again once that is restored or another version is published`,
+    details,
+  );
 }
 
 /** Every version that a name leads to; the current one comes first. */

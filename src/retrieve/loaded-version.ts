@@ -3,12 +3,14 @@
  * wrong with the files ends in a coded error that names the file, before native code sees them.
  */
 import { join } from 'node:path';
+import { ShortlistError } from '../base/errors.js';
 import type { IdTable } from '../base/id-table.js';
 import { shardOf } from '../base/hash.js';
 import { engineOf } from '../engine/engines.js';
 import type { Manifest } from '../version/manifest.js';
 import { readAttributes, type AttributeStore } from '../version/attribute-store.js';
 import { shardFile } from '../version/paths.js';
+import { fileCorrupt } from '../version/section-file.js';
 import { graphPaths, openVersionFiles, readIds, readShard, type VersionFiles } from '../version/version-reader.js';
 import { findCalibration, type CalibrationState } from './calibration.js';
 import { FilterIndex } from './filter/filter-index.js';
@@ -55,6 +57,7 @@ export async function loadVersion(
   const shards: LoadedShard[] = [];
   try {
     for (let position = 0; position < manifest.shards.length; position++) shards.push(await loadShard(files, position));
+    requirePlacement(files, shards);
   } catch (error) {
     for (const shard of shards) shard.graph.close();
     throw error;
@@ -75,6 +78,23 @@ async function loadShard(files: VersionFiles, position: number): Promise<LoadedS
   return openShard(graphPath(files, position), engine, { vectors, ordinals: rows.ordinals });
 }
 
+/** Each shard's ordinals ascend and are as many as they should be, all together as many as there are: no two shards may share one. */
+function requirePlacement({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
+  if (shards.length === 1) return;
+  const seen = new Uint32Array(Math.ceil(manifest.count / 32));
+  for (const [position, { ordinals }] of shards.entries()) {
+    for (const ordinal of ordinals) {
+      const bit = 1 << (ordinal & 31);
+      if ((seen[ordinal >>> 5]! & bit) !== 0)
+        throw fileCorrupt(
+          join(directory, shardFile(position)),
+          `has the ordinal ${ordinal}, which another shard has too`,
+        );
+      seen[ordinal >>> 5]! |= bit;
+    }
+  }
+}
+
 function shardPath({ directory }: VersionFiles, position: number): string {
   return join(directory, shardFile(position));
 }
@@ -92,7 +112,11 @@ function assemble(parts: Parts, found: CalibrationState, find: () => Promise<Cal
   let calibration = found;
   const locate = (ordinal: number) => {
     const shard = shards.length === 1 ? 0 : shardOf(ids.hash(ordinal), shards.length);
-    return { shard, row: findRow(shards[shard]!.ordinals, ordinal) };
+    const { ordinals } = shards[shard]!;
+    const row = findRow(ordinals, ordinal);
+    if (ordinals[row] !== ordinal)
+      throw damagedRow(manifest, ordinal, `is not in shard ${shard}, where its id belongs`);
+    return { shard, row };
   };
   return {
     ...parts,
@@ -108,10 +132,17 @@ function assemble(parts: Parts, found: CalibrationState, find: () => Promise<Cal
     locate,
     vectorOf: (ordinal) => {
       const { shard, row } = locate(ordinal);
-      return shards[shard]!.graph.vectors.values.slice(row * manifest.dim, (row + 1) * manifest.dim);
+      const vector = shards[shard]!.graph.vectors.values.slice(row * manifest.dim, (row + 1) * manifest.dim);
+      if (!vector.every(Number.isFinite)) throw damagedRow(manifest, ordinal, 'has a vector that is not finite');
+      return vector;
     },
     close: () => shards.forEach((shard) => shard.graph.close()),
   };
+}
+
+function damagedRow({ index, version }: Manifest, ordinal: number, problem: string): ShortlistError {
+  const message = `the item at ordinal ${ordinal} of ${index}@${version} ${problem}; restore the version or build it again`;
+  return new ShortlistError('file_corrupt', message, { index, version, ordinal });
 }
 
 /** Binary search: a shard's ordinals ascend, and in the only shard of a version each is its own row. */

@@ -210,7 +210,19 @@ export class OpenIndex {
     return { query: checkQuery(this.manifest, seed.vector), weight, quota };
   }
 
+  /** Nobody may have verified the files, whose ids need not be unique then. @throws file_corrupt */
   private named(answer: Answer): SearchAnswer {
-    return { ids: this.loaded.ids.texts(answer.ordinals), ...answer };
+    const { ids } = this.loaded;
+    const repeated = ids.findRepeated(answer.ordinals);
+    if (repeated >= 0) throw this.repeatedId(ids.text(answer.ordinals[repeated]!));
+    return { ids: ids.texts(answer.ordinals), ...answer };
+  }
+
+  private repeatedId(id: string): ShortlistError {
+    const { index, version } = this.manifest;
+    const message =
+      `${index}@${version} has the id ${JSON.stringify(id)} twice, which no build writes; ` +
+      `check it with shortlist verify ${index}@${version}, and restore it or build it again`;
+    return new ShortlistError('file_corrupt', message, { index, version, id });
   }
 }

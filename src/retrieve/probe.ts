@@ -34,6 +34,7 @@ export function probeShard(shard: LoadedShard, name: string): void {
 function findsItself(shard: LoadedShard, row: number): boolean {
   const { vectors } = shard.graph;
   const query = vectors.values.slice(row * vectors.dim, (row + 1) * vectors.dim);
+  if (!query.every(Number.isFinite)) return false;
   const own = toScore(vectors.metric, rawKernel(vectors.metric)(query, 0, query, 0, vectors.dim));
   const best = shard.graph.search(query, { k: 1, ef: PROBE_EF }).scores[0];
   return best !== undefined && best >= own;

@@ -1,6 +1,7 @@
 /** The shards of a version as search sees them: they need no id table, so a thread can have a set of its own. */
 import { Bitset } from '../base/bitset.js';
 import { ShortlistError } from '../base/errors.js';
+import { MAX_EF_CONSTRUCTION, MAX_M, MIN_M } from '../base/limits.js';
 import type { EngineName, GraphParameters, ShardIndex, ShardVectors } from '../engine/engine.js';
 import { openExact } from '../engine/exact/exact.js';
 import { engineOf, isEngineName } from '../engine/engines.js';
@@ -51,14 +52,16 @@ export function engineSettings({ index, version, engine, seed }: Manifest): Engi
     const message = `${index}@${version} was built by the engine ${name}, which this release does not have; build it again`;
     throw new ShortlistError('format_unsupported', message, { engine: name });
   }
-  const number = (parameter: string): number => {
+  const whole = (parameter: string, least: number, most: number): number => {
     const value = engine.parameters[parameter];
-    if (typeof value === 'number') return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
     throw new ShortlistError(
       'manifest_corrupt',
-      `the manifest of ${index}@${version} lacks the engine's ${parameter}`,
-      { field: parameter },
+      `the manifest of ${index}@${version} has ${value === undefined ? 'nothing' : JSON.stringify(value)} as the engine's ${parameter}, ` +
+        `not a whole number from ${least} to ${most}; restore it or build the version again`,
+      { field: `engine.parameters.${parameter}` },
     );
   };
-  return { name, parameters: { m: number('m'), efConstruction: number('ef_construction'), seed } };
+  const m = whole('m', MIN_M, MAX_M);
+  return { name, parameters: { m, efConstruction: whole('ef_construction', 1, MAX_EF_CONSTRUCTION), seed } };
 }

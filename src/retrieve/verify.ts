@@ -26,6 +26,7 @@ export async function verifyVersion(
   try {
     const version = await loadVersion(root, index, name);
     try {
+      for (const { graph } of version.shards) graph.verify?.();
       probeVersion(version);
     } finally {
       version.close();

@@ -12,12 +12,12 @@ import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import { AnswerTable, extraColumns, type ExtraColumn } from '../retrieve/answer-table.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer, Quality } from '../retrieve/search.js';
-import type { HeldBytes } from './admission.js';
+import type { Counted } from './byte-account.js';
 
 import { answerTooLarge, type Answers } from './answers.js';
 import { attributeNames } from './candidate-text.js';
 import { explainText } from './explain-text.js';
-import { problemHead } from './problem.js';
+import { describeFailedQuery } from './problem.js';
 import type { Include } from './request/search-request.js';
 
 export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
@@ -31,7 +31,7 @@ export class ArrowAnswers implements Answers {
   private readonly qualities: (Quality | null)[] = [];
   /** As JSON; of a query that failed null. */
   private readonly explains: string[] = [];
-  private readonly errors: Record<number, ReturnType<typeof problemHead>> = {};
+  private readonly errors: Record<number, ReturnType<typeof describeFailedQuery>> = {};
   private held = 0;
 
   /**
@@ -42,13 +42,12 @@ export class ArrowAnswers implements Answers {
     version: LoadedVersion,
     include: Include,
     withSeeds: boolean,
-    private readonly memory: HeldBytes,
+    private readonly memory: Counted,
   ) {
     const { attributes, vectors } = include;
     const seeds = withSeeds ? this.seedColumns() : [];
     const names = attributes === null ? [] : attributeNames(version, attributes, '/include/attributes');
-    const taken = seeds.map(({ field }) => field.name);
-    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes), taken);
+    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes));
     this.table = new AnswerTable(version, [...seeds, ...extras]);
   }
 
@@ -62,7 +61,7 @@ export class ArrowAnswers implements Answers {
   fail(position: number, error: ShortlistError): void {
     this.answers[position] = undefined;
     this.qualities[position] = null;
-    this.errors[position] = problemHead(error.code, error.message);
+    this.errors[position] = describeFailedQuery(error);
   }
 
   has(position: number): boolean {

@@ -6,11 +6,11 @@ import type { ShortlistError } from '../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../base/limits.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
-import type { HeldBytes } from './admission.js';
+import type { Counted } from './byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
-import { problemHead } from './problem.js';
+import { describeFailedQuery } from './problem.js';
 import type { Include } from './request/search-request.js';
 import { TextBytes } from './text-bytes.js';
 
@@ -43,7 +43,7 @@ export class JsonAnswers implements Answers {
     private readonly version: LoadedVersion,
     include: Include,
     private readonly single: boolean,
-    private readonly memory: HeldBytes,
+    private readonly memory: Counted,
   ) {
     this.extras = extraWriters(version, include);
     const { index, version: name } = version.manifest;
@@ -79,7 +79,7 @@ export class JsonAnswers implements Answers {
   }
 
   fail(position: number, error: ShortlistError): void {
-    this.results[position] = Buffer.from(`"error":${JSON.stringify(problemHead(error.code, error.message))}`);
+    this.results[position] = Buffer.from(`"error":${JSON.stringify(describeFailedQuery(error))}`);
   }
 
   has(position: number): boolean {

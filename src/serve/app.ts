@@ -4,15 +4,20 @@
  * Takes what routes work with (context.ts); gives a fastify instance. Hides admission, request ids, the log line and the one
  * shape of errors: whatever fails, in our code, in fastify's or in Node's parser, leaves as problem+json.
  */
+import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../base/errors.js';
+import { allowOrigin, allowOrigins } from './cors.js';
 import { compressAnswer } from './compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
+import { createHttpServer, WORK_PREFIX } from './http-server.js';
+import { OpenRequests } from './open-requests.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem, isRetryable, toShortlistError } from './problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from './request/body.js';
+import { refuseHead } from './request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
@@ -22,43 +27,21 @@ import { RouteTable } from './route-table.js';
 /** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
 
-/** Node's own bound, stated: the longest item path takes a fifth of it. */
-const MAX_HEADER_BYTES = 16 * 1024;
-
-/** Headers come in one packet or two; whoever needs longer is holding the connection open on purpose. */
-const HEADERS_TIMEOUT_MS = 5_000;
-
-/** How often Node looks for requests that overstay: its default of 30 s would treble the limits above. */
-const CONNECTIONS_CHECK_MS = 500;
-
-/** No bound: beyond one, Node answers 503 to clients that go on sending. Connections are renewed by age instead. */
-const MAX_REQUESTS_PER_SOCKET = 0;
-
-/** Requests under this are work and are admitted; the others are for operators. */
-const WORK_PREFIX = '/v1/';
+const openRequests = new OpenRequests();
 
 export async function buildApp(context: AppContext, toolVersion: string): Promise<FastifyInstance> {
-  const { requestTimeoutMs, keepAliveTimeoutMs } = context.options;
+  const { cors, basePath } = context.options;
   const app = fastify({
     logger: false,
     genReqId: (request) => requestIdOf(request.headers[REQUEST_ID_HEADER]),
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    // A client that neither sends nor reads for as long as a request and its answer may take is gone.
-    connectionTimeout: 2 * requestTimeoutMs,
-    maxRequestsPerSocket: MAX_REQUESTS_PER_SOCKET,
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
-      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
-      requireHostHeader: false, // checked in a hook, where the refusal is problem+json
-      noDelay: true,
-    },
+    serverFactory: (handler) => createHttpServer(context.options, context.guard, handler),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    ...(basePath === '' ? {} : { rewriteUrl: ({ url }: IncomingMessage) => withoutBasePath(url ?? '/', basePath) }),
     return503OnClosing: false, // while draining, requests on open connections are still answered
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       startRequest(context, request, reply);
+      allowOrigin(context.options.cors, request, reply);
       sendProblem(context, error, request, reply);
     },
   });
@@ -68,19 +51,32 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   // Before the routes, which take along the handler that there is when they are added.
   app.setErrorHandler((error, request, reply) => sendProblem(context, error, request, reply));
+  app.decorateRequest('state');
+  app.addHook('onRequest', (request, reply, done) => {
+    startRequest(context, request, reply);
+    done();
+  });
+  await allowOrigins(app, cors);
   addHooks(app, context);
   addBodyParsers(app, context);
   const routes = new RouteTable();
   app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
-  await collectSchemas(app, toolVersion);
+  await collectSchemas(app, toolVersion, basePath);
   addSearchRoute(app, context);
   addIndexRoutes(app, context);
   addOperationRoutes(app, context);
-  await addDocRoutes(app);
+  await addDocRoutes(app, context);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(context, routes.refusal(request.method, request.url, reply), request, reply),
   );
   return app;
+}
+
+/** A proxy may pass its own path on or cut it off. */
+function withoutBasePath(url: string, basePath: string): string {
+  if (!url.startsWith(basePath)) return url;
+  const rest = url.slice(basePath.length);
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : rest.startsWith('/') ? rest : url;
 }
 
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
@@ -89,6 +85,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     slot: null,
     memory: context.admission.buffer(),
     body: null,
+    isOver: false,
     limit: null,
     facts: {},
   };
@@ -98,24 +95,25 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     'cache-control': 'no-store',
     vary: 'accept, accept-encoding',
   });
-  reply.raw.once('close', () => finishRequest(context, request, reply));
+  const finish = () => {
+    if (!request.state.isOver) finishRequest(context, request, reply);
+    forget();
+  };
+  const forget = openRequests.add(request.raw.socket, finish);
+  reply.raw.once('close', finish);
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
-  app.decorateRequest('state');
-  app.addHook('onRequest', (request, reply, done) => {
-    startRequest(context, request, reply);
-    done(refuseEarly(request, context));
-  });
+  app.addHook('onRequest', (request, _reply, done) => done(refuseEarly(request, context)));
   const ages = new ConnectionAges(app.server);
   app.addHook('onSend', (request, reply, payload, done) => {
     // While draining, a keep-alive connection would hold the process back until it idles out.
     if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
     compressAnswer(request, reply, payload, done);
   });
-  app.addHook('preHandler', (request, reply, done) => {
+  app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !reply.raw.destroyed) request.state.slot = context.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = context.admission.enter();
       done();
     } catch (error) {
       done(error as Error);
@@ -125,10 +123,8 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 
 /** What can be refused before the body is read. */
 function refuseEarly(request: FastifyRequest, context: AppContext): Error | undefined {
-  if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
-    return new ShortlistError('malformed_http', 'the request has no Host header');
-  }
-  if (!isWork(request)) return undefined;
+  const malformed = refuseHead(request.raw);
+  if (malformed !== undefined || !isWork(request)) return malformed;
   try {
     context.admission.check();
   } catch (error) {
@@ -145,9 +141,11 @@ function isWork(request: FastifyRequest): boolean {
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   const { arrived, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
+  request.state.isOver = true;
   if (!completed) limit?.leave();
   slot?.release();
   memory.release();
+  context.answered(request.raw.socket);
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
   const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it

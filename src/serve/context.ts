@@ -1,11 +1,16 @@
 /** What the routes of a worker work with. */
+import type { Socket } from 'node:net';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LiveIndexes } from '../retrieve/live.js';
-import type { Admission, Held, HeldBytes } from './admission.js';
+import type { Admission } from './admission.js';
+import type { ByteAccount, Held } from './byte-account.js';
+import type { Guard } from './guard.js';
 import type { Logger } from './logger.js';
+import type { BodyBytes } from './request/body-bytes.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from './options.js';
 import type { TimeLimit } from './time-limit.js';
+import type { Turns } from './turns.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 export interface AppContext {
@@ -13,7 +18,13 @@ export interface AppContext {
   readonly live: LiveIndexes;
   readonly pool: ExactSearch;
   readonly scheduler: Scheduler;
+  /** For bodies and answers that take long to read and write. */
+  readonly turns: Turns;
   readonly admission: Admission;
+  /** Refuses what the worker cannot answer soon; null where all is let in. */
+  readonly guard: Guard | null;
+  /** A request of this connection has ended. */
+  readonly answered: (socket: Socket) => void;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
   /** Calibration of a version as its notes have it; null where there is none. */
@@ -33,8 +44,10 @@ export interface RequestState {
   /** Its place among the requests in flight; null before it has one. */
   slot: Held | null;
   /** What its body and its answer take. */
-  readonly memory: HeldBytes;
-  body: Buffer | null;
+  readonly memory: ByteAccount;
+  body: BodyBytes | null;
+  /** True once nobody waits for its answer: it is sent, or its connection has ended. */
+  isOver: boolean;
   /** How long it is worked on; null before it is. */
   limit: TimeLimit | null;
   /** Facts for the log line: index, version, k, ... */

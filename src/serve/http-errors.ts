@@ -20,6 +20,8 @@ const DETAILS: Partial<Record<ErrorCode, string>> = {
 };
 
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Node counts from the opening of a connection. One on which nothing was sent is idle: clients open them ahead.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) return;
   const answered = socket.bytesWritten > 0 && isAnswering(socket);
   // Nobody listens, or an answer is half written: there is no place for another.
   if (error.code === 'ECONNRESET' || !socket.writable || answered) {

@@ -21,17 +21,19 @@ export type ToWorker =
     }
   /** Without these indexes the server is not ready. */
   | { readonly type: 'expect'; readonly indexes: readonly string[] }
-  /** Take connections; answered by `listening`. */
-  | { readonly type: 'listen' }
+  /** Are you there? Answered by `pong` after this turn of the event loop. */
+  | { readonly type: 'ping' }
   /** Load a version; answered by `prepared`. */
   | { readonly type: 'prepare'; readonly id: number; readonly index: string; readonly version: string }
   /** Let go of a version that was prepared and will not be applied. */
   | { readonly type: 'discard'; readonly index: string; readonly version: string }
+  /** Let go of a version whose files are damaged, whatever names it. */
+  | { readonly type: 'condemn'; readonly index: string; readonly version: string }
   /** Answer from these. What they name and is not loaded is loaded first; `unloaded` says what cannot be. */
   | { readonly type: 'apply'; readonly index: string; readonly names: Names }
   /** Say on /readyz that the server is going, and go on. */
   | { readonly type: 'unready' }
-  /** Take no more connections, finish what is in flight, exit. */
+  /** Finish what is in flight, take what is still in the channel, exit. */
   | { readonly type: 'drain' }
   /** Answered by `measured`. */
   | { readonly type: 'measure'; readonly id: number }
@@ -45,8 +47,12 @@ export type FromWorker =
   | { readonly type: 'started' }
   /** A version that `start` or `apply` named cannot be loaded: the worker serves the rest without it. */
   | { readonly type: 'unloaded'; readonly index: string; readonly version: string; readonly error: SerializedError }
-  | { readonly type: 'listening'; readonly address: string; readonly port: number }
-  /** `start` or `listen` failed; the worker exits. */
+  /**
+   * The answer to `ping`.
+   * `taken`: connections that have ever come through the channel; `open`: those that are there now.
+   */
+  | { readonly type: 'pong'; readonly taken: number; readonly open: number }
+  /** `start` failed; the worker exits. */
   | { readonly type: 'failed'; readonly error: SerializedError }
   | { readonly type: 'prepared'; readonly id: number; readonly error: SerializedError | null }
   | { readonly type: 'measured'; readonly id: number; readonly snapshot: MetricsSnapshot }

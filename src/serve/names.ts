@@ -11,12 +11,14 @@ export function settleNames(before: Names, wanted: Names, ready: ReadonlySet<str
     const kept = loaded.has(version) ? version : before.aliases[alias];
     if (kept !== undefined) aliases[alias] = kept;
   }
-  return { current: wanted.current !== null && loaded.has(wanted.current) ? wanted.current : before.current, aliases };
+  const current = wanted.current !== null && loaded.has(wanted.current) ? wanted.current : before.current;
+  return { current, aliases, fault: wanted.fault };
 }
 
 /** The names that lead to other versions than these. */
-export function withoutVersions({ current, aliases }: Names, versions: ReadonlySet<string>): Names {
+export function withoutVersions({ current, aliases, fault }: Names, versions: ReadonlySet<string>): Names {
   return {
+    fault,
     current: current === null || versions.has(current) ? null : current,
     aliases: Object.fromEntries(Object.entries(aliases).filter(([, version]) => !versions.has(version))),
   };
@@ -26,6 +28,8 @@ export function sameNames(one: Names, other: Names): boolean {
   const aliases = Object.entries(one.aliases);
   return (
     one.current === other.current &&
+    one.fault?.code === other.fault?.code &&
+    one.fault?.version === other.fault?.version &&
     aliases.length === Object.keys(other.aliases).length &&
     aliases.every(([alias, version]) => other.aliases[alias] === version)
   );

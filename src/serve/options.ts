@@ -5,13 +5,19 @@
 import { availableCores, memoryLimitBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_BODY_BYTES, NAME_PATTERN } from '../base/limits.js';
+import { isServiceAddress } from './service-variables.js';
 
 export const SERVE_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type ServeLogLevel = (typeof SERVE_LOG_LEVELS)[number];
 
+/** `numbers`: pino's own, `"level":30`. `words`: `"level":"info"`. `severity`: `"severity":"INFO"`, in Google Cloud's words. */
+export const LOG_LEVEL_FORMS = ['numbers', 'words', 'severity'] as const;
+export type LogLevelForm = (typeof LOG_LEVEL_FORMS)[number];
+
 export interface ServeOptions {
   readonly root: string;
   readonly logLevel: ServeLogLevel;
+  readonly logLevels: LogLevelForm;
   readonly host: string;
   readonly port: number;
   readonly workers: number;
@@ -25,8 +31,15 @@ export interface ServeOptions {
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly loadTimeoutMs: number;
+  readonly workerTimeoutMs: number;
+  readonly warmUpMs: number;
   readonly memoryLimit: number;
   readonly exactThreads: number;
+  readonly scrubRate: number;
+  /** Origins whose pages may ask; `*` for all, empty for none. */
+  readonly cors: readonly string[];
+  /** Where a proxy has put the server, `/candidates`; empty: at the root. */
+  readonly basePath: string;
 }
 
 /** One row of the table. `flags` is commander's notation; its camel-cased name is `key`. */
@@ -67,9 +80,16 @@ function option<Key extends keyof ServeOptions>(
 
 export const SERVE_OPTIONS: readonly ServeOption[] = [
   option('root', '--root <dir>', 'folder of the indexes', text, () => 'indexes', { global: true }),
-  option('logLevel', '--log-level <level>', 'least level that is logged', logLevel, () => 'info' as const, {
+  option('logLevel', '--log-level <level>', 'least level that is logged', oneOf(SERVE_LOG_LEVELS), () => 'info', {
     global: true,
   }),
+  option(
+    'logLevels',
+    '--log-levels <form>',
+    'levels in the log as numbers, words, or severity (Google Cloud)',
+    oneOf(LOG_LEVEL_FORMS),
+    () => 'numbers',
+  ),
   option('host', '--host <host>', 'address to listen on; 0.0.0.0 or :: for all', text, () => '127.0.0.1'),
   option('port', '--port <port>', 'port to listen on; 0 for any free one', whole(0, 65_535), () => 8080),
   option(
@@ -118,12 +138,15 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     whole(100, MAX_TIMEOUT_MS),
     () => 72_000,
   ),
+  // Answers say `Connection: close` meanwhile, so that every connection that is used once in this time is closed by its client
+  // and none by the server under a request; and orchestrators, which send SIGTERM while they still tell proxies about it, take a
+  // second or two. Half of the 10 s after which Docker kills.
   option(
     'drainDelayMs',
     '--drain-delay-ms <ms>',
     'time after SIGTERM during which /readyz says 503 and requests are still taken',
     whole(0, MAX_TIMEOUT_MS),
-    () => 0,
+    () => 5_000,
   ),
   option(
     'drainTimeoutMs',
@@ -139,6 +162,22 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     whole(100, MAX_TIMEOUT_MS),
     () => 600_000,
   ),
+  // No step of a worker takes a tenth of it, and an orchestrator's probes give up at about this time.
+  option(
+    'workerTimeoutMs',
+    '--worker-timeout-ms <ms>',
+    'time without a sign of life after which a worker is replaced',
+    whole(2_500, MAX_TIMEOUT_MS),
+    () => 5_000,
+  ),
+  // The code of a process is compiled after some 2,000 requests: 1 to 2 s here. Who only tries something out may do without.
+  option(
+    'warmUpMs',
+    '--warm-up-ms <ms>',
+    'most time that a worker asks itself, so that a version is warm before it answers; 0 for none',
+    whole(0, MAX_TIMEOUT_MS),
+    () => 5_000,
+  ),
   option(
     'memoryLimit',
     '--memory-limit <size>',
@@ -153,6 +192,26 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'threads of each worker for exact searches',
     whole(1, MAX_WORKERS),
     () => 1,
+  ),
+  // SHA-256 of so much is 1 to 4 % of a core; 100 GB are read in less than two hours.
+  option(
+    'scrubRate',
+    '--scrub-rate <size>',
+    'bytes a second at which what is served is compared with its checksums again and again; 0 for never',
+    size(0),
+    () => 16 * MiB,
+    { defaultText: '16MiB' },
+  ),
+  option('cors', '--cors <origin...>', 'origins whose pages may ask from a browser; * for all', origins, () => [], {
+    defaultText: 'none',
+  }),
+  option(
+    'basePath',
+    '--base-path <path>',
+    'path under which a proxy shows the server; /docs links there, and routes answer under it and without it',
+    basePath,
+    () => '',
+    { defaultText: 'none' },
   ),
 ];
 
@@ -170,7 +229,8 @@ function readOption(option: ServeOption, flag: unknown, variable: string | undef
   if (flag !== undefined)
     return parse(option, option.flags.split(' ')[0]!, (Array.isArray(flag) ? flag : [flag]).map(String));
   // An empty variable is an unset one: that is how compose files and unit files spell it.
-  if (variable !== undefined && variable !== '') return parse(option, option.env, [variable]);
+  if (variable !== undefined && variable !== '' && !isServiceAddress(variable))
+    return parse(option, option.env, [variable]);
   return option.fallback();
 }
 
@@ -189,10 +249,12 @@ function text(texts: readonly string[]): string {
   return value;
 }
 
-function logLevel(texts: readonly string[]): ServeLogLevel {
-  const level = SERVE_LOG_LEVELS.find((known) => known === texts.at(-1));
-  if (level === undefined) throw new Error(`one of ${SERVE_LOG_LEVELS.join(', ')}`);
-  return level;
+function oneOf<Choice extends string>(choices: readonly Choice[]): (texts: readonly string[]) => Choice {
+  return (texts) => {
+    const choice = choices.find((known) => known === texts.at(-1));
+    if (choice === undefined) throw new Error(`one of ${choices.join(', ')}`);
+    return choice;
+  };
 }
 
 function whole(least: number, most: number): (texts: readonly string[]) => number {
@@ -229,4 +291,30 @@ function indexNames(texts: readonly string[]): string[] {
   if (bad !== undefined)
     throw new Error('names of small letters, digits, _ and -, at most 64 each, with commas between');
   return [...new Set(names)];
+}
+
+/** `--cors a b` and `SHORTLIST_CORS=a,b`. As browsers send them: no path, no port that is the scheme's own. */
+function origins(texts: readonly string[]): string[] {
+  const given = texts.flatMap((text) => text.split(',')).map((origin) => origin.trim());
+  if (!given.every((origin) => origin === '*' || isOrigin(origin)))
+    throw new Error('* or origins as browsers send them, such as https://shop.example.com, with commas between');
+  return [...new Set(given)];
+}
+
+function isOrigin(text: string): boolean {
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/.test(text)) return false;
+  return !/^https?:/.test(text) || (URL.canParse(text) && new URL(text).origin === text);
+}
+
+/** First segments of the server's own routes: a path that begins like one could not be told from it. */
+const OWN_SEGMENTS = ['v1', 'livez', 'readyz', 'metrics', 'docs', 'openapi.json'];
+
+/** Without its last slash. */
+function basePath(texts: readonly string[]): string {
+  const path = (texts.at(-1) ?? '').replace(/\/$/, '');
+  const [, first = ''] = path.split('/');
+  if (path !== '' && !/^(?:\/[\w.~-]+)+$/.test(path)) throw new Error('a path such as /candidates');
+  if (OWN_SEGMENTS.includes(first))
+    throw new Error(`a path that does not begin with a route of the server's own, /${first}`);
+  return path;
 }

@@ -36,9 +36,13 @@ function extraMembers({ details }: ShortlistError): Record<string, unknown> {
   return Object.fromEntries(Object.entries(details).filter(([name]) => !STANDARD_MEMBERS.has(name)));
 }
 
-/** The part of a problem that stands for one failed query of a batch. */
-export function problemHead(code: ErrorCode, detail: string) {
+function problemHead(code: ErrorCode, detail: string) {
   return { type: `urn:shortlist:error:${code}`, title: ERRORS[code].title, status: ERRORS[code].status, detail, code };
+}
+
+/** One failed query of a batch. */
+export function describeFailedQuery({ code, message, details: { field } }: ShortlistError) {
+  return { ...problemHead(code, message), ...(typeof field === 'string' && field !== '' ? { field } : {}) };
 }
 
 /** True for refusals that pass by themselves: they carry Retry-After. */

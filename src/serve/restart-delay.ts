@@ -16,11 +16,14 @@ export class RestartDelay {
     this.startedAt = this.now();
   }
 
-  /** The delay after a death now, in milliseconds: 0, 250, 500, 1,000, ... 10,000. */
-  next(): number {
+  /**
+   * The delay after a death now, in milliseconds: 0, 250, 500, 1,000, ... 10,000.
+   * @param isLast nobody else is there: clients wait, so it is at most the first one
+   */
+  next(isLast = false): number {
     if (this.now() - this.startedAt >= STABLE_MS) this.delayMs = 0;
     const delayMs = this.delayMs;
     this.delayMs = delayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, 2 * delayMs);
-    return delayMs;
+    return isLast ? Math.min(FIRST_DELAY_MS, delayMs) : delayMs;
   }
 }

@@ -26,8 +26,8 @@ import {
 import type { Answers } from './answers.js';
 import type { AppContext } from './context.js';
 import { atField, fieldAtOptions } from './request/field-error.js';
-import type { PlainQueries, SearchRequest } from './request/search-request.js';
-import { splitVectors } from './request/vectors.js';
+import type { PlainQueries, Readable, SearchRequest } from './request/search-request.js';
+import { unpackVectors } from './request/vectors.js';
 import type { TimeLimit } from './time-limit.js';
 
 /**
@@ -54,24 +54,44 @@ export function prepareQueries(version: LoadedVersion, queries: PlainQueries): P
       return queries.ids.map((id) => prepareId(version, id));
     case 'vectors': {
       const { vectors, fields } = queries;
-      const at = (position: number) => (vectors.length === 1 ? undefined : position);
-      return vectors.map((vector, position) => ({
-        vector: atField(fields[position]!, () => checkQuery(manifest, vector, at(position), vector)),
-        self: undefined,
-      }));
+      return refuseOtherLengths(prepareVectors(version, vectors, (position) => fields[position]!));
     }
-    case 'packed': {
-      const { values, bytes, field } = queries;
-      const vectors = atField(field, () => splitVectors(values, manifest.dim, bytes));
-      return vectors.map((vector, position) => ({
-        vector: atField(field, () => checkQuery(manifest, vector, position, vector)),
-        self: undefined,
-      }));
-    }
+    case 'packed':
+      return prepareVectors(
+        version,
+        atField(queries.field, () => unpackVectors(queries, manifest.dim)),
+        () => queries.field,
+      );
   }
 }
 
-function prepareId(version: LoadedVersion, id: string): Prepared {
+function prepareVectors(
+  { manifest }: LoadedVersion,
+  vectors: readonly Readable<Float32Array>[],
+  fieldOf: (position: number) => string,
+): Prepared[] {
+  return vectors.map((vector, position) => {
+    if (vector instanceof ShortlistError) return { error: vector };
+    const at = vectors.length === 1 ? undefined : position;
+    try {
+      return { vector: atField(fieldOf(position), () => checkQuery(manifest, vector, at, vector)), self: undefined };
+    } catch (error) {
+      if (error instanceof ShortlistError) return { error };
+      throw error;
+    }
+  });
+}
+
+/** Where no vector has the length of the index's, the batch is for another index: it is refused whole. @throws dimension_mismatch */
+function refuseOtherLengths(prepared: Prepared[]): Prepared[] {
+  const isOther = (query: Prepared) => 'error' in query && query.error.code === 'dimension_mismatch';
+  const [first] = prepared;
+  if (first !== undefined && 'error' in first && prepared.every(isOther)) throw first.error;
+  return prepared;
+}
+
+function prepareId(version: LoadedVersion, id: Readable<string>): Prepared {
+  if (id instanceof ShortlistError) return { error: id };
   const ordinal = version.ordinalOf(id);
   if (ordinal < 0) return { error: unknownId(version, id) };
   return { vector: version.vectorOf(ordinal), self: ordinal };

@@ -3,14 +3,18 @@
  *
  * A graph search blocks the event loop. Were each run as soon as its request is read, requests behind it would wait unseen
  * in their sockets, where nobody counts or refuses them, and a batch of a thousand would hold up everybody. So searches are
- * steps of jobs; jobs take turns, one step each, and after a slice of time the event loop gets its turn: it reads what
- * has arrived, and admission refuses what is too much.
+ * steps of jobs. Jobs of one step, the small ones, go first come first served. Jobs of several steps take turns with each other,
+ * one step each, and get a share of the time while small ones wait. After a slice of time the event loop gets its turn: it
+ * reads what has arrived, and what is too much is refused (guard.ts).
  *
  * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all would
  * hold half an answer, and under load all would end at their deadlines; so those that have begun are finished first.
+ *
+ * How many steps work in slices has (retrieve/filter/work.ts) shows when it ends. Its first slice is a small job: most filters are
+ * known, and need no more. What is left is a job of several steps, which counts as begun when it turns out to be long.
  */
-
 import type { Work } from '../retrieve/filter/work.js';
+import type { Backlog } from './guard.js';
 
 /** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
 const SLICE_MS = 2;
@@ -19,10 +23,19 @@ const SLICE_MS = 2;
 const MAX_BEGUN = 4;
 
 /**
- * Slices of work that goes on before it counts among the jobs that have begun: a filter that is quick does not wait for long
- * ones, and only a few long ones hold the memory that they work in.
+ * Slices of work before it counts among the jobs that have begun: a filter that is quick does not wait for long ones, and only a
+ * few long ones hold the memory that they work in.
  */
 const FREE_SLICES = 8;
+
+/** Of the time, for jobs of several steps while small ones wait: they go on, and a small one waits half as long again. */
+const LARGE_SHARE = 1 / 3;
+
+/** What reading a small request and writing its answer take beside its step. */
+const OVERHEAD_MS = 0.1;
+
+/** Weight of the newest step in the average. */
+const NEWEST = 1 / 32;
 
 /** What ends a job that is out of time: a TimeLimit. */
 export interface JobLimit {
@@ -31,25 +44,60 @@ export interface JobLimit {
 }
 
 interface Job {
-  /** @returns true for the last one */
-  readonly step: (position: number) => boolean;
+  /** @returns whether it was the last one */
+  readonly step: () => boolean;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  next: number;
+  /** Steps that were made. */
+  made: number;
   /** Whether it counts among those that have begun. */
   counts: boolean;
 }
 
-export class Scheduler {
-  /** Those that take turns; the first is next. */
-  private jobs: Job[] = [];
-  /** Jobs of several steps that are not begun, oldest first. */
+export class Scheduler implements Backlog {
+  /** Jobs of one step, oldest first. */
+  private small: Job[] = [];
+  /** Those of several steps that take turns; the first is next. */
+  private large: Job[] = [];
+  /** Jobs of several steps that wait until fewer have begun, oldest first. */
   private waiting: Job[] = [];
   private begun = 0;
-  /** Spent on first slices since the event loop turned. */
+  /** Given to first slices on the spot since the event loop turned. */
   private spotMs = 0;
   private scheduled = false;
+  /** Requests that were let in and have not queued yet. */
+  private expected = 0;
+  private averageMs = 0.5;
+  private emptied = performance.now();
+  /** Time that was given to both kinds, while both waited. */
+  private smallMs = 0;
+  private largeMs = 0;
+
+  /** @param onSlice called after each slice */
+  constructor(private readonly onSlice: () => void = () => undefined) {}
+
+  get ahead(): number {
+    return this.small.length + this.expected;
+  }
+
+  get waitMs(): number {
+    const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
+    return (this.ahead * this.stepMs) / share;
+  }
+
+  get stepMs(): number {
+    return this.averageMs + OVERHEAD_MS;
+  }
+
+  get emptyAt(): number {
+    return this.ahead === 0 ? performance.now() : this.emptied;
+  }
+
+  expect(): void {
+    this.expected++;
+    this.schedule();
+  }
 
   /**
    * Calls `step(0)` to `step(steps - 1)`, in order.
@@ -57,42 +105,36 @@ export class Scheduler {
    */
   run(steps: number, limit: JobLimit, step: (position: number) => void): Promise<void> {
     if (steps === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const stepOf = (position: number) => {
-        step(position);
-        return position === steps - 1;
-      };
-      const job: Job = { step: stepOf, limit, resolve, reject, next: 0, counts: false };
-      if (steps > 1) this.beginCounted(job);
-      else this.jobs.push(job);
-      this.schedule();
+    let next = 0;
+    const stepNext = () => {
+      step(next++);
+      return next === steps;
+    };
+    return this.queue(stepNext, limit, (job) => {
+      if (steps === 1) this.small.push(job);
+      else this.begin(job);
     });
   }
 
   /**
-   * Does work slice by slice, as steps of one job. Its first slice is done on the spot, unless others wait or too much has
-   * been since the event loop turned: most filters are known and need no more.
+   * Does work slice by slice. Its first slice is done on the spot, unless that was done for too much since the event loop turned:
+   * a job that is over so soon does not wait twice, for its filter and for its search.
    * @throws as `run`, and what the work throws
    */
   async runWork<T>(limit: JobLimit, work: Work<T>): Promise<T> {
-    const first = this.tryOnTheSpot(limit, work);
-    if (first?.done === true) return first.value;
-    const done: T[] = [];
-    await new Promise<void>((resolve, reject) => {
-      const step = () => {
-        const next = work.next();
-        if (next.done === true) done.push(next.value);
-        return next.done === true;
-      };
-      this.jobs.push({ step, limit, resolve, reject, next: 0, counts: false });
-      this.schedule();
-    });
-    return done[0]!;
+    if (limit.reason !== null) throw limit.reason;
+    let slice = this.spotMs < SLICE_MS ? this.runOnTheSpot(work) : null;
+    if (slice?.done === true) return slice.value;
+    const isBegun = slice !== null;
+    const stepNext = () => {
+      slice = work.next();
+      return slice.done === true;
+    };
+    await this.queue(stepNext, limit, (job) => (isBegun ? this.large : this.small).push(job));
+    return slice!.value!;
   }
 
-  private tryOnTheSpot<T>(limit: JobLimit, work: Work<T>): IteratorResult<undefined, T> | null {
-    if (limit.reason !== null) throw limit.reason;
-    if (this.jobs.length > 0 || this.spotMs >= SLICE_MS) return null;
+  private runOnTheSpot<T>(work: Work<T>): IteratorResult<undefined, T> {
     if (this.spotMs === 0) setImmediate(() => (this.spotMs = 0));
     const begun = performance.now();
     try {
@@ -102,15 +144,67 @@ export class Scheduler {
     }
   }
 
-  /** Now, or as soon as fewer have begun. */
-  private beginCounted(job: Job): void {
+  private queue(step: () => boolean, limit: JobLimit, join: (job: Job) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      join({ step, limit, resolve, reject, made: 0, counts: false });
+      if (this.expected > 0) this.expected--;
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.expected = 0; // what was let in has queued by now, or its body is still on its way
+      this.runSlice();
+      if (this.small.length === 0) this.emptied = performance.now();
+      this.onSlice();
+      if (this.small.length > 0 || this.large.length > 0) this.schedule();
+    });
+  }
+
+  private runSlice(): void {
+    let now = performance.now();
+    const end = now + SLICE_MS;
+    this.endLate();
+    while (now < end) {
+      const isLarge = this.isLargeNext();
+      const job = isLarge ? this.large.shift() : this.small.shift();
+      if (job === undefined) return;
+      const isUnfinished = runStep(job);
+      const begun = now;
+      now = performance.now();
+      this.account(isLarge, now - begun);
+      if (!isUnfinished) this.end(job);
+      else if (job.counts || job.made < FREE_SLICES) this.large.push(job);
+      else this.begin(job);
+    }
+  }
+
+  private isLargeNext(): boolean {
+    if (this.small.length === 0) return true;
+    return this.large.length > 0 && this.largeMs * (1 - LARGE_SHARE) <= this.smallMs * LARGE_SHARE;
+  }
+
+  private account(isLarge: boolean, ms: number): void {
+    if (!isLarge) this.averageMs += (ms - this.averageMs) * NEWEST;
+    if (this.small.length === 0 || this.large.length === 0) {
+      this.smallMs = this.largeMs = 0; // nobody competes
+    } else if (isLarge) this.largeMs += ms;
+    else this.smallMs += ms;
+  }
+
+  /** It has its turns from now on, or as soon as fewer have begun. */
+  private begin(job: Job): void {
     if (this.begun >= MAX_BEGUN) {
       this.waiting.push(job);
       return;
     }
     job.counts = true;
     this.begun++;
-    this.jobs.push(job);
+    this.large.push(job);
   }
 
   /** A job is over, well or badly: the next one may begin. */
@@ -118,52 +212,38 @@ export class Scheduler {
     if (!job.counts) return;
     this.begun--;
     const next = this.waiting.shift();
-    if (next !== undefined) this.beginCounted(next);
-  }
-
-  private schedule(): void {
-    if (this.scheduled || this.jobs.length === 0) return;
-    this.scheduled = true;
-    setImmediate(() => {
-      this.scheduled = false;
-      this.runSlice();
-      this.schedule();
-    });
-  }
-
-  private runSlice(): void {
-    const end = performance.now() + SLICE_MS;
-    this.endLate();
-    do {
-      const job = this.jobs.shift();
-      if (job === undefined) return;
-      if (!this.runStep(job)) this.end(job);
-      else if (job.counts || job.next !== FREE_SLICES) this.jobs.push(job);
-      else this.beginCounted(job);
-    } while (performance.now() < end);
+    if (next !== undefined) this.begin(next);
   }
 
   /** Those that are out of time hear it now, and do not wait for their turns in vain. */
   private endLate(): void {
-    this.waiting = this.waiting.filter((job) => isWithinTime(job));
-    const late = this.jobs.filter((job) => !isWithinTime(job));
-    if (late.length === 0) return;
-    this.jobs = this.jobs.filter((job) => !late.includes(job));
+    this.small = keepTimely(this.small);
+    this.waiting = keepTimely(this.waiting);
+    const timely = keepTimely(this.large);
+    const late = this.large.filter((job) => !timely.includes(job));
+    this.large = timely;
     for (const job of late) this.end(job);
   }
+}
 
-  /** @returns true while the job has steps left */
-  private runStep(job: Job): boolean {
-    if (!isWithinTime(job)) return false;
-    try {
-      if (!job.step(job.next++)) return true;
-    } catch (error) {
-      job.reject(error);
-      return false;
-    }
-    job.resolve();
+/** @returns the same jobs, most often; those out of time are rejected */
+function keepTimely(jobs: Job[]): Job[] {
+  const late = jobs.filter((job) => !isWithinTime(job));
+  return late.length === 0 ? jobs : jobs.filter((job) => !late.includes(job));
+}
+
+/** @returns true while the job has steps left */
+function runStep(job: Job): boolean {
+  if (!isWithinTime(job)) return false;
+  try {
+    job.made++;
+    if (!job.step()) return true;
+  } catch (error) {
+    job.reject(error);
     return false;
   }
+  job.resolve();
+  return false;
 }
 
 /** Rejects it where it is not. */

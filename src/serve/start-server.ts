@@ -10,23 +10,29 @@ import { TOOL_VERSION } from '../base/tool-version.js';
 import { EXIT, ShortlistError, errnoOf, ioError } from '../base/errors.js';
 import { requireIndex } from '../version/catalog.js';
 import { nodeFiles } from '../version/files.js';
+import { Acceptor } from './acceptor.js';
 import { JoinedMetrics } from './joined-metrics.js';
 import { createLogger, type Logger } from './logger.js';
 import type { ServeOptions } from './options.js';
+import { DamageWatch } from './damage-watch.js';
 import { reservePort } from './ports.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
+import { VerifiedVersions } from './verified-versions.js';
 import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
 
 /** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
 const MAX_DEATHS_AT_START = 3;
 
-/** @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded */
-export async function startServer(given: ServeOptions): Promise<void> {
+/**
+ * @param ignored variables that are not for it, which it says in its log
+ * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
+ */
+export async function startServer(given: ServeOptions, ignored: readonly string[] = []): Promise<void> {
   await checkRoot(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
-  await new Primary(options).run();
+  await new Primary(options, ignored).run();
 }
 
 async function checkRoot({ root, index }: ServeOptions): Promise<void> {
@@ -55,6 +61,10 @@ class Primary {
   private readonly pool: WorkerPool;
   private readonly rollout: Rollout;
   private readonly watcher: Watcher;
+  private readonly acceptor: Acceptor;
+  /** Where connections are taken; null before they are. */
+  private listening: { readonly address: string; readonly port: number } | null = null;
+  private readonly damage: DamageWatch;
   /** Published when the server started, and published still: without them it is not ready. */
   private expected: readonly string[] = [];
   private reconciling = false;
@@ -63,25 +73,46 @@ class Primary {
   private stopping = false;
   private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
 
-  constructor(private readonly options: ServeOptions) {
-    this.log = createLogger(options.logLevel, 'primary');
+  constructor(
+    private readonly options: ServeOptions,
+    private readonly ignored: readonly string[],
+  ) {
+    this.log = createLogger(options, 'primary');
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
-      state: () => this.rollout.state,
+      admit: () => this.damage.admit(),
+      state: (worker) => this.rollout.stateFor(worker),
       expected: () => this.expected,
       restarted: () => this.handleRestart(),
       page: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
+      signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
       gone: (worker) => {
         void this.joined.retire(worker);
         this.rollout.handleGone(worker);
       },
       unloaded: (worker, index, version, error) => this.rollout.handleUnloaded(worker, index, version, error),
-      listening: (address, port) => this.announce(address, port),
+      inRotation: () => this.handleInRotation(),
       failed: (error) => this.handleFailedWorker(error),
     });
-    this.rollout = new Rollout({ options, pool: this.pool, metrics: this.metrics, log: this.log });
+    this.acceptor = new Acceptor(() => this.pool.takers());
+    const { metrics, log, pool } = this;
+    const verified = new VerifiedVersions(options.root);
+    const rollout = new Rollout({ options, pool, metrics, verified, log });
+    this.rollout = rollout;
+    this.damage = new DamageWatch(
+      { root: options.root, scrubRate: options.scrubRate, verified, metrics, log },
+      {
+        served: () => rollout.served(),
+        failed: () => rollout.failed(),
+        mayRetry: (served) => rollout.mayRetry(served),
+        retry: (served) => rollout.retry(served),
+        condemn: (served, error) => rollout.condemn(served, error),
+        lost: (served, error) => rollout.lose(served, error),
+        listening: () => pool.count('listening'),
+      },
+    );
   }
 
   /** Until the server has stopped. */
@@ -100,14 +131,22 @@ class Primary {
       { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
       'starting',
     );
+    if (this.ignored.length > 0) log.info({ variables: this.ignored }, 'variables of a Kubernetes Service are ignored');
     this.pool.start();
     await this.watcher.poll();
     this.expect(publishedIndexes(this.watcher.latest));
     await this.reconcile();
     if (this.stopping) return;
     this.checkSomethingServes();
-    this.pool.listen();
+    this.listening = await this.acceptor.listen(options.host, options.port);
+    this.announce();
     this.watcher.start();
+    this.damage.start();
+  }
+
+  private handleInRotation(): void {
+    this.announce();
+    this.acceptor.wake();
   }
 
   /** Versions that are refused are an error at the start, when nothing else is there to serve. */
@@ -135,9 +174,10 @@ class Primary {
     }
   }
 
-  private announce(address: string, port: number): void {
-    if (this.announced || this.pool.count('listening') < this.options.workers) return;
+  private announce(): void {
+    if (this.announced || this.listening === null || this.pool.count('listening') < this.options.workers) return;
     this.announced = true;
+    const { address, port } = this.listening;
     const live = Object.entries(this.rollout.state).map(([index, { current }]) => ({ index, version: current }));
     this.log.info(
       { address, port, workers: this.options.workers, indexes: live, worker_pids: this.pool.pids() },
@@ -166,9 +206,10 @@ class Primary {
   private facts() {
     const state = this.rollout.state;
     return {
+      watched: [...this.watcher.latest.keys()],
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
-        starting: this.pool.count('booting') + this.pool.count('starting') + this.pool.count('started'),
+        starting: this.pool.count('booting') + this.pool.count('starting'),
         listening: this.pool.count('listening'),
       },
       memoryLimitBytes: this.options.memoryLimit,
@@ -186,6 +227,7 @@ class Primary {
       index,
       live,
       upToDate: published === (live?.version ?? null),
+      fault: this.rollout.state[index]?.fault ?? null,
       newestBuiltAt: this.watcher.newestBuiltAt(index),
     };
   }
@@ -211,10 +253,14 @@ class Primary {
   /** /readyz says no at once; new connections are refused after the delay; then requests in flight finish. */
   private async stop(signal: string): Promise<void> {
     this.stopping = true;
-    this.log.info({ signal, delay_ms: this.options.drainDelayMs, timeout_ms: this.options.drainTimeoutMs }, 'draining');
+    const { drainDelayMs, drainTimeoutMs } = this.options;
+    const delayMs = signal === 'SIGTERM' ? drainDelayMs : 0; // Ctrl-C is of a person, who waits; balancers hear of the other
+    this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
     this.watcher.stop();
+    this.damage.stop();
     this.pool.broadcast({ type: 'unready' });
-    if (this.announced) await new Promise((resolve) => setTimeout(resolve, this.options.drainDelayMs));
+    if (this.announced) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    this.acceptor.close();
     await this.pool.drain();
     this.log.info('stopped');
     this.end?.resolve();
@@ -223,6 +269,7 @@ class Primary {
   private fail(error: unknown): void {
     this.stopping = true;
     this.watcher.stop();
+    this.damage.stop();
     this.pool.kill();
     this.end?.reject(error);
   }

@@ -15,6 +15,28 @@ const SEARCH_BUCKETS = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ];
 
+/** Gauges of prom-client that are named as counters are; the same numbers stand by type under the names without `_total`. */
+const MISNAMED_METRICS = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+/**
+ * Series that are there before what they count has happened, as those of every index are: an increase is seen only from one value
+ * to another. The statuses are those that alerts are made of.
+ */
+const SEARCH_STATUSES = [200, 500, 503, 504];
+const SEARCH_ROUTE = '/v1/indexes/:index/search';
+
+const SHORT_REASONS: readonly NonNullable<Quality['short']>[] = [
+  'corpus',
+  'filter',
+  'min_score',
+  'crowding',
+  'timeout',
+];
+
 /** How finely the event loop's delay is sampled; searches take less. */
 const DELAY_RESOLUTION_MS = 5;
 
@@ -25,6 +47,7 @@ export class WorkerMetrics {
   private readonly candidates: Counter<'index'>;
   private readonly short: Counter<'index' | 'reason'>;
   private readonly overloads: Counter;
+  private indexes: () => readonly string[] = () => [];
 
   constructor() {
     const registers = [this.registry];
@@ -35,6 +58,7 @@ export class WorkerMetrics {
       buckets: REQUEST_BUCKETS,
       registers,
     });
+    for (const status of SEARCH_STATUSES) this.requests.zero({ route: SEARCH_ROUTE, method: 'POST', status });
     this.searches = new Histogram({
       name: 'shortlist_search_duration_seconds',
       help: 'One query: the search alone, without waiting, reading and writing',
@@ -47,12 +71,15 @@ export class WorkerMetrics {
       help: 'Candidates in answers',
       labelNames: ['index'],
       registers,
+      collect: () => this.indexes().forEach((index) => this.candidates.inc({ index }, 0)),
     });
     this.short = new Counter({
       name: 'shortlist_short_answers_total',
       help: 'Answers with fewer than k candidates, by reason',
       labelNames: ['index', 'reason'],
       registers,
+      collect: () =>
+        this.indexes().forEach((index) => SHORT_REASONS.forEach((reason) => this.short.inc({ index, reason }, 0))),
     });
     this.overloads = new Counter({
       name: 'shortlist_overloaded_total',
@@ -61,6 +88,7 @@ export class WorkerMetrics {
     });
     this.describeEngine();
     collectDefaultMetrics({ register: this.registry });
+    for (const name of MISNAMED_METRICS) this.registry.removeSingleMetric(name);
     this.measureEventLoop();
   }
 
@@ -74,12 +102,13 @@ export class WorkerMetrics {
     if (quality.short !== null) this.short.inc({ index, reason: quality.short });
   }
 
-  refused(): void {
-    this.overloads.inc();
+  refused(requests: number): void {
+    this.overloads.inc(requests);
   }
 
   /** Gauges that are read from what the worker holds, when they are asked for. */
   watch(live: LiveIndexes, admission: Admission): void {
+    this.indexes = () => live.names();
     const registers = [this.registry];
     new Gauge({
       name: 'shortlist_requests_in_flight',
@@ -157,15 +186,15 @@ export class WorkerMetrics {
     new Gauge({
       name: 'shortlist_event_loop_delay_seconds',
       help: 'How late timers ran since the last collection; of the slowest worker',
-      labelNames: ['quantile'],
+      labelNames: ['percentile'],
       registers: [this.registry],
       aggregator: 'max',
       collect() {
         const seconds = (nanoseconds: number) =>
           Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION_MS / 1e3) : 0;
-        this.set({ quantile: '0.5' }, seconds(delays.percentile(50)));
-        this.set({ quantile: '0.99' }, seconds(delays.percentile(99)));
-        this.set({ quantile: '1' }, seconds(delays.max));
+        this.set({ percentile: '50' }, seconds(delays.percentile(50)));
+        this.set({ percentile: '99' }, seconds(delays.percentile(99)));
+        this.set({ percentile: '100' }, seconds(delays.max));
         delays.reset();
       },
     });

@@ -2,19 +2,22 @@
  * The worker processes: started, watched, replaced.
  *
  * Takes the number of workers and, through a callback, what they must serve; gives one object to talk to all of them. A
- * worker that dies is replaced, at once at first, and ever later while deaths follow each other quickly. A worker takes
- * connections only after it has loaded all that the others answer from.
+ * worker that dies is replaced, at once at first, and ever later while deaths follow each other quickly, but never later than
+ * at once where no other is left. One that does not answer pings gets no connections, and is killed when it stays silent. A
+ * worker takes connections only after it has loaded all that the others answer from.
  */
-import cluster, { type Worker } from 'node:cluster';
+import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deserializeError, type ShortlistError } from '../base/errors.js';
 import type { MetricsSnapshot } from './joined-metrics.js';
-import { watchHandoffs } from './handoffs.js';
+import type { ConnectionTaker } from './acceptor.js';
 import type { Logger } from './logger.js';
 import type { FromWorker, LiveState, ToWorker } from './messages.js';
 import type { ServeOptions } from './options.js';
+import { Pulse, PULSE_MS } from './pulse.js';
 import { PendingRequests } from './requests.js';
 import { RestartDelay } from './restart-delay.js';
+import { closeDescriptor, openSocketPair, sendSockets } from './sockets/sockets.js';
 
 /** A worker that is busy with a long search answers late; one that is stuck must not hold up the page. */
 const MEASURE_TIMEOUT_MS = 1_000;
@@ -24,8 +27,10 @@ const KILL_AFTER_MS = 1_000;
 
 /** What the pool tells its owner. */
 export interface PoolEvents {
+  /** Until a worker that starts now may map what is served. */
+  readonly admit: () => Promise<void>;
   /** What a worker that starts now must load. */
-  readonly state: () => LiveState;
+  readonly state: (worker: number) => LiveState;
   /** Indexes without which the server is not ready. */
   readonly expected: () => readonly string[];
   readonly restarted: () => void;
@@ -33,25 +38,31 @@ export interface PoolEvents {
   readonly page: () => Promise<string>;
   readonly measured: (worker: number, snapshot: MetricsSnapshot) => void;
   readonly gone: (worker: number) => void;
+  /** A worker was ended by a signal; `gone` follows. */
+  readonly signalled: (pid: number | undefined, signal: string) => void;
   /** A worker could not load a version that it was to answer from, and serves the rest. */
   readonly unloaded: (worker: number, index: string, version: string, error: ShortlistError) => void;
-  /** A worker takes connections. */
-  readonly listening: (address: string, port: number) => void;
+  /** A worker takes connections, or takes them again. */
+  readonly inRotation: () => void;
   /** A worker could not start. */
   readonly failed: (error: ShortlistError) => void;
 }
 
-/** `booting`: the process does not listen to messages yet. `started`: everything is loaded. */
-export type WorkerState = 'booting' | 'starting' | 'started' | 'listening';
+/** `booting`: the process does not listen to messages yet. `listening`: everything is loaded, it takes connections. */
+export type WorkerState = 'booting' | 'starting' | 'listening';
 
 interface Member {
+  readonly id: number;
   readonly slot: number;
-  readonly worker: Worker;
+  readonly process: ChildProcess;
   state: WorkerState;
+  /** This side's end of the way by which connections go to the worker; null once it is closed. */
+  channel: number | null;
+  /** Connections that were sent to it, that it has had, and that it has now. */
+  readonly connections: { sent: number; taken: number; open: number };
+  readonly pulse: Pulse;
   readonly prepares: PendingRequests<void>;
   readonly measures: PendingRequests<MetricsSnapshot>;
-  /** Ends the connections that the worker was about to get. */
-  readonly closeHandoffs: () => void;
 }
 
 export class WorkerGone extends Error {}
@@ -62,10 +73,14 @@ export class WorkerGone extends Error {}
  */
 const WORKER_FLAGS = ['--single-threaded-gc'];
 
+const WORKER_SCRIPT = fileURLToPath(new URL('./worker.js', import.meta.url));
+
 export class WorkerPool {
   private readonly members = new Map<number, Member>();
   private readonly delays: readonly RestartDelay[];
-  private mayListen = false;
+  /** Slots whose process is to be started again, later. */
+  private readonly restarts = new Map<number, NodeJS.Timeout>();
+  private nextId = 1;
   private stopping = false;
   private onEmpty: (() => void) | null = null;
 
@@ -76,11 +91,7 @@ export class WorkerPool {
     private readonly events: PoolEvents,
   ) {
     this.delays = Array.from({ length: options.workers }, () => new RestartDelay());
-    cluster.setupPrimary({
-      exec: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      args: [],
-      execArgv: [...WORKER_FLAGS],
-    });
+    setInterval(() => this.ping(), PULSE_MS).unref();
   }
 
   /** True from the moment that it is told to end. */
@@ -92,10 +103,12 @@ export class WorkerPool {
     for (let slot = 0; slot < this.options.workers; slot++) this.fork(slot);
   }
 
-  /** From now on, workers that have started take connections. */
-  listen(): void {
-    this.mayListen = true;
-    for (const member of this.members.values()) if (member.state === 'started') this.send(member, { type: 'listen' });
+  /** Workers that take connections now. */
+  takers(): ConnectionTaker[] {
+    return [...this.members.values()].filter(isInRotation).map((member) => ({
+      connections: member.connections.sent - member.connections.taken + member.connections.open,
+      take: (sockets) => this.handOver(member, sockets),
+    }));
   }
 
   count(state: WorkerState): number {
@@ -104,12 +117,12 @@ export class WorkerPool {
 
   /** Process ids of the workers, for the log. */
   pids(): number[] {
-    return [...this.members.values()].flatMap(({ worker }) => worker.process.pid ?? []);
+    return [...this.members.values()].flatMap(({ process }) => process.pid ?? []);
   }
 
   /** Numbers of the workers that can load something, starting ones too. */
   ids(): number[] {
-    return [...this.members.values()].filter(({ state }) => state !== 'booting').map(({ worker }) => worker.id);
+    return [...this.members.values()].filter(({ state }) => state !== 'booting').map(({ id }) => id);
   }
 
   /** Has one worker load a version. @throws what loading threw there; WorkerGone when it died meanwhile */
@@ -134,12 +147,12 @@ export class WorkerPool {
 
   /** Asks every worker for its numbers; those that do not answer in time are left out. */
   async measure(): Promise<void> {
-    const started = [...this.members.values()].filter(({ state }) => state === 'started' || state === 'listening');
+    const started = [...this.members.values()].filter(({ state }) => state === 'listening');
     const measure = async (member: Member) => {
       const snapshot = await member.measures.ask('measuring', MEASURE_TIMEOUT_MS, (id) =>
         this.send(member, { type: 'measure', id }),
       );
-      this.events.measured(member.worker.id, snapshot);
+      this.events.measured(member.id, snapshot);
     };
     await Promise.allSettled(started.map(measure));
   }
@@ -147,7 +160,9 @@ export class WorkerPool {
   /** Lets requests in flight finish, then ends. Workers that overstay are killed. */
   drain(): Promise<void> {
     this.stopping = true;
+    for (const timer of this.restarts.values()) clearTimeout(timer);
     this.broadcast({ type: 'drain' });
+    for (const member of this.members.values()) closeChannel(member); // what is in it still reaches the worker
     const timer = setTimeout(() => this.kill(), this.options.drainTimeoutMs + KILL_AFTER_MS);
     return new Promise((resolve) => {
       this.onEmpty = () => {
@@ -161,35 +176,69 @@ export class WorkerPool {
   /** Ends every worker at once. */
   kill(): void {
     this.stopping = true;
-    for (const { worker } of this.members.values()) worker.process.kill('SIGKILL');
+    for (const { process } of this.members.values()) process.kill('SIGKILL');
   }
 
   private fork(slot: number): void {
     this.delays[slot]!.started();
-    let worker: Worker;
+    const [channel, workerEnd] = openSocketPair();
+    let child: ChildProcess;
     try {
-      worker = cluster.fork();
+      const stdio = ['ignore', 'inherit', 'inherit', 'ipc', workerEnd] as const;
+      child = fork(WORKER_SCRIPT, { execArgv: [...WORKER_FLAGS], stdio: [...stdio] });
     } catch (error) {
+      closeDescriptor(channel);
       this.replace(slot, 'worker not started', { err: error }); // some refusals are thrown, others come as the event
       return;
+    } finally {
+      closeDescriptor(workerEnd);
     }
     const member: Member = {
+      id: this.nextId++,
       slot,
-      worker,
+      process: child,
       state: 'booting',
+      channel,
+      connections: { sent: 0, taken: 0, open: 0 },
+      pulse: new Pulse(),
       prepares: new PendingRequests(),
       measures: new PendingRequests(),
-      closeHandoffs: watchHandoffs(worker),
     };
-    this.members.set(worker.id, member);
-    worker.on('message', (message: FromWorker) => this.receive(member, message));
-    worker.on('error', (error) => this.handleError(member, error));
-    worker.once('exit', (code: number | null, signal: string | null) => this.handleExit(member, code, signal));
+    this.members.set(member.id, member);
+    child.on('message', (message) => this.receive(member, message as FromWorker));
+    child.on('error', (error) => this.handleError(member, error));
+    child.once('exit', (code, signal) => this.handleExit(member, code, signal));
+  }
+
+  /** @returns how many connections went: none where the worker is on its way out */
+  private handOver(member: Member, sockets: readonly number[]): number {
+    if (member.channel === null) return 0;
+    try {
+      const sent = sendSockets(member.channel, sockets);
+      member.connections.sent += sent;
+      return sent;
+    } catch {
+      return 0; // it has just died: its exit follows
+    }
+  }
+
+  /** Asks all that take connections for a sign of life, and ends those that have given none for too long. */
+  private ping(): void {
+    const { workerTimeoutMs } = this.options;
+    for (const member of this.members.values()) {
+      if (member.state !== 'listening') continue;
+      member.pulse.asked();
+      if (!this.stopping && member.pulse.silentMs > workerTimeoutMs) {
+        const silent = { worker: member.process.pid, silent_ms: Math.round(member.pulse.silentMs) };
+        this.log.error(silent, 'worker does not answer and is killed');
+        member.process.kill('SIGKILL');
+      } else this.send(member, { type: 'ping' });
+    }
   }
 
   /** A process that never came to be has no exit either: its error is its end. */
   private handleError(member: Member, error: Error): void {
-    const pid = member.worker.process.pid;
+    const { pid } = member.process;
     if (pid !== undefined) this.log.warn({ err: error, worker: pid }, 'cannot talk to a worker');
     else if (this.forget(member)) this.replace(member.slot, 'worker not started', { err: error });
   }
@@ -202,30 +251,38 @@ export class WorkerPool {
       member,
       this.stopping
         ? { type: 'drain' }
-        : { type: 'start', options, toolVersion, state: this.events.state(), expected: this.events.expected() },
+        : {
+            type: 'start',
+            options,
+            toolVersion,
+            state: this.events.state(member.id),
+            expected: this.events.expected(),
+          },
     );
   }
 
   private send(member: Member, message: ToWorker): void {
-    if (member.worker.isConnected()) member.worker.send(message, undefined, () => undefined);
+    if (member.process.connected) member.process.send(message, () => undefined);
   }
 
   private receive(member: Member, message: FromWorker): void {
     switch (message.type) {
       case 'hello':
-        this.welcome(member);
+        void this.events.admit().then(() => {
+          if (this.members.has(member.id)) this.welcome(member);
+        });
         return;
       case 'started':
-        member.state = 'started';
-        if (this.mayListen) this.send(member, { type: 'listen' });
-        return;
-      case 'listening':
         member.state = 'listening';
-        this.log.info({ worker: member.worker.process.pid }, 'worker listens');
-        this.events.listening(message.address, message.port);
+        member.pulse.heard();
+        this.log.info({ worker: member.process.pid }, 'worker listens');
+        this.events.inRotation();
+        return;
+      case 'pong':
+        this.handlePong(member, message.taken, message.open);
         return;
       case 'unloaded':
-        this.events.unloaded(member.worker.id, message.index, message.version, deserializeError(message.error));
+        this.events.unloaded(member.id, message.index, message.version, deserializeError(message.error));
         return;
       case 'failed':
         this.events.failed(deserializeError(message.error));
@@ -242,18 +299,27 @@ export class WorkerPool {
     }
   }
 
+  private handlePong({ pulse, connections }: Member, taken: number, open: number): void {
+    const wasQuiet = pulse.isQuiet;
+    pulse.heard();
+    connections.taken = taken;
+    connections.open = open;
+    if (wasQuiet) this.events.inRotation();
+  }
+
   private handleExit(member: Member, code: number | null, signal: string | null): void {
-    const { slot, worker } = member;
-    if (this.forget(member)) this.replace(slot, 'worker died', { worker: worker.process.pid, code, signal });
+    const { slot, process } = member;
+    if (signal !== null && !this.stopping) this.events.signalled(process.pid, signal);
+    if (this.forget(member)) this.replace(slot, 'worker died', { worker: process.pid, code, signal });
   }
 
   /** @returns false where that was done already: a worker ends once */
   private forget(member: Member): boolean {
-    if (!this.members.delete(member.worker.id)) return false;
+    if (!this.members.delete(member.id)) return false;
+    closeChannel(member);
     member.prepares.failAll(new WorkerGone());
     member.measures.failAll(new WorkerGone());
-    member.closeHandoffs();
-    this.events.gone(member.worker.id);
+    this.events.gone(member.id);
     return true;
   }
 
@@ -263,11 +329,29 @@ export class WorkerPool {
       if (this.members.size === 0) this.onEmpty?.();
       return;
     }
-    const delayMs = this.delays[slot]!.next();
+    const isLast = this.count('listening') === 0;
+    const delayMs = this.delays[slot]!.next(isLast);
     this.log.error({ ...facts, restart_in_ms: delayMs }, why);
     this.events.restarted();
-    setTimeout(() => {
-      if (!this.stopping) this.fork(slot);
-    }, delayMs).unref();
+    this.restarts.set(
+      slot,
+      setTimeout(() => this.restart(slot), delayMs),
+    );
+    if (isLast) for (const waiting of [...this.restarts.keys()]) if (waiting !== slot) this.restart(waiting);
   }
+
+  private restart(slot: number): void {
+    clearTimeout(this.restarts.get(slot));
+    this.restarts.delete(slot);
+    if (!this.stopping) this.fork(slot);
+  }
+}
+
+function isInRotation({ state, channel, pulse }: Member): boolean {
+  return state === 'listening' && channel !== null && !pulse.isQuiet;
+}
+
+function closeChannel(member: Member): void {
+  if (member.channel !== null) closeDescriptor(member.channel);
+  member.channel = null;
 }

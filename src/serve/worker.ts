@@ -10,24 +10,28 @@ import { findCalibration } from '../retrieve/calibration.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
+import { Connections } from './connections.js';
+import type { AppContext } from './context.js';
 import { takeSnapshot } from './joined-metrics.js';
+import { Guard } from './guard.js';
 import { createLogger, type Logger } from './logger.js';
 import type { FromWorker, ToWorker } from './messages.js';
 import { withoutVersions } from './names.js';
 import type { ServeOptions } from './options.js';
-import { listenError } from './ports.js';
+import { Rehearsal } from './rehearsal.js';
 import { PendingRequests } from './requests.js';
 import { Scheduler } from './scheduler.js';
+import { Turns } from './turns.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 /** Longer than the primary waits for the slowest worker's numbers. */
 const METRICS_TIMEOUT_MS = 3_000;
 
-/** Connections that wait to be taken while the event loop is busy; the kernel caps it at its own limit. */
-const BACKLOG = 1_024;
+/** Where the primary's end of the channel of connections was put: behind stdin, stdout, stderr and the channel of messages. */
+const CONNECTIONS_FD = 4;
 
-/** How often connections that have become idle are closed while draining. */
-const IDLE_SWEEP_MS = 50;
+/** Requests that are refused are told of together, since a line for each would cost more than refusing them. */
+const REFUSALS_LOG_MS = 1_000;
 
 type Start = Extract<ToWorker, { type: 'start' }>;
 
@@ -37,55 +41,72 @@ class ServingWorker {
   private readonly live: LiveIndexes;
   private readonly log: Logger;
   private app: FastifyInstance | null = null;
+  private connections: Connections | null = null;
+  private rehearsal: Rehearsal | null = null;
   private draining = false;
+  private refusedSince = 0;
+  private refusalsLoggedAt = 0;
   private expected: readonly string[] = [];
 
   constructor(private readonly options: ServeOptions) {
-    this.log = createLogger(options.logLevel, 'worker');
-    this.live = new LiveIndexes(options.root);
+    this.log = createLogger(options, 'worker');
+    this.live = new LiveIndexes(options.root, async (index, version) => this.rehearsal?.run(index, version));
   }
 
   async start({ toolVersion, state, expected }: Start): Promise<void> {
     this.expect(expected);
     this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
+    const scheduler: Scheduler = new Scheduler(() => guard.placesChanged());
+    const guard = new Guard(scheduler, { refused: (requests) => this.handleRefused(requests) });
+    const context = this.makeContext(scheduler, guard);
+    this.app = await buildApp(context, toolVersion);
+    await this.app.ready();
+    // The second server has the first one's code and pools, and accounts of its own.
+    const stage = await buildApp(onStage(context), toolVersion);
+    await stage.ready();
+    const lease = (index: string, version: string) => this.live.lease(index, version);
+    this.rehearsal = new Rehearsal(stage.server, lease, this.options.warmUpMs);
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
+    this.connections = new Connections(this.app.server, CONNECTIONS_FD, this.options, guard);
+    guard.protect(this.connections);
+    tell({ type: 'started' });
+  }
+
+  private makeContext(scheduler: Scheduler, guard: Guard): AppContext {
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
-    const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused());
+    const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused(1));
     this.metrics.watch(this.live, admission);
-    const context = {
+    return {
       options: this.options,
       live: this.live,
       pool: openExactSearch(exactThreads),
-      scheduler: new Scheduler(),
+      scheduler,
+      turns: new Turns(),
       admission,
+      guard,
+      answered: (socket) => this.connections?.answered(socket),
       metrics: this.metrics,
       log: this.log,
-      calibrationOf: async (index: string, version: string) =>
-        (await findCalibration(root, index, version)).calibration,
+      calibrationOf: async (index, version) => (await findCalibration(root, index, version)).calibration,
       joinedMetrics: () =>
         this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
       isDraining: () => this.draining,
       expected: () => this.expected,
     };
-    this.app = await buildApp(context, toolVersion);
-    await this.app.ready();
-    tell({ type: 'started' });
   }
 
-  listen(): Promise<void> {
-    const { server } = this.app!;
-    const { host, port } = this.options;
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error) => reject(listenError(host, port, error));
-      server.once('error', fail);
-      server.listen({ host, port, backlog: BACKLOG }, () => {
-        server.off('error', fail);
-        const bound = server.address();
-        const address = typeof bound === 'object' && bound !== null ? bound : { address: host, port };
-        tell({ type: 'listening', address: address.address, port: address.port });
-        resolve();
-      });
-    });
+  private handleRefused(requests: number): void {
+    this.metrics.refused(requests);
+    this.refusedSince += requests;
+    if (performance.now() - this.refusalsLoggedAt < REFUSALS_LOG_MS) return;
+    this.refusalsLoggedAt = performance.now();
+    this.log.warn({ requests: this.refusedSince, code: 'overloaded' }, 'requests refused');
+    this.refusedSince = 0;
+  }
+
+  pong(): void {
+    const { taken, open } = this.connections!;
+    tell({ type: 'pong', taken, open });
   }
 
   async prepare(id: number, index: string, version: string): Promise<void> {
@@ -99,6 +120,10 @@ class ServingWorker {
 
   discard(index: string, version: string): void {
     this.live.discard(index, version);
+  }
+
+  condemn(index: string, version: string): void {
+    this.live.condemn(index, version);
   }
 
   /**
@@ -129,10 +154,8 @@ class ServingWorker {
   /** In-flight requests finish, for as long as the limit allows; then the process ends. */
   drain(): void {
     this.draining = true;
-    const server = this.app?.server;
-    if (server === undefined || !server.listening) process.exit(EXIT.done);
-    server.close(() => process.exit(EXIT.done));
-    setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    if (this.connections === null) process.exit(EXIT.done);
+    void this.connections.drain().then(() => process.exit(EXIT.done));
     setTimeout(() => {
       this.log.warn('requests were still in flight when the drain timeout passed');
       process.exit(EXIT.done);
@@ -151,6 +174,22 @@ class ServingWorker {
     this.log.fatal({ err: error }, 'the worker failed');
   }
 }
+
+/** What a rehearsal works with: nothing that it does is counted, logged or refused. */
+function onStage(context: AppContext): AppContext {
+  const { options } = context;
+  return {
+    ...context,
+    admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
+    guard: null,
+    answered: () => undefined,
+    metrics: new WorkerMetrics(),
+    log: createLogger(options, 'worker', NOWHERE),
+  };
+}
+
+/** A log that is written and read by nobody. */
+const NOWHERE = { write: () => undefined };
 
 function tell(message: FromWorker): void {
   // The channel is gone when the primary is, and then so is this process, by the handler below.
@@ -177,14 +216,17 @@ function receive(message: ToWorker): void {
       worker = new ServingWorker(message.options);
       inOrder(() => worker!.start(message));
       return;
-    case 'listen':
-      inOrder(() => worker!.listen());
+    case 'ping':
+      worker?.pong();
       return;
     case 'prepare':
       inOrder(() => worker!.prepare(message.id, message.index, message.version));
       return;
     case 'discard':
       inOrder(() => worker!.discard(message.index, message.version));
+      return;
+    case 'condemn':
+      inOrder(() => worker!.condemn(message.index, message.version));
       return;
     case 'apply':
       inOrder(() => worker!.apply(message.index, message.names));

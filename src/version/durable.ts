@@ -119,6 +119,10 @@ const HASH_CHUNK_BYTES = 2 ** 20;
 export interface HashProgress {
   /** Called with the bytes of each part read. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Shown each part, front to back; the bytes hold until it returns. */
+  readonly onPart?: ((part: Uint8Array) => void) | undefined;
+  /** Waited for after each part of so many bytes: a pass that must not take all of a disk. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -144,7 +148,9 @@ export async function hashRange(
     position += read;
     reading = readPart(next);
     hash.update(part.subarray(0, read));
+    progress.onPart?.(part.subarray(0, read));
     [part, next] = [next, part];
+    if (progress.pace !== undefined) await progress.pace(read);
   }
   return { sha256: hash.digest('hex'), bytes: position - from };
 }

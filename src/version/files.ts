@@ -7,6 +7,7 @@
  */
 import { type FileHandle, open as openFile } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
 import { ioError, ShortlistError } from '../base/errors.js';
 
 export type EntryKind = 'file' | 'directory' | 'other';
@@ -21,6 +22,10 @@ export interface FileStat {
   readonly kind: EntryKind;
   readonly bytes: number;
   readonly mtimeMs: number;
+  /** Device and number: another file at the same path has another. */
+  readonly inode: string;
+  /** When contents and status changed last, in nanoseconds. Contents that are written change it, whoever sets the first back. */
+  readonly changed: string;
   /** Permission bits, such as 0o644. */
   readonly mode: number;
 }
@@ -95,7 +100,7 @@ export const nodeFiles: FileSystem = {
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) })).sort(byName);
   },
   async stat(path) {
-    return toStat(await told('look at', path, () => fs.lstat(path)));
+    return toStat(await told('look at', path, () => fs.lstat(path, { bigint: true })));
   },
   setMode: (path, mode) => told('set the permissions of', path, () => fs.chmod(path, mode)),
   async syncDirectory(path) {
@@ -145,7 +150,7 @@ class NodeFile implements OpenFile {
   }
 
   async stat(): Promise<FileStat> {
-    return toStat(await told('look at', this.path, () => this.handle.stat()));
+    return toStat(await told('look at', this.path, () => this.handle.stat({ bigint: true })));
   }
 
   close(): Promise<void> {
@@ -179,8 +184,15 @@ function kindOf(entry: Kinds): EntryKind {
   return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other';
 }
 
-function toStat(stat: Kinds & { size: number; mtimeMs: number; mode: number }): FileStat {
-  return { kind: kindOf(stat), bytes: stat.size, mtimeMs: stat.mtimeMs, mode: stat.mode & 0o777 };
+function toStat(stat: BigIntStats): FileStat {
+  return {
+    kind: kindOf(stat),
+    bytes: Number(stat.size),
+    mtimeMs: Number(stat.mtimeNs) / 1e6,
+    inode: `${stat.dev}:${stat.ino}`,
+    changed: `${stat.mtimeNs}:${stat.ctimeNs}`,
+    mode: Number(stat.mode) & 0o777,
+  };
 }
 
 function byName(a: DirectoryEntry, b: DirectoryEntry): number {

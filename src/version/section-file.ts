@@ -57,11 +57,14 @@ export class SectionFile {
     return memory;
   }
 
-  /** What is wrong with the bytes of the sections by their digests in the header, as ends of a sentence. */
-  async digestProblems(): Promise<string[]> {
+  /**
+   * What is wrong with the bytes of the sections by their digests in the header, as ends of a sentence.
+   * @param onPart shown the bytes of the sections on the way, in parts, front to back
+   */
+  async digestProblems(onPart: (section: string, part: Uint8Array) => void = () => undefined): Promise<string[]> {
     const problems: string[] = [];
     for (const { name, offset, bytes, sha256 } of this.sections) {
-      const found = await hashRange(this.file, offset, offset + bytes);
+      const found = await hashRange(this.file, offset, offset + bytes, { onPart: (part) => onPart(name, part) });
       if (found.sha256 !== sha256) problems.push(`differs from its header's checksum in section ${name}`);
     }
     return problems;

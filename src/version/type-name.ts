@@ -6,6 +6,9 @@ export function typeName(type: ColumnType): string {
   switch (type.kind) {
     case 'bool':
     case 'utf8':
+    case 'null':
+    case 'decimal':
+    case 'bytes16':
     case 'other':
       return type.kind;
     case 'int':

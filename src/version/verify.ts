@@ -1,8 +1,12 @@
 /**
  * Everything that can be wrong with a version's files, found and listed instead of thrown: names, sizes and digests, then
- * the structures, which must agree with each other. Graphs are their engine's to check.
+ * what they hold, which must agree with each other and be what a build could have written. Graphs are their engine's to check.
+ *
+ * Vectors are looked at as they come from the disk; ids and ordinals are in memory for as long as it takes. It takes turns with
+ * the event loop, so that a process that does other things can run it.
  */
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EXIT, ShortlistError } from '../base/errors.js';
 import { shardOf } from '../base/hash.js';
 import type { IdTable } from '../base/id-table.js';
@@ -11,6 +15,7 @@ import { nodeFiles, type FileSystem } from './files.js';
 import { readManifest } from './manifest.js';
 import { ATTRIBUTES_FILE, IDS_FILE, shardFile, versionPath } from './paths.js';
 import { fileCorrupt, SectionFile } from './section-file.js';
+import { VectorCheck } from './vector-check.js';
 import { findFileProblems, readIds, readShard, type OpenVersionOptions, type VersionFiles } from './version-reader.js';
 
 /** No problems: the version is sound. Fails only where the problem is not the version's, such as `io_error`. */
@@ -50,16 +55,29 @@ async function checkStructures(
   }
 }
 
+/** Ids or ordinals that are looked up before others have their turn: about half a millisecond. */
+const TURN_ROWS = 4096;
+
+/** Calls `work` for [0, count) in parts. */
+async function inTurns(count: number, work: (from: number, to: number) => void): Promise<void> {
+  for (let from = 0; from < count; from += TURN_ROWS) {
+    work(from, Math.min(count, from + TURN_ROWS));
+    await nextTurn();
+  }
+}
+
 async function readSoundIds(version: VersionFiles, files: FileSystem): Promise<IdTable> {
   const path = join(version.directory, IDS_FILE);
-  await requireDigests(path, 'ids', files);
+  await SectionFile.use(path, 'ids', files, (file) => requireDigests(file));
   const ids = await readIds(version, files);
-  const problem = ids.indexProblem();
-  if (problem !== null) throw fileCorrupt(path, `is damaged: ${problem}`);
+  await inTurns(ids.count, (from, to) => {
+    const problem = ids.indexProblem(from, to);
+    if (problem !== null) throw fileCorrupt(path, `is damaged: ${problem}`);
+  });
   return ids;
 }
 
-/** Marks the ordinals of the shard, each of which must belong there by its id and to no other shard. */
+/** Marks the ordinals of the shard, each of which must belong there by its id and to no other shard; its vectors must be sound. */
 async function checkShard(
   version: VersionFiles,
   shard: number,
@@ -67,17 +85,25 @@ async function checkShard(
   ids: IdTable | undefined,
   files: FileSystem,
 ): Promise<void> {
+  const { manifest } = version;
   const path = join(version.directory, shardFile(shard));
-  const shards = version.manifest.shards.length;
-  await requireDigests(path, 'shard', files);
-  const { ordinals } = await readShard(version, shard, files);
-  for (const ordinal of ordinals) {
-    if (owners[ordinal] !== 0) throw fileCorrupt(path, `has the ordinal ${ordinal}, which another shard has too`);
-    owners[ordinal] = 1;
-    if (ids !== undefined && shardOf(ids.hash(ordinal), shards) !== shard) {
-      throw fileCorrupt(path, `has the id ${ids.text(ordinal)}, which belongs to another shard`);
+  const vectors = new VectorCheck(path, manifest.metric, manifest.dim);
+  await SectionFile.use(path, 'shard', files, (file) =>
+    requireDigests(file, (section, part) => {
+      if (section === 'vectors') vectors.take(part);
+    }),
+  );
+  // Ordinals alone: the vectors have been seen.
+  const { ordinals } = await readShard(version, shard, files, () => new Float32Array(0));
+  await inTurns(ordinals.length, (from, to) => {
+    for (const ordinal of ordinals.subarray(from, to)) {
+      if (owners[ordinal] !== 0) throw fileCorrupt(path, `has the ordinal ${ordinal}, which another shard has too`);
+      owners[ordinal] = 1;
+      if (ids !== undefined && shardOf(ids.hash(ordinal), manifest.shards.length) !== shard) {
+        throw fileCorrupt(path, `has the id ${ids.text(ordinal)}, which belongs to another shard`);
+      }
     }
-  }
+  });
 }
 
 function requireOwners({ directory }: VersionFiles, owners: Uint8Array): Promise<void> {
@@ -86,11 +112,9 @@ function requireOwners({ directory }: VersionFiles, owners: Uint8Array): Promise
   throw fileCorrupt(join(directory, shardFile(0)), `and the other shards lack the ordinal ${lost}`);
 }
 
-function requireDigests(path: string, kind: 'ids' | 'shard', files: FileSystem): Promise<void> {
-  return SectionFile.use(path, kind, files, async (file) => {
-    const [problem] = await file.digestProblems();
-    if (problem !== undefined) throw fileCorrupt(path, problem);
-  });
+async function requireDigests(file: SectionFile, onPart?: (section: string, part: Uint8Array) => void): Promise<void> {
+  const [problem] = await file.digestProblems(onPart);
+  if (problem !== undefined) throw fileCorrupt(file.path, problem);
 }
 
 const ABOUT_THE_VERSION = EXIT.badIndex;

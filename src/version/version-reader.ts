@@ -20,6 +20,8 @@ export interface OpenVersionOptions {
   readonly hash?: boolean | undefined;
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Waited for after each part of so many bytes that was hashed. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
   readonly files?: FileSystem | undefined;
 }
 
@@ -71,7 +73,11 @@ export async function* findFileProblems(
   let done = 0;
   const onBytes = (bytes: number): void => options.onProgress?.((done += bytes), total);
   for (const entry of present.sound) {
-    const problem = await findDigestProblem(directory, entry, files, { onBytes, signal: options.signal });
+    const problem = await findDigestProblem(directory, entry, files, {
+      onBytes,
+      signal: options.signal,
+      pace: options.pace,
+    });
     if (problem !== null) yield problem;
   }
 }

@@ -4,9 +4,20 @@ import { compressFrameSync } from 'lz4-napi';
 import { describe, expect, it } from 'vitest';
 import { decompress } from '../../src/arrow/codec.js';
 import { ArrowFault } from '../../src/arrow/fault.js';
-import { measureLz4Frame } from '../../src/arrow/lz4-frame.js';
-import { decodeZstdFrame, measureZstdFrame } from '../../src/arrow/zstd-frame.js';
+import { lz4Measuring } from '../../src/arrow/lz4-frame.js';
+import { measureZstdFrame, zstdDecoding } from '../../src/arrow/zstd-frame.js';
 import { fixture } from './arrow-files.js';
+
+/** All steps of a decoder at once. */
+function complete<T>(steps: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+const measureLz4Frame = (bytes: Uint8Array) => complete(lz4Measuring(bytes));
+const decodeZstdFrame = (bytes: Uint8Array, target: Uint8Array) => complete(zstdDecoding(bytes, target));
 
 interface Frame {
   readonly content: keyof ReturnType<typeof makeContents>;

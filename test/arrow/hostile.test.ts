@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeMessage } from '../../src/arrow/message.js';
 import { openArrowBytes } from '../../src/arrow/reader.js';
 import { ShortlistError } from '../../src/base/errors.js';
 import { failureOf, fixture, readTable } from './arrow-files.js';
@@ -37,10 +38,12 @@ async function expectRowsOrCode(bytes: Uint8Array): Promise<void> {
 }
 
 describe('wrong bytes', () => {
-  it.each(FILES)('cut off anywhere, %s is refused', async (file) => {
+  it.each(FILES)('cut off anywhere but between the messages of a stream, %s is refused', async (file) => {
     const whole = bytesOf[file];
     const step = Math.ceil(whole.length / 150);
+    const boundaries = whole.readUInt32LE(0) === 0xffffffff ? messageEnds(whole) : [];
     for (let end = 0; end < whole.length; end += step) {
+      if (boundaries.includes(end)) continue;
       const error = await failureOf(() => readTable(whole.subarray(0, end)));
       expect(error.code).toMatch(/^input_(corrupt|format)$/);
     }
@@ -89,17 +92,34 @@ describe('framing', () => {
   const stream = bytesOf['pyarrow-batches.arrows'];
   const END_BYTES = 8;
 
-  it('without the end-of-stream marker, a stream is refused though its last batch is whole', async () => {
-    const error = await failureOf(() => openArrowBytes('cut.arrows', stream.subarray(0, stream.length - END_BYTES)));
-    expect(error.code).toBe('input_corrupt');
-    expect(error.message).toBe(
-      'cut.arrows is damaged or cut short: the stream has no end-of-stream marker, so nobody can tell whether batches are missing; write it again from its source',
-    );
+  it('without the end-of-stream marker, a stream is read up to its last whole message, with a warning', async () => {
+    const whole = await openArrowBytes('whole.arrows', stream);
+    expect([whole.rows, whole.warnings]).toEqual([21, []]);
+    const rows: number[] = [];
+    for (const end of messageEnds(stream)) {
+      const cut = stream.subarray(0, end);
+      const reader = await openArrowBytes('cut.arrows', cut);
+      expect(reader.warnings).toEqual([
+        'cut.arrows: the stream has no end-of-stream marker; it is read up to its last whole message, and if what wrote it was stopped, rows are missing',
+      ]);
+      rows.push((await readTable(cut)).rows);
+      for (const inside of [end - 1, end + 1, end + 5]) {
+        expect((await failureOf(() => readTable(stream.subarray(0, inside)))).code).toBe('input_corrupt');
+      }
+    }
+    // After the schema, after the dictionary, after each batch of 8 rows.
+    expect(rows).toEqual([0, 0, 8, 16, 21]);
   });
 
-  it('two streams joined byte by byte are refused, not read up to the first end', async () => {
+  it('two streams joined byte by byte are refused, with the marker between them or without', async () => {
     const error = await failureOf(() => readTable(Buffer.concat([stream, stream])));
     expect(error.message).toContain(`${stream.length} bytes follow the end-of-stream marker`);
+    const open = stream.subarray(0, stream.length - END_BYTES);
+    const second = await failureOf(() => readTable(Buffer.concat([open, stream])));
+    expect(second.message).toContain(`a second stream begins at byte ${open.length}`);
+    expect((await failureOf(() => readTable(Buffer.concat([open, bytesOf['pyarrow.arrow']])))).code).toBe(
+      'input_corrupt',
+    );
   });
 
   it('a file without its footer is refused though its batches are whole', async () => {
@@ -117,6 +137,17 @@ describe('framing', () => {
     expect(error.message).toContain('over each other');
   });
 });
+
+/** Where the messages of a stream end, its end-of-stream marker left out. */
+function messageEnds(stream: Buffer): number[] {
+  const ends: number[] = [];
+  for (let at = 0; stream.readUInt32LE(at + 4) !== 0;) {
+    const metadataBytes = stream.readUInt32LE(at + 4);
+    at += 8 + metadataBytes + decodeMessage(stream.subarray(at + 8, at + 8 + metadataBytes)).bodyBytes;
+    ends.push(at);
+  }
+  return ends;
+}
 
 /** Where the footer has the blocks of its record batches: 24 bytes each, which begin with a position. */
 function findBlocks(file: Buffer): number[] {

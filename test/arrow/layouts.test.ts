@@ -99,6 +99,10 @@ describe('types', () => {
     list_string_view: [['a', 'longer than twelve bytes'], null, []],
     list_bool: [[true, null], null, [false]],
     list_date: [['2024-02-29'], null, []],
+    null: [null, null, null],
+    decimal128: [1.5, null, 2.25],
+    decimal256: [1.5, null, 2.25],
+    nested_list: [[[1]], null, [[2], []]],
   };
 
   it.each(['types.arrow', 'types-lz4.arrow', 'types-zstd.arrow'])(

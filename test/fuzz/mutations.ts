@@ -69,7 +69,7 @@ const WRONG: readonly ((random: Random, body: Json) => Json)[] = [
   }),
   (random, body) => ({ ...withoutQueries(body), vector_b64: pick(random, ['', 'AAAA', '!!!!', 'AAAAAAA=', 3, [], 'A'.repeat(43)]) }),
   (random, body) => ({ ...withoutQueries(body), id: pick(random, ['nobody', 1.5, 2 ** 53, {}, [], true, 'x'.repeat(2_000)]) }),
-  (random, body) => ({ ...withoutQueries(body), ids: pick(random, ['1', [1.5], [null], {}, Array.from({ length: 1_025 }, () => '1')]) }),
+  (random, body) => ({ ...withoutQueries(body), ids: pick(random, ['1', 7, {}, Array.from({ length: 1_025 }, () => '1')]) }),
   (_random, body) => withoutQueries(body),
   (_random, body) => ({ ...withoutQueries(body), id: '1', vector: ones() }),
   (_random, body) => ({ ...withoutQueries(body), vector: ones(), seeds: [{ vector: ones() }] }),

@@ -128,6 +128,48 @@ describe('files and folders', () => {
   });
 });
 
+describe('a DatasetDict of Hugging Face', () => {
+  const describeDict = (path: string, content: string): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+
+  it('of several splits asks which one is meant, wherever it lies', async () => {
+    make('dd/train/data-0.arrow', 'dd/test/data-0.arrow');
+    describeDict('dd/dataset_dict.json', '{"splits": ["train", "test"]}');
+    for (const input of ['dd', '.']) {
+      await expect(resolve(input)).rejects.toMatchObject({ code: 'usage', details: { splits: ['train', 'test'] } });
+      await expect(resolve(input)).rejects.toThrow('splits ("train", "test")');
+      await expect(resolve(input)).rejects.toThrow(join(folder, 'dd/train'));
+    }
+    expect(await resolve('dd/test', 'dd/train')).toEqual(['dd/test/data-0.arrow', 'dd/train/data-0.arrow']);
+  });
+
+  it('of one split stands for it, with the files that its state names', async () => {
+    make('dd/train/data-0.arrow', 'dd/train/cache-1.arrow');
+    describeDict('dd/dataset_dict.json', '{"splits": ["train"]}');
+    describeDict('dd/train/state.json', '{"_data_files": [{"filename": "data-0.arrow"}]}');
+    expect(await resolve('dd')).toEqual(['dd/train/data-0.arrow']);
+  });
+
+  it('whose split is missing is refused, and what only has the name is a file like others', async () => {
+    describeDict('dd/dataset_dict.json', '{"splits": ["train"]}');
+    await expect(resolve('dd')).rejects.toMatchObject({ code: 'input_not_found' });
+    for (const content of [
+      '{',
+      '[]',
+      '{"splits": []}',
+      '{"splits": [".."]}',
+      '{"splits": ["a/b", "c"]}',
+      '{"splits": ["."]}',
+    ]) {
+      make('x/a.arrow');
+      describeDict('x/dataset_dict.json', content);
+      expect(await resolve('x')).toEqual(['x/a.arrow']);
+    }
+  });
+});
+
 describe('globs', () => {
   it('give the matching files sorted by path', async () => {
     make('b.arrow', 'a.arrow', 'c.txt', '.hidden.arrow', 'sub/d.arrow');

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,6 +53,40 @@ describe('queries', () => {
     const got = await read({ v }, { metric: 'cosine' });
     const squared = got.vectors.slice(0, 3).reduce((sum, x) => sum + x * x, 0);
     expect(squared).toBeCloseTo(1, 6);
+  });
+
+  it('of several layouts are read the same in any order', async () => {
+    const asNumbers = vectors.map((row) => row.map((x) => Math.round(x) + 0));
+    const files = [
+      write('fixed.arrow', { id: [types.int64, countIds(10)], embedding: [types.vector(3), asNumbers] }),
+      write('list64.arrow', { vector: [types.list64, asNumbers] }),
+      write('named.arrow', { wanted: [types.list16, asNumbers], embedding: [types.vector(2), countVectors(10, 2)] }),
+      write('bytes.arrow', { id: [types.float64, countVectors(10, 1).flat()], codes: [types.bytes(3), asNumbers] }),
+      write('nested.arrow', {
+        id: [types.utf8, vectors.map((_, i) => `q${i}`)],
+        v: [types.listOfLists, asNumbers.map((row) => [row])],
+      }),
+    ];
+    const options = { dim: 3, metric: 'l2', preferredColumn: 'wanted' } as const;
+    for (let turn = 0; turn < files.length; turn++) {
+      const order = [...files.slice(turn), ...files.slice(0, turn)];
+      for (const paths of [order, order.toReversed()]) {
+        const got = await readQueries(paths, options);
+        expect([...got.vectors]).toEqual(paths.flatMap(() => asNumbers.flat()));
+        expect(got.ids).toBeUndefined();
+      }
+    }
+    expect((await readQueries([files[0]!, files[4]!], options)).ids).toHaveLength(20);
+    expect((await readQueries([files[4]!, files[0]!], options)).ids).toHaveLength(20);
+  });
+
+  it('of a stream without its end are read, with a warning', async () => {
+    const path = writeArrow(join(folder, 's.arrow'), { v }, { format: 'stream', batchRows: 4 });
+    writeFileSync(path, readFileSync(path).subarray(0, -8));
+    const warnings: string[] = [];
+    const got = await readQueries([path], { dim: 3, metric: 'l2', onWarning: (message) => warnings.push(message) });
+    expect(got.count).toBe(10);
+    expect(warnings).toEqual([expect.stringContaining(`${path}: the stream has no end-of-stream marker`)]);
   });
 
   it('of another length than the index are refused', async () => {

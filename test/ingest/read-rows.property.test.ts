@@ -53,10 +53,9 @@ interface Expected {
 
 function judge(files: readonly { path: string; rows: readonly Row[] }[], metric: Metric): Expected {
   const expected: Expected = { ids: [], vectors: [], notes: [], bad: [] };
-  let dim: number | null = null;
+  const dim = commonLength(files.flatMap(({ rows }) => rows.map(({ vector }) => vector?.length ?? 0)));
   for (const { path, rows } of files) {
     for (const [position, { id, vector, note }] of rows.entries()) {
-      if (vector !== null && vector.length > 0) dim ??= vector.length;
       const kind =
         judgeId(id) ?? judgeVector(vector, dim, metric) ?? (expected.ids.includes(id!) ? 'duplicate_id' : null);
       if (kind !== null) expected.bad.push({ file: path, row: position, kind });
@@ -70,6 +69,13 @@ function judge(files: readonly { path: string; rows: readonly Row[] }[], metric:
     }
   }
   return expected;
+}
+
+/** The most frequent length above 0, of several the longest. */
+function commonLength(lengths: readonly number[]): number | null {
+  const count = (length: number): number => lengths.filter((other) => other === length).length;
+  const ranked = [...new Set(lengths)].filter((length) => length > 0).sort((a, b) => count(b) - count(a) || b - a);
+  return ranked[0] ?? null;
 }
 
 function judgeId(id: string | null): BadRowKind | null {

@@ -129,8 +129,8 @@ describe('a bad row', () => {
     ['bad_id', { id: 'x'.repeat(1_025), v: [1, 2] }, 'the id has 1025 bytes; up to 1024 are taken'],
     ['null_vector', { id: 'n', v: null }, 'the vector is null'],
     ['null_vector', { id: 'n', v: [1, null] }, 'component 1 is null'],
-    ['wrong_length', { id: 'l', v: [1] }, 'the vector has 1 components, not the 2 of the first vector'],
-    ['wrong_length', { id: 'l', v: [1, 2, 3] }, 'the vector has 3 components, not the 2 of the first vector'],
+    ['wrong_length', { id: 'l', v: [1] }, 'the vector has 1 components, not the 2 of most vectors (2 of 3)'],
+    ['wrong_length', { id: 'l', v: [1, 2, 3] }, 'the vector has 3 components, not the 2 of most vectors (2 of 3)'],
     ['wrong_length', { id: 'l', v: [] }, 'the vector has 0 components'],
     ['not_finite', { id: 'f', v: [1, NaN] }, 'component 1 is NaN'],
     ['not_finite', { id: 'f', v: [-Infinity, 1] }, 'component 0 is -Infinity'],
@@ -151,7 +151,7 @@ describe('a bad row', () => {
 
     const error = await fail(ingest([path], { metric: 'cosine' }));
     expect(error).toMatchObject({ code: 'bad_rows', exit: 65 });
-    expect(error.message).toContain(`1 of 3 rows break the data contract (${kind} 1)`);
+    expect(error.message).toContain(`1 of 3 rows (33.3 %) break the data contract (${kind} 1)`);
     expect(error.message).toContain(`${path} row 1`);
     expect(error.message).not.toContain('\n');
     const [shown] = shownOf(badRowsOf(error)!);
@@ -214,7 +214,7 @@ describe('a bad row', () => {
     expect(bad.kinds.map(({ kind, count }) => [kind, count])).toEqual([['null_id', 1]]);
   });
 
-  it('of varying lists is judged by the first vector, which is named', async () => {
+  it('of varying lists is judged by the length of most vectors, which are counted', async () => {
     const columns = {
       id: [types.int64, countIds(5)],
       v: [types.list32, [null, [], [1, 2, 3], [1, 2], [4, 5, 6]]],
@@ -225,8 +225,8 @@ describe('a bad row', () => {
     expect(got.report.dim).toBe(3);
     expect(got.rejects.map(({ row, kind, detail }) => [row, kind, detail])).toEqual([
       [0, 'null_vector', 'the vector is null'],
-      [1, 'wrong_length', 'the vector has no components'],
-      [3, 'wrong_length', `the vector has 2 components, not the 3 of the first vector (${path} row 2)`],
+      [1, 'wrong_length', 'the vector has 0 components, not the 3 of most vectors (2 of 3)'],
+      [3, 'wrong_length', 'the vector has 2 components, not the 3 of most vectors (2 of 3)'],
     ]);
   });
 
@@ -275,6 +275,178 @@ describe('a bad row', () => {
     for (const onBadRow of ['fail', 'skip'] as const) {
       expect(await fail(ingest([empty], { metric: 'l2', onBadRow }))).toMatchObject({ code: 'no_rows' });
     }
+  });
+});
+
+describe('the length of the vectors', () => {
+  const few = Array.from({ length: 3 }, (_, i) => [i + 1, 1, 1]);
+  const many = countVectors(197, 8);
+  const columns = (vectors: readonly (readonly number[])[], from = 0, fixed = 0): Record<string, TestColumn> => ({
+    id: [types.int64, countIds(vectors.length, from)],
+    v: [fixed === 0 ? types.list32 : types.vector(fixed), vectors],
+  });
+
+  it('is that of most, wherever the others stand, within a file and a batch or not', async () => {
+    for (const vectors of [
+      [...few, ...many],
+      [...many, ...few],
+      [...many.slice(0, 50), ...few, ...many.slice(50)],
+    ]) {
+      for (const batchRows of [200, 2]) {
+        const got = await ingest([write('a.arrow', columns(vectors), { batchRows })], {
+          metric: 'l2',
+          onBadRow: 'skip',
+        });
+        expect(got.report).toMatchObject({ dim: 8, rows: 197 });
+        expect(got.rejects.map(({ kind }) => kind)).toEqual(['wrong_length', 'wrong_length', 'wrong_length']);
+      }
+    }
+  });
+
+  it('is that of most where a whole file is of the old model, by offsets or by type', async () => {
+    for (const fixed of [0, 1]) {
+      const old = write('a-old.arrow', columns(few, 0, 3 * fixed));
+      const now = write('b-new.arrow', columns(many, 100, 8 * fixed));
+      for (const paths of [
+        [old, now],
+        [now, old],
+      ]) {
+        const got = await ingest(paths, { metric: 'l2', onBadRow: 'skip' });
+        expect(got.report).toMatchObject({ dim: 8, rows: 197 });
+        expect(got.rejects[0]).toMatchObject({
+          file: old,
+          row: 0,
+          detail: 'the vector has 3 components, not the 8 of most vectors (197 of 200)',
+        });
+      }
+    }
+  });
+
+  it('that differ are counted in the refusal, with the first row of each', async () => {
+    const path = write('a.arrow', columns([...few, ...many]));
+    const error = await fail(ingest([path], { metric: 'l2' }));
+    expect(error.code).toBe('bad_rows');
+    expect(error.message).toContain('3 of 200 rows (1.5 %) break the data contract (wrong_length 3)');
+    expect(error.message).toContain(
+      `the vectors have 8 components in 197 rows (from ${path} row 3), 3 in 3 (from ${path} row 0)`,
+    );
+  });
+
+  it('may be said, and must then be that of some vector', async () => {
+    const path = write('a.arrow', columns([...few, ...many]));
+    const got = await ingest([path], { metric: 'l2', onBadRow: 'skip', dim: 3 });
+    expect(got.report).toMatchObject({ dim: 3, rows: 3 });
+    expect(got.rejects[0]!.detail).toBe('the vector has 8 components, not the 3 of --dim');
+    for (const onBadRow of ['skip', 'fail'] as const) {
+      const error = await fail(ingest([path], { metric: 'l2', onBadRow, dim: 4 }));
+      expect(error).toMatchObject({ code: 'dimension_mismatch', exit: 65, details: { expected: 4, dim: 8 } });
+      expect(error.message).toContain('no vector of the input has the 4 components of --dim');
+    }
+    const fixed = write('b.arrow', columns(many, 0, 8));
+    expect(await fail(ingest([fixed], { metric: 'l2', dim: 4 }))).toMatchObject({ code: 'dimension_mismatch' });
+  });
+
+  it('that are equally frequent are told apart by the live version, else the longer one counts, in any order', async () => {
+    const threes = write('a.arrow', columns(few));
+    const eights = write('b.arrow', columns(many.slice(0, 3), 100));
+    for (const paths of [
+      [threes, eights],
+      [eights, threes],
+    ]) {
+      const dims = async (liveDim?: number): Promise<number> => {
+        const options = { metric: 'l2', onBadRow: 'skip', ...(liveDim !== undefined && { liveDim }) } as const;
+        return (await ingest(paths, options)).report.dim;
+      };
+      expect([await dims(), await dims(3), await dims(8), await dims(5)]).toEqual([8, 3, 8, 8]);
+    }
+  });
+
+  it('is warned of where the live version has another', async () => {
+    const paths = [write('a.arrow', columns(many))];
+    expect((await planIngest({ paths, liveDim: 8 })).warnings).toEqual([]);
+    expect((await planIngest({ paths, liveDim: 5 })).warnings).toEqual([
+      expect.stringContaining('the vectors have 8 components and those of the live version 5'),
+    ]);
+  });
+
+  it('beyond the bound is refused where most have it, and bad where few have', async () => {
+    const wide = Array.from({ length: 16_385 }, () => 1);
+    const most = write('a.arrow', columns([wide, wide, [1, 2, 3]]));
+    expect(await fail(ingest([most], { metric: 'l2', onBadRow: 'skip' }))).toMatchObject({ code: 'column_type' });
+    const one = write('b.arrow', columns([[1, 2, 3], [4, 5, 6], wide])); // prettier-ignore
+    expect((await ingest([one], { metric: 'l2', onBadRow: 'skip' })).ids).toEqual(['0', '1']);
+  });
+});
+
+describe('vectors of bytes and of lists', () => {
+  it('of int8 and uint8 are the numbers they are', async () => {
+    const ids: TestColumn = [types.int64, countIds(3)];
+    const signed = [[-128, 127], [0, 1], [2, 3]]; // prettier-ignore
+    const unsigned = [[255, 0], [0, 1], [2, 3]]; // prettier-ignore
+    const one = write('a.arrow', { id: ids, v: [types.bytes(2), signed] });
+    expect((await ingest([one], { metric: 'l2' })).vectors).toEqual(signed.flat());
+    const other = write('b.arrow', { id: ids, v: [types.unsignedBytes, unsigned] });
+    expect((await ingest([other], { metric: 'l2' })).vectors).toEqual(unsigned.flat());
+  });
+
+  it('of bytes are not chosen beside vectors of floats, unless they are named', async () => {
+    const columns = { id: [types.int64, countIds(2)], codes: [types.bytes(2), [[1, 2], [3, 4]]], x: [types.vector(1), [[5], [6]]] } as const; // prettier-ignore
+    const path = write('a.arrow', columns);
+    expect((await ingest([path], { metric: 'l2' })).vectors).toEqual([5, 6]);
+    expect((await ingest([path], { metric: 'l2', vectorColumn: 'codes' })).vectors).toEqual([1, 2, 3, 4]);
+  });
+
+  it('as lists of one list are that list; none, several, and null are bad rows', async () => {
+    const vectors = [[[1, 2]], null, [], [[3, 4], [5, 6]], [null], [[7, null]], [[8, 9]], [[10]], [[11, 12]]]; // prettier-ignore
+    const columns = { id: [types.int64, countIds(vectors.length)], v: [types.listOfLists, vectors] } as const;
+    const got = await ingest([write('a.arrow', columns, { batchRows: 4 })], { metric: 'l2', onBadRow: 'skip' });
+    expect(got.vectors).toEqual([1, 2, 8, 9, 11, 12]);
+    expect(got.rejects.map(({ row, kind, detail }) => [row, kind, detail])).toEqual([
+      [1, 'null_vector', 'the vector is null'],
+      [2, 'wrong_length', 'the vector is a list of 0 lists, where lists of one list are read'],
+      [3, 'wrong_length', 'the vector is a list of 2 lists, where lists of one list are read'],
+      [4, 'null_vector', 'the vector is null'],
+      [5, 'null_vector', 'component 1 is null'],
+      [7, 'wrong_length', 'the vector has 1 components, not the 2 of most vectors (4 of 5)'],
+    ]);
+  });
+
+  it('as lists of two lists everywhere are never one vector of both', async () => {
+    const columns = { id: [types.int64, countIds(2)], v: [types.listOfLists, [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]] } as const; // prettier-ignore
+    const path = write('a.arrow', columns);
+    expect(await fail(ingest([path], { metric: 'l2', onBadRow: 'skip' }))).toMatchObject({ code: 'no_rows' });
+    expect((await fail(ingest([path], { metric: 'l2' }))).message).toContain('a list of 2 lists');
+  });
+});
+
+describe('the share that may be left out', () => {
+  const columns = (bad: number, rows: number): Record<string, TestColumn> => ({
+    id: [types.int64, countIds(rows)],
+    v: [types.list32, countVectors(rows, 2).map((vector, i) => (i < bad ? [NaN, 1] : vector))],
+  });
+  const skip = (path: string, maxRejected: number): Promise<Ingested> =>
+    ingest([path], { metric: 'l2', onBadRow: 'skip', maxRejected });
+
+  it('bounds the rows, with counts and reasons where they are more', async () => {
+    const path = write('a.arrow', columns(2, 200), { batchRows: 30 });
+    expect((await skip(path, 0.01)).report).toMatchObject({ rows: 198, badRows: { total: 2 } });
+    const error = await fail(skip(write('b.arrow', columns(3, 200), { batchRows: 30 }), 0.01));
+    expect(error).toMatchObject({ code: 'bad_rows', exit: 65, details: { rows: 200, bad_rows: { total: 3 } } });
+    expect(error.message).toContain('3 of 200 rows (1.5 %) break the data contract (not_finite 3)');
+    expect(error.message).toContain('--max-rejected 0.01 allows to leave out 2');
+  });
+
+  it('may be none or all', async () => {
+    const path = write('a.arrow', columns(199, 200));
+    expect((await skip(path, 1)).ids).toEqual(['199']);
+    expect((await fail(skip(path, 0))).code).toBe('bad_rows');
+    expect((await skip(write('b.arrow', columns(0, 5)), 0)).ids).toHaveLength(5);
+  });
+
+  it('gives no batch once it is clear that there are more', async () => {
+    const plan = await planIngest({ paths: [write('a.arrow', columns(50, 100), { batchRows: 10 })], onBadRow: 'skip' });
+    const reading = readRows(plan, { metric: 'l2', onBadRow: 'skip', maxRejected: 0.1 });
+    await expect(reading.batches.next()).rejects.toMatchObject({ code: 'bad_rows', details: { rows: 100 } });
   });
 });
 

@@ -16,7 +16,7 @@ describe('LiveIndexes', () => {
     for (let seed = 1; seed <= 3; seed++)
       versions.push((await buildVersion(root, 'items', { rows: 50, dim: 4, seed })).version);
   });
-  beforeEach(() => (live = new LiveIndexes(root, GRACE_MS)));
+  beforeEach(() => (live = new LiveIndexes(root, undefined, GRACE_MS)));
   afterEach(() => live.close());
 
   const current = (version: string | null, aliases = {}) => ({ current: version, aliases });

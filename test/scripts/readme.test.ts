@@ -166,7 +166,7 @@ describe('with a server over a smaller catalog', () => {
     folder = mkdtempSync(join(tmpdir(), 'shortlist-readme-'));
     writeFileSync(join(folder, 'listings.arrow'), makeCatalog({ rows: ROWS, seed: SEED }));
     runCli('build', 'listings', '--input', 'listings.arrow', '--ef-construction', '60', '--publish');
-    server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--workers', '1'], {
+    server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--workers', '1', '--drain-delay-ms', '0'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -233,13 +233,9 @@ describe('with a server over a smaller catalog', () => {
 
   it('its fields of a search are those of README.md', async () => {
     const openapi = (await (await fetch(`${baseUrl}/openapi.json`)).json()) as {
-      paths: Record<
-        string,
-        { post?: { requestBody: { content: Record<string, { schema: { properties: object } }> } } }
-      >;
+      components: { schemas: Record<string, { properties: object }> };
     };
-    const { content } = openapi.paths['/v1/indexes/{index}/search']!.post!.requestBody;
-    const known = Object.keys(content['application/json']!.schema.properties);
+    const known = Object.keys(openapi.components.schemas['SearchRequest']!.properties);
     const queries = readme.slice(readme.indexOf('| field | query |')).split('\n\n')[0]!.split('\n').slice(2);
     const queryFields = queries.flatMap((row) =>
       [...row.split('|')[1]!.matchAll(/`([a-z0-9_]+)`/g)].map((match) => match[1]!),

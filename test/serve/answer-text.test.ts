@@ -28,7 +28,7 @@ function tableOf(ids: readonly string[]) {
 function answerText(ids: readonly string[], answers: readonly Pick<Answer, 'ordinals' | 'scores'>[], single: boolean) {
   const manifest = { index: 'listings', version: '20260101T000000Z-00000000' };
   const version = { ids: tableOf(ids), manifest } as unknown as LoadedVersion;
-  const memory = new Admission(1, 2 ** 30, () => undefined).buffer();
+  const memory = new Admission(1, 2 ** 30, () => undefined).buffer().claim();
   const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory);
   answers.forEach((answer, position) => text.take(position, { ...answer, quality: QUALITY }));
   return { text: text.finish(0.25).toString(), manifest };

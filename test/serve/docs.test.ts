@@ -1,5 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { Check } from 'typebox/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
 import { encodeArrow } from '../../src/arrow/writer.js';
@@ -8,7 +10,7 @@ import { seededRandom } from '../../src/base/random.js';
 import { SEARCH_PARAMETER_NAMES } from '../../src/serve/request/query-string.js';
 import { SEARCH_FIELDS } from '../../src/serve/request/search-request.js';
 import { shortlist } from '../cli/process.js';
-import { temporaryFolder } from '../indexes.js';
+import { publishVersion, temporaryFolder } from '../indexes.js';
 import { columnOf } from '../retrieve/filter/stores.js';
 import { TestServer } from './server.js';
 
@@ -20,6 +22,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly description?: string;
   readonly enum?: readonly string[];
+  readonly $ref?: string;
 }
 interface Operation {
   readonly operationId: string;
@@ -43,6 +46,16 @@ interface Document {
   readonly openapi: string;
   readonly info: { readonly version: string };
   readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly schemas: Record<string, Schema> };
+}
+
+/** A value with what its references stand for. */
+function dereference<T>(value: T, { components }: Document): T {
+  const text = JSON.stringify(value, (_key, member: Schema) => {
+    const name = member?.$ref?.split('/').at(-1); // eslint-disable-line @typescript-eslint/no-unnecessary-condition -- members may be null
+    return name === undefined ? member : dereference(components.schemas[name], { components } as Document);
+  });
+  return JSON.parse(text) as T;
 }
 
 const ROUTES = {
@@ -108,12 +121,16 @@ function differences(schema: Schema, value: unknown, at = ''): string[] {
 
 describe('/openapi.json', () => {
   let server: TestServer;
+  /** As it is, and with all references resolved. */
+  let collected: Document;
   let document: Document;
   beforeAll(async () => {
     const root = temporaryFolder();
     await publishExampleIndex(root);
+    await publishVersion(root, 'names', { rows: 60, dim: 3, textIds: true });
     server = await TestServer.start(root, ['--workers', '1']);
-    document = (await (await server.get('/openapi.json')).json()) as Document;
+    collected = (await (await server.get('/openapi.json')).json()) as Document;
+    document = { ...collected, paths: dereference(collected.paths, collected) };
   });
   afterAll(async () => expect(await server.stop()).toBe(0));
 
@@ -155,7 +172,10 @@ describe('/openapi.json', () => {
     const { examples } = search.requestBody!.content['application/json']!;
     const shown = new Set<string>();
     for (const [name, { summary, value }] of Object.entries(examples!)) {
-      const response = await server.search(value);
+      const response = await server.search(
+        value,
+        name.startsWith('item-of-') ? name.slice('item-of-'.length) : 'listings',
+      );
       const answer = (await response.json()) as { candidates?: unknown[]; results?: unknown[]; explain?: object };
       expect(response.status, `${name}: ${JSON.stringify(answer)}`).toBe(200);
       expect((answer.candidates ?? answer.results)!.length, name).toBeGreaterThan(0);
@@ -164,6 +184,63 @@ describe('/openapi.json', () => {
     }
     const elsewhere = ['vectors', 'vectors_b64', 'ef', 'version']; // as vector, vector_b64 and target_recall are
     expect([...shown, ...elsewhere].sort()).toEqual([...SEARCH_FIELDS].sort());
+    expect(Object.keys(examples!)).toContain('item-of-names');
+  });
+
+  it('has in its paths the names and ids that are served', () => {
+    const parameters = document.paths['/v1/indexes/{index}/items/{id}']!['get']!.parameters!;
+    expect(parameters.filter((parameter) => parameter.in === 'path')).toMatchObject([
+      { name: 'index', examples: { listings: { value: 'listings' }, names: { value: 'names' } } },
+      { name: 'id', example: '0' },
+    ]);
+  });
+
+  it('refuses by its schema what the server refuses by its fields, and takes what it takes', async () => {
+    const { schema } = document.paths['/v1/indexes/{index}/search']!['post']!.requestBody!.content['application/json']!;
+    const vector = [0.1, 0.2, 0.3, 0.4];
+    const bodies: [isTaken: boolean, body: object][] = [
+      [true, { id: 1 }],
+      [true, { vector }],
+      [true, { ids: ['1', 2], k: 3, exact: false, explain: false, allow_partial: false }],
+      [true, { seeds: [{ id: '1', weight: 1 }, { vector }], include: { attributes: true, vectors: false } }],
+      [false, {}],
+      [false, { k: 10 }],
+      [false, { id: '1', vector }],
+      [false, { vector, vectors: [vector] }],
+      [false, { seeds: [{ weight: 1 }] }],
+      [false, { seeds: [{ id: '1', vector }] }],
+      [false, { id: '1', k: 0 }],
+      [false, { id: '1', kk: 1 }],
+      [false, { id: '1', crowding: { attribute: 'shop_id' } }],
+    ];
+    for (const [isTaken, body] of bodies) {
+      expect(Check(schema as object, body), JSON.stringify(body)).toBe(isTaken);
+      expect((await server.search(body)).status === 200, JSON.stringify(body)).toBe(isTaken);
+    }
+  });
+
+  it('gives no query parameter a default, which pages and generated clients would send with a body that refuses it', () => {
+    const schemas = operations().flatMap(({ parameters = [] }) => parameters.map((one) => one as { schema?: object }));
+    expect(schemas.filter(({ schema }) => schema !== undefined && 'default' in schema)).toEqual([]);
+    // Generated types demand a field that has one.
+    expect(JSON.stringify(collected.components.schemas['SearchRequest'])).not.toContain('"default"');
+    expect(JSON.stringify(collected.components.schemas['Seed'])).not.toContain('"default"');
+    expect(JSON.stringify(collected.components.schemas['Include'])).not.toContain('"default"');
+  });
+
+  it('names its schemas, says where the server is, and passes the strictest of the common rules', async () => {
+    const { answers, names } = { answers: collected.paths, names: Object.keys(collected.components.schemas) };
+    expect(names).toEqual(
+      expect.arrayContaining(['SearchRequest', 'SearchAnswer', 'BatchAnswer', 'Candidate', 'Problem']),
+    );
+    for (const name of names) expect(JSON.stringify(collected)).toContain(`"#/components/schemas/${name}"`);
+    expect(JSON.stringify(answers)).not.toContain('x-component');
+    expect(collected).toMatchObject({ servers: [{ url: '/' }], security: [] });
+    const config = await createConfig({ extends: ['recommended-strict'] });
+    const problems = await lintFromString({ source: JSON.stringify(collected), config });
+    expect(problems.map(({ ruleId, message }) => `${ruleId}: ${message}`)).toEqual([]);
+    // What other linters ask for beyond it.
+    for (const operation of operations()) expect((operation as { description?: string }).description).toMatch(/\w/);
   });
 
   it('describes answers as they are: every member, and no member that is not there', async () => {
@@ -182,10 +259,10 @@ describe('/openapi.json', () => {
   it('has every code that an answer of the server can have, under its status', () => {
     const documented = new Set<string>();
     for (const { responses } of operations()) {
-      for (const [status, { content }] of Object.entries(responses)) {
-        const codes = content?.['application/problem+json']?.schema.properties?.['code']?.enum ?? [];
-        for (const code of codes) {
-          documented.add(code);
+      for (const [status, { content, description }] of Object.entries(responses)) {
+        if (content?.['application/problem+json'] === undefined) continue;
+        for (const [, code] of description.matchAll(/`(\w+)`:/g)) {
+          documented.add(code!);
           expect(ERRORS[code as ErrorCode].status, code).toBe(Number(status));
         }
       }
@@ -195,7 +272,13 @@ describe('/openapi.json', () => {
       .map(([code]) => code);
     const elsewhere = ['usage', 'unsupported', 'unknown_route', 'method_not_allowed'];
     expect([...documented].sort()).toEqual(
-      [...served.filter((code) => !elsewhere.includes(code)), 'internal', 'overloaded', 'not_ready'].sort(),
+      [
+        ...served.filter((code) => !elsewhere.includes(code)),
+        'internal',
+        'overloaded',
+        'not_ready',
+        'index_damaged',
+      ].sort(),
     );
   });
 });

@@ -23,8 +23,8 @@ describe('a worker with all its places taken', () => {
   });
   afterAll(async () => expect(await server.stop()).toBe(0));
 
-  /** About a second of work. */
-  const slow = { ids: Array.from({ length: 300 }, (_, id) => id), k: 200, ef: 10_000 };
+  /** About half a second of work. */
+  const slow = { ids: Array.from({ length: 150 }, (_, id) => id), k: 200, ef: 10_000 };
 
   it('refuses the next ones at once with Retry-After, answers probes, and finishes what it took', async () => {
     const order: string[] = [];

@@ -32,6 +32,10 @@ describe('bytes on a raw socket', () => {
     ['two lengths', `${SEARCH}Content-Length: 5\r\nContent-Length: 6\r\n\r\n`],
     ['a length and chunks together', `${SEARCH}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n`],
     ['a negative length', `${SEARCH}Content-Length: -5\r\n\r\n`],
+    ['a request line without a version', 'GET /livez\r\n\r\n'],
+    ['a request line without a version, with headers', 'GET /livez\r\nHost: test\r\n\r\n'],
+    ['HTTP/2 without its preface', 'GET /livez HTTP/2.0\r\nHost: test\r\n\r\n'],
+    ['a version that there is not', 'GET /livez HTTP/1.2\r\nHost: test\r\n\r\n'],
     ['a chunk size that is no number', `${SEARCH}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
   ])('%s is malformed_http, and the connection ends', async (_what, bytes) => {
     expectProblem(await server.raw(bytes), 400, 'malformed_http');
@@ -41,6 +45,28 @@ describe('bytes on a raw socket', () => {
     expectProblem(await server.raw('GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n'), 400, 'malformed_http');
     expect(await server.raw('GET /livez HTTP/1.0\r\n\r\n')).toContain('200 OK');
   });
+
+  it.each([
+    ['two of them', 'Host: a\r\nHost: b'],
+    ['the same twice', 'Host: a\r\nX: y\r\nhOsT: a'],
+    ['one with a space', 'Host: a b'],
+    ['one with a path', 'Host: a/b'],
+    ['one with a user', 'Host: user@a'],
+    ['a port that is no number', 'Host: a:b'],
+  ])('a Host that is none is malformed_http, on every route and version: %s', async (_what, host) => {
+    for (const line of ['GET /livez HTTP/1.1', 'GET /livez HTTP/1.0', 'GET /nowhere HTTP/1.1'])
+      expectProblem(await server.raw(`${line}\r\n${host}\r\nConnection: close\r\n\r\n`), 400, 'malformed_http');
+    const post = `POST /v1/indexes/listings/search HTTP/1.1\r\n${host}\r\nContent-Type: application/json\r\n`;
+    const text = await server.raw(`${post}Connection: close\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`);
+    expectProblem(text, 400, 'malformed_http');
+  });
+
+  it.each(['', 'shortlist', 'shortlist:8080', 'my_host.example.:80', '127.0.0.1:8080', '[::1]:8080', 'a:'])(
+    'a Host may be "%s"',
+    async (host) => {
+      expect(await server.raw(`GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).toContain('200 OK');
+    },
+  );
 
   it('headers that are too large are headers_too_large', async () => {
     expectProblem(

@@ -77,7 +77,7 @@ describe('search over HTTP', () => {
     expect((await search({ vectors: rows.map((row) => Array.from(row)), k: 5 })).results).toEqual(expected);
     expect((await search({ vectors_b64: base64(queries), k: 5 })).results).toEqual(expected);
     expect((await search({ vectors_b64: rows.map(base64), k: 5 })).results).toEqual(expected);
-    expect((await searchBinary(queries, '?k=5')).results).toEqual(expected);
+    expect((await searchBinary(queries, '?k=5&batch=true')).results).toEqual(expected);
     expect((await searchBinary(query, '?k=5&batch=true')).results).toEqual(expected.slice(0, 1));
     expect((await search({ vectors: [], k: 5 })).results).toEqual([]);
   });

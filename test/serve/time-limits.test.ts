@@ -117,7 +117,7 @@ describe("a request's own time limit", () => {
   it('holds for bytes in the query string too', async () => {
     const bytes = new Uint8Array(makeVectors(1024, DIM, 3).buffer);
     const headers = { 'content-type': 'application/octet-stream' };
-    const path = '/v1/indexes/listings/search?exact=true&k=100&timeout_ms=10';
+    const path = '/v1/indexes/listings/search?batch=true&exact=true&k=100&timeout_ms=10';
     expect((await server.post(path, bytes, headers)).status).toBe(504);
     const partial = await server.post(`${path}&allow_partial=true`, bytes, headers);
     expect(partial.status).toBe(200);

@@ -235,19 +235,32 @@ describe('a start', () => {
     );
   });
 
-  it('is not ready while an index is missing that was published, and names it', async () => {
+  it('is ready with the indexes that are sound, and names the one that is not', async () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
     const file = join(root, 'others', other.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
     const server = await start(root, ['--workers', '1']);
-    const refused = await server.get('/readyz');
-    expect(refused.status).toBe(503);
-    expect(await refused.json()).toMatchObject({ code: 'not_ready', missing: ['others'] });
+    const ready = await server.get('/readyz');
+    expect(ready.status).toBe(200);
+    const fault = { version: other.version, code: 'file_corrupt' };
+    expect(await ready.json()).toMatchObject({
+      indexes: [{ index: 'listings' }, { index: 'others', version: null, fault }],
+    });
     expect(await liveVersion(server)).not.toBeNull();
+    const refused = await server.search({ id: 1 }, 'others');
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({
+      code: 'index_damaged',
+      cause: 'file_corrupt',
+      version: other.version,
+    });
     await publishVersion(root, 'others', { seed: 3 });
-    await waitFor('the repair', async () => ((await server.get('/readyz')).status === 200 ? true : undefined));
+    await waitFor('the repair', async () =>
+      (await server.search({ id: 1 }, 'others')).status === 200 ? true : undefined,
+    );
+    expect(await (await server.get('/readyz')).text()).not.toContain('fault');
     // One that appears later is no reason to take the others away.
     const late = await buildVersion(root, 'late', { seed: 4 });
     const lateFile = join(root, 'late', late.version, 'shard-0000.bin');
@@ -257,16 +270,18 @@ describe('a start', () => {
     expect((await server.get('/readyz')).status).toBe(200);
   });
 
-  it('does not wait for an index that is not published any more', async () => {
+  it('does not hold on to the fault of an index that is not published any more', async () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
     const file = join(root, 'others', other.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
     const server = await start(root, ['--workers', '1']);
-    expect((await server.get('/readyz')).status).toBe(503);
+    expect(await (await server.get('/readyz')).text()).toContain('fault');
     rmSync(join(root, 'others', 'CURRENT'));
-    await waitFor('readiness', async () => ((await server.get('/readyz')).status === 200 ? true : undefined));
+    await waitFor('no fault', async () =>
+      (await (await server.get('/readyz')).text()).includes('fault') ? undefined : true,
+    );
   });
 
   it('serves the named indexes alone', async () => {

@@ -4,6 +4,7 @@ import {
   FixedSizeList,
   Float32,
   Float64,
+  Int8,
   List,
   RecordBatchFileWriter,
   RecordBatchStreamWriter,
@@ -43,6 +44,9 @@ function fixedLists(vectors: Float32Array, dim = DIM): Vector {
 
 const lists = (type: Float32 | Float64, rows: unknown[]) =>
   vectorFromArray(rows, new List(new Field('item', type, true)));
+
+const listsOfLists = (rows: unknown[]) =>
+  vectorFromArray(rows, new List(new Field('item', new List(new Field('item', new Float32(), true)), true)));
 
 function streamOf(columns: Record<string, Vector>): Uint8Array {
   return RecordBatchStreamWriter.writeAll(new Table(columns)).toUint8Array(true);
@@ -87,11 +91,20 @@ describe('the wire forms of a search', () => {
         streamOf({ embedding: lists(new Float32(), rows) }),
         streamOf({ anything: lists(new Float64(), rows) }),
         streamOf({ id: vectorFromArray([1, 2, 3, 4, 5]), vector: fixedLists(queries) }),
+        streamOf({ v: listsOfLists(rows.map((row) => [row])) }),
+        streamOf({ v: fixedLists(queries) }).slice(0, -8), // without the end marker, which the format does not ask for
       ];
       for (const bytes of streams) {
         const answer = (await (await sendArrow(bytes, '?k=7')).json()) as JsonBody;
         expect(answer.results).toEqual(expected);
       }
+    });
+
+    it('answers vectors of bytes as the numbers they are', async () => {
+      const bytes = rows.map((row) => row.map((_, i) => ((i * 37) % 120) - 60 || 1));
+      const stream = streamOf({ v: vectorFromArray(bytes, new List(new Field('item', new Int8(), true))) });
+      const answer = (await (await sendArrow(stream, '?k=7')).json()) as JsonBody;
+      expect(answer.results).toEqual((await searchJson({ vectors: bytes, k: 7 })).results);
     });
 
     it('answers one row in candidates, or in results where a batch is asked for, and none in no results', async () => {
@@ -126,15 +139,33 @@ describe('the wire forms of a search', () => {
       ['no vector column', () => streamOf({ id: vectorFromArray([1, 2]) }), 'bad_arrow'],
       ['two vector columns', () => streamOf({ a: fixedLists(queries), b: fixedLists(queries) }), 'bad_arrow'],
       ['a column that is not there', () => streamOf({ a: fixedLists(queries) }), 'bad_arrow', {}, '?vector_column=b'],
-      ['a null vector', () => streamOf({ v: lists(new Float32(), [rows[0], null]) }), 'bad_vector', { field: '/v/1' }],
-      ['a null in a vector', () => streamOf({ v: lists(new Float32(), nullInside) }), 'bad_vector', { field: '/v/3' }],
+      ['a null vector', () => streamOf({ v: lists(new Float32(), [null]) }), 'bad_vector', { field: '/v/0' }],
       ['another length', () => streamOf({ v: fixedLists(new Float32Array(8).fill(1), 4) }), 'dimension_mismatch', { field: '/v/0' }],
-      ['one of another length', () => streamOf({ v: lists(new Float32(), [rows[0], [1, 2]]) }), 'dimension_mismatch', { field: '/v/1' }],
-      ['NaN', () => streamOf({ v: fixedLists(new Float32Array(2 * DIM).fill(1).fill(NaN, DIM)) }), 'vector_not_finite', { field: '/v/1' }],
       ['beyond float32', () => streamOf({ v: lists(new Float64(), [rows[0]!.map((x) => x * 1e300)]) }), 'vector_not_finite'],
       ['the zero vector', () => streamOf({ v: fixedLists(new Float32Array(DIM)) }), 'vector_zero'],
       ['too many rows', () => streamOf({ v: fixedLists(new Float32Array(1025 * 2).fill(1), 2) }), 'batch_too_large'],
     ]; // prettier-ignore
+    const single: [what: string, vectors: () => Vector, code: ErrorCode, position: number][] = [
+      ['a null vector', () => lists(new Float32(), [rows[0], null, rows[1]]), 'bad_vector', 1],
+      ['a null in a vector', () => lists(new Float32(), nullInside), 'bad_vector', 3],
+      ['two lists in a list', () => listsOfLists([[rows[0]], [rows[1], rows[2]]]), 'bad_vector', 1],
+      ['another length', () => lists(new Float32(), [rows[0], [1, 2], rows[1]]), 'dimension_mismatch', 1],
+      ['NaN', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(NaN, DIM, DIM + 1)), 'vector_not_finite', 1],
+      ['zeros', () => fixedLists(new Float32Array(3 * DIM).fill(1).fill(0, DIM, 2 * DIM)), 'vector_zero', 1],
+    ];
+    it.each(single)(
+      'one bad row fails alone, in JSON and Arrow answers: %s',
+      async (_what, vectors, code, position) => {
+        const bytes = streamOf({ v: vectors() });
+        const { results } = (await (await sendArrow(bytes, '?k=2')).json()) as JsonBody;
+        expect(results[position]!.error).toMatchObject({ code, field: `/v/${position}` });
+        expect(results.filter(({ error, candidates }) => error === undefined && candidates.length === 2)).toHaveLength(results.length - 1); // prettier-ignore
+        const table = await readTable(await sendArrow(bytes, '?k=2', { accept: ARROW }));
+        expect(JSON.parse(table.schema.metadata.get('errors')!)).toMatchObject({ [position]: { code } });
+        expect(table.numRows).toBe(2 * (results.length - 1));
+      },
+    );
+
     it.each(cases)('refuses %s', async (_what, bytes, code, more, parameters) => {
       const response = await sendArrow(bytes(), parameters ?? '');
       expect(await response.json()).toMatchObject({ code, status: ERRORS[code].status, ...(more ?? {}) });

@@ -29,7 +29,6 @@ const jsonCases: readonly Case[] = [
   ['a list in a vector', { vector: [[1], ...good.slice(1)] }, 'bad_vector', '/vector'],
   ['a vector that is text', { vector: '1,2,3' }, 'bad_vector', '/vector'],
   ['a vector that is null', { vector: null }, 'bad_request'],
-  ['a batch with a vector that is null', { vectors: [good, null] }, 'bad_vector', '/vectors/1'],
   ['the zero vector under cosine', { vector: many(DIM, 0) }, 'vector_zero', '/vector'],
   ['NaN as base64', { vector_b64: base64([NaN, ...good.slice(1)]) }, 'vector_not_finite', '/vector_b64'],
   ['base64 of too few values', { vector_b64: base64([1]) }, 'dimension_mismatch', '/vector_b64'],
@@ -49,7 +48,7 @@ const jsonCases: readonly Case[] = [
     '/vector_b64',
   ],
   ['base64 that is a number', { vector_b64: 5 }, 'bad_base64', '/vector_b64'],
-  ['a batch with one short vector', { vectors: [good, [1]] }, 'dimension_mismatch', '/vectors/1'],
+  ['a batch of no vector of the length', { vectors: [[1], [1, 2]] }, 'dimension_mismatch', '/vectors/0'],
   ['a batch that is no list', { vectors: 7 }, 'bad_field', '/vectors'],
   ['a batch of more vectors than are taken', { vectors: many(1025, good) }, 'batch_too_large', '/vectors'],
   ['a batch of more ids than are taken', { ids: many(1025, '1') }, 'batch_too_large', '/ids'],
@@ -84,7 +83,6 @@ const jsonCases: readonly Case[] = [
   ['exclude_ids that is no list', { vector: good, exclude_ids: '1' }, 'bad_field', '/exclude_ids'],
   ['too many exclude_ids', { vector: good, exclude_ids: many(10_001, '1') }, 'bad_field', '/exclude_ids'],
   ['an id that is null', { id: null }, 'bad_request'],
-  ['a batch with an id that is null', { ids: [null] }, 'bad_field', '/ids/0'],
   ['an id that is a fraction', { id: 1.5 }, 'bad_field', '/id'],
   ['an id that JSON does not carry exactly', '{"id":9007199254740993}', 'bad_field', '/id'],
   ['an unknown id', { id: 'nobody' }, 'unknown_id'],
@@ -155,6 +153,27 @@ const jsonCases: readonly Case[] = [
   ['a list as the body', [1, 2, 3], 'bad_request'],
   ['null as the body', 'null', 'bad_request'],
   ['a number as the body', '5', 'bad_request'],
+  ['a field twice', '{"id":"1","k":3,"k":4}', 'bad_request', '/k'],
+  ['a field twice, escaped', '{"id":"1","k":3,"\\u006b":4}', 'bad_request', '/k'],
+  ['a query twice', '{"vector":[1,2],"k":1,"vector":[1,2,3,4,5,6,7,8]}', 'bad_request', '/vector'],
+  [
+    'two conditions on one attribute',
+    '{"id":"1","filter":{"price":{"$gte":1},"title":"x","price":{"$lt":9}}}',
+    'bad_request',
+    '/filter/price',
+  ],
+  [
+    'an operator twice, deep inside',
+    '{"id":"1","filter":{"$or":[{"price":1},{"$not":{"price":{"$gt":1,"$gt":2}}}]}}',
+    'bad_request',
+    '/filter/$or/1/$not/price/$gt',
+  ],
+  [
+    'a member of a seed twice',
+    '{"seeds":[{"id":"1"},{"id":"2","weight":1,"weight":2}]}',
+    'bad_request',
+    '/seeds/1/weight',
+  ],
   ['text that is no JSON', '{"vector": [1, 2', 'bad_json'],
   ['NaN in the JSON', '{"vector":[NaN]}', 'bad_json'],
   ['an empty body', '', 'bad_json'],
@@ -165,12 +184,14 @@ const jsonCases: readonly Case[] = [
 /** Query string, bytes, code. */
 const binaryCases: readonly (readonly [what: string, query: string, bytes: Uint8Array, code: ErrorCode])[] = [
   ['NaN', '', floats([...good.slice(1), NaN]), 'vector_not_finite'],
-  ['infinity in the second vector', '', floats([...good, ...good.slice(1), Infinity]), 'vector_not_finite'],
   ['the zero vector', '', floats(many(DIM, 0)), 'vector_zero'],
-  ['a body that is no whole number of vectors', '', floats([...good, 1]), 'bad_vector'],
+  ['one of another length', '', floats([...good, 1]), 'dimension_mismatch'],
+  ['a batch that is no whole number of vectors', '?batch=true', floats([...good, 1]), 'bad_vector'],
   ['a body that is no whole number of values', '', new Uint8Array(33), 'bad_vector'],
   ['an empty body', '', new Uint8Array(0), 'bad_vector'],
-  ['more vectors than are taken', '', floats(many(1025, good).flat()), 'batch_too_large'],
+  ['an empty batch', '?batch=true', new Uint8Array(0), 'bad_vector'],
+  ['more vectors than are taken', '?batch=true', floats(many(1025, good).flat()), 'batch_too_large'],
+  ['several vectors that are no batch', '', floats([...good, ...good]), 'bad_request'],
   ['several vectors where one is asked for', '?batch=false', floats([...good, ...good]), 'bad_request'],
   ['k 0', '?k=0', floats(good), 'k_out_of_range'],
   ['k that is no number', '?k=ten', floats(good), 'bad_field'],
@@ -182,6 +203,12 @@ const binaryCases: readonly (readonly [what: string, query: string, bytes: Uint8
   ['a timeout that is no number', '?timeout_ms=soon', floats(good), 'bad_field'],
   ['a filter that is no JSON', '?filter=x', floats(good), 'bad_json'],
   ['a filter over an unknown attribute', `?filter=${encodeURIComponent('{"prize":1}')}`, floats(good), 'bad_filter'],
+  [
+    'a filter with two conditions on one attribute',
+    `?filter=${encodeURIComponent('{"price":1,"price":2}')}`,
+    floats(good),
+    'bad_request',
+  ],
   ['a filter given twice', '?filter={}&filter={}', floats(good), 'bad_field'],
   ['crowding without a limit', '?crowding.attribute=price', floats(good), 'bad_request'],
   ['crowding in one parameter', '?crowding=price', floats(good), 'unknown_field'],
@@ -230,6 +257,93 @@ describe('wrong inputs over HTTP', () => {
       'content-type': 'application/octet-stream',
     });
     await expectProblem(response, code);
+  });
+
+  it('float64 bytes are refused where float32 is read, and the message says so', async () => {
+    const doubles = (values: readonly number[]) => new Uint8Array(Float64Array.from(values).buffer);
+    const type = { 'content-type': 'application/octet-stream' };
+    const route = '/v1/indexes/listings/search';
+    const one = doubles(many(DIM, 0).map((_, i) => Math.sin(i + 1)));
+    const batch = doubles(many(6 * DIM, 0).map((_, i) => Math.fround(Math.sin(i + 1))));
+    const packed = { vectors_b64: Buffer.from(batch).toString('base64') };
+    for (const response of [
+      await server.post(route, one, type),
+      await server.post(`${route}?batch=true`, batch, type),
+      await server.search(packed),
+      await server.search({ vector_b64: Buffer.from(one).toString('base64') }),
+    ]) {
+      expect(response.status).toBe(400);
+      expect(((await response.json()) as { detail: string }).detail).toMatch(/float64.*float32/);
+    }
+  });
+
+  describe('one bad query of a batch fails alone', () => {
+    interface Results {
+      readonly results: { candidates?: unknown[]; error?: { code: string; field?: string; detail: string } }[];
+    }
+
+    async function expectSecondToFail(response: Response, code: ErrorCode, field?: string): Promise<void> {
+      const text = await response.text();
+      expect(response.status, text).toBe(200);
+      const { results } = JSON.parse(text) as Results;
+      expect(results.map(({ candidates }) => candidates?.length)).toEqual([2, undefined, 2]);
+      expect(results[1]!.error).toMatchObject({
+        code,
+        status: ERRORS[code].status,
+        ...(field === undefined ? {} : { field }),
+      });
+    }
+
+    const bad: readonly (readonly [what: string, vector: unknown, code: ErrorCode])[] = [
+      ['null', null, 'bad_vector'],
+      ['a text', '1,2', 'bad_vector'],
+      ['a text in it', ['1', ...good.slice(1)], 'bad_vector'],
+      ['another length', [1, 2], 'dimension_mismatch'],
+      ['nothing in it', [], 'dimension_mismatch'],
+      ['NaN, as JSON.stringify writes it', [null, ...good.slice(1)], 'vector_not_finite'],
+      ['zeros', many(DIM, 0), 'vector_zero'],
+    ];
+    it.each(bad)('vectors: %s', async (_what, vector, code) => {
+      for (const exact of [false, true]) {
+        const response = await server.search({ vectors: [good, vector, good], k: 2, exact });
+        await expectSecondToFail(response, code, '/vectors/1');
+      }
+    });
+
+    it.each([
+      ['no base64', '*', 'bad_base64'],
+      ['a number', 5, 'bad_base64'],
+      ['half a value', 'AAA=', 'bad_vector'],
+      ['another length', base64([1]), 'dimension_mismatch'],
+      ['NaN', base64(many(DIM, NaN)), 'vector_not_finite'],
+    ] as const)('vectors_b64, a list: %s', async (_what, text, code) => {
+      const body = { vectors_b64: [base64(good), text, base64(good)], k: 2 };
+      await expectSecondToFail(await server.search(body), code, '/vectors_b64/1');
+    });
+
+    it.each([
+      ['null', null, 'bad_field'],
+      ['a fraction', 1.5, 'bad_field'],
+      ['unknown', 'nobody', 'unknown_id'],
+    ] as const)('ids: %s', async (_what, id, code) => {
+      await expectSecondToFail(await server.search({ ids: ['1', id, 2], k: 2 }), code);
+    });
+
+    it('end to end, as base64 and as bytes', async () => {
+      const bytes = floats([...good, ...good.slice(1), Infinity, ...good]);
+      const packed = { vectors_b64: Buffer.from(bytes).toString('base64'), k: 2 };
+      await expectSecondToFail(await server.search(packed), 'vector_not_finite');
+      const raw = await server.post('/v1/indexes/listings/search?k=2&batch=true', bytes, {
+        'content-type': 'application/octet-stream',
+      });
+      await expectSecondToFail(raw, 'vector_not_finite');
+    });
+
+    it('also where it is the only one', async () => {
+      const response = await server.search({ vectors: [many(DIM, 0)], k: 2 });
+      expect(response.status).toBe(200);
+      expect(((await response.json()) as Results).results[0]!.error!.code).toBe('vector_zero');
+    });
   });
 
   it('an unknown index, whatever the body', async () => {

@@ -61,7 +61,7 @@ export function scan(
   return lists.map((list) => list.top.drain());
 }
 
-/** The k best of the given rows, each given once. */
+/** The k best of the given rows, each given once. Rows that are not finite have no place in any order and are left out, as by `scan`. */
 export function rankRows(vectors: ShardVectors, query: Float32Array, rows: ArrayLike<number>, k: number): Candidates {
   const { dim, metric, values } = vectors;
   const { strip } = kernelsOf(metric);
@@ -72,7 +72,9 @@ export function rankRows(vectors: ShardVectors, query: Float32Array, rows: Array
   for (let i = 0; i <= last; i += 4) {
     const at = (n: number): number => rows[Math.min(i + n, last)]! * dim;
     strip(values, at(0), at(1), at(2), at(3), wide, dim, raw, 0);
-    for (let n = 0; n < 4 && i + n <= last; n++) top.push(toScore(metric, raw[n]!), rows[i + n]!);
+    for (let n = 0; n < 4 && i + n <= last; n++) {
+      if (!Number.isNaN(raw[n])) top.push(toScore(metric, raw[n]!), rows[i + n]!);
+    }
   }
   return top.drain();
 }
@@ -222,7 +224,7 @@ function pushSums(
   let limit = list.limit;
   for (let i = 0, at = first; i < picked.count; i++, at += step) {
     const sum = raw[at]!;
-    if (sign * sum <= limit) continue;
+    if (!(sign * sum > limit)) continue; // also where the row is not finite, so that the sum is no number
     top.push(toScore(metric, sum), base + picked.rows[i]!);
     limit = limitOf(metric, top.threshold);
   }

@@ -10,6 +10,7 @@
 //   new Shard(options)                 one open graph
 //     .search(k, ef, allow, allowed, plan, mostScanned, allowList)
 //                                      synchronous; query in, rows and scores out through buffers that are shared once
+//     .verify()                        blocks; compares all of the graph with the rows
 //   new HnswlibExport(options)         a graph as hnswlib's file
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>

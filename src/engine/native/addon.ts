@@ -57,6 +57,8 @@ export interface AddonShard {
     allowList?: Uint32Array,
   ): number;
   figures(): GraphFigures;
+  /** Blocks: compares all of the graph with the rows. */
+  verify(): void;
   close(): void;
 }
 

@@ -43,7 +43,11 @@ export class NativeIndex implements ShardIndex {
   private readonly buffers: AddonBuffers;
   private closed = false;
 
-  constructor(path: string, vectors: ShardVectors, parameters: Pick<GraphParameters, 'm' | 'efConstruction'>) {
+  constructor(
+    private readonly path: string,
+    vectors: ShardVectors,
+    parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  ) {
     const { metric, dim, count, values } = vectors;
     const { m, efConstruction } = parameters;
     const most = Math.min(count, MAX_K);
@@ -67,6 +71,11 @@ export class NativeIndex implements ShardIndex {
   /** @see ShardIndex.scanRows */
   scanRows(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer {
     return this.run(query, { ...options, plan: 'exact_scan' }, MOST_SCANNED)!;
+  }
+
+  /** @see ShardIndex.verify */
+  verify(): void {
+    callAddon('verify', this.path, () => this.shard.verify());
   }
 
   /** What the last search did, for those who ask. */

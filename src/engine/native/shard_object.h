@@ -20,7 +20,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Shard",
                        {InstanceMethod<&Shard::search>("search"), InstanceMethod<&Shard::figures>("figures"),
-                        InstanceMethod<&Shard::close>("close")});
+                        InstanceMethod<&Shard::verify>("verify"), InstanceMethod<&Shard::close>("close")});
   }
 
   explicit Shard(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Shard>(info) {
@@ -93,6 +93,15 @@ class Shard final : public Napi::ObjectWrap<Shard> {
   Napi::Value figures(const Napi::CallbackInfo& info) {
     if (!open_.file) throw to_error(info.Env(), "internal", "figures of a closed index");
     return figures_object(info.Env(), open_.file->figures(), open_.file->kind());
+  }
+
+  /// verify(): compares all of the graph with the rows, which it reads.
+  void verify(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      if (!open_.file) throw Failure("internal", "verify of a closed index");
+      open_.memory.pins.check(info.Env());
+      open_.file->match_all(kernels(), open_.graph.rows);
+    });
   }
 
   void close(const Napi::CallbackInfo&) {

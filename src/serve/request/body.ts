@@ -2,12 +2,17 @@
  * Reads request bodies: counted against the worker's memory as they arrive, and bounded; one that comes compressed is counted
  * as it unfolds. A body that is refused is still read to its end, and thrown away, so that a client that is sending gets to
  * see the answer; the server's time limit for a whole request bounds that.
+ *
+ * Nothing is taken for what a header announces, or a client would hold memory by saying so; but what could not fit is
+ * refused before it is read.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { ShortlistError } from '../../base/errors.js';
-import type { HeldBytes } from '../admission.js';
+import type { ByteAccount } from '../byte-account.js';
+import { BodyBytes } from './body-bytes.js';
+import { refuseDuplicates } from './json-values.js';
 
 /** What unfolds at once: four times Node's own, for a quarter of the steps. */
 const GUNZIP_CHUNK_BYTES = 64 * 1024;
@@ -15,46 +20,50 @@ const GUNZIP_CHUNK_BYTES = 64 * 1024;
 export interface BodyBounds {
   /** Of the body as it is used, so also of what a compressed one unfolds to. */
   readonly limit: number;
-  readonly memory: HeldBytes;
+  readonly memory: ByteAccount;
 }
 
 /** @throws body_too_large, overloaded, bad_encoding, malformed_http when the client breaks off */
-export function receiveBody(payload: IncomingMessage, { limit, memory }: BodyBounds): Promise<Buffer> {
-  if (Number(payload.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
-  const gunzip = isGzip(payload.headers['content-encoding']) ? createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES }) : null;
+export async function receiveBody(payload: IncomingMessage, { limit, memory }: BodyBounds): Promise<BodyBytes> {
+  const announced = Number(payload.headers['content-length'] ?? 0);
+  if (announced > limit) throw tooLarge(limit);
+  memory.check(announced);
+  const isPacked = isGzip(payload.headers['content-encoding']);
+  const body = new BodyBytes(memory.claim(), isPacked || announced === 0 ? limit : announced);
+  await fill(body, payload, isPacked ? createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES }) : null, limit);
+  return body;
+}
+
+/** On failure the body is empty, and what comes still is thrown away. */
+function fill(body: BodyBytes, payload: IncomingMessage, gunzip: Gunzip | null, limit: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let received = 0;
-    let failed = false;
+    let isOver = false;
     const source = gunzip ?? payload;
     const stop = () => {
+      isOver = true;
       source.off('data', onData).off('end', onEnd);
       payload.off('close', onBreak).off('error', onBreak);
     };
     const fail = (error: Error) => {
-      if (failed) return;
-      failed = true;
+      if (isOver) return;
       stop();
-      memory.shrink(received);
+      body.free();
       payload.on('error', () => undefined);
       if (gunzip !== null) payload.unpipe(gunzip.destroy());
       payload.resume();
       reject(error);
     };
-    const onData = (chunk: Buffer) => {
+    const onData = (piece: Buffer) => {
       try {
-        if (received + chunk.length > limit) throw tooLarge(limit);
-        memory.grow(chunk.length);
+        if (body.length + piece.length > limit) throw tooLarge(limit);
+        body.add(piece);
       } catch (error) {
         fail(error as ShortlistError);
-        return;
       }
-      received += chunk.length;
-      chunks.push(chunk);
     };
     const onEnd = () => {
       stop();
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, received));
+      resolve();
     };
     const onBreak = () => {
       if (payload.complete) return; // it is all there, and unfolds still
@@ -84,15 +93,19 @@ function tooLarge(limit: number): ShortlistError {
   });
 }
 
-/** @throws bad_json */
+/** @throws bad_json; bad_request for an object that has a member twice */
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw new ShortlistError('bad_json', 'the body is empty; give a JSON object');
   if (!isUtf8(bytes)) throw new ShortlistError('bad_json', 'the body is not UTF-8');
+  const text = bytes.toString('utf8');
+  let value: unknown;
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
+    value = JSON.parse(text) as unknown;
   } catch (error) {
     throw new ShortlistError('bad_json', `the body is not valid JSON: ${describeSyntaxError(error)}`);
   }
+  refuseDuplicates(text, '');
+  return value;
 }
 
 /** Only where: what V8 says otherwise quotes the body. */

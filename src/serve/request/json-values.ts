@@ -4,6 +4,8 @@
  */
 import type { ShortlistError } from '../../base/errors.js';
 import { type ErrorCode } from '../../base/errors.js';
+import { SEVERAL_CONDITIONS, findDuplicateMember } from '../../base/duplicate-members.js';
+import { pointerStep, shortenName } from '../../base/json-pointer.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
 
@@ -11,6 +13,17 @@ import { fieldError, isObject, kindOf } from './field-error.js';
 export function readObject(value: unknown, field: string): Record<string, unknown> {
   if (isObject(value)) return value;
   throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an object`);
+}
+
+/** @param field where the text stands. @throws bad_request for an object that has a member twice */
+export function refuseDuplicates(text: string, field: string): void {
+  const duplicate = findDuplicateMember(text);
+  if (duplicate !== null) throw duplicateMember(field + duplicate);
+}
+
+/** @param field where the second one stands */
+export function duplicateMember(field: string): ShortlistError {
+  return fieldError('bad_request', field, `${field} is given twice; give it once. ${SEVERAL_CONDITIONS}`);
 }
 
 /** An object of these members, of which those that are null are as left out. @throws bad_field, unknown_field */
@@ -26,7 +39,7 @@ export function readMembers(value: unknown, field: string, known: readonly strin
 export function unknownMember(of: string, name: string, known: readonly string[]): ShortlistError {
   const where = of === '' ? 'there is' : `${of.slice(1)} has`;
   const message = `${where} no field ${quote(name)}${didYouMean(name, known)}`;
-  return fieldError('unknown_field', of + pointer(name), message);
+  return fieldError('unknown_field', of + pointerStep(name), message);
 }
 
 /** @throws the given code where there are more; bad_field */
@@ -74,16 +87,6 @@ export function readText(value: unknown, field: string): string {
   throw fieldError('bad_field', field, `${field} is ${value === '' ? 'empty' : kindOf(value)}; give a text`);
 }
 
-/** One step of a JSON pointer (RFC 6901). */
-function pointer(name: string): string {
-  return `/${shorten(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
-}
-
 function quote(name: string): string {
-  return JSON.stringify(shorten(name));
-}
-
-/** Names come from outside: a megabyte of one is not sent back. */
-function shorten(name: string): string {
-  return name.length <= 64 ? name : `${name.slice(0, 64)}...`;
+  return JSON.stringify(shortenName(name));
 }

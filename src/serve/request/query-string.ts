@@ -4,6 +4,7 @@
  */
 import { fieldError } from './field-error.js';
 import { didYouMean } from '../../base/nearest-name.js';
+import { refuseDuplicates } from './json-values.js';
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -31,14 +32,17 @@ export const spellList: Spelling = (texts) => texts;
 /** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
 export const spellNames: Spelling = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
 
-/** A value as JSON text: a filter has no shorter spelling. @throws bad_json */
+/** A value as JSON text: a filter has no shorter spelling. @throws bad_json; bad_request for a member that stands twice */
 export const spellJson: Spelling = (texts, field) => {
   const text = one(texts, field);
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text) as unknown;
   } catch {
     throw fieldError('bad_json', field, `${field} is not valid JSON; give an object as JSON text, percent-encoded`);
   }
+  refuseDuplicates(text, field);
+  return value;
 };
 
 /** @throws unknown_field for parameters that are not in the table */

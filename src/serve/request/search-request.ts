@@ -26,18 +26,25 @@ import {
   unknownMember,
 } from './json-values.js';
 import { readSeeds, type SeedRequest } from './seeds.js';
-import { readBase64Vector, readJsonVector } from './vectors.js';
+import { isReadVector, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
 import type { SearchBody } from '../search-schemas.js';
 
 /** Queries that have an answer each. */
 export type PlainQueries = Exclude<Queries, { readonly kind: 'seeds' }>;
 
+/** One query of a batch, or what is wrong with it: it fails alone. */
+export type Readable<T> = T | ShortlistError;
+
 /** The queries in the form in which they came. `fields` are the places they stood at, for errors. */
 export type Queries =
-  | { readonly kind: 'vectors'; readonly vectors: readonly Float32Array[]; readonly fields: readonly string[] }
+  | {
+      readonly kind: 'vectors';
+      readonly vectors: readonly Readable<Float32Array>[];
+      readonly fields: readonly string[];
+    }
   /** End to end; how many there are follows from the dimension of the index. */
-  | { readonly kind: 'packed'; readonly values: Float32Array; readonly bytes: number; readonly field: string }
-  | { readonly kind: 'ids'; readonly ids: readonly string[] }
+  | ({ readonly kind: 'packed'; readonly field: string } & PackedVectors)
+  | { readonly kind: 'ids'; readonly ids: readonly Readable<string>[] }
   /** One query of several: they have one answer together. */
   | { readonly kind: 'seeds'; readonly seeds: readonly SeedRequest[] };
 
@@ -78,16 +85,11 @@ type FieldReader = (value: unknown, draft: Draft, field: string) => void;
 const FIELDS: { readonly [Field in keyof SearchBody]-?: FieldReader } = {
   vector: (value, draft, field) =>
     takeQueries(draft, field, false, { kind: 'vectors', vectors: [readJsonVector(value, field)], fields: [field] }),
-  vector_b64: (value, draft, field) =>
-    takeQueries(draft, field, false, { kind: 'vectors', vectors: [readBase64Vector(value, field)], fields: [field] }),
+  vector_b64: (value, draft, field) => takeQueries(draft, field, false, readPacked(value, field, false)),
   id: (value, draft, field) => takeQueries(draft, field, false, { kind: 'ids', ids: [readId(value, field)] }),
   vectors: (value, draft, field) => takeQueries(draft, field, true, readVectorList(value, field, readJsonVector)),
   vectors_b64: (value, draft, field) => takeQueries(draft, field, true, readBase64Batch(value, field)),
-  ids: (value, draft, field) =>
-    takeQueries(draft, field, true, {
-      kind: 'ids',
-      ids: readIds(value, field, MAX_BATCH, 'batch_too_large'),
-    }),
+  ids: (value, draft, field) => takeQueries(draft, field, true, { kind: 'ids', ids: readEach(value, field, readId) }),
   seeds: (value, draft, field) => takeQueries(draft, field, false, { kind: 'seeds', seeds: readSeeds(value, field) }),
   k: (value, draft, field) => void (draft.options.k = readCount(value, field, MAX_K, 'k_out_of_range')),
   ef: (value, draft, field) => void (draft.options.ef = readCount(value, field, MAX_EF, 'ef_out_of_range')),
@@ -170,17 +172,34 @@ function takeQueries(draft: Draft, field: string, batch: boolean, queries: Queri
   draft.queries = { queries, batch, field };
 }
 
+/** A list with one query each. */
+function readEach<T>(value: unknown, field: string, read: (item: unknown, field: string) => T): Readable<T>[] {
+  return readList(value, field, MAX_BATCH, 'batch_too_large').map((item, position) => {
+    try {
+      return read(item, `${field}/${position}`);
+    } catch (error) {
+      if (error instanceof ShortlistError) return error;
+      throw error;
+    }
+  });
+}
+
 function readVectorList(value: unknown, field: string, read: typeof readJsonVector): Queries {
-  const list = readList(value, field, MAX_BATCH, 'batch_too_large');
-  const fields = list.map((_, position) => `${field}/${position}`);
-  return { kind: 'vectors', vectors: list.map((item, position) => read(item, fields[position]!)), fields };
+  const vectors = readEach(value, field, read);
+  return { kind: 'vectors', vectors, fields: vectors.map((_, position) => `${field}/${position}`) };
 }
 
 /** A list of base64 vectors, or one base64 text of all of them end to end. */
 function readBase64Batch(value: unknown, field: string): Queries {
-  if (typeof value !== 'string') return readVectorList(value, field, readBase64Vector);
+  return typeof value === 'string' || isReadVector(value)
+    ? readPacked(value, field, true)
+    : readVectorList(value, field, readBase64Vector);
+}
+
+function readPacked(value: unknown, field: string, several: boolean): Queries {
   const values = readBase64Vector(value, field);
-  return { kind: 'packed', values, bytes: values.byteLength, field };
+  const batchForm = 'there is vectors_b64';
+  return { kind: 'packed', field, values, bytes: values.byteLength, several, batchForm };
 }
 
 const NOTHING: Include = { attributes: null, vectors: false };

@@ -6,11 +6,24 @@ import { ShortlistError } from '../../base/errors.js';
 import { MAX_BATCH } from '../../base/limits.js';
 import { fieldError, kindOf } from './field-error.js';
 
+/** What stands in the place of a vector that was read with the text around it: its components, or what is wrong with it. */
+export type ReadVector = Float32Array | ShortlistError;
+
+export function isReadVector(value: unknown): value is ReadVector {
+  return value instanceof Float32Array || value instanceof ShortlistError;
+}
+
+function takeReadVector(vector: ReadVector): Float32Array {
+  if (vector instanceof ShortlistError) throw vector;
+  return vector;
+}
+
 /**
  * A JSON list of numbers. A null stands for NaN, which is how JSON.stringify writes one, and numbers beyond float32 become
  * infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
  */
 export function readJsonVector(value: unknown, field: string): Float32Array {
+  if (isReadVector(value)) return takeReadVector(value);
   if (!Array.isArray(value)) {
     throw fieldError('bad_vector', field, `${field} is ${kindOf(value)}; give a list of numbers`);
   }
@@ -30,17 +43,31 @@ export function readJsonVector(value: unknown, field: string): Float32Array {
 
 /** Base64 (the standard alphabet, padded) of little-endian float32. */
 export function readBase64Vector(value: unknown, field: string): Float32Array {
+  if (isReadVector(value)) return takeReadVector(value);
   if (typeof value !== 'string') {
     throw fieldError('bad_base64', field, `${field} is ${kindOf(value)}; give base64 text of little-endian float32`);
   }
-  const bytes = Buffer.from(value, 'base64');
-  if (!isStrictBase64(value, bytes)) {
-    throw fieldError('bad_base64', field, `${field} is not base64 of the standard alphabet with padding`);
-  }
-  if (bytes.length % 4 !== 0) {
-    throw fieldError('bad_vector', field, `${field} has ${bytes.length} bytes, no whole number of float32 values`);
-  }
-  return float32View(bytes);
+  const bytes = decodeBase64(value);
+  if (bytes === null) throw badBase64(field);
+  const vector = vectorOfBytes(bytes, field);
+  if (vector instanceof ShortlistError) throw vector;
+  return vector;
+}
+
+/** Float32 components in bytes, or what is wrong with them: `bad_vector`. */
+export function vectorOfBytes(bytes: Buffer, field: string): Float32Array | ShortlistError {
+  if (bytes.length % 4 === 0) return float32View(bytes);
+  return fieldError('bad_vector', field, `${field} has ${bytes.length} bytes, no whole number of float32 values`);
+}
+
+export function badBase64(field: string): ShortlistError {
+  return fieldError('bad_base64', field, `${field} is not base64 of the standard alphabet with padding`);
+}
+
+/** @returns null for what is not the standard alphabet with padding */
+export function decodeBase64(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64');
+  return isStrictBase64(text, bytes) ? bytes : null;
 }
 
 /**
@@ -60,12 +87,39 @@ export function float32View(bytes: Buffer): Float32Array {
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
 }
 
-/** n x dim values as n vectors. @throws bad_vector where n is not whole; batch_too_large */
-export function splitVectors(values: Float32Array, dim: number, bytes: number): Float32Array[] {
+/** Bytes as they came: what they hold follows from the dimension of the index. */
+export interface PackedVectors {
+  readonly values: Float32Array;
+  readonly bytes: number;
+  /** False: they are one vector. */
+  readonly several: boolean;
+  /** How a batch is asked for in this form, for the message. */
+  readonly batchForm: string;
+}
+
+/** @throws bad_vector, dimension_mismatch, bad_request, batch_too_large, each saying what the bytes hold instead */
+export function unpackVectors({ values, bytes, several, batchForm }: PackedVectors, dim: number): Float32Array[] {
+  if (several) return splitVectors(values, dim, bytes);
+  if (bytes === 4 * dim) return [values];
+  if (bytes === 0 || bytes % 4 !== 0) throw noVectors(bytes, dim);
+  const found = `${bytes} bytes are ${bytes / 4} float32 values; one vector of this index has ${dim}, ${4 * dim} bytes`;
+  const facts = { expected: dim, actual: bytes / 4 };
   const count = bytes / (4 * dim);
-  if (!Number.isInteger(count) || count === 0) {
-    const message = `${bytes} bytes are no whole number of vectors; one of this index has ${dim} float32, ${4 * dim} bytes`;
-    throw new ShortlistError('bad_vector', message, { bytes, dim });
+  if (!Number.isInteger(count)) throw new ShortlistError('dimension_mismatch', found, facts);
+  const float64 = count === 2 ? 'one vector of float64, which must be sent as float32, or ' : '';
+  throw new ShortlistError(
+    'bad_request',
+    `${found}. They are ${float64}${count} vectors, for which ${batchForm}`,
+    facts,
+  );
+}
+
+/** n x dim values as n vectors. @throws bad_vector where n is not whole, or the bytes are float64; batch_too_large */
+function splitVectors(values: Float32Array, dim: number, bytes: number): Float32Array[] {
+  const count = bytes / (4 * dim);
+  if (!Number.isInteger(count) || count === 0) throw noVectors(bytes, dim);
+  if (isFloat64(values)) {
+    throw new ShortlistError('bad_vector', 'the bytes are float64 values; send the vectors as little-endian float32');
   }
   if (count > MAX_BATCH) {
     throw new ShortlistError('batch_too_large', `the batch has ${count} queries; at most ${MAX_BATCH} are taken`, {
@@ -74,4 +128,32 @@ export function splitVectors(values: Float32Array, dim: number, bytes: number): 
   }
   if (count === 1) return [values];
   return Array.from({ length: count }, (_, position) => values.subarray(position * dim, (position + 1) * dim));
+}
+
+function noVectors(bytes: number, dim: number): ShortlistError {
+  const message = `${bytes} bytes are no whole number of vectors; one of this index has ${dim} float32, ${4 * dim} bytes`;
+  return new ShortlistError('bad_vector', message, { bytes, dim });
+}
+
+/** Values that are looked at for it, and the magnitudes that components of embeddings have. */
+const FLOAT64_SAMPLE = 512;
+const [MIN_USUAL, MAX_USUAL] = [1e-15, 1e15];
+
+/**
+ * Whether the values are halves of float64 ones, as numpy writes them by default: n vectors of those would be taken for 2n.
+ * The low halves are then digits from the middle of a number, of which as float32 most have magnitudes that no component has,
+ * while every pair is a usual number. Vectors of float32 have no such quarter.
+ */
+function isFloat64(values: Float32Array): boolean {
+  const pairs = Math.min(FLOAT64_SAMPLE, values.length) >> 1;
+  const doubles = new Float64Array(values.slice(0, 2 * pairs).buffer);
+  if (pairs === 0 || !doubles.every(isUsual)) return false;
+  let odd = 0;
+  for (let i = 0; i < pairs; i++) if (!isUsual(values[2 * i]!)) odd++;
+  return 4 * odd >= pairs;
+}
+
+function isUsual(value: number): boolean {
+  const magnitude = Math.abs(value);
+  return value === 0 || (magnitude >= MIN_USUAL && magnitude <= MAX_USUAL);
 }

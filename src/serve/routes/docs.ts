@@ -3,6 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { fastifyHelmet } from '@fastify/helmet';
 import { fastifySwagger } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
+import type { AppContext } from '../context.js';
+import { MAX_EXAMPLE_INDEXES, exampleSearches, type IndexExamples } from '../examples.js';
+import { problemResponses } from '../schemas.js';
+import { addExamples, nameSchemas, type OpenApiDocument } from '../openapi.js';
 
 const DOCUMENT_COPIES = ['/docs/json', '/docs/yaml'];
 
@@ -22,7 +26,7 @@ const PAGE_POLICY = {
 };
 
 /** Before any route: it collects those that follow. */
-export async function collectSchemas(app: FastifyInstance, version: string): Promise<void> {
+export async function collectSchemas(app: FastifyInstance, version: string, basePath: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -31,7 +35,12 @@ export async function collectSchemas(app: FastifyInstance, version: string): Pro
         version,
         description:
           'Candidate retrieval: the nearest items of an index to a vector. Errors are RFC 9457 problem details with a `code`.',
+        license: { name: 'MIT', identifier: 'MIT' },
+        contact: { name: 'Whoever runs this server' },
       },
+      servers: [{ url: basePath === '' ? '/' : basePath, description: 'This server' }],
+      // Who may ask is decided in front of the server: no route needs credentials.
+      security: [],
       tags: [
         { name: 'search', description: 'Candidates' },
         { name: 'indexes', description: 'What is served' },
@@ -41,18 +50,21 @@ export async function collectSchemas(app: FastifyInstance, version: string): Pro
   });
 }
 
-export async function addDocRoutes(app: FastifyInstance): Promise<void> {
+export async function addDocRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   const schema = {
     tags: ['operations'],
     operationId: 'openapi',
     summary: 'This document',
-    response: { 200: { type: 'object', additionalProperties: true } },
+    description: 'Its examples are of the indexes that are served now.',
+    response: {
+      200: { type: 'object', additionalProperties: true, description: 'OpenAPI 3.1.' },
+      ...problemResponses([]),
+    },
   };
-  let document: string | null = null;
+  const document = documentOf(app, context);
   app.get('/openapi.json', { schema }, (_request, reply) => {
-    document ??= JSON.stringify(app.swagger());
     void reply.type('application/json; charset=utf-8');
-    return reply.send(document);
+    return reply.send(document());
   });
   await app.register(async (pages) => {
     // The page asks for its own copies of the document. There is one.
@@ -63,9 +75,43 @@ export async function addDocRoutes(app: FastifyInstance): Promise<void> {
     await pages.register(fastifyHelmet, { contentSecurityPolicy: false, strictTransportSecurity: false });
     await pages.register(fastifySwaggerUi, {
       routePrefix: '/docs',
+      indexPrefix: context.options.basePath,
       staticCSP: PAGE_POLICY,
       theme: { title: 'shortlist: HTTP interface' },
       uiConfig: { validatorUrl: null, tryItOutEnabled: false },
     });
   });
+}
+
+/** As text, made again when other versions answer: its examples are of what they hold. */
+function documentOf(app: FastifyInstance, { live }: AppContext): () => string {
+  let named: OpenApiDocument | null = null;
+  let made = { of: '', text: '' };
+  return () => {
+    const indexes = live.names().filter((index) => live.namesOf(index).current !== null);
+    const of = indexes.map((index) => `${index}@${live.namesOf(index).current}`).join();
+    if (made.text === '' || made.of !== of) {
+      named ??= nameSchemas(app.swagger());
+      const examples = indexes.slice(0, MAX_EXAMPLE_INDEXES).map((index) => examplesOf(live, index));
+      made = {
+        of,
+        text: JSON.stringify(
+          addExamples(
+            named,
+            examples.filter((one) => one !== null),
+          ),
+        ),
+      };
+    }
+    return made.text;
+  };
+}
+
+function examplesOf(live: AppContext['live'], index: string): IndexExamples | null {
+  const lease = live.lease(index);
+  try {
+    return exampleSearches(lease.version);
+  } finally {
+    lease.release();
+  }
 }

@@ -21,6 +21,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     ...head,
     operationId: 'listIndexes',
     summary: 'Every index',
+    description: 'What this server serves, with the current version of each index; by name.',
     response: { 200: IndexListSchema, ...problemResponses(COMMON) },
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
@@ -32,6 +33,8 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     ...head,
     operationId: 'describeIndex',
     summary: 'One index and its current version',
+    description:
+      'The dimension that a query must have, attributes that a filter can name, versions that can be pinned.',
     params: Type.Object(IndexParams),
   };
   const oneResponse = { 200: IndexSchema, ...problemResponses([...COMMON, 'unknown_index']) };
@@ -54,7 +57,13 @@ function checkQuestion(accept: string | undefined, query: unknown): void {
 async function describeIndex(context: AppContext, index: string): Promise<Record<string, unknown>> {
   const names = context.live.namesOf(index);
   const loaded = context.live.loaded().filter((one) => one.index === index);
-  const common = { index, version: names.current, aliases: names.aliases, loaded: loaded.map((one) => one.version) };
+  const common = {
+    index,
+    version: names.current,
+    ...(names.fault && { fault: names.fault }),
+    aliases: names.aliases,
+    loaded: loaded.map((one) => one.version),
+  };
   if (names.current === null) return common;
   const lease = context.live.lease(index);
   try {
@@ -84,16 +93,18 @@ const ITEM_CODES: readonly ErrorCode[] = [
   'unknown_id',
   'version_not_loaded',
   'not_ready',
+  'index_damaged',
 ];
 
 const itemSchema = {
   tags: ['indexes'],
   operationId: 'getItem',
   summary: 'One item: its attributes, and its vector where asked for',
+  description: 'As the version has it: under cosine the vector has unit length.',
   params: Type.Object({ ...IndexParams, id: Type.String({ description: 'Id of the item, percent-encoded.' }) }),
   querystring: Type.Object({
     'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; default all.' })),
-    'include.vectors': Type.Optional(Type.Boolean({ default: false })),
+    'include.vectors': Type.Optional(Type.Boolean({ description: 'The vector too; without it, no.' })),
     version: Type.Optional(Type.String({ description: 'A version or alias that is loaded.' })),
   }),
   response: { 200: ItemSchema, ...problemResponses(ITEM_CODES) },

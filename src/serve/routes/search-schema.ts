@@ -10,7 +10,7 @@ const CODES: readonly ErrorCode[] = [
   'bad_arrow', 'bad_encoding', 'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'target_recall_out_of_range',
   'recall_unreachable', 'not_calibrated', 'bad_filter', 'batch_too_large',
   'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
-  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'deadline_exceeded', 'internal',
+  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'index_damaged', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore
 
 const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
@@ -28,11 +28,11 @@ export const searchRouteSchema = {
   tags: ['search'],
   summary: 'Candidates for a vector, an item, several seeds, or a batch',
   description:
-    'The body is JSON; or `application/octet-stream`, n x dim little-endian float32; or `application/vnd.apache.arrow.stream`, ' +
-    'a column of vectors. The last two have the options in the query string; of them one vector is answered in `candidates`, ' +
-    'more, or `batch=true`, in `results`. Any body may be gzip. ' +
+    'The body is JSON; or `application/octet-stream`, one vector as little-endian float32, with `batch=true` several end to end; or ' +
+    '`application/vnd.apache.arrow.stream`, a column of vectors. The last two have the options in the query string: no parameter ' +
+    'goes with JSON. Of an Arrow stream one vector is answered in `candidates`, more, or `batch=true`, in `results`. Any body may be gzip. ' +
     'With `Accept: application/vnd.apache.arrow.stream` the answer is a table, one row a candidate: query (int32), id (its ' +
-    "type in the index), score (float32), with seeds `seed` (int32) and `seed_score` (float32), the included attributes, vector. The schema's metadata has index, version, took_ms, " +
+    "type in the index), score (float32), with seeds `seed` (int32) and `seed_score` (float32), the included attributes, vector; an attribute that is named like one of these, or like one that is named so, has `attributes.` before its name. The schema's metadata has index, version, took_ms, " +
     '`quality` (a JSON list with one entry a query), `explain` likewise where asked for, and, where queries failed, `errors` (a JSON object by their positions).',
   params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
   querystring: Type.Object({
@@ -40,8 +40,8 @@ export const searchRouteSchema = {
       Type.Integer({
         minimum: 1,
         maximum: MAX_K,
-        default: DEFAULT_K,
-        description: 'Binary and Arrow form only, as are all of these.',
+        // No `default`: pages and generated clients would send it with JSON too.
+        description: `Candidates to return; ${DEFAULT_K} where it is left out. Like every parameter, of the binary and the Arrow form only.`,
       }),
     ),
     ef: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_EF })),
@@ -65,7 +65,10 @@ export const searchRouteSchema = {
       }),
     ),
     batch: Type.Optional(
-      Type.Boolean({ description: 'Answer in `results` even for one vector; false: refuse more than one.' }),
+      Type.Boolean({
+        description:
+          'The body is a batch, answered in `results`. The binary form takes one vector without it; of the Arrow form, false refuses more than one.',
+      }),
     ),
   }),
   body: {

@@ -3,23 +3,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ShortlistError } from '../../base/errors.js';
 import type { ExactSearch } from '../../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
-import type { Held, HeldBytes } from '../admission.js';
 import { ARROW_TYPE, ArrowAnswers } from '../answer-arrow.js';
 import { JsonAnswers } from '../answer-text.js';
 import { checkAnswerSize } from '../answers.js';
+import { hold, type Counted, type Held } from '../byte-account.js';
 import type { AppContext } from '../context.js';
 import { chooseType } from '../request/accept.js';
 import { readArrowVectors } from '../request/arrow-vectors.js';
 import { parseJson } from '../request/body.js';
+import { LARGE_BODY_BYTES, readLargeJson } from '../request/large-json.js';
 import { fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
-import {
-  readSearchRequest,
-  readSearchTerms,
-  searchFor,
-  type Queries,
-  type SearchRequest,
-} from '../request/search-request.js';
+import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../request/search-request.js';
 import { float32View } from '../request/vectors.js';
 import { prepareQueries, runQueries, type Work } from '../run-queries.js';
 import { prepareSeeds, runSeeds } from '../run-seeds.js';
@@ -54,13 +49,16 @@ async function handleSearch(
   const type = chooseType(request.headers.accept, [JSON_TYPE, ARROW_TYPE]);
   context.live.namesOf(index); // an unknown index is said before anything about the body
   const asked = await readRequest(context, request);
-  const limit = new TimeLimit(reply.raw, started + Math.min(asked.timeoutMs, context.options.requestTimeoutMs));
+  const limit = new TimeLimit(
+    { destroyed: state.isOver },
+    started + Math.min(asked.timeoutMs, context.options.requestTimeoutMs),
+  );
   state.limit = limit;
   const lease = context.live.lease(index, asked.version);
   const held = holdAll([state.slot, state.memory], () => lease.release());
   try {
     const pool = patientPool(context.pool, limit, held);
-    const { bytes, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory, started); // prettier-ignore
+    const { bytes, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory.claim(), started); // prettier-ignore
     state.facts = facts;
     void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
     return bytes;
@@ -70,25 +68,30 @@ async function handleSearch(
   }
 }
 
-function readRequest({ options }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
-  const bytes = request.state.body ?? Buffer.alloc(0);
+function readRequest({ options, turns }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
+  const { body, memory } = request.state;
+  const bytes = body?.bytes ?? Buffer.alloc(0);
   const parameters = request.query as Parameters;
   switch (mediaType(request)) {
     case BINARY_TYPE: {
       const { fields, batch } = readSearchParameters(parameters, 'binary');
-      const queries: Queries = { kind: 'packed', values: float32View(bytes), bytes: bytes.length, field: '' };
-      return searchFor(queries, batch, readSearchTerms(fields));
+      const several = batch === true;
+      const packed = { values: float32View(bytes), bytes: bytes.length, several, batchForm: 'give batch=true' };
+      return searchFor({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
     }
     case ARROW_TYPE: {
       const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');
       const terms = readSearchTerms(fields);
-      return readArrowVectors(bytes, vectorColumn, options.bodyLimit).then((queries) =>
-        searchFor(queries, batch, terms),
-      );
+      const bounds = { limit: options.bodyLimit, memory: memory.claim(), turns };
+      return readArrowVectors(bytes, vectorColumn, bounds).then((queries) => searchFor(queries, batch, terms));
     }
     default:
       readParameters(parameters, {}); // options of the JSON form stand in its body
-      return readSearchRequest(parseJson(bytes));
+      if (bytes.length < LARGE_BODY_BYTES) return readSearchRequest(parseJson(bytes));
+      return readLargeJson(bytes, memory.claim(), turns).then((value) => {
+        body?.free();
+        return readSearchRequest(value);
+      });
   }
 }
 
@@ -99,17 +102,11 @@ export function mediaType(request: FastifyRequest): string {
 
 /** All of them, and what `free` gives back, until everybody who retained it has released it. */
 function holdAll(held: readonly (Held | null)[], free: () => void): Held {
-  for (const one of held) one?.retain();
-  let holders = 1;
-  const retain = () => {
-    holders++;
-  };
-  const release = () => {
-    if (--holders > 0) return;
+  const releases = held.map((one) => one?.retain());
+  return hold(() => {
     free();
-    for (const one of held) one?.release();
-  };
-  return { retain, release };
+    for (const release of releases) release?.();
+  });
 }
 
 /**
@@ -119,9 +116,8 @@ function holdAll(held: readonly (Held | null)[], free: () => void): Held {
 function patientPool(pool: ExactSearch, limit: TimeLimit, held: Held): Pick<ExactSearch, 'search'> {
   return {
     search: (...call) => {
-      held.retain();
+      const end = held.retain();
       const scan = pool.search(...call);
-      const end = () => held.release();
       scan.then(end, end);
       return limit.within(scan);
     },
@@ -131,7 +127,7 @@ function patientPool(pool: ExactSearch, limit: TimeLimit, held: Held): Pick<Exac
 async function answerSearch(
   given: Omit<Work, 'answers'>,
   type: AnswerType,
-  memory: HeldBytes,
+  memory: Counted,
   started: number,
 ): Promise<{ bytes: Buffer; facts: Record<string, unknown> }> {
   const { context, version, asked, limit, pool } = given;
@@ -173,7 +169,7 @@ function openAnswers(
   version: LoadedVersion,
   { include, queries }: SearchRequest,
   single: boolean,
-  memory: HeldBytes,
+  memory: Counted,
 ) {
   return type === ARROW_TYPE
     ? new ArrowAnswers(version, include, queries.kind === 'seeds', memory)

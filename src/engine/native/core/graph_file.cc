@@ -21,6 +21,8 @@ constexpr std::size_t kSectionsAt = 288;
 constexpr std::size_t kChecksumAt = kPage - 8;
 /// Twice the links of a row at most: a search that computes more has another graph.
 constexpr double kMostDistancesPerPlace = 2.0 * kMaxSlots;
+/// Components of rows reach to 1e18, codes of a sample no further beyond than their spread.
+constexpr double kLargestLow = 1e20;
 /// Rows whose codes are compared when a graph is opened.
 constexpr std::uint32_t kMatchedRows = 64;
 
@@ -262,7 +264,7 @@ void GraphFile::read_sections() {
   quantizer_.low.resize(shape_.dim);
   std::memcpy(quantizer_.low.data(), sections[kLow], 8ull * shape_.dim);
   for (const double low : quantizer_.low) {
-    if (!std::isfinite(low)) fail("has a quantizer out of range");
+    if (!(std::fabs(low) <= kLargestLow)) fail("has a quantizer out of range");
   }
   if (kind_ != CodeKind::float32) codes_ = sections[kCodes];
   if (expected[kNorms] != 0) norms_ = sections[kNorms];
@@ -294,7 +296,8 @@ void GraphFile::check_upper_rows() const {
   if (upper_rows_[0] != entry_) fail("starts at another row than its highest node");
 }
 
-/// Chains ascend, so that none is a circle, and no two meet.
+/// Chains ascend, so that none is a circle, and no two meet. Rows that another one stands for are no nodes: one that a walk could
+/// reach by itself would be in an answer twice.
 void GraphFile::check_equal_rows() const {
   if (next_equal_ == nullptr) return;
   std::vector<bool> is_later(shape_.count, false);
@@ -309,6 +312,13 @@ void GraphFile::check_equal_rows() const {
       fail("links row " + std::to_string(row) + ", which an equal row stands for");
     }
   }
+  const auto require_node = [&](std::uint32_t row) {
+    if (row != kNone && is_later[row]) fail("leads to row " + std::to_string(row) + ", which an equal row stands for");
+  };
+  require_node(entry_);
+  for (std::size_t i = 0; !upper_counts_.empty() && i < upper_counts_[0]; i++) require_node(upper_rows_[i]);
+  const std::size_t links = static_cast<std::size_t>(shape_.count) * link_stride(2 * shape_.m);
+  for (std::size_t i = 0; i < links; i++) require_node(links_[i]);
 }
 
 void GraphFile::verify() const {
@@ -322,11 +332,23 @@ void GraphFile::verify() const {
   }
 }
 
-void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const {
+void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const { match(kernels, rows, kMatchedRows); }
+
+void GraphFile::match_all(const Kernels& kernels, const Rows& rows) const {
+  match(kernels, rows, rows.count);
+  for (std::uint32_t row = 0; next_equal_ != nullptr && row < rows.count; row++) {
+    const std::uint32_t next = next_equal_[row];
+    if (next != kNone && std::memcmp(rows.row(row), rows.row(next), std::size_t{4} * rows.dim) != 0) {
+      fail("has row " + std::to_string(row) + " stand for row " + std::to_string(next) + ", which is not equal");
+    }
+  }
+}
+
+void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const {
   if (kind_ == CodeKind::float32) return;
   const NibbleLayout layout(rows.dim);
   const std::size_t stride = code_bytes(kind_, rows.dim);
-  const std::uint32_t matched = std::min(kMatchedRows, rows.count);
+  const std::uint32_t matched = std::min(most, rows.count);
   for (std::uint64_t i = 0; i < matched; i++) {
     const std::uint64_t row = i * rows.count / matched;
     std::vector<std::uint8_t> code(stride);

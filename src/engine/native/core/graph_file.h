@@ -53,6 +53,8 @@ class GraphFile {
   void verify() const;
   /// Compares the codes of a few rows with the rows: a graph of other vectors has others. Throws file_corrupt.
   void match_rows(const Kernels& kernels, const Rows& rows) const;
+  /// Compares the codes of all rows, and rows that stand for others with those. Throws file_corrupt.
+  void match_all(const Kernels& kernels, const Rows& rows) const;
 
   /// The graph over these rows; valid as long as this object and the rows.
   Graph view(const Rows& rows) const;
@@ -66,6 +68,7 @@ class GraphFile {
   void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
+  void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;

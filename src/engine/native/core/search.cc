@@ -210,6 +210,7 @@ void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal eq
   for (std::size_t i = 0; i < count; i++) rows_[i] = traversal_.node(i);
   raw_rows(kernels_, graph_.rows, request.query, rows_.data(), count, sums_.data());
   for (std::size_t i = 0; i < count; i++) {
+    if (std::isnan(sums_[i])) continue;  // of a row that is not finite: it has no place in any order
     const Hit hit{to_score(graph_.rows.metric, sums_[i]), rows_[i]};
     if (request.allow == nullptr || request.allow->has(hit.row)) hits_.push_back(hit);
     if (equal == Equal::unfold && graph_.next_equal != nullptr) add_equal_rows(request, hit);

@@ -22,8 +22,17 @@ bool SeenNodes::add(std::uint32_t node) {
   return true;
 }
 
+/// Without branches. A list that has a node twice, which no build writes, adds it once.
 void SeenNodes::mark_since(std::size_t first) {
-  for (std::size_t i = first; i < size_; i++) words_[order_[i] >> 5] |= std::uint32_t{1} << (order_[i] & 31);
+  std::size_t kept = first;
+  for (std::size_t i = first; i < size_; i++) {
+    const std::uint32_t node = order_[i];
+    std::uint32_t& word = words_[node >> 5];
+    order_[kept] = node;
+    kept += ~word >> (node & 31) & 1;
+    word |= std::uint32_t{1} << (node & 31);
+  }
+  size_ = kept;
 }
 
 void SeenNodes::add_list(const Kernels& kernels, const std::uint32_t* list, std::uint32_t slots) {

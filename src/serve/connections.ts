@@ -1,0 +1,115 @@
+/**
+ * A worker's connections: taken from the channel that the primary sends them through, given to the HTTP server, counted, and
+ * ended in order when the worker drains.
+ *
+ * A connection on which nothing was sent yet is idle, however long it is open: clients open them ahead. It has the time that
+ * an idle one has between two requests; from its first byte on, the HTTP server's own limits count.
+ */
+import type { Server } from 'node:http';
+import { Socket } from 'node:net';
+import { receiveSockets } from './sockets/sockets.js';
+
+/** How often connections that have become idle are closed while draining. */
+const IDLE_SWEEP_MS = 50;
+
+export interface ConnectionLimits {
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Who is told of connections. */
+export interface ConnectionWatcher {
+  /** It waits for its next request. */
+  idle(socket: Socket, fd: number): void;
+  forget(socket: Socket, fd: number): void;
+}
+
+export class Connections {
+  /** With their descriptors. */
+  private readonly sockets = new Map<Socket, number>();
+  private takenCount = 0;
+  /** The primary has closed the channel: no more will come. */
+  private ended = false;
+  private onEmpty: (() => void) | null = null;
+
+  constructor(
+    private readonly server: Server,
+    channel: number,
+    private readonly limits: ConnectionLimits,
+    private readonly watcher: ConnectionWatcher,
+  ) {
+    // The server is given its connections and never listens itself, and this is what starts its timers.
+    server.emit('listening');
+    receiveSockets(channel, (descriptors) => this.receive(descriptors));
+  }
+
+  /** Connections that have ever come. */
+  get taken(): number {
+    return this.takenCount;
+  }
+
+  get open(): number {
+    return this.sockets.size;
+  }
+
+  /** Connections without a request, with their descriptors. One whose request is arriving may be among them. */
+  *idle(): Iterable<[Socket, number]> {
+    for (const [socket, fd] of this.sockets) if (!isAnswering(socket)) yield [socket, fd];
+  }
+
+  /** An answer was written: its connection waits for the next request. */
+  answered(socket: Socket): void {
+    const fd = this.sockets.get(socket);
+    if (fd !== undefined && !isAnswering(socket)) this.watcher.idle(socket, fd);
+  }
+
+  /** Until all connections are closed: idle ones at once, others after their request. The primary closes the channel. */
+  drain(): Promise<void> {
+    // Right after the event loop has read what had arrived: a connection whose request lies unread in the kernel looks idle, and
+    // to close it would reset that request.
+    const sweep = () => setImmediate(() => this.server.closeIdleConnections());
+    setInterval(sweep, IDLE_SWEEP_MS);
+    sweep();
+    return new Promise((resolve) => {
+      this.onEmpty = resolve;
+      this.settle();
+    });
+  }
+
+  private receive(descriptors: Int32Array | null): void {
+    if (descriptors === null) {
+      this.ended = true;
+      this.settle();
+      return;
+    }
+    for (const fd of descriptors) this.take(fd);
+  }
+
+  private take(fd: number): void {
+    this.takenCount++;
+    let socket: Socket;
+    try {
+      socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    } catch {
+      return; // the client was gone before it was taken
+    }
+    socket.setNoDelay(true);
+    this.sockets.set(socket, fd);
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.watcher.forget(socket, fd);
+      this.settle();
+    });
+    this.server.emit('connection', socket);
+    socket.setTimeout(this.limits.keepAliveTimeoutMs); // the HTTP server has just set that of a request
+    this.watcher.idle(socket, fd);
+  }
+
+  private settle(): void {
+    if (this.onEmpty !== null && this.ended && this.sockets.size === 0) this.onEmpty();
+  }
+}
+
+/** True while a request of this connection has an answer to come: Node keeps it there. */
+function isAnswering(socket: Socket): boolean {
+  return (socket as Socket & { _httpMessage?: unknown })._httpMessage != null;
+}

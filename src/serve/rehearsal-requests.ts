@@ -1,0 +1,66 @@
+/** The requests of a rehearsal: whole HTTP requests for one version, in every wire form. */
+import type { Column, ColumnType } from '../arrow/column.js';
+import { encodeArrow } from '../arrow/writer.js';
+import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { ARROW_TYPE } from './answer-arrow.js';
+
+/** Vectors of the version that are asked with, spread over its rows. */
+const VECTORS = 64;
+
+const BATCH = 16;
+
+/** One request of each kind for each of some vectors: the plain forms more often, as they will be asked. */
+export function writeRehearsal(version: LoadedVersion): Buffer[] {
+  const { manifest } = version;
+  const { index, version: name, count } = manifest;
+  const path = `/v1/indexes/${index}/search`;
+  const pinned = `version=${name}`;
+  const columns = manifest.attributes.map((column) => column.name);
+  const filters = columns.slice(0, 4).map((column) => ({ [column]: { $exists: true } }));
+  const include = { attributes: columns.slice(0, 8) };
+  const requests: Buffer[] = [];
+  for (let i = 0; i < VECTORS; i++) {
+    const vector = version.vectorOf(Math.floor((i * count) / VECTORS));
+    const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
+    const packed = bytes.toString('base64');
+    const k = [100, 10, 100, 1000][i % 4]!;
+    const json = (body: object, accept?: string) =>
+      post(path, JSON_TYPE, JSON.stringify({ version: name, ...body }), accept);
+    const binary = () => post(`${path}?${pinned}&k=${k}`, 'application/octet-stream', bytes);
+    const arrow = () => post(`${path}?${pinned}&k=${k}`, ARROW_TYPE, encodeVectors([vector]), ARROW_TYPE);
+    requests.push(binary(), json({ vector_b64: packed, k }), json({ vector: [...vector], k }), arrow(), binary());
+    requests.push(json({ vector_b64: packed, k, include }));
+    const filter = filters[i % Math.max(1, filters.length)];
+    if (filter !== undefined) requests.push(json({ vector_b64: packed, k, filter }));
+    if (i % 8 !== 0) continue;
+    const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH }, () => bytes)).toString('base64'), k };
+    requests.push(json(batch), json({ vector_b64: packed, k, exact: true }, ARROW_TYPE));
+  }
+  return requests;
+}
+
+const JSON_TYPE = 'application/json';
+
+function post(path: string, type: string, body: string | Uint8Array, accept = JSON_TYPE): Buffer {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'host: rehearsal',
+    `content-type: ${type}`,
+    `accept: ${accept}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), Buffer.from(body as Uint8Array)]);
+}
+
+/** An Arrow stream with one column, a list of float32 of one length. @param vectors at least one, all of one length */
+export function encodeVectors(vectors: readonly Float32Array[]): Uint8Array {
+  const dim = vectors[0]!.length;
+  const item: ColumnType = { kind: 'float', bits: 32 };
+  const type: ColumnType = { kind: 'list', item, size: dim };
+  const values = new Float32Array(vectors.length * dim);
+  for (const [position, vector] of vectors.entries()) values.set(vector, position * dim);
+  const items: Column = { shape: 'numbers', type: item, rows: values.length, valid: null, values };
+  const offsets = Uint32Array.from({ length: vectors.length + 1 }, (_, row) => row * dim);
+  const column: Column = { shape: 'lists', type, rows: vectors.length, valid: null, offsets, items };
+  return encodeArrow('stream', { fields: [{ name: 'vector', type, nullable: false }] }, [[column]]);
+}

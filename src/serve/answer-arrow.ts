@@ -69,7 +69,7 @@ export class ArrowAnswers implements Answers {
   }
 
   /** Lets the event loop turn between record batches: a large answer takes some tens of milliseconds. */
-  async finish(tookMs: number): Promise<Buffer> {
+  async finish(tookMs: number): Promise<Buffer[]> {
     const metadata = new Map([
       ...this.table.metadata,
       ['took_ms', String(tookMs)],
@@ -79,12 +79,14 @@ export class ArrowAnswers implements Answers {
         : []),
       ...(Object.keys(this.errors).length > 0 ? [['errors', JSON.stringify(this.errors)] as const] : []),
     ] as [string, string][]);
-    const parts: Uint8Array[] = [];
-    const writer = new ArrowWriter(
-      'stream',
-      { fields: this.table.fields, metadata },
-      (bytes) => void parts.push(bytes),
-    );
+    const parts: Buffer[] = [];
+    let written = 0;
+    const take = (bytes: Uint8Array) => {
+      written += bytes.length;
+      if (written > this.held) this.grow(written - this.held); // ids are longer than was thought
+      parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    };
+    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, take);
     let isFirst = true;
     for (const columns of this.table.batches(this.answers)) {
       if (!isFirst) await nextTurn();
@@ -92,7 +94,7 @@ export class ArrowAnswers implements Answers {
       await writer.write(columns);
     }
     await writer.close();
-    return Buffer.concat(parts);
+    return parts;
   }
 
   /** Of the only answer: it lies in one record batch, whose rows are its candidates. */

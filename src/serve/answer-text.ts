@@ -86,13 +86,13 @@ export class JsonAnswers implements Answers {
     return this.results[position] !== undefined;
   }
 
-  finish(tookMs: number): Buffer {
+  finish(tookMs: number): Buffer[] {
     const head = `${this.head}${tookMs}`;
-    if (this.single) return this.finishSingle(`${head},`);
+    if (this.single) return [this.finishSingle(`${head},`)];
     const [open, next, end] = [Buffer.from('{'), Buffer.from('},{'), Buffer.from('}')];
     const parts = this.results.flatMap((result, position) => [position === 0 ? open : next, result]);
     if (parts.length > 0) parts.push(end);
-    return Buffer.concat([Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')]);
+    return [Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')];
   }
 
   /** In the room that was left, since large answers take longer to be copied than to be written. */

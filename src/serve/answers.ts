@@ -13,8 +13,8 @@ export interface Answers {
   fail(position: number, error: ShortlistError): void;
   /** True once the query has an answer or has failed. */
   has(position: number): boolean;
-  /** The whole body, when every query has something. @throws answer_too_large, overloaded */
-  finish(tookMs: number): Buffer | Promise<Buffer>;
+  /** The body in pieces, when every query has something. @throws answer_too_large, overloaded */
+  finish(tookMs: number): readonly Buffer[] | Promise<readonly Buffer[]>;
 }
 
 /** Bytes of a candidate with a short id and no attributes, as text; and of one component of a vector. */

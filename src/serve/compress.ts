@@ -1,6 +1,8 @@
 /** Answers compressed on the way out, where the client takes it and they are large. */
-import { gzip } from 'node:zlib';
+import { pipeline } from 'node:stream';
+import { createGzip, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AnswerStream } from './answer-body.js';
 import { acceptsGzip } from './request/accept.js';
 
 /**
@@ -12,16 +14,33 @@ export const GZIP_MIN_BYTES = 64 * 1024;
 /** Scores and ids hold little to find: higher levels take three times as long for a tenth less. */
 const LEVEL = 1;
 
-/** As an onSend hook. Compresses on a thread, so the event loop goes on. Streams and what is compressed already pass through. */
+/** What is compressed at once of a large answer. */
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * As an onSend hook. Compresses on a thread, so the event loop goes on; a large answer as it is read, so that it is never held
+ * twice. Other streams and what is compressed already pass through.
+ */
 export function compressAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
   done: (error: Error | null, payload?: unknown) => void,
 ): void {
-  const isLarge = (Buffer.isBuffer(payload) || typeof payload === 'string') && payload.length >= GZIP_MIN_BYTES;
+  const isText = Buffer.isBuffer(payload) || typeof payload === 'string';
+  const isLarge = payload instanceof AnswerStream || (isText && payload.length >= GZIP_MIN_BYTES);
   if (!isLarge || reply.hasHeader('content-encoding') || !acceptsGzip(request.headers['accept-encoding'])) {
     done(null, payload);
+    return;
+  }
+  if (payload instanceof AnswerStream) {
+    void reply.header('content-encoding', 'gzip').removeHeader('content-length');
+    const packing = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES });
+    // A client that leaves ends both; nobody is left to be told.
+    done(
+      null,
+      pipeline(payload, packing, () => undefined),
+    );
     return;
   }
   gzip(payload, { level: LEVEL }, (error, compressed) => {

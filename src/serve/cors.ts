@@ -36,6 +36,16 @@ export function allowOrigin(origins: readonly string[], request: FastifyRequest,
   });
 }
 
+/**
+ * For refusals that are written without a look at the request, as flat name and value pairs: pages can read them where there is one
+ * answer for all, of `*` and of a single origin. To pages of several origins such a refusal is a failed connection.
+ */
+export function fixedHeaders(origins: readonly string[]): string[] {
+  const allowed = origins.includes('*') ? '*' : origins.length === 1 ? origins[0] : undefined;
+  if (allowed === undefined) return [];
+  return ['access-control-allow-origin', allowed, 'access-control-expose-headers', EXPOSED_HEADERS.join(', ')];
+}
+
 function originsOption(origins: readonly string[]): string | string[] {
   return origins.includes('*') ? '*' : [...origins];
 }

@@ -44,6 +44,8 @@ const ALIVE_MS = 1_000;
 
 /** The queue of searches, as the guard sees it. */
 export interface Backlog {
+  /** Searches that wait, and requests that were let in within this turn. */
+  readonly ahead: number;
   /** How long a search that came now would wait, milliseconds. */
   readonly waitMs: number;
   /** What an average search takes, milliseconds. */
@@ -61,6 +63,7 @@ export interface GuardEvents {
 
 export class Guard {
   private readonly door: Door | null;
+  private readonly headers: readonly string[];
   private readonly watched = new Map<number, Socket>();
   private connections: Connections | null = null;
   private isOn = false;
@@ -73,8 +76,11 @@ export class Guard {
   constructor(
     private readonly backlog: Backlog,
     private readonly events: GuardEvents,
+    /** Headers of refusals beside their own, as flat name and value pairs. */
+    headers: readonly string[] = [],
   ) {
-    const { bytes, idPlaces } = writeRefusal();
+    this.headers = [...REFUSAL_HEADERS, ...headers];
+    const { bytes, idPlaces } = writeRefusal(this.headers);
     this.door = openDoor(bytes, idPlaces, (sockets) => this.giveBack(sockets));
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
@@ -86,7 +92,7 @@ export class Guard {
 
   /** Whether a request may come in; to be asked once a request, before anything of it is looked at. */
   letsIn(): boolean {
-    if (this.backlog.waitMs <= this.patienceMs()) {
+    if (this.backlog.ahead < ALWAYS_WAITING || this.backlog.waitMs <= this.patienceMs()) {
       this.backlog.expect();
       return true;
     }
@@ -99,7 +105,7 @@ export class Guard {
     const id = requestIdOf(request.headers[REQUEST_ID_HEADER]);
     const body = JSON.stringify(describeProblem(overloaded(), id));
     response.writeHead(503, [
-      ...REFUSAL_HEADERS,
+      ...this.headers,
       REQUEST_ID_HEADER,
       id,
       'content-length',
@@ -120,8 +126,9 @@ export class Guard {
   /** After each slice of searches: so many may come in before the next one. */
   placesChanged(): void {
     if (!this.isOn || this.door === null) return;
-    const { waitMs, stepMs } = this.backlog;
-    this.door.setPlaces(Math.max(0, Math.floor((this.patienceMs() - waitMs) / Math.max(stepMs, 0.01))));
+    const { ahead, waitMs, stepMs } = this.backlog;
+    const soon = Math.floor((this.patienceMs() - waitMs) / Math.max(stepMs, 0.01));
+    this.door.setPlaces(Math.max(0, ALWAYS_WAITING - ahead, soon));
   }
 
   close(): void {
@@ -132,7 +139,7 @@ export class Guard {
 
   private patienceMs(): number {
     const isStanding = performance.now() - this.backlog.emptyAt > STANDING_AFTER_MS;
-    return Math.max(isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS, ALWAYS_WAITING * this.backlog.stepMs);
+    return isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
   }
 
   private giveBack(descriptors: Int32Array): void {
@@ -204,10 +211,10 @@ function overloaded(): ShortlistError {
 }
 
 /** The answer of the door, and where in it the request's id stands: in the header and in the body. */
-function writeRefusal(): { bytes: Buffer; idPlaces: number[] } {
+function writeRefusal(fixed: readonly string[]): { bytes: Buffer; idPlaces: number[] } {
   const id = 'i'.repeat(DOOR_ID_DIGITS);
   const body = JSON.stringify(describeProblem(overloaded(), id));
-  const headers = [...REFUSAL_HEADERS, REQUEST_ID_HEADER, id, 'content-length', String(Buffer.byteLength(body))];
+  const headers = [...fixed, REQUEST_ID_HEADER, id, 'content-length', String(Buffer.byteLength(body))];
   const lines = Array.from({ length: headers.length / 2 }, (_, i) => `${headers[2 * i]!}: ${headers[2 * i + 1]!}\r\n`);
   const head = `HTTP/1.1 503 Service Unavailable\r\n${lines.join('')}\r\n`;
   const bytes = Buffer.from(head + body);

@@ -88,6 +88,9 @@ export class PrimaryMetrics {
       help: 'Times that a served version was found to differ from its checksums',
       labelNames: ['index'],
       registers,
+      collect() {
+        for (const index of facts().watched) this.inc({ index }, 0);
+      },
     });
     this.scrubTimes = new Gauge({
       name: 'shortlist_scrub_last_finished_timestamp_seconds',

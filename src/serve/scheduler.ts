@@ -95,6 +95,7 @@ export class Scheduler implements Backlog {
   }
 
   expect(): void {
+    this.noteEmpty();
     this.expected++;
     this.schedule();
   }
@@ -146,10 +147,16 @@ export class Scheduler implements Backlog {
 
   private queue(step: () => boolean, limit: JobLimit, join: (job: Job) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      join({ step, limit, resolve, reject, made: 0, counts: false });
       if (this.expected > 0) this.expected--;
+      this.noteEmpty();
+      join({ step, limit, resolve, reject, made: 0, counts: false });
       this.schedule();
     });
+  }
+
+  /** Before something comes, after something went. */
+  private noteEmpty(): void {
+    if (this.ahead === 0) this.emptied = performance.now();
   }
 
   private schedule(): void {
@@ -159,7 +166,7 @@ export class Scheduler implements Backlog {
       this.scheduled = false;
       this.expected = 0; // what was let in has queued by now, or its body is still on its way
       this.runSlice();
-      if (this.small.length === 0) this.emptied = performance.now();
+      this.noteEmpty();
       this.onSlice();
       if (this.small.length > 0 || this.large.length > 0) this.schedule();
     });
@@ -220,6 +227,7 @@ export class Scheduler implements Backlog {
     this.small = keepTimely(this.small);
     this.waiting = keepTimely(this.waiting);
     const timely = keepTimely(this.large);
+    if (timely === this.large) return;
     const late = this.large.filter((job) => !timely.includes(job));
     this.large = timely;
     for (const job of late) this.end(job);

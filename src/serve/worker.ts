@@ -10,6 +10,7 @@ import { findCalibration } from '../retrieve/calibration.js';
 import { LiveIndexes, namedVersions, type Names } from '../retrieve/live.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
+import { fixedHeaders } from './cors.js';
 import { Connections } from './connections.js';
 import type { AppContext } from './context.js';
 import { takeSnapshot } from './joined-metrics.js';
@@ -57,7 +58,8 @@ class ServingWorker {
     this.expect(expected);
     this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
     const scheduler: Scheduler = new Scheduler(() => guard.placesChanged());
-    const guard = new Guard(scheduler, { refused: (requests) => this.handleRefused(requests) });
+    const refused = (requests: number) => this.handleRefused(requests);
+    const guard = new Guard(scheduler, { refused }, fixedHeaders(this.options.cors));
     const context = this.makeContext(scheduler, guard);
     this.app = await buildApp(context, toolVersion);
     await this.app.ready();

@@ -31,7 +31,7 @@ function answerText(ids: readonly string[], answers: readonly Pick<Answer, 'ordi
   const memory = new Admission(1, 2 ** 30, () => undefined).buffer().claim();
   const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory);
   answers.forEach((answer, position) => text.take(position, { ...answer, quality: QUALITY }));
-  return { text: text.finish(0.25).toString(), manifest };
+  return { text: Buffer.concat(text.finish(0.25)).toString(), manifest };
 }
 
 function allOf(ids: readonly string[], random: () => number): Pick<Answer, 'ordinals' | 'scores'> {

@@ -75,6 +75,7 @@ describe('/metrics', () => {
       'shortlist_candidates_returned_total{index="listings"} 0',
       'shortlist_http_request_duration_seconds_count{route="/v1/indexes/:index/search",method="POST",status="500"} 0',
       'shortlist_http_request_duration_seconds_count{route="/v1/indexes/:index/search",method="POST",status="503"} 0',
+      'shortlist_scrub_failures_total{index="listings"} 0',
       'shortlist_overloaded_total 0',
       'shortlist_worker_restarts_total 0',
     ]) {

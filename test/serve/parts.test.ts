@@ -69,6 +69,20 @@ describe('the scheduler', () => {
     expect(order).toEqual(['a0', 'b0', 'c0', 'a1', 'c1', 'a2']);
   });
 
+  it('counts a queue from the request that found none, however long nothing came before', async () => {
+    const scheduler = new Scheduler();
+    await scheduler.run(1, unlimited, () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const came = performance.now();
+    scheduler.expect();
+    scheduler.expect();
+    expect([scheduler.ahead, scheduler.emptyAt >= came]).toEqual([2, true]);
+    const searches = [1, 2].map(() => scheduler.run(1, unlimited, () => undefined));
+    expect([scheduler.ahead, scheduler.emptyAt >= came]).toEqual([2, true]);
+    await Promise.all(searches);
+    expect(scheduler.ahead).toBe(0);
+  });
+
   it('begins a few jobs of several steps and finishes those first, while single steps have their turns', async () => {
     const scheduler = new Scheduler();
     const begun = new Set<number>();
@@ -325,7 +339,7 @@ describe('accounts of bytes', () => {
     const open: { account: ByteAccount; claims: Claim[]; releases: (() => void)[]; held: number[] }[] = [];
     for (let step = 0; step < 5_000; step++) {
       const pick = Math.floor(random() * 8);
-      const account = pick < 6 && open.length < 20 ? admission.buffer() : null;
+      const account = open.length === 0 || (pick < 6 && open.length < 20) ? admission.buffer() : null;
       if (account !== null) open.push({ account, claims: [account.claim()], releases: [account.release], held: [0] });
       const one = open[Math.floor(random() * open.length)]!;
       const at = Math.floor(random() * one.claims.length);

@@ -1,10 +1,14 @@
 /** How a server lives among the others: orchestrators, balancers, proxies, browsers, log collectors. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { once } from 'node:events';
+import { Agent, createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { fixedHeaders } from '../../src/serve/cors.js';
+import { Guard } from '../../src/serve/guard.js';
 import { readServeOptions } from '../../src/serve/options.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from './server.js';
@@ -148,6 +152,22 @@ describe('pages of other origins', () => {
     expect((await ask(server, 'GET', '/nowhere', { origin: 'null' })).headers.get('access-control-allow-origin')).toBe(
       '*',
     );
+  });
+
+  it('may read that the server is overloaded, which is said without a look at who asks', async () => {
+    const full = { ahead: 16, waitMs: Infinity, stepMs: 1, emptyAt: 0, expect: () => undefined };
+    const read = async (origins: readonly string[]) => {
+      const guard = new Guard(full, { refused: () => undefined }, fixedHeaders(origins));
+      const http = createServer((request, response) => guard.refuse(request, response)).listen(0, '127.0.0.1');
+      await once(http, 'listening');
+      const { status, headers } = await fetch(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
+      guard.close();
+      http.close();
+      return [status, headers.get('access-control-allow-origin'), headers.get('access-control-expose-headers')];
+    };
+    expect(await read(['*'])).toEqual([503, '*', expect.stringContaining('retry-after')]);
+    expect(await read([SHOP])).toEqual([503, SHOP, expect.stringContaining('retry-after')]);
+    expect(await read([SHOP, 'http://localhost:3000'])).toEqual([503, null, null]);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import type { ShortlistError } from '../../base/errors.js';
 import type { ExactSearch } from '../../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import { ARROW_TYPE, ArrowAnswers } from '../answer-arrow.js';
+import { answerBody, type AnswerStream } from '../answer-body.js';
 import { JsonAnswers } from '../answer-text.js';
 import { checkAnswerSize } from '../answers.js';
 import { hold, type Counted, type Held } from '../byte-account.js';
@@ -42,7 +43,7 @@ async function handleSearch(
   index: string,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<Buffer> {
+): Promise<Buffer | AnswerStream> {
   const started = performance.now();
   const { state } = request;
   state.facts = { index };
@@ -58,10 +59,10 @@ async function handleSearch(
   const held = holdAll([state.slot, state.memory], () => lease.release());
   try {
     const pool = patientPool(context.pool, limit, held);
-    const { bytes, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory.claim(), started); // prettier-ignore
+    const { pieces, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory.claim(), started); // prettier-ignore
     state.facts = facts;
     void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
-    return bytes;
+    return answerBody(pieces, reply);
   } finally {
     limit.clear();
     held.release();
@@ -129,7 +130,7 @@ async function answerSearch(
   type: AnswerType,
   memory: Counted,
   started: number,
-): Promise<{ bytes: Buffer; facts: Record<string, unknown> }> {
+): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
   const { context, version, asked, limit, pool } = given;
   const { options, include } = asked;
   const { count, failure, run } = prepareRun(version, asked);
@@ -139,9 +140,9 @@ async function answerSearch(
   const answers = openAnswers(type, version, asked, single, memory);
   await run({ context, version, asked, limit, pool, answers });
   const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
-  const bytes = await answers.finish(tookMs);
+  const pieces = await answers.finish(tookMs);
   const { index, version: name } = version.manifest;
-  return { bytes, facts: { index, version: name, queries: count, k: options.k, took_ms: tookMs } };
+  return { pieces, facts: { index, version: name, queries: count, k: options.k, took_ms: tookMs } };
 }
 
 interface Run {

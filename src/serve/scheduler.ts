@@ -181,12 +181,12 @@ export class Scheduler implements Backlog {
       const job = isLarge ? this.large.shift() : this.small.shift();
       if (job === undefined) return;
       const isUnfinished = runStep(job);
-      const begun = now;
-      now = performance.now();
-      this.account(isLarge, now - begun);
       if (!isUnfinished) this.end(job);
       else if (job.counts || job.made < FREE_SLICES) this.large.push(job);
       else this.begin(job);
+      const begun = now;
+      now = performance.now();
+      this.account(isLarge, now - begun); // where the job is the only large one, it competes again by now
     }
   }
 

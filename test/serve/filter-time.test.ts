@@ -27,6 +27,14 @@ describe('a filter', () => {
     return { status: response.status, body: (await response.json()) as Answer };
   }
 
+  /** As often as the worker says that it has too much to do. */
+  async function searchUntilLetIn(body: object): ReturnType<typeof search> {
+    for (;;) {
+      const answer = await search(body);
+      if (answer.body.code !== 'overloaded') return answer;
+    }
+  }
+
   /** A different one each time, so that none is known. */
   let made = 0;
   const makeFilter = () => ({
@@ -79,7 +87,7 @@ describe('a filter', () => {
     const filters = Array.from({ length: 40 }, (_, i) =>
       i % 2 === 0 ? makeFilter() : { price: { $lt: 40 * i + 0.5 }, title: { $contains: '7' } },
     );
-    const together = await Promise.all(filters.map((filter) => search({ filter })));
+    const together = await Promise.all(filters.map((filter) => searchUntilLetIn({ filter })));
     for (const [i, filter] of filters.entries()) {
       const alone = await search({ filter });
       expect(together[i]!.body.candidates, JSON.stringify(filter)).toEqual(alone.body.candidates);

@@ -6,7 +6,7 @@ import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
 import { blend, blendSoFar, type Blend, type BlendTask, type Step } from './blend.js';
 import { countAllowed, type SearchPlan } from './search-plan.js';
-import { runInTurns } from './filter/work.js';
+import { runInTurns, type Turns } from './filter/work.js';
 import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
 import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
@@ -41,21 +41,20 @@ export function beginCrowded(
   return advance(shards, query, plan, run, run.next());
 }
 
-/** @param signal aborting it rejects with its reason */
 export async function finishCrowded(
   shards: readonly LoadedShard[],
   pool: Pick<ExactSearch, 'search'>,
   query: Float32Array,
   plan: SearchPlan,
   crowd: OpenCrowd,
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer> {
   for (let { next } = crowd; ;) {
     const begun =
       'step' in next
-        ? beginShards(shards, query, await runInTurns(planningStep(shards, plan, next.step), signal))
+        ? beginShards(shards, query, await runInTurns(planningStep(shards, plan, next.step), turns))
         : next;
-    const found = 'parts' in begun ? await finishShards(shards, pool, begun, signal) : begun;
+    const found = 'parts' in begun ? await finishShards(shards, pool, begun, turns.signal) : begun;
     const further = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]), found);
     if (!('next' in further)) return further;
     ({ next } = further);

@@ -7,6 +7,7 @@
  */
 import { ShortlistError } from '../base/errors.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { Turns } from '../retrieve/filter/work.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { checkQuery } from '../retrieve/query.js';
 import {
@@ -188,7 +189,7 @@ async function searchQueries(
   for (const { answer, seconds } of single) take(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
-    const answer = await finishSearch(shards, pool, search, limit.signal);
+    const answer = await finishSearch(shards, pool, search, turnsOf(work));
     take(work, position, answer, seconds + secondsSince(resumed));
   }
 }
@@ -209,12 +210,17 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
     for (const [slot, { vector }] of group.entries()) packed.set(vector, slot * dim);
     const selves = group.some(({ self }) => self !== undefined) ? group.map(({ self }) => self) : [];
     const begun = performance.now();
-    const found = await runExact(version, pool, packed, group.length, plan, selves, limit.signal);
+    const found = await runExact(version, pool, packed, group.length, plan, selves, turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
     await context.scheduler.run(group.length, limit, (slot) => {
       take(work, group[slot]!.position, found[slot]!, seconds);
     });
   }
+}
+
+/** What takes long goes in slices between the searches of others, until the request's time is over. */
+export function turnsOf({ context, limit }: Work): Turns {
+  return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 
 /** What has been found by now, and for the rest nothing. */

@@ -1,6 +1,7 @@
 /**
  * Long work in slices: one algorithm, several drivers. The library runs it at once; whoever loads a version while it
- * answers, and the server, run it in turns with the event loop, and may leave it unfinished between two slices.
+ * answers runs it in turns with the event loop; a server's scheduler runs it between the searches of others. It may be left unfinished
+ * between two slices.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -41,8 +42,16 @@ export function runAtOnce<T>(work: Work<T>): T {
   }
 }
 
-/** @param signal aborting it ends the work before its next slice and rejects with the signal's reason */
-export async function runInTurns<T>(work: Work<T>, signal?: AbortSignal): Promise<T> {
+/** How what takes long shares its thread with others, and what ends it. */
+export interface Turns {
+  /** Aborting it ends the work before its next slice and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whoever owns the thread runs the work; default: a slice each time that the event loop turns. */
+  readonly run?: (<T>(work: Work<T>) => Promise<T>) | undefined;
+}
+
+export async function runInTurns<T>(work: Work<T>, { signal, run }: Turns = {}): Promise<T> {
+  if (run !== undefined) return run(work);
   for (;;) {
     signal?.throwIfAborted();
     const step = work.next();

@@ -12,8 +12,12 @@ const folder = process.env.STALL_PROBE;
 if (folder !== undefined && isMainThread && process.platform === 'linux') {
   const file = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
   const buffer = Buffer.alloc(128);
-  /** Nanoseconds of the main thread on a processor. */
-  const onProcessor = () => Number(buffer.toString('latin1', 0, readSync(file, buffer, 0, 128, 0)).split(' ')[0]);
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  /** Nanoseconds of the main thread on a processor. They are counted when it leaves one, else only at ticks 4 ms apart: it leaves. */
+  const onProcessor = () => {
+    Atomics.wait(cell, 0, 0, 0.05);
+    return Number(buffer.toString('latin1', 0, readSync(file, buffer, 0, 128, 0)).split(' ')[0]);
+  };
   let last = { cpu: onProcessor(), clock: performance.now() };
   let worst = { cpuMs: 0, clockMs: 0 };
   const look = () => {

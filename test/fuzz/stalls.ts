@@ -4,7 +4,7 @@
  *
  * Says for each filter how it ended, how long after its time limit, how long the worker's event loop was held up at most (in
  * time of its thread on a processor, and by the clock), and how long a small search waited. The index is kept in FOLDER, where
- * one is given. Exits 1 where a filter ended otherwise than it may, or held the event loop up for longer than 15 ms of its
+ * one is given. Exits 1 where a filter ended otherwise than it may, or held the event loop up for longer than 10 ms of its
  * thread's time. What the clock says is for a quiet machine.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { extremeFilters } from './extreme-filters.js';
 import { DIM, INDEX, publishRows } from './extreme-rows.js';
 
 /** What holds the event loop up for longer is seen by others. */
-const MAX_STALL_MS = 15;
+const MAX_STALL_MS = 10;
 
 /** How a search with a filter within its bounds may end. */
 const EXPECTED = ['200', 'deadline_exceeded', 'filter_too_costly', 'bad_filter'];

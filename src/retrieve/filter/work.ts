@@ -8,14 +8,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Yields between slices. Nothing that others can change is relied on across a yield. */
 export type Work<T> = Generator<undefined, T, undefined>;
 
-/** Rows of one slice of work that costs a few nanoseconds a row. */
-export const SLICE_ROWS = 32_768;
+/** Rows of one slice of work that costs a few nanoseconds a row, or some fifty where each misses the processor's caches. */
+export const SLICE_ROWS = 8_192;
 
 /** How long a slice takes: a driver runs several in its turn, and one slice is what it may be late by. */
 const SLICE_MS = 0.5;
 
-/** Units after which the clock is looked at, where a unit is about a nanosecond: often enough for a core ten times slower. */
-const LOOK_UNITS = 50_000;
+/**
+ * Units after which the clock is looked at, where a unit is about a nanosecond, and ten in code that is not compiled yet on a slow
+ * core: a look costs some fifty.
+ */
+const LOOK_UNITS = 10_000;
 
 /** Adds up what work costs and says when it is time to yield: `if (meter.spend(rows)) yield;`. */
 export class Meter {

@@ -4,8 +4,8 @@
 #   npm run test:native -- [MUTANTS] [SEED]
 #
 # Address and undefined-behaviour sanitizers: kernels, builds, 87,000 graph files with each field at its bounds, cut and
-# rearranged, MUTANTS (default 20,000) changed at random, shared out among the instruction sets, and 1,500 wrong calls to the
-# addon. Thread sanitizer: builds and scans. Two cores take two minutes, more than half of it to compile; 100,000 mutants
+# rearranged, MUTANTS (default 20,000) changed at random, shared out among the instruction sets, 1,500 wrong calls to the
+# addon, and threads that end while it works for them. Thread sanitizer: builds and scans. Two cores take two minutes, more than half of it to compile; 100,000 mutants
 # take half a minute more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,12 +49,14 @@ build_addon() {
 }
 
 # Node itself is not instrumented, and leaves much for its end.
-call_addon() {
+run_addon() { # program, arguments behind the addon
+  local program=$1
+  shift
   LD_PRELOAD="$($compiler -print-file-name=libasan.so) $($compiler -print-file-name=libubsan.so)" \
     ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
-    node --expose-gc --import tsx test/native/hostile-calls.ts "$work/addon/build/Release/shortlist_native.node" \
-    "$work/calls" >"$work/calls/ends"
-  echo "addon: $(wc -l <"$work/calls/ends") calls"
+    node --expose-gc --import tsx "test/native/$program.ts" "$work/addon/build/Release/shortlist_native.node" \
+    "$work/calls" "$@" >"$work/calls/ends"
+  echo "addon: $(wc -l <"$work/calls/ends") lines of $program"
 }
 
 # As many processes as cores, each with a seed of its own, and other ones the next time.
@@ -86,6 +88,7 @@ for isa in "${isas[@]}"; do
   SHORTLIST_ISA=$isa "$work/harness-address" build
   SHORTLIST_ISA=$isa mutate $((mutants / ${#isas[@]} + 1))
 done
-call_addon
+run_addon hostile-calls
+run_addon ended-threads all 3
 "$work/harness-thread" build
 echo "no reports (mutants: $mutants, seed: $seed)"

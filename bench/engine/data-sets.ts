@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readQueries } from '../../src/ingest/read-queries.js';
+import { textLike } from '../calibration/generate.js';
 import { writeBaseArrow } from './base-arrow.js';
 import { writeValues } from './float-file.js';
 import { generateEmbeddings } from './generate.js';
@@ -19,11 +20,15 @@ const GENERATOR_SEED = 7;
 const MAX_QUERIES = 1_000;
 
 export type DataSpec =
-  | { readonly kind: 'generated'; readonly name: string; readonly rows: number; readonly dim: number; readonly queries: number }
+  | { readonly kind: 'generated' | 'text'; readonly name: string; readonly rows: number; readonly dim: number; readonly queries: number }
   | { readonly kind: 'real'; readonly name: string; readonly base: string; readonly dim: number; readonly metric: DataSet['metric'] }; // prettier-ignore
 
 export function generated(rows: number, dim: number, queries = 1_000): DataSpec {
   return { kind: 'generated', name: `embeddings-${rows}x${dim}`, rows, dim, queries };
+}
+
+export function text(rows: number, dim: number, queries = 1_000): DataSpec {
+  return { kind: 'text', name: `text-${rows}x${dim}`, rows, dim, queries };
 }
 
 export const FULL_DATA: readonly DataSpec[] = [
@@ -47,7 +52,7 @@ export async function prepareData(spec: DataSpec, work: string): Promise<DataSet
   if (existsSync(marker)) return { ...(JSON.parse(readFileSync(marker, 'utf8')) as DataSet), folder };
   mkdirSync(folder, { recursive: true });
   say(`${spec.name}: making the vectors`);
-  const { base, queries, metric } = spec.kind === 'generated' ? generate(spec) : await readReal(spec);
+  const { base, queries, metric } = spec.kind === 'real' ? await readReal(spec) : generate(spec);
   const { dim } = spec;
   writeValues(join(folder, 'base.f32'), base);
   writeValues(join(folder, 'queries.f32'), queries);
@@ -64,8 +69,10 @@ interface Vectors {
   readonly metric: DataSet['metric'];
 }
 
-function generate({ rows, dim, queries }: Extract<DataSpec, { kind: 'generated' }>): Vectors {
-  const { values } = generateEmbeddings(rows + queries, dim, GENERATOR_SEED);
+function generate({ kind, rows, dim, queries }: Exclude<DataSpec, { kind: 'real' }>): Vectors {
+  const make = (count: number): Float32Array =>
+    kind === 'text' ? textLike(count, dim, GENERATOR_SEED) : generateEmbeddings(count, dim, GENERATOR_SEED).values;
+  const values = make(rows + queries);
   return { base: values.subarray(0, rows * dim), queries: values.subarray(rows * dim), metric: 'cosine' };
 }
 

@@ -50,7 +50,7 @@ function addScaled(sum: Float64Array, from: Float64Array, offset: number, factor
 }
 
 /** Normal deviates by the polar method of Box and Muller. */
-function normalSource(random: () => number): () => number {
+export function normalSource(random: () => number): () => number {
   let spare: number | null = null;
   return () => {
     if (spare !== null) {

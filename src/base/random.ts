@@ -23,3 +23,13 @@ export function sampleDistinct(population: number, size: number, seed: number): 
   }
   return Uint32Array.from(chosen).sort();
 }
+
+/** In place, by Fisher and Yates. */
+export function shuffle(values: Uint32Array, seed: number): Uint32Array {
+  const random = seededRandom(seed);
+  for (let last = values.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [values[last], values[other]] = [values[other]!, values[last]!];
+  }
+  return values;
+}

@@ -58,9 +58,13 @@ async function measure(root: string, manifest: Manifest, options: CalibrateBuilt
   }
 }
 
-/** All shards are open at once here, and not before in a build: an engine that cannot map them holds them in memory. */
+/**
+ * All shards are open at once here, and not before in a build, and once more without the rows that are asked: an engine that cannot map
+ * them holds both in memory.
+ */
 function requireOpenMemory(manifest: Manifest, limitBytes: number): void {
-  if (isMapped(manifest.engine.name) || versionBytes(manifest) <= limitBytes) return;
-  const message = `opening all shards needs about ${versionBytes(manifest)} bytes of memory and may use ${limitBytes}`;
+  const needed = 2 * versionBytes(manifest);
+  if (isMapped(manifest.engine.name) || needed <= limitBytes) return;
+  const message = `opening all shards twice needs about ${needed} bytes of memory and may use ${limitBytes}`;
   throw new ShortlistError('insufficient_memory', message);
 }

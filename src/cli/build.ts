@@ -8,6 +8,7 @@ import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
 import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
+import { calibrationLine, defaultEfs } from './calibration-table.js';
 import { formatFigureLine } from './figures.js';
 import { interruptible } from './interrupt.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
@@ -168,6 +169,7 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     seconds,
     stages: result.stages,
     calibrated: result.calibration !== null,
+    default_ef: result.calibration === null ? null : defaultEfs(result.calibration),
     figures: manifest.shards.map(({ figures }) => figures),
     rejected: manifest.rejects.total,
     rejects: manifest.rejects.kinds,
@@ -187,6 +189,7 @@ function describe(result: BuildResult): string {
   ];
   const figures = formatFigureLine(manifest.shards);
   if (figures !== null) lines.push(`  graph: ${figures}`);
+  if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(

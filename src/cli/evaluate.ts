@@ -55,6 +55,7 @@ export function evaluateCommand(): Command {
             options.queries === undefined
               ? null
               : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, warn);
+          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
           const evaluation = await evaluateVersion(root, version, {
             queries: queries?.vectors ?? null,
             sample: options.sample,
@@ -66,7 +67,6 @@ export function evaluateCommand(): Command {
             }),
             onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
           });
-          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
           return {
             json: {
               index,
@@ -95,6 +95,7 @@ async function recalibrate(
       progress.update(stage, done, total, unit);
     const calibration = await calibrate(version, { pool, queries, root, onProgress });
     await keepCalibration(root, version.manifest, calibration);
+    await version.refreshCalibration(); // so that the grid marks what searches do from now on
     return calibration;
   } finally {
     await pool.close();
@@ -110,5 +111,5 @@ function describe({ queries, selectivity, points }: Evaluation): string {
   }));
   const among =
     selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
-  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}; *: by default`;
 }

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { ShortlistError } from '../base/errors.js';
+import { DEFAULT_TARGET_RECALL, findCalibration, type CalibrationState } from '../retrieve/calibration.js';
 import { listIndexes, listVersions, readAliases, readCurrent, surveyVersions } from '../version/catalog.js';
+import { defaultEfs } from './calibration-table.js';
 import { action, type CommandContext, type CommandResult } from './command.js';
 import { formatBytes, formatCount } from './progress.js';
 import { formatTable } from './table.js';
@@ -64,7 +66,8 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const damaged = survey.damaged.map(({ version }) => version);
   warnOfDamage(context, index, damaged);
   const [current, aliases] = [await readCurrent(root, index), await readAliases(root, index)];
-  const versions = survey.versions.map(({ version, manifest }) => ({
+  const calibrations = await Promise.all(survey.versions.map(({ version }) => findCalibration(root, index, version)));
+  const versions = survey.versions.map(({ version, manifest }, position) => ({
     version,
     current: version === current?.version,
     aliases: Object.keys(aliases).filter((alias) => aliases[alias] === version),
@@ -75,6 +78,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     shards: manifest.shards.length,
     bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
     created_at: manifest.created_at,
+    default_ef: efsOf(calibrations[position]!),
   }));
   const table = formatTable(
     [
@@ -84,9 +88,19 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
       { title: 'dim', value: (row) => String(row.dim), align: 'right' },
       { title: 'metric', value: (row) => row.metric },
       { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
+      { title: 'ef', value: (row) => (row.default_ef === null ? '-' : Object.values(row.default_ef).join('/')) },
       { title: 'created', value: (row) => row.created_at.slice(0, 16).replace('T', ' ') }, // UTC
     ],
     versions,
   );
-  return { json: { index, versions, damaged }, text: versions.length === 0 ? `index ${index} has no version` : table };
+  const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
+  const note =
+    ks.length === 0 ? '' : `\nef: of searches that name none, for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
+  const text = versions.length === 0 ? `index ${index} has no version` : `${table}${note}`;
+  return { json: { index, versions, damaged }, text };
+}
+
+/** Null where the version has no calibration that can be used. */
+function efsOf({ calibration }: CalibrationState): Record<string, number> | null {
+  return calibration === null ? null : defaultEfs(calibration);
 }

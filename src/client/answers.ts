@@ -126,6 +126,7 @@ export interface IndexDescription {
   readonly shards?: number;
   readonly engine?: string;
   readonly attributes?: readonly { readonly name: string; readonly type: string }[];
+  /** Measured recall by ef, where it is asked for; null before calibration. */
   readonly calibration?: unknown;
   /** Version by alias. */
   readonly aliases: Readonly<Record<string, string>>;

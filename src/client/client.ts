@@ -93,8 +93,12 @@ export class ShortlistClient {
   }
 
   /** One index and its current version. @throws ShortlistClientError `unknown_index` */
-  index(index: string, options: CallOptions = {}): Promise<IndexDescription> {
-    return this.get<IndexDescription>(`/v1/indexes/${encodeURIComponent(index)}`, options);
+  index(
+    index: string,
+    options: CallOptions & { readonly calibration?: boolean | undefined } = {},
+  ): Promise<IndexDescription> {
+    const query = options.calibration === true ? '?calibration=true' : '';
+    return this.get<IndexDescription>(`/v1/indexes/${encodeURIComponent(index)}${query}`, options);
   }
 
   /** An item's attributes, and its vector where asked for. @throws ShortlistClientError `unknown_id` */

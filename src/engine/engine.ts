@@ -84,6 +84,10 @@ export interface ShardAnswer {
   readonly path: 'graph' | 'exact';
 }
 
+export interface LaterAnswer extends ShardAnswer {
+  readonly account: SearchAccount;
+}
+
 /** The rows that a graph is built from. */
 export interface VectorSource {
   readonly metric: Metric;
@@ -157,12 +161,23 @@ export interface GraphEngine {
   ): Promise<GraphBuilt>;
   /** Reads the whole file and checks its structure against `shape`: `file_missing`, `file_corrupt` or `io_error`. */
   check(path: string, shape: GraphShape): Promise<void>;
-  /** Checks the file against `vectors` and opens it. The file does not change until the index is closed. */
+  /**
+   * Checks the file against `vectors` and opens it. The file does not change until the index is closed.
+   * @param without rows, ascending, that searches go about as if they had never been inserted: they come back from no search, and no
+   * walk goes by them. `allow` must not have them. For measurements of what new rows would find.
+   */
   open(
     path: string,
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+    without?: Uint32Array,
   ): Promise<ShardIndex>;
+  /**
+   * A random sample of at most `size` rows of a graph, in random order: the last that entered it, where the engine inserts rows in an
+   * order of its own that has nothing to do with their vectors. Such a row searched the graph as it stood before, so opening the graph
+   * without it gives what it met.
+   */
+  lastRows(count: number, parameters: Pick<GraphParameters, 'm' | 'seed'>, size: number): Uint32Array;
   /**
    * The graph as a file of hnswlib's, every row an element within reach of the entry. Takes what `open` takes and checks it likewise;
    * `unsupported` for more rows than hnswlib can number.
@@ -200,6 +215,11 @@ export interface ShardIndex {
    * without it is asked by `search` alone.
    */
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
+  /**
+   * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for each other. What it is
+   * given is copied before it returns; the object may be closed meanwhile. Null where it would scan more rows than a walk visits.
+   */
+  searchLater?(query: Float32Array, options: ShardQuery): Promise<LaterAnswer | null>;
   /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
   scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
   /**

@@ -2,9 +2,9 @@
  * Calibration: how far a walk through the graph has to go for which recall.
  *
  * Takes a loaded version; gives recall by distance (recall.ts) at rising ef, for several k and several shares of rows that
- * a filter lets through. Queries are made of the version's rows (calibration-queries.ts), or are a file's. The work follows
- * from the version alone, never from a clock, so that a version has one calibration on every machine. Its price is that of
- * the truth, which a version of more components has for fewer queries, and of the walks (calibration-climb.ts).
+ * a filter lets through. Queries are rows of the version that are hidden from their own searches (calibration-queries.ts), or are a
+ * file's. The work follows from the version alone, never from a clock, so that a version has one calibration on every machine. Its price
+ * is that of the truth, which a version of more components has for fewer queries, and of the walks (calibration-climb.ts).
  */
 import { isMapped } from '../engine/engines.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
@@ -18,26 +18,27 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { writeNote } from '../version/catalog.js';
 import type { FileSystem } from '../version/files.js';
 import type { Manifest } from '../version/manifest.js';
-import { MAX_QUERIES } from './calibration-climb.js';
+import { OpenFolds } from './calibration-folds.js';
 import { CalibrationLane } from './calibration-lane.js';
-import { drawQueries, moveRows } from './calibration-queries.js';
-import { calibrateShare, CALIBRATION_SEED, type Share } from './calibration-share.js';
+import { drawQueries, hideRows, type CalibrationQueries } from './calibration-queries.js';
+import { calibrateShare, CALIBRATION_SEED, MOST_QUERIES } from './calibration-share.js';
 import type { OnStageProgress } from './evaluate.js';
-import type { QuerySet } from './queries.js';
 
 /** Shares of rows that pass: below the last an engine scans what passes. */
 const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
 
-/** Components read for the truth where all rows pass: less than 0.1 s of a core. Half as many queries are filtered. */
-const TRUTH_COMPONENTS = 2 ** 32;
+/** Components read for the truth where all rows pass, at most: some 0.3 s of two cores, where that is enough for LEAST_QUERIES. */
+const TRUTH_COMPONENTS = 2 ** 35;
 
-/** Queries that every version has, whatever their truth costs: 150 that found everything promise 0.998 at k 10. */
-const LEAST_QUERIES = 150;
-const LEAST_FILTERED_QUERIES = 75;
+/** Queries that every version has, whatever their truth costs: 300 that found everything promise 0.999 at k 10. */
+const LEAST_QUERIES = 300;
+
+/** Of the rows, those that entered late: of earlier ones more is missing when they are hidden than what a new row would find. */
+const LATE_SHARE = 0.2;
 
 export interface CalibrateOptions {
   readonly pool: ExactSearch;
-  /** count x dim values; null: queries made of the version's rows. */
+  /** count x dim values; null: rows of the version. */
   readonly queries?: Float32Array | null | undefined;
   /** Where the version lies, if a second thread may be used. It changes nothing in what is found. */
   readonly root?: string | undefined;
@@ -48,33 +49,36 @@ export interface CalibrateOptions {
 /** @throws as `checkQuery` for queries from outside; what `signal` is aborted with */
 export async function calibrate(version: LoadedVersion, options: CalibrateOptions): Promise<Calibration> {
   const { pool, signal } = options;
-  const lane = openLane(version, options.root); // it opens while queries are made
+  const given = options.queries ?? null;
+  const size = affordableQueries(version);
+  const queries =
+    given === null ? hideRows(version, size, CALIBRATION_SEED) : drawQueries(version, given, size, CALIBRATION_SEED);
+  const lane = openLane(version, queries, options.root);
+  const folds = new OpenFolds(version, queries);
   try {
-    const given = options.queries ?? null;
-    const size = affordableQueries(version);
-    const queries = given === null ? moveRows(version, size, CALIBRATION_SEED) : drawQueries(version, given, size, CALIBRATION_SEED); // prettier-ignore
-    const filtered = firstOf(queries, Math.max(LEAST_FILTERED_QUERIES, size >>> 1), version.manifest.dim);
-    const shares = SELECTIVITIES.map((selectivity) => ({
-      selectivity,
-      queries: selectivity === 1 ? queries : filtered,
-    }));
-    const progress = countParts(shares.length, options.onProgress);
-    const bands = await shareOut(shares, lane, progress, (share, onProgress) =>
-      calibrateShare(version, share, { pool, signal, onProgress }),
+    const progress = countParts(SELECTIVITIES.length, options.onProgress);
+    const bands = await shareOut(SELECTIVITIES, lane, progress, (selectivity, onProgress) =>
+      calibrateShare(folds, selectivity, { pool, signal, onProgress }),
     );
     return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
   } finally {
     await lane?.close();
+    await folds.close();
   }
 }
 
 /** Null where a second copy of the version would have to be read. */
-function openLane({ manifest: { index, version, engine } }: LoadedVersion, root?: string): CalibrationLane | null {
-  return root !== undefined && isMapped(engine.name) ? new CalibrationLane({ root, index, version }) : null;
+function openLane(
+  { manifest: { index, version, engine } }: LoadedVersion,
+  queries: CalibrationQueries,
+  root?: string,
+): CalibrationLane | null {
+  return root !== undefined && isMapped(engine.name) ? new CalibrationLane({ root, index, version, queries }) : null;
 }
 
 function affordableQueries({ manifest: { count, dim } }: LoadedVersion): number {
-  return Math.min(MAX_QUERIES, Math.max(LEAST_QUERIES, Math.floor(TRUTH_COMPONENTS / (count * dim))));
+  const affordable = Math.floor(TRUTH_COMPONENTS / (count * dim));
+  return Math.max(LEAST_QUERIES, Math.min(MOST_QUERIES, affordable, Math.floor(count * LATE_SHARE)));
 }
 
 /** Told of share `position` which part of it is done; tells of them all. */
@@ -88,14 +92,14 @@ function countParts(shares: number, onProgress: OnStageProgress | undefined) {
 
 /** Each share is measured by whoever is free first: this thread, or the lane. @returns the bands in the order of the shares */
 async function shareOut(
-  shares: readonly Share[],
+  shares: readonly number[],
   lane: CalibrationLane | null,
   progress: (position: number, part: number) => void,
-  measureHere: (share: Share, onProgress: (part: number) => void) => Promise<CalibrationBand[]>,
+  measureHere: (share: number, onProgress: (part: number) => void) => Promise<CalibrationBand[]>,
 ): Promise<CalibrationBand[]> {
   const bands: CalibrationBand[][] = [];
   const waiting = [...shares.entries()];
-  const work = async (measure: (share: Share, position: number) => Promise<CalibrationBand[]>): Promise<void> => {
+  const work = async (measure: (share: number, position: number) => Promise<CalibrationBand[]>): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [position, share] = next;
       bands[position] = await measure(share, position);
@@ -118,10 +122,4 @@ export function keepCalibration(
   files?: FileSystem,
 ): Promise<void> {
   return writeNote(root, index, version, CALIBRATION_NOTE, calibration, files);
-}
-
-function firstOf(queries: QuerySet, most: number, dim: number): QuerySet {
-  const count = Math.min(queries.count, most);
-  const { vectors, selves } = queries;
-  return { count, vectors: vectors.subarray(0, count * dim), selves: selves?.subarray(0, count) ?? null };
 }

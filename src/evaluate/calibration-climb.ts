@@ -1,42 +1,51 @@
 /**
  * The points of one band: recall at one k and one share of passing rows, at rising ef, until there is nothing left to find.
  *
- * What keeps it short: it starts where a handful of queries begins to find enough; a query that found all of its neighbours is
- * not asked again at a larger ef; where ef is large and many queries still miss something, fewer queries have to do; where the
- * engine scans, ef changes nothing. All of it is decided by what was found, never by a clock.
+ *   climb    a grid in steps of about 1.4, from where a handful of queries begins to find enough
+ *   widen    as many more queries as the interval around the default target asks for: recall that a few queries lose altogether needs
+ *            many of them to be told
+ *   refine   a point between the two on both sides of each target
+ *
+ * What keeps it short: a query that found all of its neighbours is not asked again at a larger ef; where ef is large and many queries
+ * still miss something, fewer have to do; where the engine scans, ef changes nothing. All of it is decided by what was found, never by a
+ * clock.
  */
 import { setImmediate } from 'node:timers/promises';
 import { MAX_EF } from '../base/limits.js';
 import { DEFAULT_TARGET_RECALL, type CalibrationPoint } from '../retrieve/calibration.js';
-import { tryQuery, type Trial } from './calibration-trial.js';
-import type { Neighbors } from './calibration-truth.js';
-import { lowerRecall, meanOf } from './recall-bound.js';
+import type { Trial } from './calibration-trial.js';
+import type { TruthOnDemand } from './calibration-truth.js';
+import { deviationOf, lowerRecall, meanOf, STANDARD_ERRORS } from './recall-bound.js';
 
-/** Queries at k 10 and at 100: 300 that found everything promise a recall of 0.999 at k 10. */
-export const MAX_QUERIES = 300;
-/** Queries at k 1000: 24 that found everything promise 0.9999 there. */
-const MIN_QUERIES = 24;
-
-/** Neighbours judged at a point: of 300 queries at k 100, 24 at 1000. */
-const JUDGED_NEIGHBORS = 30_000;
-
-/** Most queries that are asked at this k. */
-export function queriesFor(k: number): number {
-  return Math.min(MAX_QUERIES, Math.max(MIN_QUERIES, Math.floor(JUDGED_NEIGHBORS / k)));
+/** How many queries a band asks: at first, at most, and how far its promise at the default target may be below the mean. */
+export interface QueryBudget {
+  readonly first: number;
+  readonly most: number;
+  readonly width: number;
 }
+
+/** Targets that are worth a point of their own. */
+const TARGETS = [0.9, 0.95, 0.98, 0.99, 0.995];
+/** Points farther apart than this have one between them where a target lies there. */
+const FINE_STEP = 1.25;
+
+/** Fewer queries promise nothing. */
+const MIN_QUERIES = 24;
 
 /** Queries asked first, and the recall below which no more are asked: nobody aims that low. */
 const SCREENING_QUERIES = 12;
 const SCREENING_RECALL = 0.85;
 
-/** Nodes expanded at one point (some 50 ms) beyond which queries are left out, down to MIN_QUERIES. */
-const POINT_EXPANSIONS = 50_000;
+/** From this recall on, the deviation of queries tells what it is at the default target. */
+const NEAR_TARGET = 0.97;
+
+/** Nodes expanded at one point (some 60 ms) beyond which queries are left out, down to MIN_QUERIES. */
+const POINT_EXPANSIONS = 60_000;
 
 /** Nodes expanded in one band: some 0.5 s. Data so hard as to need more is left at the recall reached. */
 const BAND_EXPANSIONS = 500_000;
 
-/** A grid in steps of about 1.4; the step across the default target is halved, since most searches use its ef. */
-const MIN_EF = 8;
+const MIN_EF = 3;
 const EF_STEP = Math.SQRT2;
 
 /** Part of k from which a start is looked for, up or down: one step of a walk finds several rows. */
@@ -54,9 +63,9 @@ const QUERIES_PER_TURN = 25;
 
 export interface Band {
   readonly trial: Trial;
-  /** Of at least `queriesFor(k)` queries, or of all. */
-  readonly truth: readonly Neighbors[];
+  readonly truth: TruthOnDemand;
   readonly k: number;
+  readonly budget: QueryBudget;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -69,19 +78,136 @@ interface Measured {
 }
 
 export async function climb(band: Band): Promise<CalibrationPoint[]> {
-  const measured: Measured[] = [];
-  let expansions = 0;
-  for (const ef of await chooseGrid(band)) {
-    const last = measured.at(-1);
-    const next = await measure(band, ef, last?.recalls ?? []);
-    const between = last === undefined ? null : middleOf(last.ef, ef);
-    if (last && between && !promises(band, last, DEFAULT_TARGET_RECALL) && promises(band, next, DEFAULT_TARGET_RECALL))
-      measured.push(await measure(band, between, last.recalls));
-    measured.push(next);
-    expansions += ef * next.recalls.filter((recall, position) => recall < 1 || last?.recalls[position] !== 1).length;
-    if (next.isScan || isSettled(band, next) || isStuck(band, measured) || expansions >= BAND_EXPANSIONS) break;
+  return new Climb(band, await chooseGrid(band)).run();
+}
+
+class Climb {
+  private readonly band: Band;
+  private readonly grid: readonly number[];
+  /** By ascending ef. */
+  private points: Measured[] = [];
+  private expansions = 0;
+
+  constructor(band: Band, grid: readonly number[]) {
+    this.band = band;
+    this.grid = grid;
   }
-  return measured.map((point) => toPoint(band, point));
+
+  async run(): Promise<CalibrationPoint[]> {
+    const { first } = this.band.budget;
+    for (const ef of this.grid) {
+      const point = await this.measure(ef, first, this.points.at(-1)?.recalls);
+      this.points.push(point);
+      if (point.isScan || isSettled(this.band, point) || isStuck(this.band, this.points) || this.isSpent()) break;
+    }
+    if (!this.points.at(-1)!.isScan) {
+      await this.widen();
+      await this.refine();
+    }
+    return this.points.map((point) => toPoint(this.band, point));
+  }
+
+  /** Asks the points from below the targets on for more queries. */
+  private async widen(): Promise<void> {
+    const { budget, k } = this.band;
+    const near = this.points.find(({ recalls }) => meanOf(recalls) >= NEAR_TARGET);
+    if (near === undefined) return;
+    const wanted = Math.min(
+      budget.most,
+      Math.ceil(((STANDARD_ERRORS * deviationOf(near.recalls, k)) / budget.width) ** 2),
+    );
+    if (wanted <= near.recalls.length) return; // prettier-ignore
+    let before: readonly number[] | undefined;
+    for (const [position, { ef, recalls }] of this.points.entries()) {
+      if (meanOf(recalls) < SCREENING_RECALL || this.isSpent()) continue;
+      const point = await this.measure(ef, wanted, before, recalls);
+      this.points[position] = point;
+      before = point.recalls;
+    }
+  }
+
+  private async refine(): Promise<void> {
+    for (const target of TARGETS) {
+      const above = this.points.findIndex((point) => promises(this.band, point, target));
+      if (above <= 0 || (this.isSpent() && target !== DEFAULT_TARGET_RECALL)) continue;
+      const [low, high] = [this.points[above - 1]!, this.points[above]!];
+      if (high.ef <= FINE_STEP * low.ef) continue;
+      const ef = Math.round(Math.sqrt(low.ef * high.ef));
+      if (ef > low.ef && ef < high.ef)
+        this.points.splice(above, 0, await this.measure(ef, high.recalls.length, low.recalls));
+    }
+  }
+
+  private isSpent(): boolean {
+    return this.expansions >= BAND_EXPANSIONS;
+  }
+
+  /**
+   * @param size how many queries; fewer are asked where few find enough, or where they cost too much
+   * @param before recall of each query at a smaller ef, where it was asked
+   * @param asked recall of the first queries at this ef
+   */
+  private async measure(
+    ef: number,
+    size: number,
+    before: readonly number[] = [],
+    asked: readonly number[] = [],
+  ): Promise<Measured> {
+    const screened = await this.ask(ef, Math.max(SCREENING_QUERIES, asked.length), before, asked);
+    if (meanOf(screened.recalls) < SCREENING_RECALL) return screened;
+    return this.ask(ef, this.affordable(ef, Math.min(size, this.band.trial.queries.count), before), before, screened.recalls);
+  } // prettier-ignore
+
+  /** How many of the first queries can be afforded, since only those that missed something are asked. */
+  private affordable(ef: number, wanted: number, before: readonly number[]): number {
+    let size = 0;
+    for (let expansions = 0; size < wanted; size++) {
+      if (size >= MIN_QUERIES && expansions >= POINT_EXPANSIONS) break;
+      if (before[size] !== 1) expansions += ef;
+    }
+    return size;
+  }
+
+  private async ask(ef: number, size: number, before: readonly number[], asked: readonly number[]): Promise<Measured> {
+    const found = await askQueries(this.band, ef, size, before, asked);
+    this.expansions += ef * found.searches;
+    return { ef, recalls: found.recalls, isScan: found.searches > 0 && found.searches === found.scans };
+  }
+}
+
+interface Found {
+  readonly recalls: readonly number[];
+  readonly searches: number;
+  readonly scans: number;
+}
+
+/** Asks the first `size` queries; those that had found all before, and those that were asked, are not asked again. */
+async function askQueries(
+  { trial, truth, k, signal }: Band,
+  ef: number,
+  size: number,
+  before: readonly number[] = [],
+  asked: readonly number[] = [],
+): Promise<Found> {
+  const count = Math.max(asked.length, Math.min(size, trial.queries.count));
+  const nearest = await truth.find(count, k);
+  const recalls = [...asked];
+  let searches = 0;
+  let scans = 0;
+  for (let position = asked.length; position < count; position++) {
+    if (before[position] === 1) {
+      recalls.push(1);
+      continue;
+    }
+    if (searches++ % QUERIES_PER_TURN === 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    const { recall, isScan } = trial.tryQuery(await trial.sideOf(position), nearest[position]!, position, { k, ef });
+    recalls.push(recall);
+    if (isScan) scans++;
+  }
+  return { recalls, searches, scans };
 }
 
 /** The ef to climb by: from the one below the first at which a handful of queries finds enough. */
@@ -90,7 +216,7 @@ async function chooseGrid(band: Band): Promise<number[]> {
   const grid = efGrid(least, largestShard(band));
   if (least >= band.k) return grid;
   const recallOf = async (step: number): Promise<number> =>
-    meanOf((await ask(band, grid[step]!, SCREENING_QUERIES)).recalls);
+    meanOf((await askQueries(band, grid[step]!, SCREENING_QUERIES)).recalls);
   let start = Math.max(0, grid.findLastIndex((ef) => ef <= START_SHARE * band.k)); // prettier-ignore
   let recall = await recallOf(start);
   while (recall < SCREENING_RECALL && start < grid.length - 1) recall = await recallOf(++start);
@@ -108,9 +234,9 @@ async function chooseGrid(band: Band): Promise<number[]> {
  * below k would promise something about searches with another k that those do not do. So would those of a scan.
  */
 async function leastEf(band: Band): Promise<number> {
-  const low = await ask(band, Math.min(band.k, MIN_EF), SCREENING_QUERIES);
-  if (low.isScan) return band.k;
-  const atK = await ask(band, band.k, SCREENING_QUERIES);
+  const low = await askQueries(band, Math.min(band.k, MIN_EF), SCREENING_QUERIES);
+  if (low.searches === low.scans) return band.k;
+  const atK = await askQueries(band, band.k, SCREENING_QUERIES);
   return low.recalls.every((recall, position) => recall === atK.recalls[position]) ? band.k : MIN_EF;
 }
 
@@ -120,57 +246,6 @@ export function efGrid(first: number, rows: number): number[] {
   const grid = new Set<number>();
   for (let ef = first; ef < last; ef *= EF_STEP) grid.add(Math.round(ef));
   return [...grid.add(last)];
-}
-
-function middleOf(below: number, above: number): number | null {
-  const middle = Math.round(Math.sqrt(below * above));
-  return middle > below && middle < above ? middle : null;
-}
-
-/** @param before recall of each query at a smaller ef, where it was asked */
-async function measure(band: Band, ef: number, before: readonly number[]): Promise<Measured> {
-  const screened = await ask(band, ef, SCREENING_QUERIES, before);
-  // Where k is large, a handful of queries that found everything promises as much as is asked for.
-  if (meanOf(screened.recalls) < SCREENING_RECALL || promises(band, { ef, ...screened }, SETTLED_RECALL))
-    return { ef, ...screened };
-  const known = [...screened.recalls, ...before.slice(screened.recalls.length)];
-  const asked = new Set(screened.recalls.keys());
-  const wanted = Math.min(queriesFor(band.k), band.truth.length);
-  // How many of the first queries can be afforded, since only those that missed something are asked.
-  let size = asked.size;
-  for (let expansions = 0; size < wanted; size++) {
-    if (size >= MIN_QUERIES && expansions >= POINT_EXPANSIONS) break;
-    if (known[size] !== 1) expansions += ef;
-  }
-  return { ef, ...(await ask(band, ef, size, known, asked)) };
-}
-
-/** Asks the first `size` queries; those that had found all before, and those just asked, are not asked again. */
-async function ask(
-  { trial, truth, k, signal }: Band,
-  ef: number,
-  size: number,
-  before: readonly number[] = [],
-  asked: ReadonlySet<number> = new Set(),
-): Promise<Omit<Measured, 'ef'>> {
-  const recalls: number[] = [];
-  let sinceTurn = 0;
-  let scans = 0;
-  for (let position = 0; position < Math.min(size, truth.length); position++) {
-    const known = before[position];
-    if (known !== undefined && (known === 1 || asked.has(position))) {
-      recalls.push(known);
-      continue;
-    }
-    if (sinceTurn++ % QUERIES_PER_TURN === 0) {
-      await setImmediate();
-      signal?.throwIfAborted();
-    }
-    const { recall, isScan } = tryQuery(trial, truth[position]!, position, { k, ef });
-    recalls.push(recall);
-    if (isScan) scans++;
-  }
-  return { recalls, isScan: sinceTurn > 0 && scans === sinceTurn };
 }
 
 function promises(band: Band, measured: Measured, recall: number): boolean {
@@ -191,11 +266,12 @@ function isStuck({ k }: Band, measured: readonly Measured[]): boolean {
   return meanOf(now.recalls.slice(0, common)) <= meanOf(then.recalls.slice(0, common));
 }
 
-function toPoint(band: Band, { ef, recalls }: Measured): CalibrationPoint {
+function toPoint(band: Band, { ef, recalls, isScan }: Measured): CalibrationPoint {
   // A walk that may go over every row misses none, however few queries show it.
   const isWhole = ef >= largestShard(band) && recalls.every((recall) => recall === 1);
   const low = isWhole ? 1 : lowerRecall(recalls, band.k);
-  return { ef, queries: recalls.length, recall: toPlaces(meanOf(recalls)), recall_low: toPlaces(low) };
+  const point = { ef, queries: recalls.length, recall: toPlaces(meanOf(recalls)), recall_low: toPlaces(low) };
+  return isScan ? { ...point, scanned: true } : point;
 }
 
 /** Six places are more than any number of queries supports; rounded down, since it is a promise. */

@@ -6,17 +6,18 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
 import type { CalibrationBand } from '../retrieve/calibration.js';
-import type { Share } from './calibration-share.js';
+import type { CalibrationQueries } from './calibration-queries.js';
 
-/** Where the version is. */
+/** Where the version is, and what it is asked. */
 export interface LanePlace {
   readonly root: string;
   readonly index: string;
   readonly version: string;
+  readonly queries: CalibrationQueries;
 }
 
-/** What the thread is told: a share to measure, or to end, whatever it measures. */
-export type LaneOrder = Share | 'stop';
+/** What the thread is told: a share of passing rows to measure, or to end, whatever it measures. */
+export type LaneOrder = number | 'stop';
 export type LaneReply = { readonly bands: CalibrationBand[] } | { readonly error: SerializedError };
 
 export class CalibrationLane {
@@ -30,7 +31,7 @@ export class CalibrationLane {
   }
 
   /** One share at a time. */
-  measure(share: Share): Promise<CalibrationBand[]> {
+  measure(share: number): Promise<CalibrationBand[]> {
     return new Promise((resolve, reject) => {
       const fail = (error?: unknown): void => {
         const { code, message, details } = serializeError(error ?? new Error('it exited'));

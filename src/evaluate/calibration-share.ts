@@ -1,11 +1,10 @@
-/** The bands of one share of passing rows: a trial, its truth, and a climb for each k. Any thread with the version can measure them. */
+/** The bands of one share of passing rows: a trial, and a climb for each k. Any thread with the version can measure them. */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { CalibrationBand } from '../retrieve/calibration.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { climb, queriesFor } from './calibration-climb.js';
-import { drawTrial } from './calibration-trial.js';
-import { scanForTruth, type Neighbors } from './calibration-truth.js';
-import type { QuerySet } from './queries.js';
+import { climb, type QueryBudget } from './calibration-climb.js';
+import type { OpenFolds } from './calibration-folds.js';
+import { Trial } from './calibration-trial.js';
+import { TruthOnDemand } from './calibration-truth.js';
 
 /** Sizes of k: up to the first a search finds its few neighbours with the same ef; beyond the last ef grows with k. */
 const KS = [10, 100, 1000];
@@ -13,12 +12,16 @@ const KS = [10, 100, 1000];
 /** Of the rows that pass a trial's filter, and of queries. */
 export const CALIBRATION_SEED = 42;
 
-/** What is measured. */
-export interface Share {
-  /** Of the rows that pass. */
-  readonly selectivity: number;
-  readonly queries: QuerySet;
-}
+/** Queries at k 10 and at 100: the recall of one varies as widely at both. At 1,000 few tell as much. */
+const FIRST_QUERIES = 300;
+const LEAST_QUERIES = 32;
+const JUDGED_NEIGHBORS = 32_000;
+export const MOST_QUERIES = 1_000;
+/** How far the promise of 0.99 may lie below the mean, without a filter and with one, unless that takes more queries than there are. */
+const WIDTH = 0.0035;
+const FILTERED_WIDTH = 0.005;
+/** A filtered search is asked about by this part of the queries. */
+const FILTERED_PART = 0.5;
 
 export interface ShareOptions {
   readonly pool: ExactSearch;
@@ -27,27 +30,34 @@ export interface ShareOptions {
   readonly onProgress: (part: number) => void;
 }
 
-/** None where no row passes. */
+/** @param selectivity share of the rows that pass @returns none where no row passes */
 export async function calibrateShare(
-  version: LoadedVersion,
-  { selectivity, queries }: Share,
+  folds: OpenFolds,
+  selectivity: number,
   { pool, signal, onProgress }: ShareOptions,
 ): Promise<CalibrationBand[]> {
-  const trial = drawTrial(version, queries, selectivity, CALIBRATION_SEED);
-  if (trial.passing === 0) return [];
-  const most = Math.max(1, queries.selves === null ? trial.passing : trial.passing - 1);
-  const ks = [...new Set(KS.map((k) => Math.min(k, most)))];
-  const truth: Neighbors[] = [];
-  // A larger k is asked of fewer queries: each query needs the truth of the largest k that it is asked for.
-  for (const k of [...ks].reverse()) {
-    const to = Math.min(queries.count, queriesFor(k));
-    truth.push(...(await scanForTruth(trial, { from: truth.length, to, k }, pool, signal)));
-    onProgress(truth.length / queries.count / (ks.length + 1));
-  }
+  const trial = new Trial(folds, selectivity, CALIBRATION_SEED);
+  const { available } = await trial.sideOf(0);
+  if (available === 0) return [];
+  const truth = new TruthOnDemand(trial, pool, signal);
   const bands: CalibrationBand[] = [];
-  for (const k of ks) {
-    bands.push({ selectivity, k, points: await climb({ trial, truth, k, signal }) });
-    onProgress((bands.length + 1) / (ks.length + 1));
+  const ks = [...new Set(KS.map((k) => Math.min(k, available)))];
+  // The largest k first: a query that was scanned for many neighbours needs no scan for few.
+  for (const k of ks.toReversed()) {
+    const budget = budgetOf(k, selectivity);
+    bands.unshift({ selectivity, k, points: await climb({ trial, truth, k, budget, signal }) });
+    onProgress(bands.length / ks.length);
   }
   return bands;
+}
+
+function budgetOf(k: number, selectivity: number): QueryBudget {
+  const part = selectivity === 1 ? 1 : FILTERED_PART;
+  const first = Math.min(FIRST_QUERIES, Math.max(LEAST_QUERIES, Math.floor(JUDGED_NEIGHBORS / k)));
+  const most = Math.min(MOST_QUERIES, (MOST_QUERIES * 20) / k + FIRST_QUERIES);
+  return {
+    first: Math.max(LEAST_QUERIES, Math.ceil(part * first)),
+    most: Math.ceil(part * most),
+    width: selectivity === 1 ? WIDTH : FILTERED_WIDTH,
+  };
 }

@@ -4,16 +4,17 @@ import { serializeError } from '../base/errors.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
 import { loadVersion } from '../retrieve/loaded-version.js';
 import type { LaneOrder, LanePlace, LaneReply } from './calibration-lane.js';
-import { calibrateShare, type Share } from './calibration-share.js';
+import { OpenFolds } from './calibration-folds.js';
+import { calibrateShare } from './calibration-share.js';
 
-const { root, index, version: name } = workerData as LanePlace;
-const opened = loadVersion(root, index, name);
+const { root, index, version: name, queries } = workerData as LanePlace;
+const opened = loadVersion(root, index, name).then((version) => new OpenFolds(version, queries));
 opened.catch(() => undefined); // told with the first share
 const pool = openExactSearch(1);
 const stopping = new AbortController();
 let working: Promise<unknown> = Promise.resolve();
 
-async function measure(share: Share): Promise<LaneReply> {
+async function measure(share: number): Promise<LaneReply> {
   const options = { pool, signal: stopping.signal, onProgress: () => undefined };
   try {
     return { bands: await calibrateShare(await opened, share, options) };
@@ -26,7 +27,9 @@ async function stop(): Promise<void> {
   stopping.abort();
   await working;
   await pool.close();
-  await opened.then((version) => version.close()).catch(() => undefined);
+  const folds = await opened.catch(() => null);
+  await folds?.close();
+  folds?.version.close();
   parentPort!.close();
 }
 

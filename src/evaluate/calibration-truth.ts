@@ -1,10 +1,12 @@
-/** The truth that a calibration judges by: the nearest rows that may come back, of each query, by scans of all float32 values. */
+/**
+ * The truth that a calibration judges by: the nearest rows that may come back, of each query, by scans of all float32 values. Found for
+ * as many queries as are asked, and as deep, when they are: a query that was scanned for 1,000 neighbours needs no scan for 10.
+ */
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
 import { TopK } from '../base/top-k.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Trial } from './calibration-trial.js';
-import { selfAt } from './queries.js';
 
 /** Best first. */
 export interface Neighbors {
@@ -12,40 +14,47 @@ export interface Neighbors {
   readonly scores: Float32Array;
 }
 
-export interface TruthPart {
-  /** Queries `from` to `to`, exclusive. */
-  readonly from: number;
-  readonly to: number;
-  readonly k: number;
-}
+export class TruthOnDemand {
+  private readonly trial: Trial;
+  private readonly pool: ExactSearch;
+  private readonly signal: AbortSignal | undefined;
+  private readonly known: { readonly k: number; readonly neighbors: Neighbors }[] = [];
 
-/** The k best rows that may come back, for each query of the part, on the pool's threads. */
-export async function scanForTruth(
-  { version, queries, filter }: Trial,
-  { from, to, k }: TruthPart,
-  pool: ExactSearch,
-  signal: AbortSignal | undefined,
-): Promise<Neighbors[]> {
-  const { dim } = version.manifest;
-  const shards = version.shards.map(({ graph }) => graph.vectors);
-  const most = queries.selves === null ? k : k + 1;
-  const options = { k: most, allow: filter?.map(({ rows }) => rows), signal };
-  const truth: Neighbors[] = [];
-  for (let first = from; first < to; first += TRUTH_QUERIES_PER_PASS) {
-    const end = Math.min(to, first + TRUTH_QUERIES_PER_PASS);
-    const found = await pool.search(shards, queries.vectors.slice(first * dim, end * dim), end - first, options);
-    const merged = found.map((parts) => mergeParts(version, parts, most));
-    truth.push(...merged.map((neighbors, i) => withoutSelf(neighbors, selfAt(queries, first + i), k)));
+  constructor(trial: Trial, pool: ExactSearch, signal?: AbortSignal) {
+    this.trial = trial;
+    this.pool = pool;
+    this.signal = signal;
   }
-  return truth;
-}
 
-/** @param k how many are left at most */
-export function withoutSelf({ ordinals, scores }: Neighbors, self: number | undefined, k: number): Neighbors {
-  const own = self === undefined ? -1 : ordinals.indexOf(self);
-  if (own === -1) return { ordinals: ordinals.subarray(0, k), scores: scores.subarray(0, k) };
-  const kept = (_: number, position: number): boolean => position !== own;
-  return { ordinals: ordinals.filter(kept).subarray(0, k), scores: scores.filter(kept).subarray(0, k) };
+  /** At least the k nearest of the first `count` queries, fewer only where fewer rows may come back. */
+  async find(count: number, k: number): Promise<readonly Neighbors[]> {
+    for (let from = 0; from < count;) {
+      const to = await this.lackingTo(from, count, k);
+      if (to > from) await this.scan(from, to, k);
+      from = Math.max(to, from + 1);
+    }
+    return this.known.slice(0, count).map(({ neighbors }) => neighbors);
+  }
+
+  /** Where the queries from here on end that lack neighbours, have one fold and fit into one pass. */
+  private async lackingTo(from: number, count: number, k: number): Promise<number> {
+    const { fold } = await this.trial.sideOf(from);
+    const most = Math.min(count, fold.to, from + TRUTH_QUERIES_PER_PASS);
+    let to = from;
+    while (to < most && (this.known[to]?.k ?? 0) < k) to++;
+    return to;
+  }
+
+  private async scan(from: number, to: number, k: number): Promise<void> {
+    const { version, queries } = this.trial;
+    const { dim } = version.manifest;
+    const { allow } = await this.trial.sideOf(from);
+    const shards = version.shards.map(({ graph }) => graph.vectors);
+    const options = { k, allow: allow ?? undefined, signal: this.signal };
+    const vectors = queries.vectors.slice(from * dim, to * dim);
+    const found = await this.pool.search(shards, vectors, to - from, options);
+    for (const [i, parts] of found.entries()) this.known[from + i] = { k, neighbors: mergeParts(version, parts, k) };
+  }
 }
 
 interface ShardPart {
@@ -54,7 +63,7 @@ interface ShardPart {
 }
 
 /** The k best of all shards. A version of one shard has rows for ordinals, and they are in order. */
-export function mergeParts(version: LoadedVersion, parts: readonly ShardPart[], k: number): Neighbors {
+function mergeParts(version: LoadedVersion, parts: readonly ShardPart[], k: number): Neighbors {
   if (parts.length === 1) {
     const { rows, scores } = parts[0]!;
     return { ordinals: rows.subarray(0, k), scores: scores.subarray(0, k) };

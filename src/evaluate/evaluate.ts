@@ -51,10 +51,10 @@ export async function evaluateVersion(
       cache: noteTruthCache(root, version.manifest),
       onProgress: (done, total) => options.onProgress?.('truth', done, total, 'queries'),
     });
-    const grid = options.ks.flatMap((k) => options.efs.map((ef) => ({ k, ef })));
+    const grid = options.ks.flatMap((k) => efsAt(version, k, options).map((ef) => ({ k, ef, filter })));
     const points: GridPoint[] = [];
-    for (const [done, { k, ef }] of grid.entries()) {
-      points.push(measurePoint(version, queries, truth, { k, ef, filter }));
+    for (const [done, point] of grid.entries()) {
+      points.push(measurePoint(version, queries, truth, point));
       options.onProgress?.('grid', done + 1, grid.length, 'points');
     }
     const source = options.queries === null ? 'sample' : 'file';
@@ -62,4 +62,13 @@ export async function evaluateVersion(
   } finally {
     await pool.close();
   }
+}
+
+/** The ef that are asked for and, in its place among them, that of a search which names none (undefined), if it is another one. */
+function efsAt(version: LoadedVersion, k: number, { efs, filter }: EvaluateOptions): (number | undefined)[] {
+  const own = planSearch(version, { k, filter }).ef;
+  if (efs.some((ef) => Math.max(k, ef) === own)) return [...efs];
+  const place = efs.findIndex((ef) => ef > own);
+  const before = place === -1 ? efs : efs.slice(0, place);
+  return [...before, undefined, ...efs.slice(before.length)];
 }

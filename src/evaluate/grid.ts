@@ -3,7 +3,7 @@
  * also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
  */
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { search, type SearchOptions } from '../retrieve/search.js';
+import { planSearch, search, type SearchOptions } from '../retrieve/search.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf, summarizeRecall } from './recall.js';
 import type { Truth } from './truth.js';
@@ -15,6 +15,8 @@ export interface GridPoint {
   readonly ef: number;
   /** As used: an ef below k is raised to k. */
   readonly ef_used: number;
+  /** True for the ef of a search that names none. */
+  readonly is_default: boolean;
   /** Mean recall@k by distance. */
   readonly recall: number;
   readonly recall_by_id: number;
@@ -31,8 +33,8 @@ const MEASURED_MS = 500;
 /** Most rounds over the queries, so that a tiny index ends too. */
 const MAX_ROUNDS = 50;
 
-/** Where on the grid, and which rows may come back. */
-export type PointOptions = Pick<SearchOptions, 'k' | 'filter'> & { readonly ef: number };
+/** Where on the grid, and which rows may come back; without ef as a search that names none. */
+export type PointOptions = Pick<SearchOptions, 'k' | 'filter' | 'ef'>;
 
 /** @param truth of the same filter */
 export function measurePoint(
@@ -41,7 +43,8 @@ export function measurePoint(
   truth: Truth,
   options: PointOptions,
 ): GridPoint {
-  const { k, ef } = options;
+  const { k } = options;
+  const used = planSearch(version, options).ef;
   const { dim } = version.manifest;
   const recalls = truth.neighbors.map((neighbors, position) => {
     const query = queryAt(queries, position, dim);
@@ -54,8 +57,9 @@ export function measurePoint(
   const sorted = latencies.sort((a, b) => a - b);
   return {
     k,
-    ef,
-    ef_used: Math.max(k, ef),
+    ef: options.ef ?? used,
+    ef_used: used,
+    is_default: used === planSearch(version, { ...options, ef: undefined }).ef,
     recall: recall.byDistance,
     recall_by_id: recall.byId,
     recall_worst: recall.worst,

@@ -33,7 +33,7 @@ export function externalQueries(version: LoadedVersion, vectors: Float32Array): 
   return { count, vectors: checked, selves: null };
 }
 
-export function queryAt(queries: QuerySet, position: number, dim: number): Float32Array {
+export function queryAt(queries: Pick<QuerySet, 'vectors'>, position: number, dim: number): Float32Array {
   return queries.vectors.subarray(position * dim, (position + 1) * dim);
 }
 

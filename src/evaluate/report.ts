@@ -11,7 +11,7 @@ export const GRID_HEADER: readonly string[] = ['k', 'ef', 'recall', 'by id', 'wo
 export function gridRow(point: GridPoint): string[] {
   return [
     String(point.k),
-    point.ef_used === point.ef ? String(point.ef) : `${point.ef} → ${point.ef_used}`,
+    `${point.is_default ? '* ' : ''}${point.ef_used === point.ef ? '' : `${point.ef} → `}${point.ef_used}`,
     formatRecall(point.recall),
     formatRecall(point.recall_by_id),
     formatRecall(point.recall_worst),

@@ -26,7 +26,7 @@ export interface BatchThreadData {
   readonly shards: readonly SharedShard[];
 }
 
-/** Buffers, not views of them: Node 20 cuts the length of a posted view to 32 bits. */
+/** Buffers, not views of them: Node cuts the length of a posted view to 32 bits. */
 export interface SharedShard {
   readonly graphPath: string | null;
   readonly count: number;

@@ -3,8 +3,9 @@
  *
  * Takes the note that `evaluate/calibrate.ts` writes and what a search asks for; gives the smallest ef that keeps the
  * promise. A promise rests on `recall_low`, the lower end of the confidence interval, never on the mean that one sample
- * happened to show. Where a search lies between two bands (in k, or in the share of rows that its filter passes), the
- * larger ef of both is taken.
+ * happened to show. Between two points, and between two bands (in k, or in the share of rows that its filter passes), the ef lies on a
+ * line in logarithms, of what is missed in the first case: what is missed falls as a power of ef, and ef grows no faster than a power of
+ * k. A point at which the engine scanned has no ef worth mixing with another: next to it the larger of both is taken.
  */
 import { ShortlistError } from '../base/errors.js';
 import { MAX_EF, MAX_K } from '../base/limits.js';
@@ -12,7 +13,9 @@ import type { Fields } from '../version/fields.js';
 import { readCheckedNote } from '../version/notes.js';
 
 /** Changes with the members of the note, and when an engine changes so that an ef finds something else. */
-export const CALIBRATION_FORMAT = 2;
+export const CALIBRATION_FORMAT = 3;
+/** Before it, queries were rows of the index, moved a little: they can be read, and promise what they did. */
+const OLDEST_FORMAT = 2;
 export const CALIBRATION_NOTE = 'calibration';
 
 /** Recall that a search aims for which names neither ef nor a target: rankers do not see what is beyond. */
@@ -20,6 +23,11 @@ export const DEFAULT_TARGET_RECALL = 0.99;
 
 /** Where the default target is out of reach: a recall this close to the best is not worth a walk many times as long. */
 const SAME_RECALL = 0.0025;
+
+/** A promise of 1 misses this much where logarithms are taken. */
+const LEAST_MISSED = 1e-6;
+/** What logarithms may add to a whole number. */
+const ROUNDING = 1e-9;
 
 /** More than any calibration has: 5 shares x 3 sizes of k, and a grid of some 25 ef. */
 const MAX_BANDS = 256;
@@ -34,6 +42,8 @@ export interface CalibrationPoint {
   readonly recall: number;
   /** What the mean recall of further queries of the same kind is at least, at the confidence of the calibration. */
   readonly recall_low: number;
+  /** There where the engine scanned the rows that pass, so that no ef changes the answer. */
+  readonly scanned?: boolean;
 }
 
 /** What was measured for one k and one share of rows that may come back. */
@@ -47,7 +57,7 @@ export interface CalibrationBand {
 
 export interface Calibration {
   readonly format: number;
-  /** Where the queries came from: a file, or rows of the index, moved a little. */
+  /** Where the queries came from: a file, or rows of the index. */
   readonly source: 'rows' | 'file';
   readonly queries: number;
   /** By descending selectivity, then ascending k; at least one. */
@@ -78,7 +88,8 @@ export async function findCalibration(root: string, index: string, version: stri
 
 function checkCalibration(fields: Fields): Calibration {
   const format = fields.integer('format');
-  if (format !== CALIBRATION_FORMAT) fields.fail('format', `is ${format}; this release reads ${CALIBRATION_FORMAT}`);
+  if (format < OLDEST_FORMAT || format > CALIBRATION_FORMAT)
+    fields.fail('format', `is ${format}; this release reads ${OLDEST_FORMAT} to ${CALIBRATION_FORMAT}`);
   const bands = fields.list('bands', checkBand);
   if (bands.length === 0 || bands.length > MAX_BANDS) fields.fail('bands', `has ${bands.length} members`);
   return { format, source: fields.oneOf('source', ['rows', 'file']), queries: fields.integer('queries', 1), bands };
@@ -95,11 +106,13 @@ function checkBand(fields: Fields): CalibrationBand {
 }
 
 function checkPoint(fields: Fields): CalibrationPoint {
+  const scanned = fields.names().includes('scanned') ? { scanned: fields.flag('scanned') } : {};
   return {
     ef: fields.integer('ef', 1, MAX_EF),
     queries: fields.integer('queries', 1),
     recall: checkShare(fields, 'recall'),
     recall_low: checkShare(fields, 'recall_low'),
+    ...scanned,
   };
 }
 
@@ -117,31 +130,60 @@ export interface EfRequest {
 }
 
 /**
- * The smallest calibrated ef that reaches the target. It may be below k: an ef is how far a walk goes, and one step finds
+ * The smallest ef that reaches the target. It may be below k: an ef is how far a walk goes, and one step finds
  * many rows.
  * @throws recall_unreachable naming the best recall that was reached
  */
 export function resolveEf(calibration: Calibration, request: EfRequest): { readonly ef: number } {
-  const { k, targetRecall } = request;
-  const bands = bandsAround(calibration, request);
-  const found = bands.map((band) => ({ band, point: firstReaching(band, targetRecall) }));
-  const missed = found.filter(({ point }) => point === undefined).map(({ band }) => bestRecall(band));
+  const { targetRecall } = request;
+  const missed: number[] = [];
+  const ef = resolveBetween(calibration, request, (band) => {
+    const found = reach(band, targetRecall);
+    if (found === undefined) missed.push(bestRecall(band));
+    return found ?? { ef: MAX_EF, isScan: false };
+  });
   if (missed.length > 0) throw unreachable(request, Math.min(...missed));
-  return { ef: scaleEf(Math.max(...found.map(({ point }) => point!.ef)), bands, k) };
+  return { ef };
 }
 
 /** The ef of a search that names neither ef nor a target: for `DEFAULT_TARGET_RECALL`, or for the best that was reached. */
 export function resolveDefaultEf(calibration: Calibration, request: Omit<EfRequest, 'targetRecall'>): number {
-  const bands = bandsAround(calibration, request);
-  const points = bands.map(
-    (band) => firstReaching(band, DEFAULT_TARGET_RECALL) ?? firstReaching(band, bestRecall(band) - SAME_RECALL)!,
+  return resolveBetween(
+    calibration,
+    request,
+    (band) => reach(band, DEFAULT_TARGET_RECALL) ?? reach(band, bestRecall(band) - SAME_RECALL)!,
   );
-  return scaleEf(Math.max(...points.map(({ ef }) => ef)), bands, request.k);
 }
 
-/** The point of smallest ef that promises the recall. */
-export function firstReaching(band: CalibrationBand, targetRecall: number): CalibrationPoint | undefined {
-  return band.points.find((point) => point.recall_low >= targetRecall);
+/** An ef that keeps a promise in one band. */
+interface Reached {
+  readonly ef: number;
+  /** True where the engine scanned, so that no ef changes the answer. */
+  readonly isScan: boolean;
+}
+
+/** The ef at which the band reaches the recall; undefined where it does not. */
+export function efReaching(band: CalibrationBand, targetRecall: number): number | undefined {
+  const found = reach(band, targetRecall);
+  return found && Math.ceil(found.ef - ROUNDING);
+}
+
+function reach({ points }: CalibrationBand, targetRecall: number): Reached | undefined {
+  const position = points.findIndex((point) => point.recall_low >= targetRecall);
+  const point = points[position];
+  if (point === undefined) return undefined;
+  const below = points[position - 1];
+  if (point.scanned === true) return { ef: point.ef, isScan: true };
+  if (below === undefined) return { ef: point.ef, isScan: false };
+  const missed = (recall: number): number => Math.log(Math.max(LEAST_MISSED, 1 - recall));
+  const part =
+    (missed(below.recall_low) - missed(targetRecall)) / (missed(below.recall_low) - missed(point.recall_low));
+  return { ef: between(below.ef, point.ef, part), isScan: false };
+}
+
+/** On the line between two values in logarithms. @param part 0 for the first, 1 for the second */
+function between(first: number, second: number, part: number): number {
+  return Math.exp(Math.log(first) + Math.min(1, Math.max(0, part)) * Math.log(second / first));
 }
 
 /** The most that the band can promise. */
@@ -149,27 +191,43 @@ export function bestRecall({ points }: CalibrationBand): number {
   return Math.max(...points.map((point) => point.recall_low));
 }
 
-/** The bands on both sides of the request, in both directions; the nearest one where it lies beyond them all. */
-function bandsAround({ bands }: Calibration, { k, selectivity = 1 }: Omit<EfRequest, 'targetRecall'>) {
+/** The ef of each band around the request, and what lies between them; that of the nearest one where it lies beyond them all. */
+function resolveBetween(
+  { bands }: Calibration,
+  { k, selectivity = 1 }: Omit<EfRequest, 'targetRecall'>,
+  efOf: (band: CalibrationBand) => Reached,
+): number {
   const shares = around([...new Set(bands.map((band) => band.selectivity))], selectivity);
-  return shares.flatMap((share) => {
+  let largest = 0;
+  const atShares = shares.map((share) => {
     const same = bands.filter((band) => band.selectivity === share);
     const ks = around(same.map((band) => band.k), k); // prettier-ignore
-    return same.filter((band) => ks.includes(band.k));
+    largest = Math.max(largest, ...ks);
+    return mix(ks, k, ks.map((own) => efOf(same.find((band) => band.k === own)!))); // prettier-ignore
   });
+  return scaleEf(mix(shares, selectivity, atShares).ef, k / largest);
 }
 
-/** Of these values the nearest at or below and at or above. */
+/** Of these values the nearest at or below and at or above; one where both are the same. */
 function around(values: readonly number[], value: number): number[] {
   const below = Math.max(...values.filter((known) => known <= value));
   const above = Math.min(...values.filter((known) => known >= value));
   return [...new Set([below, above])].filter((known) => Number.isFinite(known));
 }
 
+/** What lies at `value`, which is between the places of one or two. */
+function mix(places: readonly number[], value: number, reached: readonly Reached[]): Reached {
+  const [first, second] = reached as [Reached, Reached?];
+  if (second === undefined) return first;
+  if (first.isScan || second.isScan)
+    return { ef: Math.max(first.ef, second.ef), isScan: first.isScan && second.isScan };
+  const part = Math.log(value / places[0]!) / Math.log(places[1]! / places[0]!);
+  return { ef: between(first.ef, second.ef, part), isScan: false };
+}
+
 /** Beyond the largest k that was measured, a walk goes as much farther as it has more to find: more than it needs. */
-function scaleEf(ef: number, bands: readonly CalibrationBand[], k: number): number {
-  const largest = Math.max(...bands.map((band) => band.k));
-  return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, k / largest)));
+function scaleEf(ef: number, times: number): number {
+  return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, times) - ROUNDING));
 }
 
 function unreachable({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {

@@ -32,17 +32,21 @@ export interface EngineSettings {
 /**
  * Opens the graph of one shard over vectors that are in memory.
  * @param graphPath null for a shard without rows, which has no graph
+ * @param without rows that the graph is searched as if it never had, see `GraphEngine.open`
  * @throws file_corrupt naming the file, addon_missing
  */
 export async function openShard(
   graphPath: string | null,
   engine: EngineSettings,
   data: ShardData,
+  without?: Uint32Array,
 ): Promise<LoadedShard> {
   const exact = openExact(data.vectors);
   const graph =
-    graphPath === null ? exact : await engineOf(engine.name).open(graphPath, data.vectors, engine.parameters);
-  return { graph, exact, ordinals: data.ordinals, everyRow: Bitset.full(data.vectors.count) };
+    graphPath === null ? exact : await engineOf(engine.name).open(graphPath, data.vectors, engine.parameters, without);
+  const everyRow = Bitset.full(data.vectors.count);
+  for (const row of without ?? []) everyRow.delete(row);
+  return { graph, exact, ordinals: data.ordinals, everyRow };
 }
 
 /** @throws format_unsupported for an engine that this release lacks, manifest_corrupt */

@@ -61,7 +61,9 @@ export const IndexSchema = named(
       shards: Type.Optional(Type.Integer()),
       engine: Type.Optional(Type.String()),
       attributes: Type.Optional(Type.Array(AttributeSchema)),
-      calibration: Type.Optional(Type.Unknown({ description: 'Measured recall by ef; null before calibration.' })),
+      calibration: Type.Optional(
+        Type.Unknown({ description: 'Measured recall by ef, where it is asked for; null before calibration.' }),
+      ),
       aliases: Type.Record(Type.String(), Type.String(), { description: 'Version by alias.' }),
       loaded: Type.Array(Type.String(), { description: 'Versions that can be pinned.' }),
     },

@@ -304,7 +304,7 @@ describe('searching from the shell', () => {
     const calibrated = await build('calibrated');
     const target = `calibrated@${calibrated}`;
     const { json } = await shortlistJson(['inspect', target, ...at]);
-    expect(json['calibration']).toMatchObject({ format: 2, source: 'rows', queries: 300 });
+    expect(json['calibration']).toMatchObject({ format: 3, source: 'rows' });
     expect((await shortlist(['inspect', target, ...at])).stdout).toContain('ef for 0.99');
     const search = ['query', target, '--id', '1', '-k', '10', '--target-recall'];
     expect((await shortlistJson([...search, '0.95', ...at])).json).toMatchObject({ quality: { path: 'graph' } });

@@ -19,7 +19,10 @@ export interface EngineUnderTest {
   readonly name: string;
   /** The way that a search without a filter goes, so that the tests prove that it was gone. */
   readonly path: ShardAnswer['path'];
-  open(vectors: ShardVectors): Promise<ShardIndex>;
+  /** @param without see `GraphEngine.open`; for engines that can */
+  open(vectors: ShardVectors, without?: Uint32Array): Promise<ShardIndex>;
+  /** True for engines that open a graph without some of its rows. */
+  readonly hides?: boolean;
 }
 
 const DIMS = [1, 2, 3, 8, 13, 64, 300];
@@ -45,6 +48,28 @@ export function describeEngineContract(engine: EngineUnderTest): void {
     afterAll(() => {
       for (const index of opened) index.close();
     });
+
+    it.runIf(engine.hides === true)('rows that a graph is opened without are in no answer, and all others can be', async () => {
+      for (const metric of METRICS) {
+        const vectors = randomVectors({ metric, dim: 8 }, ROWS, 17);
+        const without = Uint32Array.from({ length: 90 }, (_, i) => 8 * i + 3);
+        const index = await engine.open(vectors, without);
+        opened.push(index);
+        const visible = Bitset.full(ROWS);
+        for (const row of without) visible.delete(row);
+        const some = Bitset.full(ROWS);
+        for (let row = 0; row < ROWS; row++) if (row % 3 === 0 || !visible.has(row)) some.delete(row);
+        for (const row of without.subarray(0, 20)) {
+          const query = rowOf(vectors, row);
+          for (const [k, ef] of [[1, 1], [10, 200], [ROWS, ROWS]] as const) {
+            const found = index.search(query, { k, ef });
+            expectSound(found, vectors, query, { k, allow: visible });
+            if (k > 1) expect(recallOf(found, bruteForce(vectors, query, { k, allow: visible }))).toBeGreaterThan(0.9);
+            expectSound(index.search(query, { k, ef, allow: some }), vectors, query, { k, allow: some });
+          }
+        }
+      }
+    }); // prettier-ignore
 
     const meanRecall = (index: ShardIndex, queries: Float32Array[], k: number, ef: number, allow?: Bitset): number => {
       let sum = 0;
@@ -193,6 +218,41 @@ export function describeEngineContract(engine: EngineUnderTest): void {
       index.search(other, { k: 10, ef: 50, allow: randomSet(500, 0.5, 14) });
       expect({ rows: first.rows, scores: first.scores }).toEqual(kept);
       expect(index.search(one, { k: 10, ef: 50 })).toEqual(first);
+    });
+
+    it('answers searches elsewhere as on the spot, whatever becomes of what was asked and of the index meanwhile', async () => {
+      const space = { metric: 'cosine', dim: 20 } as const;
+      const vectors = randomVectors(space, ROWS, 21);
+      const index = await open(vectors);
+      if (index.searchLater === undefined) return;
+      const passing = randomSet(ROWS, 0.4, 22);
+      const asked = queriesOf(space).flatMap((query) => [
+        { query, options: { k: 300, ef: 400 } },
+        { query, options: { k: 20, ef: 40, allow: passing } },
+        { query, options: { k: 5, ef: 10, allow: passing, allowCount: passing.count(), plan: 'exact_scan' as const } },
+      ]);
+      const expected = asked.map(({ query, options }) => {
+        const answer = index.search(query, options);
+        return { ...answer, account: index.account!() };
+      });
+      const own = await engine.open(vectors);
+      const [words, values] = [passing.words.slice(), asked[0]!.query.slice()];
+      const later = asked.map(({ query, options }) => own.searchLater!(query, options));
+      asked[0]!.query.fill(0);
+      passing.words.fill(0);
+      own.close();
+      expectSame(await Promise.all(later), expected);
+      passing.words.set(words);
+      asked[0]!.query.set(values);
+      const mixed = asked.map(
+        ({ query, options }) => [index.searchLater!(query, options), index.search(query, options)] as const,
+      );
+      for (const [elsewhere, here] of mixed) {
+        const { account, ...answer } = (await elsewhere)!;
+        expectSame(answer, here);
+        expect(account.visited + account.computed).toBeGreaterThanOrEqual(0);
+      }
+      await expect(own.searchLater!(asked[0]!.query, { k: 1, ef: 1 })).rejects.toThrow();
     });
 
     it('refuses a query of another length, and a filter made for another shard', async () => {

@@ -18,13 +18,13 @@ afterAll(() => folder.remove());
 let files = 0;
 const newPath = (): string => join(folder.path, `${files++}.hnsw`);
 
-async function open(vectors: ShardVectors): Promise<ShardIndex> {
+async function open(vectors: ShardVectors, without?: Uint32Array): Promise<ShardIndex> {
   const path = newPath();
   await buildGraph(vectors, path);
-  return hnswlib.open(path, vectors, PARAMETERS);
+  return hnswlib.open(path, vectors, PARAMETERS, without);
 }
 
-describeEngineContract({ name: 'hnswlib', path: 'graph', open });
+describeEngineContract({ name: 'hnswlib', path: 'graph', open, hides: true });
 
 describe('the table of engines', () => {
   it('knows each engine by its own name', () => {

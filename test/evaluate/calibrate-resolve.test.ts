@@ -41,28 +41,42 @@ function failure(run: () => unknown): ShortlistError {
 describe('the ef for a target recall', () => {
   it.each([
     [{ k: 10, targetRecall: 0.9 }, 8],
-    [{ k: 10, targetRecall: 0.91 }, 16],
+    [{ k: 10, targetRecall: 0.91 }, 9],
     [{ k: 10, targetRecall: 0.995 }, 32],
     [{ k: 100, targetRecall: 0.95 }, 40],
-  ])('of %j is the smallest that promises it, also below k: %d', (request, ef) =>
-    expect(resolveEf(calibration, request)).toEqual({ ef }),
+    [{ k: 10, targetRecall: 0.97 }, 16],
+  ])(
+    'of %j is the smallest that promises it, also below k, and between two points lies between them: %d',
+    (request, ef) => expect(resolveEf(calibration, request)).toEqual({ ef }),
   );
 
-  it('between two k is the larger one of both', () => {
-    expect(resolveEf(calibration, { k: 20, targetRecall: 0.95 })).toEqual({ ef: 40 });
-    expect(resolveEf(calibration, { k: 99, targetRecall: 0.99 })).toEqual({ ef: 160 });
+  it('between two k grows with k', () => {
+    const efs = [10, 11, 20, 50, 99, 100].map((k) => resolveEf(calibration, { k, targetRecall: 0.95 }).ef);
+    expect(efs).toEqual([...efs].sort((one, other) => one - other));
+    expect([efs[0], efs.at(-1)]).toEqual([12, 40]);
+    expect(efs[2]).toBe(18); // 12 x (40 / 12) ^ log 2
   });
 
   it('below the smallest k is that of the smallest, beyond the largest grows with k, up to the largest ef', () => {
     expect(resolveEf(calibration, { k: 1, targetRecall: 0.97 })).toEqual({ ef: 16 });
-    expect(resolveEf(calibration, { k: 300, targetRecall: 0.98 })).toEqual({ ef: 240 });
+    expect(resolveEf(calibration, { k: 300, targetRecall: 0.985 })).toEqual({ ef: 240 });
     expect(resolveEf(calibration, { k: 10_000, targetRecall: 0.99 })).toEqual({ ef: 10_000 });
   });
 
-  it('between two shares of passing rows is the larger one of both, and below them all that of the smallest', () => {
-    expect(resolveEf(calibration, { k: 10, targetRecall: 0.9, selectivity: 0.5 })).toEqual({ ef: 50 });
-    expect(resolveEf(calibration, { k: 10, targetRecall: 0.9, selectivity: 0.001 })).toEqual({ ef: 50 });
-    expect(resolveEf(calibration, { k: 10, targetRecall: 0.9, selectivity: 0.999 })).toEqual({ ef: 50 });
+  it('between two shares of passing rows lies between both, and below them all is that of the smallest', () => {
+    const at = (selectivity: number): number => resolveEf(calibration, { k: 10, targetRecall: 0.9, selectivity }).ef;
+    expect([at(1), at(0.1), at(0.001)]).toEqual([8, 50, 50]);
+    expect(at(0.5)).toBe(14);
+    expect(at(0.24)).toBe(25);
+    expect(at(0.999)).toBe(9);
+  });
+
+  it('next to a share whose rows were scanned is the larger one of both, since a scan needs none', () => {
+    const scanned = band(0.1, 10, { 10: 0.999 });
+    const points = scanned.points.map((point) => ({ ...point, scanned: true }));
+    const mixed = { ...calibration, bands: [band(1, 10, { 8: 0.9, 64: 0.995 }), { ...scanned, points }] };
+    expect(resolveEf(mixed, { k: 10, targetRecall: 0.995, selectivity: 0.15 })).toEqual({ ef: 64 });
+    expect(resolveEf(mixed, { k: 10, targetRecall: 0.995, selectivity: 0.1 })).toEqual({ ef: 10 });
   });
 
   it('that is out of reach names the best that is promised, and exact search', () => {
@@ -96,9 +110,9 @@ describe('the ef for a target recall', () => {
 
 describe('the default ef', () => {
   it('is the smallest that promises 0.99', () => {
-    expect(resolveDefaultEf(calibration, { k: 10 })).toBe(32);
-    expect(resolveDefaultEf(calibration, { k: 100 })).toBe(160);
-    expect(resolveDefaultEf(calibration, { k: 200 })).toBe(320);
+    expect(resolveDefaultEf(calibration, { k: 10 })).toBe(25);
+    expect(resolveDefaultEf(calibration, { k: 100 })).toBe(126);
+    expect(resolveDefaultEf(calibration, { k: 200 })).toBe(251);
   });
 
   it('where 0.99 is out of reach, is the smallest whose recall is next to the best', () => {

@@ -4,6 +4,7 @@ import { externalQueries, queryAt, sampleQueries } from '../../src/evaluate/quer
 import { recallOf, summarizeRecall } from '../../src/evaluate/recall.js';
 import { findTruth, type TruthCache } from '../../src/evaluate/truth.js';
 import { noteTruthCache } from '../../src/evaluate/truth-cache.js';
+import type { GridPoint } from '../../src/evaluate/grid.js';
 import { evaluateVersion } from '../../src/evaluate/evaluate.js';
 import { openExactSearch } from '../../src/engine/exact/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
@@ -144,8 +145,17 @@ describe('the grid', () => {
       efs: [10, 400],
     });
     expect({ queries, source }).toEqual({ queries: 40, source: 'sample' });
-    expect(points.map(({ k, ef, ef_used }) => [k, ef, ef_used])).toEqual([[10, 10, 10], [10, 400, 400], [50, 10, 50], [50, 400, 400]]); // prettier-ignore
-    const [low, high] = points as [(typeof points)[0], (typeof points)[0]];
+    // Between them stands the ef of a search that names none, which is 200 before calibration.
+    expect(points.map(({ k, ef, ef_used }) => [k, ef, ef_used])).toEqual([
+      [10, 10, 10],
+      [10, 200, 200],
+      [10, 400, 400],
+      [50, 10, 50],
+      [50, 200, 200],
+      [50, 400, 400],
+    ]);
+    expect(points.map((point) => point.is_default)).toEqual([false, true, false, false, true, false]);
+    const [low, , high] = points as [GridPoint, GridPoint, GridPoint];
     expect(high.recall).toBeGreaterThan(low.recall);
     expect(high.recall).toBeGreaterThan(0.99);
     for (const point of points) {
@@ -162,8 +172,8 @@ describe('the grid', () => {
     expect(everywhere.selectivity).toBeUndefined();
     expect(filtered.selectivity).toBe(160 / 2000); // prices are 0.25 above the row, and missing in every fifth
     // The nearest of all rows are hardly among these: a truth of all rows would be missed.
-    expect(filtered.points.map(({ k, recall }) => [k, recall])).toEqual([[10, 1], [50, 1]]); // prettier-ignore
-    expect(everywhere.points.map(({ recall }) => recall)).toEqual([1, 1]);
+    expect(filtered.points.map(({ k, recall }) => [k, recall])).toEqual([[10, 1], [10, 1], [50, 1], [50, 1]]); // prettier-ignore
+    expect(everywhere.points.filter(({ ef }) => ef === 2000).map(({ recall }) => recall)).toEqual([1, 1]);
   });
 
   it('refuses a filter that says nothing about this index', async () => {

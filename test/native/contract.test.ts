@@ -11,10 +11,10 @@ const folder = makeFolder();
 afterAll(() => folder.remove());
 let files = 0;
 
-async function open(vectors: ShardVectors): Promise<ShardIndex> {
+async function open(vectors: ShardVectors, without?: Uint32Array): Promise<ShardIndex> {
   const path = join(folder.path, `${files++}.graph`);
   await native.build(sourceOf(vectors), PARAMETERS, path, { threads: 2 });
-  return native.open(path, vectors, PARAMETERS);
+  return native.open(path, vectors, PARAMETERS, without);
 }
 
-describeEngineContract({ name: 'native', path: 'graph', open });
+describeEngineContract({ name: 'native', path: 'graph', open, hides: true });

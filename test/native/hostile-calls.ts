@@ -6,7 +6,7 @@
  *
  * Prints a line `["name", "how it ended"]` for each call; the name is in <folder>/call.txt before the call is made.
  */
-import { truncateSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Addon } from '../../src/engine/native/addon.js';
@@ -190,6 +190,17 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
   }
   yield ['search with a detached list', () => shard['search']!(5, 40, words(), COUNT, 4, 1e6, detached(words()))];
   yield ['search with a set of fewer words', () => shard['search']!(5, 40, new Uint32Array(6), COUNT, 0, 1e6)];
+  const later = (...given: unknown[]): unknown =>
+    shard['searchLater']!(5, 40, words(), COUNT, 0, 1e6, undefined, ...given);
+  yield ['a search elsewhere without a query', () => later()];
+  for (const bad of [7, 'query', [1, 2], new Float64Array(DIM), new Float32Array(DIM + 1), new Float32Array(0)])
+    yield [`a search elsewhere for ${String(bad)}`, () => later(bad)];
+  yield ['a search elsewhere for a detached query', () => later(detached(new Float32Array(DIM)))];
+  yield ['a search elsewhere for no number', () => later(new Float32Array(DIM).fill(NaN))];
+  yield [
+    'a search elsewhere with a set of fewer words',
+    () => shard['searchLater']!(5, 40, new Uint32Array(6), COUNT, 0, 1e6, undefined, new Float32Array(DIM)),
+  ];
   yield ['search with a detached set', () => shard['search']!(5, 40, detached(words()), COUNT, 0, 1e6)];
   yield [
     'search with a set that says more than it has',
@@ -259,7 +270,7 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
       build!({ ...buildBag(), progress });
     },
   ];
-  for (const method of ['search', 'figures']) {
+  for (const method of ['search', 'searchLater', 'figures']) {
     yield [
       `${method} of a closed shard`,
       () => {
@@ -287,15 +298,6 @@ function* strange(shard: InstanceType<Loose>, words: () => Uint32Array): Generat
     yield [`map of ${what}`, () => map!(file, 0, 1 << 20)];
     yield [`open of ${what}`, () => new Shard!({ ...shardBag(), path: file })];
   }
-  yield [
-    'map of more than a buffer can hold',
-    () => {
-      const sparse = join(folder, 'sparse');
-      writeFileSync(sparse, '');
-      truncateSync(sparse, 2 ** 43);
-      return map!(sparse, 0, 2 ** 43);
-    },
-  ];
   yield [
     'a scan on a pool that closes',
     () => {

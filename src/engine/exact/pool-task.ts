@@ -17,7 +17,7 @@ export interface PoolTask {
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
-  /** Where the shard's values lie. The buffer is sent, not the array: Node 20 cuts a view's length to 32 bits on the way. */
+  /** Where the shard's values lie. The buffer is sent, not the array: Node cuts a view's length to 32 bits on the way. */
   readonly memory: SharedArrayBuffer;
   readonly memoryOffset: number;
   readonly firstQuery: number;

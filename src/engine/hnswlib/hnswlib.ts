@@ -1,4 +1,5 @@
 /** hnswlib-node, the portable engine. */
+import { sampleDistinct, shuffle } from '../../base/random.js';
 import type { GraphEngine } from '../engine.js';
 import { buildHnswlib } from './build.js';
 import { checkFile } from './check.js';
@@ -12,6 +13,7 @@ export const hnswlibEngine: GraphEngine = {
   build: buildHnswlib,
   check: (path, shape) => checkFile(path, shape),
   open: openHnswlib,
+  lastRows: (count, { seed }, size) => shuffle(sampleDistinct(count, size, seed), seed),
   exportHnswlib,
   estimateBytes: estimateHnswlibBytes,
 };

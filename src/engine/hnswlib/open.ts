@@ -7,6 +7,7 @@
  * answer in full: few allowed rows, a query out of float32's reach, parts of the graph that cannot be reached.
  */
 import assert from 'node:assert/strict';
+import { Bitset } from '../../base/bitset.js';
 import { ioError, ShortlistError } from '../../base/errors.js';
 import type { GraphParameters, ShardAnswer, ShardIndex, ShardQuery, ShardVectors } from '../engine.js';
 import { rankRows, scan } from '../exact/scan.js';
@@ -15,20 +16,25 @@ import { checkFile } from './check.js';
 import { estimateHnswlibBytes } from './layout.js';
 import { planGraphSearch, type GraphPlan } from './plan.js';
 import { largestMagnitudeInTurns, queryFactor, rowFactor } from './scale.js';
+import { withoutRows } from './without-rows.js';
 
 /** @see GraphEngine.open */
 export async function openHnswlib(
   path: string,
   vectors: ShardVectors,
   parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  without: Uint32Array = new Uint32Array(0),
 ): Promise<ShardIndex> {
   const { metric, dim, count, values } = vectors;
   const { m, efConstruction } = parameters;
   const largest = metric === 'cosine' ? 0 : await largestMagnitudeInTurns(values);
   const factor = rowFactor(metric, largest);
   await checkFile(path, { metric, dim, count, m, efConstruction }, { values, factor });
-  const graph = count === 0 ? null : await readGraph(path, vectors);
-  return new HnswlibIndex(graph, vectors, largest, factor, m);
+  const read = (from: string): Promise<Graph> => readGraph(from, vectors);
+  const part = without.length === 0 ? null : without;
+  const graph =
+    count === 0 ? null : part === null ? await read(path) : await withoutRows(path, { count, dim, m }, part, read);
+  return new HnswlibIndex(graph, vectors, largest, factor, m, part);
 }
 
 /** Always into a new object: a failed read into a used one ends the process. */
@@ -49,6 +55,8 @@ class HnswlibIndex implements ShardIndex {
   readonly residentBytes: number;
   private graph: Graph | null;
   private closed = false;
+  /** The rows that may be found at all; null where that is every row. */
+  private readonly visible: { readonly rows: Bitset; readonly count: number } | null;
   /** The query as hnswlib-node takes it: a plain array, used again and again. */
   private readonly point: number[];
 
@@ -58,9 +66,11 @@ class HnswlibIndex implements ShardIndex {
     private readonly largest: number,
     private readonly factor: number,
     m: number,
+    without: Uint32Array | null,
   ) {
     this.graph = graph;
     this.vectors = vectors;
+    this.visible = without && leaveOut(vectors.count, without);
     this.residentBytes = graph === null ? 0 : estimateHnswlibBytes(vectors.count, vectors.dim, m);
     this.point = new Array<number>(vectors.dim).fill(0);
   }
@@ -71,16 +81,18 @@ class HnswlibIndex implements ShardIndex {
 
   searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null {
     assert(!this.closed, 'search of a closed index');
-    const { count, dim, metric } = this.vectors;
+    const { dim, metric } = this.vectors;
     assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
-    const { allow } = options;
-    assert(allow === undefined || allow.size === count, `a set of ${allow?.size} rows for a shard of ${count}`);
-    const allowed = allow === undefined ? count : (options.allowCount ?? allow.count());
+    const { count: size } = this.vectors;
+    const allow = options.allow ?? this.visible?.rows;
+    assert(allow === undefined || allow.size === size, `a set of ${allow?.size} rows for a shard of ${size}`);
+    const count = this.visible?.count ?? size;
+    const allowed = options.allow === undefined ? count : (options.allowCount ?? options.allow.count());
     const plan = planGraphSearch(options, count, allowed);
     const factor = plan && queryFactor(metric, query, this.largest, this.factor);
     if (this.graph === null || plan === null || factor === null) return null;
     const found = this.askGraph(this.graph, query, factor, plan);
-    const rows = allowed === count ? found : found.filter((row) => allow!.has(row));
+    const rows = allow === undefined || allowed === size ? found : found.filter((row) => allow.has(row));
     if (rows.length < Math.min(options.k, allowed)) return null;
     return { ...rankRows(this.vectors, query, rows, options.k), path: 'graph' };
   }
@@ -98,7 +110,13 @@ class HnswlibIndex implements ShardIndex {
     return graph.searchKnn(point, fetch).neighbors;
   }
 
-  private scan(query: Float32Array, { k, allow }: ShardQuery): ShardAnswer {
+  private scan(query: Float32Array, { k, allow = this.visible?.rows }: ShardQuery): ShardAnswer {
     return { ...scan(this.vectors, query, 1, { k, allow })[0]!, path: 'exact' };
   }
+}
+
+function leaveOut(count: number, without: Uint32Array): { rows: Bitset; count: number } {
+  const rows = Bitset.full(count);
+  for (const row of without) rows.delete(row);
+  return { rows, count: count - without.length };
 }

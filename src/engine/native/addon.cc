@@ -3,6 +3,7 @@
 //
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
+//   lastRows(options)                  rows of a graph that entered it last; see native.ts
 //   check(path, shape)                 a promise: reads the whole file
 //   map(path, offset, bytes)           a part of a file as an ArrayBuffer
 //   new ScanPool(threads)              exact search on threads
@@ -15,12 +16,17 @@
 //     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
+#include "background.h"
+#include "core/points.h"
 #include "export_object.h"
 #include "glue.h"
+#include "mapped_memory.h"
 #include "scan_pool_object.h"
 #include "shard_object.h"
 
@@ -58,69 +64,54 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   });
 }
 
-/// A promise kept by work on another thread.
-class PromiseWork : public Napi::AsyncWorker {
- public:
-  explicit PromiseWork(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise start() {
-    Napi::Promise promise = deferred_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  virtual void work() = 0;
-  virtual Napi::Value result(Napi::Env env) = 0;
-
- private:
-  void Execute() override {
-    try {
-      work();
-    } catch (const Failure& failure) {
-      fail(failure.code(), failure.what());
-    } catch (const std::bad_alloc&) {
-      fail("insufficient_memory", "this process does not get the memory that the engine asks for");
-    } catch (const std::exception& other) {
-      fail("internal", other.what());
-    }
-  }
-  void OnOK() override { deferred_.Resolve(result(Env())); }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(to_error(Env(), code_, error.Message()).Value()); }
-  void fail(const std::string& code, const std::string& message) {
-    code_ = code;
-    SetError(message);
-  }
-
-  Napi::Promise::Deferred deferred_;
-  std::string code_;
-};
-
-class CheckWork final : public PromiseWork {
- public:
-  CheckWork(Napi::Env env, std::string path, const shortlist::GraphShape& shape)
-      : PromiseWork(env), path_(std::move(path)), shape_(shape) {}
-
- private:
-  void work() override { shortlist::GraphFile(path_, shape_).verify(); }
-  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
-
-  std::string path_;
-  shortlist::GraphShape shape_;
-};
-
-Napi::Value check(const Napi::CallbackInfo& info) {
-  const std::string path = arguments::path(info[0], "path");
-  const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
-  return (new CheckWork(info.Env(), path, shape))->start();
+/// lastRows({count, m, seed, size}): the very last first.
+Napi::Value last_rows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const Napi::Object options = arguments::object(info[0], "options");
+    const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
+    const auto m = static_cast<std::uint32_t>(
+        arguments::whole(options, "m", arguments::kLeastDegree, arguments::kMostDegree));
+    const std::uint64_t seed = arguments::whole(options, "seed", 0, arguments::kMaxSafeInteger);
+    const std::size_t size = arguments::whole(options, "size", 0, arguments::kMaxRows);
+    const std::vector<std::uint32_t> rows = shortlist::last_points(count, {m, 0, seed}, size);
+    Napi::Uint32Array result = Napi::Uint32Array::New(env, rows.size());
+    std::copy(rows.begin(), rows.end(), result.Data());
+    return Napi::Value(result);
+  });
 }
 
+Napi::Value check(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&] {
+    const std::string path = arguments::path(info[0], "path");
+    const shortlist::GraphShape shape = arguments::shape(arguments::object(info[1], "shape"));
+    return Background::of(env).checks.start(env, path, shape);
+  });
+}
+
+/// A part of a file that an ArrayBuffer has.
+struct ExposedFile {
+  std::shared_ptr<shortlist::MappedFile> file;
+  const std::uint8_t* data;
+
+  ExposedFile(std::shared_ptr<shortlist::MappedFile> mapped, std::uint64_t offset, std::uint64_t bytes)
+      : file(std::move(mapped)), data(file->data() + offset) {
+    MappedMemory::of_process().add(data, bytes, file);
+  }
+  ~ExposedFile() { MappedMemory::of_process().remove(data); }
+  ExposedFile(const ExposedFile&) = delete;
+  ExposedFile& operator=(const ExposedFile&) = delete;
+};
+
 /// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.
-Napi::Value expose(Napi::Env env, const std::string& path, std::unique_ptr<shortlist::MappedFile> file,
+Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<shortlist::MappedFile> file,
                    std::uint64_t offset, std::uint64_t bytes) {
-  void* const data = const_cast<std::uint8_t*>(file->data()) + offset;
+  auto exposed = std::make_unique<ExposedFile>(std::move(file), offset, bytes);
+  void* const data = const_cast<std::uint8_t*>(exposed->data);
   napi_value buffer;
-  const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<shortlist::MappedFile*>(mapped); };
-  if (napi_create_external_arraybuffer(env, data, bytes, free_file, file.release(), &buffer) == napi_ok) {
+  const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<ExposedFile*>(mapped); };
+  if (napi_create_external_arraybuffer(env, data, bytes, free_file, exposed.release(), &buffer) == napi_ok) {
     return Napi::Value(env, buffer);
   }
   napi_value exception;
@@ -136,7 +127,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
     const std::string path = arguments::path(info[0], "path");
     const std::uint64_t offset = arguments::whole(info[1], "offset", 0, arguments::kMaxSafeInteger);
     const std::uint64_t bytes = arguments::whole(info[2], "bytes", 0, arguments::kMaxSafeInteger);
-    auto file = std::make_unique<shortlist::MappedFile>(path);
+    auto file = std::make_shared<shortlist::MappedFile>(path);
     if (offset > file->bytes() || bytes > file->bytes() - offset) {
       throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
     }
@@ -148,6 +139,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::Function::New<isa>(env));
   exports.Set("build", Napi::Function::New<build>(env));
+  exports.Set("lastRows", Napi::Function::New<last_rows>(env));
   exports.Set("check", Napi::Function::New<check>(env));
   exports.Set("map", Napi::Function::New<map_file>(env));
   exports.Set("ScanPool", ScanPool::define(env));

@@ -39,6 +39,12 @@ export interface AddonBuild {
   readonly progress: (rowsDone: number) => boolean;
 }
 
+export interface AddonOpen {
+  readonly path: string;
+  /** Rows, ascending, that no search meets. */
+  readonly hidden: Uint32Array | undefined;
+}
+
 /** One open graph. Queries go in and answers come out through buffers that are shared once. */
 export interface AddonShard {
   /**
@@ -56,6 +62,17 @@ export interface AddonShard {
     mostScanned: number,
     allowList?: Uint32Array,
   ): number;
+  /** As `search`, on a thread of the addon's. What it is given is copied before it returns. */
+  searchLater(
+    k: number,
+    ef: number,
+    allow: Uint32Array | undefined,
+    allowed: number,
+    plan: number,
+    mostScanned: number,
+    allowList: Uint32Array | undefined,
+    query: Float32Array,
+  ): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array; readonly counters: Float64Array }>;
   figures(): GraphFigures;
   /** Blocks: compares all of the graph with the rows. */
   verify(): void;
@@ -105,10 +122,12 @@ export type AddonExportOptions = AddonShape & AddonRows & { readonly path: strin
 export interface Addon {
   isa(): string;
   build(options: AddonShape & AddonRows & AddonBuild): GraphFigures & { readonly bytes: number };
+  /** The rows of a graph that entered it last, the very last first; none of an upper level. */
+  lastRows(options: { count: number; m: number; seed: number; size: number }): Uint32Array;
   check(path: string, shape: AddonShape): Promise<void>;
   map(path: string, offset: number, bytes: number): ArrayBuffer;
   readonly ScanPool: new (threads: number) => AddonScanPool;
-  readonly Shard: new (options: AddonShape & AddonRows & AddonBuffers & { readonly path: string }) => AddonShard;
+  readonly Shard: new (options: AddonShape & AddonRows & AddonBuffers & AddonOpen) => AddonShard;
   readonly HnswlibExport: new (options: AddonExportOptions) => AddonHnswlibExport;
 }
 

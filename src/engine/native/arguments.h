@@ -92,13 +92,13 @@ inline Napi::Uint32Array row_set(const Napi::Value& value, std::uint32_t count) 
 }
 
 /// Rows of a set, ascending.
-inline Napi::Uint32Array row_list(const Napi::Value& value, std::uint32_t count) {
-  const auto rows = array<Napi::Uint32Array>(value, "allowList", napi_uint32_array);
+inline Napi::Uint32Array row_list(const Napi::Value& value, const char* name, std::uint32_t count) {
+  const auto rows = array<Napi::Uint32Array>(value, name, napi_uint32_array);
   const std::uint32_t* row = rows.Data();
   const std::size_t length = rows.ElementLength();
   std::uint32_t wrong = length > 0 && row[length - 1] >= count ? 1 : 0;
   for (std::size_t i = 1; i < length; i++) wrong |= static_cast<std::uint32_t>(row[i - 1] >= row[i]);
-  if (wrong != 0) refuse(value.Env(), "allowList", "rows in ascending order");
+  if (wrong != 0) refuse(value.Env(), name, "rows in ascending order");
   return rows;
 }
 

@@ -20,6 +20,7 @@
         "core/narrow_codes.cc",
         "core/neighbours.cc",
         "core/nibbles.cc",
+        "core/points.cc",
         "core/scan.cc",
         "core/scan_pool.cc",
         "core/scan_tile.cc",
@@ -30,7 +31,7 @@
         "core/traverse.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["-std=c++17", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"],

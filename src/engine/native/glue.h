@@ -12,6 +12,7 @@
 #include "core/graph_file.h"
 #include "core/kernels.h"
 #include "core/memory.h"
+#include "mapped_memory.h"
 
 namespace addon {
 
@@ -44,7 +45,7 @@ auto guarded(Napi::Env env, Work work) {
   }
 }
 
-/// Where the float32 rows of a shard lie: in memory of JavaScript, or in a file that is mapped.
+/// Where the float32 rows of a shard lie: in memory of JavaScript, or in a file that is mapped, or in both.
 struct RowMemory {
   arguments::Pins pins;
   std::shared_ptr<shortlist::MappedFile> file;
@@ -59,6 +60,7 @@ inline RowMemory read_row_memory(const Napi::Object& options, std::uint32_t coun
     const Napi::Float32Array array = arguments::floats(options, "values");
     arguments::require_length(array, "values", bytes / 4);
     memory.values = memory.pins.pin(array);
+    memory.file = MappedMemory::of_process().owner(memory.values);
     return memory;
   }
   const std::string path = arguments::path(options.Get("vectorsPath"), "vectorsPath");

@@ -12,6 +12,7 @@ export const nativeEngine: GraphEngine = {
   build: buildNative,
   check: checkNative,
   open: openNative,
+  lastRows: (count, { m, seed }, size) => loadAddon().lastRows({ count, m, seed, size }),
   exportHnswlib: exportNative,
   mapVectors,
   mapFile,

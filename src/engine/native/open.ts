@@ -8,6 +8,7 @@ import { MAX_K } from '../../base/limits.js';
 import {
   SHARD_PLANS,
   type GraphParameters,
+  type LaterAnswer,
   type SearchAccount,
   type ShardAnswer,
   type ShardIndex,
@@ -15,10 +16,20 @@ import {
   type ShardQuery,
   type ShardVectors,
 } from '../engine.js';
-import { callAddon, loadAddon, metricNumber, type AddonBuffers, type AddonShard, type GraphFigures } from './addon.js';
+import {
+  addonError,
+  callAddon,
+  loadAddon,
+  metricNumber,
+  type AddonBuffers,
+  type AddonShard,
+  type GraphFigures,
+} from './addon.js';
 
 /** Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or as long over the codes of more rows. */
 const SHORT_SCAN = 2 ** 20;
+/** And `searchLater`: what takes longer is shared by the threads of scans. */
+const LONG_SCAN = 2 ** 26;
 const MOST_SCANNED = 2 ** 32 - 1;
 /** Numbers in the account of a search. */
 const ACCOUNT_NUMBERS = 8;
@@ -28,8 +39,9 @@ export function openNative(
   path: string,
   vectors: ShardVectors,
   parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+  without?: Uint32Array,
 ): Promise<NativeIndex> {
-  return Promise.resolve(new NativeIndex(path, vectors, parameters));
+  return Promise.resolve(new NativeIndex(path, vectors, parameters, without));
 }
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
@@ -41,21 +53,25 @@ export class NativeIndex implements ShardIndex {
   readonly figures: GraphFigures;
   private readonly shard: AddonShard;
   private readonly buffers: AddonBuffers;
+  /** Rows that may be found where no filter says less. */
+  private readonly visible: number;
   private closed = false;
 
   constructor(
     private readonly path: string,
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
+    hidden?: Uint32Array,
   ) {
     const { metric, dim, count, values } = vectors;
     const { m, efConstruction } = parameters;
     const most = Math.min(count, MAX_K);
     this.vectors = vectors;
+    this.visible = count - (hidden?.length ?? 0);
     this.buffers = makeBuffers(dim, most);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
-    this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, ...this.buffers }));
+    this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, hidden, ...this.buffers }));
     this.figures = this.shard.figures();
     this.residentBytes = estimateNativeBytes(count, dim, m);
   }
@@ -80,14 +96,20 @@ export class NativeIndex implements ShardIndex {
 
   /** What the last search did, for those who ask. */
   account(): SearchAccount {
-    const [visited, computed, plan, nearShare, widened, twoHop, codeScan, exactScan] = this.buffers.counters;
-    return {
-      plan: SHARD_PLANS[plan!]!,
-      visited: visited!,
-      computed: computed!,
-      nearShare: nearShare!,
-      costs: { widened: widened!, two_hop: twoHop!, code_scan: codeScan!, exact_scan: exactScan! },
-    };
+    return accountOf(this.buffers.counters);
+  }
+
+  /** @see ShardIndex.searchLater */
+  async searchLater(query: Float32Array, options: ShardQuery): Promise<LaterAnswer | null> {
+    const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
+    const found = await this.shard
+      .searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query)
+      .catch((error: unknown) => {
+        throw addonError('search', this.path, error);
+      });
+    const { rows, scores, counters } = found;
+    const path = count(counters);
+    return path && { rows, scores, path, account: accountOf(counters) };
   }
 
   close(): void {
@@ -95,39 +117,50 @@ export class NativeIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private run(
-    query: Float32Array,
-    { k, ef, allow, allowCount, allowList, plan }: ShardQuery,
-    most: number,
-  ): ShardAnswer | null {
+  private run(query: Float32Array, options: ShardQuery, most: number): ShardAnswer | null {
+    const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
+    const { foundRows, foundScores, counters } = this.buffers;
+    this.buffers.query.set(query);
+    const found = this.shard.search(wanted, ef, words, allowed, plan, most, allowList);
+    const path = count(counters);
+    return path && { rows: foundRows.slice(0, found), scores: foundScores.slice(0, found), path };
+  }
+
+  private check(query: Float32Array, { k, ef, allow, allowCount, allowList, plan }: ShardQuery) {
     const { count, dim } = this.vectors;
     // Spelt out, since the message of an assertion is made before it is known whether it holds.
     if (this.closed) assert.fail('search of a closed index');
     if (query.length !== dim) assert.fail(`a query of ${query.length} components for ${dim}`);
     if (allow !== undefined && allow.size !== count) assert.fail(`a set of ${allow.size} rows for a shard of ${count}`);
-    const { foundRows, foundScores, counters } = this.buffers;
-    this.buffers.query.set(query);
-    const allowed = allow === undefined ? count : (allowCount ?? allow.count());
-    const wanted = Math.min(k, foundRows.length);
-    const found = this.shard.search(
-      wanted,
-      Math.min(ef, count),
-      allow?.words,
-      allowed,
-      planNumber(plan),
-      most,
-      allowList,
-    );
-    searchTotals.visited += counters[0]!;
-    searchTotals.computed += counters[1]!;
-    const way = SHARD_PLANS[counters[2]!]!;
-    if (way === 'auto') return null;
     return {
-      rows: foundRows.slice(0, found),
-      scores: foundScores.slice(0, found),
-      path: way === 'exact_scan' ? 'exact' : 'graph',
+      wanted: Math.min(k, this.buffers.foundRows.length),
+      ef: Math.min(ef, count),
+      words: allow?.words,
+      allowed: allow === undefined ? this.visible : (allowCount ?? allow.count()),
+      plan: planNumber(plan),
+      allowList,
     };
   }
+}
+
+/** Adds a search to the totals. @returns how its answer was found; null where there is none */
+function count(counters: Float64Array): ShardAnswer['path'] | null {
+  searchTotals.visited += counters[0]!;
+  searchTotals.computed += counters[1]!;
+  const way = SHARD_PLANS[counters[2]!]!;
+  if (way === 'auto') return null;
+  return way === 'exact_scan' ? 'exact' : 'graph';
+}
+
+function accountOf(counters: Float64Array): SearchAccount {
+  const [visited, computed, plan, nearShare, widened, twoHop, codeScan, exactScan] = counters;
+  return {
+    plan: SHARD_PLANS[plan!]!,
+    visited: visited!,
+    computed: computed!,
+    nearShare: nearShare!,
+    costs: { widened: widened!, two_hop: twoHop!, code_scan: codeScan!, exact_scan: exactScan! },
+  };
 }
 
 function planNumber(plan: ShardPlan | undefined): number {

@@ -10,6 +10,8 @@
 
 #include "core/scan_pool.h"
 #include "glue.h"
+#include "inbox.h"
+#include "mapped_memory.h"
 
 namespace addon {
 
@@ -23,18 +25,43 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
 
   explicit ScanPool(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanPool>(info) {
     guarded(info.Env(), [&] {
-      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), arguments::whole(info[0], "threads", 1, arguments::kMaxThreads));
+      const std::size_t threads = arguments::whole(info[0], "threads", 1, arguments::kMaxThreads);
+      inbox_ = std::make_unique<Inbox>(info.Env(), [this] { pool_.reset(); });
+      pool_ = std::make_unique<shortlist::ScanPool>(kernels(), threads);
     });
   }
+  ~ScanPool() override { pool_.reset(); }
 
  private:
-  /// What a scan keeps alive on the side of JavaScript; ends on its thread.
-  struct Pending {
-    Napi::Promise::Deferred deferred;
-    Napi::ObjectReference values, cancel;
-    std::vector<std::vector<shortlist::Hit>> answers;
-    bool cancelled = false;
-    std::string failure;
+  /// A scan on the side of JavaScript: what it keeps alive there, its pool too, and how it has ended.
+  class Scan final : public Promised {
+   public:
+    Scan(Napi::Env env, const Napi::Object& pool, const Napi::Object& values, const Napi::Object& cancel)
+        : Promised(env),
+          pool_(Napi::Persistent(pool)),
+          values_(Napi::Persistent(values)),
+          cancel_(Napi::Persistent(cancel)),
+          file_(MappedMemory::of_process().owner(values.As<Napi::Float32Array>().Data())) {}
+
+    void end(shortlist::ScanJob& job) {
+      answers_ = std::move(job.answers);
+      cancelled_ = job.cancelled;
+      failure_ = job.failure;
+    }
+
+   private:
+    Napi::Value result(Napi::Env env) override {
+      if (cancelled_) throw to_error(env, "cancelled", "the scan was cancelled");
+      if (!failure_.empty()) throw to_error(env, "internal", failure_);
+      return to_array(env, answers_);
+    }
+
+    Napi::ObjectReference pool_, values_, cancel_;
+    /// Of the values, where they lie in one.
+    std::shared_ptr<shortlist::MappedFile> file_;
+    std::vector<std::vector<shortlist::Hit>> answers_;
+    bool cancelled_ = false;
+    std::string failure_;
   };
 
   Napi::Value scan(const Napi::CallbackInfo& info) {
@@ -66,43 +93,20 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
       arguments::require_length(values, "values", std::uint64_t{count} * dim);
       job->rows = {values.Data(), count, dim, metric};
       if (!pool_) throw Failure("internal", "a scan on a closed pool");
-      auto pending_scan = std::make_unique<Pending>(Pending{Napi::Promise::Deferred::New(env),
-                                                            Napi::Persistent(values.As<Napi::Object>()),
-                                                            Napi::Persistent(cancel.As<Napi::Object>()), {}, false, {}});
-      Pending* const pending = pending_scan.get();
+      auto scan = std::make_unique<Scan>(env, info.This().As<Napi::Object>(), values.As<Napi::Object>(), cancel.As<Napi::Object>());
+      const Napi::Value promise = scan->promise(env);
       // JavaScript sets the flag with Atomics.store.
       const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(cancel.Data());
       job->is_cancelled = [flag] { return flag->load(std::memory_order_relaxed) != 0; };
-      const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
-      Napi::ThreadSafeFunction settle = Napi::ThreadSafeFunction::New(env, nothing, "shortlist scan", 0, 1);
-      job->done = [pending, settle](shortlist::ScanJob& ended) mutable {
-        pending->answers = std::move(ended.answers);
-        pending->cancelled = ended.cancelled;
-        pending->failure = ended.failure;
-        settle.NonBlockingCall(pending, [](Napi::Env on, Napi::Function, Pending* mine) { finish(on, mine); });
-        settle.Release();
+      job->done = [inbox = inbox_.get(), mine = scan.get()](shortlist::ScanJob& ended) {
+        mine->end(ended);
+        inbox->post(std::unique_ptr<Promised>(mine));
       };
-      const Napi::Value promise = pending->deferred.Promise();
-      try {
-        pool_->submit(std::move(job));
-      } catch (...) {
-        settle.Release();
-        throw;
-      }
-      pending_scan.release();  // its end frees it
+      pool_->submit(std::move(job));
+      scan.release();  // its end frees it
+      inbox_->expect();
       return promise;
     });
-  }
-
-  static void finish(Napi::Env env, Pending* pending) {
-    const std::unique_ptr<Pending> mine(pending);
-    if (mine->cancelled) {
-      mine->deferred.Reject(to_error(env, "cancelled", "the scan was cancelled").Value());
-    } else if (!mine->failure.empty()) {
-      mine->deferred.Reject(to_error(env, "internal", mine->failure).Value());
-    } else {
-      mine->deferred.Resolve(to_array(env, mine->answers));
-    }
   }
 
   static Napi::Array to_array(Napi::Env env, const std::vector<std::vector<shortlist::Hit>>& answers) {
@@ -124,8 +128,13 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
     return all;
   }
 
-  void close(const Napi::CallbackInfo&) { pool_.reset(); }
+  /// Scans in flight end here, as cancelled.
+  void close(const Napi::CallbackInfo&) {
+    pool_.reset();
+    inbox_->settle();
+  }
 
+  std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<shortlist::ScanPool> pool_;
 };
 

@@ -26,7 +26,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
     checkQuestion(request.headers.accept, request.query);
-    return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index))) };
+    return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index, false))) };
   });
 
   const one = {
@@ -36,14 +36,22 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     description:
       'The dimension that a query must have, attributes that a filter can name, versions that can be pinned.',
     params: Type.Object(IndexParams),
+    querystring: Type.Object({
+      calibration: Type.Optional(
+        Type.Boolean({ description: 'Adds the calibration of the current version: tens of kilobytes.' }),
+      ),
+    }),
   };
-  const oneResponse = { 200: IndexSchema, ...problemResponses([...COMMON, 'unknown_index']) };
+  const oneResponse = { 200: IndexSchema, ...problemResponses([...COMMON, 'bad_field', 'unknown_index']) };
   app.get<{ Params: { index: string } }>(
     '/v1/indexes/:index',
     { schema: { ...one, response: oneResponse } },
     async (request) => {
-      checkQuestion(request.headers.accept, request.query);
-      return describeIndex(context, request.params.index);
+      checkAccept(request.headers.accept, JSON_TYPE);
+      const { calibration = false } = readParameters(request.query as Parameters, { calibration: spellBoolean });
+      if (typeof calibration !== 'boolean')
+        throw fieldError('bad_field', '/calibration', 'calibration is true or false');
+      return describeIndex(context, request.params.index, calibration);
     },
   );
   addItemRoute(app, context);
@@ -54,7 +62,11 @@ function checkQuestion(accept: string | undefined, query: unknown): void {
   readParameters(query as Parameters, {});
 }
 
-async function describeIndex(context: AppContext, index: string): Promise<Record<string, unknown>> {
+async function describeIndex(
+  context: AppContext,
+  index: string,
+  withCalibration: boolean,
+): Promise<Record<string, unknown>> {
   const names = context.live.namesOf(index);
   const loaded = context.live.loaded().filter((one) => one.index === index);
   const common = {
@@ -78,7 +90,7 @@ async function describeIndex(context: AppContext, index: string): Promise<Record
       shards: manifest.shards.length,
       engine: manifest.engine.name,
       attributes: manifest.attributes.map(({ name, type }) => ({ name, type })),
-      calibration: await context.calibrationOf(index, manifest.version),
+      ...(withCalibration && { calibration: await context.calibrationOf(index, manifest.version) }),
     };
   } finally {
     lease.release();

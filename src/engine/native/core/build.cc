@@ -10,9 +10,9 @@
 #include "choose_codes.h"
 #include "equal_rows.h"
 #include "failure.h"
-#include "hash.h"
 #include "narrow_codes.h"
 #include "neighbours.h"
+#include "points.h"
 #include "traverse.h"
 
 namespace shortlist {
@@ -29,13 +29,6 @@ constexpr std::uint32_t kExpandedPercent = 60;
 /// Level whose nodes part the rows into regions: at m 16 each has some 256 rows, about as many as a search reads.
 constexpr std::size_t kRegionLevel = 2;
 constexpr auto kProgressEvery = std::chrono::milliseconds(50);
-
-/// Levels above 0 of a row: L with chance m^-L, by the hash of its number.
-std::uint32_t level_of(std::uint64_t hash, std::uint32_t m) {
-  std::uint32_t level = 0;
-  for (std::uint64_t threshold = ~std::uint64_t{0} / m; hash < threshold && level < kMaxLevels; threshold /= m) level++;
-  return level;
-}
 
 /// Polls for cancellation and reports progress, on the calling thread.
 class Reporter {
@@ -126,26 +119,14 @@ class Builder {
     if (built_.kind == CodeKind::float32) built_.codes = Pages();
   }
 
-  /// Points in the order in which they enter: those of upper levels first, each level by hash, so that sorted input (a
-  /// catalogue by category) neither starves a batch of near neighbours nor shapes the graph.
+  /// Points in the order in which they enter.
   void number_points(const std::vector<std::uint32_t>& first_rows) {
-    struct Point {
-      std::uint32_t level;
-      std::uint32_t row;
-      std::uint64_t hash;
-    };
     std::vector<Point> points(first_rows.size());
-    const std::uint64_t seed = mix64(built_.parameters.seed);
+    const PointOrder order(built_.parameters);
     team_.split(points.size(), 4096, [&](std::size_t, std::size_t from, std::size_t to) {
-      for (std::size_t i = from; i < to; i++) {
-        const std::uint64_t hash = mix64(seed ^ first_rows[i]);
-        points[i] = {level_of(hash, built_.parameters.m), first_rows[i], mix64(hash)};
-      }
+      for (std::size_t i = from; i < to; i++) points[i] = order.point(first_rows[i]);
     });
-    std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
-      if (a.level != b.level) return a.level > b.level;
-      return a.hash != b.hash ? a.hash < b.hash : a.row < b.row;
-    });
+    std::sort(points.begin(), points.end(), enters_before);
     order_.resize(points.size());
     for (std::size_t i = 0; i < points.size(); i++) order_[i] = points[i].row;
     if (!points.empty()) built_.entry = points[0].row;

@@ -6,7 +6,9 @@
 namespace shortlist {
 namespace {
 
-// In distances by code on a walk, which waits for memory at every step. Fitted to runs on 1,000,000 x 96.
+// In distances by code on a walk, which waits for memory at every step. What is counted of walks (nodes, distances, lists) was fitted to
+// counts, on 100,000 x 96 of texts (common mean, falling spectrum) and of embeddings, filters independent of the vectors and along a
+// direction, queries near what passes and far from it; what a scan costs beside them, to times on 1,000,000 x 96.
 /// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked through; and a row
 /// that passes, since rows come in order, their codes ahead of them, and no links are read.
 constexpr double kScan = 600;
@@ -14,15 +16,17 @@ constexpr double kScannedWord = 0.02;
 constexpr double kScannedCode = 0.13;
 /// A cache line of a row that is scanned by its float32 values.
 constexpr double kScannedLine = 0.08;
-/// A node that is expanded with second hops, beside the distances; and each of the lists that it hops over.
-constexpr double kHoppingNode = 8;
+/// The descent, and the look around the query, in nodes that are expanded.
+constexpr double kLookNodes = 44;
+/// A node that is expanded with second hops, beside the distances, where nothing near passes: the fewer pass, the more lists are waited
+/// for. And each of the lists that it hops over.
+constexpr double kHoppingNode = 10;
 constexpr double kSecondHop = 0.1;
+/// Far from what passes second hops lead to more that was not seen: 12 to 16 distances a node where others find 6. They come many to a
+/// list, and wait for no more.
+constexpr double kFarDistances = 2;
 /// Places of a pool that make keeping it as dear as the distances.
-constexpr double kDearPool = 2500;
-/// A scan that costs at most so many times what a walk costs without a filter is not worth looking for something better.
-constexpr double kDearScan = 5.4;
-/// Below this part of its share of all rows, too few rows pass near the query for a walk over them alone to be trusted.
-constexpr double kFewNear = 0.5;
+constexpr double kDearPool = 27000;
 /// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too few for a walk to
 /// find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of 200,000 x 128), of 0.985 at
 /// 0.15 and of 0.92 at 0.12.
@@ -35,40 +39,54 @@ std::size_t second_hops(double near_share) {
   return static_cast<std::size_t>(std::ceil(kMore * (1 / near_share - 1)));
 }
 
+bool is_far(const FilterQuestion& question, double near_share) { return near_share < kFewNear * question.share(); }
+
+double far_nodes(std::size_t ef) { return std::max(kLeastFarNodes, kFarNodes * static_cast<double>(ef)); }
+
+double widened_nodes(std::size_t ef, double near_share) {
+  const double more = near_share < kSmallShare ? kWider : 1;
+  return more * static_cast<double>(ef) / std::pow(std::max(near_share, kWidestShare), kExpandedPower);
+}
+
 PlanCosts estimate_costs(const FilterQuestion& question, double near_share) {
   const Graph& graph = question.graph;
-  const double ef = static_cast<double>(std::max(question.ef, question.pool));
+  const double per_node = graph.distances_per_place;
   const double allowed = static_cast<double>(question.allowed);
   const double words = kScannedWord * graph.rows.count / 32;
   const double slots = graph.levels[0].slots;
   const double hops = std::min(slots * (1 - near_share), static_cast<double>(second_hops(near_share)));
+  const bool far = is_far(question, near_share);
+  const double look = kLookNodes * per_node;
   PlanCosts costs;
-  const double places = ef / near_share;
-  costs.widened = graph.distances_per_place * places * (1 + places / kDearPool);
-  costs.two_hop = ef * (graph.distances_per_place + kHoppingNode + kSecondHop * hops);
+  const double places = kWider * static_cast<double>(question.pool) / std::max(near_share, kWidestShare);
+  costs.widened = look + per_node * widened_nodes(question.ef, near_share) * (1 + places / kDearPool);
+  const double hopping = far ? far_nodes(question.ef) : static_cast<double>(question.ef);
+  const double distances = far ? kFarDistances * per_node : per_node + kHoppingNode * (1 - near_share);
+  costs.two_hop = look + hopping * (distances + kSecondHop * hops);
   costs.exact_scan = words + allowed * kScannedLine * static_cast<double>(4 * graph.rows.dim + 63) / 64;
   costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : kScan + words + allowed * kScannedCode;
   return costs;
 }
 
 Plan plan_before_looking(const FilterQuestion& question, const PlanCosts& costs) {
-  const double places = static_cast<double>(std::max(question.ef, question.pool));
-  const double affordable = kDearScan * question.graph.distances_per_place * places;
-  if (question.allowed <= question.pool || costs.exact_scan <= std::min(affordable, costs.code_scan)) return Plan::exact_scan;
-  if (costs.code_scan <= affordable) return Plan::code_scan;
-  return Plan::automatic;
+  if (question.allowed <= question.pool) return Plan::exact_scan;
+  // No walk is cheaper than one on which everything near the query passes.
+  const PlanCosts least = estimate_costs(question, 1);
+  const double walk = std::min(least.widened, least.two_hop);
+  if (costs.exact_scan <= std::min(walk, costs.code_scan)) return Plan::exact_scan;
+  return costs.code_scan <= walk ? Plan::code_scan : Plan::automatic;
 }
 
 Plan plan_after_looking(const FilterQuestion& question, const PlanCosts& costs, double near_share) {
   Plan best = costs.code_scan < costs.exact_scan ? Plan::code_scan : Plan::exact_scan;
   double least = std::min(costs.code_scan, costs.exact_scan);
-  if (costs.widened < least) {
+  // So few near the query that a wider pool may not reach k of them.
+  if (!is_far(question, near_share) && costs.widened < least) {
     best = Plan::widened;
     least = costs.widened;
   }
   const double led_to = question.graph.distances_per_place * std::max(near_share, question.share());
-  const bool trusted = led_to >= kLeastLedTo && near_share >= kFewNear * question.share();
-  if (trusted && costs.two_hop < least) best = Plan::two_hop;
+  if (led_to >= kLeastLedTo && costs.two_hop < least) best = Plan::two_hop;
   return best;
 }
 

@@ -25,6 +25,8 @@ constexpr double kMostDistancesPerPlace = 2.0 * kMaxSlots;
 constexpr double kLargestLow = 1e20;
 /// Rows whose codes are compared when a graph is opened.
 constexpr std::uint32_t kMatchedRows = 64;
+/// Nodes whose links are checked between two looks at whether to go on: a few megabytes.
+constexpr std::uint32_t kCheckedTogether = 1 << 16;
 
 enum Section : std::size_t { kLow, kCodes, kNorms, kLinks, kUpperRows, kUpperLinks, kNextEqual, kSectionCount };
 constexpr const char* kSectionNames[kSectionCount] = {"low",        "codes",       "norms",     "links",
@@ -160,13 +162,14 @@ std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
   return file_bytes;
 }
 
-GraphFile::GraphFile(const std::string& path, const GraphShape& shape) : path_(path), file_(path), shape_(shape) {
+GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const Look& look)
+    : path_(path), file_(path), shape_(shape) {
   read_header(shape);
   read_sections();
-  check_links(0, links_, shape_.count, 2 * shape_.m);
+  check_links(0, links_, shape_.count, 2 * shape_.m, look);
   const std::uint32_t* lists = upper_links_;
   for (std::size_t i = 0; i < upper_counts_.size(); i++) {
-    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m);
+    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m, look);
     lists += std::size_t{upper_counts_[i]} * link_stride(shape_.m);
   }
   check_upper_rows();
@@ -276,9 +279,10 @@ void GraphFile::read_sections() {
 
 /// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
 void GraphFile::check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count,
-                            std::uint32_t slots) const {
+                            std::uint32_t slots, const Look& look) const {
   const std::uint32_t stride = link_stride(slots);
   for (std::uint32_t node = 0; node < count; node++) {
+    if (node % kCheckedTogether == 0) look();
     const std::uint32_t* list = links + static_cast<std::size_t>(node) * stride;
     std::uint32_t wrong = 0;
     for (std::uint32_t i = 0; i < stride; i++) wrong |= static_cast<std::uint32_t>(list[i] >= count && list[i] != kNone);
@@ -321,12 +325,12 @@ void GraphFile::check_equal_rows() const {
   for (std::size_t i = 0; i < links; i++) require_node(links_[i]);
 }
 
-void GraphFile::verify() const {
+void GraphFile::verify(const Look& look) const {
   const std::uint8_t* page = file_.data();
   for (std::size_t i = 0; i < kSectionCount; i++) {
     const std::uint64_t offset = get<std::uint64_t>(page, kSectionsAt + 24 * i);
     const std::uint64_t bytes = get<std::uint64_t>(page, kSectionsAt + 24 * i + 8);
-    if (xxh64(page + offset, bytes) != get<std::uint64_t>(page, kSectionsAt + 24 * i + 16)) {
+    if (xxh64(page + offset, bytes, look) != get<std::uint64_t>(page, kSectionsAt + 24 * i + 16)) {
       fail(std::string("differs from its checksum in the section ") + kSectionNames[i]);
     }
   }

@@ -20,6 +20,7 @@
 // every link, node and chain is checked when the file is opened. Whatever passes cannot make a search read outside the file
 // or run for ever. Checksums are compared by `verify`, since that reads codes too, which opening leaves on the disk.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,13 +45,16 @@ struct GraphShape {
 /// Writes a graph, flushed to the disk. Throws disk_full, io_error. @return its bytes
 std::uint64_t write_graph(const std::string& path, const BuiltGraph& built);
 
+/// Called now and then by what takes long; an exception of it ends that.
+using Look = std::function<void()>;
+
 class GraphFile {
  public:
   /// Maps and checks a file. Throws file_missing, file_corrupt, format_unsupported, io_error.
-  GraphFile(const std::string& path, const GraphShape& shape);
+  GraphFile(const std::string& path, const GraphShape& shape, const Look& look = [] {});
 
   /// Compares every section with its checksum. Throws file_corrupt.
-  void verify() const;
+  void verify(const Look& look = [] {}) const;
   /// Compares the codes of a few rows with the rows: a graph of other vectors has others. Throws file_corrupt.
   void match_rows(const Kernels& kernels, const Rows& rows) const;
   /// Compares the codes of all rows, and rows that stand for others with those. Throws file_corrupt.
@@ -65,7 +69,8 @@ class GraphFile {
  private:
   void read_header(const GraphShape& shape);
   void read_sections();
-  void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots) const;
+  void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots,
+                   const Look& look) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
   void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;

@@ -1,5 +1,6 @@
 // Mixing and checksums.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,8 +15,13 @@ inline std::uint64_t mix64(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+/// Bytes that are hashed between two looks at whether to go on.
+constexpr std::ptrdiff_t kHashedTogether = 1 << 24;
+
 /// XXH64 with seed 0 (Yann Collet).
-inline std::uint64_t xxh64(const void* data, std::size_t bytes) {
+/// @param look called now and then, before more is read; an exception of it ends the call
+template <typename Look>
+std::uint64_t xxh64(const void* data, std::size_t bytes, const Look& look) {
   constexpr std::uint64_t k1 = 0x9e3779b185ebca87ull, k2 = 0xc2b2ae3d27d4eb4full, k3 = 0x165667b19e3779f9ull,
                           k4 = 0x85ebca77c2b2ae63ull, k5 = 0x27d4eb2f165667c5ull;
   const auto rotate = [](std::uint64_t x, int by) { return x << by | x >> (64 - by); };
@@ -27,8 +33,12 @@ inline std::uint64_t xxh64(const void* data, std::size_t bytes) {
   std::uint64_t hash;
   if (bytes >= 32) {
     std::uint64_t lane[4] = {k1 + k2, k2, 0, 0 - k1};
-    for (; end - at >= 32; at += 32) {
-      for (int i = 0; i < 4; i++) lane[i] = round(lane[i], read64(at + 8 * i));
+    while (end - at >= 32) {
+      look();
+      const std::uint8_t* const stop = at + std::min(end - at, kHashedTogether) / 32 * 32;
+      for (; at < stop; at += 32) {
+        for (int i = 0; i < 4; i++) lane[i] = round(lane[i], read64(at + 8 * i));
+      }
     }
     hash = rotate(lane[0], 1) + rotate(lane[1], 7) + rotate(lane[2], 12) + rotate(lane[3], 18);
     for (int i = 0; i < 4; i++) hash = (hash ^ round(0, lane[i])) * k1 + k4;
@@ -45,6 +55,10 @@ inline std::uint64_t xxh64(const void* data, std::size_t bytes) {
   hash = (hash ^ (hash >> 33)) * k2;
   hash = (hash ^ (hash >> 29)) * k3;
   return hash ^ (hash >> 32);
+}
+
+inline std::uint64_t xxh64(const void* data, std::size_t bytes) {
+  return xxh64(data, bytes, [] {});
 }
 
 }  // namespace shortlist

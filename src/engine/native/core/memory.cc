@@ -54,6 +54,10 @@ MappedFile::MappedFile(const std::string& path) {
     if (memory == MAP_FAILED) {
       const int error_number = errno;
       close(file);
+      if (error_number == ENOMEM) {
+        throw Failure("insufficient_memory", path + " has " + std::to_string(bytes_) +
+                                                 " bytes, and this process has no addresses for so many; raise its limit (ulimit -v)");
+      }
       throw system_failure("map", path, error_number);
     }
     data_ = static_cast<std::uint8_t*>(memory);

@@ -28,15 +28,7 @@ std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 /// Nodes near the query that are looked at to tell how many there pass a filter.
 constexpr std::size_t kLookedAt = 128;
 constexpr std::size_t kLookingNodes = 32;
-/// Places of the pool beyond what the share that passes asks for, as a factor and a number.
-constexpr double kWider = 1.3;
 constexpr std::size_t kMoreWide = 32;
-/// A pool that is wider by some factor takes less than that factor of expansions: at 0.7, recall is what it is without a filter.
-constexpr double kExpandedPower = 0.7;
-/// Below this share more nodes are expanded too: far from the query a walk misses more.
-constexpr double kSmallShare = 0.15;
-/// A pool is not widened beyond so many times its places.
-constexpr double kWidestShare = 0.02;
 /// So few rows that may not be returned are left out at the end: the pool has room for them.
 constexpr std::size_t kFewLeftOut = 64;
 
@@ -67,7 +59,7 @@ std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, 
   return graph.levels.size() > 1 ? graph.levels[1].rows[node] : node;
 }
 
-Searcher::Searcher(const Kernels& kernels, const Graph& graph)
+Searcher::Searcher(const Kernels& kernels, const Graph& graph, const std::vector<std::uint32_t>& hidden)
     : kernels_(kernels),
       graph_(graph),
       traversal_(kernels, graph.rows.count),
@@ -78,11 +70,33 @@ Searcher::Searcher(const Kernels& kernels, const Graph& graph)
       nibble_scorer_(kernels, nibble_rows(layout_, graph.codes, graph.norms), layout_, nibbles_),
       product_scorer_(kernels, graph.codes, graph.quantizer->stride, code_),
       float_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2),
-      half_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2, graph.codes) {
+      half_scorer_(kernels, graph.rows, graph.quantizer->largest_norm2, graph.codes),
+      visible_(graph.rows.count - hidden.size()) {
   code_scorer_.set_code(code_.code());
+  if (!hidden.empty()) hide(hidden);
 }
 
-const SearchAccount& Searcher::search(const SearchRequest& request) {
+void Searcher::hide(const std::vector<std::uint32_t>& hidden) {
+  visible_words_.assign((std::size_t{graph_.rows.count} + 31) / 32, ~std::uint32_t{0});
+  const std::uint32_t beyond = graph_.rows.count & 31;
+  if (beyond != 0) visible_words_.back() = (std::uint32_t{1} << beyond) - 1;
+  std::vector<std::uint32_t> rows, upper;
+  for (const std::uint32_t row : hidden) {
+    visible_words_[row >> 5] &= ~(std::uint32_t{1} << (row & 31));
+    if (!graph_.has_equal(row) && row != graph_.entry) rows.push_back(row);
+  }
+  if (graph_.levels.size() > 1) {
+    for (std::uint32_t node = 0; node < graph_.levels[1].count; node++) {
+      if (std::binary_search(rows.begin(), rows.end(), graph_.levels[1].rows[node])) upper.push_back(node);
+    }
+  }
+  traversal_.hide(std::move(rows), std::move(upper));
+}
+
+const SearchAccount& Searcher::search(const SearchRequest& asked) {
+  const RowSet visible{visible_words_.data()};
+  SearchRequest request = asked;
+  if (!visible_words_.empty() && request.allow == nullptr) request.allow = &visible;
   account_ = {};
   traversal_.visited = traversal_.computed = 0;
   hits_.clear();
@@ -97,7 +111,7 @@ Plan Searcher::run(const SearchRequest& request, std::size_t k) {
   Scorer& scorer = prepare(request);
   const std::size_t rescored = rescored_rows(graph_.depth, k, request.ef);
   const std::size_t pool = std::max(request.ef, rescored);
-  const std::size_t left_out = graph_.rows.count - request.allowed;
+  const std::size_t left_out = visible_ - request.allowed;
   Plan plan = Plan::graph;
   if (request.plan > Plan::graph || (request.plan == Plan::automatic && left_out > kFewLeftOut)) {
     plan = run_filtered(request, scorer, std::max(request.ef, rescored + filtered_margin(k)));
@@ -132,12 +146,13 @@ Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::s
   }
   if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
   if (plan == Plan::widened) {
-    const double more = account_.near_share < kSmallShare ? kWider : 1;
-    const double expanded = more * static_cast<double>(request.ef) / std::pow(std::max(account_.near_share, kWidestShare), kExpandedPower);
+    const double expanded = widened_nodes(request.ef, account_.near_share);
     traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(expanded));
     traversal_.keep_allowed(graph_, *request.allow);
   } else {
-    traversal_.run_two_hop(graph_, scorer, *request.allow, request.ef, pool, second_hops(account_.near_share));
+    const bool far = is_far(question, account_.near_share);
+    const std::size_t expanded = far ? static_cast<std::size_t>(far_nodes(request.ef)) : request.ef;
+    traversal_.run_two_hop(graph_, scorer, *request.allow, expanded, pool, second_hops(account_.near_share));
   }
   rescore(request, filtered_rescored(request), Equal::unfold);
   return plan;

@@ -44,7 +44,10 @@ struct SearchAccount {
 /// Searches for one thread, over a graph that several may share.
 class Searcher {
  public:
-  Searcher(const Kernels& kernels, const Graph& graph);
+  /// @param hidden rows, ascending, that searches go about as if they had never been inserted: no walk meets them and no answer has
+  /// them. One that is equal to another row, and the entry, stay where they are and are left out of answers alone. A set of rows that
+  /// may be returned must not have them.
+  Searcher(const Kernels& kernels, const Graph& graph, const std::vector<std::uint32_t>& hidden = {});
   Searcher(const Searcher&) = delete;
   Searcher& operator=(const Searcher&) = delete;
 
@@ -53,6 +56,7 @@ class Searcher {
   const std::vector<Hit>& hits() const { return hits_; }
 
  private:
+  void hide(const std::vector<std::uint32_t>& hidden);
   Scorer& prepare(const SearchRequest& request);
   Plan run(const SearchRequest& request, std::size_t k);
   Plan run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool);
@@ -75,6 +79,9 @@ class Searcher {
   NibbleScorer nibble_scorer_;
   ProductScorer product_scorer_;
   FloatScorer float_scorer_, half_scorer_;
+  /// The rows that are not hidden, as a set; empty where none is hidden.
+  std::vector<std::uint32_t> visible_words_;
+  std::size_t visible_;
   SearchAccount account_;
   std::vector<Hit> hits_;
   std::vector<std::uint32_t> rows_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "scan.h"
 
@@ -11,6 +12,10 @@ namespace {
 constexpr std::uint64_t kExpanded = 1;
 /// Rows of a scan that are scored together, the next ones on their way.
 constexpr std::size_t kScanBlock = 64;
+
+/// With fewer rows to begin with, a walk over what may be returned begins at others too: one in each of so many words of the set.
+constexpr std::size_t kFewFound = 16;
+constexpr std::size_t kSpreadWords = 512;
 
 std::uint64_t pool_entry(std::uint32_t key, std::uint32_t node) {
   return static_cast<std::uint64_t>(key) << 33 | static_cast<std::uint64_t>(node) << 1;
@@ -33,6 +38,7 @@ void Traversal::begin(std::size_t size, std::size_t expanded, std::size_t least,
                       std::uint32_t key) {
   if (pool_.size() < size + 1) pool_.resize(size + 1);
   seen_.clear();
+  for (const std::uint32_t row : hidden_rows_) seen_.add(row);
   seen_.add(node);
   most_ = size;
   most_expanded_ = expanded;
@@ -208,12 +214,34 @@ void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
   size_ = kept;
 }
 
+/// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to begin somewhere, and
+/// then finds its way to the nearest.
+void Traversal::add_spread(const Graph& graph, Scorer& scorer, const RowSet& allow) {
+  const std::size_t words = (std::size_t{graph.rows.count} + 31) / 32;
+  const std::size_t step = std::max<std::size_t>(1, words / kSpreadWords);
+  const std::size_t first = seen_.size();
+  for (std::size_t word = 0; word < words; word += step) {
+    if (allow.words[word] == 0) continue;
+    const std::uint32_t row = static_cast<std::uint32_t>(32 * word + __builtin_ctz(allow.words[word]));
+    // A row that an equal one stands for is no node, and has no links.
+    if (graph.levels[0].list(row)[0] == kNone || !seen_.add(row)) continue;
+    scorer.prefetch(row);
+  }
+  if (seen_.size() == first) return;
+  const std::uint32_t* keys = score_fresh(graph.levels[0], scorer, first);
+  merge(keys, seen_.from(first), seen_.size() - first);
+}
+
 void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded_most,
                             std::size_t least, std::size_t bridges) {
   const Level& level = graph.levels[0];
   keep_allowed(graph, allow);
   seen_.clear();
   bridges_.clear();
+  for (const std::uint32_t row : hidden_rows_) {
+    seen_.add(row);
+    bridges_.add(row);
+  }
   for (std::size_t i = 0; i < size_; i++) {
     pool_[i] &= ~kExpanded;
     seen_.add(node(i));
@@ -221,6 +249,7 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
   cursor_ = 0;
   most_expanded_ = expanded_most;
   least_ = std::min(least, most_);
+  if (size_ < kFewFound) add_spread(graph, scorer, allow);
   std::uint32_t nearest[kExpandAtOnce];
   while (const std::size_t expanded = take_nearest(level, nearest)) {
     const std::size_t first = seen_.size();
@@ -266,8 +295,14 @@ void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, st
   cursor_ = 0;
 }
 
+void Traversal::hide(std::vector<std::uint32_t> rows, std::vector<std::uint32_t> upper_nodes) {
+  hidden_rows_ = std::move(rows);
+  hidden_upper_ = std::move(upper_nodes);
+}
+
 void Traversal::begin_descent(std::uint32_t node) {
   seen_.clear();
+  for (const std::uint32_t hidden : hidden_upper_) seen_.add(hidden);
   seen_.add(node);
 }
 

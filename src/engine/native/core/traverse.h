@@ -71,6 +71,9 @@ class Traversal {
   std::uint32_t node(std::size_t i) const { return static_cast<std::uint32_t>(pool_[i] >> 1); }
   std::uint32_t key(std::size_t i) const { return static_cast<std::uint32_t>(pool_[i] >> 33); }
 
+  /// From now on no walk meets these: rows of level 0, and nodes of the levels above.
+  void hide(std::vector<std::uint32_t> rows, std::vector<std::uint32_t> upper_nodes);
+
   /// Nodes expanded and distances computed since the last reset.
   std::uint64_t visited = 0;
   std::uint64_t computed = 0;
@@ -81,6 +84,7 @@ class Traversal {
   void gather(const Level& level, const Scorer& scorer, std::uint32_t node);
   void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
                       std::size_t bridges);
+  void add_spread(const Graph& graph, Scorer& scorer, const RowSet& allow);
   void add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list);
   const std::uint32_t* score_fresh(const Level& level, Scorer& scorer, std::size_t first);
   bool may_expand() const { return cursor_ < size_ && (cursor_ < most_expanded_ || size_ < least_); }
@@ -97,6 +101,8 @@ class Traversal {
   /// Nodes stepped over whose links were read.
   SeenNodes bridges_;
   std::vector<std::uint32_t> stepped_over_;
+  /// What no walk meets: it counts as seen from the start.
+  std::vector<std::uint32_t> hidden_rows_, hidden_upper_;
   /// Rows and keys of the nodes scored together.
   std::vector<std::uint32_t> rows_, keys_;
 };

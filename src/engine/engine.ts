@@ -217,9 +217,10 @@ export interface ShardIndex {
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
   /**
    * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for each other. What it is
-   * given is copied before it returns; the object may be closed meanwhile. Null where it would scan more rows than a walk visits.
+   * given is copied before it begins; the object may be closed once it has. Null where it would scan more rows than one thread should.
+   * @param signal aborting it rejects at once with its reason, and one that waits does not begin
    */
-  searchLater?(query: Float32Array, options: ShardQuery): Promise<LaterAnswer | null>;
+  searchLater?(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<LaterAnswer | null>;
   /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
   scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
   /**

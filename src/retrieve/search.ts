@@ -64,10 +64,10 @@ export function beginSearch(
   plan: SearchPlan,
 ): Answer | UnfinishedSearch {
   const begun = plan.crowding === null ? beginShards(shards, query, plan) : beginCrowded(shards, query, plan);
-  if ('next' in begun) return { query, plan, parts: [], crowd: begun };
+  if ('next' in begun) return { query, plan, parts: [], depths: [], crowd: begun };
   if ('parts' in begun || plan.suspects === null) return begun;
   const components = shards.reduce((sum, { graph }) => sum + graph.vectors.values.length, 0);
-  if (components > SHORT_SCAN) return { query, plan, parts: [], answer: begun };
+  if (components > SHORT_SCAN) return { query, plan, parts: [], depths: [], answer: begun };
   return explainAtOnce(shards, plan, [{ query, weight: 1 }], begun);
 }
 

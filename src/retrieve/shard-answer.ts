@@ -71,9 +71,14 @@ interface ShardSearch {
   readonly begun: number;
 }
 
-/** What an engine's search of a shard did; asked right after it. */
-export function explainSearch({ graph }: LoadedShard, plan: SearchPlan, search: ShardSearch): ShardExplain {
-  const account = plan.exact ? undefined : graph.account?.();
+/** What an engine's search of a shard did; asked right after it, unless the search came with its account. */
+export function explainSearch(
+  { graph }: LoadedShard,
+  plan: SearchPlan,
+  search: ShardSearch,
+  own?: SearchAccount,
+): ShardExplain {
+  const account = plan.exact ? undefined : (own ?? graph.account?.());
   const way = search.found.path === 'exact' ? 'exact_scan' : search.allowed < graph.vectors.count ? 'widened' : 'graph';
   return { ...baseAccount(search), ...(account === undefined ? { plan: way } : named(account)) };
 }

@@ -5,8 +5,8 @@
  * whose last candidate is among the k best may hold more of them and is searched deeper, until none is. The answer is what
  * asking every shard for all k would give, in the contract's order, whatever the order in which shards answered.
  *
- * Runs at once (`runShards`), or up to the scans that are too long for the calling thread (`beginShards`), which a pool
- * makes (`finishShards`).
+ * Runs at once (`runShards`), or up to the walks and scans that are too long for the calling thread (`beginShards`), which the
+ * engine's thread and a pool make (`finishShards`).
  */
 import { Bitset } from '../base/bitset.js';
 import { MAX_K } from '../base/limits.js';
@@ -14,6 +14,7 @@ import { isBetter } from '../base/top-k.js';
 import type { ShardAnswer, ShardQuery } from '../engine/engine.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
+import { isLongWalk } from './long-walk.js';
 import { mergeParts, type Best, type ShardPart } from './merge.js';
 import { copyAllowed, countAllowed, rowsLeftOut, type SearchPlan } from './search-plan.js';
 import { answerOf, explainScan, explainSearch, type Trace } from './shard-answer.js';
@@ -23,12 +24,14 @@ import type { LoadedShard } from './shards.js';
 /** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */
 export const SHORT_SCAN = 2 ** 20;
 
-/** A search of which some shards have to be scanned still: those without a part. */
+/** A search of which some shards have to be searched still: those without a part. */
 export interface OpenShards {
   readonly query: Float32Array;
   readonly plan: SearchPlan;
   /** By shard; `finishShards` fills in what is missing. */
   readonly parts: (ShardPart | null)[];
+  /** How deep a shard is to be walked; undefined where it is scanned. */
+  readonly depths: (Depth | undefined)[];
   readonly trace?: Trace | undefined;
 }
 
@@ -40,7 +43,7 @@ export function runShards(shards: readonly LoadedShard[], query: Float32Array, p
   return answerOf(open, best);
 }
 
-/** As `runShards`, up to the long scans: where a graph cannot answer, or none is wanted, a whole shard is scanned. */
+/** As `runShards`, up to what takes long: walks of thousands of nodes, and scans, where a graph cannot answer or none is wanted. */
 export function beginShards(
   shards: readonly LoadedShard[],
   query: Float32Array,
@@ -55,8 +58,8 @@ export function beginShards(
 }
 
 /**
- * Makes the scans that are left on the pool's threads.
- * @param signal aborting it ends them and rejects with its reason; the shards that were scanned by then have their parts
+ * Makes the walks that are left on the engine's thread, and the scans on the pool's.
+ * @param signal aborting it ends them and rejects with its reason; the shards that were searched by then have their parts
  */
 export async function finishShards(
   shards: readonly LoadedShard[],
@@ -66,7 +69,7 @@ export async function finishShards(
 ): Promise<Answer> {
   for (;;) {
     const missing = open.parts.flatMap((part, position) => (part === null ? [position] : []));
-    await Promise.all(missing.map((position) => scanShard(shards, pool, open, position, signal)));
+    await Promise.all(missing.map((position) => searchElsewhere(shards, pool, open, position, signal)));
     const best = deepen(shards, open, seekShort);
     if (best !== null) return answerOf(open, best);
   }
@@ -83,35 +86,45 @@ export function shardsSoFar(shards: readonly LoadedShard[], open: OpenShards): A
 /** Before any shard has answered. */
 export function openShards(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): OpenShards {
   const trace = plan.explain ? { shards: [], begun: performance.now(), merge_us: 0 } : undefined;
-  return { query, plan, parts: shards.map(() => null), trace };
+  return { query, plan, parts: shards.map(() => null), depths: [], trace };
 }
 
-/** How one shard is searched; null where that is left to a pool. */
-type Seek = (shard: LoadedShard, query: Float32Array, options: ShardQuery, allowed: number) => ShardAnswer | null;
+/** What a search leaves to others. */
+type Elsewhere = 'walk' | 'scan';
+
+/** How one shard, of so many, is searched, or what that takes where it takes too long. */
+type Seek = (
+  shard: LoadedShard,
+  query: Float32Array,
+  options: ShardQuery,
+  allowed: number,
+  shards: number,
+) => ShardAnswer | Elsewhere;
 
 const seekExact: Seek = ({ graph, exact, everyRow }, query, options) =>
   graph.scanRows === undefined || options.k > MAX_K
     ? exact.search(query, options)
     : graph.scanRows(query, { ...options, allow: options.allow ?? everyRow });
 const seekGraph: Seek = ({ graph }, query, options) => graph.search(query, options);
-const seekShort: Seek = ({ graph }, query, options, allowed) =>
-  graph.searchGraph === undefined || allowed * graph.vectors.dim <= SHORT_SCAN
-    ? graph.search(query, options)
-    : graph.searchGraph(query, options);
+const seekShort: Seek = ({ graph }, query, options, allowed, shards) => {
+  if (graph.searchLater !== undefined && isLongWalk(options, graph.vectors, allowed, shards)) return 'walk';
+  if (graph.searchGraph === undefined || allowed * graph.vectors.dim <= SHORT_SCAN) return graph.search(query, options);
+  return graph.searchGraph(query, options) ?? 'scan';
+};
 
 /** The usual search, of all rows of the only shard: what it takes to go over several takes as long as a short walk. */
 function isPlain(shards: readonly LoadedShard[], { exact, explain, passing, self, excluded }: SearchPlan): boolean {
   return shards.length === 1 && !exact && !explain && passing === null && self === null && excluded[0]!.length === 0;
 }
 
-/** @returns null where the shard is left to be scanned */
+/** @returns null where the shard is left to be searched elsewhere */
 function searchPlain(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan, seek: Seek): Answer | null {
   const { k, ef } = plan;
-  const part = seek(shards[0]!, query, { k, ef }, shards[0]!.ordinals.length);
-  return part && answerOf({ plan, parts: [part] }, mergeParts(shards, [part], k));
+  const part = seek(shards[0]!, query, { k, ef }, shards[0]!.ordinals.length, 1);
+  return typeof part === 'string' ? null : answerOf({ plan, parts: [part] }, mergeParts(shards, [part], k));
 }
 
-/** @returns null where a shard is left to be scanned */
+/** @returns null where a shard is left to be searched elsewhere */
 function fill(shards: readonly LoadedShard[], open: OpenShards, seek: Seek): Best | null {
   const { plan, parts } = open;
   const allowed = shards.map(({ ordinals }, position) => countAllowed(plan, position, ordinals.length));
@@ -163,7 +176,7 @@ function isComplete(parts: readonly (ShardPart | null)[]): parts is readonly Sha
 
 function seekIn(
   shards: readonly LoadedShard[],
-  { query, plan, trace }: OpenShards,
+  { query, plan, depths, trace }: OpenShards,
   position: number,
   { k, ef }: Depth,
   seek: Seek,
@@ -173,11 +186,18 @@ function seekIn(
   if (allowed === 0) return NOTHING;
   const begun = trace && performance.now();
   const found = withAllowed(shard, plan, position, (rows) =>
-    seek(shard, query, { k, ef, plan: plan.way, ...rows }, allowed),
+    seek(shard, query, { k, ef, plan: plan.way, ...rows }, allowed, shards.length),
   );
-  if (found === null) return null;
+  if (typeof found === 'string') {
+    depths[position] = found === 'walk' ? { k, ef } : undefined;
+    return null;
+  }
   trace?.shards.push(explainSearch(shard, plan, { shard: position, k, ef, allowed, found, begun: begun! }));
-  return { ...found, hasAll: found.rows.length < k || found.rows.length === allowed };
+  return asPart(found, k, allowed);
+}
+
+function asPart({ rows, scores, path }: ShardAnswer, k: number, allowed: number): ShardPart {
+  return { rows, scores, path, hasAll: rows.length < k || rows.length === allowed };
 }
 
 const NOTHING: ShardPart = { rows: new Uint32Array(0), scores: new Float32Array(0), path: 'exact', hasAll: true };
@@ -209,6 +229,41 @@ function withAllowed<T>(
   } finally {
     for (const row of leftOut) allow.add(row);
   }
+}
+
+async function searchElsewhere(
+  shards: readonly LoadedShard[],
+  pool: Pick<ExactSearch, 'search'>,
+  open: OpenShards,
+  position: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (await walkShard(shards, open, position, signal)) return;
+  await scanShard(shards, pool, open, position, signal);
+}
+
+/** @returns false where the shard is to be scanned */
+async function walkShard(
+  shards: readonly LoadedShard[],
+  { query, plan, parts, depths, trace }: OpenShards,
+  position: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const shard = shards[position]!;
+  const { graph } = shard;
+  const depth = depths[position];
+  if (depth === undefined || graph.searchLater === undefined) return false;
+  const begun = performance.now();
+  const size = shard.ordinals.length;
+  const allowed = countAllowed(plan, position, size);
+  const allow = copyAllowed(plan, position, size);
+  const allowList = plan.passing?.[position]!.list;
+  const options = { ...depth, plan: plan.way, ...(allow && { allow, allowCount: allowed, allowList }) };
+  const found = await graph.searchLater(query, options, signal);
+  if (found === null) return false;
+  trace?.shards.push(explainSearch(shard, plan, { shard: position, ...depth, allowed, found, begun }, found.account));
+  parts[position] = asPart(found, depth.k, allowed);
+  return true;
 }
 
 async function scanShard(

@@ -235,15 +235,17 @@ export function describeEngineContract(engine: EngineUnderTest): void {
         const answer = index.search(query, options);
         return { ...answer, account: index.account!() };
       });
+      // The first two begin at once.
       const own = await engine.open(vectors);
       const [words, values] = [passing.words.slice(), asked[0]!.query.slice()];
-      const later = asked.map(({ query, options }) => own.searchLater!(query, options));
+      const two = asked.slice(0, 2).map(({ query, options }) => own.searchLater!(query, options));
       asked[0]!.query.fill(0);
       passing.words.fill(0);
       own.close();
-      expectSame(await Promise.all(later), expected);
+      expectSame(await Promise.all(two), expected.slice(0, 2));
       passing.words.set(words);
       asked[0]!.query.set(values);
+      expectSame(await Promise.all(asked.map(({ query, options }) => index.searchLater!(query, options))), expected);
       const mixed = asked.map(
         ({ query, options }) => [index.searchLater!(query, options), index.search(query, options)] as const,
       );

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
+import { Lane } from '../../base/lane.js';
 import { MAX_K } from '../../base/limits.js';
 import {
   SHARD_PLANS,
@@ -43,6 +44,9 @@ export function openNative(
 ): Promise<NativeIndex> {
   return Promise.resolve(new NativeIndex(path, vectors, parameters, without));
 }
+
+/** The addon's thread makes one at a time; another waits there, so that it goes on at once. */
+const longSearches = new Lane(2);
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
 export const searchTotals = { visited: 0, computed: 0 };
@@ -100,10 +104,12 @@ export class NativeIndex implements ShardIndex {
   }
 
   /** @see ShardIndex.searchLater */
-  async searchLater(query: Float32Array, options: ShardQuery): Promise<LaterAnswer | null> {
-    const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
-    const found = await this.shard
-      .searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query)
+  async searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<LaterAnswer | null> {
+    const found = await longSearches
+      .run(() => {
+        const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
+        return this.shard.searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query);
+      }, signal)
       .catch((error: unknown) => {
         throw addonError('search', this.path, error);
       });

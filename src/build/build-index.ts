@@ -13,6 +13,7 @@
 import { availableMemoryBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
+import { Turns } from '../base/turns.js';
 import { engineOf } from '../engine/engines.js';
 import type { EngineName, GraphParameters } from '../engine/engine.js';
 import { countBadRows } from '../ingest/bad-rows.js';
@@ -124,7 +125,7 @@ class Build {
     const { root, memoryLimitBytes = availableMemoryBytes(), calibrate } = this.options;
     if (calibrate !== true) return null;
     const options = { ...this.options, memoryLimitBytes, files: this.files };
-    return this.timed('calibrate', () => calibrateBuilt(root, manifest, options));
+    return this.measured('calibrate', () => calibrateBuilt(root, manifest, options));
   }
 
   private async writeVersion(): Promise<Pick<BuildResult, 'manifest' | 'rejectsPath'>> {
@@ -252,6 +253,7 @@ class Build {
   private async probe({ dim }: IngestReport, writer: VersionWriter): Promise<void> {
     const { engine: name, parameters, metric, index } = this.options;
     const { onProgress } = this.progress('probe', 'shards');
+    const turns = new Turns(this.options.signal);
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
       const { fileSuffix, mapVectors } = engineOf(name);
@@ -264,7 +266,7 @@ class Build {
         { vectors: { metric, dim, count, values }, ordinals },
       );
       try {
-        probeShard(opened, `shard ${shard} of the new version of ${index}`);
+        await probeShard(opened, `shard ${shard} of the new version of ${index}`, turns);
       } finally {
         opened.graph.close();
       }
@@ -313,8 +315,13 @@ class Build {
     return { onProgress: (done, total) => onProgress?.(stage, done, total, unit), signal };
   }
 
-  private async timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
+  /** A stage that an interruption ends before it begins. */
+  private timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
     this.options.signal?.throwIfAborted();
+    return this.measured(stage, work);
+  }
+
+  private async measured<T>(stage: string, work: () => Promise<T>): Promise<T> {
     const startedMs = performance.now();
     const result = await work();
     this.stages[stage] = roundMs(performance.now() - startedMs) / 1000;

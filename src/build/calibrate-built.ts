@@ -29,6 +29,7 @@ export async function calibrateBuilt(
 ): Promise<Calibration | null> {
   const name = `${manifest.index}@${manifest.version}`;
   try {
+    options.signal?.throwIfAborted();
     requireOpenMemory(manifest, options.memoryLimitBytes);
     const calibration = await measure(root, manifest, options);
     await keepCalibration(root, manifest, calibration, options.files);

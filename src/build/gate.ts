@@ -36,6 +36,7 @@ export interface GateOptions {
   readonly minRecall: number;
   /** Whether the truth may be kept among the version's notes; default true. */
   readonly keepsTruth?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
@@ -55,9 +56,10 @@ async function checkSound(
   root: string,
   index: string,
   version: string,
-  { onProgress }: GateOptions,
+  { onProgress, signal }: GateOptions,
 ): Promise<GateCheck> {
   const problems = await verifyVersion(root, index, version, {
+    signal,
     onProgress: (done, total) => onProgress?.('verify', done, total, 'bytes'),
   });
   const first = problems[0];
@@ -71,7 +73,7 @@ async function checkSound(
 }
 
 async function checkRecall(root: string, index: string, name: string, options: GateOptions): Promise<GateCheck> {
-  const { minRecall, keepsTruth = true, onProgress } = options;
+  const { minRecall, keepsTruth = true, signal, onProgress } = options;
   const check = { name: `recall@${GATE_K}`, limit: minRecall };
   const pool = openExactSearch();
   let version: LoadedVersion | null = null;
@@ -79,13 +81,25 @@ async function checkRecall(root: string, index: string, name: string, options: G
     version = await loadVersion(root, index, name);
     const cache = keepsTruth ? noteTruthCache(root, version.manifest) : undefined;
     const sampling = { sample: GATE_QUERIES, seed: GATE_SEED, k: GATE_K };
-    const { byDistance } = await sampleRecall(version, { ...sampling, pool, cache, onProgress });
+    const { byDistance } = await sampleRecall(version, { ...sampling, pool, cache, signal, onProgress });
     return { ...check, pass: byDistance >= minRecall, value: byDistance };
   } catch (error) {
-    if (!(error instanceof ShortlistError)) throw error;
+    if (!(error instanceof ShortlistError) || signal?.aborted === true) throw error;
     return { ...check, pass: false, value: 0, detail: error.message };
   } finally {
     version?.close();
     await pool.close();
   }
+}
+
+/** What refused, in a sentence. @param gate that did not pass */
+export function describeRefusal({ checks }: GateVerdict): string {
+  const failed = checks.find((check) => !check.pass);
+  if (failed === undefined) return 'the gate said no';
+  return failed.detail ?? `${failed.name} is ${formatGateValue(failed.value)} and the limit is ${failed.limit}`;
+}
+
+/** A recall to four places, a count as it is. */
+export function formatGateValue(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(4);
 }

@@ -1,20 +1,21 @@
-/** publish: the gate, its verdict stored beside the version, and only then CURRENT. */
-import { readCurrent, writeNote } from '../version/catalog.js';
-import { publish } from '../version/publish.js';
-import { runGate, type GateOptions, type GateVerdict } from './gate.js';
+/** publish: the gate, its verdict stored beside the version, and only then CURRENT. A refusal is written down too. */
+import { publish, refuse } from '../version/publish.js';
+import { describeRefusal, runGate, type GateOptions, type GateVerdict } from './gate.js';
 
 export interface PublishGatedOptions extends Omit<GateOptions, 'keepsTruth'> {
   /** Run the gate and check everything, change nothing. */
   readonly dryRun: boolean;
   /** Why, for HISTORY. */
   readonly reason?: string | undefined;
+  /** Who wants it, for HISTORY. */
+  readonly who?: string | undefined;
 }
 
 export interface Published {
   readonly version: string;
   /** What was published before; null where nothing was. */
   readonly previous: string | null;
-  /** False where HISTORY could not be written after CURRENT had moved; the next move completes it. */
+  /** False where HISTORY could not be written after CURRENT had moved, which the next move completes; or a refusal not at all. */
   readonly recorded: boolean;
   /** False where the version was published already, or was refused. */
   readonly changed: boolean;
@@ -29,21 +30,12 @@ export async function publishGated(
   options: PublishGatedOptions,
 ): Promise<Published> {
   const gate = await runGate(root, index, version, { ...options, keepsTruth: !options.dryRun });
-  const note = { ...gate, at: new Date().toISOString() };
+  const { dryRun, reason, who, signal } = options;
+  const change = { gate: { ...gate, at: new Date().toISOString() }, dryRun, reason, who, signal };
   if (!gate.pass) {
-    if (!options.dryRun) await writeNote(root, index, version, 'gate', note);
-    return {
-      version,
-      previous: (await readCurrent(root, index))?.version ?? null,
-      recorded: true,
-      changed: false,
-      gate,
-    };
+    const { current, recorded } = await refuse(root, index, version, { ...change, refusedBy: describeRefusal(gate) });
+    return { version, previous: current, recorded, changed: false, gate };
   }
-  const { previous, recorded, changed } = await publish(root, index, version, {
-    gate: note,
-    dryRun: options.dryRun,
-    reason: options.reason,
-  });
+  const { previous, recorded, changed } = await publish(root, index, version, change);
   return { version, previous, recorded, changed, gate };
 }

@@ -24,18 +24,23 @@ export function batchCommand(): Command {
   return addSearchFlags(command)
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .action(
-      action(async ({ root, progress, warn }, options: BatchOptions, target: string) => {
+      action(async ({ root, progress, signal, warn }, options: BatchOptions, target: string) => {
         const { index: name, ref } = parseTarget(target);
         await checkAnswerPath(options.out);
-        const index = await openIndex(root, name, { version: ref, threads: options.threads ?? availableCores() });
+        const index = await openIndex(root, name, {
+          version: ref,
+          threads: options.threads ?? availableCores(),
+          signal,
+        });
         try {
           const started = performance.now();
-          const queries = await readQueryFiles(options.queries, index.manifest, options.vectorColumn, warn);
+          const queries = await readQueryFiles(options.queries, index.manifest, options.vectorColumn, { signal, warn });
           const answers = await index.searchBatch(queries.vectors, {
             ...searchOptions(options),
+            signal,
             onProgress: (done, total) => progress.update('batch', done, total, 'queries'),
           });
-          const rows = await writeAnswers(options.out, index, answers);
+          const rows = await writeAnswers(options.out, index, answers, signal);
           const seconds = (performance.now() - started) / 1000;
           const json = {
             index: name,

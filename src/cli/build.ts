@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { ShortlistError } from '../base/errors.js';
 import { availableCores } from '../base/machine.js';
 import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../base/limits.js';
 import { METRICS, type Metric } from '../base/metric.js';
@@ -7,12 +8,12 @@ import { DEFAULT_MIN_RECALL } from '../build/gate.js';
 import { publishGated } from '../build/publish-gated.js';
 import { ENGINE_NAMES } from '../engine/engines.js';
 import type { EngineName } from '../engine/engine.js';
-import { action, numberBetween, wholeNumber, type CommandContext } from './command.js';
 import { calibrationLine, defaultEfs } from './calibration-table.js';
+import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from './command.js';
 import { formatFigureLine } from './figures.js';
-import { interruptible } from './interrupt.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
-import { describePublished, gateError } from './publish.js';
+import { describePublished, gateError, warnUnrecorded } from './publish.js';
+import { whoRuns } from './who.js';
 
 interface BuildCommandOptions {
   readonly input: string[];
@@ -34,7 +35,8 @@ interface BuildCommandOptions {
   readonly memoryLimit?: number;
   readonly calibrate: boolean;
   readonly publish?: boolean;
-  readonly minRecall: number;
+  readonly minRecall?: number;
+  readonly reason?: string;
 }
 
 export function buildCommand(): Command {
@@ -78,32 +80,41 @@ export function buildCommand(): Command {
     )
     .option('--rejects <file>', 'where rows left out are listed (default: the notes of the version)')
     .option(
-      '--memory-limit <bytes>',
-      'refuse to build with more memory than this (default: what is free)',
-      wholeNumber(1, 2 ** 50),
+      '--memory-limit <size>',
+      'refuse a build that needs more memory than this, such as 8GiB (default: what is free)',
+      byteSize(1),
     )
     .option('--no-calibrate', 'do not measure which ef reaches which recall')
     .option('--publish', 'run the gate and publish the version when it passes')
     .option(
       '--min-recall <r>',
-      'with --publish: recall@100 that the gate asks for',
+      `with --publish: recall@100 that the gate asks for (default: ${DEFAULT_MIN_RECALL})`,
       numberBetween(0, 1),
-      DEFAULT_MIN_RECALL,
     )
+    .option('--reason <text>', 'with --publish: why, for HISTORY')
     .action(
       action(async (context, options: BuildCommandOptions, index: string) => {
-        const result = await interruptible(`the build of ${index}`, (signal) => build(context, index, options, signal));
+        context.refuseWithout(['minRecall', 'reason'], 'publish');
+        const { signal } = context;
+        const result = await build(context, index, options, signal);
         const json = { ...resultJson(result), published: false };
         if (options.publish !== true)
           return {
             json,
             text: `${describe(result)}\npublish it with: shortlist publish ${index}@${result.manifest.version}`,
           };
-        const published = await publishGated(context.root, index, result.manifest.version, {
-          minRecall: options.minRecall,
+        const { version } = result.manifest;
+        const published = await publishGated(context.root, index, version, {
+          minRecall: options.minRecall ?? DEFAULT_MIN_RECALL,
           dryRun: false,
+          reason: options.reason,
+          who: whoRuns(),
+          signal,
           onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
+        }).catch((error: unknown) => {
+          throw signal.aborted ? unpublished(index, version, error) : error;
         });
+        warnUnrecorded(context, published);
         const text = `${describe(result)}\n${describePublished(index, published, false)}`;
         return {
           json: {
@@ -118,6 +129,12 @@ export function buildCommand(): Command {
         };
       }),
     );
+}
+
+/** What was built is whole, and need not be built again. */
+function unpublished(index: string, version: string, cause: unknown): ShortlistError {
+  const message = `interrupted before ${index}@${version} was published; it is built, and can be: shortlist publish ${index}@${version}`;
+  return new ShortlistError('interrupted', message, { version }, { cause });
 }
 
 function build(
@@ -188,7 +205,7 @@ function describe(result: BuildResult): string {
     `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   const figures = formatFigureLine(manifest.shards);
-  if (figures !== null) lines.push(`  graph: ${figures}`);
+  if (figures !== null) lines.push(`  graph: ${figures} (inspect explains them)`);
   if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);

@@ -45,7 +45,7 @@ export function calibrationLines({ bands, queries, source, format }: Calibration
     ],
     bands,
   );
-  const note = `recall by distance that is promised at an ef, by up to ${formatPlural(queries, 'query', 'queries')} ${from}`;
+  const note = `most: recall at the largest ef measured; by distance, as promised at an ef, by up to ${formatPlural(queries, 'query', 'queries')} ${from}`;
   return [
     `calibration  ${calibrationLine({ bands, queries, source, format })}`,
     ...table.split('\n').map((line) => `  ${line}`),

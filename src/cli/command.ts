@@ -3,8 +3,12 @@
  * this file prints it as exactly one JSON object with `--json`, else as the text the command makes of it.
  */
 import { InvalidArgumentError, type Command } from 'commander';
-import { EXIT } from '../base/errors.js';
+import { parseByteSize } from '../base/byte-size.js';
+import { errnoOf, EXIT, ioError, ShortlistError } from '../base/errors.js';
+import { interruption } from './interrupt.js';
+import { writeLines } from './log-line.js';
 import { Progress } from './progress.js';
+import { foldLines } from './table.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -20,10 +24,18 @@ export interface CommandContext {
   readonly json: boolean;
   readonly logLevel: LogLevel;
   readonly progress: Progress;
+  /** Aborted by Ctrl-C and its like, with an error `interrupted`: what takes more than a moment must heed it. */
+  readonly signal: AbortSignal;
+  /** For a command that has added handlers of its own for signals. @throws interrupted where one has come before */
+  readonly handOverSignals: () => void;
+  /** @throws usage where an option of `names` is given and `needed` is not: it would be ignored */
+  readonly refuseWithout: (names: readonly string[], needed: string) => void;
+  /** @throws usage where an option of `names` is given beside `other`: it would be ignored */
+  readonly refuseBeside: (names: readonly string[], other: string) => void;
   /** Something to know that does not stop the command; to stderr. */
   readonly warn: (message: string) => void;
   /** A line about what happens; to stderr. */
-  note(message: string): void;
+  readonly note: (message: string) => void;
 }
 
 export interface CommandResult {
@@ -46,36 +58,85 @@ export function action<Options extends object>(run: CommandRun<Options>): (...gi
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
-    const context = createContext(options);
+    const context = createContext(options, command);
+    interruption.begin(commandPath(command), context.note);
+    context.signal.throwIfAborted();
     const result = await run(context, options, ...(command.processedArgs as string[]));
     context.progress.finish();
     if (result === null) return;
-    await print(context.json ? JSON.stringify(result.json) : result.text);
     process.exitCode = result.exit ?? EXIT.done;
+    await printLine(context.json ? JSON.stringify(result.json) : foldLines(result.text));
   };
 }
 
-function createContext(options: GlobalOptions): CommandContext {
+/** `shortlist build`: how a person calls the command. */
+export function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}
+
+function createContext(options: GlobalOptions, command: Command): CommandContext {
   const level = LOG_LEVELS.indexOf(options.logLevel);
   const progress = new Progress(process.stderr, level <= LOG_LEVELS.indexOf('info'));
   const say = (least: LogLevel, text: string) => {
     if (level > LOG_LEVELS.indexOf(least)) return;
     progress.finish();
-    process.stderr.write(`${text}\n`);
+    writeLines(process.stderr, text);
   };
   return {
     root: options.root,
     json: options.json ?? false,
     logLevel: options.logLevel,
     progress,
+    signal: interruption.signal,
+    handOverSignals: () => interruption.handOver(),
+    refuseWithout: (names, needed) => refuseOptions(command, names, `without ${flagOf(command, needed)}`, !isGiven(command, needed)), // prettier-ignore
+    refuseBeside: (names, other) => refuseOptions(command, names, `beside ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
     warn: (message) => say('warn', `warning: ${message}`),
     note: (message) => say('info', message),
   };
 }
 
-/** Waits until stdout has taken it all: a pipe's reader may be slow, and the process ends right after. */
-function print(text: string): Promise<void> {
-  return new Promise((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+/** @param names of options as commander has them: `minRecall` */
+function refuseOptions(command: Command, names: readonly string[], where: string, refuses: boolean): void {
+  const given = names.find((name) => isGiven(command, name));
+  if (!refuses || given === undefined) return;
+  const message = `${flagOf(command, given)} means nothing ${where}; see ${commandPath(command)} --help`;
+  throw new ShortlistError('usage', message, { option: flagOf(command, given) });
+}
+
+function isGiven(command: Command, name: string): boolean {
+  const source = command.getOptionValueSource(name);
+  return source !== undefined && source !== 'default';
+}
+
+function flagOf(command: Command, name: string): string {
+  const option = command.options.find((each) => each.attributeName() === name);
+  return option?.long ?? option?.short ?? name;
+}
+
+/**
+ * Waits until stdout has taken it all: a pipe's reader may be slow, and the process ends right after. A reader that closed
+ * our pipe (head, less) has seen enough.
+ * @throws io_error, disk_full
+ */
+export function printLine(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => {
+      if (error && errnoOf(error) !== 'EPIPE') reject(ioError('write', 'stdout', error));
+      else resolve();
+    });
+  });
+}
+
+/** A size such as 1GiB, for commander. */
+export function byteSize(least: number): (text: string) => number {
+  return (text) => {
+    try {
+      return parseByteSize(text, least);
+    } catch (error) {
+      throw new InvalidArgumentError(`Give ${(error as Error).message}.`);
+    }
+  };
 }
 
 /** A whole number from least to most, for commander. */

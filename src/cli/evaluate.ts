@@ -47,14 +47,16 @@ export function evaluateCommand(): Command {
     .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
     .action(
       action(async (context, options: EvaluateOptions, target: string) => {
-        const { root, progress, warn } = context;
+        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWithout(['vectorColumn'], 'queries');
+        const { root, progress, signal, warn } = context;
         const { index, ref } = parseTarget(target);
-        const version = await loadVersion(root, index, await resolveVersion(root, index, ref));
+        const version = await loadVersion(root, index, await resolveVersion(root, index, ref), { signal });
         try {
           const queries =
             options.queries === undefined
               ? null
-              : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, warn);
+              : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, { signal, warn });
           const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
           const evaluation = await evaluateVersion(root, version, {
             queries: queries?.vectors ?? null,
@@ -62,6 +64,7 @@ export function evaluateCommand(): Command {
             seed: options.seed,
             ks: options.k,
             efs: options.ef,
+            signal,
             ...(options.filter !== undefined && {
               filter: parseJson('--filter', options.filter, '{"category": "jewelry"}'),
             }),
@@ -85,7 +88,7 @@ export function evaluateCommand(): Command {
 
 /** Measures and keeps the calibration: with the queries of the file, where one is given. */
 async function recalibrate(
-  { root, progress }: CommandContext,
+  { root, progress, signal }: CommandContext,
   version: LoadedVersion,
   queries: Float32Array | undefined,
 ): Promise<Calibration> {
@@ -93,7 +96,7 @@ async function recalibrate(
   try {
     const onProgress = (stage: string, done: number, total: number, unit: string): void =>
       progress.update(stage, done, total, unit);
-    const calibration = await calibrate(version, { pool, queries, root, onProgress });
+    const calibration = await calibrate(version, { pool, queries, root, signal, onProgress });
     await keepCalibration(root, version.manifest, calibration);
     await version.refreshCalibration(); // so that the grid marks what searches do from now on
     return calibration;
@@ -111,5 +114,5 @@ function describe({ queries, selectivity, points }: Evaluation): string {
   }));
   const among =
     selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
-  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}; *: by default`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\n*: by default; by id: share of the very ids of the exact answer; worst: recall of the worst query; QPS: searches a second`;
 }

@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { exportVersion } from '../retrieve/export.js';
 import { resolveVersion } from '../version/catalog.js';
 import { action, parseTarget } from './command.js';
-import { interruptible } from './interrupt.js';
 import { formatBytes, formatDuration, formatPlural } from './progress.js';
 
 interface ExportCommandOptions {
@@ -17,17 +16,15 @@ export function exportCommand(): Command {
     .addOption(new Option('--format <name>', 'whose files').choices(['hnswlib']).default('hnswlib'))
     .requiredOption('--out <dir>', 'folder to make: a graph and a table of ids for each shard, and export.json')
     .action(
-      action(async ({ root, progress }, options: ExportCommandOptions, target: string) => {
+      action(async ({ root, progress, signal }, options: ExportCommandOptions, target: string) => {
         const { format, out } = options;
         const { index, ref } = parseTarget(target);
         const version = await resolveVersion(root, index, ref);
         const started = performance.now();
-        const { description, files } = await interruptible(`the export of ${index}`, (signal) =>
-          exportVersion(root, index, version, out, {
-            signal,
-            onProgress: (stage, done, total) => progress.update(stage, done, total, 'bytes'),
-          }),
-        );
+        const { description, files } = await exportVersion(root, index, version, out, {
+          signal,
+          onProgress: (stage, done, total) => progress.update(stage, done, total, 'bytes'),
+        });
         const seconds = (performance.now() - started) / 1000;
         const { count, dim, space } = description;
         const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -1,7 +1,7 @@
 /** What engines found out while they built the graphs of a version, for people: a table by shard, or a line over all shards. */
 import type { Manifest } from '../version/manifest.js';
 import { formatCount } from './progress.js';
-import { formatTable, type TableColumn } from './table.js';
+import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';
 
 type Shards = Manifest['shards'];
 
@@ -25,6 +25,23 @@ export function formatFigureTable(shards: Shards): string | null {
   ];
   return formatTable(columns, rows);
 }
+
+/** What the words mean, for those that these shards have. */
+export function explainFigures(shards: Shards): string {
+  const known = figureNames(shards).flatMap((name) =>
+    WORDS[name] === undefined ? [] : `${wordsOf(name)}: ${WORDS[name]}`,
+  );
+  return formatHanging('', known.join('; '), screenWidth() - 2); // stands below a heading
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  code_bits: 'bits of a component as searches compare it first (32: the vectors themselves)',
+  code_recall: 'share of the 10 nearest rows that are among the 20 nearest so compared',
+  traversal_recall: 'share of the answers of a search with whole vectors that it finds too',
+  equal_rows: 'rows that an equal one stands for',
+  unreachable: 'rows that no link led to, and that were linked in',
+  unfound: 'rows that a search for themselves missed, and that were linked in',
+};
 
 /** `code bits 7, unreachable 0 to 3`: the least and the greatest of each figure over the shards. */
 export function formatFigureLine(shards: Shards): string | null {

@@ -6,9 +6,10 @@ import { readManifest, versionBytes, type Manifest } from '../version/manifest.j
 import { calibrationLines } from './calibration-table.js';
 import { action, parseTarget } from './command.js';
 import type { Published } from '../build/publish-gated.js';
-import { formatFigureTable } from './figures.js';
+import { explainFigures, formatFigureTable } from './figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from './progress.js';
 import { gateError } from './publish.js';
+import { formatPairs } from './table.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
@@ -75,11 +76,11 @@ function describe(
   );
   const figures = formatFigureTable(manifest.shards);
   return [
-    ...lines.map(([name, value]) => `${name.padEnd(11)}${value}`),
+    formatPairs(lines),
     ...files,
     'sources',
     ...sources,
-    ...(figures === null ? [] : ['graphs', indent(figures)]),
+    ...(figures === null ? [] : ['graphs', indent(figures), indent(explainFigures(manifest.shards))]),
   ].join('\n');
 }
 

@@ -1,29 +1,92 @@
 /**
- * Ctrl-C and SIGTERM while a command works: the first one asks it to stop, so that it can remove what it has begun; the
- * second one ends it at once. Either way the process then ends by that signal, as shells and schedulers expect.
+ * SIGINT (Ctrl-C), SIGTERM and SIGHUP while a command works.
+ *
+ * The first one aborts the command's signal: the command removes what it has begun and fails, whatever with; that failure is
+ * told as `interrupted`, with its exit code. A second one ends the process at once, by that signal. Signals that come within
+ * REPEAT_MS of the first one are the same wish: npm and systemd send two.
+ *
+ * Node sets every signal to its default when it starts, so a SIGHUP that nohup has turned off is heard too.
  */
 import { ShortlistError } from '../base/errors.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs work that heeds an abort signal. @throws interrupted once the work has ended, and the process ends by the signal then */
-export async function interruptible<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) endBy(name);
-    process.stderr.write(`\n${name}: stopping ${what}; once more ends it at once\n`);
-    controller.abort(new ShortlistError('interrupted', `${what} was interrupted by ${name}; nothing of it is left`));
-    process.once('exit', () => endBy(name));
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  try {
-    return await work(controller.signal);
-  } finally {
-    for (const name of SIGNALS) process.off(name, onSignal);
+/** Nobody presses Ctrl-C twice in this time, and whoever forwards a signal is quicker. */
+const REPEAT_MS = 500;
+
+class Interruption {
+  private readonly controller = new AbortController();
+  private readonly handler = (name: NodeJS.Signals): void => this.handle(name);
+  /** The command that runs, as in messages. */
+  command = 'shortlist';
+  private note: (text: string) => void = () => undefined;
+  private endNow: (error: ShortlistError) => void = () => undefined;
+  private firstAt = 0;
+
+  /** Aborted by the first signal, with an error `interrupted`. */
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** What the command failed with if a signal came; null where none did. */
+  get error(): ShortlistError | null {
+    return this.signal.aborted ? (this.signal.reason as ShortlistError) : null;
+  }
+
+  listen(): void {
+    for (const name of SIGNALS) process.on(name, this.handler);
+  }
+
+  /** For a command that has added handlers of its own. @throws interrupted where a signal has come before */
+  handOver(): void {
+    this.signal.throwIfAborted();
+    for (const name of SIGNALS) process.off(name, this.handler);
+  }
+
+  /** @param command as in messages: `shortlist build` @param note takes a line for the person who waits */
+  begin(command: string, note: (text: string) => void): void {
+    this.command = command;
+    this.note = note;
+  }
+
+  /** @param endNow writes the error at once: the process ends right after */
+  onSecond(endNow: (error: ShortlistError) => void): void {
+    this.endNow = endNow;
+  }
+
+  private handle(name: NodeJS.Signals): void {
+    if (this.signal.aborted) {
+      if (performance.now() - this.firstAt >= REPEAT_MS) this.endBy(name);
+      return;
+    }
+    this.firstAt = performance.now();
+    const message = `${this.command} was interrupted by ${name}; what it had begun is removed`;
+    this.note(`${name}: stopping ${this.command}; once more ends it at once`);
+    this.controller.abort(new ShortlistError('interrupted', message, { signal: name }));
+  }
+
+  private endBy(name: NodeJS.Signals): void {
+    const message = `${this.command} was ended at once by ${name}; the next run removes what it had begun`;
+    this.endNow(new ShortlistError('interrupted', message, { signal: name }));
+    process.removeAllListeners(name);
+    process.kill(process.pid, name);
   }
 }
 
-function endBy(name: NodeJS.Signals): void {
-  process.removeAllListeners(name);
-  process.kill(process.pid, name);
+/** There is one process, and signals are sent to it. */
+export const interruption = new Interruption();
+
+/** For work that only reads and cannot be stopped: it is no longer waited for. @throws the signal's reason */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

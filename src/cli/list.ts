@@ -2,11 +2,21 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { ShortlistError } from '../base/errors.js';
 import { DEFAULT_TARGET_RECALL, findCalibration, type CalibrationState } from '../retrieve/calibration.js';
-import { listIndexes, listVersions, readAliases, readCurrent, surveyVersions } from '../version/catalog.js';
+import {
+  listIndexes,
+  listVersions,
+  readAliases,
+  readCurrent,
+  readHistory,
+  surveyVersions,
+} from '../version/catalog.js';
+import { nodeFiles } from '../version/files.js';
+import { readStandings, type Standing } from '../version/standing.js';
 import { defaultEfs } from './calibration-table.js';
 import { action, type CommandContext, type CommandResult } from './command.js';
+import { unlessAborted } from './interrupt.js';
 import { formatBytes, formatCount } from './progress.js';
-import { formatTable } from './table.js';
+import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';
 
 export function listCommand(): Command {
   return new Command('list')
@@ -14,7 +24,7 @@ export function listCommand(): Command {
     .description('list indexes, or the versions of one')
     .action(
       action((context, _options, index?: string) =>
-        index === undefined ? listAll(context) : listVersionsOf(context, index),
+        unlessAborted(index === undefined ? listAll(context) : listVersionsOf(context, index), context.signal),
       ),
     );
 }
@@ -25,7 +35,11 @@ async function listAll(context: CommandContext): Promise<CommandResult> {
   const table = formatTable(
     [
       { title: 'index', value: (row) => row.index },
-      { title: 'current', value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)') },
+      {
+        title: 'current',
+        value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)'),
+        isWhole: true,
+      },
       { title: 'vectors', value: (row) => (row.vectors === null ? '' : formatCount(row.vectors)), align: 'right' },
       { title: 'versions', value: (row) => String(row.versions), align: 'right' },
     ],
@@ -60,16 +74,29 @@ export function warnOfDamage(context: CommandContext, index: string, damaged: re
   }
 }
 
+/** What the words of the column `state` mean. */
+const STATES: Readonly<Record<Standing, string>> = {
+  current: 'published now',
+  published: 'published before',
+  refused: 'the gate said no, see: shortlist history',
+  new: 'never published',
+};
+
 async function listVersionsOf(context: CommandContext, index: string): Promise<CommandResult> {
   const { root } = context;
   const survey = await surveyVersions(root, index);
   const damaged = survey.damaged.map(({ version }) => version);
   warnOfDamage(context, index, damaged);
-  const [current, aliases] = [await readCurrent(root, index), await readAliases(root, index)];
-  const calibrations = await Promise.all(survey.versions.map(({ version }) => findCalibration(root, index, version)));
+  const aliases = await readAliases(root, index);
+  const names = survey.versions.map(({ version }) => version);
+  const current = (await readCurrent(root, index))?.version ?? null;
+  const moves = await readHistory(root, index);
+  const standings = await readStandings(root, index, names, { current, moves }, nodeFiles);
+  const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version)));
   const versions = survey.versions.map(({ version, manifest }, position) => ({
     version,
-    current: version === current?.version,
+    state: standings[position]!.standing,
+    current: standings[position]!.standing === 'current',
     aliases: Object.keys(aliases).filter((alias) => aliases[alias] === version),
     vectors: manifest.count,
     dim: manifest.dim,
@@ -80,23 +107,28 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     created_at: manifest.created_at,
     default_ef: efsOf(calibrations[position]!),
   }));
-  const table = formatTable(
+  type Row = (typeof versions)[number];
+  const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
+  const dimColumn: TableColumn<Row> = { title: 'dim', value: (row) => String(row.dim), align: 'right' };
+  const table = formatTable<Row>(
     [
-      { title: 'version', value: (row) => row.version },
-      { title: 'names', value: (row) => [...(row.current ? ['current'] : []), ...row.aliases].join(', ') },
+      { title: 'version', value: (row) => row.version, isWhole: true }, // begins with the time of the build, in UTC
+      { title: 'state', value: (row) => row.state, isWhole: true },
+      ...(versions.some((row) => row.aliases.length > 0) ? [aliasColumn] : []),
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
-      { title: 'dim', value: (row) => String(row.dim), align: 'right' },
-      { title: 'metric', value: (row) => row.metric },
+      ...(versions.some((row) => row.dim !== versions[0]!.dim) ? [dimColumn] : []),
       { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
       { title: 'ef', value: (row) => (row.default_ef === null ? '-' : Object.values(row.default_ef).join('/')) },
-      { title: 'created', value: (row) => row.created_at.slice(0, 16).replace('T', ' ') }, // UTC
     ],
     versions,
+    screenWidth(),
   );
+  const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
+  const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));
   const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
   const note =
     ks.length === 0 ? '' : `\nef: of searches that name none, for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
-  const text = versions.length === 0 ? `index ${index} has no version` : `${table}${note}`;
+  const text = versions.length === 0 ? `index ${index} has no version` : `${table}\n${legend}${note}`;
   return { json: { index, versions, damaged }, text };
 }
 

@@ -3,6 +3,7 @@
  * few seconds). Written to stderr, so that stdout stays the command's answer.
  */
 import type { WriteStream } from 'node:tty';
+import { writeLines } from './log-line.js';
 
 const BAR_WIDTH = 16;
 const REDRAW_MS = 100;
@@ -72,12 +73,12 @@ export class Progress {
     const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
     if (this.stream.isTTY === true) {
       const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
-      const line = `${name.padEnd(8)} ${bar} ${percent}  ${counts}`;
+      const line = `${name.padEnd(9)} ${bar} ${percent}  ${counts}`;
       this.stream.write(`\r\x1b[2K${line.slice(0, (this.stream.columns ?? 120) - 1)}`);
       this.isDrawn = true;
       if (done >= total) this.finish();
     } else {
-      this.stream.write(`${name}: ${percent.trim()}  ${counts}\n`);
+      writeLines(this.stream, `${name}: ${percent.trim()}  ${counts}`.trimEnd());
     }
   }
 }

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { ShortlistError, EXIT, type ErrorCode } from '../base/errors.js';
-import { DEFAULT_MIN_RECALL } from '../build/gate.js';
+import { DEFAULT_MIN_RECALL, describeRefusal, formatGateValue } from '../build/gate.js';
 import { publishGated, type Published } from '../build/publish-gated.js';
 import { resolveVersion } from '../version/catalog.js';
-import { action, numberBetween, parseTarget } from './command.js';
+import { action, numberBetween, parseTarget, type CommandContext } from './command.js';
+import { whoRuns } from './who.js';
 
 interface PublishOptions {
   readonly minRecall: number;
@@ -25,7 +26,7 @@ export function publishCommand(): Command {
     .option('--dry-run', 'run the gate and say what would happen, change nothing')
     .action(
       action(async (context, options: PublishOptions, target: string) => {
-        const { root, progress } = context;
+        const { root, progress, signal } = context;
         const { index, ref } = parseTarget(target);
         if (ref === undefined)
           throw new ShortlistError(
@@ -38,10 +39,12 @@ export function publishCommand(): Command {
           minRecall: options.minRecall,
           dryRun,
           reason: options.reason,
+          who: whoRuns(),
+          signal,
           onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
         });
         const { gate, previous } = published;
-        if (!published.recorded) context.warn(UNRECORDED);
+        warnUnrecorded(context, published);
         const json = {
           index,
           version,
@@ -64,6 +67,12 @@ export function publishCommand(): Command {
 export const UNRECORDED =
   'CURRENT has moved and HISTORY could not be written; the next publish or rollback completes it';
 
+const UNRECORDED_REFUSAL = 'the refusal could not be written down, so history will not show it';
+
+export function warnUnrecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
+  if (!recorded) warn(gate.pass ? UNRECORDED : UNRECORDED_REFUSAL);
+}
+
 export function describePublished(
   index: string,
   { version, previous, changed, gate }: Published,
@@ -71,11 +80,11 @@ export function describePublished(
 ): string {
   const checks = gate.checks.map(
     (check) =>
-      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${formatShare(check.value)} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
+      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${formatGateValue(check.value)} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
   );
   const before = previous ?? 'nothing';
   const verdict = !gate.pass
-    ? `gate refused ${index}@${version}; ${index} still serves ${before}`
+    ? `gate ${dryRun ? 'would refuse' : 'refused'} ${index}@${version}; ${index} still serves ${before}`
     : !changed
       ? `${index}@${version} is published already`
       : dryRun
@@ -86,13 +95,5 @@ export function describePublished(
 
 /** Beside the verdict, the error that `--json` has for every command that ends in another code than 0. */
 export function gateError(gate: Published['gate']): { error?: { code: ErrorCode; message: string } } {
-  const failed = gate.checks.find((check) => !check.pass);
-  if (failed === undefined) return {};
-  const message = failed.detail ?? `${failed.name} is ${formatShare(failed.value)} and the limit is ${failed.limit}`;
-  return { error: { code: 'gate_failed', message } };
-}
-
-/** A recall to four places, a count as it is. */
-function formatShare(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(4);
+  return gate.pass ? {} : { error: { code: 'gate_failed', message: describeRefusal(gate) } };
 }

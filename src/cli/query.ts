@@ -3,7 +3,7 @@ import { ShortlistError } from '../base/errors.js';
 import { shortestFloat32 } from '../base/float32.js';
 import type { Explain } from '../retrieve/answer.js';
 import { openIndex, type OpenIndex, type SearchAnswer, type Seed } from '../retrieve/open-index.js';
-import { action, parseTarget } from './command.js';
+import { action, parseTarget, type CommandContext } from './command.js';
 import { describeExplain } from './explain-text.js';
 import { readQueryFiles } from './query-file.js';
 import { addSearchFlags, parseJson, searchOptions, type SearchFlags } from './search-flags.js';
@@ -38,7 +38,8 @@ export function queryCommand(): Command {
     .option('--why-not <id...>', 'say why these ids did not come back')
     .action(
       action(async (context, options: QueryOptions, target: string) => {
-        const { root } = context;
+        context.refuseWithout(['vectorColumn'], 'queries');
+        const { root, signal } = context;
         const { index: name, ref } = parseTarget(target);
         const sources = [options.vector, options.id, options.queries, options.seeds];
         if (sources.filter((source) => source !== undefined).length !== 1)
@@ -46,14 +47,14 @@ export function queryCommand(): Command {
             'usage',
             'give one of --vector, --id, --queries and --seeds; see shortlist query --help',
           );
-        const index = await openIndex(root, name, { version: ref });
+        const index = await openIndex(root, name, { version: ref, signal });
         try {
           for (const id of options.exclude ?? []) {
             if (index.ids.find(id) < 0)
               context.warn(`--exclude ${id}: there is no such item; ids are given one by one, with spaces between`);
           }
           const started = performance.now();
-          const answers = await answer(index, options, context.warn);
+          const answers = await answer(index, options, context);
           const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
           const names = attributeNames(index, options.attributes);
           const results = answers.map((found) => ({
@@ -74,14 +75,14 @@ export function queryCommand(): Command {
 async function answer(
   index: OpenIndex,
   options: QueryOptions,
-  warn: (message: string) => void,
+  { signal, warn }: CommandContext,
 ): Promise<SearchAnswer[]> {
   const search = { ...searchOptions(options), explain: options.explain, whyNot: options.whyNot };
   if (options.id !== undefined) return [index.searchById(options.id, search)];
   if (options.vector !== undefined) return [index.search(parseVector(options.vector), search)];
   if (options.seeds !== undefined) return [index.searchSeeds(parseSeeds(options.seeds), search)];
-  const { vectors } = await readQueryFiles([options.queries!], index.manifest, options.vectorColumn, warn);
-  return index.searchBatch(vectors, search);
+  const { vectors } = await readQueryFiles([options.queries!], index.manifest, options.vectorColumn, { signal, warn });
+  return index.searchBatch(vectors, { ...search, signal });
 }
 
 function parseVector(text: string): Float32Array {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { rollback } from '../version/publish.js';
 import { action } from './command.js';
 import { UNRECORDED } from './publish.js';
+import { whoRuns } from './who.js';
 
 interface RollbackOptions {
   readonly to?: string;
@@ -19,7 +20,9 @@ export function rollbackCommand(): Command {
     .action(
       action(async (context, options: RollbackOptions, index: string) => {
         const dryRun = options.dryRun ?? false;
-        const moved = await rollback(context.root, index, { to: options.to, reason: options.reason, dryRun });
+        const { to, reason } = options;
+        const { root, signal } = context;
+        const moved = await rollback(root, index, { to, reason, who: whoRuns(), dryRun, signal });
         for (const version of moved.skipped)
           context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
         if (!moved.recorded) context.warn(UNRECORDED);

@@ -14,8 +14,8 @@ export function serveCommand(): Command {
     command.addOption(new Option(option.flags, help));
   }
   return command.action(
-    action(async (_context, options: Record<string, unknown>) => {
-      await startServer(readServeOptions(options, process.env), serviceVariables(process.env));
+    action(async ({ handOverSignals }, options: Record<string, unknown>) => {
+      await startServer(readServeOptions(options, process.env), serviceVariables(process.env), handOverSignals);
       return null;
     }),
   );

@@ -9,10 +9,11 @@ export function verifyCommand(): Command {
     .argument('<index[@version]>', 'what to verify; without a version the published one')
     .description('check every checksum and every structure of a version, and search it')
     .action(
-      action(async ({ root, progress }, _options, target: string) => {
+      action(async ({ root, progress, signal }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
         const version = await resolveVersion(root, index, ref).catch(ruinOf);
         const problems = await verifyVersion(root, index, version, {
+          signal,
           onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
         });
         const ok = problems.length === 0;

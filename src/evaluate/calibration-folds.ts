@@ -36,7 +36,7 @@ export class OpenFolds {
     const opened: LoadedShard[] = [];
     for (const [position, { graph, ordinals }] of shards.entries()) {
       const without = hidden[position]!;
-      const path = graphPaths[position]!;
+      const path = graphPaths[position] ?? null;
       opened.push(
         without.length === 0 || path === null
           ? shards[position]!

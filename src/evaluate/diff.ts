@@ -1,10 +1,14 @@
 /**
  * How the candidates differ between two versions: what a person looks at before a new version is published. Takes two
- * loaded versions and queries; gives the overlap at each k, and the ids that came and went at the largest k.
+ * loaded versions and queries, of a file or rows of a version; gives the overlap at each k, and the ids that came and went
+ * at the largest k. Each k is searched on its own, with the ef that a server would use for it.
  */
+import { ShortlistError } from '../base/errors.js';
+import { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { search } from '../retrieve/search.js';
-import { externalQueries, queryAt, type QuerySet } from './queries.js';
+import type { Manifest } from '../version/manifest.js';
+import { externalQueries, queryAt, sampleVectors, type QuerySet } from './queries.js';
 
 /** Ids listed of those that entered and of those that left: enough to see a pattern. */
 const LISTED_IDS = 20;
@@ -21,11 +25,19 @@ export interface Change {
   readonly ids: readonly IdCount[];
 }
 
+export interface DiffPoint {
+  readonly k: number;
+  /** Mean share of the candidates at k that both versions return. */
+  readonly overlap: number;
+  /** As used for the first query; null where every row is scanned. */
+  readonly ef: { readonly from: number | null; readonly to: number | null };
+}
+
 export interface VersionDiff {
   readonly queries: number;
-  /** Mean share of the candidates at k that both versions return. */
-  readonly points: readonly { readonly k: number; readonly overlap: number }[];
-  /** Queries whose best candidate is the same. */
+  readonly source: 'file' | 'sample';
+  readonly points: readonly DiffPoint[];
+  /** Queries whose best candidate at the largest k is the same. */
   readonly same_first: number;
   /** At the largest k: ids that only the second version returns. */
   readonly entered: Change;
@@ -35,53 +47,122 @@ export interface VersionDiff {
 
 export interface DiffOptions {
   readonly ks: readonly number[];
+  /** Default: as a server searches, calibrated where the version is. */
   readonly ef?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** @param vectors count x dim values. @throws dimension_mismatch where the versions have other dimensions */
-export function diffVersions(
+/** The same queries, as each of the two versions takes them, and which items they are themselves. */
+export interface DiffQueries {
+  readonly source: VersionDiff['source'];
+  readonly before: QuerySet;
+  readonly after: QuerySet;
+  /** Ordinals that are left out of the answers to each query; -1 where the version has no such item. */
+  readonly selves: { readonly before: Int32Array; readonly after: Int32Array } | null;
+}
+
+/** @throws dimension_mismatch, whichever of the two comes first */
+export function requireComparable(before: Manifest, after: Manifest): void {
+  if (before.dim === after.dim) return;
+  const of = ({ index, version, dim }: Manifest): string => `${index}@${version} has vectors of ${dim} components`;
+  const message = `${of(before)} and ${of(after)}: no query fits both, so their candidates cannot be compared`;
+  throw new ShortlistError('dimension_mismatch', message, { from_dim: before.dim, to_dim: after.dim });
+}
+
+/** Queries from outside. @param vectors count x dim values, checked for the metric of each version */
+export function fileQueries(
   before: LoadedVersion,
   after: LoadedVersion,
-  vectors: Float32Array,
-  options: DiffOptions,
-): VersionDiff {
-  const [queriesBefore, queriesAfter] = [externalQueries(before, vectors), externalQueries(after, vectors)];
-  const ks = [...options.ks].sort((a, b) => a - b);
-  const k = ks.at(-1)!;
-  const overlaps = ks.map(() => 0);
-  const [entered, left] = [new Map<string, number>(), new Map<string, number>()];
-  let sameFirst = 0;
-  for (let position = 0; position < queriesBefore.count; position++) {
-    const [old, fresh] = [
-      idsOf(before, queriesBefore, position, k, options.ef),
-      idsOf(after, queriesAfter, position, k, options.ef),
-    ];
-    ks.forEach((size, i) => (overlaps[i]! += overlapOf(old.slice(0, size), fresh.slice(0, size))));
-    if (old[0] === fresh[0]) sameFirst++;
-    countMissing(fresh, new Set(old), entered);
-    countMissing(old, new Set(fresh), left);
-    options.onProgress?.(position + 1, queriesBefore.count);
-  }
-  const count = Math.max(1, queriesBefore.count);
+  vectors: { readonly before: Float32Array; readonly after: Float32Array },
+): DiffQueries {
   return {
-    queries: queriesBefore.count,
-    points: ks.map((size, i) => ({ k: size, overlap: overlaps[i]! / count })),
+    source: 'file',
+    before: externalQueries(before, vectors.before),
+    after: externalQueries(after, vectors.after),
+    selves: null,
+  };
+}
+
+/**
+ * Rows of the first version, each of which is left out of its own answers in both. Where only the first version has its
+ * vectors at unit length, rows of the second are taken, since lengths cannot be told from directions.
+ */
+export async function sampledQueries(
+  before: LoadedVersion,
+  after: LoadedVersion,
+  { size, seed, signal }: { readonly size: number; readonly seed: number; readonly signal?: AbortSignal | undefined },
+): Promise<DiffQueries> {
+  const isUnit = ({ manifest }: LoadedVersion): boolean => manifest.metric === 'cosine';
+  const source = isUnit(before) && !isUnit(after) ? after : before;
+  const sampled = await sampleVectors(source, size, seed, new Turns(signal));
+  const ids = Array.from(sampled.selves!, (ordinal) => source.ids.text(ordinal));
+  const selvesIn = (version: LoadedVersion): Int32Array => Int32Array.from(ids, (id) => version.ordinalOf(id));
+  return {
+    source: 'sample',
+    before: externalQueries(before, sampled.vectors),
+    after: externalQueries(after, sampled.vectors),
+    selves: { before: selvesIn(before), after: selvesIn(after) },
+  };
+}
+
+/** @throws dimension_mismatch; what the signal is aborted with */
+export async function diffVersions(
+  before: LoadedVersion,
+  after: LoadedVersion,
+  queries: DiffQueries,
+  options: DiffOptions,
+): Promise<VersionDiff> {
+  requireComparable(before.manifest, after.manifest);
+  const turns = new Turns(options.signal);
+  const ks = [...new Set(options.ks)].sort((a, b) => a - b);
+  const points = ks.map((k) => ({ k, overlap: 0, ef: { from: null as number | null, to: null as number | null } }));
+  const [entered, left] = [new Map<string, number>(), new Map<string, number>()];
+  const { count } = queries.before;
+  let sameFirst = 0;
+  for (let position = 0; position < count; position++) {
+    let [old, fresh]: [Found, Found] = [NOTHING, NOTHING];
+    for (const point of points) {
+      const wanted = { k: point.k, ef: options.ef };
+      old = find(before, queries.before, position, wanted, queries.selves?.before);
+      fresh = find(after, queries.after, position, wanted, queries.selves?.after);
+      point.overlap += overlapOf(old.ids, fresh.ids);
+      if (position === 0) point.ef = { from: old.ef, to: fresh.ef };
+    }
+    if (old.ids[0] === fresh.ids[0]) sameFirst++;
+    countMissing(fresh.ids, new Set(old.ids), entered);
+    countMissing(old.ids, new Set(fresh.ids), left);
+    options.onProgress?.(position + 1, count);
+    await turns.rest();
+  }
+  return {
+    queries: count,
+    source: queries.source,
+    points: points.map((point) => ({ ...point, overlap: point.overlap / Math.max(1, count) })),
     same_first: sameFirst,
     entered: summarize(entered),
     left: summarize(left),
   };
 }
 
-function idsOf(
+interface Found {
+  readonly ids: readonly string[];
+  readonly ef: number | null;
+}
+
+const NOTHING: Found = { ids: [], ef: null };
+
+function find(
   version: LoadedVersion,
   queries: QuerySet,
   position: number,
-  k: number,
-  ef: number | undefined,
-): string[] {
-  const { ordinals } = search(version, queryAt(queries, position, version.manifest.dim), { k, ef });
-  return Array.from(ordinals, (ordinal) => version.ids.text(ordinal));
+  wanted: { readonly k: number; readonly ef: number | undefined },
+  selves: Int32Array | undefined,
+): Found {
+  const self = selves?.[position] ?? -1;
+  const query = queryAt(queries, position, version.manifest.dim);
+  const { ordinals, quality } = search(version, query, wanted, self < 0 ? undefined : self);
+  return { ids: version.ids.texts(ordinals), ef: quality.ef };
 }
 
 /** Shared ids over those of the longer list; two empty lists agree. */

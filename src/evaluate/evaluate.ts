@@ -1,4 +1,5 @@
 /** `evaluate`: queries, their truth, and the grid. Takes a loaded version; gives the points of the JSON output. */
+import { Turns } from '../base/turns.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { planSearch } from '../retrieve/search.js';
@@ -18,6 +19,7 @@ export interface EvaluateOptions {
   readonly efs: readonly number[];
   /** Which rows may come back, in the truth and in the answers; as in a search. */
   readonly filter?: unknown;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
@@ -40,7 +42,7 @@ export async function evaluateVersion(
     options.queries === null
       ? sampleQueries(version, options.sample, options.seed)
       : externalQueries(version, options.queries);
-  const { filter } = options;
+  const { filter, signal } = options;
   const selectivity = filter === undefined ? undefined : planSearch(version, { k: 1, filter }).filter?.selectivity;
   const pool = openExactSearch();
   try {
@@ -49,12 +51,13 @@ export async function evaluateVersion(
       filter,
       pool,
       cache: noteTruthCache(root, version.manifest),
+      signal,
       onProgress: (done, total) => options.onProgress?.('truth', done, total, 'queries'),
     });
     const grid = options.ks.flatMap((k) => efsAt(version, k, options).map((ef) => ({ k, ef, filter })));
     const points: GridPoint[] = [];
     for (const [done, point] of grid.entries()) {
-      points.push(measurePoint(version, queries, truth, point));
+      points.push(await measurePoint(version, queries, truth, point, new Turns(signal)));
       options.onProgress?.('grid', done + 1, grid.length, 'points');
     }
     const source = options.queries === null ? 'sample' : 'file';

@@ -2,10 +2,11 @@
  * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass is
  * also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
  */
+import type { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { planSearch, search, type SearchOptions } from '../retrieve/search.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
-import { recallOf, summarizeRecall } from './recall.js';
+import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import type { Truth } from './truth.js';
 
 /** Names are those of the JSON output. */
@@ -36,23 +37,26 @@ const MAX_ROUNDS = 50;
 /** Where on the grid, and which rows may come back; without ef as a search that names none. */
 export type PointOptions = Pick<SearchOptions, 'k' | 'filter' | 'ef'>;
 
-/** @param truth of the same filter */
-export function measurePoint(
+/** @param truth of the same filter @throws what the turns' signal is aborted with */
+export async function measurePoint(
   version: LoadedVersion,
   queries: QuerySet,
   truth: Truth,
   options: PointOptions,
-): GridPoint {
+  turns: Turns,
+): Promise<GridPoint> {
   const { k } = options;
   const used = planSearch(version, options).ef;
   const { dim } = version.manifest;
-  const recalls = truth.neighbors.map((neighbors, position) => {
+  const recalls: Recall[] = [];
+  for (const [position, neighbors] of truth.neighbors.entries()) {
     const query = queryAt(queries, position, dim);
     const answer = search(version, query, options, selfAt(queries, position));
-    return recallOf(version, query, answer.ordinals, neighbors, k);
-  });
+    recalls.push(recallOf(version, query, answer.ordinals, neighbors, k));
+    await turns.rest();
+  }
   const recall = summarizeRecall(recalls);
-  const latencies = timeSearches(version, queries, options);
+  const latencies = await timeSearches(version, queries, options, turns);
   const total = latencies.reduce((sum, ms) => sum + ms, 0);
   const sorted = latencies.sort((a, b) => a - b);
   return {
@@ -69,7 +73,12 @@ export function measurePoint(
   };
 }
 
-function timeSearches(version: LoadedVersion, queries: QuerySet, options: PointOptions): number[] {
+async function timeSearches(
+  version: LoadedVersion,
+  queries: QuerySet,
+  options: PointOptions,
+  turns: Turns,
+): Promise<number[]> {
   const { dim } = version.manifest;
   const latencies: number[] = [];
   const started = performance.now();
@@ -78,6 +87,7 @@ function timeSearches(version: LoadedVersion, queries: QuerySet, options: PointO
       const before = performance.now();
       search(version, queryAt(queries, position, dim), options, selfAt(queries, position));
       latencies.push(performance.now() - before);
+      await turns.rest();
     }
   }
   return latencies;

@@ -1,6 +1,8 @@
 /** Where the queries of a measurement come from: a file, or rows of the index itself. */
 import { sampleDistinct } from '../base/random.js';
+import type { Turns } from '../base/turns.js';
 import { checkQuery } from '../retrieve/query.js';
+import { sampleDistinctRows } from '../retrieve/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 
 /** Checked queries, one after the other. */
@@ -14,7 +16,22 @@ export interface QuerySet {
 
 /** `size` rows of the version, chosen by the seed, each to be searched without finding itself. */
 export function sampleQueries(version: LoadedVersion, size: number, seed: number): QuerySet {
-  const selves = sampleDistinct(version.manifest.count, size, seed);
+  return queriesOf(version, sampleDistinct(version.manifest.count, size, seed));
+}
+
+/** As `sampleQueries`, of rows whose vectors differ: each vector is as likely as any other, however many rows have it. */
+export async function sampleVectors(
+  version: LoadedVersion,
+  size: number,
+  seed: number,
+  turns: Turns,
+): Promise<QuerySet> {
+  const places = await sampleDistinctRows(version.shards, size, seed, turns);
+  const ordinals = places.map(({ shard, row }) => version.shards[shard]!.ordinals[row]!);
+  return queriesOf(version, Uint32Array.from(ordinals).sort());
+}
+
+function queriesOf(version: LoadedVersion, selves: Uint32Array): QuerySet {
   const { dim } = version.manifest;
   const vectors = new Float32Array(selves.length * dim);
   for (const [position, ordinal] of selves.entries()) vectors.set(version.vectorOf(ordinal), position * dim);

@@ -28,6 +28,7 @@ export interface TruthOptions {
   readonly filter?: unknown;
   readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -44,13 +45,13 @@ export async function findTruth(version: LoadedVersion, queries: QuerySet, optio
 
 async function computeTruth(version: LoadedVersion, queries: QuerySet, options: TruthOptions): Promise<Truth> {
   const { dim } = version.manifest;
-  const { k, filter, pool } = options;
+  const { k, filter, pool, signal } = options;
   const neighbors: Uint32Array[] = [];
   for (let from = 0; from < queries.count; from += TRUTH_QUERIES_PER_PASS) {
     const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
     const vectors = queries.vectors.subarray(from * dim, to * dim);
     const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
-    const answers = await searchExact(version, pool, vectors, to - from, { k, filter }, selves);
+    const answers = await searchExact(version, pool, vectors, to - from, { k, filter }, selves, { signal });
     neighbors.push(...answers.map((answer) => answer.ordinals));
     options.onProgress?.(to, queries.count);
   }

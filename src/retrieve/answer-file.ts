@@ -23,16 +23,17 @@ export async function checkAnswerPath(path: string): Promise<void> {
     throw new ShortlistError('io_error', `${path} is a folder; give the name of a file`, { file: path });
 }
 
-/** @returns how many candidates were written. @throws io_error, disk_full */
+/** @returns how many candidates were written. @throws io_error, disk_full; what the signal is aborted with */
 export async function writeAnswers(
   path: string,
   source: AnswerSource,
   answers: readonly Candidates[],
+  signal?: AbortSignal,
 ): Promise<number> {
   const temporary = join(dirname(path), temporaryName());
   const sink = await ByteSink.create(temporary, nodeFiles);
   try {
-    const rows = await writeRows(sink, source, answers);
+    const rows = await writeRows(sink, source, answers, signal);
     await sink.close();
     await nodeFiles.rename(temporary, path);
     return rows;
@@ -43,12 +44,18 @@ export async function writeAnswers(
   }
 }
 
-async function writeRows(sink: ByteSink, source: AnswerSource, answers: readonly Candidates[]): Promise<number> {
+async function writeRows(
+  sink: ByteSink,
+  source: AnswerSource,
+  answers: readonly Candidates[],
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const table = new AnswerTable(source);
   const schema = { fields: table.fields, metadata: new Map(table.metadata) };
   const writer = new ArrowWriter('file', schema, (bytes) => sink.write(bytes));
   let rows = 0;
   for (const columns of table.batches(answers)) {
+    signal?.throwIfAborted();
     await writer.write(columns);
     rows += columns[0]!.rows;
   }

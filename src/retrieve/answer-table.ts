@@ -10,7 +10,7 @@ import { gatherRows, type Budget } from './gather-rows.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { Answer } from './search.js';
 
-/** Rows of one record batch: some MB, so that readers can stream. */
+/** Rows of one record batch, as a rule: some MB, so that readers can stream. */
 const BATCH_ROWS = 65_536;
 
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
@@ -22,10 +22,18 @@ export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
 
 type Fields = ArrowSchema['fields'];
 
+/** Candidates of one query that lie in one batch. */
+interface Part extends Candidates {
+  readonly query: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A column beside query, id and score. */
 export interface ExtraColumn {
   readonly field: Fields[number];
-  gather(ordinals: Uint32Array): Column;
+  /** @param first where the first of these candidates stands in its answer */
+  gather(ordinals: Uint32Array, first: number): Column;
 }
 
 export class AnswerTable {
@@ -52,42 +60,49 @@ export class AnswerTable {
     ];
   }
 
-  /** The rows of all answers, in record batches of bounded size. @param answers undefined for a query without one */
-  *batches(answers: readonly (Candidates | undefined)[]): Generator<Column[], void, undefined> {
-    for (let from = 0; from < answers.length;) {
-      let to = from;
-      let rows = 0;
-      do rows += rowsOf(answers[to++]);
-      while (to < answers.length && rows + rowsOf(answers[to]) <= BATCH_ROWS);
-      if (rows > 0) yield this.columns(answers, from, to, rows);
-      from = to;
+  /**
+   * The rows of all answers, in record batches of bounded size.
+   * @param answers undefined for a query without one
+   * @param most rows of a batch
+   */
+  *batches(answers: readonly (Candidates | undefined)[], most = BATCH_ROWS): Generator<Column[], void, undefined> {
+    let parts: Part[] = [];
+    let rows = 0;
+    for (const [query, answer] of answers.entries()) {
+      const count = answer?.ordinals.length ?? 0;
+      for (let from = 0; from < count;) {
+        const to = Math.min(count, from + most - rows);
+        parts.push({ query, ...answer!, from, to });
+        rows += to - from;
+        from = to;
+        if (rows < most) continue;
+        yield this.columns(parts, rows);
+        [parts, rows] = [[], 0];
+      }
     }
+    if (rows > 0) yield this.columns(parts, rows);
   }
 
-  private columns(answers: readonly (Candidates | undefined)[], from: number, to: number, rows: number): Column[] {
+  private columns(parts: readonly Part[], rows: number): Column[] {
     const queries = new Int32Array(rows);
     const ordinals = new Uint32Array(rows);
     const scores = new Float32Array(rows);
     let row = 0;
-    for (let query = from; query < to; query++) {
-      const answer = answers[query];
-      if (answer === undefined) continue;
-      queries.fill(query, row, row + answer.ordinals.length);
-      ordinals.set(answer.ordinals, row);
-      scores.set(answer.scores, row);
-      row += answer.ordinals.length;
+    for (const { query, from, to, ...answer } of parts) {
+      const next = row + to - from;
+      queries.fill(query, row, next);
+      ordinals.set(answer.ordinals.subarray(from, to), row);
+      scores.set(answer.scores.subarray(from, to), row);
+      row = next;
     }
+    const first = parts[0]!.from;
     return [
       { shape: 'numbers', type: INT32, rows, valid: null, values: queries },
       this.source.ids.column(ordinals),
       { shape: 'numbers', type: FLOAT32, rows, valid: null, values: scores },
-      ...this.extras.map((extra) => extra.gather(ordinals)),
+      ...this.extras.map((extra) => extra.gather(ordinals, first)),
     ];
   }
-}
-
-function rowsOf(answer: Candidates | undefined): number {
-  return answer?.ordinals.length ?? 0;
 }
 
 /**

@@ -51,6 +51,12 @@ export type BatchReply = { readonly batch: number; readonly task: number } & (
   { readonly answers: Answer[] } | { readonly error: SerializedError }
 );
 
+export interface BatchRunOptions {
+  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Aborting it rejects with its reason; the threads end the tasks at hand. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 interface Job {
   readonly batch: number;
   readonly tasks: BatchTask[];
@@ -78,11 +84,11 @@ export class BatchPool {
    * Crowding and questions about ids are left to the caller, who has the attributes.
    * @param queries count x dim checked values
    * @param plan without a query of its own
-   * @param onProgress told how many queries are done
+   * @param options.onProgress told how many queries are done
    */
-  search(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
+  search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
     // One batch at a time: it has all threads anyway, and batches then end in the order they came.
-    const result = this.tail.then(() => this.run(queries, plan, onProgress));
+    const result = this.tail.then(() => this.run(queries, plan, options));
     this.tail = result.catch(() => undefined);
     return result;
   }
@@ -97,7 +103,12 @@ export class BatchPool {
     await Promise.all(this.threads.splice(0).map(stopThread));
   }
 
-  private async run(queries: Float32Array, plan: SearchPlan, onProgress?: (done: number) => void): Promise<Answer[]> {
+  private async run(
+    queries: Float32Array,
+    plan: SearchPlan,
+    { onProgress, signal }: BatchRunOptions,
+  ): Promise<Answer[]> {
+    signal?.throwIfAborted();
     if (this.closed) throw closedError();
     const { dim } = this.version.manifest;
     const batch = this.nextBatch++;
@@ -108,12 +119,18 @@ export class BatchPool {
     }
     if (tasks.length === 0) return [];
     const answers: Answer[][] = [];
+    let stop = (): void => undefined;
     await new Promise<void>((resolve, reject) => {
+      stop = () => reject(signal?.reason as Error);
+      signal?.addEventListener('abort', stop);
       const job: Job = { batch, tasks, answers, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
       for (const thread of this.threads) this.handOut(thread, job);
-    }).finally(() => this.jobs.shift());
+    }).finally(() => {
+      signal?.removeEventListener('abort', stop);
+      this.jobs.shift();
+    });
     return answers.flat();
   }
 

@@ -9,7 +9,7 @@ import { SHARD_PLANS } from '../engine/engine.js';
 import type { SearchOptions } from './search-options.js';
 
 /** Options by name, and what each must be where it is given. */
-const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknown) => string | null>> = {
+const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress' | 'signal', (value: unknown) => string | null>> = {
   k: expect('a number', (value) => typeof value === 'number'),
   ef: expect('a number', (value) => typeof value === 'number'),
   targetRecall: expect('a number', (value) => typeof value === 'number'),
@@ -22,6 +22,7 @@ const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress', (value: unknow
   whyNot: expect('a list of strings', isTextList),
   plan: expect(`one of ${SHARD_PLANS.join(', ')}`, (value) => (SHARD_PLANS as readonly unknown[]).includes(value)),
   onProgress: expect('a function', (value) => typeof value === 'function'),
+  signal: expect('an AbortSignal', (value) => value instanceof AbortSignal),
 };
 
 /** Options of the contract that this release cannot honour. */

@@ -42,6 +42,7 @@ export interface LoadedVersion {
 export interface LoadOptions {
   /** Re-hash every file first; else sizes and structure only. */
   readonly hash?: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function loadVersion(
@@ -50,13 +51,17 @@ export async function loadVersion(
   version: string,
   options: LoadOptions = {},
 ): Promise<LoadedVersion> {
-  const files = await openVersionFiles(root, index, version, { hash: options.hash ?? false });
+  const { hash = false, signal } = options;
+  const files = await openVersionFiles(root, index, version, { hash, signal });
   const { manifest } = files;
   const ids = await readIds(files);
   const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapFile);
   const shards: LoadedShard[] = [];
   try {
-    for (let position = 0; position < manifest.shards.length; position++) shards.push(await loadShard(files, position));
+    for (let position = 0; position < manifest.shards.length; position++) {
+      signal?.throwIfAborted();
+      shards.push(await loadShard(files, position));
+    }
     requirePlacement(files, shards);
   } catch (error) {
     for (const shard of shards) shard.graph.close();

@@ -24,6 +24,8 @@ export interface OpenIndexOptions {
   readonly version?: string | undefined;
   /** Threads of `searchBatch`; default all cores. */
   readonly threads?: number | undefined;
+  /** Aborting it rejects the opening with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** As the server's request fields of the same names. `k` defaults to 100. */
@@ -32,6 +34,8 @@ export type IndexSearchOptions = Partial<SearchOptions>;
 export interface BatchSearchOptions extends IndexSearchOptions {
   /** Told how many of the queries are answered. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Aborting it rejects the call with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One of several queries with one answer: an item by its id, or a vector of `dim` values. */
@@ -71,8 +75,9 @@ export async function openIndex(root: string, index: string, options: OpenIndexO
       "openIndex takes a root and the name of an index: openIndex('indexes', 'listings')",
     );
   }
-  const name = await resolveVersion(root, index, options.version);
-  return new OpenIndex(await loadVersion(root, index, name), options.threads ?? availableCores());
+  const { version, threads = availableCores(), signal } = options;
+  const name = await resolveVersion(root, index, version);
+  return new OpenIndex(await loadVersion(root, index, name, { signal }), threads);
 }
 
 export class OpenIndex {
@@ -146,15 +151,11 @@ export class OpenIndex {
     const wanted = checkOptions(options);
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = wanted.exact
-      ? await searchExact(this.loaded, this.exact, checked, count, wanted)
-      : await searchTogether(
-          this.loaded,
-          this.batches,
-          this.exact,
-          checked,
-          planSearch(this.loaded, wanted),
+      ? await searchExact(this.loaded, this.exact, checked, count, wanted, [], { signal: options.signal })
+      : await searchTogether(this.loaded, this.batches, this.exact, checked, planSearch(this.loaded, wanted), {
           onProgress,
-        );
+          signal: options.signal,
+        });
     onProgress(count);
     return answers.map((answer) => this.named(answer));
   }

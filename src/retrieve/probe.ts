@@ -1,10 +1,13 @@
 /**
- * The probe: rows of a version are searched by their own vectors and must come back. It runs at the end of a build, in
- * `verify`, and before a version goes live, where it warms the caches too.
+ * The probe: rows of a version are searched by their own vectors and must come back. It runs at the end of a build and in
+ * `verify`, over different vectors, so that rows which are equal do not hide those that cannot be reached; and before a version
+ * goes live, over any rows, where it warms the caches and must not read every vector first.
  */
 import { ShortlistError } from '../base/errors.js';
 import { rawKernel, toScore } from '../base/metric.js';
 import { sampleDistinct } from '../base/random.js';
+import type { Turns } from '../base/turns.js';
+import { sampleDistinctRows } from './distinct-rows.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
@@ -15,15 +18,31 @@ const PROBE_EF = 200;
 /** A graph may miss a row, which recall measures; one that misses more than this share of its own rows is broken. */
 const MAX_MISSED_SHARE = 0.1;
 
-/** @throws probe_failed naming the shard */
+/** At once, over any rows. @throws probe_failed naming the shard */
 export function probeVersion({ shards, manifest }: LoadedVersion): void {
-  for (const [position, shard] of shards.entries())
-    probeShard(shard, `shard ${position} of ${manifest.index}@${manifest.version}`);
+  for (const [position, shard] of shards.entries()) {
+    const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
+    probeRows(shard, [...rows], nameShard(manifest, position));
+  }
 }
 
-/** @param name for the message */
-export function probeShard(shard: LoadedShard, name: string): void {
-  const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
+/** Over different vectors of every shard. @throws as `probeShard` */
+export async function probeVectors({ shards, manifest }: LoadedVersion, turns: Turns): Promise<void> {
+  for (const [position, shard] of shards.entries()) await probeShard(shard, nameShard(manifest, position), turns);
+}
+
+/** Over different vectors of the shard. @param name for the message @throws probe_failed; what the turns' signal is aborted with */
+export async function probeShard(shard: LoadedShard, name: string, turns: Turns): Promise<void> {
+  const places = await sampleDistinctRows([shard], PROBES_PER_SHARD, PROBE_SEED, turns);
+  const rows = places.map(({ row }) => row);
+  probeRows(shard, rows, name);
+}
+
+function nameShard({ index, version }: LoadedVersion['manifest'], position: number): string {
+  return `shard ${position} of ${index}@${version}`;
+}
+
+function probeRows(shard: LoadedShard, rows: readonly number[], name: string): void {
   const missed = rows.filter((row) => !findsItself(shard, row)).length;
   if (missed <= MAX_MISSED_SHARE * rows.length) return;
   const message = `${name} does not find ${missed} of ${rows.length} of its own rows: the graph is too thin for the data; build it with a larger --m or --ef-construction`;

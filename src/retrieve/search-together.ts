@@ -10,33 +10,37 @@ import { runInTurns } from './filter/work.js';
 import { planningStep } from './step-plan.js';
 import { explainInTurns } from './why-not.js';
 
-/**
- * @param queries count x dim checked values
- * @param onProgress told how many queries are done
- */
+export interface TogetherOptions {
+  /** Told how many queries are done. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Aborting it rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @param queries count x dim checked values */
 export async function searchTogether(
   version: LoadedVersion,
   batches: BatchPool,
   exact: Pick<ExactSearch, 'search'>,
   queries: Float32Array,
   plan: SearchPlan,
-  onProgress?: (done: number) => void,
+  options: TogetherOptions = {},
 ): Promise<Answer[]> {
   const { shards, manifest } = version;
+  const { onProgress, signal } = options;
   if (plan.crowding === null)
-    return explainAll(version, queries, plan, await batches.search(queries, plan, onProgress));
+    return explainAll(version, queries, plan, await batches.search(queries, plan, options), signal);
   const count = queries.length / manifest.dim;
   const tasks = Array.from({ length: count }, () => crowdTask(shards, plan));
   const answers = await runCrowdedTogether(tasks, async (positions, step) => {
     const packed = packQueries(queries, positions, manifest.dim);
-    const own = await runInTurns(planningStep(shards, plan, step));
+    const own = await runInTurns(planningStep(shards, plan, step), { signal });
     const deeper = { ...own, crowding: null, suspects: null };
-    if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper);
-    return batches.search(packed, deeper, (done) =>
-      onProgress?.(count - positions.length + Math.min(done, positions.length)),
-    );
+    if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper, [], { signal });
+    const onStep = (done: number): void => onProgress?.(count - positions.length + Math.min(done, positions.length));
+    return batches.search(packed, deeper, { onProgress: onStep, signal });
   });
-  return explainAll(version, queries, plan, answers);
+  return explainAll(version, queries, plan, answers, signal);
 }
 
 async function explainAll(
@@ -44,12 +48,13 @@ async function explainAll(
   queries: Float32Array,
   plan: SearchPlan,
   answers: Answer[],
+  signal: AbortSignal | undefined,
 ): Promise<Answer[]> {
   if (plan.suspects === null) return answers;
   const explained: Answer[] = [];
   for (const [position, answer] of answers.entries()) {
     const asked = [{ query: queryAt(queries, position, manifest.dim), weight: 1 }];
-    explained.push(await explainInTurns(shards, plan, asked, answer));
+    explained.push(await explainInTurns(shards, plan, asked, answer, { signal }));
   }
   return explained;
 }

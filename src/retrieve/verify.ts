@@ -1,8 +1,9 @@
 /** verify: every checksum, every structure, a probe search. Gives every problem it finds, never the first alone. */
 import { ShortlistError } from '../base/errors.js';
+import { Turns } from '../base/turns.js';
 import { findVersionProblems } from '../version/verify.js';
 import { loadVersion } from './loaded-version.js';
-import { probeVersion } from './probe.js';
+import { probeVectors } from './probe.js';
 
 /** One thing that is wrong; `file` where one file is to blame. */
 export interface Problem {
@@ -13,6 +14,7 @@ export interface Problem {
 
 export interface VerifyOptions {
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function verifyVersion(
@@ -24,17 +26,18 @@ export async function verifyVersion(
   const problems = await findVersionProblems(root, index, name, options);
   if (problems.length > 0) return problems.map(toProblem);
   try {
+    options.signal?.throwIfAborted();
     const version = await loadVersion(root, index, name);
     try {
       for (const { graph } of version.shards) graph.verify?.();
-      probeVersion(version);
+      await probeVectors(version, new Turns(options.signal));
     } finally {
       version.close();
     }
     return [];
   } catch (error) {
-    if (error instanceof ShortlistError) return [toProblem(error)];
-    throw error;
+    if (!(error instanceof ShortlistError) || options.signal?.aborted === true) throw error;
+    return [toProblem(error)];
   }
 }
 

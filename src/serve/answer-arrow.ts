@@ -4,7 +4,6 @@
  * query failed, a JSON object of problems by the query's position; `explain`, where it was asked for, a list like `quality`. The
  * answer of a search with seeds has the columns `seed` (int32) and `seed_score` (float32) before the included ones.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArrowWriter } from '../arrow/writer.js';
 import type { Column, ColumnType } from '../arrow/column.js';
 import type { ShortlistError } from '../base/errors.js';
@@ -19,14 +18,20 @@ import { attributeNames } from './candidate-text.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from './problem.js';
 import type { Include } from './request/search-request.js';
+import type { TimeLimit } from './time-limit.js';
+import type { Turns } from './turns.js';
 
 export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
 
 /** query, id and score of a candidate, as they are held and as they are sent. */
 const CANDIDATE_BYTES = 24;
 
+/** Of a record batch, attributes aside: gathering and writing it takes about a millisecond. */
+const BATCH_BYTES = 1024 * 1024;
+
 export class ArrowAnswers implements Answers {
   private readonly table: AnswerTable;
+  private readonly batchRows: number;
   private readonly answers: (Answer | undefined)[] = [];
   private readonly qualities: (Quality | null)[] = [];
   /** As JSON; of a query that failed null. */
@@ -43,8 +48,12 @@ export class ArrowAnswers implements Answers {
     include: Include,
     withSeeds: boolean,
     private readonly memory: Counted,
+    private readonly turns: Turns,
+    private readonly limit: Pick<TimeLimit, 'check'> | null,
   ) {
     const { attributes, vectors } = include;
+    const rowBytes = CANDIDATE_BYTES + (vectors ? 4 * version.manifest.dim : 0);
+    this.batchRows = Math.ceil(BATCH_BYTES / rowBytes);
     const seeds = withSeeds ? this.seedColumns() : [];
     const names = attributes === null ? [] : attributeNames(version, attributes, '/include/attributes');
     const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes));
@@ -69,10 +78,10 @@ export class ArrowAnswers implements Answers {
   }
 
   /** Lets the event loop turn between record batches: a large answer takes some tens of milliseconds. */
-  async finish(tookMs: number): Promise<Buffer[]> {
+  async finish(took: () => number): Promise<Buffer[]> {
     const metadata = new Map([
       ...this.table.metadata,
-      ['took_ms', String(tookMs)],
+      ['took_ms', String(took())],
       ['quality', JSON.stringify(this.qualities)],
       ...(this.explains.length > 0
         ? [['explain', `[${Array.from(this.answers, (_, i) => this.explains[i] ?? 'null').join()}]`] as const]
@@ -88,8 +97,9 @@ export class ArrowAnswers implements Answers {
     };
     const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, take);
     let isFirst = true;
-    for (const columns of this.table.batches(this.answers)) {
-      if (!isFirst) await nextTurn();
+    for (const columns of this.table.batches(this.answers, this.batchRows)) {
+      if (!isFirst) await this.turns.next();
+      this.limit?.check();
       isFirst = false;
       await writer.write(columns);
     }
@@ -97,12 +107,11 @@ export class ArrowAnswers implements Answers {
     return parts;
   }
 
-  /** Of the only answer: it lies in one record batch, whose rows are its candidates. */
+  /** Of the only answer. */
   private seedColumns(): ExtraColumn[] {
-    const rows = () => this.answers[0]!.ordinals.length;
     return [
-      numberColumn('seed', INT32, rows, () => Int32Array.from(this.answers[0]!.seeds!)),
-      numberColumn('seed_score', FLOAT32, rows, () => this.answers[0]!.seedScores!),
+      numberColumn('seed', INT32, (from, to) => Int32Array.from(this.answers[0]!.seeds!.slice(from, to))),
+      numberColumn('seed_score', FLOAT32, (from, to) => this.answers[0]!.seedScores!.slice(from, to)),
     ];
   }
 
@@ -116,12 +125,18 @@ export class ArrowAnswers implements Answers {
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
 const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 
+/** @param values of the answer's candidates from one to another */
 function numberColumn(
   name: string,
   type: ColumnType,
-  rows: () => number,
-  values: () => Int32Array | Float32Array,
+  values: (from: number, to: number) => Int32Array | Float32Array,
 ): ExtraColumn {
-  const gather = (): Column => ({ shape: 'numbers', type, rows: rows(), valid: null, values: values() });
+  const gather = ({ length }: Uint32Array, first: number): Column => ({
+    shape: 'numbers',
+    type,
+    rows: length,
+    valid: null,
+    values: values(first, first + length),
+  });
   return { field: { name, type, nullable: false }, gather };
 }

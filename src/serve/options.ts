@@ -3,6 +3,7 @@
  * checks. A flag wins over its variable, a variable over the default.
  */
 import { availableCores, memoryLimitBytes } from '../base/machine.js';
+import { parseByteSize } from '../base/byte-size.js';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_BODY_BYTES, NAME_PATTERN } from '../base/limits.js';
 import { isServiceAddress } from './service-variables.js';
@@ -268,20 +269,8 @@ function whole(least: number, most: number): (texts: readonly string[]) => numbe
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 1024, MIB: MiB, GIB: 1024 * MiB, TIB: MiB * MiB,
-}; // prettier-ignore
-
-function size(least: number, most = Number.MAX_SAFE_INTEGER): (texts: readonly string[]) => number {
-  return (texts) => {
-    const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec((texts.at(-1) ?? '').trim());
-    const bytes = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toUpperCase()] ?? NaN));
-    if (!(bytes >= least && bytes <= most)) {
-      const range = most === Number.MAX_SAFE_INTEGER ? `at least ${least} bytes` : `${least} to ${most} bytes`;
-      throw new Error(`a size such as 48MiB or 2GB, ${range}`);
-    }
-    return bytes;
-  };
+function size(least: number, most?: number): (texts: readonly string[]) => number {
+  return (texts) => parseByteSize(texts.at(-1) ?? '', least, most);
 }
 
 /** `--index a b` and `SHORTLIST_INDEX=a,b`. */

@@ -27,12 +27,17 @@ const MAX_DEATHS_AT_START = 3;
 
 /**
  * @param ignored variables that are not for it, which it says in its log
+ * @param takeOver removes the caller's handlers of signals; what it throws, the server fails with
  * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
  */
-export async function startServer(given: ServeOptions, ignored: readonly string[] = []): Promise<void> {
+export async function startServer(
+  given: ServeOptions,
+  ignored: readonly string[],
+  takeOver: () => void,
+): Promise<void> {
   await checkRoot(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
-  await new Primary(options, ignored).run();
+  await new Primary(options, ignored).run(takeOver);
 }
 
 async function checkRoot({ root, index }: ServeOptions): Promise<void> {
@@ -116,11 +121,12 @@ class Primary {
   }
 
   /** Until the server has stopped. */
-  run(): Promise<void> {
+  run(takeOver: () => void): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {
       this.end = { resolve, reject };
     });
     this.handleSignals();
+    takeOver(); // not before: Node drops a signal that waits while it has no handler
     this.start().catch((error: unknown) => this.fail(error));
     return ended;
   }

@@ -75,7 +75,7 @@ export async function listVersionNames(root: string, index: string, files: FileS
 }
 
 /**
- * The version that `ref` names: a version, an alias, or without it the published one. Its files are not looked at.
+ * The version that `ref` names: a version, an alias, or `current` and without it the published one. Its files are not looked at.
  * @throws index_not_found, version_not_found, file_missing, state_corrupt; usage for a text that can be no name
  */
 export async function resolveVersion(
@@ -85,7 +85,7 @@ export async function resolveVersion(
   files: FileSystem = nodeFiles,
 ): Promise<string> {
   await requireIndex(root, index, files);
-  if (ref === undefined) return resolveCurrent(root, index, files);
+  if (ref === undefined || ref === 'current') return resolveCurrent(root, index, files);
   if (isVersionName(ref)) return requireVersion(root, index, ref, `index '${index}' has no version '${ref}'`, files);
   checkName('alias', ref);
   const version = await readAlias(root, index, ref, files);

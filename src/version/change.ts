@@ -5,16 +5,20 @@
 import { requireIndex } from './catalog.js';
 import { nodeFiles, type FileSystem } from './files.js';
 import { withLock, type LockOptions } from './lock.js';
-import { MAX_REASON_LENGTH } from './state.js';
+import { MAX_REASON_LENGTH, MAX_WHO_LENGTH } from './state.js';
 
 export interface ChangeOptions {
   /** Check and compute everything, change nothing. */
   readonly dryRun?: boolean | undefined;
   /** Why, for HISTORY. */
   readonly reason?: string | undefined;
+  /** Who wants it, for HISTORY. */
+  readonly who?: string | undefined;
   readonly files?: FileSystem | undefined;
   readonly now?: (() => Date) | undefined;
-  readonly lock?: Omit<LockOptions, 'files'> | undefined;
+  /** Aborting it stops the change before the step that others see first; after that the change is completed. */
+  readonly signal?: AbortSignal | undefined;
+  readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
 }
 
 export interface Change {
@@ -23,6 +27,8 @@ export interface Change {
   readonly files: FileSystem;
   readonly now: () => Date;
   readonly reason: string | null;
+  readonly who: string | null;
+  readonly signal: AbortSignal | undefined;
   /** Runs a step that changes what others see, unless this is a dry run. */
   readonly commit: (step: () => Promise<void>) => Promise<void>;
 }
@@ -40,10 +46,12 @@ export async function changeIndex<T>(
   const files = options.files ?? nodeFiles;
   const now = options.now ?? (() => new Date());
   const reason = options.reason?.slice(0, MAX_REASON_LENGTH) ?? null;
+  const who = options.who?.slice(0, MAX_WHO_LENGTH) ?? null;
   await requireIndex(root, index, files);
-  const base = { root, index, files, now, reason };
+  const { signal } = options;
+  const base = { root, index, files, now, reason, who, signal };
   if (options.dryRun === true) return work({ ...base, commit: () => Promise.resolve() });
-  const lockOptions = { waitMs: WAIT_FOR_LOCK_MS, ...options.lock, files };
+  const lockOptions = { waitMs: WAIT_FOR_LOCK_MS, ...options.lock, files, signal };
   return withLock(root, index, 'publish', `shortlist ${command} ${index}`, async (lock) => {
     const commit = async (step: () => Promise<void>): Promise<void> => {
       await lock.assertHeld();

@@ -58,6 +58,11 @@ export class Fields {
     return this.raw(name) === null ? null : this.text(name);
   }
 
+  /** For members that came later: a document from before they did has none. */
+  textIfPresent(name: string): string | null {
+    return Object.hasOwn(this.members, name) ? this.textOrNull(name) : null;
+  }
+
   oneOf<T extends string>(name: string, values: readonly T[]): T {
     const value = this.raw(name);
     return values.find((known) => known === value) ?? this.fail(name, `is not one of ${values.join(', ')}`);

@@ -8,9 +8,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { attempt, closing, listIfPresent, readSmallFile, TEMPORARY_PREFIX, temporaryName } from './durable.js';
+import { ShortlistError } from '../base/errors.js';
+import { attempt, closing, listIfPresent, readSmallFile, replaceFile, statIfPresent, TEMPORARY_PREFIX, temporaryName } from './durable.js'; // prettier-ignore
 import { FieldError, Fields } from './fields.js';
-import { errnoIn, type FileSystem, type OpenFile } from './files.js';
+import { errnoIn, isMissing, type FileSystem, type OpenFile } from './files.js';
 import type { ProcessIdentity } from './process-identity.js';
 import { sealJson, unsealJson } from './sealed-json.js';
 
@@ -27,6 +28,9 @@ export interface Claim {
   readonly since: string;
 }
 
+/** A block of every file system that is common. A claim made of it fills it. */
+const RESERVE_BYTES = 4096;
+
 /** Longest claim: a command of 500 characters takes at most 3 KB. */
 const MAX_CLAIM_BYTES = 16 * 1024;
 
@@ -36,6 +40,17 @@ export function newClaim(owner: ProcessIdentity, command: string, now: Date): Cl
 
 export function claimPath(directory: string, kind: LockKind, generation: number): string {
   return join(directory, `${kind}.${generation}`);
+}
+
+/** Room for one claim on a disk that is full, which nobody may write to but who makes room. */
+function reservePath(directory: string, kind: LockKind): string {
+  return join(directory, `reserve.${kind}`);
+}
+
+/** Makes the reserve where there is none and there is room. */
+export async function keepReserve(directory: string, kind: LockKind, files: FileSystem): Promise<void> {
+  const path = reservePath(directory, kind);
+  if ((await statIfPresent(path, files)) === null) await replaceFile(path, new Uint8Array(RESERVE_BYTES), files);
 }
 
 /**
@@ -83,7 +98,7 @@ function checkClaim(fields: Fields): Claim {
       started: fields.textOrNull('started'),
     },
     token: fields.text('token'),
-    command: fields.text('command'),
+    command: fields.text('command').trimEnd(),
     since: fields.instant('since'),
   };
 }
@@ -108,6 +123,11 @@ export class ClaimFile {
   async release(): Promise<void> {
     await attempt(this.write(encodeStatus('released')));
     await attempt(this.file.close());
+  }
+
+  /** For a claim that was not won. */
+  drop(): Promise<void> {
+    return attempt(this.file.close());
   }
 
   private write(status: Uint8Array): Promise<void> {
@@ -143,21 +163,61 @@ export async function makeClaim(
   generation: number,
   claim: Claim,
   files: FileSystem,
+  usesReserve = false,
 ): Promise<ClaimFile | null> {
   const temporary = join(directory, temporaryName());
-  const file = await files.open(temporary, 'create');
+  let file: ClaimFile | null = null;
   let won = false;
+  try {
+    file = await writeClaim(temporary, claim, files).catch(async (error: unknown) => {
+      if (!usesReserve || !(error instanceof ShortlistError) || error.code !== 'disk_full') throw error;
+      return writeReservedClaim(temporary, reservePath(directory, kind), claim, files, error);
+    });
+    const path = claimPath(directory, kind, generation);
+    won = (await linkClaim(temporary, path, files)) && (await keepIfHighest(directory, kind, generation, files));
+    return won ? file : null;
+  } finally {
+    await attempt(files.removeFile(temporary));
+    if (!won && file !== null) await file.drop();
+  }
+}
+
+async function writeClaim(path: string, claim: Claim, files: FileSystem): Promise<ClaimFile> {
+  const file = await files.open(path, 'create');
   try {
     const text = encodeClaim(claim);
     await file.write(Buffer.concat([text, encodeStatus(0)]));
     // Whole before it is seen, on other machines too.
     await file.sync();
-    const path = claimPath(directory, kind, generation);
-    won = (await linkClaim(temporary, path, files)) && (await keepIfHighest(directory, kind, generation, files));
-    return won ? new ClaimFile(file, text.length) : null;
-  } finally {
-    await attempt(files.removeFile(temporary));
-    if (!won) await attempt(file.close());
+    return new ClaimFile(file, text.length);
+  } catch (error) {
+    await attempt(file.close());
+    await attempt(files.removeFile(path));
+    throw error;
+  }
+}
+
+/** On a full disk: the claim is written over the reserve, which has its block already, and is as long as that. */
+async function writeReservedClaim(
+  path: string,
+  reserve: string,
+  claim: Claim,
+  files: FileSystem,
+  full: ShortlistError,
+): Promise<ClaimFile> {
+  await files.rename(reserve, path).catch((error: unknown) => {
+    throw isMissing(error) ? full : error;
+  });
+  const file = await files.open(path, 'change');
+  try {
+    const spaces = RESERVE_BYTES - STATUS_BYTES - encodeClaim(claim).length;
+    const text = encodeClaim({ ...claim, command: claim.command + ' '.repeat(spaces) });
+    await file.writeAt(Buffer.concat([text, encodeStatus(0)]), 0);
+    await file.sync();
+    return new ClaimFile(file, text.length);
+  } catch (error) {
+    await attempt(file.close());
+    throw error;
   }
 }
 

@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ShortlistError } from '../base/errors.js';
 import { attempt, ensureDirectory } from './durable.js';
 import { errnoIn, nodeFiles, type FileSystem } from './files.js';
-import { ageOnDisk, claimPath, decodeClaim, isReleased, listGenerations, makeClaim, newClaim, readClaim, sweepClaims, type Claim, type ClaimFile, type LockKind } from './lock-file.js'; // prettier-ignore
+import { ageOnDisk, claimPath, decodeClaim, isReleased, keepReserve, listGenerations, makeClaim, newClaim, readClaim, sweepClaims, type Claim, type ClaimFile, type LockKind } from './lock-file.js'; // prettier-ignore
 import { checkName, indexPath, locksPath } from './paths.js';
 import { currentProcess, livenessOf, type ProcessIdentity } from './process-identity.js';
 
@@ -44,6 +44,8 @@ export interface LockOptions {
   /** Who claims; default this process. */
   readonly owner?: ProcessIdentity | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** On a full disk the claim may take what is kept for work that makes room; default false. */
+  readonly usesReserve?: boolean | undefined;
 }
 
 export interface Lock {
@@ -107,12 +109,13 @@ async function acquire(request: Request): Promise<HeldLock> {
     watch = await look(watch, directory, kind, top, files);
     if (watch === null || isFree(watch, owner, timing)) {
       const claim = newClaim(owner, shorten(request.command), new Date());
-      const file = await makeClaim(directory, kind, top + 1, claim, files);
+      const file = await makeClaim(directory, kind, top + 1, claim, files, options.usesReserve);
       if (file !== null) return hold(request, directory, top + 1, file, timing);
     } else if (performance.now() > giveUpAt && !isSuspect(watch, timing)) {
       throw busy(request, watch.claim, timing);
     }
-    await sleep(timing.pollMs * (0.5 + Math.random() / 2), undefined, { signal: options.signal });
+    // What the signal is aborted with is thrown at the top of the loop, and not sleep's own error.
+    await attempt(sleep(timing.pollMs * (0.5 + Math.random() / 2), undefined, { signal: options.signal }));
   }
 }
 
@@ -205,6 +208,8 @@ class HeldLock implements Lock {
   async release(): Promise<void> {
     clearInterval(this.timer);
     await this.claim.release();
+    // Whoever comes next may have no room for it.
+    await attempt(keepReserve(this.directory, this.request.kind, this.request.files));
   }
 
   private async beat(): Promise<void> {

@@ -21,6 +21,7 @@ export const indexPath = (root: string, index: string): string => join(root, ind
 export const versionPath = (root: string, index: string, version: string): string => join(root, index, version);
 export const currentPath = (root: string, index: string): string => join(root, index, 'CURRENT');
 export const historyPath = (root: string, index: string): string => join(root, index, 'HISTORY');
+export const refusalsPath = (root: string, index: string): string => join(root, index, 'REFUSALS');
 export const aliasesPath = (root: string, index: string): string => join(root, index, 'aliases');
 export const notesPath = (root: string, index: string): string => join(root, index, 'notes');
 export const locksPath = (root: string, index: string): string => join(root, index, 'locks');

@@ -11,6 +11,7 @@ import { ensureDirectory, removeFileDurably } from './durable.js';
 import { readManifest } from './manifest.js';
 import { writeNote } from './notes.js';
 import { aliasesPath, checkName } from './paths.js';
+import { appendRefusal } from './refusals.js';
 import { publishedStack } from './rollback-stack.js';
 import { aliasPath, readAlias, readAliasTable, readCurrentMove, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
 import { openVersionFiles } from './version-reader.js';
@@ -55,6 +56,38 @@ export async function publish(
       await change.commit(() => writeNote(root, index, version, 'gate', gate, change.files));
     }
     return move(change, await readState(change), 'publish', version, []);
+  });
+}
+
+export interface RefuseOptions extends ChangeOptions {
+  /** The gate's verdict, stored as the note `gate` of the version. */
+  readonly gate: object;
+  /** What refused it, in a sentence. */
+  readonly refusedBy: string;
+}
+
+export interface Refused {
+  /** What stays published; null where nothing is. */
+  readonly current: string | null;
+  /** False where the refusal could not be written down, as on a full disk. */
+  readonly recorded: boolean;
+}
+
+/** Writes down that a version was refused, which changes nothing that is published. @throws as publish */
+export async function refuse(root: string, index: string, version: string, options: RefuseOptions): Promise<Refused> {
+  return changeIndex(root, index, 'publish', options, async (change) => {
+    const { files, reason, who } = change;
+    const { current, moves } = await readState(change);
+    const after = moves.at(-1)?.sequence ?? 0;
+    const at = change.now().toISOString();
+    const refusal = { version, after, at, reason, who, refused_by: options.refusedBy };
+    const recorded = await succeeds(
+      change.commit(async () => {
+        await writeNote(root, index, version, 'gate', options.gate, files);
+        await appendRefusal(root, index, refusal, files);
+      }),
+    );
+    return { current: current?.version ?? null, recorded };
   });
 }
 
@@ -103,7 +136,16 @@ async function move(
   }
   const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
   const previous = current?.version ?? null;
-  const next = { sequence, action, version, previous, at: change.now().toISOString(), reason: change.reason };
+  const next = {
+    sequence,
+    action,
+    version,
+    previous,
+    at: change.now().toISOString(),
+    reason: change.reason,
+    who: change.who,
+  };
+  change.signal?.throwIfAborted(); // from here on the move is completed
   // CURRENT holds one move: what it holds now must be in HISTORY before it is overwritten.
   if (moves.length > recorded.length) await change.commit(() => writeHistory(root, index, moves, files));
   await change.commit(() => writeCurrent(root, index, next, files));
@@ -140,8 +182,8 @@ async function findPrevious(
 }
 
 /** A rollback must land: every file is read and compared with its digest before CURRENT moves. */
-async function requireSound({ root, index, files }: Change, version: string): Promise<null> {
-  await openVersionFiles(root, index, version, { hash: true, files });
+async function requireSound({ root, index, files, signal }: Change, version: string): Promise<null> {
+  await openVersionFiles(root, index, version, { hash: true, files, signal });
   return null;
 }
 
@@ -182,10 +224,11 @@ export async function setAlias(
       { alias },
     );
   }
-  return changeIndex(root, index, 'alias', options, async ({ files, now, commit }) => {
+  return changeIndex(root, index, 'alias', options, async ({ files, now, signal, commit }) => {
     const version = await resolveVersion(root, index, ref, files);
     await readManifest(root, index, version, files);
     const previous = await readAlias(root, index, alias, files).catch(unlessDamaged);
+    signal?.throwIfAborted();
     await commit(async () => {
       await ensureDirectory(aliasesPath(root, index), files);
       await writeAlias(root, index, alias, version, now(), files);
@@ -202,12 +245,13 @@ export async function removeAlias(
   options: ChangeOptions = {},
 ): Promise<AliasChange> {
   checkName('alias', alias);
-  return changeIndex(root, index, 'alias', options, async ({ files, commit }) => {
+  return changeIndex(root, index, 'alias', options, async ({ files, signal, commit }) => {
     const damaged = { previous: null };
     const found = await readAlias(root, index, alias, files)
       .then((previous) => (previous === null ? null : { previous }))
       .catch((error: unknown) => (unlessDamaged(error), damaged));
     if (found === null) throw await unknownAlias(root, index, alias, files);
+    signal?.throwIfAborted();
     await commit(async () => {
       await removeFileDurably(aliasPath(root, index, alias), files);
     });

@@ -25,6 +25,8 @@ export interface Move {
   readonly previous: string | null;
   readonly at: string;
   readonly reason: string | null;
+  /** Who moved it, as far as the machine knew; null too where a release before this member did. */
+  readonly who: string | null;
 }
 
 /** HISTORY keeps this many moves: 30 publishes a day for a month, in 300 KB that are rewritten with each. */
@@ -32,11 +34,13 @@ export const MAX_HISTORY_ENTRIES = 1_000;
 
 /** Longest reason that is kept. */
 export const MAX_REASON_LENGTH = 1_000;
+/** Longest name of who did it: a user and a host. */
+export const MAX_WHO_LENGTH = 320;
 
-const STATE_FORMAT = 1;
-/** CURRENT and an alias hold one entry: a reason of 1,000 characters takes at most 6 KB. */
+export const STATE_FORMAT = 1;
+/** CURRENT and an alias hold one entry: a reason of 1,000 characters and a name take at most 8 KB. */
 const MAX_ENTRY_BYTES = 64 * 1024;
-const MAX_HISTORY_BYTES = 16 * 2 ** 20;
+export const MAX_HISTORY_BYTES = 16 * 2 ** 20;
 
 /** The last move, or null where nothing was published yet. */
 export function readCurrentMove(root: string, index: string, files: FileSystem): Promise<Move | null> {
@@ -153,7 +157,7 @@ function historyPlace(root: string, index: string): SealedPlace<readonly Move[]>
   return { path: historyPath(root, index), code: 'state_corrupt', maxBytes: MAX_HISTORY_BYTES, remedy, check };
 }
 
-function checkPlace(fields: Fields, index: string): void {
+export function checkPlace(fields: Fields, index: string): void {
   fields.integer('format', STATE_FORMAT, STATE_FORMAT);
   if (fields.text('index') !== index) fields.fail('index', `is not '${index}', where it lies`);
 }
@@ -166,10 +170,11 @@ function checkMove(fields: Fields): Move {
     previous: fields.textOrNull('previous') === null ? null : checkVersion(fields, 'previous'),
     at: fields.instant('at'),
     reason: fields.textOrNull('reason'),
+    who: fields.textIfPresent('who'),
   };
 }
 
-function checkVersion(fields: Fields, name: string): string {
+export function checkVersion(fields: Fields, name: string): string {
   const version = fields.text(name);
   return isVersionName(version) ? version : fields.fail(name, 'is not the name of a version');
 }

@@ -1,13 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
 import type { ExportDescription } from '../../src/retrieve/export.js';
 import { openHnswlibFile } from '../engine/hnswlib-files.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
-import { shortlist, shortlistJson, spawnShortlist } from './process.js';
+import { call, callJson } from './call.js';
 
 const root = temporaryFolder();
 const outside = temporaryFolder();
@@ -21,7 +20,7 @@ beforeAll(async () => {
 describe('export', () => {
   it('writes files that hnswlib-node opens, and says which', async () => {
     const out = join(outside, 'items');
-    const { code, json } = await shortlistJson(['export', 'items', '--format', 'hnswlib', '--out', out, ...at]);
+    const { code, json } = await callJson(['export', 'items', '--format', 'hnswlib', '--out', out, ...at]);
     expect(code).toBe(EXIT.done);
     expect(json).toMatchObject({ index: 'items', version, format: 'hnswlib' });
     const files = json['files'] as { path: string; bytes: number }[];
@@ -34,7 +33,7 @@ describe('export', () => {
       const idOf = tableFromIPC(readFileSync(join(out, ids))).getChild('id')!;
       for (const label of [0, index.getCurrentCount() - 1]) {
         const args = ['query', 'items', '--vector', JSON.stringify(index.getPoint(label)), '-k', '1', ...at];
-        const { json: answer } = await shortlistJson(args);
+        const { json: answer } = await callJson(args);
         const [first] = answer['candidates'] as { id: string; score: number }[];
         expect(first).toEqual({ id: String(idOf.get(label)), score: 1 });
       }
@@ -42,9 +41,9 @@ describe('export', () => {
   });
 
   it('takes an alias or a version, and tells people how to load what it wrote', async () => {
-    expect((await shortlist(['alias', 'items', 'canary', version, ...at])).code).toBe(EXIT.done);
+    expect((await call(['alias', 'items', 'canary', version, ...at])).code).toBe(EXIT.done);
     const out = join(outside, 'canary');
-    const { code, stdout } = await shortlist(['export', 'items@canary', '--out', out, ...at]);
+    const { code, stdout } = await call(['export', 'items@canary', '--out', out, ...at]);
     expect(code).toBe(EXIT.done);
     expect(stdout).toContain(`exported items@${version} to ${out}`);
     expect(stdout).toContain("space 'cosine' and dim 10");
@@ -54,34 +53,14 @@ describe('export', () => {
     const out = join(outside, 'mine');
     mkdirSync(out);
     writeFileSync(join(out, 'file'), 'mine');
-    const full = await shortlistJson(['export', 'items', '--out', out, ...at]);
+    const full = await callJson(['export', 'items', '--out', out, ...at]);
     expect(full).toMatchObject({ code: EXIT.usage, json: { error: { code: 'usage', file: out } } });
     expect(readdirSync(out)).toEqual(['file']);
     const next = join(outside, 'next');
-    const format = await shortlistJson(['export', 'items', '--format', 'faiss', '--out', next, ...at]);
+    const format = await callJson(['export', 'items', '--format', 'faiss', '--out', next, ...at]);
     expect(format).toMatchObject({ code: EXIT.usage, json: { error: { code: 'usage' } } });
-    const index = await shortlistJson(['export', 'itmes', '--out', next, ...at]);
+    const index = await callJson(['export', 'itmes', '--out', next, ...at]);
     expect(index).toMatchObject({ code: EXIT.badIndex, json: { error: { code: 'index_not_found' } } });
     expect(existsSync(next)).toBe(false);
-  });
-
-  it('ends by the signal that stops it and leaves nothing', async () => {
-    await publishVersion(root, 'large', { rows: 40_000, dim: 64 });
-    const place = temporaryFolder();
-    const args = ['export', 'large', ...at, '--out'];
-    let signal: unknown = null;
-    // An export may be done before the signal arrives, on a busy machine: then again.
-    for (let attempt = 0; attempt < 20 && signal === null; attempt++) {
-      const folder = join(place, String(attempt));
-      mkdirSync(folder);
-      const child = spawnShortlist([...args, join(folder, 'out')]);
-      child.stdout!.resume();
-      child.stderr!.resume();
-      while (child.exitCode === null && readdirSync(folder).length === 0) await setTimeout(1);
-      child.kill('SIGTERM');
-      signal = await new Promise((resolve) => child.on('close', (_code, how) => resolve(how)));
-      expect(readdirSync(folder)).toEqual(signal === null ? ['out'] : []);
-    }
-    expect(signal).toBe('SIGTERM');
   });
 });

@@ -5,7 +5,7 @@ import { verifyVersion } from '../../src/retrieve/verify.js';
 import { listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
 import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, runAndKill, timeOf } from './kill.js';
-import { shortlistJson } from './process.js';
+import { callJson } from './call.js';
 
 const root = temporaryFolder();
 const input = join(root, '.items.arrow');
@@ -13,20 +13,20 @@ const at = ['--root', root];
 
 describe('commands killed with SIGKILL at random moments', () => {
   beforeAll(async () => {
-    writeCatalog(input, { vectors: makeVectors(3000, 16, 1), dim: 16 });
+    writeCatalog(input, { vectors: makeVectors(500, 16, 1), dim: 16 });
     await publishVersion(root, 'items', { rows: 200, dim: 16 });
   });
 
   it('a build leaves what is published alone and no half version, and the next build leaves no staging', async () => {
     const build = ['build', 'items', '--input', input, '--shards', '2', ...at];
     const current = await readCurrent(root, 'items');
-    for (const moment of randomMoments(8, await timeOf(build), 71)) {
+    for (const moment of randomMoments(5, await timeOf(build), 71)) {
       await runAndKill(build, moment);
       expect(await readCurrent(root, 'items')).toEqual(current);
-      for (const { version } of await listVersions(root, 'items'))
-        expect(await verifyVersion(root, 'items', version)).toEqual([]);
     }
-    expect((await shortlistJson(build)).code).toBe(0);
+    for (const { version } of await listVersions(root, 'items'))
+      expect(await verifyVersion(root, 'items', version)).toEqual([]);
+    expect((await callJson(build)).code).toBe(0);
     expect(existsSync(join(root, 'items', '.staging'))).toBe(false);
   });
 
@@ -41,7 +41,7 @@ describe('commands killed with SIGKILL at random moments', () => {
       const { version } = (await readCurrent(root, 'items'))!;
       expect(await verifyVersion(root, 'items', version)).toEqual([]);
     }
-    const { code, json } = await shortlistJson(publish(versions[0]!));
+    const { code, json } = await callJson(publish(versions[0]!));
     expect({ code, json }).toMatchObject({ code: 0, json: { version: versions[0] } });
     expect((await readHistory(root, 'items')).at(-1)?.version).toBe(versions[0]);
   });
@@ -49,10 +49,11 @@ describe('commands killed with SIGKILL at random moments', () => {
   it('a prune leaves the published version and whole ones', async () => {
     const prune = ['prune', 'items', '--keep', '1', ...at];
     for (const moment of randomMoments(4, 200, 73)) await runAndKill(prune, moment);
-    expect((await shortlistJson(prune)).code).toBe(0);
+    expect((await callJson(prune)).code).toBe(0);
     const left = await listVersions(root, 'items');
     for (const { version } of left) expect(await verifyVersion(root, 'items', version)).toEqual([]);
     expect(left.map(({ version }) => version)).toContain((await readCurrent(root, 'items'))!.version);
-    expect(left.length).toBeLessThanOrEqual(2);
+    // What is published, what it replaced, where a rollback goes, and the newest that never was published.
+    expect(left.length).toBeLessThanOrEqual(4);
   });
 });

@@ -29,7 +29,8 @@ export async function shortlist(args: readonly string[], env: NodeJS.ProcessEnv 
 /** Runs with `--json` and parses the one object that must be on stdout. */
 export async function shortlistJson(
   args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number | null; json: Record<string, unknown>; stderr: string }> {
-  const { code, stdout, stderr } = await shortlist([...args, '--json']);
+  const { code, stdout, stderr } = await shortlist([...args, '--json'], env);
   return { code, json: JSON.parse(stdout) as Record<string, unknown>, stderr };
 }

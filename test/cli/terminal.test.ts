@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatLines } from '../../src/cli/log-line.js';
 import { formatBytes, formatDuration, Progress } from '../../src/cli/progress.js';
 import { formatTable } from '../../src/cli/table.js';
 
@@ -114,8 +115,41 @@ describe('tables', () => {
     expect(wide).toBe('漆器  1');
     expect(narrow).toBe('e\u0301\u0301ab   2');
   });
+  it('that are too wide fold titles first, then texts, and never numbers or what is of use only whole', () => {
+    const row = { name: 'a-long-alias-without-a-space and more', version: '20260101T000000Z-00000000', n: 1234567 };
+    const wide = [
+      { title: 'name', value: (each: typeof row) => each.name },
+      { title: 'version', value: (each: typeof row) => each.version, isWhole: true },
+      { title: 'rows of it', value: (each: typeof row) => String(each.n), align: 'right' as const },
+    ];
+    const lines = formatTable(wide, [row], 56).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(56);
+    expect(lines.join('\n')).toContain(row.version);
+    expect(lines.join('\n')).toContain('1234567');
+    expect(lines.map((line) => line.slice(0, 20).trim()).join('')).toContain('a-long-alias-without');
+    expect(formatTable(wide, [row], Infinity).split('\n')).toHaveLength(3);
+  });
+  it('that cannot be folded so far give each row a block', () => {
+    const many = Array.from({ length: 9 }, (_, i) => ({ title: `column ${i}`, value: () => 'some words of text' }));
+    const lines = formatTable(many, [{}, {}], 40).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(40);
+    expect(lines.filter((line) => line.startsWith('column 3  some words'))).toHaveLength(2);
+  });
   it('show control characters as dots, so that data cannot steer the terminal', () => {
     expect(formatTable(columns, [{ name: 'x\x1b[31m\n', n: 1 }])).toContain('x·[31m·');
+  });
+});
+
+describe('lines on stderr', () => {
+  const now = new Date('2026-01-02T03:04:05.678Z');
+  it('have the time in a log, each of them', () => {
+    expect(formatLines({ write: () => true }, 'a\nb', now)).toBe('2026-01-02T03:04:05.678Z a\n2026-01-02T03:04:05.678Z b\n'); // prettier-ignore
+  });
+  it('are folded at a terminal between words, as far in as they begin', () => {
+    expect(formatLines({ write: () => true, isTTY: true, columns: 20 }, '  some words that are too many', now)).toBe('  some words that\n  are too many\n'); // prettier-ignore
+  });
+  it('keep numbers and their units together', () => {
+    expect(formatLines({ write: () => true, isTTY: true, columns: 14 }, 'graph took 3.2 s, seal 0.1 s', now)).toBe('graph took\n3.2 s, seal\n0.1 s\n'); // prettier-ignore
   });
 });
 

@@ -10,6 +10,7 @@ import { Admission } from '../../src/serve/admission.js';
 import { JsonAnswers } from '../../src/serve/answer-text.js';
 import { attributesWriter } from '../../src/serve/candidate-text.js';
 import { TextBytes } from '../../src/serve/text-bytes.js';
+import { Turns } from '../../src/serve/turns.js';
 import { AttributeColumn } from '../../src/version/attribute-column.js';
 
 const SEED = 20_261_124;
@@ -24,14 +25,26 @@ function tableOf(ids: readonly string[]) {
   return builder.finish();
 }
 
-/** The whole answer as JSON has it, of a version of which writing needs no more than ids and names. */
-function answerText(ids: readonly string[], answers: readonly Pick<Answer, 'ordinals' | 'scores'>[], single: boolean) {
+type Found = Pick<Answer, 'ordinals' | 'scores'>;
+
+/** The answers of a request to a version of which writing needs no more than ids and names. */
+function openAnswers(ids: readonly string[], answers: readonly Found[], single: boolean, limit: Limit = null) {
   const manifest = { index: 'listings', version: '20260101T000000Z-00000000' };
   const version = { ids: tableOf(ids), manifest } as unknown as LoadedVersion;
   const memory = new Admission(1, 2 ** 30, () => undefined).buffer().claim();
-  const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory);
+  const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory, new Turns(), limit);
   answers.forEach((answer, position) => text.take(position, { ...answer, quality: QUALITY }));
-  return { text: Buffer.concat(text.finish(0.25)).toString(), manifest };
+  return { text, manifest };
+}
+
+type Limit = ConstructorParameters<typeof JsonAnswers>[5];
+
+/** The whole answer as JSON has it, of what is written at once. */
+function answerText(ids: readonly string[], answers: readonly Found[], single: boolean) {
+  const { text, manifest } = openAnswers(ids, answers, single);
+  const pieces = text.finish(() => 0.25);
+  if (pieces instanceof Promise) throw new Error('it is written in turns');
+  return { text: Buffer.concat(pieces).toString(), manifest };
 }
 
 function allOf(ids: readonly string[], random: () => number): Pick<Answer, 'ordinals' | 'scores'> {
@@ -70,11 +83,12 @@ describe('answers as JSON text', () => {
     fc.assert(property, { seed: SEED, numRuns: 150 });
   });
 
-  it('hold the longest ids when every byte of them is escaped, at every place of the buffer they are written in', () => {
+  it('hold the longest ids when every byte of them is escaped, at every place of the buffer they are written in', async () => {
     for (let length = MAX_ID_BYTES - 2; length <= MAX_ID_BYTES; length++) {
       const ids = Array.from({ length: 300 }, (_, i) => `${i}`.padEnd(length, '\u0001'));
       const answer = allOf(ids, seededRandom(length));
-      const parsed = JSON.parse(answerText(ids, [answer], true).text) as Parsed;
+      const body = await openAnswers(ids, [answer], true).text.finish(() => 1);
+      const parsed = JSON.parse(Buffer.concat(body).toString()) as Parsed;
       expect(restored(parsed.candidates)).toStrictEqual(expected(ids, answer));
     }
   });
@@ -85,6 +99,39 @@ describe('answers as JSON text', () => {
     const parsed = JSON.parse(answerText(ids, answers, false).text) as Parsed;
     const found = parsed.results.map(({ candidates }) => restored(candidates));
     expect(found).toStrictEqual(answers.map((answer) => expected(ids, answer)));
+  });
+});
+
+describe('answers that are too large to be written at once', () => {
+  const ids = Array.from({ length: 20_000 }, (_, i) => (i % 7 === 0 ? `"${i}"` : `item ${i}`));
+  const answer = (seed: number) => allOf(ids, seededRandom(seed));
+
+  it('are written in turns, each whole, single or beside small ones', async () => {
+    for (const single of [true, false]) {
+      const answers = single ? [answer(1)] : [answer(1), allOf(ids.slice(0, 3), seededRandom(2)), answer(3), answer(4)];
+      const { text, manifest } = openAnswers(ids, answers, single);
+      expect(answers.map((_, position) => text.has(position))).toEqual(answers.map(() => true)); // or on their way
+      let turns = 0;
+      const turning = setInterval(() => turns++, 0);
+      const body = Buffer.concat(await text.finish(() => 7)).toString();
+      clearInterval(turning);
+      expect(turns).toBeGreaterThan(0);
+      const parsed = JSON.parse(body) as Parsed;
+      const found = single ? [parsed] : parsed.results;
+      found.forEach(({ candidates }, i) =>
+        expect(restored(candidates)).toStrictEqual(expected(single || i !== 1 ? ids : ids.slice(0, 3), answers[i]!)),
+      );
+      expect(parsed).toMatchObject({ ...manifest, took_ms: 7 });
+    }
+  });
+
+  it('are given up when their time is over', async () => {
+    const check = () => {
+      throw new Error('over');
+    };
+    const { text } = openAnswers(ids, [answer(1), answer(2)], false, { check });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect(text.finish(() => 1)).rejects.toThrow('over');
   });
 });
 

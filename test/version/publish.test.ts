@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { listVersions, readAliases, readCurrent, readHistory } from '../../src/version/catalog.js';
+import { readAliases, readCurrent, readHistory } from '../../src/version/catalog.js';
 import { nodeFiles, type FileSystem } from '../../src/version/files.js';
-import { readNote, writeNote } from '../../src/version/notes.js';
-import { aliasesPath, currentPath, historyPath, indexPath, versionPath } from '../../src/version/paths.js';
+import { readNote } from '../../src/version/notes.js';
+import { aliasesPath, currentPath, historyPath, versionPath } from '../../src/version/paths.js';
 import { prune } from '../../src/version/prune.js';
 import { publish, removeAlias, rollback, setAlias } from '../../src/version/publish.js';
 import { publishedStack } from '../../src/version/rollback-stack.js';
@@ -36,7 +36,7 @@ const currentOf = async (root: string): Promise<string | undefined> => (await re
 describe('publish', () => {
   it('moves CURRENT, says what was there before, and records the move', async () => {
     const root = await published();
-    expect(await publish(root, INDEX, a, { reason: 'first' })).toMatchObject({
+    expect(await publish(root, INDEX, a, { reason: 'first', who: 'ann@host' })).toMatchObject({
       version: a,
       previous: null,
       changed: true,
@@ -44,8 +44,8 @@ describe('publish', () => {
     expect(await publish(root, INDEX, b)).toMatchObject({ version: b, previous: a, changed: true, recorded: true });
     expect(await currentOf(root)).toBe(b);
     expect(await readHistory(root, INDEX)).toMatchObject([
-      { sequence: 1, action: 'publish', version: a, previous: null, reason: 'first' },
-      { sequence: 2, action: 'publish', version: b, previous: a, reason: null },
+      { sequence: 1, action: 'publish', version: a, previous: null, reason: 'first', who: 'ann@host' },
+      { sequence: 2, action: 'publish', version: b, previous: a, reason: null, who: null },
     ]);
   });
 
@@ -93,6 +93,7 @@ describe('publish', () => {
       previous: a,
       at: new Date(0).toISOString(),
       reason: null,
+      who: null,
     };
     await writeCurrent(root, INDEX, lost, nodeFiles);
     expect((await readHistory(root, INDEX)).map((move) => move.version)).toEqual([a, b]);
@@ -126,6 +127,7 @@ describe('publish', () => {
         previous: i % 2 === 0 ? b : a,
         at,
         reason: 'x'.repeat(1000),
+        who: null,
       };
     });
     await writeHistory(root, INDEX, moves, nodeFiles);
@@ -213,7 +215,15 @@ describe('rollback', () => {
           if (action === 'publish' && version !== previous) model.push(version);
           else if (action === 'rollback' && model.length > 1 && !model.slice(0, -1).includes(previous!)) model.pop();
           else continue;
-          moves.push({ sequence: moves.length + 1, action, version: model.at(-1)!, previous, at: '', reason: null });
+          moves.push({
+            sequence: moves.length + 1,
+            action,
+            version: model.at(-1)!,
+            previous,
+            at: '',
+            reason: null,
+            who: null,
+          });
         }
         expect(publishedStack(moves).at(-1)).toBe(model.at(-1));
         if (new Set(model).size === model.length) expect(publishedStack(moves)).toEqual(model);
@@ -260,56 +270,6 @@ describe('an alias', () => {
       await repair();
       await readAliases(root, INDEX);
     }
-  });
-});
-
-describe('prune', () => {
-  it('keeps the newest, the published one and those with an alias, and deletes the rest with their notes', async () => {
-    const root = await published(a);
-    await setAlias(root, INDEX, 'canary', b);
-    for (const version of [a, c]) await writeNote(root, INDEX, version, 'gate', { pass: true });
-    const pruned = await prune(root, INDEX, { keep: 1 });
-    expect(pruned).toMatchObject({ deleted: [c], kept: [a, b, d], damaged: [] });
-    expect(pruned.bytes).toBeGreaterThan(4096);
-    expect((await listVersions(root, INDEX)).map(({ version }) => version)).toEqual([a, b, d]);
-    expect(readdirSync(join(indexPath(root, INDEX), 'notes'))).toEqual([a]);
-    expect(readdirSync(indexPath(root, INDEX)).sort()).toEqual(
-      [a, b, d, 'CURRENT', 'HISTORY', 'aliases', 'locks', 'notes'].sort(),
-    );
-  });
-
-  it('deletes nothing where no more versions exist than are kept', async () => {
-    expect(await prune(await published(a), INDEX, { keep: 9 })).toMatchObject({ deleted: [], kept: [a, b, c, d] });
-  });
-
-  it('clears away what crashes have left', async () => {
-    const root = await published(a);
-    const index = indexPath(root, INDEX);
-    mkdirSync(join(index, `.trash-${b}-x`));
-    writeFileSync(join(index, `.trash-${b}-x`, 'ids.bin'), 'x');
-    writeFileSync(join(index, '.tmp-x'), 'x');
-    await writeNote(root, INDEX, '20000101T000000Z-00000000', 'gate', {});
-    await prune(root, INDEX, { keep: 9 });
-    expect(readdirSync(index).filter((name) => name.startsWith('.'))).toEqual([]);
-    expect(readdirSync(join(index, 'notes'))).toEqual([]);
-  });
-
-  it('leaves a version whose manifest does not hold to a person', async () => {
-    const root = await published(d);
-    overwrite(join(versionPath(root, INDEX, a), 'MANIFEST.json'), '{}');
-    expect(await prune(root, INDEX, { keep: 1 })).toMatchObject({ deleted: [b, c], kept: [d], damaged: [a] });
-    expect(existsSync(versionPath(root, INDEX, a))).toBe(true);
-  });
-
-  it('deletes nothing while CURRENT or an alias cannot be read', async () => {
-    const root = await published(a);
-    overwrite(currentPath(root, INDEX), 'x');
-    expect((await failureOf(prune(root, INDEX, { keep: 1 }))).code).toBe('state_corrupt');
-    expect(await listVersions(root, INDEX)).toHaveLength(4);
-  });
-
-  it.each([0, -1, 1.5, NaN])('does not keep %s versions', async (keep) => {
-    expect((await failureOf(prune(await published(a), INDEX, { keep }))).code).toBe('usage');
   });
 });
 

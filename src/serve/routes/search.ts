@@ -6,7 +6,7 @@ import type { LoadedVersion } from '../../retrieve/loaded-version.js';
 import { ARROW_TYPE, ArrowAnswers } from '../answer-arrow.js';
 import { answerBody, type AnswerStream } from '../answer-body.js';
 import { JsonAnswers } from '../answer-text.js';
-import { checkAnswerSize } from '../answers.js';
+import { checkAnswerSize, type Answers } from '../answers.js';
 import { hold, type Counted, type Held } from '../byte-account.js';
 import type { AppContext } from '../context.js';
 import { chooseType } from '../request/accept.js';
@@ -137,12 +137,12 @@ async function answerSearch(
   const single = isSingle(asked.batch, count);
   if (single && failure !== null) throw failure;
   checkAnswerSize(version, count, options.k, include);
-  const answers = openAnswers(type, version, asked, single, memory);
+  const answers = openAnswers(given, type, single, memory);
   await run({ context, version, asked, limit, pool, answers });
-  const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
-  const pieces = await answers.finish(tookMs);
+  const took = () => Math.round((performance.now() - started) * 1000) / 1000;
+  const pieces = await answers.finish(took);
   const { index, version: name } = version.manifest;
-  return { pieces, facts: { index, version: name, queries: count, k: options.k, took_ms: tookMs } };
+  return { pieces, facts: { index, version: name, queries: count, k: options.k, took_ms: took() } };
 }
 
 interface Run {
@@ -166,15 +166,16 @@ function prepareRun(version: LoadedVersion, { queries, options }: SearchRequest)
 }
 
 function openAnswers(
+  { context, version, asked, limit }: Omit<Work, 'answers'>,
   type: AnswerType,
-  version: LoadedVersion,
-  { include, queries }: SearchRequest,
   single: boolean,
   memory: Counted,
-) {
+): Answers {
+  const { include, queries, allowPartial } = asked;
+  const given = [memory, context.turns, allowPartial ? null : limit] as const;
   return type === ARROW_TYPE
-    ? new ArrowAnswers(version, include, queries.kind === 'seeds', memory)
-    : new JsonAnswers(version, include, single, memory);
+    ? new ArrowAnswers(version, include, queries.kind === 'seeds', ...given)
+    : new JsonAnswers(version, include, single, ...given);
 }
 
 /** @throws bad_request for several queries where one answer was asked for */

@@ -1,12 +1,12 @@
 /**
  * Searches under crowding. One query is searched deeper until its candidates suffice: at once, or up to what takes long,
- * which is scans and finding the rows of values that have no room left, or together with others.
+ * which is scans, finding the rows of values that have no room left, and many searches, or together with others.
  */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
 import { blend, blendSoFar, type Blend, type BlendTask, type Step } from './blend.js';
 import { countAllowed, type SearchPlan } from './search-plan.js';
-import { runInTurns, type Turns } from './filter/work.js';
+import { runInTurns, type Turns, type Work } from './filter/work.js';
 import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
 import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
@@ -16,6 +16,9 @@ export interface OpenCrowd {
   readonly blend: Blend;
   readonly next: OpenShards | PlannedStep;
 }
+
+/** Searches of one query, each deeper than the one before, go on so long without a pause. */
+const AT_ONCE_MS = 3;
 
 /** The next depth, whose plan is not made yet. */
 interface PlannedStep {
@@ -50,15 +53,24 @@ export async function finishCrowded(
   turns: Turns = {},
 ): Promise<Answer> {
   for (let { next } = crowd; ;) {
-    const begun =
-      'step' in next
-        ? beginShards(shards, query, await runInTurns(planningStep(shards, plan, next.step), turns))
-        : next;
+    const begun = 'step' in next ? await runInTurns(beginning(shards, query, plan, next.step), turns) : next;
     const found = 'parts' in begun ? await finishShards(shards, pool, begun, turns.signal) : begun;
     const further = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]), found);
     if (!('next' in further)) return further;
     ({ next } = further);
   }
+}
+
+/** The next depth, in slices up to what takes long. */
+function* beginning(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+  step: Step,
+): Work<Answer | OpenShards> {
+  const deeper = yield* planningStep(shards, plan, step);
+  yield;
+  return beginShards(shards, query, deeper);
 }
 
 /** What has been found of one query, crowded. */
@@ -128,9 +140,11 @@ function advance(
   latest: Answer | null = null,
 ): Answer | OpenCrowd {
   let next = begun;
+  const end = performance.now() + AT_ONCE_MS;
   while (next.done !== true) {
     const step = next.value[0]!;
-    if (latest !== null && step.without.length > 0) return { blend: run, next: { step, latest } };
+    const isLong = step.without.length > 0 || performance.now() > end;
+    if (latest !== null && isLong) return { blend: run, next: { step, latest } };
     const found = beginShards(shards, query, planStep(shards, plan, step));
     if ('parts' in found) return { blend: run, next: found };
     latest = found;

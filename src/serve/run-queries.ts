@@ -173,7 +173,8 @@ async function searchQueries(
   const { context, version, limit, pool } = work;
   const { shards } = version;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
-  await context.scheduler.run(queries.length, limit, (position) => {
+  const places = Math.max(plan.ef, plan.k);
+  const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {
       work.answers.fail(position, query.error);
@@ -185,7 +186,8 @@ async function searchQueries(
     if ('parts' in found) unfinished.set(position, { search: found, seconds });
     else if (queries.length === 1) single.push({ answer: found, seconds });
     else take(work, position, found, seconds);
-  });
+  };
+  await context.scheduler.run(queries.length, limit, search, places);
   for (const { answer, seconds } of single) take(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();

@@ -40,15 +40,25 @@ const OVERHEAD_MS = 0.1;
 /** Weight of the newest step in the average. */
 const NEWEST = 1 / 32;
 
+/** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
+const SURE_PART = 1 / 2;
+
 /** What ends a job that is out of time: a TimeLimit. */
 export interface JobLimit {
   /** Why there is no more time; null while there is some. */
   readonly reason: Error | null;
+  readonly remainingMs: number;
+  /** Ends it now, since it would end before the work. @returns the reason from now on */
+  giveUp(): Error;
 }
 
 interface Job {
   /** @returns whether it was the last one */
   readonly step: () => boolean;
+  /** How many steps it has, where that is known. */
+  readonly steps: number;
+  /** Places of the candidate list of each, 0 where that says nothing. */
+  readonly places: number;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -72,6 +82,8 @@ export class Scheduler implements Backlog {
   /** Requests that were let in and have not queued yet. */
   private expected = 0;
   private averageMs = 0.5;
+  /** Of the steps of batches. */
+  private placeMs = 0;
   private emptied = performance.now();
   /** Time that was given to both kinds, while both waited. */
   private smallMs = 0;
@@ -104,20 +116,37 @@ export class Scheduler implements Backlog {
   }
 
   /**
-   * Calls `step(0)` to `step(steps - 1)`, in order.
-   * @throws what a step throws; deadline_exceeded; a job that was abandoned ends with deadline_exceeded as well
+   * Calls `step(0)` to `step(steps - 1)`, in order. What cannot be done in its time is not begun.
+   * @param places of the candidate list of the search that a step is, by which its time is estimated
+   * @throws what a step throws; the reason of the limit; a job that was abandoned ends with it as well
    */
-  run(steps: number, limit: JobLimit, step: (position: number) => void): Promise<void> {
+  run(steps: number, limit: JobLimit, step: (position: number) => void, places = 0): Promise<void> {
     if (steps === 0) return Promise.resolve();
+    if (limit.remainingMs < this.leastMs(steps, places)) return Promise.reject(limit.reason ?? limit.giveUp());
     let next = 0;
     const stepNext = () => {
       step(next++);
       return next === steps;
     };
-    return this.queue(stepNext, limit, (job) => {
+    return this.queue({ step: stepNext, steps, places }, limit, (job) => {
       if (steps === 1) this.small.push(job);
       else this.begin(job);
     });
+  }
+
+  /** What a job takes at least, those included that end before it begins. */
+  private leastMs(steps: number, places: number): number {
+    if (steps === 1) return this.waitMs;
+    const own = this.estimate(steps, places);
+    if (this.begun < MAX_BEGUN) return own;
+    return [...this.large, ...this.waiting].reduce(
+      (sum, job) => sum + this.estimate(job.steps - job.made, job.places),
+      own,
+    );
+  }
+
+  private estimate(steps: number, places: number): number {
+    return Math.max(0, steps) * places * this.placeMs * SURE_PART;
   }
 
   /**
@@ -134,7 +163,9 @@ export class Scheduler implements Backlog {
       slice = work.next();
       return slice.done === true;
     };
-    await this.queue(stepNext, limit, (job) => (isBegun ? this.large : this.small).push(job));
+    await this.queue({ step: stepNext, steps: 0, places: 0 }, limit, (job) =>
+      (isBegun ? this.large : this.small).push(job),
+    );
     return slice!.value!;
   }
 
@@ -148,11 +179,15 @@ export class Scheduler implements Backlog {
     }
   }
 
-  private queue(step: () => boolean, limit: JobLimit, join: (job: Job) => void): Promise<void> {
+  private queue(
+    work: Pick<Job, 'step' | 'steps' | 'places'>,
+    limit: JobLimit,
+    join: (job: Job) => void,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.expected > 0) this.expected--;
       this.noteEmpty();
-      join({ step, limit, resolve, reject, made: 0, counts: false });
+      join({ ...work, limit, resolve, reject, made: 0, counts: false });
       this.schedule();
     });
   }
@@ -190,6 +225,7 @@ export class Scheduler implements Backlog {
       const begun = now;
       now = performance.now();
       this.account(isLarge, now - begun); // where the job is the only large one, it competes again by now
+      if (isLarge && job.places > 0) this.placeMs += ((now - begun) / job.places - this.placeMs) * NEWEST;
     }
   }
 

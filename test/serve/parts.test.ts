@@ -57,8 +57,14 @@ describe('options', () => {
   }); // prettier-ignore
 });
 
+/** A limit that tests end themselves. @param remainingMs that it says there are */
+function limitOf(reason: Error | null, remainingMs = Infinity) {
+  const limit = { reason, remainingMs, giveUp: () => (limit.reason = new Error('given up')) };
+  return limit;
+}
+
 describe('the scheduler', () => {
-  const unlimited = { reason: null };
+  const unlimited = limitOf(null);
 
   it('gives every job a step in turn', async () => {
     const scheduler = new Scheduler();
@@ -81,6 +87,26 @@ describe('the scheduler', () => {
     expect([scheduler.ahead, scheduler.emptyAt >= came]).toEqual([2, true]);
     await Promise.all(searches);
     expect(scheduler.ahead).toBe(0);
+  });
+
+  it('does not begin what cannot be done in its time, by what is in front of it and by what it takes itself', async () => {
+    const scheduler = new Scheduler();
+    const busy = () => {
+      for (const end = performance.now() + 1; performance.now() < end;);
+    };
+    await scheduler.run(100, unlimited, busy, 100); // about 1 ms for 100 places
+    await scheduler.run(1, limitOf(null, 1), () => undefined); // nothing is in front of it
+    const many = Array.from({ length: 40 }, () => scheduler.run(1, unlimited, busy));
+    const late = limitOf(null, 1);
+    await expect(scheduler.run(1, late, () => expect.fail('begun'))).rejects.toThrow('given up');
+    expect(late.reason).not.toBeNull();
+    await Promise.all(many);
+    await expect(scheduler.run(1000, limitOf(null, 50), () => expect.fail('begun'), 100)).rejects.toThrow('given up');
+    const batches = [1, 2, 3, 4].map(() => scheduler.run(100, unlimited, busy, 100));
+    await expect(scheduler.run(2, limitOf(null, 50), () => expect.fail('begun'), 100)).rejects.toThrow('given up');
+    await Promise.all(batches);
+    await scheduler.run(10, limitOf(null, 500), () => undefined, 1); // small steps
+    await scheduler.run(1000, limitOf(null, 500), () => undefined); // nobody knows of what size
   });
 
   it('begins a few jobs of several steps and finishes those first, while single steps have their turns', async () => {
@@ -112,7 +138,7 @@ describe('the scheduler', () => {
     };
     const long = Array.from({ length: 4 }, () => scheduler.run(200, unlimited, work).then(() => done++));
     const gone = new ShortlistError('deadline_exceeded', 'gone');
-    const left = scheduler.run(2, { reason: gone }, () => undefined);
+    const left = scheduler.run(2, limitOf(gone), () => undefined);
     await expect(left).rejects.toBe(gone);
     expect(done).toBe(0);
     await Promise.all(long);
@@ -232,7 +258,7 @@ describe('the scheduler', () => {
     it('until it fails, or its time is over', async () => {
       const scheduler = new Scheduler();
       const gone = new ShortlistError('deadline_exceeded', 'gone');
-      const limit: { reason: Error | null } = { reason: null };
+      const limit = limitOf(null);
       let slices = 0;
       const late = scheduler.runWork(
         limit,
@@ -275,7 +301,7 @@ describe('the scheduler', () => {
   it('ends jobs that are out of time before their next step', async () => {
     const scheduler = new Scheduler();
     const gone = new ShortlistError('deadline_exceeded', 'gone');
-    const limit: { reason: Error | null } = { reason: null };
+    const limit = limitOf(null);
     let steps = 0;
     const abandoned = scheduler.run(5, limit, (step) => {
       steps++;
@@ -293,7 +319,7 @@ describe('the scheduler', () => {
       const end = performance.now() + 3;
       while (performance.now() < end);
     };
-    const limit: { reason: Error | null } = { reason: null };
+    const limit = limitOf(null);
     const first = scheduler.run(1, unlimited, () => {
       busy();
       limit.reason = new ShortlistError('deadline_exceeded', 'late');

@@ -64,7 +64,7 @@ export const ERRORS = {
   body_too_large: kind(413, EXIT.usage, 'The request body is larger than the server takes'),
   unsupported_media_type: kind(415, EXIT.usage, 'The route does not take that Content-Type'),
   headers_too_large: kind(431, EXIT.usage, 'The request line and headers are larger than the server takes'),
-  overloaded: kind(503, EXIT.busy, 'The server has as many requests in flight as it takes; retry'),
+  overloaded: kind(503, EXIT.busy, 'The server has as many requests as it can answer soon; retry'),
   not_ready: kind(
     503,
     EXIT.busy,

@@ -2,7 +2,6 @@
  * A server that is offered more than it can do: what it still answers for each second of processor time, how long answers and
  * refusals take, and whether probes are answered meanwhile. The workers have a core of their own where `taskset` is there.
  */
-import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +15,7 @@ import { writeJson } from '../engine/write-json.js';
 import { prepareAttributed } from '../filters/attributed.js';
 import { makeRequest } from '../serve/forms.js';
 import { cpuSeconds } from '../serve/server-cpu.js';
+import { pin } from './pin.js';
 import { runOpenLoad, type Outcome } from './open-load.js';
 import { startProbes } from './probes.js';
 
@@ -163,14 +163,6 @@ async function recover(target: Target, perSecond: number): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 1_700)); // the driver itself has waited 300 ms
   const load = { ...target, durationMs: 1_000, connections: 16, opened: 'before' as const, seed: 4 };
   return (await runOpenLoad({ ...load, perSecond })).refusedMs.length;
-}
-
-/** The workers on the first cores, one each, everything else on the last. @returns false where that cannot be done */
-function pin(pids: readonly number[], workers: number): boolean {
-  const cores = spawnSync('nproc', { encoding: 'utf8' }).stdout.trim();
-  if (Number(cores) <= workers) return false;
-  const set = (pid: number, list: string) => spawnSync('taskset', ['-a', '-p', '-c', list, String(pid)]).status === 0;
-  return pids.every((pid, i) => set(pid, String(i))) && set(process.pid, `${workers}-${Number(cores) - 1}`);
 }
 
 await run();

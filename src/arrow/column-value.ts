@@ -2,7 +2,8 @@
  * What a value of a column is in JSON.
  *
  * - Integers are numbers within 2^53, decimal strings beyond, since JSON numbers are read as doubles.
- * - float32 and float16 are the shortest decimal that restores the float32. NaN and infinities are null: JSON has none.
+ * - float32 and float16 are the shortest decimal that restores the float32. JSON has no infinities: they are the texts
+ *   "Infinity" and "-Infinity". NaN is no number and no value: null.
  * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit and a trailing Z where the
  *   column has a timezone (Arrow then counts from the epoch in UTC). A moment outside of the years 0 to 9999 has its year
  *   with sign and six digits, as in ECMAScript.
@@ -39,7 +40,8 @@ function numberValue(type: ColumnType, value: number | bigint): JsonValue {
   switch (type.kind) {
     case 'float': {
       const number = Number(value);
-      if (!Number.isFinite(number)) return null;
+      if (Number.isNaN(number)) return null;
+      if (!Number.isFinite(number)) return number > 0 ? 'Infinity' : '-Infinity';
       return type.bits === 64 ? number : shortestFloat32(number);
     }
     case 'date':

@@ -49,6 +49,7 @@ export const ERRORS = {
   batch_too_large: kind(400, EXIT.usage, 'The batch has more queries than one request may carry'),
   unknown_attribute: kind(400, EXIT.usage, 'The index has no attribute of that name'),
   bad_filter: kind(400, EXIT.usage, 'The filter has an unknown attribute or operator, or a literal of the wrong type'),
+  filter_too_costly: kind(400, EXIT.usage, 'The filter has more clauses than one request may try on so many rows'),
   unsupported: kind(400, EXIT.usage, 'The server or the index does not support what the request asks for'),
   malformed_http: kind(400, EXIT.usage, 'The request is not well-formed HTTP/1.1'),
   answer_too_large: kind(400, EXIT.usage, 'The answer would be larger than the server gives'),
@@ -63,7 +64,7 @@ export const ERRORS = {
   body_too_large: kind(413, EXIT.usage, 'The request body is larger than the server takes'),
   unsupported_media_type: kind(415, EXIT.usage, 'The route does not take that Content-Type'),
   headers_too_large: kind(431, EXIT.usage, 'The request line and headers are larger than the server takes'),
-  overloaded: kind(503, EXIT.busy, 'The server has as many requests in flight as it takes; retry'),
+  overloaded: kind(503, EXIT.busy, 'The server has as many requests as it can answer soon; retry'),
   not_ready: kind(
     503,
     EXIT.busy,

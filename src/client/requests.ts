@@ -41,11 +41,13 @@ export interface FilterCondition {
   readonly $lte?: string | number | undefined;
   readonly $exists?: boolean | undefined;
   /** An item of a list, a part of a text. */
-  readonly $contains?: string | undefined;
+  readonly $contains?: string | number | undefined;
+  readonly $containsAny?: readonly (string | number)[] | undefined;
+  readonly $containsAll?: readonly (string | number)[] | undefined;
   readonly $not?: FilterCondition | undefined;
 }
 
-/** Conditions by attribute, joined by and: `{ category: 'jewelry', price: { $gte: 10, $lt: 50 } }`. */
+/** Conditions by attribute, or by `id`, joined by and: `{ category: 'jewelry', price: { $gte: 10, $lt: 50 } }`. */
 export interface Filter {
   readonly $and?: readonly Filter[] | undefined;
   readonly $or?: readonly Filter[] | undefined;

@@ -17,6 +17,7 @@ import {
   componentsOf,
   idTypeOf,
   isAttributeType,
+  isFixedBytes,
   isFloatList,
   isVectorType,
   labelOfType,
@@ -28,7 +29,7 @@ export interface ColumnOptions {
   readonly idColumn?: string;
   /** Default: the only vector column, else `embedding`, else `vector`. */
   readonly vectorColumn?: string;
-  /** Default `all`: every other scalar and list-of-string column. */
+  /** Default `all`: every other scalar column, and lists of strings or integers. */
   readonly attributes?: 'all' | 'none' | readonly string[];
   /** Keep decimal columns as float64; default false. */
   readonly castDecimals?: boolean;
@@ -60,7 +61,8 @@ export function chooseColumns(
   const choice = new Choice(files, columns, count, options);
   const id = chooseId(files, choice.fields, options.idColumn);
   const vector = chooseVector(files, choice.fields, options.vectorColumn);
-  for (const { name } of [id.field, vector]) choice.requireEverywhere(name);
+  choice.requireEverywhere(id.field.name, 'id');
+  choice.requireEverywhere(vector.name, 'vector');
   const attributes = choice.attributes([id.field, vector]);
   return { id: id.field, idType: id.type, vector, attributes, warnings: choice.warnings };
 }
@@ -116,8 +118,12 @@ function defaultVector(file: string, fields: readonly ArrowField[], option: stri
   throw new ShortlistError('column_missing', `${file}: ${problem}`, { file, columns: fields.map(({ name }) => name) });
 }
 
+/** What a column may become, on which its common type depends: signed and unsigned bytes are int16 as items, float32 as components. */
+type Role = 'id' | 'vector' | 'attribute';
+
 /** The columns of several files as one schema: a field a name, or several where files repeat the name. */
 class Choice {
+  /** As ids and vectors are chosen from. */
   readonly fields: readonly ArrowField[];
   readonly warnings: string[] = [];
   private readonly input: string;
@@ -131,7 +137,7 @@ class Choice {
     this.count = count;
     this.options = options;
     this.fields = columns.flatMap((column) => {
-      const field = this.merge(column);
+      const field = this.merge(column, 'vector');
       return column.repeats > 0 ? [field, field] : [field];
     });
   }
@@ -145,24 +151,24 @@ class Choice {
       const field = this.fields.find(({ name }) => name === column.name)!;
       if (taken.includes(field)) return [];
       const left = this.leftOut(column, field);
-      if (left === null) return [this.keep(field)];
+      if (left === null) return [this.keep(column)];
       this.warnings.push(`${this.input}: column ${quote(field.name)} (${field.label}) is left out: ${left}`);
       return [];
     });
   }
 
   /** @throws schema_mismatch where a file lacks the column, or where its types have none in common */
-  requireEverywhere(name: string): void {
-    const column = this.requireAgreement(name);
+  requireEverywhere(name: string, role: Role): void {
+    const column = this.requireAgreement(name, role);
     if (column.lackedBy !== null) throw missing(column, column.lackedBy);
     const nothing = column.variants.find(({ field }) => field.type.kind === 'null');
     if (nothing !== undefined) throw mismatch(column, this.isId(column));
   }
 
-  private requireAgreement(name: string): UnionColumn {
+  private requireAgreement(name: string, role: Role): UnionColumn {
     const column = this.columns.get(name)!;
     if (column.repeatedBy !== null) throw ambiguous(column.repeatedBy, name);
-    if (this.typeOf(column) === null) throw mismatch(column, this.isId(column));
+    if (this.typeOf(column, role) === null) throw mismatch(column, this.isId(column));
     return column;
   }
 
@@ -173,18 +179,19 @@ class Choice {
       const message = `column ${quote(name)} is the ${role} column, which every index keeps: leave it out of --attributes`;
       throw new ShortlistError('usage', message, { file: this.input, column: name });
     }
-    this.requireAgreement(name);
-    if (isAttributeType(field.type)) return this.keep(field);
+    const column = this.requireAgreement(name, 'attribute');
+    if (isAttributeType(this.typeOf(column, 'attribute')!)) return this.keep(column);
     throw wrongType(
       this.input,
       field,
-      'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings',
+      'be an attribute: attributes are booleans, numbers, strings, dates, timestamps and lists of strings or integers',
       attributeAdvice(field),
     );
   }
 
-  private keep(field: ArrowField): ArrowField {
-    const column = this.requireAgreement(field.name);
+  private keep({ name }: UnionColumn): ArrowField {
+    const column = this.requireAgreement(name, 'attribute');
+    const field = this.merge(column, 'attribute');
     if (column.lackedBy === null) return field;
     const lacking = this.count - column.files;
     this.warnings.push(
@@ -200,18 +207,22 @@ class Choice {
     if (column.repeats > 0) return 'another column has that name';
     if (PANDAS_INDEX.test(field.name))
       return 'it is the row number that pandas adds; --attributes keeps it when it names it';
+    const second = 'it is a second vector column; --vector-column chooses which one is searched';
+    const types = column.variants.map((variant) => this.cast(column, variant.field.type));
+    if (types.every(isFixedBytes)) return `${second}, --attributes keeps it as lists of integers when it names it`;
+    const type = this.typeOf(column, 'attribute');
     // What would be kept of one file is not dropped because of another.
-    if (column.variants.some((variant) => isAttributeType(this.cast(column, variant.field.type)))) return null;
-    if (isVectorType(field.type)) return 'it is a second vector column; --vector-column chooses which one is searched';
+    if (type === null ? types.some(isAttributeType) : isAttributeType(type)) return null;
+    if (isVectorType(field.type)) return second;
     return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
   }
 
   /** What stands for the column in every file. Where its types have none in common, one of them, for choosing. */
-  private merge(column: UnionColumn): ArrowField {
+  private merge(column: UnionColumn, role: Role): ArrowField {
     const { variants } = column;
     const [only] = variants;
     const type =
-      this.typeOf(column) ??
+      this.typeOf(column, role) ??
       variants.map(({ field }) => field.type).find((one) => isVectorType(one) || isAttributeType(one)) ??
       only!.field.type;
     const labels = new Set(variants.filter(({ field }) => field.type.kind !== 'null').map(({ field }) => field.label));
@@ -225,10 +236,9 @@ class Choice {
   }
 
   /** The type that the column has in all files; null where there is none. */
-  private typeOf(column: UnionColumn): ColumnType | null {
+  private typeOf(column: UnionColumn, role: Role): ColumnType | null {
     const types = column.variants.map(({ field }) => this.cast(column, field.type));
-    const isVector = column.name === this.options.vectorColumn || !types.every(isAttributeType);
-    if (isVector && types.every(isVectorType)) return commonVectorType(types);
+    if (role === 'vector' && types.every(isVectorType)) return commonVectorType(types);
     return commonType(types);
   }
 
@@ -325,7 +335,7 @@ function vectorAdvice(field: ArrowField, option: string): string {
 function attributeAdvice(field: ArrowField): string {
   if (field.type.kind === 'decimal')
     return 'use --cast-decimals where float64 will do, or cast it to string to keep every digit';
-  return field.type.kind === 'list' ? 'make it a list of strings' : describeConversion(field);
+  return field.type.kind === 'list' ? 'make it a list of strings or integers' : describeConversion(field);
 }
 
 /** As many columns as a message can carry. */

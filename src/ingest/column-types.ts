@@ -18,7 +18,7 @@ export function idTypeOf(type: ColumnType): IdType | null {
 export function isAttributeType(type: ColumnType): boolean {
   switch (type.kind) {
     case 'list':
-      return type.item.kind === 'utf8';
+      return type.item.kind === 'utf8' || type.item.kind === 'int';
     case 'null':
     case 'decimal':
     case 'bytes16':
@@ -37,6 +37,11 @@ export function isFloatList(type: ColumnType): boolean {
 /** What can be read as vectors: lists of floats or of bytes, and lists of one such list. */
 export function isVectorType(type: ColumnType): boolean {
   return componentsOf(type) !== null;
+}
+
+/** Lists of so many bytes: most likely vectors, in a column that is not chosen as one either. */
+export function isFixedBytes(type: ColumnType): boolean {
+  return type.kind === 'list' && type.size !== null && type.item.kind === 'int' && type.item.bits === 8;
 }
 
 /** The innermost list of a vector column, and null for a column that holds no vectors. */

@@ -9,7 +9,7 @@ export interface Quality {
   readonly path: 'graph' | 'filtered-graph' | 'exact';
   /** The ef that was used; null on the exact path. */
   readonly ef: number | null;
-  /** Share of the rows that pass the filter, exclusions not counted; 1 without one. */
+  /** Share of the rows that pass the filter, exclusions not counted; 1 without one, 0 where time ran out before it was applied. */
   readonly selectivity: number;
   readonly shards: { readonly total: number; readonly answered: number };
   /** Why fewer than k came back; null when k did. `crowding` stands for the quotas of seeds too. */

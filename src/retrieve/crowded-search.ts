@@ -1,17 +1,30 @@
-/** Searches under crowding: one query searched deeper until its candidates suffice, at once, up to long scans, or with others. */
+/**
+ * Searches under crowding. One query is searched deeper until its candidates suffice: at once, or up to what takes long,
+ * which is scans, finding the rows of values that have no room left, and many searches, or together with others.
+ */
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
 import { blend, blendSoFar, type Blend, type BlendTask, type Step } from './blend.js';
 import { countAllowed, type SearchPlan } from './search-plan.js';
+import { runInTurns, type Turns, type Work } from './filter/work.js';
 import { beginShards, finishShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 
-/** A search that waits for scans. */
+/** A search that waits for what takes long. */
 export interface OpenCrowd {
   readonly blend: Blend;
-  /** Of the depth that is searched now. */
-  readonly open: OpenShards;
+  readonly next: OpenShards | PlannedStep;
+}
+
+/** Searches of one query, each deeper than the one before, go on so long without a pause. */
+const AT_ONCE_MS = 3;
+
+/** The next depth, whose plan is not made yet. */
+interface PlannedStep {
+  readonly step: Step;
+  /** Found before. */
+  readonly latest: Answer;
 }
 
 export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
@@ -21,7 +34,7 @@ export function runCrowded(shards: readonly LoadedShard[], query: Float32Array, 
   return withoutSeeds(next.value);
 }
 
-/** As `runCrowded`, up to the first long scan. */
+/** As `runCrowded`, up to what takes long. */
 export function beginCrowded(
   shards: readonly LoadedShard[],
   query: Float32Array,
@@ -31,26 +44,38 @@ export function beginCrowded(
   return advance(shards, query, plan, run, run.next());
 }
 
-/** @param signal aborting it rejects with its reason */
 export async function finishCrowded(
   shards: readonly LoadedShard[],
   pool: Pick<ExactSearch, 'search'>,
   query: Float32Array,
   plan: SearchPlan,
   crowd: OpenCrowd,
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer> {
-  for (let { open } = crowd; ;) {
-    const found = await finishShards(shards, pool, open, signal);
-    const next = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]));
-    if (!('open' in next)) return next;
-    ({ open } = next);
+  for (let { next } = crowd; ;) {
+    const begun = 'step' in next ? await runInTurns(beginning(shards, query, plan, next.step), turns) : next;
+    const found = 'parts' in begun ? await finishShards(shards, pool, begun, turns.signal) : begun;
+    const further = advance(shards, query, plan, crowd.blend, crowd.blend.next([found]), found);
+    if (!('next' in further)) return further;
+    ({ next } = further);
   }
 }
 
+/** The next depth, in slices up to what takes long. */
+function* beginning(
+  shards: readonly LoadedShard[],
+  query: Float32Array,
+  plan: SearchPlan,
+  step: Step,
+): Work<Answer | OpenShards> {
+  const deeper = yield* planningStep(shards, plan, step);
+  yield;
+  return beginShards(shards, query, deeper);
+}
+
 /** What has been found of one query, crowded. */
-export function crowdedSoFar(shards: readonly LoadedShard[], open: OpenShards, plan: SearchPlan): Answer {
-  const found = shardsSoFar(shards, open);
+export function crowdedSoFar(shards: readonly LoadedShard[], next: OpenShards | PlannedStep, plan: SearchPlan): Answer {
+  const found = 'step' in next ? next.latest : shardsSoFar(shards, next);
   return withoutSeeds(blendSoFar(crowdTask(shards, plan), [found], found));
 }
 
@@ -112,11 +137,17 @@ function advance(
   plan: SearchPlan,
   run: Blend,
   begun: ReturnType<Blend['next']>,
+  latest: Answer | null = null,
 ): Answer | OpenCrowd {
   let next = begun;
+  const end = performance.now() + AT_ONCE_MS;
   while (next.done !== true) {
-    const found = beginShards(shards, query, planStep(shards, plan, next.value[0]!));
-    if ('parts' in found) return { blend: run, open: found };
+    const step = next.value[0]!;
+    const isLong = step.without.length > 0 || performance.now() > end;
+    if (latest !== null && isLong) return { blend: run, next: { step, latest } };
+    const found = beginShards(shards, query, planStep(shards, plan, step));
+    if ('parts' in found) return { blend: run, next: found };
+    latest = found;
     next = run.next([found]);
   }
   return withoutSeeds(next.value);

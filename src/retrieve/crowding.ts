@@ -7,7 +7,8 @@ import { MAX_K } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
 import type { JsonValue } from '../arrow/column-value.js';
 import { checkRange } from './check-range.js';
-import { parseFilter } from './filter/parse-filter.js';
+import { parsingFilter } from './filter/parse-filter.js';
+import type { Work } from './filter/work.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { PassingRows } from './search-plan.js';
 import type { CrowdingOptions } from './search-options.js';
@@ -15,17 +16,17 @@ import type { CrowdingOptions } from './search-options.js';
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
-  /** The rows of each shard that have one of these values; null where no filter can say so. */
-  rowsOf(values: readonly JsonValue[]): readonly PassingRows[] | null;
+  /** The rows of each shard that have one of these values, not to be changed; null where no filter can say so. */
+  rowsOf(values: readonly JsonValue[]): Work<readonly PassingRows[] | null>;
 }
 
 /** @throws unknown_attribute; bad_field for a list or another limit than a whole number */
 export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): Crowding {
   checkRange('bad_field', 'crowding.limit', limit, MAX_K);
   const field = 'crowding.attribute';
-  const type = version.filters.schema.get(attribute);
+  const type = version.attributes?.fields.find(({ name }) => name === attribute)?.type;
   if (type === undefined) {
-    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(attribute, [...version.filters.schema.keys()])}`;
+    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(attribute, version.attributes?.names ?? [])}`;
     throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
   }
   if (type.kind === 'list') {
@@ -40,9 +41,14 @@ export function planCrowding(version: LoadedVersion, { attribute, limit }: Crowd
   };
 }
 
-function rowsOf({ filters }: LoadedVersion, attribute: string, values: readonly JsonValue[]): PassingRows[] | null {
+function* rowsOf(
+  { filters }: LoadedVersion,
+  attribute: string,
+  values: readonly JsonValue[],
+): Work<PassingRows[] | null> {
   try {
-    const { shards } = filters.select(parseFilter({ [attribute]: { $in: values } }, filters.schema));
+    const filter = yield* parsingFilter({ [attribute]: { $in: values } }, filters.schema);
+    const { shards } = yield* filters.selecting(filter);
     return shards.map(({ rows, count }) => ({ words: rows.words, count }));
   } catch (error) {
     // Too many values, or one too long for a literal.

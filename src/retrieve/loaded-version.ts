@@ -112,7 +112,7 @@ type Parts = Pick<LoadedVersion, 'manifest' | 'ids' | 'attributes' | 'shards' | 
 
 function assemble(parts: Parts, found: CalibrationState, find: () => Promise<CalibrationState>): LoadedVersion {
   const { ids, attributes, shards, manifest } = parts;
-  const filters = new FilterIndex({ count: manifest.count, attributes, shards });
+  const filters = new FilterIndex({ count: manifest.count, attributes, ids, shards });
   const loadedBytes = residentBytes(parts);
   let calibration = found;
   const locate = (ordinal: number) => {

@@ -151,7 +151,7 @@ export class OpenIndex {
     const wanted = checkOptions(options);
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = wanted.exact
-      ? await searchExact(this.loaded, this.exact, checked, count, wanted, [], options.signal)
+      ? await searchExact(this.loaded, this.exact, checked, count, wanted, [], { signal: options.signal })
       : await searchTogether(this.loaded, this.batches, this.exact, checked, planSearch(this.loaded, wanted), {
           onProgress,
           signal: options.signal,

@@ -1,7 +1,7 @@
 /**
  * From what a request asks for to what is done. Takes a version and options; gives a plan, in which the filter is a set of
  * rows, ids are rows, and ef is a number. Planning needs ids and attributes; running a plan does not, so that any thread
- * with the shards can.
+ * with the shards can. A filter may take long, so planning is work in slices (filter/work.ts); `planSearch` does it at once.
  */
 import { Bitset } from '../base/bitset.js';
 import { ShortlistError } from '../base/errors.js';
@@ -11,11 +11,12 @@ import type { FilterExplain } from './answer.js';
 import { checkRange } from './check-range.js';
 import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';
-import { parseFilter } from './filter/parse-filter.js';
+import { parsingFilter } from './filter/parse-filter.js';
 import type { FilterPlan } from './filter/filter-plan.js';
+import { runAtOnce, type Work } from './filter/work.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions } from './search-options.js';
-import { findSuspects, type Suspect } from './suspects.js';
+import { findingSuspects, type Suspect } from './suspects.js';
 
 export interface SearchPlan {
   readonly k: number;
@@ -23,7 +24,7 @@ export interface SearchPlan {
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
-  /** Rows that pass the filter, by shard; null without one. Shared with other searches: whole again after each. */
+  /** Rows that pass the filter, by shard; null without one. Shared with other searches and never changed. */
   readonly passing: readonly PassingRows[] | null;
   /** Rows that pass and must not come back, by shard. */
   readonly excluded: readonly (readonly number[])[];
@@ -46,7 +47,7 @@ export interface RowPlace {
   readonly row: number;
 }
 
-/** Words of a bitset over the rows of a shard, and how many they hold: plain, so that threads can have them. */
+/** Words of a bitset over the rows of a shard, and how many they hold: plain, so that threads can have them. Not to be changed. */
 export interface PassingRows {
   readonly words: Uint32Array;
   readonly count: number;
@@ -56,12 +57,42 @@ export interface PassingRows {
 
 /**
  * The plan of all queries of a request: filters and lists of excluded ids take longer than many searches.
- * @throws k_out_of_range, bad_filter with the clause's path below `/filter`, bad_field, unknown_attribute, and as `chooseEf`
+ * @throws k_out_of_range, bad_filter with the clause's path below `/filter`, filter_too_costly, bad_field,
+ * unknown_attribute, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
+  return runAtOnce(planning(version, options));
+}
+
+/** As `planSearch`, in slices. */
+export function* planning(version: LoadedVersion, options: SearchOptions): Work<SearchPlan> {
+  const { filter: json, whyNot } = options;
+  const filter = json === undefined ? null : yield* parsingFilter(json, version.filters.schema, '/filter');
+  const suspects = whyNot === undefined ? null : yield* findingSuspects(version, options, filter);
+  return planWith(version, options, yield* selectRows(version, filter), suspects);
+}
+
+/**
+ * The plan of a request whose time ran out while it was planned: nothing is known to pass its filter.
+ * @throws as `planSearch`, but for what is wrong with the filter
+ */
+export function planNothing(version: LoadedVersion, options: SearchOptions): SearchPlan {
+  const suspects = options.whyNot === undefined ? null : runAtOnce(findingSuspects(version, options, null));
+  return planWith(version, options, options.filter === undefined ? EVERYTHING : selectNothing(version), suspects);
+}
+
+function selectNothing({ shards }: LoadedVersion): Selected {
+  const passing = shards.map(({ ordinals }) => ({ words: new Bitset(ordinals.length).words, count: 0 }));
+  return { passing, account: { selectivity: 0, passed: 0, took_us: 0, cached: false } };
+}
+
+function planWith(
+  version: LoadedVersion,
+  options: SearchOptions,
+  { passing, account }: Selected,
+  suspects: readonly Suspect[] | null,
+): SearchPlan {
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
-  const filter = options.filter === undefined ? null : parseFilter(options.filter, version.filters.schema, '/filter');
-  const { passing, account } = selectRows(version, filter);
   const ef = chooseEf(version, options, k, account?.selectivity ?? 1);
   const excluded = findExcluded(version, options.excludeIds ?? [], passing);
   return {
@@ -77,7 +108,7 @@ export function planSearch(version: LoadedVersion, options: SearchOptions): Sear
     crowding: options.crowding === undefined ? null : planCrowding(version, options.crowding),
     way: options.plan,
     explain: options.explain === true || options.whyNot !== undefined,
-    suspects: options.whyNot === undefined ? null : findSuspects(version, options, filter),
+    suspects,
   };
 }
 
@@ -130,12 +161,14 @@ interface Selected {
   readonly account: FilterExplain | null;
 }
 
+const EVERYTHING: Selected = { passing: null, account: null };
+
 /** `{}` is no filter. */
-function selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | null): Selected {
-  if (filter === null || filter.root.kind === 'all') return { passing: null, account: null };
+function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | null): Work<Selected> {
+  if (filter === null || filter.root.kind === 'all') return EVERYTHING;
   const started = performance.now();
   const cached = filters.keeps(filter);
-  const { shards, count } = filters.select(filter);
+  const { shards, count } = yield* filters.selecting(filter);
   const account = {
     selectivity: manifest.count === 0 ? 1 : count / manifest.count,
     passed: count,

@@ -6,7 +6,8 @@ import { crowdTask, runCrowdedTogether } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import { packQueries, queryAt, runExact } from './search.js';
 import type { SearchPlan } from './search-plan.js';
-import { planStep } from './step-plan.js';
+import { runInTurns } from './filter/work.js';
+import { planningStep } from './step-plan.js';
 import { explainInTurns } from './why-not.js';
 
 export interface TogetherOptions {
@@ -31,10 +32,11 @@ export async function searchTogether(
     return explainAll(version, queries, plan, await batches.search(queries, plan, options), signal);
   const count = queries.length / manifest.dim;
   const tasks = Array.from({ length: count }, () => crowdTask(shards, plan));
-  const answers = await runCrowdedTogether(tasks, (positions, step) => {
+  const answers = await runCrowdedTogether(tasks, async (positions, step) => {
     const packed = packQueries(queries, positions, manifest.dim);
-    const deeper = { ...planStep(shards, plan, step), crowding: null, suspects: null };
-    if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper, [], signal);
+    const own = await runInTurns(planningStep(shards, plan, step), { signal });
+    const deeper = { ...own, crowding: null, suspects: null };
+    if (deeper.exact) return runExact(version, exact, packed, positions.length, deeper, [], { signal });
     const onStep = (done: number): void => onProgress?.(count - positions.length + Math.min(done, positions.length));
     return batches.search(packed, deeper, { onProgress: onStep, signal });
   });
@@ -52,7 +54,7 @@ async function explainAll(
   const explained: Answer[] = [];
   for (const [position, answer] of answers.entries()) {
     const asked = [{ query: queryAt(queries, position, manifest.dim), weight: 1 }];
-    explained.push(await explainInTurns(shards, plan, asked, answer, signal));
+    explained.push(await explainInTurns(shards, plan, asked, answer, { signal }));
   }
   return explained;
 }

@@ -24,14 +24,15 @@ import type { SearchOptions } from './search-options.js';
 import { copyAllowed, countAllowed, planQuery, planSearch, type SearchPlan } from './search-plan.js';
 import { answerOf, explainScan } from './shard-answer.js';
 import { beginShards, finishShards, runShards, shardsSoFar, SHORT_SCAN, type OpenShards } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { runInTurns, type Turns } from './filter/work.js';
+import { planningStep, planStep } from './step-plan.js';
 import type { LoadedShard } from './shards.js';
 import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 export type * from './answer.js';
 export type * from './search-options.js';
 export { openShards as openSearch } from './shard-search.js';
-export { planQuery, planSearch, type SearchPlan } from './search-plan.js';
+export { planning, planNothing, planQuery, planSearch, type SearchPlan } from './search-plan.js';
 export { searchSeeds, searchSeedsInTurns } from './seeds.js';
 
 /** Synchronous, on the calling thread. @param query checked, `dim` values @throws as `planSearch` */
@@ -63,7 +64,7 @@ export function beginSearch(
   plan: SearchPlan,
 ): Answer | UnfinishedSearch {
   const begun = plan.crowding === null ? beginShards(shards, query, plan) : beginCrowded(shards, query, plan);
-  if ('open' in begun) return { ...begun.open, query, plan, crowd: begun };
+  if ('next' in begun) return { query, plan, parts: [], depths: [], crowd: begun };
   if ('parts' in begun || plan.suspects === null) return begun;
   const components = shards.reduce((sum, { graph }) => sum + graph.vectors.values.length, 0);
   if (components > SHORT_SCAN) return { query, plan, parts: [], depths: [], answer: begun };
@@ -72,21 +73,21 @@ export function beginSearch(
 
 /**
  * Makes the scans that are left, on the pool's threads.
- * @param signal aborting it ends them and rejects with its reason; the shards that were scanned by then have their parts
+ * @param turns aborting their signal ends the scans and rejects with its reason; the shards that were scanned by then have their parts
  */
 export async function finishSearch(
   shards: readonly LoadedShard[],
   pool: Pick<ExactSearch, 'search'>,
   search: UnfinishedSearch,
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer> {
   const { query, plan, crowd } = search;
   const answer =
     search.answer ??
     (crowd === undefined
-      ? await finishShards(shards, pool, search, signal)
-      : await finishCrowded(shards, pool, query, plan, crowd, signal));
-  return plan.suspects === null ? answer : explainInTurns(shards, plan, [{ query, weight: 1 }], answer, signal);
+      ? await finishShards(shards, pool, search, turns.signal)
+      : await finishCrowded(shards, pool, query, plan, crowd, turns));
+  return plan.suspects === null ? answer : explainInTurns(shards, plan, [{ query, weight: 1 }], answer, turns);
 }
 
 /** The best of the shards that have answered; `short` is `timeout` where some have not. */
@@ -94,7 +95,7 @@ export function answerSoFar(shards: readonly LoadedShard[], search: UnfinishedSe
   const { query, plan, crowd } = search;
   const found =
     search.answer ??
-    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.open ?? search, plan));
+    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.next ?? search, plan));
   return explainSoFar(shards, plan, [{ query, weight: 1 }], found);
 }
 
@@ -102,7 +103,7 @@ export function answerSoFar(shards: readonly LoadedShard[], search: UnfinishedSe
  * Exact searches of many queries at once, on the pool's threads.
  * @param queries count x dim checked values
  * @param selves ordinal of each query that is an item itself and must not find itself
- * @param signal aborting it ends the scan and rejects with the signal's reason
+ * @param turns aborting their signal ends the scan and rejects with its reason
  */
 export async function searchExact(
   version: LoadedVersion,
@@ -111,9 +112,9 @@ export async function searchExact(
   count: number,
   options: SearchOptions,
   selves: readonly (number | undefined)[] = [],
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer[]> {
-  return runExact(version, pool, queries, count, planSearch(version, { ...options, exact: true }), selves, signal);
+  return runExact(version, pool, queries, count, planSearch(version, { ...options, exact: true }), selves, turns);
 }
 
 /** As `searchExact`, for a plan that several calls share. */
@@ -124,10 +125,10 @@ export async function runExact(
   count: number,
   plan: SearchPlan,
   selves: readonly (number | undefined)[] = [],
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer[]> {
   const { shards } = version;
-  const scan: Scan = { version, pool, queries, plans: [], selves, signal };
+  const scan: Scan = { version, pool, queries, plans: [], selves, turns };
   for (let position = 0; position < count; position++)
     scan.plans[position] = planQuery(version, plan, selves[position]);
   const found =
@@ -141,7 +142,7 @@ export async function runExact(
   const explained: Answer[] = [];
   for (const [position, answer] of found.entries()) {
     const sources = [{ query: queryAt(queries, position, version.manifest.dim), weight: 1 }];
-    explained.push(await explainInTurns(shards, scan.plans[position]!, sources, answer, signal));
+    explained.push(await explainInTurns(shards, scan.plans[position]!, sources, answer, turns));
   }
   return explained;
 }
@@ -153,20 +154,20 @@ interface Scan {
   /** Of each query. */
   readonly plans: SearchPlan[];
   readonly selves: readonly (number | undefined)[];
-  readonly signal: AbortSignal | undefined;
+  readonly turns: Turns;
 }
 
 /** @param positions one alone where the step leaves out values: sets of rows are of each query then */
-function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
+async function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
   const { shards } = scan.version;
   if (step.without.length === 0) return scanQueries(scan, positions, planStep(shards, plan, step));
-  const own = planStep(shards, scan.plans[positions[0]!]!, step);
+  const own = await runInTurns(planningStep(shards, scan.plans[positions[0]!]!, step), scan.turns);
   return scanQueries({ ...scan, plans: scan.plans.map(() => own), selves: [] }, positions, own);
 }
 
 /** One scan for the queries at these positions. @param plan of them all, in the depth that is wanted */
 async function scanQueries(
-  { version, pool, queries, plans, selves, signal }: Scan,
+  { version, pool, queries, plans, selves, turns }: Scan,
   positions: readonly number[],
   plan: SearchPlan,
 ): Promise<Answer[]> {
@@ -177,7 +178,7 @@ async function scanQueries(
   const k = plan.k + (selves.length > 0 ? 1 : 0);
   const vectors = shards.map((shard) => shard.graph.vectors);
   const packed = packQueries(queries, positions, manifest.dim);
-  const found = await pool.search(vectors, packed, positions.length, { k, allow, signal });
+  const found = await pool.search(vectors, packed, positions.length, { k, allow, signal: turns.signal });
   return found.map((perShard, i) => {
     const position = positions[i]!;
     const own = { ...plans[position]!, k: plan.k, exact: true };

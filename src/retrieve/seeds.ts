@@ -2,7 +2,6 @@
  * Several queries with one answer: each is searched, and the best of all come back, each with the seed that brought it.
  * What exactly that means is in blend.ts. The items that are seeds do not come back.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_K, MAX_SEEDS } from '../base/limits.js';
 import { rawKernel, toScore } from '../base/metric.js';
@@ -13,9 +12,11 @@ import { checkRange } from './check-range.js';
 import { totalAllowed } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
-import { planSearch, planWithout, type SearchPlan } from './search-plan.js';
-import { beginShards, finishShards, openShards, runShards, shardsSoFar } from './shard-search.js';
-import { planStep } from './step-plan.js';
+import { runInTurns, type Turns, type Work } from './filter/work.js';
+import { planning, planNothing, planSearch, planWithout, type SearchPlan } from './search-plan.js';
+import { beginShards, finishShards, openShards, runShards, shardsSoFar, type OpenShards } from './shard-search.js';
+import type { LoadedShard } from './shards.js';
+import { planningStep, planStep } from './step-plan.js';
 import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
 
 /**
@@ -23,7 +24,8 @@ import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
  * @throws bad_field for no or too many seeds, a weight or a quota out of range; and as `planSearch`
  */
 export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): Answer {
-  const { plan, task } = planSeeds(version, seeds, options);
+  checkSeeds(seeds);
+  const { plan, task } = planSeeds(version, seeds, planSearch(version, options));
   const run = blend(task);
   let next = run.next();
   while (next.done !== true) {
@@ -35,9 +37,7 @@ export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[],
   return plan.suspects === null ? next.value : explainAtOnce(version.shards, plan, seeds, next.value);
 }
 
-export interface TurnOptions {
-  /** Aborting it rejects with its reason, unless partial answers are allowed. */
-  readonly signal?: AbortSignal | undefined;
+export interface TurnOptions extends Turns {
   /** When aborted, give the best of what was found; `short` is `timeout`. */
   readonly allowPartial?: boolean | undefined;
 }
@@ -48,9 +48,13 @@ export async function searchSeedsInTurns(
   pool: Pick<ExactSearch, 'search'>,
   seeds: readonly SeedQuery[],
   options: SearchOptions,
-  { signal, allowPartial = false }: TurnOptions = {},
+  turns: TurnOptions = {},
 ): Promise<Answer> {
-  const { plan, task } = planSeeds(version, seeds, options);
+  const { signal, allowPartial = false } = turns;
+  checkSeeds(seeds);
+  const planned =
+    options.filter === undefined ? planSearch(version, options) : await planInTurns(version, options, turns);
+  const { plan, task } = planSeeds(version, seeds, planned);
   const latest: (Answer | undefined)[] = [];
   const run = blend(task);
   let next = run.next();
@@ -58,12 +62,12 @@ export async function searchSeedsInTurns(
     while (next.done !== true) {
       const answers: Answer[] = [];
       for (const step of next.value) {
-        answers.push(await searchSeed({ version, pool, seeds, plan, latest, signal }, step));
+        answers.push(await searchSeed({ version, pool, seeds, plan, latest, turns }, step));
       }
       next = run.next(answers);
     }
     if (plan.suspects === null) return next.value;
-    return await explainInTurns(version.shards, plan, seeds, next.value, signal);
+    return await explainInTurns(version.shards, plan, seeds, next.value, turns);
   } catch (error) {
     if (!allowPartial || signal?.aborted !== true) throw error;
     const found = next.done === true ? next.value : blendSoFar(task, latest, nothingOf(version, plan));
@@ -71,32 +75,54 @@ export async function searchSeedsInTurns(
   }
 }
 
-interface Turn {
+async function planInTurns(version: LoadedVersion, options: SearchOptions, turns: TurnOptions): Promise<SearchPlan> {
+  const { signal, allowPartial } = turns;
+  try {
+    return await runInTurns(planning(version, options), turns);
+  } catch (error) {
+    if (allowPartial !== true || signal?.aborted !== true || error !== signal.reason) throw error;
+    return planNothing(version, options);
+  }
+}
+
+interface SeedSearch {
   readonly version: LoadedVersion;
   readonly pool: Pick<ExactSearch, 'search'>;
   readonly seeds: readonly SeedQuery[];
   readonly plan: SearchPlan;
   /** What was found last of each seed. */
   readonly latest: (Answer | undefined)[];
-  readonly signal: AbortSignal | undefined;
+  readonly turns: Turns;
 }
 
-async function searchSeed({ version, pool, seeds, plan, latest, signal }: Turn, step: Step): Promise<Answer> {
-  signal?.throwIfAborted();
+async function searchSeed({ version, pool, seeds, plan, latest, turns }: SeedSearch, step: Step): Promise<Answer> {
   const { shards } = version;
-  const begun = beginShards(shards, seeds[step.source]!.query, planStep(version.shards, plan, step));
+  // The first walk is begun at once, as that of a single query; the others have turns of their own.
+  const isFirst = latest.length === 0;
+  const begun = await runInTurns(beginningStep(shards, plan, seeds[step.source]!.query, step, isFirst), turns);
   if (!('parts' in begun)) {
     latest[step.source] = labelled(begun, step.source);
-    await nextTurn();
     return latest[step.source]!;
   }
   try {
-    latest[step.source] = labelled(await finishShards(shards, pool, begun, signal), step.source);
+    latest[step.source] = labelled(await finishShards(shards, pool, begun, turns.signal), step.source);
   } catch (error) {
     latest[step.source] ??= shardsSoFar(shards, begun);
     throw error;
   }
   return latest[step.source]!;
+}
+
+function* beginningStep(
+  shards: readonly LoadedShard[],
+  plan: SearchPlan,
+  query: Float32Array,
+  step: Step,
+  isFirst: boolean,
+): Work<Answer | OpenShards> {
+  const own = yield* planningStep(shards, plan, step);
+  if (!isFirst) yield;
+  return beginShards(shards, query, own);
 }
 
 /** An answer that found nothing, since nobody looked. */
@@ -115,10 +141,9 @@ interface PlannedSeeds {
   readonly task: BlendTask;
 }
 
-function planSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): PlannedSeeds {
-  checkSeeds(seeds);
+function planSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], planned: SearchPlan): PlannedSeeds {
   const selves = new Set(seeds.flatMap(({ self }) => self ?? []));
-  const plan = planWithout(version, planSearch(version, options), selves);
+  const plan = planWithout(version, planned, selves);
   const { k, minScore, crowding, available } = plan;
   const sources = seeds.map((seed) => sourceOf(version, seed, k));
   return { plan, task: { k, minScore, crowding, available, sources, allowed: totalAllowed(version.shards, plan) } };

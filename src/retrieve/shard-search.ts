@@ -214,11 +214,18 @@ function withAllowed<T>(
   const size = shard.ordinals.length;
   const count = passing?.count ?? size;
   if (count === size && leftOut.length === 0) return search({});
-  // One set serves all searches: they are synchronous, so it is whole again before the next one looks.
-  const allow = passing === undefined ? shard.everyRow : new Bitset(size, passing.words);
+  if (passing !== undefined) {
+    // What passes a filter is kept for others, so what is left out is taken from a copy.
+    const own = leftOut.length === 0 ? passing.words : passing.words.slice();
+    const allow = new Bitset(size, own);
+    for (const row of leftOut) allow.delete(row);
+    return search({ allow, allowCount: count - leftOut.length, allowList: passing.list });
+  }
+  // The shard's own set serves all searches: they are synchronous, so it is whole again before the next one looks.
+  const allow = shard.everyRow;
   for (const row of leftOut) allow.delete(row);
   try {
-    return search({ allow, allowCount: count - leftOut.length, allowList: passing?.list });
+    return search({ allow, allowCount: count - leftOut.length });
   } finally {
     for (const row of leftOut) allow.add(row);
   }

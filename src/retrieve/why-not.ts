@@ -7,11 +7,10 @@ import { rawKernel, toScore } from '../base/metric.js';
 import { isBetter } from '../base/top-k.js';
 import type { Answer, WhyNot } from './answer.js';
 import { mergeScore } from './blend.js';
-import { runAtOnce, type Work } from './filter/work.js';
+import { Meter, runAtOnce, runInTurns, type Turns, type Work } from './filter/work.js';
 import { copyAllowed, type SearchPlan } from './search-plan.js';
 import type { LoadedShard } from './shards.js';
 import type { Suspect, SuspectItem } from './suspects.js';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** A query that the answer came from. */
 export interface AskedQuery {
@@ -30,21 +29,14 @@ export function explainAtOnce(
   return withReasons(answer, runAtOnce(explainSuspects({ shards, plan, queries, answer })));
 }
 
-/** @param signal aborting it rejects with its reason */
 export async function explainInTurns(
   shards: readonly LoadedShard[],
   plan: SearchPlan,
   queries: readonly AskedQuery[],
   answer: Answer,
-  signal?: AbortSignal,
+  turns: Turns = {},
 ): Promise<Answer> {
-  const work = explainSuspects({ shards, plan, queries, answer });
-  for (;;) {
-    signal?.throwIfAborted();
-    const step = work.next();
-    if (step.done === true) return withReasons(answer, step.value);
-    await nextTurn();
-  }
+  return withReasons(answer, await runInTurns(explainSuspects({ shards, plan, queries, answer }), turns));
 }
 
 /** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
@@ -94,12 +86,21 @@ interface Judged {
 
 function* explainSuspects(asked: Case): Work<WhyNot[]> {
   const suspects = asked.plan.suspects ?? [];
-  const judged = suspects.map(({ item }) => item && judge(asked, item));
+  const judged: (Judged | null)[] = [];
+  for (const { item } of suspects) {
+    judged.push(item && judge(asked, item));
+    if (asked.queries.length > 1) yield;
+  }
   yield* countBetter(
     asked,
     judged.filter((one) => one !== null),
   );
-  return suspects.map((suspect, i) => explainOne(asked, suspect, judged[i] ?? null));
+  const reasons: WhyNot[] = [];
+  for (const [i, suspect] of suspects.entries()) {
+    reasons.push(explainOne(asked, suspect, judged[i] ?? null));
+    yield; // each has a walk of its own
+  }
+  return reasons;
 }
 
 /** The best of all queries for one row: merged score, own score, position of the query. */
@@ -119,18 +120,19 @@ function judge(asked: Case, item: SuspectItem): Judged {
   return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
 }
 
-/** Components scored between two turns: about a millisecond. */
-const SLICE_COMPONENTS = 2 ** 20;
+/** Units of a row (filter/work.ts) beside one for each component and each suspect. */
+const ROW_UNITS = 100;
 
 /** Ranks: one more for each row before a suspect. */
 function* countBetter(asked: Case, judged: readonly Judged[]): Work<void> {
   if (judged.length === 0) return;
   const { shards, plan, queries } = asked;
+  const meter = new Meter();
   for (const [shard, { ordinals, graph }] of shards.entries()) {
     const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
-    const slice = Math.max(1, Math.floor(SLICE_COMPONENTS / (graph.vectors.dim * queries.length + judged.length)));
+    const units = ROW_UNITS + graph.vectors.dim * queries.length + judged.length;
     for (let row = 0; row < ordinals.length; row++) {
-      if (row % slice === slice - 1) yield;
+      if (meter.spend(units)) yield;
       const { score } = bestOf(asked, shard, row);
       const allowed = allow.has(row);
       for (const one of judged) {

@@ -1,12 +1,13 @@
 /**
  * The queries of one request, from what was asked to their answers.
  *
- * Takes a version and a checked request; fills an `Answers`. Graph searches are steps of the scheduler, scans are made on the
- * pool's threads. When time runs out, a request that allows it gets what there is: queries without an answer get an empty
- * one that says `timeout`.
+ * Takes a version and a checked request; fills an `Answers`. Filters and graph searches are steps of the scheduler, scans are
+ * made on the pool's threads. When time runs out, a request that allows it gets what there is: queries without an answer
+ * get an empty one that says `timeout`, all of them where the filter itself took too long.
  */
 import { ShortlistError } from '../base/errors.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
+import type { Turns } from '../retrieve/filter/work.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import { checkQuery } from '../retrieve/query.js';
 import {
@@ -14,6 +15,8 @@ import {
   beginSearch,
   finishSearch,
   openSearch,
+  planning,
+  planNothing,
   planQuery,
   planSearch,
   runExact,
@@ -121,20 +124,34 @@ interface Unfinished {
 
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
-  const plan = planRequest(work);
+  let plan: SearchPlan | null = null;
   const unfinished = new Map<number, Unfinished>();
   try {
+    plan = await planRequest(work);
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
     else await searchQueries(work, plan, queries, unfinished);
   } catch (error) {
     if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
-    answerPartially(work, plan, queries, unfinished);
+    answerPartially(work, plan ?? planLate(work), queries, unfinished);
   }
 }
 
-function planRequest({ version, asked }: Work): SearchPlan {
+/** A filter goes in slices between the searches of others. */
+function planRequest({ context, version, asked, limit }: Work): SearchPlan | Promise<SearchPlan> {
+  const { options } = asked;
+  if (options.filter === undefined) return atOptions(() => planSearch(version, options));
+  return context.scheduler.runWork(limit, planning(version, options)).catch((error: unknown) => {
+    throw fieldAtOptions(error);
+  });
+}
+
+function planLate({ version, asked }: Work): SearchPlan {
+  return atOptions(() => planNothing(version, asked.options));
+}
+
+function atOptions<T>(plan: () => T): T {
   try {
-    return planSearch(version, asked.options);
+    return plan();
   } catch (error) {
     throw fieldAtOptions(error);
   }
@@ -156,7 +173,8 @@ async function searchQueries(
   const { context, version, limit, pool } = work;
   const { shards } = version;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
-  await context.scheduler.run(queries.length, limit, (position) => {
+  const places = Math.max(plan.ef, plan.k);
+  const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {
       work.answers.fail(position, query.error);
@@ -168,11 +186,12 @@ async function searchQueries(
     if ('parts' in found) unfinished.set(position, { search: found, seconds });
     else if (queries.length === 1) single.push({ answer: found, seconds });
     else take(work, position, found, seconds);
-  });
+  };
+  await context.scheduler.run(queries.length, limit, search, places);
   for (const { answer, seconds } of single) take(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
-    const answer = await finishSearch(shards, pool, search, limit.signal);
+    const answer = await finishSearch(shards, pool, search, turnsOf(work));
     take(work, position, answer, seconds + secondsSince(resumed));
   }
 }
@@ -193,12 +212,17 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
     for (const [slot, { vector }] of group.entries()) packed.set(vector, slot * dim);
     const selves = group.some(({ self }) => self !== undefined) ? group.map(({ self }) => self) : [];
     const begun = performance.now();
-    const found = await runExact(version, pool, packed, group.length, plan, selves, limit.signal);
+    const found = await runExact(version, pool, packed, group.length, plan, selves, turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
     await context.scheduler.run(group.length, limit, (slot) => {
       take(work, group[slot]!.position, found[slot]!, seconds);
     });
   }
+}
+
+/** What takes long goes in slices between the searches of others, until the request's time is over. */
+export function turnsOf({ context, limit }: Work): Turns {
+  return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 
 /** What has been found by now, and for the rest nothing. */

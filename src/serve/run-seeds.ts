@@ -4,7 +4,7 @@ import { checkQuery } from '../retrieve/query.js';
 import { searchSeedsInTurns, type SeedQuery } from '../retrieve/search.js';
 import { atField, fieldAtOptions, fieldError } from './request/field-error.js';
 import type { SeedRequest } from './request/seeds.js';
-import { secondsSince, take, unknownId, type Work } from './run-queries.js';
+import { secondsSince, take, turnsOf, unknownId, type Work } from './run-queries.js';
 
 /** @throws unknown_id, bad_field for a quota above k, and as `checkQuery`; each names the seed's field */
 export function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: number): SeedQuery[] {
@@ -36,11 +36,9 @@ export async function runSeeds(work: Work, seeds: readonly SeedQuery[]): Promise
     if (!allowPartial || error !== limit.reason) throw error; // else what follows answers with nothing
   }
   const begun = performance.now();
-  const { signal } = limit;
-  const answer = await searchSeedsInTurns(version, pool, seeds, asked.options, { signal, allowPartial }).catch(
-    (error: unknown) => {
-      throw fieldAtOptions(error);
-    },
-  );
+  const turns = { ...turnsOf(work), allowPartial };
+  const answer = await searchSeedsInTurns(version, pool, seeds, asked.options, turns).catch((error: unknown) => {
+    throw fieldAtOptions(error);
+  });
   take(work, 0, answer, secondsSince(begun));
 }

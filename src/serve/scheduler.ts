@@ -9,14 +9,27 @@
  *
  * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all would
  * hold half an answer, and under load all would end at their deadlines; so those that have begun are finished first.
+ *
+ * How many steps work in slices has (retrieve/filter/work.ts) shows when it ends. Its first slice is a small job: most filters are
+ * known, and need no more. What is left is a job of several steps, which counts as begun when it turns out to be long.
  */
+import type { Work } from '../retrieve/filter/work.js';
 import type { Backlog } from './guard.js';
 
 /** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
 const SLICE_MS = 2;
 
+/** For first slices on the spot each time that the event loop turns: some ten filters that are known, or a slice of one that is not. */
+const SPOT_MS = 0.5;
+
 /** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
 const MAX_BEGUN = 4;
+
+/**
+ * Slices of work before it counts among the jobs that have begun: a filter that is quick does not wait for long ones, and only a
+ * few long ones hold the memory that they work in.
+ */
+const FREE_SLICES = 8;
 
 /** Of the time, for jobs of several steps while small ones wait: they go on, and a small one waits half as long again. */
 const LARGE_SHARE = 1 / 3;
@@ -27,19 +40,32 @@ const OVERHEAD_MS = 0.1;
 /** Weight of the newest step in the average. */
 const NEWEST = 1 / 32;
 
+/** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
+const SURE_PART = 1 / 2;
+
 /** What ends a job that is out of time: a TimeLimit. */
 export interface JobLimit {
   /** Why there is no more time; null while there is some. */
   readonly reason: Error | null;
+  readonly remainingMs: number;
+  /** Ends it now, since it would end before the work. @returns the reason from now on */
+  giveUp(): Error;
 }
 
 interface Job {
+  /** @returns whether it was the last one */
+  readonly step: () => boolean;
+  /** How many steps it has, where that is known. */
   readonly steps: number;
-  readonly step: (position: number) => void;
+  /** Places of the candidate list of each, 0 where that says nothing. */
+  readonly places: number;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  next: number;
+  /** Steps that were made. */
+  made: number;
+  /** Whether it counts among those that have begun. */
+  counts: boolean;
 }
 
 export class Scheduler implements Backlog {
@@ -47,12 +73,17 @@ export class Scheduler implements Backlog {
   private small: Job[] = [];
   /** Those of several steps that take turns; the first is next. */
   private large: Job[] = [];
-  /** Jobs of several steps that are not begun, oldest first. */
+  /** Jobs of several steps that wait until fewer have begun, oldest first. */
   private waiting: Job[] = [];
+  private begun = 0;
+  /** Given to first slices on the spot since the event loop turned. */
+  private spotMs = 0;
   private scheduled = false;
   /** Requests that were let in and have not queued yet. */
   private expected = 0;
   private averageMs = 0.5;
+  /** Of the steps of batches. */
+  private placeMs = 0;
   private emptied = performance.now();
   /** Time that was given to both kinds, while both waited. */
   private smallMs = 0;
@@ -85,18 +116,78 @@ export class Scheduler implements Backlog {
   }
 
   /**
-   * Calls `step(0)` to `step(steps - 1)`, in order.
-   * @throws what a step throws; deadline_exceeded; a job that was abandoned ends with deadline_exceeded as well
+   * Calls `step(0)` to `step(steps - 1)`, in order. What cannot be done in its time is not begun.
+   * @param places of the candidate list of the search that a step is, by which its time is estimated
+   * @throws what a step throws; the reason of the limit; a job that was abandoned ends with it as well
    */
-  run(steps: number, limit: JobLimit, step: (position: number) => void): Promise<void> {
+  run(steps: number, limit: JobLimit, step: (position: number) => void, places = 0): Promise<void> {
     if (steps === 0) return Promise.resolve();
+    if (limit.remainingMs < this.leastMs(steps, places)) return Promise.reject(limit.reason ?? limit.giveUp());
+    let next = 0;
+    const stepNext = () => {
+      step(next++);
+      return next === steps;
+    };
+    return this.queue({ step: stepNext, steps, places }, limit, (job) => {
+      if (steps === 1) this.small.push(job);
+      else this.begin(job);
+    });
+  }
+
+  /** What a job takes at least, those included that end before it begins. */
+  private leastMs(steps: number, places: number): number {
+    if (steps === 1) return this.waitMs;
+    const own = this.estimate(steps, places);
+    if (this.begun < MAX_BEGUN) return own;
+    return [...this.large, ...this.waiting].reduce(
+      (sum, job) => sum + this.estimate(job.steps - job.made, job.places),
+      own,
+    );
+  }
+
+  private estimate(steps: number, places: number): number {
+    return Math.max(0, steps) * places * this.placeMs * SURE_PART;
+  }
+
+  /**
+   * Does work slice by slice. Its first slice is done on the spot, unless that was done for too much since the event loop turned:
+   * a job that is over so soon does not wait twice, for its filter and for its search.
+   * @throws as `run`, and what the work throws
+   */
+  async runWork<T>(limit: JobLimit, work: Work<T>): Promise<T> {
+    if (limit.reason !== null) throw limit.reason;
+    let slice = this.spotMs < SPOT_MS ? this.runOnTheSpot(work) : null;
+    if (slice?.done === true) return slice.value;
+    const isBegun = slice !== null;
+    const stepNext = () => {
+      slice = work.next();
+      return slice.done === true;
+    };
+    await this.queue({ step: stepNext, steps: 0, places: 0 }, limit, (job) =>
+      (isBegun ? this.large : this.small).push(job),
+    );
+    return slice!.value!;
+  }
+
+  private runOnTheSpot<T>(work: Work<T>): IteratorResult<undefined, T> {
+    if (this.spotMs === 0) setImmediate(() => (this.spotMs = 0));
+    const begun = performance.now();
+    try {
+      return work.next();
+    } finally {
+      this.spotMs += performance.now() - begun;
+    }
+  }
+
+  private queue(
+    work: Pick<Job, 'step' | 'steps' | 'places'>,
+    limit: JobLimit,
+    join: (job: Job) => void,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const job = { steps, step, limit, resolve, reject, next: 0 };
       if (this.expected > 0) this.expected--;
       this.noteEmpty();
-      if (steps === 1) this.small.push(job);
-      else if (this.large.length < MAX_BEGUN) this.large.push(job);
-      else this.waiting.push(job);
+      join({ ...work, limit, resolve, reject, made: 0, counts: false });
       this.schedule();
     });
   }
@@ -128,12 +219,13 @@ export class Scheduler implements Backlog {
       const job = isLarge ? this.large.shift() : this.small.shift();
       if (job === undefined) return;
       const isUnfinished = runStep(job);
+      if (!isUnfinished) this.end(job);
+      else if (job.counts || job.made < FREE_SLICES) this.large.push(job);
+      else this.begin(job);
       const begun = now;
       now = performance.now();
-      this.account(isLarge, now - begun);
-      if (!isLarge) continue;
-      if (isUnfinished) this.large.push(job);
-      else this.beginNext();
+      this.account(isLarge, now - begun); // where the job is the only large one, it competes again by now
+      if (isLarge && job.places > 0) this.placeMs += ((now - begun) / job.places - this.placeMs) * NEWEST;
     }
   }
 
@@ -150,18 +242,34 @@ export class Scheduler implements Backlog {
     else this.smallMs += ms;
   }
 
-  /** A job of several steps is over, well or badly: the next one may begin. */
-  private beginNext(): void {
+  /** It has its turns from now on, or as soon as fewer have begun. */
+  private begin(job: Job): void {
+    if (this.begun >= MAX_BEGUN) {
+      this.waiting.push(job);
+      return;
+    }
+    job.counts = true;
+    this.begun++;
+    this.large.push(job);
+  }
+
+  /** A job is over, well or badly: the next one may begin. */
+  private end(job: Job): void {
+    if (!job.counts) return;
+    this.begun--;
     const next = this.waiting.shift();
-    if (next !== undefined) this.large.push(next);
+    if (next !== undefined) this.begin(next);
   }
 
   /** Those that are out of time hear it now, and do not wait for their turns in vain. */
   private endLate(): void {
     this.small = keepTimely(this.small);
     this.waiting = keepTimely(this.waiting);
-    this.large = keepTimely(this.large);
-    while (this.large.length < MAX_BEGUN && this.waiting.length > 0) this.beginNext();
+    const timely = keepTimely(this.large);
+    if (timely === this.large) return;
+    const late = this.large.filter((job) => !timely.includes(job));
+    this.large = timely;
+    for (const job of late) this.end(job);
   }
 }
 
@@ -175,12 +283,12 @@ function keepTimely(jobs: Job[]): Job[] {
 function runStep(job: Job): boolean {
   if (!isWithinTime(job)) return false;
   try {
-    job.step(job.next++);
+    job.made++;
+    if (!job.step()) return true;
   } catch (error) {
     job.reject(error);
     return false;
   }
-  if (job.next < job.steps) return true;
   job.resolve();
   return false;
 }

@@ -138,9 +138,10 @@ export const SearchBodySchema = named(
           Type.Record(Type.String(), Type.Unknown(), {
             description:
               'What candidates must be, by attribute: `{"category": "jewelry", "price": {"$gte": 10, "$lt": 50}}`. Operators: ' +
-              '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains`, joined by `$and $or $not`; a bare value means `$eq`, members ' +
-              'are joined by and. Dates are ISO texts; `$contains` is an item of a list or a part of a text. A null passes only ' +
-              '`$eq: null`, `$exists: false` and `$not` of what does not pass it.',
+              '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains $containsAny $containsAll`, joined by `$and $or $not`; a bare ' +
+              'value means `$eq`, members are joined by and. `id` filters ids by `$eq $ne $in $nin`. Dates are ISO texts, infinite ' +
+              'floats the texts `"Infinity"` and `"-Infinity"`; `$contains` is an item of a list or a part of a text. A null passes ' +
+              'only `$eq: null`, `$exists: false` and `$not` of what does not pass it.',
           }),
         ),
       ),
@@ -196,7 +197,9 @@ const QualitySchema = named(
   Type.Object({
     path: literals(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
     ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef that was used; null on the exact path.' }),
-    selectivity: Type.Number({ description: 'Share of the rows that pass the filter; 1 without one.' }),
+    selectivity: Type.Number({
+      description: 'Share of the rows that pass the filter; 1 without one, 0 where time ran out before it was applied.',
+    }),
     shards: Type.Object({ total: Type.Integer(), answered: Type.Integer() }),
     short: Type.Union([literals(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
       description:

@@ -27,6 +27,18 @@ export class TimeLimit {
     return this.ended;
   }
 
+  get remainingMs(): number {
+    return this.deadline - performance.now();
+  }
+
+  /** Ends it now, since the work cannot be done in its time. @returns the reason */
+  giveUp(): ShortlistError {
+    const message =
+      'the time limit is shorter than what the server has to do before the answer; try again, or ask for less';
+    this.end(new ShortlistError('deadline_exceeded', message));
+    return this.ended!;
+  }
+
   /** @throws deadline_exceeded */
   check(): void {
     const { reason } = this;

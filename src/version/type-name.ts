@@ -1,4 +1,4 @@
-/** Column types as the manifest writes them: `int64`, `utf8`, `timestamp[us, tz=UTC]`, `list<utf8>`. */
+/** Column types as the manifest writes them: `int64`, `utf8`, `timestamp[us, tz=UTC]`, `list<int32>`. */
 import type { ColumnType, IntegerWidth } from '../arrow/column.js';
 import type { IdType } from '../base/id-table.js';
 

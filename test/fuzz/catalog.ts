@@ -22,6 +22,7 @@ export interface Catalog {
   readonly vectors: Float32Array;
   readonly columns: readonly TestColumn[];
   /** By ordinal, on the scale of filters' literals. */
+  /** The id is what filters call `id`. */
   readonly rows: readonly Row[];
 }
 
@@ -62,7 +63,15 @@ async function publishCatalog(root: string, spec: CatalogSpec): Promise<Catalog>
   if (code !== 0) throw new Error(stderr);
   rmSync(input);
   const ordinals = new Map(ids.map((id, ordinal) => [id, ordinal]));
-  return { index, metric, ids, ordinals, vectors, columns, rows: ids.map((_, row) => rowOf(columns, row)) };
+  return {
+    index,
+    metric,
+    ids,
+    ordinals,
+    vectors,
+    columns,
+    rows: ids.map((id, row) => new Map([...rowOf(columns, row), ['id', id]])),
+  };
 }
 
 /** Ids as people have them, and some that JSON, URLs and HTTP would stumble over. */

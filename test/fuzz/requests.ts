@@ -1,6 +1,6 @@
 /** Random searches that mean something: what is asked, in the judge's terms, and the same as JSON. */
 import { below, makeFilter, pick } from '../retrieve/filter/random-filters.js';
-import { jsonOf, type Filter } from '../retrieve/filter/naive.js';
+import { jsonOf, type Condition, type Filter, type Literal } from '../retrieve/filter/naive.js';
 import { DIM, type Catalog } from './catalog.js';
 
 type Random = () => number;
@@ -58,7 +58,7 @@ export function makeSearch(random: Random, catalog: Catalog): MadeSearch {
     terms['target_recall'] = pick(random, [0.5, 0.9, 1]);
     refusals.push('not_calibrated', 'recall_unreachable');
   }
-  const filter = random() < 0.6 ? makeFilter(random, catalog.columns, below(random, 4)) : null;
+  const filter = random() < 0.6 ? makeAnyFilter(random, catalog) : null;
   if (filter !== null) terms['filter'] = jsonOf(filter);
   const excluded = random() < 0.3 ? someIds(random, catalog, pick(random, [0, 1, 5, 100, 390])) : [];
   if (excluded.length > 0) terms['exclude_ids'] = excluded;
@@ -97,6 +97,35 @@ function someNames(random: Random, { columns }: Catalog): string[] {
 function makeCrowding(random: Random, { columns }: Catalog): { attribute: string; limit: number } {
   const single = columns.filter(({ type }) => type.kind !== 'list');
   return { attribute: pick(random, single).name, limit: pick(random, [1, 1, 2, 5, 100]) };
+}
+
+/** By attributes, by ids, or both. */
+function makeAnyFilter(random: Random, catalog: Catalog): Filter {
+  const byAttributes = makeFilter(random, catalog.columns, below(random, 4));
+  if (random() < 0.75) return byAttributes;
+  const byIds: Filter = { kind: 'attributes', members: [{ name: 'id', conditions: [idCondition(random, catalog)] }] };
+  switch (below(random, 4)) {
+    case 0:
+      return byIds;
+    case 1:
+      return { kind: '$and', filters: [byAttributes, byIds] };
+    case 2:
+      return { kind: '$or', filters: [byIds, byAttributes] };
+    default:
+      return { kind: '$and', filters: [byAttributes, { kind: '$not', filter: byIds }] };
+  }
+}
+
+function idCondition(random: Random, catalog: Catalog): Condition {
+  const literalOf = (id: string): Literal => ({ json: isNumber(id) && random() < 0.5 ? Number(id) : id, value: id });
+  const literals = someIds(random, catalog, 1 + below(random, pick(random, [1, 5, 200]))).map(literalOf);
+  const many = random() < 0.5;
+  if (many) return { operator: pick(random, ['$in', '$nin'] as const), literals };
+  return { operator: pick(random, ['$eq', '$ne'] as const), literal: literals[0]!, bare: random() < 0.5 };
+}
+
+function isNumber(id: string): boolean {
+  return /^(0|[1-9]\d{0,14})$/.test(id);
 }
 
 /** Ids of the catalog, of which one in ten is not there. */

@@ -67,6 +67,8 @@ export const types = {
   list64: new List(item(new Float64())),
   list16: new List(item(new Float16())),
   ints: new List(item(new Int32())),
+  longs: new List(item(new Int64())),
+  structs: new List(item(new Struct([new Field('x', new Int32(), true)]))),
 } as const;
 
 /**

@@ -179,14 +179,15 @@ describe('the attributes', () => {
     sold: [types.bool, [true, false, null]],
     extra: [types.struct, [{ x: 1 }, { x: 2 }, { x: 3 }]],
     counts: [types.ints, [[1], [2], [3]]],
+    pairs: [types.structs, [[{ x: 1 }], [], []]],
   } satisfies Record<string, TestColumn>;
 
-  it('are all other scalar and list-of-string columns; the rest is left out with a warning', async () => {
+  it('are all other scalar columns and lists of strings or integers; the rest is left out with a warning', async () => {
     const planned = await plan(columns);
-    expect(attributesOf(planned)).toEqual(['name', 'tags', 'kind', 'sold']);
+    expect(attributesOf(planned)).toEqual(['name', 'tags', 'kind', 'sold', 'counts']);
     expect(planned.warnings).toHaveLength(2);
     expect(planned.warnings[0]).toContain('"extra" (struct');
-    expect(planned.warnings[1]).toContain('"counts" (list');
+    expect(planned.warnings[1]).toContain('"pairs" (list');
   });
 
   it('are none when none are wanted', async () => {

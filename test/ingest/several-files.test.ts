@@ -180,6 +180,16 @@ describe('a column of several types', () => {
     expect(Object.values(rows)).toEqual(['p', 'q', 'p', 'r', null, 'p'].map((x) => ({ x })));
   });
 
+  it('of lists of integers has the width that all items need', async () => {
+    const narrow: TestColumn = [types.ints, [[1, 2], [], null]];
+    const { rows, plan } = await readBoth(writeAll({ x: narrow }, { x: [types.longs, [[2n ** 40n], [-1n], [0n]]] }));
+    expect(typesOf(plan)).toEqual({ x: 'list<int64>' });
+    expect(Object.values(rows)).toEqual([[1n, 2n], [], null, [2n ** 40n], [-1n], [0n]].map((x) => ({ x })));
+    await expect(
+      planIngest({ paths: writeAll({ x: narrow }, { x: [types.strings, [['a'], [], []]] }) }),
+    ).rejects.toMatchObject({ code: 'schema_mismatch', details: { column: 'x' } });
+  });
+
   it.each<[string, TestColumn, TestColumn]>([
     ['strings and integers', [types.utf8, ['a', 'b', 'c']], [types.int64, countIds(3)]],
     ['64-bit integers of both signs', [types.int64, countIds(3)], [types.uint64, countIds(3)]],
@@ -316,6 +326,26 @@ describe('vectors of several types', () => {
       expect(got.report.dim).toBe(4);
     },
   );
+
+  it('of bytes of both signs are chosen without being named, where they are all there is', async () => {
+    const unsigned = rows.map((row) => row.map((x) => x + 200));
+    const paths = [
+      write('a.arrow', { id: id(0), v: layouts['bytes']! }),
+      write('b.arrow', { id: id(3), v: [types.unsignedBytes, unsigned] }),
+    ];
+    expect((await ingest(paths, { metric: 'l2' })).vectors).toEqual([...rows, ...unsigned].flat());
+  });
+
+  it('of bytes beside others are attributes where their lengths vary, or where they are named', async () => {
+    const all = { v: vector, fixed: layouts['bytes']!, free: [types.unsignedBytes, rows] as TestColumn };
+    const [path] = writeAll(all);
+    const plan = await planIngest({ paths: [path!], vectorColumn: 'v' });
+    expect(typesOf(plan)).toEqual({ free: 'list<uint8>' });
+    expect(plan.warnings).toEqual([expect.stringContaining('"fixed" (fixed_size_list')]);
+    expect(plan.warnings[0]).toContain('it is a second vector column');
+    const named = await planIngest({ paths: [path!], vectorColumn: 'v', attributes: ['fixed'] });
+    expect(typesOf(named)).toEqual({ fixed: 'fixed_size_list<int8>[4]' });
+  });
 
   it('of several fixed sizes are two models: refused with the counts, in any order', async () => {
     const paths = [write('a.arrow', { id: id(0), v: [types.vector(4), countVectors(3, 4)] }), write('b.arrow', { id: [types.int64, countIds(4, 3)], v: [types.vector64(5), countVectors(4, 5)] })]; // prettier-ignore

@@ -140,7 +140,7 @@ describe('searches that take their time', () => {
     const found = [...soFar.ordinals].includes(version.ordinalOf('3'));
     expect(soFar.explain!.why_not).toMatchObject([{ id: '3', found, reason: found ? null : 'timeout' }]);
     const gone = AbortSignal.abort(new Error('gone'));
-    await expect(finishSearch(version.shards, pool, begun, gone)).rejects.toThrow('gone');
+    await expect(finishSearch(version.shards, pool, begun, { signal: gone })).rejects.toThrow('gone');
     const finished = await finishSearch(version.shards, pool, begun);
     expect(finished.explain!.why_not).toEqual(search(version, query, options).explain!.why_not);
   });

@@ -83,7 +83,9 @@ describe.each([1, 3])('long walks of a version of %d shards', (shards) => {
     const plan = planSearch(version, { k: 10_000 });
     const begun = () => beginSearch(version.shards, version.vectorOf(7), plan) as never;
     const controller = new AbortController();
-    const all = Array.from({ length: 20 }, () => finishSearch(version.shards, pool, begun(), controller.signal));
+    const all = Array.from({ length: 20 }, () =>
+      finishSearch(version.shards, pool, begun(), { signal: controller.signal }),
+    );
     const ended = Promise.allSettled(all);
     controller.abort(new Error('gone'));
     for (const one of await ended) expect(one).toMatchObject({ status: 'rejected', reason: { message: 'gone' } });

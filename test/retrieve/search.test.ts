@@ -101,10 +101,10 @@ describe.each([
     const many = makeVectors(queries, DIM, 3);
     const reason = new Error('nobody waits');
     const controller = new AbortController();
-    const running = searchExact(version, pool, many, queries, { k: 100 }, [], controller.signal);
+    const running = searchExact(version, pool, many, queries, { k: 100 }, [], { signal: controller.signal });
     controller.abort(reason);
     await expect(running).rejects.toBe(reason);
-    const late = searchExact(version, pool, many, queries, { k: 100 }, [], controller.signal);
+    const late = searchExact(version, pool, many, queries, { k: 100 }, [], { signal: controller.signal });
     await expect(late).rejects.toBe(reason);
   });
 
@@ -192,7 +192,9 @@ describe('a search that graphs cannot answer', () => {
       expect(expected.quality.path).toBe('exact');
       expect(await finishSearch(version.shards, pool, begun as UnfinishedSearch)).toEqual(expected);
       const gone = AbortSignal.abort(new Error('gone'));
-      await expect(finishSearch(version.shards, pool, begin() as UnfinishedSearch, gone)).rejects.toThrow('gone');
+      await expect(finishSearch(version.shards, pool, begin() as UnfinishedSearch, { signal: gone })).rejects.toThrow(
+        'gone',
+      );
     }
   });
 

@@ -1,27 +1,33 @@
-/** One operator on one attribute: which operators a type takes, and what each asks of a value. */
+/**
+ * One operator on one field: which operators a type takes, and what each asks of a value. Lists of literals are read in
+ * slices, since ten thousand of them take longer than a server may be held up.
+ */
+import { createHash } from 'node:crypto';
 import type { ColumnType } from '../../arrow/column.js';
-import type { Clause, FilterSchema, Intervals, Operator, Test, TextBound } from './filter-plan.js';
-import { MAX_FILTER_LIST, OPERATORS } from './filter-plan.js';
+import type { Clause, FieldType, FilterSchema, Intervals, Operator, Test, TextBound } from './filter-plan.js';
+import { attributeNames, MAX_FILTER_LIST, OPERATORS } from './filter-plan.js';
 import { unite } from './intervals.js';
-import { boolLiteral, floatInterval, integerInterval, LiteralProblem, textLiteral } from './literals.js';
+import { boolLiteral, floatInterval, idLiteral, integerInterval, LiteralProblem, textLiteral } from './literals.js';
 import type { ShortlistError } from '../../base/errors.js';
 import { badFilter, describe, pathTo, quote } from './problem.js';
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
+import type { Meter, Work } from './work.js';
 
 /** What a clause is about. */
 export interface Subject {
   readonly attribute: string;
-  readonly type: ColumnType;
+  readonly type: FieldType;
 }
 
 /** @throws bad_filter */
 export function findSubject(schema: FilterSchema, attribute: string, path: string): Subject {
   const type = schema.get(attribute);
   if (type !== undefined) return { attribute, type };
-  const known = [...schema.keys()];
+  const known = attributeNames(schema);
   const there = known.length === 0 ? 'the index has none' : `the index has ${list(known)}`;
-  const problem = `there is no attribute ${quote(attribute)}; ${there}${didYouMean(attribute, known)}`;
-  throw badFilter(path, problem, { attribute: attribute.slice(0, 64), suggestion: nearestName(attribute, known) });
+  const problem = `there is no attribute ${quote(attribute)}; ${there}${didYouMean(attribute, [...schema.keys()])}`;
+  const suggestion = nearestName(attribute, [...schema.keys()]);
+  throw badFilter(path, problem, { attribute: attribute.slice(0, 64), suggestion });
 }
 
 /** As many names as a message can carry. */
@@ -33,15 +39,28 @@ function list(names: readonly string[]): string {
 }
 
 /** @param path of the operator, or of the attribute where a bare value stands for `$eq` @throws bad_filter */
-export function makeClause(subject: Subject, operator: Operator, literal: unknown, path: string): Clause {
+export function* makeClause(
+  subject: Subject,
+  operator: Operator,
+  literal: unknown,
+  path: string,
+  meter: Meter,
+): Work<Clause> {
   const { attribute, type } = subject;
   const taken = operatorsOf(type);
   if (!taken.includes(operator)) throw notTaken(subject, operator, path);
   try {
-    const test = testOf(type, operator, literal);
+    const test = yield* testOf(type, operator, literal, meter);
     const negated = (operator === '$ne' && test.kind !== 'null') || operator === '$nin';
-    const key = `${JSON.stringify(attribute)}${negated ? '!' : '='}${keyOf(test)}`;
-    return { kind: 'clause', path, key, attribute, operator, test, negated };
+    return {
+      kind: 'clause',
+      path,
+      key: yield* clauseKey(attribute, negated, test, meter),
+      attribute,
+      operator,
+      test,
+      negated,
+    };
   } catch (error) {
     if (!(error instanceof LiteralProblem)) throw error;
     const problem = `${operator} on ${describeSubject(subject)} ${error.message}`;
@@ -53,17 +72,27 @@ const RANGES: readonly Operator[] = ['$gt', '$gte', '$lt', '$lte'];
 const FOR_BOOLS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin', '$exists'];
 const FOR_NUMBERS: readonly Operator[] = [...FOR_BOOLS, ...RANGES];
 /** Of the first two only with null. */
-const FOR_LISTS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains'];
+const FOR_LISTS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains', '$containsAny', '$containsAll'];
+const FOR_IDS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin'];
 
-function operatorsOf(type: ColumnType): readonly Operator[] {
-  if (type.kind === 'bool') return FOR_BOOLS;
-  if (type.kind === 'utf8') return OPERATORS;
-  return type.kind === 'list' ? FOR_LISTS : FOR_NUMBERS;
+function operatorsOf(type: FieldType): readonly Operator[] {
+  switch (type.kind) {
+    case 'bool':
+      return FOR_BOOLS;
+    case 'utf8':
+      return OPERATORS;
+    case 'list':
+      return FOR_LISTS;
+    case 'id':
+      return FOR_IDS;
+    default:
+      return FOR_NUMBERS;
+  }
 }
 
 function notTaken(subject: Subject, operator: Operator, path: string): ShortlistError {
   const { attribute, type } = subject;
-  const advice = type.kind === 'list' && operator === '$in' ? '; join $contains with $or' : '';
+  const advice = type.kind === 'list' && operator === '$in' ? '; $containsAny finds lists with any of some items' : '';
   const problem = `${describeSubject(subject)} takes ${operatorsOf(type).join(', ')}, not ${operator}${advice}`;
   return badFilter(path, problem, { attribute, operator });
 }
@@ -72,14 +101,16 @@ function describeSubject({ attribute, type }: Subject): string {
   return `${quote(attribute)} (${describeType(type)})`;
 }
 
-export function describeType(type: ColumnType): string {
+export function describeType(type: FieldType): string {
   switch (type.kind) {
+    case 'id':
+      return 'ids';
     case 'int':
       return `${type.signed ? 'int' : 'uint'}${type.bits}`;
     case 'float':
       return `float${type.bits}`;
     case 'list':
-      return 'list of texts';
+      return `list of ${describeType(type.item)}${type.item.kind === 'utf8' ? 's' : ''}`;
     case 'utf8':
       return 'text';
     default:
@@ -97,15 +128,23 @@ class ItemProblem extends LiteralProblem {
   }
 }
 
-function testOf(type: ColumnType, operator: Operator, literal: unknown): Test {
+function* testOf(type: FieldType, operator: Operator, literal: unknown, meter: Meter): Work<Test> {
   if (operator === '$exists') return { kind: 'null', isNull: !boolLiteral(literal) };
-  if (literal === null) return nullTest(operator);
-  if (operator === '$contains') return containsTest(type, literal);
-  if (operator === '$in' || operator === '$nin') return anyOf(type, operator, literal);
-  if (type.kind === 'list') {
-    throw new LiteralProblem(`takes only null, not ${describe(literal)}; $contains looks for an item`);
+  if (literal === null && type.kind !== 'id') return nullTest(operator);
+  switch (operator) {
+    case '$contains':
+      return containsTest(type as ColumnType, literal);
+    case '$containsAny':
+    case '$containsAll':
+      return yield* containsList(type as ColumnType, operator, literal, meter);
+    case '$in':
+    case '$nin':
+      return yield* anyOf(type, operator, literal, meter);
+    case '$ne':
+      return equalityTest(type, literal);
+    default:
+      return operator === '$eq' ? equalityTest(type, literal) : comparisonTest(type as ColumnType, operator, literal);
   }
-  return comparisonTest(type, operator === '$ne' ? '$eq' : operator, literal);
 }
 
 function nullTest(operator: Operator): Test {
@@ -113,31 +152,79 @@ function nullTest(operator: Operator): Test {
   throw new LiteralProblem('never takes null; {"$eq": null} or {"$exists": false} finds what has no value');
 }
 
-function containsTest(type: ColumnType, literal: unknown): Test {
-  const text = textLiteral(literal);
-  if (type.kind === 'list') return { kind: 'item', text };
-  // Nothing is part of every text; whoever searches for it below may count on at least a byte.
-  return text === '' ? { kind: 'null', isNull: false } : { kind: 'substring', text };
+function equalityTest(type: FieldType, literal: unknown): Test {
+  if (type.kind === 'id') return { kind: 'ids', ids: [idLiteral(literal)] };
+  if (type.kind !== 'list') return comparisonTest(type, '$eq', literal);
+  throw new LiteralProblem(`takes only null, not ${describe(literal)}; $contains looks for an item`);
 }
 
-function anyOf(type: ColumnType, operator: '$in' | '$nin', literal: unknown): Test {
+function containsTest(type: ColumnType, literal: unknown): Test {
+  if (type.kind === 'list') return itemsTest([itemLiteral(type.item, literal)], false);
+  const text = textLiteral(literal);
+  // Nothing is part of every text; whoever searches for it below may count on at least a byte.
+  return text === '' ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: [text], all: false };
+}
+
+function* containsList(
+  type: ColumnType,
+  operator: '$containsAny' | '$containsAll',
+  literal: unknown,
+  meter: Meter,
+): Work<Test> {
+  const list = listLiteral(literal);
+  const all = operator === '$containsAll';
+  const advice = 'what has no value is found by {"$eq": null}';
+  if (type.kind === 'list')
+    return itemsTest(yield* eachItem(list, advice, (item) => itemLiteral(type.item, item), meter), all);
+  const texts = yield* eachItem(list, advice, textLiteral, meter);
+  const wanted = texts.filter((text) => text !== '');
+  const isEvery = wanted.length === 0 || (!all && wanted.length < texts.length);
+  return isEvery ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: wanted, all };
+}
+
+/** What an item must be to equal a literal; null where none can. */
+function itemLiteral(item: ColumnType, literal: unknown): string | number | bigint | null {
+  if (item.kind === 'utf8') return textLiteral(literal);
+  const [value] = integerInterval(item, '$eq', literal);
+  return value === undefined ? null : isWide(item) ? value : Number(value);
+}
+
+function itemsTest(items: readonly (string | number | bigint | null)[], all: boolean): Test {
+  const values = items.filter((item) => item !== null);
+  return { kind: 'items', all, values, never: values.length < items.length };
+}
+
+function listLiteral(literal: unknown): readonly unknown[] {
   if (!Array.isArray(literal)) throw new LiteralProblem(`takes a list, not ${describe(literal)}`);
   if (literal.length === 0) throw new LiteralProblem('takes a list of at least one value');
-  if (literal.length > MAX_FILTER_LIST) {
-    throw new LiteralProblem(`takes up to ${MAX_FILTER_LIST} values, not ${literal.length}`);
-  }
-  return unionOf(literal.map((item: unknown, position) => itemTest(type, operator, item, position)));
+  if (literal.length <= MAX_FILTER_LIST) return literal;
+  throw new LiteralProblem(`takes up to ${MAX_FILTER_LIST} values, not ${literal.length}`);
 }
 
-function itemTest(type: ColumnType, operator: '$in' | '$nin', item: unknown, position: number): Test {
-  try {
-    if (item !== null) return comparisonTest(type, '$eq', item);
-    const advice = operator === '$in' ? 'join {"$eq": null} with $or' : '$nin never passes null anyway';
-    throw new LiteralProblem(`never takes null; ${advice}`);
-  } catch (error) {
-    if (!(error instanceof LiteralProblem)) throw error;
-    throw new ItemProblem(position, error.message);
+/** Units of one literal of a list, beside its characters. */
+const LITERAL_UNITS = 1_000;
+
+/** @param advice of what to do about null */
+function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unknown) => T, meter: Meter): Work<T[]> {
+  const items: T[] = [];
+  for (const [position, item] of list.entries()) {
+    try {
+      if (item === null) throw new LiteralProblem(`never takes null; ${advice}`);
+      items.push(read(item));
+    } catch (error) {
+      if (!(error instanceof LiteralProblem)) throw error;
+      throw new ItemProblem(position, error.message);
+    }
+    if (meter.spend(LITERAL_UNITS + (typeof item === 'string' ? item.length : 0))) yield;
   }
+  return items;
+}
+
+function* anyOf(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
+  const list = listLiteral(literal);
+  const advice = operator === '$in' ? 'join {"$eq": null} with $or' : '$nin never passes null anyway';
+  if (type.kind === 'id') return { kind: 'ids', ids: yield* eachItem(list, advice, idLiteral, meter) };
+  return unionOf(yield* eachItem(list, advice, (item) => comparisonTest(type, '$eq', item), meter));
 }
 
 /** @param tests equalities, of one kind since they are of one column */
@@ -151,13 +238,13 @@ function unionOf(tests: readonly Test[]): Test {
     case 'integers':
       return { kind: 'integers', intervals: unite(tests.map((test) => (test as typeof first).intervals)) };
     case 'texts':
-      return { kind: 'texts', values: [...new Set(tests.flatMap((test) => (test as typeof first).values))].sort() };
+      return { kind: 'texts', values: tests.flatMap((test) => (test as typeof first).values) };
     default:
       throw new TypeError(`${first.kind} is no equality`);
   }
 }
 
-type Comparison = Exclude<Operator, '$ne' | '$in' | '$nin' | '$exists' | '$contains'>;
+type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
 
 function comparisonTest(type: ColumnType, comparison: Comparison, literal: unknown): Test {
   switch (type.kind) {
@@ -195,8 +282,13 @@ function textTest(comparison: Comparison, text: string): Test {
   return { kind: 'text_range', low: isLow ? bound : null, high: isLow ? null : bound };
 }
 
+/** The key of a clause by which its results are kept. */
+export function* clauseKey(attribute: string, negated: boolean, test: Test, meter: Meter): Work<string> {
+  return `${JSON.stringify(attribute)}${negated ? '!' : '='}${yield* keyOf(test, meter)}`;
+}
+
 /** Texts as JSON, so that no text can look like another test. */
-export function keyOf(test: Test): string {
+function* keyOf(test: Test, meter: Meter): Work<string> {
   switch (test.kind) {
     case 'null':
       return test.isNull ? 'null' : 'value';
@@ -204,13 +296,52 @@ export function keyOf(test: Test): string {
       return `bools${test.mask}`;
     case 'numbers':
     case 'integers':
-      return `[${test.intervals.join()}]`;
+      return `[${yield* listKey(test.intervals, meter)}]`;
     case 'texts':
-      return JSON.stringify(test.values);
+      return `texts[${yield* setKey(test.values, meter)}]`;
     case 'text_range':
       return `range${JSON.stringify([test.low, test.high])}`;
-    case 'substring':
-    case 'item':
-      return `${test.kind}${JSON.stringify(test.text)}`;
+    case 'substrings':
+      return `${test.all ? 'parts' : 'part'}[${yield* setKey(test.texts, meter)}]`;
+    case 'items':
+      return `${test.all ? 'all' : 'any'}${test.never ? '!' : ''}[${yield* setKey(test.values, meter)}]`;
+    case 'ids':
+      return `ids[${yield* setKey(test.ids, meter)}]`;
   }
+}
+
+type Member = string | number | bigint;
+
+/** A set of so many members has one key in whatever order they come; sorting more would take too long at once. */
+const SORTED_MEMBERS = 64;
+
+function setKey(members: readonly Member[], meter: Meter): Work<string> {
+  if (members.length > SORTED_MEMBERS) return listKey(members, meter);
+  return listKey(
+    [...new Set(members)].sort((a, b) => (a < b ? -1 : 1)),
+    meter,
+  );
+}
+
+/** Members of a list that its digest is told of at once. */
+const HASHED_MEMBERS = 256;
+
+/** The list, or where it is long its digest: keys are kept with each result. */
+function* listKey(members: readonly Member[], meter: Meter): Work<string> {
+  if (members.length <= SORTED_MEMBERS) {
+    const text = textOf(members);
+    if (meter.spend(10 * text.length)) yield;
+    return text;
+  }
+  const hash = createHash('sha256');
+  for (let from = 0; from < members.length; from += HASHED_MEMBERS) {
+    const text = textOf(members.slice(from, from + HASHED_MEMBERS));
+    hash.update(text);
+    if (meter.spend(HASHED_MEMBERS * 100 + 4 * text.length)) yield;
+  }
+  return `${members.length} ${hash.digest('base64')}`;
+}
+
+function textOf(members: readonly Member[]): string {
+  return members.map((member) => (typeof member === 'string' ? JSON.stringify(member) : String(member))).join();
 }

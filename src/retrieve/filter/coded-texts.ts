@@ -1,84 +1,90 @@
 /** The rows of a column of texts that repeat: a code and a place in the postings each. */
-import { emptyWords } from './bits.js';
+import { emptyWords, hasBit } from './bits.js';
 import type { Test } from './filter-plan.js';
 import { addPostings, buildPostings, type Postings } from './postings.js';
 import type { TextDictionary } from './text-dictionary.js';
-import { textMatcher } from './text-matcher.js';
-import type { Work } from './work.js';
-
-/** The codes that pass a test, as a list and as a table of 0 and 1. */
-interface Passing {
-  readonly codes: readonly number[];
-  readonly table: Uint8Array;
-  /** Rows that have one of the codes. */
-  readonly count: number;
-}
+import { passTextRows } from './text-pass.js';
+import type { Found } from './value-index.js';
+import type { Meter, Work } from './work.js';
 
 export class CodedTexts {
-  private readonly passing = new WeakMap<Test, Passing>();
-
   private constructor(
-    private readonly count: number,
     private readonly dictionary: TextDictionary,
     private readonly postings: Postings,
   ) {}
 
   static *ofRows(dictionary: TextDictionary): Work<CodedTexts> {
-    const postings = yield* buildPostings(dictionary.codes, dictionary.counts, null);
-    return new CodedTexts(dictionary.codes.length, dictionary, postings);
+    return new CodedTexts(dictionary, yield* buildPostings(dictionary.codes, dictionary.counts, null));
   }
 
-  /** Rows that pass. */
-  estimate(test: Test): number {
-    return this.find(test).count;
+  *lookUp(tests: readonly Test[], meter: Meter): Work<Found[]> {
+    const found: Found[] = [];
+    for (const codes of yield* findCodes(this.dictionary, tests, meter)) found.push(this.rowsOf(codes));
+    return found;
   }
 
-  select(test: Test): Uint32Array {
-    const words = emptyWords(this.count);
-    const { codes, table, count } = this.find(test);
-    // A pass over the codes costs as much as setting the bits of a quarter of the rows one by one.
-    if (count > this.count / 4) scanCodes(this.dictionary.codes, table, words);
-    else addPostings(words, this.postings, codes);
-    return words;
-  }
-
-  matcher(test: Test): (ordinal: number) => boolean {
-    const { codes } = this.dictionary;
-    const { table } = this.find(test);
-    return (ordinal) => table[codes[ordinal]!] === 1;
-  }
-
-  private find(test: Test): Passing {
-    const known = this.passing.get(test);
-    if (known !== undefined) return known;
-    const codes = findCodes(this.dictionary, test);
-    const table = new Uint8Array(this.dictionary.texts.length);
-    let count = 0;
-    for (const code of codes) {
-      table[code] = 1;
-      count += this.dictionary.counts[code]!;
-    }
-    const passing = { codes, table, count };
-    this.passing.set(test, passing);
-    return passing;
+  private rowsOf(passing: readonly number[]): Found {
+    const { dictionary, postings } = this;
+    const { codes, counts } = dictionary;
+    const atMost = passing.reduce((sum, code) => sum + counts[code]!, 0);
+    const select = function* (meter: Meter): Work<Uint32Array> {
+      const words = emptyWords(codes.length);
+      // A pass over the codes costs as much as setting the bits of a quarter of the rows one by one.
+      if (atMost > codes.length / 4) yield* scanCodes(codes, tableOf(passing, counts.length), words, meter);
+      else yield* addPostings(words, postings, passing, meter);
+      return words;
+    };
+    return { atMost, select };
   }
 }
 
-/** Codes whose text passes, never 0. Texts that are asked for are looked up, everything else is tried on every text. */
-export function findCodes({ texts, codeOf }: TextDictionary, test: Test): number[] {
-  const asked = test.kind === 'texts' ? test.values : test.kind === 'item' ? [test.text] : null;
-  if (asked !== null) return asked.flatMap((text) => codeOf.get(text) ?? []);
-  const passes = textMatcher(test);
+/** For each test the codes whose text passes, never 0. Texts that are asked for are looked up, the rest is tried on all. */
+export function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
+  const tried = tests.filter(({ kind }) => kind !== 'texts');
+  const sets = tried.length === 0 ? [] : yield* passTextRows(dictionary.texts, tried, meter);
+  const found: number[][] = [];
+  for (const test of tests) {
+    if (test.kind === 'texts') found.push(yield* lookUpTexts(dictionary, test.values, meter));
+    else found.push(yield* listCodes(sets[tried.indexOf(test)]!, dictionary.texts.rows, meter));
+  }
+  return found;
+}
+
+function* lookUpTexts({ codeOf }: TextDictionary, texts: readonly string[], meter: Meter): Work<number[]> {
+  const codes = new Set<number>();
+  for (const text of texts) {
+    const code = codeOf(Buffer.from(text));
+    if (code !== 0) codes.add(code);
+    if (meter.spend(400 + 3 * text.length)) yield;
+  }
+  return [...codes];
+}
+
+function* listCodes(words: Uint32Array, count: number, meter: Meter): Work<number[]> {
   const codes: number[] = [];
-  for (let code = 1; code < texts.length; code++) if (passes(texts[code]!)) codes.push(code);
+  for (let code = 1; code < count; code++) if (hasBit(words, code)) codes.push(code);
+  if (meter.spend(3 * count)) yield;
   return codes;
 }
 
-function scanCodes(codes: Uint16Array, table: Uint8Array, words: Uint32Array): void {
-  for (let ordinal = 0, word = 0; ordinal < codes.length; word++) {
-    let bits = 0;
-    const end = Math.min(ordinal + 32, codes.length);
-    for (let bit = 0; ordinal < end; ordinal++, bit++) bits |= table[codes[ordinal]!]! << bit;
-    words[word] = bits;
+function tableOf(codes: readonly number[], count: number): Uint8Array {
+  const table = new Uint8Array(count);
+  for (const code of codes) table[code] = 1;
+  return table;
+}
+
+/** Codes of one slice, in whole words. */
+const SLICE_CODES = 2 ** 17;
+
+function* scanCodes(codes: Uint16Array, table: Uint8Array, words: Uint32Array, meter: Meter): Work<void> {
+  for (let from = 0; from < codes.length; from += SLICE_CODES) {
+    const to = Math.min(from + SLICE_CODES, codes.length);
+    for (let ordinal = from, word = from >>> 5; ordinal < to; word++) {
+      let bits = 0;
+      const end = Math.min(ordinal + 32, to);
+      for (let bit = 0; ordinal < end; ordinal++, bit++) bits |= table[codes[ordinal]!]! << bit;
+      words[word] = bits;
+    }
+    if (meter.spend(to - from)) yield;
   }
 }

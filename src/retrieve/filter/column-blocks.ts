@@ -13,7 +13,7 @@ export const BLOCK_ROWS = 4_096;
 type Numbers = Column & { readonly shape: 'numbers' };
 
 /** The part of one chunk that falls into a range of ordinals, for each chunk that has one. */
-function eachPart(
+export function eachPart(
   column: AttributeColumn,
   from: number,
   to: number,

@@ -1,15 +1,17 @@
 /** Clauses on one attribute: what passes, by its values' index and by which rows have a value. Indexes are built at need. */
 import type { AttributeColumn } from '../../version/attribute-column.js';
 import { Bitset } from '../../base/bitset.js';
-import { invertWords, intersectWords } from './bits.js';
+import { countWords, gatherBits, intersectWords, invertWords } from './bits.js';
 import { BoolIndex } from './bool-index.js';
 import { readPresence } from './column-blocks.js';
 import type { Clause } from './filter-plan.js';
+import { IdIndex, type FilterIds } from './id-index.js';
 import { ListIndex } from './list-index.js';
 import { NumberIndex } from './number-index.js';
+import type { Rows } from './rows.js';
 import { TextIndex } from './text-index.js';
-import type { IndexBudget, ValueIndex } from './value-index.js';
-import { runAtOnce, type Work } from './work.js';
+import type { Found, IndexBudget, ValueIndex } from './value-index.js';
+import { Meter, type Work } from './work.js';
 
 /** Rows with a value. */
 interface Presence {
@@ -19,68 +21,115 @@ interface Presence {
 }
 
 export class ColumnIndex {
-  private readonly values: ValueIndex;
-  private known: Presence | null = null;
+  private known: Presence | null;
 
-  constructor(
-    private readonly column: AttributeColumn,
-    budget: IndexBudget,
+  private constructor(
+    private readonly count: number,
+    private readonly column: AttributeColumn | null,
+    makeValues: (presence: () => Work<Uint32Array | null>) => ValueIndex,
   ) {
-    const presence = (): Uint32Array | null => this.presence().words;
-    this.values = valueIndex(column, presence, budget);
+    this.known = column === null ? { words: null, count } : null;
+    this.values = makeValues(() => this.presentWords());
   }
 
-  /** Rows that pass at most, where that is known without a pass over the column. */
-  estimate({ test, negated }: Clause): number | null {
-    if (test.kind !== 'null') return negated ? null : this.values.estimate(test);
-    const { count } = this.presence();
-    return test.isNull ? this.column.count - count : count;
+  private readonly values: ValueIndex;
+
+  static ofAttribute(column: AttributeColumn, budget: IndexBudget): ColumnIndex {
+    return new ColumnIndex(column.count, column, (presence) => valueIndex(column, presence, budget));
   }
 
-  /** The rows that pass, as a new set. */
-  select({ test, negated }: Clause): Uint32Array {
-    const { count } = this.column;
-    const presence = this.presence().words;
-    if (test.kind === 'null') return this.selectNull(test.isNull);
-    const words = negated ? invertWords(this.values.select(test), count) : this.values.select(test);
-    if (presence !== null) intersectWords(words, presence);
-    return words;
+  static ofIds(ids: FilterIds): ColumnIndex {
+    return new ColumnIndex(ids.count, null, () => new IdIndex(ids));
   }
 
-  /** Whether one row passes. */
-  matcher({ test, negated }: Clause): (ordinal: number) => boolean {
-    const { words } = this.presence();
-    const isPresent = (ordinal: number): boolean =>
-      words === null || (words[ordinal >>> 5]! & (1 << (ordinal & 31))) !== 0;
-    if (test.kind === 'null') return (ordinal) => isPresent(ordinal) !== test.isNull;
-    const passes = this.values.matcher(test);
-    return (ordinal) => isPresent(ordinal) && passes(ordinal) !== negated;
+  /** For each clause the rows that pass, where that is known without a look at every row; null where it is not. */
+  *lookUp(clauses: readonly Clause[], meter: Meter): Work<(Found | null)[]> {
+    const presence = yield* this.presence();
+    const valued = clauses.filter(({ test }) => test.kind !== 'null');
+    const known = yield* this.values.lookUp(
+      valued.map(({ test }) => test),
+      meter,
+    );
+    return clauses.map((clause): Found | null => {
+      const { test, negated } = clause;
+      if (test.kind === 'null') {
+        const atMost = test.isNull ? this.count - presence.count : presence.count;
+        return { atMost, select: (own) => this.selectNull(presence, test.isNull, own) };
+      }
+      const found = known[valued.indexOf(clause)] ?? null;
+      if (found === null) return null;
+      const atMost = negated ? presence.count : found.atMost;
+      return { atMost, select: (own) => this.selectFound(found, negated, presence, own) };
+    });
+  }
+
+  /** The rows that pass, by looking at all of these: a new set for each clause. */
+  *pass(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    const presence = yield* this.presence();
+    const present = yield* presentAmong(presence, rows, meter);
+    const valued = clauses.filter(({ test }) => test.kind !== 'null');
+    const passed = valued.length === 0 ? [] : yield* this.passTests(valued, rows, meter);
+    const outs: Uint32Array[] = [];
+    for (const { test, negated } of clauses) {
+      if (test.kind === 'null') {
+        const all = present ?? Bitset.full(rows.count).words;
+        outs.push(test.isNull ? yield* invertWords(all, rows.count, meter) : all.slice());
+        continue;
+      }
+      const found = passed.shift()!;
+      const words = negated ? yield* invertWords(found, rows.count, meter) : found;
+      if (present !== null) yield* intersectWords(words, present, meter);
+      outs.push(words);
+    }
+    return outs;
   }
 
   *prepare(): Work<void> {
-    this.known ??= yield* this.readPresence();
+    yield* this.presence();
     yield* this.values.prepare();
   }
 
-  private selectNull(isNull: boolean): Uint32Array {
-    const { count } = this.column;
-    const { words } = this.presence();
-    const present = words ?? Bitset.full(count).words;
-    return isNull ? invertWords(present, count) : present.slice();
+  private passTests(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return this.values.pass(
+      clauses.map(({ test }) => test),
+      rows,
+      meter,
+    );
   }
 
-  private presence(): Presence {
-    return (this.known ??= runAtOnce(this.readPresence()));
+  private *selectNull({ words }: Presence, isNull: boolean, meter: Meter): Work<Uint32Array> {
+    const present = words ?? Bitset.full(this.count).words;
+    return isNull ? yield* invertWords(present, this.count, meter) : present.slice();
   }
 
-  private *readPresence(): Work<Presence> {
-    const { count } = this.column;
-    const words = yield* readPresence(this.column);
-    return { words, count: words === null ? count : new Bitset(count, words).count() };
+  private *selectFound(found: Found, negated: boolean, { words }: Presence, meter: Meter): Work<Uint32Array> {
+    const selected = yield* found.select(meter);
+    const passing = negated ? yield* invertWords(selected, this.count, meter) : selected;
+    if (words !== null) yield* intersectWords(passing, words, meter);
+    return passing;
+  }
+
+  private *presentWords(): Work<Uint32Array | null> {
+    return (yield* this.presence()).words;
+  }
+
+  private *presence(): Work<Presence> {
+    if (this.known !== null) return this.known;
+    const words = yield* readPresence(this.column!);
+    const count = words === null ? this.count : yield* countWords(words, new Meter());
+    return (this.known ??= { words, count });
   }
 }
 
-function valueIndex(column: AttributeColumn, presence: () => Uint32Array | null, budget: IndexBudget): ValueIndex {
+function* presentAmong({ words }: Presence, { list }: Rows, meter: Meter): Work<Uint32Array | null> {
+  return words === null || list === null ? words : yield* gatherBits(words, list, meter);
+}
+
+function valueIndex(
+  column: AttributeColumn,
+  presence: () => Work<Uint32Array | null>,
+  budget: IndexBudget,
+): ValueIndex {
   switch (column.field.type.kind) {
     case 'bool':
       return new BoolIndex(column);

@@ -1,79 +1,89 @@
 /** Rows of a column of many texts, sorted by the hash of their text: equality is a binary search for each text. */
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import type { Column } from '../../arrow/column.js';
-import { emptyWords } from './bits.js';
+import { addBit, emptyWords } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
-import { listPresent, lowerBound, sortByKeys } from './row-order.js';
-import { hashBytes, type Texts } from './text-dictionary.js';
-import { textMatcher } from './text-matcher.js';
-import { hashTexts, isEqual } from './text-scan.js';
-import { SLICE_ROWS, type Work } from './work.js';
+import { listPresent, sortByKeys } from './row-order.js';
+import { hashBytes, isEqual } from './text-hash.js';
+import { textAt } from './text-pass.js';
+import { TextSet } from './text-set.js';
+import type { Found } from './value-index.js';
+import { Meter, SLICE_ROWS, type Work } from './work.js';
+
+/** Memory for each row: its ordinal and its hash. */
+export const HASHED_BYTES = 8;
 
 export class HashedTexts {
-  private readonly found = new WeakMap<Test, readonly number[]>();
-
   private constructor(
     private readonly column: AttributeColumn,
     private readonly sorted: Uint32Array,
+    /** Of the sorted rows, ascending. */
+    private readonly hashes: Uint32Array,
   ) {}
 
   static *build(column: AttributeColumn, presence: Uint32Array | null): Work<HashedTexts> {
-    const hashes = new Uint32Array(column.count);
+    const meter = new Meter();
+    const byOrdinal = new Uint32Array(column.count);
     for (const { firstOrdinal, chunk } of chunksOf(column, 'strings')) {
       for (let row = 0; row < chunk.rows; row++) {
-        hashes[firstOrdinal + row] = hashBytes(chunk.bytes, chunk.offsets[row]!, chunk.offsets[row + 1]!);
-        if (row % SLICE_ROWS === SLICE_ROWS - 1) yield;
+        const [start, end] = [chunk.offsets[row]!, chunk.offsets[row + 1]!];
+        byOrdinal[firstOrdinal + row] = hashBytes(chunk.bytes, start, end);
+        if (meter.spend(10 + 2 * (end - start))) yield;
       }
     }
-    const rows = yield* listPresent(column.count, presence);
-    return new HashedTexts(column, yield* sortByKeys(rows, hashes));
+    const sorted = yield* sortByKeys(yield* listPresent(column.count, presence), byOrdinal);
+    const hashes = new Uint32Array(sorted.length);
+    for (let from = 0; from < sorted.length; from += SLICE_ROWS) {
+      const to = Math.min(from + SLICE_ROWS, sorted.length);
+      for (let i = from; i < to; i++) hashes[i] = byOrdinal[sorted[i]!]!;
+      yield;
+    }
+    return new HashedTexts(column, sorted, hashes);
   }
 
-  /** Rows that pass; null where only a pass over the texts can tell. */
-  estimate(test: Test): number | null {
-    return test.kind === 'texts' ? this.find(test, test.values).length : null;
+  /** For each test its rows; null where only a pass over the texts can tell. */
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
+    const found: (Found | null)[] = [];
+    for (const test of tests) found.push(test.kind === 'texts' ? yield* this.find(test.values, meter) : null);
+    return found;
   }
 
-  select(test: Test): Uint32Array | null {
-    if (test.kind !== 'texts') return null;
-    const words = emptyWords(this.column.count);
-    for (const ordinal of this.find(test, test.values)) words[ordinal >>> 5]! |= 1 << (ordinal & 31);
-    return words;
-  }
-
-  matcher(test: Test): (ordinal: number) => boolean {
-    const passes = textMatcher(test);
-    return (ordinal) => passes(this.column.value(ordinal) as string);
-  }
-
-  private find(test: Test, values: readonly string[]): readonly number[] {
-    const known = this.found.get(test);
-    if (known !== undefined) return known;
+  private *find(values: readonly string[], meter: Meter): Work<Found> {
+    const { column } = this;
     const ordinals: number[] = [];
-    for (const [hash, texts] of hashTexts(values)) {
-      let at = lowerBound(this.sorted, (ordinal) => this.hashAt(ordinal) < hash);
-      for (; at < this.sorted.length && this.hashAt(this.sorted[at]!) === hash; at++) {
+    const wanted = yield* TextSet.build([values], meter);
+    for (const text of wanted.texts()) {
+      const hash = hashBytes(text, 0, text.length);
+      for (let at = this.firstAt(hash); this.hashes[at] === hash; at++) {
         const ordinal = this.sorted[at]!;
-        if (texts.some((text) => this.isTextAt(ordinal, text))) ordinals.push(ordinal);
+        const { texts, row } = textAt(column, ordinal);
+        if (isEqual(text, 0, text.length, texts.bytes, texts.offsets[row]!, texts.offsets[row + 1]!)) {
+          ordinals.push(ordinal);
+        }
+        if (meter.spend(200 + text.length)) yield;
       }
+      if (meter.spend(1_000 + 2 * text.length)) yield;
     }
-    this.found.set(test, ordinals);
-    return ordinals;
+    const select = function* (own: Meter): Work<Uint32Array> {
+      const words = emptyWords(column.count);
+      for (const ordinal of ordinals) {
+        addBit(words, ordinal);
+        if (own.spend(4)) yield;
+      }
+      return words;
+    };
+    return { atMost: ordinals.length, select };
   }
 
-  private hashAt(ordinal: number): number {
-    const { chunk, row } = this.locate(ordinal);
-    return hashBytes(chunk.bytes, chunk.offsets[row]!, chunk.offsets[row + 1]!);
-  }
-
-  private isTextAt(ordinal: number, text: Buffer): boolean {
-    const { chunk, row } = this.locate(ordinal);
-    return isEqual(text, chunk.bytes, chunk.offsets[row]!, chunk.offsets[row + 1]!);
-  }
-
-  private locate(ordinal: number): { readonly chunk: Texts; readonly row: number } {
-    const { firstOrdinal, column } = this.column.chunks[this.column.chunkOf(ordinal)]!;
-    return { chunk: column as Column & { readonly shape: 'strings' }, row: ordinal - firstOrdinal };
+  /** The first place with this hash or a larger one. */
+  private firstAt(hash: number): number {
+    let low = 0;
+    let high = this.hashes.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.hashes[middle]! < hash) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }

@@ -1,19 +1,13 @@
 /**
  * ISO 8601 texts to counts from 1970-01-01, in the grammar that answers are written in (arrow/column-value.ts), and what
- * people write besides: offsets, a blank instead of the T, seconds left out, a date alone for its midnight.
+ * people write besides: offsets (`+02:00`, `+0200`, `+02`), a blank instead of the T, seconds left out, a date alone for its midnight.
  */
 
 const NS_PER_SECOND = 1_000_000_000n;
 const SECONDS_PER_DAY = 86_400;
 
 const DATE = /^(\d{4}|[+-]\d{6,7})-(\d\d)-(\d\d)/;
-const CLOCK = /^[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d:\d\d)?$/;
-
-/** Days of `YYYY-MM-DD`; null where the text is none, or no day of the calendar. */
-export function parseIsoDate(text: string): number | null {
-  const match = DATE.exec(text);
-  return match?.[0].length === text.length ? daysOf(match) : null;
-}
+const CLOCK = /^[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?$/;
 
 /** Nanoseconds of a date or of a date with a time. A time without an offset is UTC. Null where the text is no time. */
 export function parseIsoTime(text: string): bigint | null {
@@ -38,7 +32,7 @@ function clockNs(text: string): bigint | null {
 
 function offsetSeconds(text: string): number | null {
   if (text.length === 1) return 0;
-  const [hours, minutes] = [Number(text.slice(1, 3)), Number(text.slice(4, 6))];
+  const [hours, minutes] = [Number(text.slice(1, 3)), Number(text.slice(3).replace(':', ''))];
   if (hours > 23 || minutes > 59) return null;
   return (text.startsWith('-') ? -1 : 1) * (hours * 3600 + minutes * 60);
 }

@@ -1,95 +1,86 @@
-/** Columns of lists of texts: passes over the items, and postings of the items once they pay. */
-import type { Column } from '../../arrow/column.js';
+/** Columns of lists of texts or integers: passes over the items, and postings of the items once they pay. */
 import type { AttributeColumn } from '../../version/attribute-column.js';
-import { emptyWords } from './bits.js';
-import { chunksOf } from './column-blocks.js';
-import type { Test } from './filter-plan.js';
-import { addPostings, buildPostings, type Postings } from './postings.js';
-import { buildDictionary, type TextDictionary, type Texts } from './text-dictionary.js';
-import { hashTexts, scanEqual } from './text-scan.js';
-import { SCANS_BEFORE_SORTING, unfit, type IndexBudget, type ValueIndex } from './value-index.js';
-import { runAtOnce, type Work } from './work.js';
+import { emptyWords, listMembers, countWords, spreadBits } from './bits.js';
+import type { ItemsTest, Test } from './filter-plan.js';
+import { buildItemPostings, countItems, ITEM_BYTES, type ItemPostings } from './item-postings.js';
+import { itemsOf, passLists } from './list-pass.js';
+import { addPostings } from './postings.js';
+import { someRows, type Rows } from './rows.js';
+import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import type { Meter, Work } from './work.js';
 
-type Lists = Column & { readonly shape: 'lists' };
+const NOTHING: readonly number[] = [];
 
 export class ListIndex implements ValueIndex {
-  private index: { readonly items: TextDictionary; readonly postings: Postings } | null = null;
+  private items: ItemPostings | null = null;
   private scans = 0;
-  /** Whether an index was tried: where the items are too many for one, it is not tried again. */
-  private isPrepared = false;
+  private readonly indexing = new OnceWork(() => this.build());
 
   constructor(
     private readonly column: AttributeColumn,
     private readonly budget: IndexBudget,
   ) {}
 
-  /** Upper bound: a list may have an item twice. */
-  estimate(test: Test): number | null {
-    if (this.index === null) return null;
-    const { items } = this.index;
-    const code = items.codeOf.get(itemOf(test));
-    return code === undefined ? 0 : items.counts[code]!;
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
+    this.scans += tests.length;
+    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
+    const found: (Found | null)[] = [];
+    for (const test of tests) {
+      found.push(this.items === null ? null : yield* this.find(this.items, itemsOf(test), meter));
+    }
+    return found;
   }
 
-  select(test: Test): Uint32Array {
-    if (!this.isPrepared && ++this.scans > SCANS_BEFORE_SORTING) runAtOnce(this.prepare());
-    const words = emptyWords(this.column.count);
-    if (this.index === null) this.scan(itemOf(test), words);
-    else {
-      const code = this.index.items.codeOf.get(itemOf(test));
-      if (code !== undefined) addPostings(words, this.index.postings, [code]);
+  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return passLists(this.column, tests, rows, meter);
+  }
+
+  prepare(): Work<void> {
+    return this.indexing.finish();
+  }
+
+  private *find({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<Found> {
+    const codes = new Set<number>();
+    let isMissing = test.never;
+    for (const value of test.values) {
+      const code = codeOf(value);
+      if (code >= 0) codes.add(code);
+      else isMissing = true;
+      if (meter.spend(500)) yield;
     }
+    const countOf = (code: number) => postings.starts[code + 1]! - postings.starts[code]!;
+    if (!test.all) {
+      const atMost = [...codes].reduce((sum, code) => sum + countOf(code), 0);
+      return { atMost, select: (own) => this.selectCodes(postings, codes, own) };
+    }
+    if (isMissing) return { atMost: 0, select: (own) => this.selectCodes(postings, NOTHING, own) };
+    const rarest = [...codes].reduce((a, b) => (countOf(b) < countOf(a) ? b : a));
+    return { atMost: countOf(rarest), select: (own) => this.selectAll(postings, rarest, test, own) };
+  }
+
+  private *selectCodes(postings: ItemPostings['postings'], codes: Iterable<number>, meter: Meter): Work<Uint32Array> {
+    const words = emptyWords(this.column.count);
+    yield* addPostings(words, postings, codes, meter);
     return words;
   }
 
-  matcher(test: Test): (ordinal: number) => boolean {
-    const item = itemOf(test);
-    return (ordinal) => (this.column.value(ordinal) as readonly string[]).includes(item);
+  /** The lists with the rarest item, one by one. */
+  private *selectAll(
+    postings: ItemPostings['postings'],
+    rarest: number,
+    test: ItemsTest,
+    meter: Meter,
+  ): Work<Uint32Array> {
+    const candidates = yield* this.selectCodes(postings, [rarest], meter);
+    if (test.values.length === 1) return candidates;
+    const list = new Uint32Array(yield* countWords(candidates, meter));
+    yield* listMembers(candidates, list, meter);
+    const [passing] = yield* this.pass([test], someRows(list), meter);
+    return yield* spreadBits(passing!, list, this.column.count, meter);
   }
 
-  *prepare(): Work<void> {
-    if (this.isPrepared) return;
-    this.isPrepared = true;
-    const lists = [...chunksOf(this.column, 'lists')];
-    const size = lists.reduce((sum, { chunk }) => sum + itemsOf(chunk).rows, 0);
-    if (!this.budget.take(4 * size)) return;
-    const items = yield* buildDictionary(
-      lists.map(({ chunk }) => itemsOf(chunk)),
-      size,
-    );
-    if (items === null) return;
-    const ordinals = new Uint32Array(size);
-    let position = 0;
-    for (const { firstOrdinal, chunk } of lists) {
-      for (let row = 0; row < chunk.rows; row++) {
-        ordinals.fill(firstOrdinal + row, position + chunk.offsets[row]!, position + chunk.offsets[row + 1]!);
-      }
-      position += itemsOf(chunk).rows;
-      yield;
-    }
-    const postings = yield* buildPostings(items.codes, items.counts, ordinals);
-    this.index = { items: { ...items, codes: new Uint16Array(0) }, postings };
+  private *build(): Work<void> {
+    if (!this.budget.take(ITEM_BYTES * countItems(this.column))) return;
+    this.items = yield* buildItemPostings(this.column);
   }
-
-  private scan(item: string, words: Uint32Array): void {
-    const wanted = hashTexts([item]);
-    for (const { firstOrdinal, chunk } of chunksOf(this.column, 'lists')) {
-      const { valid } = itemsOf(chunk);
-      let row = 0;
-      scanEqual(itemsOf(chunk), wanted, (position) => {
-        if (valid !== null && valid[position] === 0) return;
-        while (chunk.offsets[row + 1]! <= position) row++;
-        words[(firstOrdinal + row) >>> 5]! |= 1 << ((firstOrdinal + row) & 31);
-      });
-    }
-  }
-}
-
-function itemsOf({ items }: Lists): Texts {
-  if (items.shape !== 'strings') throw new TypeError(`attributes have no lists of ${items.shape}`);
-  return items;
-}
-
-function itemOf(test: Test): string {
-  return test.kind === 'item' ? test.text : unfit(test);
 }

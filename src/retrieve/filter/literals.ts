@@ -1,18 +1,21 @@
 /**
  * Literals of a filter, brought to the type of their column: what an operator and its literal ask of a value.
  *
- * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99.
- * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a fraction
- *   and may lie outside of the type; equality with a fraction is a mistake, with an integer out of range just never true.
- * - Dates are `YYYY-MM-DD`; timestamps the same or with a time, in UTC unless an offset is given, whatever the column's
- *   timezone. A column without a timezone counts as UTC.
+ * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99. "Infinity" and
+ *   "-Infinity" are values like others, as which answers show them; a number beyond float64 is read as one of them.
+ * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a fraction.
+ * - What lies outside of a column's range is a bound that is no limit, and as a value it is never there. Equality with a
+ *   fraction is a mistake.
+ * - Dates and timestamps are `YYYY-MM-DD` or that with a time, in UTC unless an offset is given, whatever the column's
+ *   timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a date column.
  */
 import { float16ToNumber } from '../../base/float32.js';
 import type { ColumnType } from '../../arrow/column.js';
+import { MAX_ID_BYTES } from '../../base/limits.js';
 import { numberToFloat16 } from '../../arrow/float16.js';
 import { MAX_FILTER_TEXT, type Intervals } from './filter-plan.js';
 import { interval } from './intervals.js';
-import { parseIsoDate, parseIsoTime } from './iso-time.js';
+import { parseIsoTime } from './iso-time.js';
 import { describe } from './problem.js';
 
 /** What is wrong with a literal; the parser adds where. */
@@ -40,24 +43,29 @@ type FloatType = ColumnType & { readonly kind: 'float' };
 
 /** The values of a float column that compare so with the literal. */
 export function floatInterval(type: FloatType, comparison: Comparison, value: unknown): Intervals<number> {
-  if (typeof value !== 'number' || !Number.isFinite(value)) {
-    const what = typeof value === 'number' ? 'a number beyond the range of float64' : describe(value);
-    throw new LiteralProblem(`takes a number, not ${what}`);
-  }
-  const rounded = roundTo(type.bits, value);
-  if (!Number.isFinite(rounded)) return beyondFinite(type.bits, comparison, value > 0);
+  const number = floatLiteral(value);
+  const rounded = roundTo(type.bits, number);
+  if (!Number.isFinite(rounded) && Number.isFinite(number)) return beyondFinite(type.bits, comparison, number > 0);
   switch (comparison) {
     case '$eq':
       return interval(rounded, rounded);
     case '$gt':
-      return interval(nextDouble(rounded, 1), Infinity);
+      return rounded === Infinity ? [] : interval(nextDouble(rounded, 1), Infinity);
     case '$gte':
       return interval(rounded, Infinity);
     case '$lt':
-      return interval(-Infinity, nextDouble(rounded, -1));
+      return rounded === -Infinity ? [] : interval(-Infinity, nextDouble(rounded, -1));
     case '$lte':
       return interval(-Infinity, rounded);
   }
+}
+
+function floatLiteral(value: unknown): number {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value;
+  if (value === 'Infinity') return Infinity;
+  if (value === '-Infinity') return -Infinity;
+  const advice = value === 'NaN' || Number.isNaN(value) ? '; NaN is null here: {"$eq": null} finds it' : '';
+  throw new LiteralProblem(`takes a number, "Infinity" or "-Infinity", not ${describe(value)}${advice}`);
 }
 
 function roundTo(bits: 16 | 32 | 64, value: number): number {
@@ -78,7 +86,7 @@ function beyondFinite(bits: 16 | 32 | 64, comparison: Comparison, isPositive: bo
 const double = new Float64Array(1);
 const doubleBits = new BigInt64Array(double.buffer);
 
-/** The neighbour of a finite double in that direction. */
+/** The neighbour of a double in that direction, in which there is one. */
 function nextDouble(value: number, direction: 1 | -1): number {
   if (value === 0) return direction * Number.MIN_VALUE;
   double[0] = value;
@@ -122,6 +130,7 @@ export function integerInterval(type: ColumnType, comparison: Comparison, value:
 }
 
 function notExactly(type: ColumnType, value: unknown): string {
+  if (type.kind === 'date') return `takes whole days here, not ${describe(value)}; compare by $gt and $lt`;
   if (type.kind === 'timestamp')
     return `counts in ${type.unit} and is never ${describe(value)}; compare by $gt and $lt`;
   return `takes whole numbers here, not ${describe(value)}`;
@@ -130,7 +139,7 @@ function notExactly(type: ColumnType, value: unknown): string {
 function pointOf(type: ColumnType, value: unknown): Point {
   switch (type.kind) {
     case 'int':
-      return typeof value === 'string' && type.bits === 64 ? decimalPoint(value) : numberPoint(type.bits, value);
+      return typeof value === 'string' && type.bits === 64 ? decimalPoint(value) : numberPoint(type, value);
     case 'date':
       return datePoint(type.unit, value);
     case 'timestamp':
@@ -140,27 +149,62 @@ function pointOf(type: ColumnType, value: unknown): Point {
   }
 }
 
+/** More digits than any column's range has, so that what is beyond it can be said. */
+const DECIMAL = /^-?\d{1,40}$/;
+
 function decimalPoint(text: string): Point {
-  if (/^-?\d{1,20}$/.test(text)) return { first: BigInt(text), width: 1n };
+  if (DECIMAL.test(text)) return { first: BigInt(text), width: 1n };
   throw new LiteralProblem(`takes a whole number or its decimal text, not ${describe(text)}`);
 }
 
-function numberPoint(bits: number, value: unknown): Point {
-  if (typeof value !== 'number') throw new LiteralProblem(`takes a number, not ${describe(value)}`);
-  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-    const advice = bits === 64 ? '; write it as text' : '';
-    throw new LiteralProblem(`takes numbers within 2^53, beyond which JSON loses digits, not ${value}${advice}`);
+/** Beyond every column of integers. */
+const BEYOND = 2n ** 100n;
+
+type IntType = ColumnType & { readonly kind: 'int' };
+
+function numberPoint(type: IntType, value: unknown): Point {
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    throw new LiteralProblem(`takes a number, not ${describe(value)}`);
   }
+  if (!Number.isFinite(value)) return { first: value > 0 ? BEYOND : -BEYOND, width: 1n };
   const whole = Math.floor(value);
-  return whole === value ? { first: BigInt(whole), width: 1n } : { first: BigInt(whole) + 1n, width: 0n };
+  const first = BigInt(whole);
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER && isWithin(integerRange(type), first)) {
+    const message = `takes numbers within 2^53, beyond which JSON loses digits, not ${value}; write it as text`;
+    throw new LiteralProblem(message);
+  }
+  return whole === value ? { first, width: 1n } : { first: first + 1n, width: 0n };
 }
 
+function isWithin({ least, most }: { readonly least: bigint; readonly most: bigint }, value: bigint): boolean {
+  return value >= least && value <= most;
+}
+
+/** The canonical text of an id: a text as it is, or a whole number. */
+export function idLiteral(value: unknown): string {
+  if (typeof value === 'string' && value.length <= MAX_ID_BYTES) return value;
+  if (typeof value === 'string') throw new LiteralProblem(`takes ids of up to ${MAX_ID_BYTES} bytes`);
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  throw new LiteralProblem(`takes an id, a text or a whole number within 2^53, not ${describe(value)}`);
+}
+
+const NS_PER_DAY = 86_400_000_000_000n;
 const MS_PER_DAY = 86_400_000n;
 
 function datePoint(unit: 'day' | 'ms', value: unknown): Point {
-  const days = typeof value === 'string' ? parseIsoDate(value) : null;
-  if (days === null) throw new LiteralProblem(`takes a date like "2026-03-31", not ${describe(value)}`);
-  return unit === 'day' ? { first: BigInt(days), width: 1n } : { first: BigInt(days) * MS_PER_DAY, width: MS_PER_DAY };
+  const ns = typeof value === 'string' ? parseIsoTime(value) : null;
+  if (ns === null) throw new LiteralProblem(`takes a date like "2026-03-31", not ${describe(value)}`);
+  const day = pointOn(NS_PER_DAY, ns);
+  if (unit === 'day') return day;
+  // date64 counts milliseconds, and all of a day are its date.
+  return day.width === 0n ? pointOn(NS_PER_UNIT.ms, ns) : { first: day.first * MS_PER_DAY, width: MS_PER_DAY };
+}
+
+/** A moment on a scale of so many nanoseconds a count. */
+function pointOn(perCount: bigint, ns: bigint): Point {
+  const rest = ((ns % perCount) + perCount) % perCount;
+  const floor = (ns - rest) / perCount;
+  return rest === 0n ? { first: floor, width: 1n } : { first: floor + 1n, width: 0n };
 }
 
 const NS_PER_UNIT = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n } as const;
@@ -171,8 +215,5 @@ function timePoint(unit: 's' | 'ms' | 'us' | 'ns', value: unknown): Point {
     const examples = '"2026-03-31T12:00:00Z" or "2026-03-31"';
     throw new LiteralProblem(`takes a time like ${examples}, not ${describe(value)}`);
   }
-  const perUnit = NS_PER_UNIT[unit];
-  const rest = ((ns % perUnit) + perUnit) % perUnit;
-  const floor = (ns - rest) / perUnit;
-  return rest === 0n ? { first: floor, width: 1n } : { first: floor + 1n, width: 0n };
+  return pointOn(NS_PER_UNIT[unit], ns);
 }

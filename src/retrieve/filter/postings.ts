@@ -1,6 +1,6 @@
 /** The ordinals of each code, code by code, each list ascending: what holds one text is a stretch of it. */
 import { addOrdinals } from './bits.js';
-import { SLICE_ROWS, type Work } from './work.js';
+import { SLICE_ROWS, type Meter, type Work } from './work.js';
 
 export interface Postings {
   readonly ordinals: Uint32Array;
@@ -26,6 +26,14 @@ export function* buildPostings(codes: Uint16Array, counts: Uint32Array, ordinalO
   return { ordinals, starts };
 }
 
-export function addPostings(words: Uint32Array, { ordinals, starts }: Postings, codes: readonly number[]): void {
-  for (const code of codes) addOrdinals(words, ordinals, starts[code]!, starts[code + 1]!);
+export function* addPostings(
+  into: Uint32Array,
+  { ordinals, starts }: Postings,
+  codes: Iterable<number>,
+  meter: Meter,
+): Work<void> {
+  for (const code of codes) {
+    yield* addOrdinals(into, ordinals, starts[code]!, starts[code + 1]!, meter);
+    if (meter.spend(20)) yield;
+  }
 }

@@ -2,14 +2,13 @@
  * Ordinals sorted by their values, so that a range is found by binary search and costs what it finds. Keys are unsigned
  * words whose order is that of the values; sorted by their digits (LSD radix, 11 bits a pass), stable.
  */
-import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/attribute-column.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import { isWide } from './clauses.js';
 import type { Intervals } from './filter-plan.js';
 import { integerRange } from './literals.js';
-import { signFlip } from './number-scan.js';
-import { SLICE_ROWS, type Work } from './work.js';
+import { numberAt, signFlip } from './number-pass.js';
+import { SLICE_ROWS, type Meter, type Work } from './work.js';
 
 /** A stretch of the sorted ordinals. */
 export interface Stretch {
@@ -132,20 +131,25 @@ function* countDigits(rows: Uint32Array, keys: Uint32Array, shift: number): Work
   return counts;
 }
 
-/** Where each interval lies in ordinals that are sorted by value. */
-export function findStretches<T extends number | bigint>(
+/** Where each interval lies in ordinals that are sorted by the values of their column. */
+export function* findStretches(
+  column: AttributeColumn,
   sorted: Uint32Array,
-  valueOf: (ordinal: number) => T,
-  intervals: Intervals<T>,
-): Stretch[] {
+  intervals: Intervals<number> | Intervals<bigint>,
+  meter: Meter,
+): Work<Stretch[]> {
   const stretches: Stretch[] = [];
   for (let i = 0; i < intervals.length; i += 2) {
-    const from = lowerBound(sorted, (ordinal) => valueOf(ordinal) < intervals[i]!);
-    const to = lowerBound(sorted, (ordinal) => valueOf(ordinal) <= intervals[i + 1]!);
+    const from = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) < intervals[i]!);
+    const to = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) <= intervals[i + 1]!);
     if (from < to) stretches.push({ from, to });
+    if (meter.spend(STRETCH_UNITS)) yield;
   }
   return stretches;
 }
+
+/** Two searches of some 20 steps, most of which miss the processor's caches. */
+const STRETCH_UNITS = 2_000;
 
 /** The first place whose row is not before. @param isBefore true for rows up to some place, false from there on */
 export function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {
@@ -157,10 +161,4 @@ export function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => b
     else high = middle;
   }
   return low;
-}
-
-/** The number at an ordinal as its column stores it: a bigint where the column is wide. */
-export function numberAt(column: AttributeColumn, ordinal: number): number | bigint {
-  const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
-  return (chunk as Column & { readonly shape: 'numbers' }).values[ordinal - firstOrdinal]!;
 }

@@ -1,16 +1,23 @@
-/** What a clause is answered from: one for each filtered attribute and shape of column. */
+/** What tests on one attribute are answered from: one for each filtered attribute, by the shape of its column. */
+import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
-import type { Work } from './work.js';
+import type { Meter, Work } from './work.js';
+
+/** Rows that are known to pass a test without a look at every row. */
+export interface Found {
+  /** As many at most. */
+  readonly atMost: number;
+  /** Exactly those, as a new set. */
+  select(meter: Meter): Work<Uint32Array>;
+}
 
 /** Rows without a value are not its business: it may pass them or not, callers mask. */
 export interface ValueIndex {
-  /** Rows that pass at most, where that is known without a pass over the column. */
-  estimate(test: Test): number | null;
-  /** The rows that pass, as a new set. */
-  select(test: Test): Uint32Array;
-  /** Whether one row passes. */
-  matcher(test: Test): (ordinal: number) => boolean;
-  /** Builds what makes selective clauses quick, within the budget; nothing where it is there. */
+  /** For each test what an index knows; null where only a pass over rows can tell. */
+  lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]>;
+  /** One pass over the rows for all of the tests: a new set for each. */
+  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
+  /** Builds what makes selective tests quick, within the budget; nothing where it is there. */
   prepare(): Work<void>;
 }
 
@@ -31,6 +38,26 @@ export class IndexBudget {
     if (this.used + bytes > this.limit) return false;
     this.used += bytes;
     return true;
+  }
+}
+
+/**
+ * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs out of
+ * time leaves an index half built, and the next one finishes it.
+ */
+export class OnceWork {
+  private work: Work<void> | null = null;
+  private isDone = false;
+
+  constructor(private readonly begin: () => Work<void>) {}
+
+  *finish(): Work<void> {
+    while (!this.isDone) {
+      this.work ??= this.begin();
+      this.isDone = this.work.next().done === true;
+      if (!this.isDone) yield;
+    }
+    this.work = null;
   }
 }
 

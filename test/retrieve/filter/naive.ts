@@ -16,7 +16,7 @@ export type Scalar = boolean | number | bigint | string;
 export type Condition =
   | { readonly operator: '$eq' | '$ne'; readonly literal: Literal | null; readonly bare?: boolean }
   | { readonly operator: '$gt' | '$gte' | '$lt' | '$lte' | '$contains'; readonly literal: Literal }
-  | { readonly operator: '$in' | '$nin'; readonly literals: readonly Literal[] }
+  | { readonly operator: '$in' | '$nin' | '$containsAny' | '$containsAll'; readonly literals: readonly Literal[] }
   | { readonly operator: '$exists'; readonly wanted: boolean }
   | { readonly operator: '$not'; readonly condition: readonly Condition[] };
 
@@ -69,8 +69,18 @@ function meets(condition: Condition, value: Value): boolean {
     case '$lte':
       return order(value, condition.literal) <= 0;
     case '$contains':
-      return (value as string | readonly string[]).includes(condition.literal.value as string);
+      return holds(value, condition.literal);
+    case '$containsAny':
+      return condition.literals.some((literal) => holds(value, literal));
+    case '$containsAll':
+      return condition.literals.every((literal) => holds(value, literal));
   }
+}
+
+/** A part of a text, or an item of a list. */
+function holds(value: Value, literal: Literal): boolean {
+  if (typeof value === 'string') return value.includes(literal.value as string);
+  return (value as readonly Value[]).some((item) => item !== null && equal(item, literal));
 }
 
 function equal(value: Value, literal: Literal): boolean {

@@ -2,7 +2,7 @@
 import type { ColumnType } from '../../../src/arrow/column.js';
 import { float16ToNumber } from '../../../src/base/float32.js';
 import type { Condition, Filter, Literal, Row } from './naive.js';
-import type { TestColumn, Value } from './stores.js';
+import type { Item, TestColumn, Value } from './stores.js';
 
 type Random = () => number;
 
@@ -30,6 +30,8 @@ export const TYPES: readonly ColumnType[] = [
   ...UNITS.map((unit): ColumnType => ({ kind: 'timestamp', unit, timezone: null })),
   { kind: 'timestamp', unit: 'us', timezone: 'Asia/Tokyo' },
   { kind: 'list', item: { kind: 'utf8' }, size: null },
+  { kind: 'list', item: { kind: 'int', bits: 8, signed: true }, size: null },
+  { kind: 'list', item: { kind: 'int', bits: 64, signed: false }, size: null },
 ];
 
 export function makeColumn(random: Random, name: string, type: ColumnType, rows: number): TestColumn {
@@ -61,8 +63,12 @@ function makeValue(random: Random, type: ColumnType, spread: number): Value {
         : BigInt(below(random, spread) - 2) * 86_400_000n + BigInt(pick(random, [0, 1, 86_399_999]));
     case 'timestamp':
       return BigInt(below(random, spread) - 2) * BigInt(pick(random, [1, 1000, type.unit === 's' ? 1e6 : 1e9]));
+    case 'list':
+      return Array.from({ length: below(random, 4) }, () =>
+        random() < 0.1 ? null : (makeValue(random, type.item, Math.min(spread, 40)) as Item),
+      );
     default:
-      return Array.from({ length: below(random, 4) }, () => (random() < 0.1 ? null : makeText(random, spread)));
+      throw new Error(`no attribute is ${type.kind}`);
   }
 }
 
@@ -139,8 +145,8 @@ function makeCondition(random: Random, column: TestColumn): Condition {
     if (random() < 0.5) return { operator: '$exists', wanted: random() < 0.5 };
     return { operator: pick(random, ['$eq', '$ne']), literal: null, bare: random() < 0.5 };
   }
-  if (type.kind === 'list') return { operator: '$contains', literal: textLiteral(random, column) };
-  const operators = type.kind === 'bool' ? EQUALITIES : type.kind === 'utf8' ? [...ALL, '$contains' as const] : ALL;
+  if (type.kind === 'list') return makeListCondition(random, type.item, column);
+  const operators = type.kind === 'bool' ? EQUALITIES : type.kind === 'utf8' ? [...ALL, ...PARTS] : ALL;
   const operator = pick(random, operators);
   switch (operator) {
     case '$in':
@@ -154,11 +160,26 @@ function makeCondition(random: Random, column: TestColumn): Condition {
       return { operator, literal: makeLiteral(random, column, true), bare: random() < 0.5 };
     case '$contains':
       return { operator, literal: partOf(random, textLiteral(random, column)) };
+    case '$containsAny':
+    case '$containsAll':
+      return { operator, literals: some(random, () => partOf(random, textLiteral(random, column))) };
     default:
       return { operator, literal: makeLiteral(random, column, false) };
   }
 }
 
+function makeListCondition(random: Random, type: ColumnType, { name, values }: TestColumn): Condition {
+  const items: TestColumn = { name, type, values: values.flat().filter((item) => item !== null) };
+  const one = () => (type.kind === 'utf8' ? textLiteral(random, items) : makeLiteral(random, items, true));
+  const operator = pick(random, PARTS);
+  return operator === '$contains' ? { operator, literal: one() } : { operator, literals: some(random, one) };
+}
+
+function some<T>(random: Random, make: () => T): T[] {
+  return Array.from({ length: 1 + below(random, 4) }, make);
+}
+
+const PARTS = ['$contains', '$containsAny', '$containsAll'] as const;
 const EQUALITIES = ['$eq', '$ne', '$in', '$nin'] as const;
 const ALL = [...EQUALITIES, '$gt', '$gte', '$lt', '$lte'] as const;
 
@@ -199,6 +220,11 @@ function makeLiteral(random: Random, column: TestColumn, exact: boolean): Litera
 }
 
 function integerLiteral(random: Random, bits: number, value: bigint, exact: boolean): Literal {
+  // Beyond every column: a bound is no limit then, and a value is never there.
+  if (random() < 0.1) {
+    const beyond = pick(random, [2n ** 65n, -(2n ** 65n)]);
+    return { json: bits === 64 && random() < 0.5 ? String(beyond) : Number(beyond), value: beyond };
+  }
   const isSafe = value >= -(2n ** 53n) + 1n && value <= 2n ** 53n - 1n;
   if (!isSafe) return bits === 64 ? { json: String(value), value } : { json: 0, value: 0 };
   if (!exact && random() < 0.3 && value < 2n ** 40n && value > -(2n ** 40n)) {
@@ -209,10 +235,13 @@ function integerLiteral(random: Random, bits: number, value: bigint, exact: bool
 
 /** The shortest decimal that rounds to the value where there is one: 19.99 for the float32 beside it. */
 function floatLiteral(random: Random, bits: 16 | 32 | 64, value: number): Literal {
-  const finite = Number.isFinite(value) ? value : pick(random, [1e5, -1e5]);
+  if (Number.isNaN(value)) return { json: 0.5, value: 0.5 };
+  if (!Number.isFinite(value)) return { json: value > 0 ? 'Infinity' : '-Infinity', value };
+  const finite = bits !== 64 && random() < 0.1 ? pick(random, [1e39, -1e39]) : value;
+  if (finite !== value) return { json: finite, value: finite };
   const written = random() < 0.5 ? finite : Number(finite.toPrecision(bits === 16 ? 4 : 7));
   const rounded = roundFloat(bits, written);
-  return bits === 16 && Math.abs(written) > 65_504 ? { json: 0.5, value: 0.5 } : { json: written, value: rounded };
+  return { json: written, value: rounded };
 }
 
 function timeLiteral(random: Random, type: ColumnType & { kind: 'timestamp' }, count: bigint, exact: boolean): Literal {

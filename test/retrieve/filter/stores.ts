@@ -6,7 +6,9 @@ import { AttributeColumn, type AttributeChunk } from '../../../src/version/attri
 import { AttributeStore } from '../../../src/version/attribute-store.js';
 
 /** A value as its column stores it: numbers of 64 bits, dates and timestamps as counts. */
-export type Value = null | boolean | number | bigint | string | readonly (string | null)[];
+export type Value = null | boolean | number | bigint | string | readonly Item[];
+
+export type Item = string | number | bigint | null;
 
 export interface TestColumn {
   readonly name: string;
@@ -47,7 +49,7 @@ export function columnOf(type: ColumnType, values: readonly Value[]): Column {
     case 'utf8':
       return { shape: 'strings', type, rows, valid, ...textsOf(values as (string | null)[]) };
     case 'list': {
-      const lists = values.map((value) => (value ?? []) as (string | null)[]);
+      const lists = values.map((value) => (value ?? []) as Item[]);
       const offsets = new Uint32Array(rows + 1);
       lists.forEach((list, row) => (offsets[row + 1] = offsets[row]! + list.length));
       return { shape: 'lists', type, rows, valid, offsets, items: columnOf(type.item, lists.flat()) };

@@ -1,0 +1,142 @@
+/**
+ * A caller of small searches beside callers of large ones: how long its answers take alone and beside each of them, and the longest
+ * time for which the worker's event loop stood still, as the worker measures it itself. README.md of the benches says how.
+ */
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { generated } from '../engine/data-sets.js';
+import { readEnvironment } from '../engine/environment.js';
+import { PROJECT } from '../engine/library.js';
+import { markdownTable } from '../engine/markdown.js';
+import { percentile, significant } from '../engine/numbers.js';
+import { say } from '../engine/say.js';
+import { ServerProcess } from '../engine/server-process.js';
+import { writeJson } from '../engine/write-json.js';
+import { prepareAttributed } from '../filters/attributed.js';
+import { pin } from '../overload/pin.js';
+import { runOpenLoad } from '../overload/open-load.js';
+import { makeRequest } from '../serve/forms.js';
+
+const SMALL_PER_SECOND = 200;
+const CALLERS = 3;
+
+const USAGE = `npm run bench:mixed -- [options]
+  --quick      short loads: does everything work?
+  --reuse      serves the index that an earlier run has built
+  --seconds N  length of each load (10)
+  --rows N     (200000)
+  --only NAME  beside those whose name begins so
+  --work DIR   keeps vectors and indexes (${join(tmpdir(), 'shortlist-bench')})
+  --out FILE   result (bench/results/mixed.json; with --quick quick-mixed.json in the work folder)
+`;
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** What the large callers ask. @param id of an item of the index */
+const LARGE: Readonly<Record<string, (id: () => string) => Body>> = {
+  'batches of 1,024': (id) => ({ ids: Array.from({ length: 1_024 }, id), k: 100 }),
+  'k 10,000': (id) => ({ id: id(), k: 10_000 }),
+  'ef 10,000': (id) => ({ id: id(), k: 100, ef: 10_000 }),
+  'batches of k 10,000': (id) => ({ ids: Array.from({ length: 100 }, id), k: 10_000 }),
+  'exact batches': (id) => ({ ids: Array.from({ length: 32 }, id), k: 100, exact: true }),
+  'answers of 40 MiB': (id) => ({ id: id(), k: 5_000, include: { vectors: true } }),
+  'filters of many clauses': (id) => ({ id: id(), k: 100, filter: { $or: Array.from({ length: 120 }, (_, i) => ({ lot: { $gte: i + Math.random(), $lt: i + 1 } })) } }),
+  'lists of 5,000': (id) => ({ id: id(), k: 100, filter: { lot: { $in: Array.from({ length: 5_000 }, () => Math.floor(1e6 * Math.random())) } } }),
+  why_not: (id) => ({ id: id(), k: 10, why_not: Array.from({ length: 20 }, id) }),
+  seeds: (id) => ({ seeds: Array.from({ length: 64 }, () => ({ id: id() })), k: 1_000 }),
+  crowding: (id) => ({ id: id(), k: 1_000, crowding: { attribute: 'side', limit: 3 } }),
+}; // prettier-ignore
+
+interface Row {
+  readonly beside: string;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  readonly refused: number;
+  /** Answers of the large callers, by status. */
+  readonly large: Readonly<Record<number, number>>;
+  readonly longest_stall_ms: number;
+}
+
+async function run(): Promise<void> {
+  const flag = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: { help: { type: 'boolean' }, quick: { type: 'boolean' }, reuse: { type: 'boolean' }, seconds: flag, rows: flag, only: flag, work: flag, out: flag }, // prettier-ignore
+  });
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const quick = values.quick ?? false;
+  const work = values.work ?? join(tmpdir(), 'shortlist-bench');
+  const durationMs = 1000 * Number(values.seconds ?? (quick ? 2 : 10));
+  const out = values.out ?? (quick ? join(work, 'quick-mixed.json') : 'bench/results/mixed.json');
+  const rows = Number(values.rows ?? (quick ? 50_000 : 200_000));
+  const set = await prepareAttributed(generated(rows, 768), work, values.reuse ?? quick);
+  const { dim } = set.data;
+  const vectors = Array.from({ length: 256 }, (_, i) => set.queries.slice(i * dim, (i + 1) * dim));
+  const server = await ServerProcess.start(set.root, 1);
+  const { origin, port, pathname } = new URL(server.searchUrl);
+  const requests = vectors.map((vector) => makeRequest('octet-stream', pathname, [vector], { k: 10 }));
+  const small = { port: Number(port), requests, perSecond: SMALL_PER_SECOND, connections: 32, opened: 'before', seed: 1 } as const; // prettier-ignore
+  try {
+    const isPinned = pin(server.workerPids, 1);
+    const id = () => String(Math.floor(Math.random() * rows));
+    const measure = async (beside: string, large?: (id: () => string) => Body): Promise<Row> => {
+      const callers = startCallers(server.searchUrl, large === undefined ? null : () => large(id));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await readStall(origin);
+      const { goodMs, refusedMs, broken } = await runOpenLoad({ ...small, durationMs });
+      const longest_stall_ms = await readStall(origin);
+      const statuses = await callers.stop();
+      if (broken > 0) throw new Error(`${broken} requests beside ${beside} were broken off`);
+      const [p50_ms, p99_ms] = [0.5, 0.99].map((share) => significant(percentile(goodMs, share))) as [number, number];
+      return { beside, p50_ms, p99_ms, refused: refusedMs.length, large: statuses, longest_stall_ms };
+    };
+    await measure('warm');
+    const found: Row[] = [await measure('nobody')];
+    for (const [name, large] of Object.entries(LARGE)) {
+      if (!name.startsWith(values.only ?? '')) continue;
+      found.push(await measure(name, large));
+      say(JSON.stringify(found.at(-1)));
+    }
+    const titles = ['beside', 'p50 ms', 'p99 ms', 'refused', 'large answers', 'longest stall ms'];
+    const cells = found.map((row) => [row.beside, row.p50_ms, row.p99_ms, row.refused, JSON.stringify(row.large), row.longest_stall_ms].map(String)); // prettier-ignore
+    process.stdout.write(`${markdownTable(titles, cells)}\n`);
+    writeJson(resolve(PROJECT, out), { rows: found, pinned: isPinned, environment: readEnvironment() });
+    say(`written to ${out}`);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Callers that ask again when they are answered. */
+function startCallers(url: string, body: (() => Body) | null) {
+  const statuses: Record<number, number> = {};
+  let isStopping = false;
+  const call = async () => {
+    while (!isStopping && body !== null) {
+      const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body()) }); // prettier-ignore
+      const text = await response.text();
+      statuses[response.status] = (statuses[response.status] ?? 0) + 1;
+      if (response.status === 400) throw new Error(text);
+    }
+  };
+  const calls = Promise.all(Array.from({ length: CALLERS }, call));
+  calls.catch(() => undefined); // stop tells it
+  const stop = async () => {
+    isStopping = true;
+    await calls;
+    return statuses;
+  };
+  return { stop };
+}
+
+/** The longest stall of the worker's event loop since it was read last, milliseconds. */
+async function readStall(origin: string): Promise<number> {
+  const page = await (await fetch(`${origin}/metrics`)).text();
+  const values = [...page.matchAll(/^nodejs_eventloop_lag_max_seconds(?:\{[^}]*\})? (.*)$/gm)].map(([, value]) => Number(value)); // prettier-ignore
+  return significant(1000 * Math.max(...values));
+}
+
+await run();

@@ -1,0 +1,172 @@
+/**
+ * One pass over lists for many tests: each asks for any of its items or for all of them. Reads each item once, whatever the
+ * tests. What null rows hold may pass too, so callers mask by presence.
+ */
+import type { Column } from '../../arrow/column.js';
+import type { AttributeColumn } from '../../version/attribute-column.js';
+import { addBit, manyWords } from './bits.js';
+import type { ItemsTest, Test } from './filter-plan.js';
+import type { Rows } from './rows.js';
+import { TextSet } from './text-set.js';
+import { unfit } from './value-index.js';
+import type { Meter, Work } from './work.js';
+
+export type Lists = Column & { readonly shape: 'lists' };
+
+/** Items that tests ask for, by number, and the tests that want each. */
+interface ItemSet {
+  /** -1 for an item that nobody wants. */
+  find(items: Column, position: number): number;
+  /** Each test once. */
+  wantersOf(item: number): readonly number[];
+}
+
+export function* passLists(
+  column: AttributeColumn,
+  tests: readonly Test[],
+  rows: Rows,
+  meter: Meter,
+): Work<Uint32Array[]> {
+  const asked = tests.map(itemsOf);
+  const outs = yield* manyWords(asked.length, rows.count, meter);
+  const reader = new ListReader(asked, yield* buildItemSet(asked, meter), outs, meter);
+  if (rows.list !== null) {
+    for (let position = 0; position < rows.count; position++) {
+      const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(rows.list[position]!)]!;
+      yield* reader.readRow(chunk as Lists, rows.list[position]! - firstOrdinal, position);
+    }
+    return outs;
+  }
+  for (const { firstOrdinal, column: chunk } of column.chunks) {
+    for (let row = 0; row < chunk.rows; row++) {
+      const lists = chunk as Lists;
+      const items = lists.offsets[row + 1]! - lists.offsets[row]!;
+      if (items > LONG_LIST) yield* reader.readRow(lists, row, firstOrdinal + row);
+      else if (reader.readShort(lists, row, firstOrdinal + row)) yield;
+    }
+  }
+  return outs;
+}
+
+/** Items of a list that are read at once. */
+const LONG_LIST = 1_024;
+
+/** Units of an item beside the bytes of its text. */
+const ITEM_UNITS = 40;
+
+export function itemsOf(test: Test): ItemsTest {
+  return test.kind === 'items' ? test : unfit(test);
+}
+
+class ListReader {
+  /** Position of the row that is read, above 0. */
+  private row = 0;
+  /** The last row in which a wanted item was seen for a test, and in which a test was begun. */
+  private readonly seen: Map<number, number>[];
+  private readonly begun: Uint32Array;
+  private readonly left: Uint32Array;
+  private readonly wanted: readonly number[];
+
+  constructor(
+    tests: readonly ItemsTest[],
+    private readonly set: ItemSet,
+    private readonly outs: readonly Uint32Array[],
+    private readonly meter: Meter,
+  ) {
+    // An item that no value can be is never seen, so that a test which wants all waits for it in vain.
+    this.wanted = tests.map(({ all, values, never }) => (all ? new Set<unknown>(values).size + (never ? 1 : 0) : 1));
+    this.begun = new Uint32Array(tests.length);
+    this.left = new Uint32Array(tests.length);
+    this.seen = tests.map(() => new Map<number, number>());
+  }
+
+  *readRow(lists: Lists, row: number, position: number): Work<void> {
+    this.row = position + 1;
+    const end = lists.offsets[row + 1]!;
+    for (let from = lists.offsets[row]!; from < end; from += LONG_LIST) {
+      if (this.readItems(lists.items, from, Math.min(from + LONG_LIST, end))) yield;
+    }
+    if (this.meter.spend(ITEM_UNITS)) yield;
+  }
+
+  /** @returns whether a slice is over */
+  readShort({ items, offsets }: Lists, row: number, position: number): boolean {
+    this.row = position + 1;
+    return this.readItems(items, offsets[row]!, offsets[row + 1]!);
+  }
+
+  private readItems(items: Column, from: number, to: number): boolean {
+    let units = 5;
+    for (let at = from; at < to; at++) {
+      units += ITEM_UNITS;
+      if (items.valid !== null && items.valid[at] === 0) continue;
+      const item = this.set.find(items, at);
+      if (item < 0) continue;
+      const wanters = this.set.wantersOf(item);
+      for (const test of wanters) this.take(test, item);
+      units += 10 * wanters.length;
+    }
+    if (items.shape === 'strings' && to > from) units += 2 * (items.offsets[to]! - items.offsets[from]!);
+    return this.meter.spend(units);
+  }
+
+  private take(test: number, item: number): void {
+    const needed = this.wanted[test]!;
+    if (needed > 1) {
+      // A list may hold an item twice.
+      const seen = this.seen[test]!;
+      if (seen.get(item) === this.row) return;
+      seen.set(item, this.row);
+      if (this.begun[test] !== this.row) {
+        this.begun[test] = this.row;
+        this.left[test] = needed;
+      }
+      if (--this.left[test]! > 0) return;
+    }
+    addBit(this.outs[test]!, this.row - 1);
+  }
+}
+
+function* buildItemSet(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
+  return tests.some(({ values }) => typeof values[0] === 'string')
+    ? yield* buildTexts(tests, meter)
+    : yield* buildNumbers(tests, meter);
+}
+
+function* buildTexts(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
+  const set = yield* TextSet.build(
+    tests.map(({ values }) => values as readonly string[]),
+    meter,
+  );
+  const wanters: number[][] = [];
+  for (let text = 0; text < set.size; text++) {
+    const own = new Set<number>();
+    set.eachWanter(text, (test) => own.add(test));
+    wanters.push([...own]);
+    if (meter.spend(200)) yield;
+  }
+  return {
+    find: (items, at) => {
+      const { bytes, offsets } = items as Column & { readonly shape: 'strings' };
+      return set.find(bytes, offsets[at]!, offsets[at + 1]!);
+    },
+    wantersOf: (text) => wanters[text]!,
+  };
+}
+
+function* buildNumbers(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
+  const numbers = new Map<number | bigint, number>();
+  const wanters: number[][] = [];
+  for (const [test, { values }] of tests.entries()) {
+    for (const value of new Set(values as readonly (number | bigint)[])) {
+      const known = numbers.get(value);
+      if (known !== undefined) wanters[known]!.push(test);
+      else numbers.set(value, wanters.push([test]) - 1);
+      if (meter.spend(100)) yield;
+    }
+  }
+  return {
+    find: (items, at) => numbers.get((items as Column & { readonly shape: 'numbers' }).values[at]!) ?? -1,
+    wantersOf: (number) => wanters[number]!,
+  };
+}

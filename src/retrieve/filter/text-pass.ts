@@ -1,0 +1,193 @@
+/**
+ * One pass over texts for many tests, linear in their bytes: equality with any of many texts, ranges, and substrings. Texts
+ * are read as they lie in their chunks. What null rows hold may pass too, so callers mask by presence.
+ */
+import type { Column } from '../../arrow/column.js';
+import type { AttributeColumn } from '../../version/attribute-column.js';
+import { addBit, manyWords } from './bits.js';
+import { chunksOf } from './column-blocks.js';
+import type { Test } from './filter-plan.js';
+import { NeedleReader, Needles, type NeedleGroup } from './needles.js';
+import type { Rows } from './rows.js';
+import { TextBounds, type TextRange } from './text-bounds.js';
+import type { Texts } from './text-dictionary.js';
+import { chooseProbes, markTexts, type Probe } from './text-probe.js';
+import { TextSet } from './text-set.js';
+import { unfit } from './value-index.js';
+import type { Meter, Work } from './work.js';
+
+/** Bytes of a text that are read at once; a longer one is read in pieces. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Texts of a window that is probed, at most PIECE_BYTES of them. */
+const WINDOW_ROWS = 4_096;
+
+/** Windows in which many texts were found before probing is given up. */
+const MAX_DENSE_WINDOWS = 8;
+
+export function* passTexts(
+  column: AttributeColumn,
+  tests: readonly Test[],
+  rows: Rows,
+  meter: Meter,
+): Work<Uint32Array[]> {
+  const pass = yield* TextPass.prepare(tests, rows.count, meter);
+  if (rows.list === null) {
+    for (const { firstOrdinal, chunk } of chunksOf(column, 'strings')) yield* pass.readAll(chunk, firstOrdinal);
+  } else {
+    for (let position = 0; position < rows.count; position++) {
+      const { texts, row } = textAt(column, rows.list[position]!);
+      yield* pass.readSome(texts, row, row + 1, position);
+    }
+  }
+  return pass.outs;
+}
+
+/** A set of positions for each test. */
+export function* passTextRows(texts: Texts, tests: readonly Test[], meter: Meter): Work<Uint32Array[]> {
+  const pass = yield* TextPass.prepare(tests, texts.rows, meter);
+  yield* pass.readAll(texts, 0);
+  return pass.outs;
+}
+
+export function textAt(column: AttributeColumn, ordinal: number): { readonly texts: Texts; readonly row: number } {
+  const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
+  return { texts: chunk as Column & { readonly shape: 'strings' }, row: ordinal - firstOrdinal };
+}
+
+/** What the tests are answered with, and their answers. */
+class TextPass {
+  /** Of the text that is read. */
+  private position = 0;
+  private readonly reader: NeedleReader | null = null;
+
+  private constructor(
+    readonly outs: Uint32Array[],
+    private readonly set: TextSet | null,
+    private readonly bounds: TextBounds | null,
+    needles: Needles | null,
+    /** Distinct; empty where probing for them would not tell enough. */
+    private readonly probed: readonly Buffer[],
+    /** Positions of the tests of each kind among all. */
+    private readonly places: { readonly sets: number[]; readonly ranges: number[]; readonly groups: number[] },
+    private readonly meter: Meter,
+  ) {
+    if (needles === null) return;
+    this.reader = new NeedleReader(needles, (group) => addBit(outs[places.groups[group]!]!, this.position));
+  }
+
+  static *prepare(tests: readonly Test[], count: number, meter: Meter): Work<TextPass> {
+    const places = { sets: [] as number[], ranges: [] as number[], groups: [] as number[] };
+    const lists: (readonly string[])[] = [];
+    const ranges: TextRange[] = [];
+    const groups: NeedleGroup[] = [];
+    for (const [place, test] of tests.entries()) {
+      if (test.kind === 'texts') places.sets[lists.push(test.values) - 1] = place;
+      else if (test.kind === 'text_range') places.ranges[ranges.push(test) - 1] = place;
+      else if (test.kind === 'substrings') places.groups[groups.push(test) - 1] = place;
+      else unfit(test);
+    }
+    const set = lists.length === 0 ? null : yield* TextSet.build(lists, meter);
+    const bounds = ranges.length === 0 ? null : yield* TextBounds.build(ranges, meter);
+    const needles = groups.length === 0 ? null : yield* Needles.build(groups, meter);
+    const distinct = new Set(groups.flatMap(({ texts }) => texts));
+    const probed = set === null && bounds === null ? [...distinct].map((text) => Buffer.from(text)) : [];
+    const outs = yield* manyWords(tests.length, count, meter);
+    return new TextPass(outs, set, bounds, needles, probed, places, meter);
+  }
+
+  /** The texts of a chunk, of which the first has this position. */
+  *readAll(texts: Texts, firstPosition: number): Work<void> {
+    const probes = this.probed.length === 0 ? null : chooseProbes(this.probed, texts);
+    const from = probes === null ? 0 : yield* this.readProbed(texts, firstPosition, probes);
+    yield* this.readSome(texts, from, texts.rows, firstPosition + from);
+  }
+
+  /** @param firstPosition of the row `from` */
+  *readSome(texts: Texts, from: number, to: number, firstPosition: number): Work<void> {
+    const { meter, reader } = this;
+    const { offsets, bytes } = texts;
+    for (let row = from; row < to; row++) {
+      const start = offsets[row]!;
+      const end = offsets[row + 1]!;
+      this.position = firstPosition + row - from;
+      let cost = 10;
+      if (this.set !== null) cost += this.readSet(this.set, bytes, start, end);
+      if (this.bounds !== null) cost += this.readBounds(this.bounds, bytes, start, end);
+      if (reader !== null) {
+        reader.begin();
+        if (end - start > PIECE_BYTES) yield* this.readLong(reader, bytes, start, end);
+        else {
+          reader.read(bytes, start, end);
+          cost += 2 * (end - start);
+        }
+      }
+      if (meter.spend(cost)) yield;
+    }
+  }
+
+  private readSet(set: TextSet, bytes: Uint8Array, start: number, end: number): number {
+    const { outs, position } = this;
+    const text = set.find(bytes, start, end);
+    if (text < 0) return 20;
+    let wanters = 0;
+    set.eachWanter(text, (list) => {
+      addBit(outs[this.places.sets[list]!]!, position);
+      wanters++;
+    });
+    return 2 * (end - start) + 10 * wanters;
+  }
+
+  private readBounds(bounds: TextBounds, bytes: Uint8Array, start: number, end: number): number {
+    const ranges = bounds.rangesOf(bytes, start, end);
+    for (const range of ranges) addBit(this.outs[this.places.ranges[range]!]!, this.position);
+    return bounds.cost(end - start) + 3 * ranges.length;
+  }
+
+  private *readLong(reader: NeedleReader, bytes: Uint8Array, start: number, end: number): Work<void> {
+    for (let from = start; from < end; from += PIECE_BYTES) {
+      const to = Math.min(from + PIECE_BYTES, end);
+      if (!reader.read(bytes, from, to)) return;
+      if (this.meter.spend(2 * (to - from))) yield;
+    }
+  }
+
+  /** Reads what the probes find, window by window. @returns the row from which on all is to be read */
+  private *readProbed(texts: Texts, firstPosition: number, probes: readonly Probe[]): Work<number> {
+    const { offsets, rows } = texts;
+    const marks = new Uint8Array(WINDOW_ROWS);
+    const [only] = probes;
+    const isTold = probes.length === 1 && only!.isWhole && this.outs.length === 1;
+    let dense = 0;
+    for (let from = 0, to = 0; from < rows; from = to) {
+      if (dense > MAX_DENSE_WINDOWS) return from;
+      to = windowEnd(offsets, from, rows);
+      if (to === from) {
+        yield* this.readSome(texts, from, ++to, firstPosition + from); // a text longer than a window
+        continue;
+      }
+      marks.fill(0, 0, to - from);
+      let marked = 0;
+      for (const { part } of probes) {
+        marked += markTexts(texts, from, to, part, marks);
+        if (this.meter.spend((offsets[to]! - offsets[from]!) / 2 + 300 * marked)) yield;
+      }
+      if (marked > (to - from) / 4) dense++;
+      for (let row = from; marked > 0 && row < to; row++) {
+        if (marks[row - from] === 0) continue;
+        if (isTold) addBit(this.outs[0]!, firstPosition + row);
+        else yield* this.readSome(texts, row, row + 1, firstPosition + row);
+      }
+    }
+    return rows;
+  }
+}
+
+/** The rows of a window that begins with this one; none where it alone is too long. */
+function windowEnd(offsets: Uint32Array, from: number, rows: number): number {
+  const most = Math.min(from + WINDOW_ROWS, rows);
+  const end = offsets[from]! + PIECE_BYTES;
+  let to = from;
+  while (to < most && offsets[to + 1]! <= end) to++;
+  return to;
+}

@@ -1,0 +1,106 @@
+/**
+ * The texts that several tests want to be equal to: one look tells which. Takes the texts of each test, which may repeat
+ * themselves and each other; gives each text a number.
+ */
+import { hashBytes, isEqual } from './text-hash.js';
+import type { Meter, Work } from './work.js';
+
+export class TextSet {
+  /** Whether a text of that length is wanted: most rows end there, since hashing costs as much as ten comparisons. */
+  private isWanted = new Uint8Array(1);
+  private readonly slots: Int32Array;
+  private bytes = Buffer.alloc(1024);
+  /** Where each text ends, which is where the next one begins. */
+  private readonly ends: number[] = [];
+  /** For each text the first of those who want it, as a place in the two lists, which chain them. */
+  private readonly firstWanter: number[] = [];
+  private readonly wanter: number[] = [];
+  private readonly nextWanter: number[] = [];
+
+  private constructor(most: number) {
+    let slots = 16;
+    while (slots < 2 * most) slots *= 2;
+    this.slots = new Int32Array(slots).fill(-1);
+  }
+
+  /** @param lists the texts of each test */
+  static *build(lists: readonly (readonly string[])[], meter: Meter): Work<TextSet> {
+    const set = new TextSet(lists.reduce((sum, texts) => sum + texts.length, 0));
+    for (const [test, texts] of lists.entries()) {
+      for (const text of texts) {
+        set.add(text, test);
+        if (meter.spend(400 + 3 * text.length)) yield;
+      }
+    }
+    return set;
+  }
+
+  /** How many different texts there are. */
+  get size(): number {
+    return this.ends.length;
+  }
+
+  /** The number of a text; -1 where nobody wants it. */
+  find(source: Uint8Array, start: number, end: number): number {
+    if (this.isWanted[end - start] !== 1) return -1;
+    return this.slots[this.slotOf(source, start, end)]!;
+  }
+
+  /** Calls `visit` for each test that wants the text, which may be more than once. */
+  eachWanter(text: number, visit: (test: number) => void): void {
+    for (let at = this.firstWanter[text]!; at >= 0; at = this.nextWanter[at]!) visit(this.wanter[at]!);
+  }
+
+  /** The bytes of each text. */
+  *texts(): Generator<Uint8Array, void, undefined> {
+    for (const [text, end] of this.ends.entries()) yield this.bytes.subarray(this.startOf(text), end);
+  }
+
+  private add(text: string, test: number): void {
+    const start = this.startOf(this.size);
+    this.reserve(start + 3 * text.length);
+    const end = start + this.bytes.write(text, start);
+    const slot = this.slotOf(this.bytes, start, end);
+    let known = this.slots[slot]!;
+    if (known < 0) {
+      known = this.size;
+      this.slots[slot] = known;
+      this.ends.push(end);
+      this.firstWanter.push(-1);
+      this.wantLength(end - start);
+    }
+    this.nextWanter.push(this.firstWanter[known]!);
+    this.firstWanter[known] = this.wanter.push(test) - 1;
+  }
+
+  /** Where a text is, or where it belongs. */
+  private slotOf(source: Uint8Array, start: number, end: number): number {
+    const mask = this.slots.length - 1;
+    let slot = hashBytes(source, start, end) & mask;
+    for (; this.slots[slot]! >= 0; slot = (slot + 1) & mask) {
+      const text = this.slots[slot]!;
+      if (isEqual(this.bytes, this.startOf(text), this.ends[text]!, source, start, end)) break;
+    }
+    return slot;
+  }
+
+  private startOf(text: number): number {
+    return text === 0 ? 0 : this.ends[text - 1]!;
+  }
+
+  private wantLength(length: number): void {
+    if (length >= this.isWanted.length) {
+      const grown = new Uint8Array(2 * length + 1);
+      grown.set(this.isWanted);
+      this.isWanted = grown;
+    }
+    this.isWanted[length] = 1;
+  }
+
+  private reserve(needed: number): void {
+    if (needed <= this.bytes.length) return;
+    const grown = Buffer.alloc(Math.max(needed, 2 * this.bytes.length));
+    this.bytes.copy(grown);
+    this.bytes = grown;
+  }
+}

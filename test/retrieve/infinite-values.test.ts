@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
 import { buildIndex } from '../../src/build/build-index.js';
 import { publish } from '../../src/version/publish.js';
 import { buildOptions, temporaryFolder } from '../indexes.js';

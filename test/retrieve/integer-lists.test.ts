@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/writer.js';
+import { encodeArrow } from '../../src/arrow/encoder.js';
 import { buildIndex } from '../../src/build/build-index.js';
 import { publish } from '../../src/version/publish.js';
 import { buildOptions, temporaryFolder } from '../indexes.js';

@@ -15,10 +15,10 @@ export const CALIBRATION_SEED = 42;
 /** Queries at k 10 and at 100: the recall of one varies as widely at both. At 1,000 few tell as much. */
 const FIRST_QUERIES = 300;
 const LEAST_QUERIES = 32;
-const JUDGED_NEIGHBORS = 32_000;
+const JUDGED_NEIGHBORS = 64_000;
 export const MOST_QUERIES = 1_000;
 /** How far the promise of 0.99 may lie below the mean, without a filter and with one, unless that takes more queries than there are. */
-const WIDTH = 0.0035;
+const WIDTH = 0.0025;
 const FILTERED_WIDTH = 0.005;
 /** A filtered search is asked about by this part of the queries. */
 const FILTERED_PART = 0.5;

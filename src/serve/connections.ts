@@ -7,7 +7,11 @@
  */
 import type { Server } from 'node:http';
 import { Socket } from 'node:net';
+import { isBusy } from './guard.js';
 import { receiveSockets } from './sockets/sockets.js';
+
+/** Connections that are taken in one turn of the event loop: some 2 ms. */
+const TAKEN_TOGETHER = 16;
 
 /** How often connections that have become idle are closed while draining. */
 const IDLE_SWEEP_MS = 50;
@@ -26,6 +30,8 @@ export interface ConnectionWatcher {
 export class Connections {
   /** With their descriptors. */
   private readonly sockets = new Map<Socket, number>();
+  /** Descriptors of those that are not taken yet, oldest first. */
+  private arrived: number[] = [];
   private takenCount = 0;
   /** The primary has closed the channel: no more will come. */
   private ended = false;
@@ -53,13 +59,13 @@ export class Connections {
 
   /** Connections without a request, with their descriptors. One whose request is arriving may be among them. */
   *idle(): Iterable<[Socket, number]> {
-    for (const [socket, fd] of this.sockets) if (!isAnswering(socket)) yield [socket, fd];
+    for (const [socket, fd] of this.sockets) if (!isBusy(socket)) yield [socket, fd];
   }
 
   /** An answer was written: its connection waits for the next request. */
   answered(socket: Socket): void {
     const fd = this.sockets.get(socket);
-    if (fd !== undefined && !isAnswering(socket)) this.watcher.idle(socket, fd);
+    if (fd !== undefined) this.watcher.idle(socket, fd);
   }
 
   /** Until all connections are closed: idle ones at once, others after their request. The primary closes the channel. */
@@ -81,7 +87,15 @@ export class Connections {
       this.settle();
       return;
     }
-    for (const fd of descriptors) this.take(fd);
+    this.arrived.push(...descriptors);
+    if (this.arrived.length === descriptors.length) this.takeArrived();
+  }
+
+  /** Many that came together are taken a few in a turn, so that requests on the others go on. */
+  private takeArrived(): void {
+    for (const fd of this.arrived.splice(0, TAKEN_TOGETHER)) this.take(fd);
+    if (this.arrived.length > 0) setImmediate(() => this.takeArrived());
+    else this.settle();
   }
 
   private take(fd: number): void {
@@ -105,11 +119,6 @@ export class Connections {
   }
 
   private settle(): void {
-    if (this.onEmpty !== null && this.ended && this.sockets.size === 0) this.onEmpty();
+    if (this.onEmpty !== null && this.ended && this.sockets.size === 0 && this.arrived.length === 0) this.onEmpty();
   }
-}
-
-/** True while a request of this connection has an answer to come: Node keeps it there. */
-function isAnswering(socket: Socket): boolean {
-  return (socket as Socket & { _httpMessage?: unknown })._httpMessage != null;
 }

@@ -27,7 +27,7 @@ const STANDING_WAIT_MS = 8;
 /** As many may always wait: a few clients who each ask again when they are answered keep a worker busy, and are no overload. */
 const ALWAYS_WAITING = 16;
 
-/** A queue that was not empty for so long is a standing one. */
+/** A queue that was not empty for so long is a standing one, and every queue while much is refused. */
 const STANDING_AFTER_MS = 100;
 
 /** Refusals within one sweep from which on the door takes over: fewer are not worth changing over hundreds of connections. */
@@ -48,7 +48,7 @@ export interface Backlog {
   readonly ahead: number;
   /** How long a search that came now would wait, milliseconds. */
   readonly waitMs: number;
-  /** What an average search takes, milliseconds. */
+  /** What one search more adds to it, milliseconds. */
   readonly stepMs: number;
   /** `performance.now()` when nothing waited last. */
   readonly emptyAt: number;
@@ -65,6 +65,10 @@ export class Guard {
   private readonly door: Door | null;
   private readonly headers: readonly string[];
   private readonly watched = new Map<number, Socket>();
+  /** Connections that are about to be watched, and how many bytes of them had been read. */
+  private settling: { readonly socket: Socket; readonly fd: number; readonly bytesRead: number }[] = [];
+  /** Connections that the door has let in, until their requests are read. */
+  private readonly passed = new Set<Socket>();
   private connections: Connections | null = null;
   private isOn = false;
   private refusedHere = 0;
@@ -90,9 +94,9 @@ export class Guard {
     this.connections = connections;
   }
 
-  /** Whether a request may come in; to be asked once a request, before anything of it is looked at. */
-  letsIn(): boolean {
-    if (this.backlog.ahead < ALWAYS_WAITING || this.backlog.waitMs <= this.patienceMs()) {
+  /** Whether a request on this connection may come in; to be asked once a request, before anything of it is looked at. */
+  letsIn(socket: Socket): boolean {
+    if (this.passed.delete(socket) || this.soon() > 0) {
       this.backlog.expect();
       return true;
     }
@@ -112,23 +116,45 @@ export class Guard {
       String(Buffer.byteLength(body)),
     ]);
     response.end(body);
+    request.once('close', () => this.connections?.answered(request.socket)); // its body has been read
     request.resume();
   }
 
   /** A connection waits for its next request, or is new. */
   idle(socket: Socket, fd: number): void {
-    if (!this.isOn || this.door === null || socket.destroyed) return;
-    if (!this.door.watch(fd)) return;
-    socket.pause();
-    this.watched.set(fd, socket);
+    if (!this.isOn || this.door === null) return;
+    if (this.settling.length === 0) setImmediate(() => this.settle());
+    this.settling.push({ socket, fd, bytesRead: socket.bytesRead });
+  }
+
+  /**
+   * The door watches connections that have become idle. In a turn of their own: Node goes on to read in the one in which it has
+   * ended a request, whoever has paused the connection. Where the next request has begun to arrive by then, Node has it.
+   */
+  private settle(): void {
+    const idle = this.settling;
+    this.settling = [];
+    for (const { socket, fd, bytesRead } of idle) {
+      if (!this.isOn || socket.destroyed || isBusy(socket) || socket.bytesRead !== bytesRead) continue;
+      if (this.watched.get(fd) === socket || this.door?.watch(fd) !== true) continue;
+      socket.pause();
+      this.watched.set(fd, socket);
+    }
   }
 
   /** After each slice of searches: so many may come in before the next one. */
   placesChanged(): void {
-    if (!this.isOn || this.door === null) return;
-    const { ahead, waitMs, stepMs } = this.backlog;
-    const soon = Math.floor((this.patienceMs() - waitMs) / Math.max(stepMs, 0.01));
-    this.door.setPlaces(Math.max(0, ALWAYS_WAITING - ahead, soon));
+    if (this.isOn) this.door?.setPlaces(this.soon());
+  }
+
+  /** How many more may come in now. */
+  private soon(): number {
+    const { waitMs, stepMs } = this.backlog;
+    const ahead = this.backlog.ahead + this.passed.size;
+    const isStanding = this.isOn || performance.now() - this.backlog.emptyAt > STANDING_AFTER_MS;
+    const patience = isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
+    const soon = Math.ceil((patience - waitMs) / Math.max(stepMs, 0.01)) - this.passed.size;
+    return Math.max(0, ALWAYS_WAITING - ahead, soon);
   }
 
   close(): void {
@@ -137,16 +163,15 @@ export class Guard {
     this.door?.close();
   }
 
-  private patienceMs(): number {
-    const isStanding = performance.now() - this.backlog.emptyAt > STANDING_AFTER_MS;
-    return isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
-  }
-
+  /** @param descriptors of connections; of one that was let in its complement */
   private giveBack(descriptors: Int32Array): void {
-    for (const fd of descriptors) {
+    for (const one of descriptors) {
+      const fd = one < 0 ? ~one : one;
       const socket = this.watched.get(fd);
       this.watched.delete(fd);
-      socket?.resume();
+      if (socket === undefined || socket.destroyed) continue;
+      if (one < 0) this.passed.add(socket);
+      socket.resume();
     }
   }
 
@@ -194,8 +219,18 @@ export class Guard {
 
   /** A connection is closed. */
   forget(socket: Socket, fd: number): void {
+    this.passed.delete(socket);
     if (this.watched.get(fd) === socket) this.watched.delete(fd); // its number may be another's by now
   }
+}
+
+/** True from a request's headers on until it was read and answered: Node keeps it there. */
+export function isBusy(socket: Socket): boolean {
+  const { _httpMessage, parser } = socket as Socket & {
+    _httpMessage?: unknown;
+    parser?: { incoming?: unknown } | null;
+  };
+  return _httpMessage != null || parser?.incoming != null;
 }
 
 /** As flat name and value pairs: what Node writes with the least work. */

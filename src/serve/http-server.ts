@@ -46,7 +46,7 @@ export function createHttpServer(
     (request, response) => {
       const { socket } = request;
       if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // a first request: until now the connection was idle
-      if (guard !== null && isWork(request, basePath) && !guard.letsIn()) guard.refuse(request, response);
+      if (guard !== null && isWork(request, basePath) && !guard.letsIn(socket)) guard.refuse(request, response);
       else handler(request, response);
     },
   );

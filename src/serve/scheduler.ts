@@ -16,7 +16,10 @@
 import type { Work } from '../retrieve/filter/work.js';
 import type { Backlog } from './guard.js';
 
-/** Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. */
+/**
+ * Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably. Longer slices do not
+ * get more done: what comes between them, reading and answering, grows with what they do, and everybody waits for longer turns.
+ */
 const SLICE_MS = 2;
 
 /** For first slices on the spot each time that the event loop turns: some ten filters that are known, or a slice of one that is not. */
@@ -34,11 +37,11 @@ const FREE_SLICES = 8;
 /** Of the time, for jobs of several steps while small ones wait: they go on, and a small one waits half as long again. */
 const LARGE_SHARE = 1 / 3;
 
-/** What reading a small request and writing its answer take beside its step. */
-const OVERHEAD_MS = 0.1;
-
 /** Weight of the newest step in the average. */
 const NEWEST = 1 / 32;
+
+/** And of the newest slice in the part of the time that slices have. */
+const NEWEST_SHARE = 1 / 8;
 
 /** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
 const SURE_PART = 1 / 2;
@@ -85,6 +88,10 @@ export class Scheduler implements Backlog {
   /** Of the steps of batches. */
   private placeMs = 0;
   private emptied = performance.now();
+  /** Part of the time that slices have, while something waits. */
+  private sliceShare = 1;
+  /** When the last slice ended; null where nothing waited after it. */
+  private sliceEnded: number | null = null;
   /** Time that was given to both kinds, while both waited. */
   private smallMs = 0;
   private largeMs = 0;
@@ -97,12 +104,12 @@ export class Scheduler implements Backlog {
   }
 
   get waitMs(): number {
-    const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
-    return (this.ahead * this.stepMs) / share;
+    return this.ahead * this.stepMs;
   }
 
   get stepMs(): number {
-    return this.averageMs + OVERHEAD_MS;
+    const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
+    return this.averageMs / (share * this.sliceShare);
   }
 
   get emptyAt(): number {
@@ -203,16 +210,24 @@ export class Scheduler implements Backlog {
     setImmediate(() => {
       this.scheduled = false;
       this.expected = 0; // what was let in has queued by now, or its body is still on its way
-      this.runSlice();
+      const begun = performance.now();
+      const between = this.sliceEnded === null ? 0 : begun - this.sliceEnded;
+      this.runSlice(begun + SLICE_MS);
       this.noteEmpty();
       this.onSlice();
-      if (this.small.length > 0 || this.large.length > 0) this.schedule();
+      const ended = performance.now();
+      if (this.sliceEnded !== null) {
+        const share = (ended - begun) / (ended - begun + between);
+        this.sliceShare += (share - this.sliceShare) * NEWEST_SHARE;
+      }
+      const isBusy = this.small.length > 0 || this.large.length > 0;
+      this.sliceEnded = isBusy ? ended : null;
+      if (isBusy) this.schedule();
     });
   }
 
-  private runSlice(): void {
+  private runSlice(end: number): void {
     let now = performance.now();
-    const end = now + SLICE_MS;
     this.endLate();
     while (now < end) {
       const isLarge = this.isLargeNext();

@@ -24,8 +24,8 @@
 namespace shortlist {
 namespace {
 
-// Connections that are looked at before the event loop goes on: about 5 ms of refusals.
-constexpr int kMostEvents = 512;
+// Connections that are looked at before the event loop goes on: about a millisecond of refusals.
+constexpr int kMostEvents = 96;
 
 // Bytes of a request that are looked at: its headers have to be among them.
 constexpr size_t kPeekBytes = 16 * 1024;
@@ -73,7 +73,7 @@ size_t refusable_length(std::string_view bytes) {
 
 // new Door(refusal, idPlaces, callback)
 //   refusal: Buffer, an HTTP answer; idPlaces: Int32Array, where in it 16 digits of an id go
-//   callback(Int32Array): connections that are given back, and not watched any more
+//   callback(Int32Array): connections that are given back, and not watched any more; of one that has taken a place its complement
 class Door : public Napi::ObjectWrap<Door> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -189,9 +189,10 @@ class Door : public Napi::ObjectWrap<Door> {
     std::vector<int32_t> passed;
     for (int i = 0; i < count; i++) {
       const int fd = events[i].data.fd;
+      const int places = places_;
       if ((events[i].events & ~static_cast<uint32_t>(EPOLLIN)) == 0 && !pass(fd)) continue;
       drop(fd);
-      passed.push_back(fd);
+      passed.push_back(places_ < places ? ~fd : fd);
     }
     if (passed.empty()) return;
     const Napi::Env env = Env();

@@ -95,7 +95,8 @@ export function receiveSockets(channel: number, receive: (sockets: Int32Array | 
 /**
  * @param refusal an HTTP answer
  * @param idPlaces where in it DOOR_ID_DIGITS digits of an id go
- * @param giveBack gets connections to read: with a request that is let in, or that is for others to judge
+ * @param giveBack gets connections to read: one with a request that is let in as the complement of its descriptor, one that is for others
+ * to judge as it is
  * @returns null on systems where there is none
  */
 export function openDoor(

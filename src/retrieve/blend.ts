@@ -11,13 +11,15 @@
  * queries are searched deeper. (The idea: Fagin, Lotem and Naor 2003, "Optimal aggregation algorithms for middleware".)
  *
  * A generator: it yields the searches that it needs and is given their answers, so that whoever runs it may run them at
- * once, in turns with the event loop, or on other threads.
+ * once, in turns with the event loop, or on other threads. With several queries it also yields none, where it has had a slice of time:
+ * tens of thousands of candidates take longer than others should wait.
  */
 import { MAX_K } from '../base/limits.js';
 import { isBetter } from '../base/top-k.js';
 import type { Answer, Explain, Quality } from './answer.js';
 import type { JsonValue } from '../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
+import { Meter } from './filter/work.js';
 
 /** One of the queries. */
 export interface Source {
@@ -46,7 +48,16 @@ export interface Step {
   readonly without: readonly JsonValue[];
 }
 
-export type Blend = Generator<readonly Step[], Answer, readonly Answer[]>;
+export type Blend = InSlices<Answer>;
+
+type InSlices<T> = Generator<readonly Step[], T, readonly Answer[]>;
+
+/** What it yields to pause. */
+const NO_STEPS: readonly Step[] = [];
+
+/** What a candidate takes when it is collected, and when a query is asked for its score, in the units of a Meter. */
+const COLLECTING_UNITS = 100;
+const SCORING_UNITS = 1_000;
 
 /** What is known of a query. */
 interface Known {
@@ -92,7 +103,7 @@ export function* blend(task: BlendTask): Blend {
       known[step.source] = knownFrom(task, step, answers[i]!, before);
     }
     const begun = performance.now();
-    const walked = walk(task, known, collect(task, known));
+    const walked = walk(task, known, yield* collect(task, known));
     if (walked.blockers.length === 0) return settle(task, known, walked, begun);
     steps = walked.blockers.map((source) => deeperStep(task, known[source]!.step, walked.full));
   }
@@ -104,7 +115,7 @@ export function blendSoFar(task: BlendTask, answers: readonly (Answer | undefine
     const step = { ...firstStep(task, source), depth: Infinity };
     return knownFrom(task, step, answers[source] ?? nothing, []);
   });
-  const { quality, ...best } = settle(task, known, walk(task, known, collect(task, known)), performance.now());
+  const { quality, ...best } = settle(task, known, walk(task, known, atOnce(collect(task, known))), performance.now());
   const answered = Math.min(...known.map((one) => lastOf(one).quality.shards.answered));
   return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
 }
@@ -156,7 +167,8 @@ function isBefore(place: Place, { complete, threshold }: Known): boolean {
 }
 
 /** Every row that was found, once, with the source that gives it its best score; in merged order. */
-function collect(task: BlendTask, known: readonly Known[]): Candidate[] {
+function* collect(task: BlendTask, known: readonly Known[]): InSlices<Candidate[]> {
+  const meter = new Meter();
   const best = new Map<number, Candidate>();
   for (const [source, { answers }] of known.entries()) {
     const { weight } = task.sources[source]!;
@@ -167,18 +179,25 @@ function collect(task: BlendTask, known: readonly Known[]): Candidate[] {
         const other = best.get(candidate.ordinal);
         if (other === undefined || candidate.score > other.score) best.set(candidate.ordinal, candidate);
       }
+      if (known.length > 1 && meter.spend(COLLECTING_UNITS * ordinals.length)) yield NO_STEPS;
     }
   }
   const candidates = [...best.values()];
-  const corrected = known.length === 1 ? candidates : correct(task, known, candidates);
+  const corrected = known.length === 1 ? candidates : yield* correct(task, known, candidates);
   return corrected.sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
 }
 
-/** A row that one query found may be beyond the threshold of another that gives it a better score: that is computed. */
-function correct(task: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Candidate[] {
+/**
+ * A row that one query found may be beyond the threshold of another that gives it a better score: that is computed.
+ * @returns those that may be wanted
+ */
+function* correct(task: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): InSlices<Candidate[]> {
+  const meter = new Meter();
   const least = leastWanted(task, candidates);
-  return candidates.map((candidate) => {
+  const wanted: Candidate[] = [];
+  for (const candidate of candidates) {
     let best = candidate;
+    let scored = 0;
     for (const [source, { complete, threshold }] of known.entries()) {
       if (complete || source === best.source || threshold.score < Math.max(best.score, least)) continue;
       const { weight, scoreOf } = task.sources[source]!;
@@ -186,9 +205,18 @@ function correct(task: BlendTask, known: readonly Known[], candidates: readonly 
       const score = mergeScore(own, weight);
       const isAhead = score > best.score || (score === best.score && source < best.source);
       if (own >= task.minScore && isAhead) best = { ordinal: candidate.ordinal, score, source, own };
+      scored++;
     }
-    return best;
-  });
+    if (best.score >= least) wanted.push(best);
+    if (meter.spend(COLLECTING_UNITS + SCORING_UNITS * scored)) yield NO_STEPS;
+  }
+  return wanted;
+}
+
+function atOnce<T>(work: InSlices<T>): T {
+  let next = work.next();
+  while (next.done !== true) next = work.next([]);
+  return next.value;
 }
 
 /** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */

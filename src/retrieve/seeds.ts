@@ -64,6 +64,7 @@ export async function searchSeedsInTurns(
       for (const step of next.value) {
         answers.push(await searchSeed({ version, pool, seeds, plan, latest, turns }, step));
       }
+      if (answers.length === 0) await runInTurns(pause(), turns);
       next = run.next(answers);
     }
     if (plan.suspects === null) return next.value;
@@ -123,6 +124,11 @@ function* beginningStep(
   const own = yield* planningStep(shards, plan, step);
   if (!isFirst) yield;
   return beginShards(shards, query, own);
+}
+
+/** A turn of the event loop, or of whoever runs the work. */
+function* pause(): Work<void> {
+  yield;
 }
 
 /** An answer that found nothing, since nobody looked. */

@@ -95,7 +95,13 @@ function prepareId(version: LoadedVersion, id: Readable<string>): Prepared {
   if (id instanceof ShortlistError) return { error: id };
   const ordinal = version.ordinalOf(id);
   if (ordinal < 0) return { error: unknownId(version, id) };
-  return { vector: version.vectorOf(ordinal), self: ordinal };
+  // Read where it is searched with: those of a batch take milliseconds.
+  return {
+    get vector() {
+      return version.vectorOf(ordinal);
+    },
+    self: ordinal,
+  };
 }
 
 export function unknownId(version: LoadedVersion, id: string): ShortlistError {

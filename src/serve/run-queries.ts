@@ -179,7 +179,8 @@ async function searchQueries(
   const { context, version, limit, pool } = work;
   const { shards } = version;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
-  const places = Math.max(plan.ef, plan.k);
+  // What is found in part is worth something: such a batch is begun, however long it takes.
+  const places = work.asked.allowPartial ? 0 : Math.max(plan.ef, plan.k);
   const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {

@@ -8,17 +8,19 @@ import { BASES, buildBases } from './bases.js';
 import { partsOf, SealedVersion, type Loose } from './sealed-version.js';
 
 const folder = temporaryFolder();
-const versions: Record<string, string> = {};
+const sealed: Record<string, SealedVersion> = {};
 beforeAll(async () => {
   const wanted = ['native-cosine', 'native-shards', 'hnswlib-cosine'];
   const bases = BASES.filter(({ index }) => wanted.includes(index));
-  Object.assign(versions, await buildBases(folder, bases));
+  const versions = await buildBases(folder, bases);
+  // As they are now: a version of which the manifest alone differs takes the folder of its base.
+  for (const [index, version] of Object.entries(versions)) sealed[index] = SealedVersion.read(folder, index, version);
 });
 
 const NO_LINK = 0xffffffff;
 
 function hostile(index: string, change: (version: SealedVersion) => void): string {
-  const version = SealedVersion.read(folder, index, versions[index]!).copy();
+  const version = sealed[index]!.copy();
   change(version);
   return version.write(folder);
 }
@@ -68,7 +70,14 @@ describe('a vector that is not finite', () => {
         expect((await failure(openIndex(folder, index, { version }))).code).toBe('file_corrupt'); // its graph has the vectors too
         return;
       }
-      const open = await openIndex(folder, index, { version, threads: 1 });
+      const open = await openIndex(folder, index, { version, threads: 1 }).catch(
+        (error: unknown) => error as ShortlistError,
+      );
+      if ('code' in open) {
+        // Opening compares a sample of the rows with their codes, which this one may be in.
+        expect(open).toMatchObject({ code: 'file_corrupt', message: expect.stringContaining('row 7') as string });
+        return;
+      }
       for (const { scores, ordinals } of answersOf(open)) {
         expect([...scores].every(Number.isFinite)).toBe(true);
         expect([...ordinals]).not.toContain(7);

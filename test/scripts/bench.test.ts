@@ -112,11 +112,11 @@ describe('a quick run of the filter bench', () => {
     const out = join(folder, 'filters.json');
     await run('filters', '--out', out);
     const { cases, least_recall } = readFilterResult(out)!;
-    expect(cases.map(({ relation }) => relation)).toEqual(RELATIONS.flatMap((relation) => Array<string>(8).fill(relation))); // prettier-ignore
+    expect(cases.map(({ relation }) => relation)).toEqual(RELATIONS.flatMap((relation) => Array<string>(9).fill(relation))); // prettier-ignore
     for (const { least, unfiltered, ratio, median_us, unfiltered_us } of cases) {
       expect(Math.min(least.recall, unfiltered.recall)).toBeGreaterThanOrEqual(least_recall);
       expect(ratio).toBeCloseTo(median_us / unfiltered_us, 2);
     }
-    expect(filterTable(readFilterResult(out)).split('\n').filter((line) => / % \|/.test(line))).toHaveLength(8); // prettier-ignore
+    expect(filterTable(readFilterResult(out)).split('\n').filter((line) => / % \|/.test(line))).toHaveLength(9); // prettier-ignore
   });
 });

@@ -76,7 +76,11 @@ describe("a request's own time limit", () => {
     expect(rest.length).toBeGreaterThan(0);
     for (const { candidates } of answered) expect(candidates).toHaveLength(100);
     const unanswered = { candidates: [], quality: { short: 'timeout', shards: { total: 3, answered: 0 } } };
-    for (const one of rest) expect(one).toMatchObject(unanswered);
+    for (const one of rest) {
+      // Some shards of a query may have answered when time ran out.
+      expect(one.quality.shards.answered).toBeLessThan(3);
+      if (one.quality.shards.answered === 0) expect(one).toMatchObject(unanswered);
+    }
     // Those that were answered are those that would have been.
     const first = answered.slice(0, 3);
     const whole = await search({ ...body, ids: ids(1024).slice(0, first.length) });

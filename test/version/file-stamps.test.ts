@@ -39,7 +39,10 @@ describe('stamps', () => {
       renameSync(path('c.bin'), path('a.bin'));
     }],
     ['removed', () => rmSync(path('a.bin'))],
-    ['a folder now', () => (rmSync(path('a.bin')), mkdirSync(path('a.bin')))],
+    ['a folder now', () => {
+      rmSync(path('a.bin'));
+      mkdirSync(path('a.bin'));
+    }],
   ])('tell of a file that is %s, and of no other', async (_, change) => {
     const before = await stamps();
     const fingerprint = await fingerprintDirectory(folder, nodeFiles);

@@ -8,7 +8,7 @@ import { Type } from '../schema-type.js';
 const CODES: readonly ErrorCode[] = [
   'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'bad_base64', 'bad_vector', 'dimension_mismatch',
   'bad_arrow', 'bad_encoding', 'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'target_recall_out_of_range',
-  'recall_unreachable', 'not_calibrated', 'bad_filter', 'batch_too_large',
+  'recall_unreachable', 'not_calibrated', 'bad_filter', 'filter_too_costly', 'batch_too_large',
   'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
   'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'index_damaged', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore

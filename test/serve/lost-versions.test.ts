@@ -32,9 +32,10 @@ it('a version that is gone takes its index alone down in workers that start late
     const { version } = await publishVersion(root, 'listings', { seed, rows: 4_000, dim: 1024 });
     await server.waitForLog('version not loaded', 0, (line) => line['version'] === version && line['code'] === 'insufficient_memory'); // prettier-ignore
   }
+  // Who finds first that it is gone, a look at what is served or the worker that starts, is a matter of milliseconds.
+  const from = server.lines.length;
   expect((await prune(root, 'listings', { keep: 1 })).deleted).toEqual([first.version]);
   expect(await statusOf(server, 'listings')).toBe(200);
-  const from = server.lines.length;
   process.kill(server.workers[0]!, 'SIGKILL');
   await server.waitForLog('version not loaded', from, (line) => line['code'] === 'version_not_found');
   await server.waitForLog('worker listens', from);
@@ -43,7 +44,7 @@ it('a version that is gone takes its index alone down in workers that start late
   expect(refused.status).toBe(503);
   expect(await refused.json()).toMatchObject({ code: 'not_ready' });
   const metrics = await (await server.get('/metrics')).text();
-  expect(metrics).toContain('shortlist_load_failures_total{index="listings",code="version_not_found"} 1');
+  expect(metrics).toMatch(/shortlist_load_failures_total\{index="listings",code="version_not_found"\} [1-9]/);
   expect(metrics).toContain('shortlist_worker_restarts_total 1');
   expect(metrics).not.toContain('shortlist_live_version_info{index="listings"');
   const next = await publishVersion(root, 'listings', { ...SMALL, seed: 4 });

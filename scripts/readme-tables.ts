@@ -66,7 +66,7 @@ function metricTable(): string {
   const primary = new PrimaryMetrics(() => ({
     watched: [],
     indexes: [],
-    workers: { starting: 0, listening: 0 },
+    workers: { standby: 0, starting: 0, listening: 0 },
     memoryLimitBytes: 0,
   }));
   const rows = [worker, primary]

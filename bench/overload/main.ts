@@ -15,6 +15,7 @@ import { writeJson } from '../engine/write-json.js';
 import { prepareAttributed } from '../filters/attributed.js';
 import { makeRequest } from '../serve/forms.js';
 import { cpuSeconds } from '../serve/server-cpu.js';
+import { measureKills } from './kills.js';
 import { pin } from './pin.js';
 import { runOpenLoad, type Outcome } from './open-load.js';
 import { startProbes } from './probes.js';
@@ -24,11 +25,16 @@ const VECTORS = 512;
 const FACTORS = [0.5, 1, 2, 5, 10];
 const CONNECTIONS = [200, 1_000];
 
+/** A load that one worker can bear while others start on the same two cores. */
+const KILLS_PER_SECOND = 300;
+const KILLS_CONNECTIONS = 64;
+
 const USAGE = `npm run bench:overload -- [options]
   --quick      short loads: does everything work?
   --reuse      serves the index that an earlier run has built
   --seconds N  length of each load (20)
   --workers N  (1)
+  --kills      instead: workers are killed, one each second, under ${KILLS_PER_SECOND} requests a second
   --work DIR   keeps vectors and indexes (${join(tmpdir(), 'shortlist-bench')})
   --out FILE   result (bench/results/overload.json; with --quick quick-overload.json in the work folder)
 `;
@@ -55,7 +61,7 @@ interface Row {
 async function run(): Promise<void> {
   const flag = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { help: { type: 'boolean' }, quick: { type: 'boolean' }, reuse: { type: 'boolean' }, seconds: flag, workers: flag, work: flag, out: flag }, // prettier-ignore
+    options: { help: { type: 'boolean' }, quick: { type: 'boolean' }, reuse: { type: 'boolean' }, kills: { type: 'boolean' }, seconds: flag, workers: flag, work: flag, out: flag }, // prettier-ignore
   });
   if (values.help === true) {
     process.stdout.write(USAGE);
@@ -74,6 +80,14 @@ async function run(): Promise<void> {
   const requests = vectors.map((vector) => makeRequest('octet-stream', pathname, [vector], { k: K }));
   const target = { port: Number(port), requests, pids: server.workerPids };
   try {
+    if (values.kills === true) {
+      const row = await measureKills({ ...target, pid: server.pid, workers }, KILLS_PER_SECOND, KILLS_CONNECTIONS);
+      const failed = significant((100 * (row.refused + row.broken)) / row.offered);
+      say(`killed each second: ${failed} % of ${row.offered} refused (${row.refused}) or broken off (${row.broken}), ${row.unsent} not sent`); // prettier-ignore
+      say(`stopped: all listen again after ${row.stopped_back_ms} ms`);
+      writeJson(resolve(PROJECT, values.out ?? 'bench/results/kills.json'), { workers, ...row, environment: readEnvironment() }); // prettier-ignore
+      return;
+    }
     const isPinned = pin(server.workerPids, workers);
     const fresh = await offer(target, { perSecond: 500 * workers, durationMs, connections: 16, opened: 'before' });
     say(`first load after ready, ${500 * workers}/s: p99 ${fresh.good_p99_ms} ms`);

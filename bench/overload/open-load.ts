@@ -4,6 +4,7 @@
  * status and the length, so that one core drives some 30,000 requests a second.
  */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../src/base/random.js';
 
 export interface OpenLoad {
@@ -25,6 +26,9 @@ export interface Outcome {
   /** Requests for which no connection was free: the driver's bound, not the server's. */
   unsent: number;
 }
+
+/** At fewer a second the driver sleeps between them and leaves its core to others; at more it must not be late. */
+const SPARSE_PER_SECOND = 400;
 
 class LeanConnection {
   isFree = false;
@@ -107,6 +111,7 @@ export async function runOpenLoad(load: OpenLoad): Promise<Outcome> {
     while (free.length < all.length) await nextTurn();
   }
   const random = seededRandom(load.seed);
+  const isSparse = load.perSecond < SPARSE_PER_SECOND;
   const startedMs = performance.now();
   const opening = load.opened === 'during' ? load.durationMs / 2 / all.length : 0;
   let opened = load.opened === 'during' ? 0 : all.length;
@@ -122,7 +127,7 @@ export async function runOpenLoad(load: OpenLoad): Promise<Outcome> {
       else connection.send(load.requests[sent++ % load.requests.length]!, dueMs);
       dueMs += (-Math.log(1 - random()) * 1000) / load.perSecond;
     }
-    await nextTurn();
+    await (isSparse ? sleep(1) : nextTurn());
   }
   await new Promise((resolve) => setTimeout(resolve, 300));
   for (const one of all) one.close();

@@ -42,7 +42,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
     frameworkErrors: (error, request, reply) => {
       startRequest(context, request, reply);
       allowOrigin(context.options.cors, request, reply);
-      sendProblem(context, error, request, reply);
+      sendProblem(error, request, reply);
     },
   });
   app.server.on('checkExpectation', refuseExpectation);
@@ -50,7 +50,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   // Before the routes, which take along the handler that there is when they are added.
-  app.setErrorHandler((error, request, reply) => sendProblem(context, error, request, reply));
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.decorateRequest('state');
   app.addHook('onRequest', (request, reply, done) => {
     startRequest(context, request, reply);
@@ -67,7 +67,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   addOperationRoutes(app, context);
   await addDocRoutes(app, context);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(context, routes.refusal(request.method, request.url, reply), request, reply),
+    sendProblem(routes.refusal(request.method, request.url, reply), request, reply),
   );
   return app;
 }
@@ -82,6 +82,7 @@ function withoutBasePath(url: string, basePath: string): string {
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   request.state = {
     arrived: performance.now(),
+    observer: context.observerOf(request.raw.socket),
     slot: null,
     memory: context.admission.buffer(),
     body: null,
@@ -139,7 +140,7 @@ function isWork(request: FastifyRequest): boolean {
 
 /** Runs once for every request, however it ended: answered, failed or broken off. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { arrived, slot, memory, limit, facts } = request.state;
+  const { arrived, observer, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
   request.state.isOver = true;
   if (!completed) limit?.leave();
@@ -149,10 +150,10 @@ function finishRequest(context: AppContext, request: FastifyRequest, reply: Fast
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
   const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it
-  context.metrics.requestDone(route, request.method, status, seconds);
+  observer.metrics.requestDone(route, request.method, status, seconds);
   const level = route.startsWith(WORK_PREFIX) || status >= 400 ? 'info' : 'debug';
   const message = completed ? 'request completed' : 'request aborted';
-  context.log[level](
+  observer.log[level](
     { request_id: request.id, method: request.method, route, status, ms: Math.round(seconds * 1e6) / 1e3, ...facts },
     message,
   );
@@ -186,10 +187,10 @@ function refuseMediaType(request: FastifyRequest, reply: FastifyReply): Error | 
   return new ShortlistError('unsupported_media_type', `${given}; send one of ${taken}`);
 }
 
-function sendProblem(context: AppContext, cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function sendProblem(cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toShortlistError(cause);
   if (error.code === 'internal')
-    context.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed');
+    request.state.observer.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed');
   else request.state.facts = { ...request.state.facts, code: error.code };
   // fastify closes the connection where a body was refused. It stays open here: the rest is read and thrown away, since a
   // client that is still sending would see a reset instead of the answer.

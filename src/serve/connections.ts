@@ -8,7 +8,7 @@
 import type { Server } from 'node:http';
 import { Socket } from 'node:net';
 import { isBusy } from './guard.js';
-import { receiveSockets } from './sockets/sockets.js';
+import { connectToSelf, receiveSockets } from './sockets/sockets.js';
 
 /** Connections that are taken in one turn of the event loop: some 2 ms. */
 const TAKEN_TOGETHER = 16;
@@ -39,13 +39,22 @@ export class Connections {
 
   constructor(
     private readonly server: Server,
-    channel: number,
     private readonly limits: ConnectionLimits,
     private readonly watcher: ConnectionWatcher,
   ) {
     // The server is given its connections and never listens itself, and this is what starts its timers.
     server.emit('listening');
+  }
+
+  /** @param channel descriptor of the way by which connections come */
+  listen(channel: number): void {
     receiveSockets(channel, (descriptors) => this.receive(descriptors));
+  }
+
+  /** A connection of this process to itself, which nobody counts or watches. */
+  openOwn(): { readonly client: Socket; readonly server: Socket } {
+    const [ours, theirs] = connectToSelf();
+    return { client: new Socket({ fd: ours, readable: true, writable: true }), server: this.serve(theirs) };
   }
 
   /** Connections that have ever come. */
@@ -102,20 +111,25 @@ export class Connections {
     this.takenCount++;
     let socket: Socket;
     try {
-      socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+      socket = this.serve(fd);
     } catch {
       return; // the client was gone before it was taken
     }
-    socket.setNoDelay(true);
     this.sockets.set(socket, fd);
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.watcher.forget(socket, fd);
       this.settle();
     });
+    this.watcher.idle(socket, fd);
+  }
+
+  private serve(fd: number): Socket {
+    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    socket.setNoDelay(true);
     this.server.emit('connection', socket);
     socket.setTimeout(this.limits.keepAliveTimeoutMs); // the HTTP server has just set that of a request
-    this.watcher.idle(socket, fd);
+    return socket;
   }
 
   private settle(): void {

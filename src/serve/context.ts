@@ -13,6 +13,12 @@ import type { TimeLimit } from './time-limit.js';
 import type { Turns } from './turns.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
+/** Where a request is counted and told of. */
+export interface Observer {
+  readonly metrics: WorkerMetrics;
+  readonly log: Logger;
+}
+
 export interface AppContext {
   readonly options: ServeOptions;
   readonly live: LiveIndexes;
@@ -21,12 +27,12 @@ export interface AppContext {
   /** For bodies and answers that take long to read and write. */
   readonly turns: Turns;
   readonly admission: Admission;
-  /** Refuses what the worker cannot answer soon; null where all is let in. */
-  readonly guard: Guard | null;
+  /** Refuses what the worker cannot answer soon. */
+  readonly guard: Guard;
   /** A request of this connection has ended. */
   readonly answered: (socket: Socket) => void;
-  readonly metrics: WorkerMetrics;
-  readonly log: Logger;
+  /** Who hears of a connection's requests. */
+  readonly observerOf: (socket: Socket) => Observer;
   /** Calibration of a version as its notes have it; null where there is none. */
   readonly calibrationOf: (index: string, version: string) => Promise<unknown>;
   /** The metrics of all processes. */
@@ -41,6 +47,7 @@ export interface AppContext {
 export interface RequestState {
   /** `performance.now()` when the headers had arrived. */
   readonly arrived: number;
+  readonly observer: Observer;
   /** Its place among the requests in flight; null before it has one. */
   slot: Held | null;
   /** What its body and its answer take. */

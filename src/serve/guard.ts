@@ -24,6 +24,15 @@ const BURST_WAIT_MS = 50;
 /** And that is borne for long: what is let in is answered within a few searches' time. */
 const STANDING_WAIT_MS = 8;
 
+/**
+ * And while workers are missing: they are back within a second, and their clients have come to those that are left. Whoever is refused
+ * now would find no other worker idle.
+ */
+const SHORTHANDED_WAIT_MS = 250;
+
+/** A worker that has just come answers slowly. */
+const SETTLING_MS = 2_000;
+
 /** As many may always wait: a few clients who each ask again when they are answered keep a worker busy, and are no overload. */
 const ALWAYS_WAITING = 16;
 
@@ -67,13 +76,14 @@ export class Guard {
   private readonly watched = new Map<number, Socket>();
   /** Connections that are about to be watched, and how many bytes of them had been read. */
   private settling: { readonly socket: Socket; readonly fd: number; readonly bytesRead: number }[] = [];
-  /** Connections that the door has let in, until their requests are read. */
+  /** Connections that were let in, by the door most often, until their requests are read. */
   private readonly passed = new Set<Socket>();
   private connections: Connections | null = null;
   private isOn = false;
   private refusedHere = 0;
   private reported = 0;
   private calmSince = performance.now();
+  private shorthandedUntil = 0;
   private aliveAt = 0;
   private readonly sweeping: NodeJS.Timeout;
 
@@ -101,6 +111,11 @@ export class Guard {
       return true;
     }
     return false;
+  }
+
+  /** The next request on this connection may come in, whatever waits. */
+  pass(socket: Socket): void {
+    this.passed.add(socket);
   }
 
   /** Answers a request that was not let in, for as little as Node can. */
@@ -152,9 +167,19 @@ export class Guard {
     const { waitMs, stepMs } = this.backlog;
     const ahead = this.backlog.ahead + this.passed.size;
     const isStanding = this.isOn || performance.now() - this.backlog.emptyAt > STANDING_AFTER_MS;
-    const patience = isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
+    const patience = this.isShorthanded ? SHORTHANDED_WAIT_MS : isStanding ? STANDING_WAIT_MS : BURST_WAIT_MS;
     const soon = Math.ceil((patience - waitMs) / Math.max(stepMs, 0.01)) - this.passed.size;
     return Math.max(0, ALWAYS_WAITING - ahead, soon);
+  }
+
+  /** Workers are missing, or all are there again. */
+  setShorthanded(isShorthanded: boolean): void {
+    if (isShorthanded) this.shorthandedUntil = Infinity;
+    else if (this.shorthandedUntil === Infinity) this.shorthandedUntil = performance.now() + SETTLING_MS;
+  }
+
+  private get isShorthanded(): boolean {
+    return this.shorthandedUntil > 0 && performance.now() < this.shorthandedUntil;
   }
 
   close(): void {

@@ -29,7 +29,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export function createHttpServer(
   { requestTimeoutMs, keepAliveTimeoutMs, basePath }: HttpLimits,
-  guard: Guard | null,
+  guard: Guard,
   handler: Handler,
 ): Server {
   // A client that neither sends nor reads for as long as a request and its answer may take is gone.
@@ -46,7 +46,7 @@ export function createHttpServer(
     (request, response) => {
       const { socket } = request;
       if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // a first request: until now the connection was idle
-      if (guard !== null && isWork(request, basePath) && !guard.letsIn(socket)) guard.refuse(request, response);
+      if (isWork(request, basePath) && !guard.letsIn(socket)) guard.refuse(request, response);
       else handler(request, response);
     },
   );

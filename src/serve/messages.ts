@@ -18,7 +18,13 @@ export type ToWorker =
       readonly toolVersion: string;
       readonly state: LiveState;
       readonly expected: readonly string[];
+      /** It replaces a worker of a server that is ready. */
+      readonly othersAnswer: boolean;
     }
+  /** Clients wait and nobody else takes connections: listen as soon as all is loaded, warm or not. */
+  | { readonly type: 'hurry' }
+  /** Whether workers are missing that are being replaced. */
+  | { readonly type: 'shorthanded'; readonly isShorthanded: boolean }
   /** Without these indexes the server is not ready. */
   | { readonly type: 'expect'; readonly indexes: readonly string[] }
   /** Are you there? Answered by `pong` after this turn of the event loop. */

@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly workers: number;
+  /** Processes that wait for a worker to die: 0 or 1. */
+  readonly standby: number;
   /** Indexes to serve; empty: every index under the root, those that appear later too. */
   readonly index: readonly string[];
   readonly maxInFlight: number;
@@ -100,6 +102,13 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     whole(1, MAX_WORKERS),
     availableCores,
     { defaultText: 'cores' },
+  ),
+  option(
+    'standby',
+    '--standby <n>',
+    'processes that stand by, their code loaded, to take the place of a worker that dies: 0 or 1',
+    whole(0, 1),
+    () => 1,
   ),
   option('index', '--index <name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
   // At 1 ms a search, 256 are a quarter of a second of work: who comes later does better to try another server.

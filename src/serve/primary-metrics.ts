@@ -30,7 +30,7 @@ export interface PrimaryFacts {
   /** Names of all that are to be served, also where none of their versions could be loaded yet. */
   readonly watched: readonly string[];
   readonly indexes: readonly IndexFacts[];
-  readonly workers: Readonly<Record<'starting' | 'listening', number>>;
+  readonly workers: Readonly<Record<'standby' | 'starting' | 'listening', number>>;
   readonly memoryLimitBytes: number;
 }
 

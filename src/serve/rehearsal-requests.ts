@@ -9,7 +9,13 @@ const VECTORS = 64;
 
 const BATCH = 16;
 
-/** One request of each kind for each of some vectors: the plain forms more often, as they will be asked. */
+/** Values of k in turn: what most ask for most often. */
+const KS = [100, 10, 100, 100, 100, 10, 100, 1000];
+
+/** Of so many vectors one is asked with in a batch, and for an exact answer: they take ten times as long. */
+const RARE = 16;
+
+/** For each of some vectors one request of each plain form; others less often, as they will be asked. */
 export function writeRehearsal(version: LoadedVersion): Buffer[] {
   const { manifest } = version;
   const { index, version: name, count } = manifest;
@@ -23,7 +29,7 @@ export function writeRehearsal(version: LoadedVersion): Buffer[] {
     const vector = version.vectorOf(Math.floor((i * count) / VECTORS));
     const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
     const packed = bytes.toString('base64');
-    const k = [100, 10, 100, 1000][i % 4]!;
+    const k = KS[i % KS.length]!;
     const json = (body: object, accept?: string) =>
       post(path, JSON_TYPE, JSON.stringify({ version: name, ...body }), accept);
     const binary = () => post(`${path}?${pinned}&k=${k}`, 'application/octet-stream', bytes);
@@ -31,8 +37,8 @@ export function writeRehearsal(version: LoadedVersion): Buffer[] {
     requests.push(binary(), json({ vector_b64: packed, k }), json({ vector: [...vector], k }), arrow(), binary());
     requests.push(json({ vector_b64: packed, k, include }));
     const filter = filters[i % Math.max(1, filters.length)];
-    if (filter !== undefined) requests.push(json({ vector_b64: packed, k, filter }));
-    if (i % 8 !== 0) continue;
+    if (filter !== undefined && i % 2 === 0) requests.push(json({ vector_b64: packed, k, filter }));
+    if (i % RARE !== 0) continue;
     const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH }, () => bytes)).toString('base64'), k };
     requests.push(json(batch), json({ vector_b64: packed, k, exact: true }, ARROW_TYPE));
   }

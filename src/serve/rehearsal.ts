@@ -2,17 +2,20 @@
  * Makes a version warm before it answers anyone.
  *
  * The first requests of a process run through code that was never compiled and memory that was never touched, and take a hundred times as
- * long as later ones. So before a worker says that a version is loaded it makes requests of its own, from bytes to bytes: a
- * connection to a second HTTP server of the same making, searches in every wire form, with filters, attributes, batches and exact
- * scans. They take turns with other requests, and appear in no metric and no log.
+ * long as later ones. So before a worker says that a version is loaded it makes requests of its own, from bytes to bytes: on a
+ * connection to itself that the same server answers in the same way as every other (compiled code holds for the objects it has seen: a
+ * second server would warm itself alone), in every wire form, with filters, attributes, batches and exact scans. They take turns with
+ * other requests, pause where others answer meanwhile, and appear in no metric and no log. All ends early when clients wait and
+ * no other worker is there: late answers are better than none.
  */
-import { once } from 'node:events';
-import type { Server } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ShortlistError } from '../base/errors.js';
 import type { Lease } from '../retrieve/live.js';
 import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { openSocketPair } from './sockets/sockets.js';
+import type { Connections } from './connections.js';
+import type { Observer } from './context.js';
+import type { Guard } from './guard.js';
 
 /** Requests after which hot code is compiled: the last of it some 1,500 requests after a process starts. */
 const COLD_REQUESTS = 2_000;
@@ -20,45 +23,95 @@ const COLD_REQUESTS = 2_000;
 /** Requests that touch a new version, where the code is warm already. */
 const WARM_REQUESTS = 200;
 
+/** Requests on a connection: code that has seen one connection alone is compiled anew with the second. */
+const PER_CONNECTION = 8;
+
+/** Beside others it pauses three times as long as each request takes, and ends in half the time: they wait for the help. */
+const GENTLE_PAUSES = 3;
+const GENTLE_TIME = 0.5;
+
+/** Where a rehearsal takes place, and what it may know. */
+export interface Stage {
+  readonly connections: Pick<Connections, 'openOwn'>;
+  readonly guard: Pick<Guard, 'pass'>;
+  /** Gives a version that is loaded and does not answer yet. */
+  readonly lease: (index: string, version: string) => Lease;
+  /** Others answer, in this process or beside it, and are not to be held up. */
+  readonly isGentle: () => boolean;
+}
+
 export class Rehearsal {
+  private readonly own = new WeakSet<Socket>();
+  private stage: Stage | null = null;
   private isCold = true;
+  private isHurried = false;
 
   /**
-   * @param server answers as the real one does
-   * @param lease gives a version that is loaded and does not answer yet
-   * @param mostMs beyond this no version is kept waiting, on a machine however slow
+   * @param observer hears of its requests
+   * @param mostMs beyond this no version is kept waiting, on a machine however slow; 0 for no rehearsal
    */
   constructor(
-    private readonly server: Server,
-    private readonly lease: (index: string, version: string) => Lease,
+    private readonly observer: Observer,
     private readonly mostMs: number,
   ) {}
 
+  /** Versions that are loaded before it has a stage go without. */
+  takeStage(stage: Stage): void {
+    this.stage = stage;
+  }
+
+  /** Null for a connection that is none of its own. */
+  observerOf(socket: Socket): Observer | null {
+    return this.own.has(socket) ? this.observer : null;
+  }
+
+  /** While it is so, no version is kept waiting; what is under way ends after its request. */
+  hurry(isHurried: boolean): void {
+    this.isHurried = isHurried;
+  }
+
   /** @throws internal where the version's answers fail: it must not go live */
   async run(index: string, version: string): Promise<void> {
-    const lease = this.lease(index, version);
+    const { stage } = this;
+    if (stage === null || this.isHurried || this.mostMs === 0) return;
+    const lease = stage.lease(index, version);
     try {
-      if (lease.version.manifest.count > 0) await this.askAll(lease.version);
+      if (lease.version.manifest.count > 0) await this.askAll(stage, lease.version);
     } finally {
       lease.release();
     }
   }
 
-  private async askAll(version: LoadedVersion): Promise<void> {
+  private async askAll(stage: Stage, version: LoadedVersion): Promise<void> {
     const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
     const requests = writeRehearsal(version);
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
-    const end = performance.now() + this.mostMs;
-    const connection = new Connection(this.server);
+    const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.mostMs;
+    for (let done = 0; done < count && performance.now() < end && !this.isHurried; done += PER_CONNECTION) {
+      const some = Array.from({ length: PER_CONNECTION }, (_, i) => requests[(done + i) % requests.length]!);
+      await this.askSome(stage, some, version);
+    }
+    if (!this.isHurried) this.isCold = false;
+  }
+
+  /** On one connection. */
+  private async askSome(stage: Stage, requests: readonly Buffer[], version: LoadedVersion): Promise<void> {
+    const { client, server } = stage.connections.openOwn();
+    this.own.add(server);
+    const connection = new Connection(client);
     try {
-      for (let done = 0; done < count && performance.now() < end; done++) {
-        const { status, text } = await connection.ask(requests[done % requests.length]!);
-        if (status >= 500 && status !== 503 && status !== 504) throw failed(version, text);
+      for (const request of requests) {
+        if (this.isHurried) return;
+        const begun = performance.now();
+        stage.guard.pass(server);
+        const answer = await connection.ask(request);
+        if (answer === null) return; // the worker ends, and its connections with it
+        if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504) throw failed(version, answer.text);
+        if (stage.isGentle()) await sleep(GENTLE_PAUSES * (performance.now() - begun));
       }
     } finally {
-      connection.close();
+      client.destroy();
     }
-    this.isCold = false;
   }
 }
 
@@ -67,37 +120,43 @@ function failed({ manifest: { index, version } }: LoadedVersion, answer: string)
   return new ShortlistError('internal', message, { index, version });
 }
 
-/** A connection to a server of this process, for one request after the other. */
+/** The client's side of a connection, for one request after the other. It reads as a server's side does: bytes. */
 class Connection {
-  private readonly socket: Socket;
-  private received = '';
+  private received: Buffer[] = [];
+  private onAnswer: ((answer: Reply | null) => void) | null = null;
 
-  constructor(server: Server) {
-    const [ours, theirs] = openSocketPair();
-    this.socket = new Socket({ fd: ours, readable: true, writable: true });
-    this.socket.setEncoding('latin1').on('data', (text: string) => (this.received += text));
-    this.socket.on('error', () => undefined);
-    server.emit('connection', new Socket({ fd: theirs, readable: true, writable: true, allowHalfOpen: true }));
+  constructor(private readonly socket: Socket) {
+    socket.on('data', (bytes: Buffer) => this.take(bytes));
+    socket.on('error', () => undefined);
+    socket.once('close', () => this.onAnswer?.(null));
   }
 
-  async ask(request: Buffer): Promise<{ status: number; text: string }> {
-    this.received = '';
-    this.socket.write(request);
-    for (;;) {
-      await once(this.socket, 'data');
-      const head = this.received.indexOf('\r\n\r\n');
-      const length = Number(
-        /^content-length: (\d+)/im.exec(this.received.slice(0, Math.max(0, head)))?.[1] ?? Infinity,
-      );
-      if (head !== -1 && this.received.length >= head + 4 + length) break;
-    }
-    return {
-      status: Number(this.received.slice(9, 12)),
-      text: this.received.slice(this.received.indexOf('\r\n\r\n') + 4),
-    };
+  /** @returns null where the connection has ended */
+  ask(request: Buffer): Promise<Reply | null> {
+    if (this.socket.destroyed) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.onAnswer = resolve;
+      this.socket.write(request);
+    });
   }
 
-  close(): void {
-    this.socket.destroy();
+  private take(bytes: Buffer): void {
+    this.received.push(bytes);
+    const whole = this.received.length === 1 ? bytes : Buffer.concat(this.received);
+    const head = whole.indexOf('\r\n\r\n');
+    if (head === -1) return;
+    const length = Number(/^content-length: (\d+)/im.exec(whole.toString('latin1', 0, head))?.[1] ?? Infinity);
+    if (whole.length < head + 4 + length) return;
+    this.received = [];
+    this.onAnswer?.({
+      status: Number(whole.toString('latin1', 9, 12)),
+      text: whole.toString('utf8', head + 4, head + 1_024),
+    });
   }
+}
+
+interface Reply {
+  readonly status: number;
+  /** The first of the body. */
+  readonly text: string;
 }

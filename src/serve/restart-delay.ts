@@ -1,4 +1,7 @@
-/** How long to wait before a process is started again: not at all at first, ever longer while it keeps dying soon after. */
+/**
+ * How long to wait before a process is started again. Not at all at first. One that has served and dies again and again is back soon
+ * each time, for clients wait for it; one that dies of its start comes ever later, for it would only take time from the others.
+ */
 
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
@@ -18,12 +21,14 @@ export class RestartDelay {
 
   /**
    * The delay after a death now, in milliseconds: 0, 250, 500, 1,000, ... 10,000.
-   * @param isLast nobody else is there: clients wait, so it is at most the first one
+   * @param isWaitedFor it had served, or nobody else is there: at most 250
    */
-  next(isLast = false): number {
+  next(isWaitedFor = false): number {
     if (this.now() - this.startedAt >= STABLE_MS) this.delayMs = 0;
     const delayMs = this.delayMs;
     this.delayMs = delayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, 2 * delayMs);
-    return isLast ? Math.min(FIRST_DELAY_MS, delayMs) : delayMs;
+    if (!isWaitedFor) return delayMs;
+    this.delayMs = FIRST_DELAY_MS;
+    return Math.min(FIRST_DELAY_MS, delayMs);
   }
 }

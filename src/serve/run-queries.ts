@@ -30,6 +30,7 @@ import { atField, fieldAtOptions } from './request/field-error.js';
 import type { PlainQueries, Readable, SearchRequest } from './request/search-request.js';
 import { unpackVectors } from './request/vectors.js';
 import type { TimeLimit } from './time-limit.js';
+import type { WorkerMetrics } from './worker-metrics.js';
 
 /**
  * Queries that share a scan of all vectors. More would gain nothing, since they pass over the rows in groups of this size;
@@ -114,6 +115,7 @@ export function unknownId(version: LoadedVersion, id: string): ShortlistError {
 /** What the queries of one request work with. */
 export interface Work {
   readonly context: AppContext;
+  readonly metrics: WorkerMetrics;
   readonly version: LoadedVersion;
   readonly asked: SearchRequest;
   readonly limit: TimeLimit;
@@ -252,8 +254,8 @@ function answerPartially(
   }
 }
 
-export function take({ context, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
-  context.metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
+export function take({ metrics, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+  metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
   answers.take(position, answer);
 }
 

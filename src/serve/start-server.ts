@@ -215,7 +215,8 @@ class Primary {
       watched: [...this.watcher.latest.keys()],
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
-        starting: this.pool.count('booting') + this.pool.count('starting'),
+        standby: this.pool.standingBy(),
+        starting: this.pool.count('booting', 'starting'),
         listening: this.pool.count('listening'),
       },
       memoryLimitBytes: this.options.memoryLimit,

@@ -2,9 +2,13 @@
  * The worker processes: started, watched, replaced.
  *
  * Takes the number of workers and, through a callback, what they must serve; gives one object to talk to all of them. A
- * worker that dies is replaced, at once at first, and ever later while deaths follow each other quickly, but never later than
- * at once where no other is left. One that does not answer pings gets no connections, and is killed when it stays silent. A
- * worker takes connections only after it has loaded all that the others answer from.
+ * worker that dies is replaced: soon where it had served or no other is left, ever later where it dies of its start. One
+ * that does not answer pings gets no connections, and is killed when it stays silent. A worker takes connections only after
+ * it has loaded all that the others answer from, and warmed it; while clients wait and nobody takes connections, it is told
+ * to hurry and takes them cold.
+ *
+ * One process more stands by: it has loaded its code and nothing else, and takes the place of the next worker that dies, since
+ * of a worker's start that is the longest part.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -48,12 +52,16 @@ export interface PoolEvents {
   readonly failed: (error: ShortlistError) => void;
 }
 
-/** `booting`: the process does not listen to messages yet. `listening`: everything is loaded, it takes connections. */
-export type WorkerState = 'booting' | 'starting' | 'listening';
+/**
+ * `booting`: the process does not listen to messages yet. `standby`: it does, and has no place. `listening`: everything is loaded, it
+ * takes connections.
+ */
+export type WorkerState = 'booting' | 'standby' | 'starting' | 'listening';
 
 interface Member {
   readonly id: number;
-  readonly slot: number;
+  /** Its place among the workers; null while it stands by. */
+  slot: number | null;
   readonly process: ChildProcess;
   state: WorkerState;
   /** This side's end of the way by which connections go to the worker; null once it is closed. */
@@ -81,9 +89,12 @@ const WORKER_SCRIPT = fileURLToPath(new URL('./worker.js', import.meta.url));
 export class WorkerPool {
   private readonly members = new Map<number, Member>();
   private readonly delays: readonly RestartDelay[];
-  /** Slots whose process is to be started again, later. */
-  private readonly restarts = new Map<number, NodeJS.Timeout>();
+  private readonly standbyDelay = new RestartDelay();
+  /** Slots whose process is to be started again, later; null for the one that stands by. */
+  private readonly restarts = new Map<number | null, NodeJS.Timeout>();
   private nextId = 1;
+  private hasListened = false;
+  private isShorthanded = false;
   private stopping = false;
   private onEmpty: (() => void) | null = null;
 
@@ -103,7 +114,7 @@ export class WorkerPool {
   }
 
   start(): void {
-    for (let slot = 0; slot < this.options.workers; slot++) this.fork(slot);
+    for (let slot = 0; slot < this.options.workers; slot++) this.fill(slot);
   }
 
   /** Workers that take connections now. */
@@ -114,18 +125,32 @@ export class WorkerPool {
     }));
   }
 
-  count(state: WorkerState): number {
-    return [...this.members.values()].filter((member) => member.state === state).length;
+  /** Workers in one of these states: not what stands by. */
+  count(...states: readonly WorkerState[]): number {
+    return this.workers().filter(({ state }) => states.includes(state)).length;
+  }
+
+  standingBy(): number {
+    return [...this.members.values()].filter(({ state }) => state === 'standby').length;
   }
 
   /** Process ids of the workers, for the log. */
   pids(): number[] {
-    return [...this.members.values()].flatMap(({ process }) => process.pid ?? []);
+    return this.workers().flatMap(({ process }) => process.pid ?? []);
   }
 
   /** Numbers of the workers that can load something, starting ones too. */
   ids(): number[] {
-    return [...this.members.values()].filter(({ state }) => state !== 'booting').map(({ id }) => id);
+    return this.loaders().map(({ id }) => id);
+  }
+
+  private workers(): Member[] {
+    return [...this.members.values()].filter(({ slot }) => slot !== null);
+  }
+
+  /** Those that were told what to serve. */
+  private loaders(): Member[] {
+    return this.workers().filter(({ state }) => state === 'starting' || state === 'listening');
   }
 
   /** Has one worker load a version. @throws what loading threw there; WorkerGone when it died meanwhile */
@@ -145,7 +170,7 @@ export class WorkerPool {
   }
 
   broadcast(message: ToWorker): void {
-    for (const member of this.members.values()) if (member.state !== 'booting') this.send(member, message);
+    for (const member of this.loaders()) this.send(member, message);
   }
 
   /** Asks every worker for its numbers; those that do not answer in time are left out. */
@@ -164,7 +189,7 @@ export class WorkerPool {
   drain(): Promise<void> {
     this.stopping = true;
     for (const timer of this.restarts.values()) clearTimeout(timer);
-    this.broadcast({ type: 'drain' });
+    for (const member of this.members.values()) if (member.state !== 'booting') this.send(member, { type: 'drain' });
     for (const member of this.members.values()) closeChannel(member); // what is in it still reaches the worker
     const timer = setTimeout(() => this.kill(), this.options.drainTimeoutMs + KILL_AFTER_MS);
     return new Promise((resolve) => {
@@ -182,8 +207,30 @@ export class WorkerPool {
     for (const { process } of this.members.values()) process.kill('SIGKILL');
   }
 
-  private fork(slot: number): void {
-    this.delays[slot]!.started();
+  /** Gives the place to the process that stands by, or to a new one. */
+  private fill(slot: number): void {
+    const spare = [...this.members.values()].find((member) => member.slot === null);
+    if (spare === undefined) this.fork(slot);
+    else {
+      this.delays[slot]!.started();
+      spare.slot = slot;
+      if (spare.state === 'standby') void this.admit(spare);
+    }
+    if (this.hasListened) this.standBy();
+  }
+
+  /** Has a process stand by, if it should and none does. */
+  private standBy(): void {
+    if (this.stopping || this.options.standby === 0 || this.restarts.has(null)) return;
+    if (![...this.members.values()].some(({ slot }) => slot === null)) this.fork(null);
+  }
+
+  private delayOf(slot: number | null): RestartDelay {
+    return slot === null ? this.standbyDelay : this.delays[slot]!;
+  }
+
+  private fork(slot: number | null): void {
+    this.delayOf(slot).started();
     const [channel, workerEnd] = openSocketPair();
     let child: ChildProcess;
     try {
@@ -228,8 +275,9 @@ export class WorkerPool {
   /** Asks all that take connections for a sign of life, and ends those that have given none for too long. */
   private ping(): void {
     const { workerTimeoutMs } = this.options;
+    this.hurry();
     for (const member of this.members.values()) {
-      if (member.state !== 'listening') continue;
+      if (member.state !== 'listening' && member.state !== 'standby') continue;
       member.pulse.asked();
       if (!this.stopping && member.pulse.silentMs > workerTimeoutMs) {
         const silent = { worker: member.process.pid, silent_ms: Math.round(member.pulse.silentMs) };
@@ -246,7 +294,19 @@ export class WorkerPool {
     else if (this.forget(member)) this.replace(member.slot, 'worker not started', { err: error });
   }
 
-  /** A worker can hear: it is told what to load. One that comes when all is over ends at once. */
+  /** A process can hear. One that has a place is told what to load as soon as it may map it. */
+  private async admit(member: Member): Promise<void> {
+    if (member.slot === null && !this.stopping) {
+      member.state = 'standby';
+      member.pulse.heard();
+      return;
+    }
+    member.state = 'booting';
+    await this.events.admit();
+    if (this.members.has(member.id)) this.welcome(member);
+  }
+
+  /** It is told what to load. One that comes when all is over ends at once. */
   private welcome(member: Member): void {
     member.state = 'starting';
     const { options, toolVersion } = this;
@@ -260,8 +320,26 @@ export class WorkerPool {
             toolVersion,
             state: this.events.state(member.id),
             expected: this.events.expected(),
+            othersAnswer: [...this.members.values()].some(isInRotation),
           },
     );
+    if (this.isShorthanded) this.send(member, { type: 'shorthanded', isShorthanded: true });
+    this.hurry();
+  }
+
+  /** Tells all whether some are missing, once a server is ready. */
+  private countHands(): void {
+    const isShorthanded = this.hasListened && this.count('listening') < this.options.workers;
+    if (isShorthanded === this.isShorthanded) return;
+    this.isShorthanded = isShorthanded;
+    this.broadcast({ type: 'shorthanded', isShorthanded });
+  }
+
+  /** Nobody waits for a server that has never been ready: it comes warm. */
+  private hurry(): void {
+    const members = [...this.members.values()];
+    if (!this.hasListened || members.some(isInRotation)) return;
+    for (const member of members) if (member.state === 'starting') this.send(member, { type: 'hurry' });
   }
 
   private send(member: Member, message: ToWorker): void {
@@ -271,15 +349,16 @@ export class WorkerPool {
   private receive(member: Member, message: FromWorker): void {
     switch (message.type) {
       case 'hello':
-        void this.events.admit().then(() => {
-          if (this.members.has(member.id)) this.welcome(member);
-        });
+        void this.admit(member);
         return;
       case 'started':
         member.state = 'listening';
+        this.hasListened = true;
         member.pulse.heard();
         this.log.info({ worker: member.process.pid }, 'worker listens');
         this.events.inRotation();
+        this.countHands();
+        this.standBy();
         return;
       case 'pong':
         this.handlePong(member, message.taken, message.open);
@@ -311,9 +390,11 @@ export class WorkerPool {
   }
 
   private handleExit(member: Member, code: number | null, signal: string | null): void {
-    const { slot, process } = member;
+    const { slot, process, state } = member;
     if (signal !== null && !this.stopping) this.events.signalled(process.pid, signal);
-    if (this.forget(member)) this.replace(slot, 'worker died', { worker: process.pid, code, signal });
+    if (!this.forget(member)) return;
+    const what = slot === null ? 'the process that stands by died' : 'worker died';
+    this.replace(slot, what, { worker: process.pid, code, signal }, state === 'listening');
   }
 
   /** @returns false where that was done already: a worker ends once */
@@ -326,16 +407,18 @@ export class WorkerPool {
     return true;
   }
 
-  /** Starts another process in this slot after its delay; or, while stopping, sees whether all are gone. */
-  private replace(slot: number, why: string, facts: object): void {
+  /** Fills the slot again after its delay; or, while stopping, sees whether all are gone. */
+  private replace(slot: number | null, why: string, facts: object, hadServed = false): void {
     if (this.stopping) {
       if (this.members.size === 0) this.onEmpty?.();
       return;
     }
-    const isLast = this.count('listening') === 0;
-    const delayMs = this.delays[slot]!.next(isLast);
+    this.countHands();
+    this.hurry();
+    const isLast = slot !== null && this.count('listening') === 0;
+    const delayMs = this.delayOf(slot).next(isLast || hadServed);
     this.log.error({ ...facts, restart_in_ms: delayMs }, why);
-    this.events.restarted();
+    if (slot !== null) this.events.restarted();
     this.restarts.set(
       slot,
       setTimeout(() => this.restart(slot), delayMs),
@@ -343,10 +426,12 @@ export class WorkerPool {
     if (isLast) for (const waiting of [...this.restarts.keys()]) if (waiting !== slot) this.restart(waiting);
   }
 
-  private restart(slot: number): void {
+  private restart(slot: number | null): void {
     clearTimeout(this.restarts.get(slot));
     this.restarts.delete(slot);
-    if (!this.stopping) this.fork(slot);
+    if (this.stopping) return;
+    if (slot === null) this.standBy();
+    else this.fill(slot);
   }
 }
 

@@ -2,7 +2,6 @@
  * One worker process: the script that the primary forks. It loads what the primary tells it to, answers requests, and has
  * no will of its own: it never reads CURRENT, and it ends when the primary does.
  */
-import type { FastifyInstance } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../base/errors.js';
 import { instructionSetOf } from '../engine/engines.js';
 import { openExactSearch } from '../engine/exact/exact-search.js';
@@ -12,7 +11,7 @@ import { Admission } from './admission.js';
 import { buildApp } from './app.js';
 import { fixedHeaders } from './cors.js';
 import { Connections } from './connections.js';
-import type { AppContext } from './context.js';
+import type { AppContext, Observer } from './context.js';
 import { takeSnapshot } from './joined-metrics.js';
 import { Guard } from './guard.js';
 import { createLogger, type Logger } from './logger.js';
@@ -34,6 +33,9 @@ const CONNECTIONS_FD = 4;
 /** Requests that are refused are told of together, since a line for each would cost more than refusing them. */
 const REFUSALS_LOG_MS = 1_000;
 
+/** A log that is written and read by nobody. */
+const NOWHERE = { write: () => undefined };
+
 type Start = Extract<ToWorker, { type: 'start' }>;
 
 class ServingWorker {
@@ -41,47 +43,55 @@ class ServingWorker {
   private readonly metrics = new WorkerMetrics();
   private readonly live: LiveIndexes;
   private readonly log: Logger;
-  private app: FastifyInstance | null = null;
+  private readonly guard: Guard;
+  private readonly context: AppContext;
+  private readonly rehearsal: Rehearsal;
   private connections: Connections | null = null;
-  private rehearsal: Rehearsal | null = null;
+  private isListening = false;
   private draining = false;
   private refusedSince = 0;
   private refusalsLoggedAt = 0;
   private expected: readonly string[] = [];
 
-  constructor(private readonly options: ServeOptions) {
+  constructor(
+    private readonly options: ServeOptions,
+    private readonly toolVersion: string,
+  ) {
     this.log = createLogger(options, 'worker');
-    this.live = new LiveIndexes(options.root, async (index, version) => this.rehearsal?.run(index, version));
+    this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
+    const unheard = { metrics: new WorkerMetrics(), log: createLogger(options, 'worker', NOWHERE) };
+    this.rehearsal = new Rehearsal(unheard, options.warmUpMs);
+    const scheduler: Scheduler = new Scheduler(() => this.guard.placesChanged());
+    const refused = (requests: number) => this.handleRefused(requests);
+    this.guard = new Guard(scheduler, { refused }, fixedHeaders(options.cors));
+    this.context = this.makeContext(scheduler);
   }
 
-  async start({ toolVersion, state, expected }: Start): Promise<void> {
+  async start({ state, expected, othersAnswer }: Start): Promise<void> {
     this.expect(expected);
     this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
-    const scheduler: Scheduler = new Scheduler(() => guard.placesChanged());
-    const refused = (requests: number) => this.handleRefused(requests);
-    const guard = new Guard(scheduler, { refused }, fixedHeaders(this.options.cors));
-    const context = this.makeContext(scheduler, guard);
-    this.app = await buildApp(context, toolVersion);
-    await this.app.ready();
-    if (this.options.warmUpMs > 0) this.rehearsal = await this.makeRehearsal(context, toolVersion);
+    const app = await buildApp(this.context, this.toolVersion);
+    await app.ready();
+    this.connections = new Connections(app.server, this.options, this.guard);
+    this.guard.protect(this.connections);
+    this.rehearsal.takeStage({
+      connections: this.connections,
+      guard: this.guard,
+      lease: (index, version) => this.live.lease(index, version),
+      isGentle: () => othersAnswer || this.live.names().some((index) => this.live.namesOf(index).current !== null),
+    });
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
-    this.connections = new Connections(this.app.server, CONNECTIONS_FD, this.options, guard);
-    guard.protect(this.connections);
+    this.connections.listen(CONNECTIONS_FD);
+    this.isListening = true;
+    this.rehearsal.hurry(false);
     tell({ type: 'started' });
   }
 
-  private async makeRehearsal(context: AppContext, toolVersion: string): Promise<Rehearsal> {
-    // The second server has the first one's code and pools, and accounts of its own.
-    const stage = await buildApp(onStage(context), toolVersion);
-    await stage.ready();
-    const lease = (index: string, version: string) => this.live.lease(index, version);
-    return new Rehearsal(stage.server, lease, this.options.warmUpMs);
-  }
-
-  private makeContext(scheduler: Scheduler, guard: Guard): AppContext {
+  private makeContext(scheduler: Scheduler): AppContext {
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused(1));
     this.metrics.watch(this.live, admission);
+    const observer: Observer = { metrics: this.metrics, log: this.log };
     return {
       options: this.options,
       live: this.live,
@@ -89,10 +99,9 @@ class ServingWorker {
       scheduler,
       turns: new Turns(),
       admission,
-      guard,
+      guard: this.guard,
       answered: (socket) => this.connections?.answered(socket),
-      metrics: this.metrics,
-      log: this.log,
+      observerOf: (socket) => this.rehearsal.observerOf(socket) ?? observer,
       calibrationOf: async (index, version) => (await findCalibration(root, index, version)).calibration,
       joinedMetrics: () =>
         this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
@@ -108,6 +117,15 @@ class ServingWorker {
     this.refusalsLoggedAt = performance.now();
     this.log.warn({ requests: this.refusedSince, code: 'overloaded' }, 'requests refused');
     this.refusedSince = 0;
+  }
+
+  /** Listens as soon as it can, if it does not yet. */
+  hurry(): void {
+    if (!this.isListening) this.rehearsal.hurry(true);
+  }
+
+  setShorthanded(isShorthanded: boolean): void {
+    this.guard.setShorthanded(isShorthanded);
   }
 
   pong(): void {
@@ -160,7 +178,7 @@ class ServingWorker {
   /** In-flight requests finish, for as long as the limit allows; then the process ends. */
   drain(): void {
     this.draining = true;
-    if (this.connections === null) process.exit(EXIT.done);
+    if (this.connections === null || !this.isListening) process.exit(EXIT.done);
     void this.connections.drain().then(() => process.exit(EXIT.done));
     setTimeout(() => {
       this.log.warn('requests were still in flight when the drain timeout passed');
@@ -180,22 +198,6 @@ class ServingWorker {
     this.log.fatal({ err: error }, 'the worker failed');
   }
 }
-
-/** What a rehearsal works with: nothing that it does is counted, logged or refused. */
-function onStage(context: AppContext): AppContext {
-  const { options } = context;
-  return {
-    ...context,
-    admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
-    guard: null,
-    answered: () => undefined,
-    metrics: new WorkerMetrics(),
-    log: createLogger(options, 'worker', NOWHERE),
-  };
-}
-
-/** A log that is written and read by nobody. */
-const NOWHERE = { write: () => undefined };
 
 function tell(message: FromWorker): void {
   // The channel is gone when the primary is, and then so is this process, by the handler below.
@@ -219,11 +221,18 @@ function inOrder(step: () => Promise<void> | void): void {
 function receive(message: ToWorker): void {
   switch (message.type) {
     case 'start':
-      worker = new ServingWorker(message.options);
+      worker = new ServingWorker(message.options, message.toolVersion);
       inOrder(() => worker!.start(message));
       return;
+    case 'hurry':
+      worker?.hurry();
+      return;
+    case 'shorthanded':
+      worker?.setShorthanded(message.isShorthanded);
+      return;
     case 'ping':
-      worker?.pong();
+      if (worker === null) tell({ type: 'pong', taken: 0, open: 0 });
+      else worker.pong();
       return;
     case 'prepare':
       inOrder(() => worker!.prepare(message.id, message.index, message.version));

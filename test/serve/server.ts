@@ -73,8 +73,8 @@ export class TestServer {
       ...(flags.includes('--workers') ? [] : ['--workers', '2']),
       ...flags,
     ];
-    // Nobody waits for a balancer here; a test of draining says how long.
-    const own = { SHORTLIST_DRAIN_DELAY_MS: '0', SHORTLIST_WARM_UP_MS: WARM_UP_MS, ...env };
+    // Nobody waits for a balancer here, and most servers end before a worker dies: tests of those say what they need.
+    const own = { SHORTLIST_DRAIN_DELAY_MS: '0', SHORTLIST_STANDBY: '0', SHORTLIST_WARM_UP_MS: WARM_UP_MS, ...env };
     return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...own } }));
   }
 

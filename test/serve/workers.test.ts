@@ -87,6 +87,33 @@ describe.concurrent('a worker that is killed', { timeout: 120_000 }, () => {
   });
 });
 
+it.concurrent(
+  'a process that stands by takes the place of a worker that dies, and then another stands by',
+  async (test) => {
+    const server = await start(test, ['--standby', '1']);
+    const standing = async () => {
+      const metrics = await metricsOf(server);
+      return metrics.get('shortlist_workers{state="standby"}') === 1 &&
+        metrics.get('shortlist_workers{state="listening"}') === 2
+        ? true
+        : undefined;
+    };
+    await waitFor('the process that stands by', standing);
+    const before = server.workers;
+    const from = server.lines.length;
+    process.kill(before[0]!, 'SIGKILL');
+    const [listens] = [await server.waitForLog('worker listens', from)];
+    expect(listens['worker']).not.toBe(before[0]);
+    const started = server.lines.slice(from).filter(({ msg }) => msg === 'worker starts');
+    expect(started.map(({ pid }) => pid)).toEqual([listens['worker']]);
+    await waitFor('the next process that stands by', standing);
+    expect((await metricsOf(server)).get('shortlist_worker_restarts_total')).toBe(1);
+    expect((await server.search({ id: 1 })).status).toBe(200);
+    // Nobody needs it to end in order: it has nothing in flight.
+    expect(await server.stop()).toBe(0);
+  },
+);
+
 it.concurrent('a worker that stands still gets no new connections, and is replaced', async (test) => {
   const server = await start(test, ['--worker-timeout-ms', '2500']);
   const [victim] = server.workers;

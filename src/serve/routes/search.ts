@@ -59,7 +59,8 @@ async function handleSearch(
   const held = holdAll([state.slot, state.memory], () => lease.release());
   try {
     const pool = patientPool(context.pool, limit, held);
-    const { pieces, facts } = await answerSearch({ context, version: lease.version, asked, limit, pool }, type, state.memory.claim(), started); // prettier-ignore
+    const work = { context, metrics: state.observer.metrics, version: lease.version, asked, limit, pool };
+    const { pieces, facts } = await answerSearch(work, type, state.memory.claim(), started);
     state.facts = facts;
     void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
     return answerBody(pieces, reply);
@@ -131,14 +132,14 @@ async function answerSearch(
   memory: Counted,
   started: number,
 ): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
-  const { context, version, asked, limit, pool } = given;
+  const { version, asked } = given;
   const { options, include } = asked;
   const { count, failure, run } = prepareRun(version, asked);
   const single = isSingle(asked.batch, count);
   if (single && failure !== null) throw failure;
   checkAnswerSize(version, count, options.k, include);
   const answers = openAnswers(given, type, single, memory);
-  await run({ context, version, asked, limit, pool, answers });
+  await run({ ...given, answers });
   const took = () => Math.round((performance.now() - started) * 1000) / 1000;
   const pieces = await answers.finish(took);
   const { index, version: name } = version.manifest;

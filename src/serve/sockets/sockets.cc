@@ -1,6 +1,7 @@
 // Sockets between processes: what node:net cannot do.
 //
-// Takes and gives file descriptors. `pair` makes a channel between the primary and a worker; `send` hands over connections
+// Takes and gives file descriptors. `pair` makes a channel between the primary and a worker, `connection` a connection of this
+// process to itself; `send` hands over connections
 // through it, many in one system call and without waiting for an answer (child_process and node:cluster hand over one, and
 // wait until the other side's event loop has turned); `Receiver` calls back with those that have come. Every descriptor that
 // comes out of here is the caller's to close. System errors are thrown with their errno's name as `code`.
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <napi.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -59,15 +61,59 @@ void prepare(Napi::Env env, int fd) {
   }
 }
 
-Napi::Value make_pair(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == -1) throw_errno(env, "socketpair");
+Napi::Array pair_of(Napi::Env env, const int (&ends)[2]) {
   for (const int fd : ends) prepare(env, fd);
   Napi::Array pair = Napi::Array::New(env, 2);
   pair.Set(0u, ends[0]);
   pair.Set(1u, ends[1]);
   return pair;
+}
+
+Napi::Value make_pair(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == -1) throw_errno(env, "socketpair");
+  return pair_of(env, ends);
+}
+
+int listen_on_loopback(sockaddr_in& address) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (listener == -1) return -1;
+  socklen_t size = sizeof address;
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr* const any = reinterpret_cast<sockaddr*>(&address);
+  if (bind(listener, any, size) == 0 && listen(listener, 1) == 0 && getsockname(listener, any, &size) == 0) return listener;
+  close(listener);
+  return -1;
+}
+
+// Both ends of a TCP connection over the loopback. @returns false where the system has none, or somebody else came in between
+bool connect_to_self(int (&ends)[2]) {
+  sockaddr_in address{};
+  const int listener = listen_on_loopback(address);
+  if (listener == -1) return false;
+  ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+  bool connected = ends[0] != -1 && connect(ends[0], reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  sockaddr_in ours{}, theirs{};
+  socklen_t size = sizeof ours;
+  if (connected) {
+    ends[1] = accept(listener, reinterpret_cast<sockaddr*>(&theirs), &size);
+    connected = ends[1] != -1 && getsockname(ends[0], reinterpret_cast<sockaddr*>(&ours), &size) == 0 &&
+                ours.sin_port == theirs.sin_port;
+    if (!connected && ends[1] != -1) close(ends[1]);
+  }
+  if (!connected && ends[0] != -1) close(ends[0]);
+  close(listener);
+  return connected;
+}
+
+// connection(): as clients have one where that is possible, else a pair.
+Napi::Value make_connection(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  int ends[2];
+  if (!connect_to_self(ends)) return make_pair(info);
+  return pair_of(env, ends);
 }
 
 Napi::Value close_descriptor(const Napi::CallbackInfo& info) {
@@ -228,6 +274,7 @@ class Receiver : public Napi::ObjectWrap<Receiver> {
 
 Napi::Object define(Napi::Env env, Napi::Object exports) {
   exports.Set("pair", Napi::Function::New(env, make_pair, "pair"));
+  exports.Set("connection", Napi::Function::New(env, make_connection, "connection"));
   exports.Set("close", Napi::Function::New(env, close_descriptor, "close"));
   exports.Set("send", Napi::Function::New(env, send_descriptors, "send"));
   exports.Set("Receiver", Receiver::define(env));

@@ -10,6 +10,7 @@ import { ShortlistError } from '../../base/errors.js';
 
 interface SocketsAddon {
   pair(): [number, number];
+  connection(): [number, number];
   close(fd: number): void;
   send(channel: number, sockets: Int32Array): number;
   readonly Receiver: new (channel: number, receive: (sockets: Int32Array | null) => void) => SocketReceiver;
@@ -71,6 +72,11 @@ function requireAddon(): SocketsAddon {
 /** @returns both ends of a new channel, as descriptors that are the caller's to close. @throws addon_missing, EMFILE */
 export function openSocketPair(): [number, number] {
   return addon().pair();
+}
+
+/** @returns both ends of a connection of this process to itself, over TCP where that can be, the caller's to close. @throws EMFILE */
+export function connectToSelf(): [number, number] {
+  return addon().connection();
 }
 
 export function closeDescriptor(fd: number): void {

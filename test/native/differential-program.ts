@@ -1,5 +1,5 @@
 /**
- * A program, run by differential.test.ts under each SHORTLIST_ISA: random shards, searched by the native engine, by its scans
+ * A program, run by differential.long.test.ts under each SHORTLIST_ISA: random shards, searched by the native engine, by its scans
  * and by hnswlib, against scoring every row.
  *
  *     node --import tsx differential-program.ts <folder> <seed> <runs> [hnswlib]

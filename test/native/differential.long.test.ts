@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeFolder } from '../engine/graphs.js';
 
 const PROGRAM = fileURLToPath(new URL('./differential-program.ts', import.meta.url));
-/** Another seed finds other shards: SHORTLIST_TEST_SEED=7 npx vitest run test/native/differential.test.ts */
+/** Another seed finds other shards: SHORTLIST_TEST_SEED=7 npm run test:long -- differential */
 const SEED = Number(process.env['SHORTLIST_TEST_SEED'] ?? 20_261_123);
 const RUNS = 150;
 const INSTRUCTION_SETS = ['generic', 'avx2', 'avx512'] as const;

@@ -64,10 +64,20 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   }
   for (const command of [program, ...program.commands]) {
     command.exitOverride((error) => {
+      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknown(command, args);
       throw error.exitCode === 0 ? error : usageError(error, commandPath(command));
     });
   }
   return program;
+}
+
+/** A flag that is missing may be there and misspelt. @throws usage where one is unknown */
+function refuseUnknown(command: Command, args: readonly string[]): void {
+  const { unknown: notItsOwn } = command.parseOptions(args.slice(args.indexOf(command.name()) + 1));
+  const unknown = command.parent?.parseOptions(notItsOwn).unknown ?? notItsOwn;
+  const flag = unknown.find((arg) => /^-./.test(arg));
+  // Not among its types: it says what was probably meant, and ends as every usage error.
+  if (flag !== undefined) (command as Command & { unknownOption(flag: string): never }).unknownOption(flag);
 }
 
 /** Commander's own complaints, in our words. */

@@ -51,7 +51,7 @@ class FakeStage implements Stage {
     },
   };
 
-  readonly guard = { pass: () => void this.passed++ };
+  readonly guard = { pass: () => (this.passed += 1) };
 
   lease = () => ({ version: this.version, release: () => undefined });
 

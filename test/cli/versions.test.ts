@@ -109,7 +109,10 @@ describe('what stands on the command line', () => {
     ['prune x --keep 0', 'shortlist prune --help'],
     ['build x --input y --min-recall 0.9', '--min-recall means nothing without --publish; see shortlist build --help'],
     ['build x --inptu y', "unknown option '--inptu' (Did you mean --input?); see shortlist build --help"],
-    ['build x --root y --log-level warn', "required option '--input <path...>' not specified; see shortlist build --help"],
+    [
+      'build x --root y --log-level warn',
+      "required option '--input <path...>' not specified; see shortlist build --help",
+    ],
     ['build x --input y --reason why', '--reason means nothing without --publish'],
     ['build x --input y --memory-limit lots', 'Give a size such as 48MiB or 2GB'],
     ['evaluate x --queries y --sample 5', '--sample means nothing beside --queries'],

@@ -2,8 +2,11 @@
  * A caller of small searches beside callers of large ones: how long its answers take alone and beside each of them, and the longest
  * time for which the worker's event loop stood still, as the worker measures it itself. README.md of the benches says how.
  */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { generated } from '../engine/data-sets.js';
 import { readEnvironment } from '../engine/environment.js';
@@ -17,9 +20,10 @@ import { prepareAttributed } from '../filters/attributed.js';
 import { pin } from '../overload/pin.js';
 import { runOpenLoad } from '../overload/open-load.js';
 import { makeRequest } from '../serve/forms.js';
+import { LARGE } from './large.js';
 
 const SMALL_PER_SECOND = 200;
-const CALLERS = 3;
+const CALLERS_SCRIPT = fileURLToPath(new URL('./callers.ts', import.meta.url));
 
 const USAGE = `npm run bench:mixed -- [options]
   --quick      short loads: does everything work?
@@ -30,23 +34,6 @@ const USAGE = `npm run bench:mixed -- [options]
   --work DIR   keeps vectors and indexes (${join(tmpdir(), 'shortlist-bench')})
   --out FILE   result (bench/results/mixed.json; with --quick quick-mixed.json in the work folder)
 `;
-
-type Body = Readonly<Record<string, unknown>>;
-
-/** What the large callers ask. @param id of an item of the index */
-const LARGE: Readonly<Record<string, (id: () => string) => Body>> = {
-  'batches of 1,024': (id) => ({ ids: Array.from({ length: 1_024 }, id), k: 100 }),
-  'k 10,000': (id) => ({ id: id(), k: 10_000 }),
-  'ef 10,000': (id) => ({ id: id(), k: 100, ef: 10_000 }),
-  'batches of k 10,000': (id) => ({ ids: Array.from({ length: 100 }, id), k: 10_000 }),
-  'exact batches': (id) => ({ ids: Array.from({ length: 32 }, id), k: 100, exact: true }),
-  'answers of 40 MiB': (id) => ({ id: id(), k: 5_000, include: { vectors: true } }),
-  'filters of many clauses': (id) => ({ id: id(), k: 100, filter: { $or: Array.from({ length: 120 }, (_, i) => ({ lot: { $gte: i + Math.random(), $lt: i + 1 } })) } }),
-  'lists of 5,000': (id) => ({ id: id(), k: 100, filter: { lot: { $in: Array.from({ length: 5_000 }, () => Math.floor(1e6 * Math.random())) } } }),
-  why_not: (id) => ({ id: id(), k: 10, why_not: Array.from({ length: 20 }, id) }),
-  seeds: (id) => ({ seeds: Array.from({ length: 64 }, () => ({ id: id() })), k: 1_000 }),
-  crowding: (id) => ({ id: id(), k: 1_000, crowding: { attribute: 'side', limit: 3 } }),
-}; // prettier-ignore
 
 interface Row {
   readonly beside: string;
@@ -81,9 +68,8 @@ async function run(): Promise<void> {
   const small = { port: Number(port), requests, perSecond: SMALL_PER_SECOND, connections: 32, opened: 'before', seed: 1 } as const; // prettier-ignore
   try {
     const isPinned = pin(server.workerPids, 1);
-    const id = () => String(Math.floor(Math.random() * rows));
-    const measure = async (beside: string, large?: (id: () => string) => Body): Promise<Row> => {
-      const callers = startCallers(server.searchUrl, large === undefined ? null : () => large(id));
+    const measure = async (beside: string): Promise<Row> => {
+      const callers = startCallers(server.searchUrl, beside, rows);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
       await readStall(origin);
       const { goodMs, refusedMs, broken } = await runOpenLoad({ ...small, durationMs });
@@ -95,9 +81,9 @@ async function run(): Promise<void> {
     };
     await measure('warm');
     const found: Row[] = [await measure('nobody')];
-    for (const [name, large] of Object.entries(LARGE)) {
+    for (const name of Object.keys(LARGE)) {
       if (!name.startsWith(values.only ?? '')) continue;
-      found.push(await measure(name, large));
+      found.push(await measure(name));
       say(JSON.stringify(found.at(-1)));
     }
     const titles = ['beside', 'p50 ms', 'p99 ms', 'refused', 'large answers', 'longest stall ms'];
@@ -110,23 +96,14 @@ async function run(): Promise<void> {
   }
 }
 
-/** Callers that ask again when they are answered. */
-function startCallers(url: string, body: (() => Body) | null) {
-  const statuses: Record<number, number> = {};
-  let isStopping = false;
-  const call = async () => {
-    while (!isStopping && body !== null) {
-      const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body()) }); // prettier-ignore
-      const text = await response.text();
-      statuses[response.status] = (statuses[response.status] ?? 0) + 1;
-      if (response.status === 400) throw new Error(text);
-    }
-  };
-  const calls = Promise.all(Array.from({ length: CALLERS }, call));
-  calls.catch(() => undefined); // stop tells it
-  const stop = async () => {
-    isStopping = true;
-    await calls;
+/** The large callers, in a process of their own: what they send and read must not hold up the clock of the small one. */
+function startCallers(url: string, beside: string, rows: number) {
+  if (!(beside in LARGE)) return { stop: () => Promise.resolve({}) };
+  const child = fork(CALLERS_SCRIPT, [url, beside, String(rows)], { execArgv: [...process.execArgv] });
+  const stop = async (): Promise<Readonly<Record<number, number>>> => {
+    child.send('stop');
+    const [statuses] = (await once(child, 'message')) as [Readonly<Record<number, number>>];
+    await once(child, 'exit');
     return statuses;
   };
   return { stop };

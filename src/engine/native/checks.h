@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/graph_file.h"
+#include "core/threads.h"
 #include "glue.h"
 #include "inbox.h"
 
@@ -45,6 +46,7 @@ class Checks {
 
     void start() {
       thread_ = std::thread([this] {
+        shortlist::give_way();
         work();
         checks_.inbox_.post(std::unique_ptr<Promised>(this));
       });

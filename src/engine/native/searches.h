@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/search.h"
+#include "core/threads.h"
 #include "glue.h"
 #include "inbox.h"
 
@@ -94,6 +95,7 @@ class Searches {
 
  private:
   void serve() {
+    shortlist::give_way();
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return is_ending_ || !waiting_.empty(); });

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "threads.h"
+
 namespace shortlist {
 namespace {
 
@@ -78,6 +80,7 @@ void ScanPool::submit(std::unique_ptr<ScanJob> job) {
 }
 
 void ScanPool::serve() {
+  give_way();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });

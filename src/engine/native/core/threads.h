@@ -11,6 +11,10 @@
 
 namespace shortlist {
 
+/// From now on the calling thread has a third of the weight of others where cores are short: what it does takes long anyway, and
+/// others answer meanwhile. On systems without priorities of threads it does nothing.
+void give_way();
+
 class ThreadTeam {
  public:
   explicit ThreadTeam(std::size_t size);

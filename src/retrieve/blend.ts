@@ -15,11 +15,12 @@
  * tens of thousands of candidates take longer than others should wait.
  */
 import { MAX_K } from '../base/limits.js';
-import { isBetter } from '../base/top-k.js';
+import { isBetter, TopK } from '../base/top-k.js';
 import type { Answer, Explain, Quality } from './answer.js';
 import type { JsonValue } from '../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
 import { Meter } from './filter/work.js';
+import { Found } from './found.js';
 
 /** One of the queries. */
 export interface Source {
@@ -55,9 +56,10 @@ type InSlices<T> = Generator<readonly Step[], T, readonly Answer[]>;
 /** What it yields to pause. */
 const NO_STEPS: readonly Step[] = [];
 
-/** What a candidate takes when it is collected, and when a query is asked for its score, in the units of a Meter. */
+/** What a candidate takes when it is collected, when a query is asked for its score, and when it is walked by, in the units of a Meter. */
 const COLLECTING_UNITS = 100;
 const SCORING_UNITS = 1_000;
+const WALKING_UNITS = 400;
 
 /** What is known of a query. */
 interface Known {
@@ -73,15 +75,6 @@ interface Known {
 interface Place {
   readonly score: number;
   readonly ordinal: number;
-}
-
-interface Candidate {
-  readonly ordinal: number;
-  /** Merged. */
-  readonly score: number;
-  readonly source: number;
-  /** With that source, as it is. */
-  readonly own: number;
 }
 
 /** Rows asked for beyond k where scores are weighted: rounding may make neighbours in one order equal in the other. */
@@ -103,8 +96,9 @@ export function* blend(task: BlendTask): Blend {
       known[step.source] = knownFrom(task, step, answers[i]!, before);
     }
     const begun = performance.now();
-    const walked = walk(task, known, yield* collect(task, known));
-    if (walked.blockers.length === 0) return settle(task, known, walked, begun);
+    const found = yield* collect(task, known);
+    const walked = yield* walk(task, known, found);
+    if (walked.blockers.length === 0) return settle(task, known, found, walked, begun);
     steps = walked.blockers.map((source) => deeperStep(task, known[source]!.step, walked.full));
   }
 }
@@ -115,7 +109,8 @@ export function blendSoFar(task: BlendTask, answers: readonly (Answer | undefine
     const step = { ...firstStep(task, source), depth: Infinity };
     return knownFrom(task, step, answers[source] ?? nothing, []);
   });
-  const { quality, ...best } = settle(task, known, walk(task, known, atOnce(collect(task, known))), performance.now());
+  const found = atOnce(collect(task, known));
+  const { quality, ...best } = settle(task, known, found, atOnce(walk(task, known, found)), performance.now());
   const answered = Math.min(...known.map((one) => lastOf(one).quality.shards.answered));
   return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
 }
@@ -166,51 +161,51 @@ function isBefore(place: Place, { complete, threshold }: Known): boolean {
   return complete || !isBetter(threshold.score, threshold.ordinal, place.score, place.ordinal);
 }
 
-/** Every row that was found, once, with the source that gives it its best score; in merged order. */
-function* collect(task: BlendTask, known: readonly Known[]): InSlices<Candidate[]> {
+/** Every row that was found and may be wanted, once, with the source that gives it its best score. */
+function* collect(task: BlendTask, known: readonly Known[]): InSlices<Found> {
   const meter = new Meter();
-  const best = new Map<number, Candidate>();
+  const lengths = known.flatMap(({ answers }) => answers.map(({ ordinals }) => ordinals.length));
+  const found = new Found(
+    lengths.reduce((sum, length) => sum + length, 0),
+    lengths.length > 1,
+  );
   for (const [source, { answers }] of known.entries()) {
     const { weight } = task.sources[source]!;
     for (const { ordinals, scores } of answers) {
       for (let i = 0; i < ordinals.length; i++) {
-        const own = scores[i]!;
-        const candidate = { ordinal: ordinals[i]!, score: mergeScore(own, weight), source, own };
-        const other = best.get(candidate.ordinal);
-        if (other === undefined || candidate.score > other.score) best.set(candidate.ordinal, candidate);
+        found.add(ordinals[i]!, mergeScore(scores[i]!, weight), source, scores[i]!);
       }
       if (known.length > 1 && meter.spend(COLLECTING_UNITS * ordinals.length)) yield NO_STEPS;
     }
   }
-  const candidates = [...best.values()];
-  const corrected = known.length === 1 ? candidates : yield* correct(task, known, candidates);
-  return corrected.sort((a, b) => b.score - a.score || a.ordinal - b.ordinal);
+  if (known.length > 1) yield* correct(task, known, found);
+  return found;
 }
 
 /**
- * A row that one query found may be beyond the threshold of another that gives it a better score: that is computed.
- * @returns those that may be wanted
+ * A row that one query found may be beyond the threshold of another that gives it a better score: that is computed. Rows that cannot be
+ * wanted are dropped.
  */
-function* correct(task: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): InSlices<Candidate[]> {
+function* correct(task: BlendTask, known: readonly Known[], found: Found): InSlices<void> {
   const meter = new Meter();
-  const least = leastWanted(task, candidates);
-  const wanted: Candidate[] = [];
-  for (const candidate of candidates) {
-    let best = candidate;
+  const { ordinals, scores, sources } = found;
+  const least = leastWanted(task, found);
+  let kept = 0;
+  for (let place = 0; place < found.size; place++) {
     let scored = 0;
     for (const [source, { complete, threshold }] of known.entries()) {
-      if (complete || source === best.source || threshold.score < Math.max(best.score, least)) continue;
+      if (complete || source === sources[place] || threshold.score < Math.max(scores[place]!, least)) continue;
       const { weight, scoreOf } = task.sources[source]!;
-      const own = scoreOf!(candidate.ordinal);
+      const own = scoreOf!(ordinals[place]!);
       const score = mergeScore(own, weight);
-      const isAhead = score > best.score || (score === best.score && source < best.source);
-      if (own >= task.minScore && isAhead) best = { ordinal: candidate.ordinal, score, source, own };
+      const isAhead = score > scores[place]! || (score === scores[place] && source < sources[place]!);
+      if (own >= task.minScore && isAhead) found.improve(place, score, source, own);
       scored++;
     }
-    if (best.score >= least) wanted.push(best);
+    if (scores[place]! >= least) found.move(place, kept++);
     if (meter.spend(COLLECTING_UNITS + SCORING_UNITS * scored)) yield NO_STEPS;
   }
-  return wanted;
+  found.size = kept;
 }
 
 function atOnce<T>(work: InSlices<T>): T {
@@ -220,14 +215,16 @@ function atOnce<T>(work: InSlices<T>): T {
 }
 
 /** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */
-function leastWanted({ k, sources, crowding }: BlendTask, candidates: readonly Candidate[]): number {
-  if (crowding !== null || candidates.length < k || sources.some(({ quota }) => quota < k)) return -Infinity;
-  const scores = Float32Array.from(candidates, ({ score }) => score).sort();
-  return scores[scores.length - k]!;
+function leastWanted({ k, sources, crowding }: BlendTask, { scores, size }: Found): number {
+  if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
+  const best = new TopK(k);
+  for (let place = 0; place < size; place++) best.push(scores[place]!, place);
+  return best.threshold;
 }
 
 interface Walked {
-  readonly taken: readonly Candidate[];
+  /** Places of what was found. */
+  readonly taken: readonly number[];
   /** Sources to be searched deeper before the walk can go on; empty where it is done. */
   readonly blockers: readonly number[];
   /** Quotas or crowding kept others out. */
@@ -236,29 +233,49 @@ interface Walked {
   readonly full: readonly JsonValue[];
 }
 
-function walk({ k, sources, crowding }: BlendTask, known: readonly Known[], candidates: readonly Candidate[]): Walked {
+/** Beyond all rows. */
+const LAST: Place = { score: -Infinity, ordinal: 0 };
+
+function* walk({ k, sources, crowding }: BlendTask, known: readonly Known[], found: Found): InSlices<Walked> {
+  const meter = new Meter();
   const crowd = crowding && new CrowdCount(crowding);
   const left = sources.map(({ quota }) => quota);
-  const taken: Candidate[] = [];
+  const taken: number[] = [];
   let crowded = false;
+  const open = () => known.filter(({ complete }, source) => left[source]! > 0 && !complete);
+  /** Beyond this place somebody blocks: of all that could, the one whose threshold is the best. */
+  const bestThreshold = () =>
+    open().reduce<Place>((best, { threshold }) => (isBetter(threshold.score, threshold.ordinal, best.score, best.ordinal) ? threshold : best), LAST); // prettier-ignore
   const blockersAt = (place: Place) => [...known.keys()].filter((i) => left[i]! > 0 && !isBefore(place, known[i]!));
-  for (const candidate of candidates) {
-    const blockers = blockersAt(candidate);
-    if (blockers.length > 0) return { taken, blockers, crowded, full: crowd?.full ?? [] };
-    if (left[candidate.source]! === 0) continue;
-    if (crowd !== null && !crowd.take(candidate.ordinal)) {
+  let limit = bestThreshold();
+  for (const place of found.bestFirst()) {
+    const [score, ordinal, source] = [found.scores[place]!, found.ordinals[place]!, found.sources[place]!];
+    if (known.length > 1 && meter.spend(WALKING_UNITS)) yield NO_STEPS;
+    if (isBetter(limit.score, limit.ordinal, score, ordinal)) {
+      return { taken, blockers: blockersAt({ score, ordinal }), crowded, full: crowd?.full ?? [] };
+    }
+    if (left[source] === 0) continue;
+    if (crowd !== null && !crowd.take(ordinal)) {
       crowded = true;
       continue;
     }
-    taken.push(candidate);
+    taken.push(place);
     if (taken.length === k) return { taken, blockers: [], crowded, full: [] };
-    if (--left[candidate.source]! === 0) crowded = true;
+    if (--left[source]! === 0) {
+      crowded = true;
+      limit = bestThreshold();
+    }
   }
-  const blockers = blockersAt({ score: -Infinity, ordinal: 0 });
-  return { taken, blockers, crowded, full: crowd?.full ?? [] };
+  return { taken, blockers: blockersAt(LAST), crowded, full: crowd?.full ?? [] };
 }
 
-function settle(task: BlendTask, known: readonly Known[], { taken, crowded }: Walked, begun: number): Answer {
+function settle(
+  task: BlendTask,
+  known: readonly Known[],
+  found: Found,
+  { taken, crowded }: Walked,
+  begun: number,
+): Answer {
   const qualities = known.map((one) => lastOf(one).quality);
   const efs = qualities.flatMap(({ ef }) => ef ?? []);
   const inexact = qualities.find(({ path }) => path !== 'exact');
@@ -269,10 +286,10 @@ function settle(task: BlendTask, known: readonly Known[], { taken, crowded }: Wa
     short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
   };
   const answer = {
-    ordinals: Uint32Array.from(taken, ({ ordinal }) => ordinal),
-    scores: Float32Array.from(taken, ({ score }) => score),
-    seeds: Uint8Array.from(taken, ({ source }) => source),
-    seedScores: Float32Array.from(taken, ({ own }) => own),
+    ordinals: Uint32Array.from(taken, (place) => found.ordinals[place]!),
+    scores: Float32Array.from(taken, (place) => found.scores[place]!),
+    seeds: Uint8Array.from(taken, (place) => found.sources[place]!),
+    seedScores: Float32Array.from(taken, (place) => found.own[place]!),
     quality,
   };
   const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));

@@ -7,7 +7,7 @@ import { MAX_K, MAX_SEEDS } from '../base/limits.js';
 import { rawKernel, toScore } from '../base/metric.js';
 import type { ExactSearch } from '../engine/exact/exact-search.js';
 import type { Answer } from './answer.js';
-import { blend, blendSoFar, type BlendTask, type Source, type Step } from './blend.js';
+import { blend, blendSoFar, type Blend, type BlendTask, type Source, type Step } from './blend.js';
 import { checkRange } from './check-range.js';
 import { totalAllowed } from './crowded-search.js';
 import type { LoadedVersion } from './loaded-version.js';
@@ -64,8 +64,7 @@ export async function searchSeedsInTurns(
       for (const step of next.value) {
         answers.push(await searchSeed({ version, pool, seeds, plan, latest, turns }, step));
       }
-      if (answers.length === 0) await runInTurns(pause(), turns);
-      next = run.next(answers);
+      next = await runInTurns(merging(run, answers), turns);
     }
     if (plan.suspects === null) return next.value;
     return await explainInTurns(version.shards, plan, seeds, next.value, turns);
@@ -126,9 +125,14 @@ function* beginningStep(
   return beginShards(shards, query, own);
 }
 
-/** A turn of the event loop, or of whoever runs the work. */
-function* pause(): Work<void> {
-  yield;
+/** Goes on until searches are needed, or all is done. */
+function* merging(run: Blend, answers: readonly Answer[]): Work<ReturnType<Blend['next']>> {
+  let next = run.next(answers);
+  while (next.done !== true && next.value.length === 0) {
+    yield;
+    next = run.next([]);
+  }
+  return next;
 }
 
 /** An answer that found nothing, since nobody looked. */

@@ -8,6 +8,7 @@ import { rawKernel, toScore } from '../base/metric.js';
 import { sampleDistinct } from '../base/random.js';
 import type { Turns } from '../base/turns.js';
 import { sampleDistinctRows } from './distinct-rows.js';
+import { runAtOnce, type Work } from './filter/work.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
@@ -18,11 +19,11 @@ const PROBE_EF = 200;
 /** A graph may miss a row, which recall measures; one that misses more than this share of its own rows is broken. */
 const MAX_MISSED_SHARE = 0.1;
 
-/** At once, over any rows. @throws probe_failed naming the shard */
-export function probeVersion({ shards, manifest }: LoadedVersion): void {
+/** Over any rows, a slice each. @throws probe_failed naming the shard */
+export function* probing({ shards, manifest }: LoadedVersion): Work<void> {
   for (const [position, shard] of shards.entries()) {
     const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
-    probeRows(shard, [...rows], nameShard(manifest, position));
+    yield* probingRows(shard, [...rows], nameShard(manifest, position));
   }
 }
 
@@ -35,15 +36,19 @@ export async function probeVectors({ shards, manifest }: LoadedVersion, turns: T
 export async function probeShard(shard: LoadedShard, name: string, turns: Turns): Promise<void> {
   const places = await sampleDistinctRows([shard], PROBES_PER_SHARD, PROBE_SEED, turns);
   const rows = places.map(({ row }) => row);
-  probeRows(shard, rows, name);
+  runAtOnce(probingRows(shard, rows, name));
 }
 
 function nameShard({ index, version }: LoadedVersion['manifest'], position: number): string {
   return `shard ${position} of ${index}@${version}`;
 }
 
-function probeRows(shard: LoadedShard, rows: readonly number[], name: string): void {
-  const missed = rows.filter((row) => !findsItself(shard, row)).length;
+function* probingRows(shard: LoadedShard, rows: readonly number[], name: string): Work<void> {
+  let missed = 0;
+  for (const row of rows) {
+    if (!findsItself(shard, row)) missed++;
+    yield;
+  }
   if (missed <= MAX_MISSED_SHARE * rows.length) return;
   const message = `${name} does not find ${missed} of ${rows.length} of its own rows: the graph is too thin for the data; build it with a larger --m or --ef-construction`;
   throw new ShortlistError('probe_failed', message, { missed, probes: rows.length });

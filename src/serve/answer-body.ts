@@ -31,7 +31,13 @@ export class AnswerStream extends Readable {
     this.pieces = [...pieces];
   }
 
+  /** A piece each time that the event loop turns: a connection that takes all at once would be given tens of MiB in one turn. */
   override _read(): void {
+    if (this.next === 0 && this.taken === 0) this.give();
+    else setImmediate(() => this.destroyed || this.give());
+  }
+
+  private give(): void {
     const parts: Buffer[] = [];
     for (let room = PIECE_BYTES; room > 0 && this.next < this.pieces.length;) {
       const piece = this.pieces[this.next]!;

@@ -15,8 +15,8 @@ const KS = [100, 10, 100, 100, 100, 10, 100, 1000];
 /** Of so many vectors one is asked with in a batch, and for an exact answer: they take ten times as long. */
 const RARE = 16;
 
-/** For each of some vectors one request of each plain form; others less often, as they will be asked. */
-export function writeRehearsal(version: LoadedVersion): Buffer[] {
+/** For each of some vectors one request of each plain form; others less often, as they will be asked. Written when it is wanted. */
+export function* writeRehearsal(version: LoadedVersion): Generator<Buffer, void, undefined> {
   const { manifest } = version;
   const { index, version: name, count } = manifest;
   const path = `/v1/indexes/${index}/search`;
@@ -24,7 +24,6 @@ export function writeRehearsal(version: LoadedVersion): Buffer[] {
   const columns = manifest.attributes.map((column) => column.name);
   const filters = columns.slice(0, 4).map((column) => ({ [column]: { $exists: true } }));
   const include = { attributes: columns.slice(0, 8) };
-  const requests: Buffer[] = [];
   for (let i = 0; i < VECTORS; i++) {
     const vector = version.vectorOf(Math.floor((i * count) / VECTORS));
     const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
@@ -34,15 +33,19 @@ export function writeRehearsal(version: LoadedVersion): Buffer[] {
       post(path, JSON_TYPE, JSON.stringify({ version: name, ...body }), accept);
     const binary = () => post(`${path}?${pinned}&k=${k}`, 'application/octet-stream', bytes);
     const arrow = () => post(`${path}?${pinned}&k=${k}`, ARROW_TYPE, encodeVectors([vector]), ARROW_TYPE);
-    requests.push(binary(), json({ vector_b64: packed, k }), json({ vector: [...vector], k }), arrow(), binary());
-    requests.push(json({ vector_b64: packed, k, include }));
+    yield binary();
+    yield json({ vector_b64: packed, k });
+    yield json({ vector: [...vector], k });
+    yield arrow();
+    yield binary();
+    yield json({ vector_b64: packed, k, include });
     const filter = filters[i % Math.max(1, filters.length)];
-    if (filter !== undefined && i % 2 === 0) requests.push(json({ vector_b64: packed, k, filter }));
+    if (filter !== undefined && i % 2 === 0) yield json({ vector_b64: packed, k, filter });
     if (i % RARE !== 0) continue;
     const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH }, () => bytes)).toString('base64'), k };
-    requests.push(json(batch), json({ vector_b64: packed, k, exact: true }, ARROW_TYPE));
+    yield json(batch);
+    yield json({ vector_b64: packed, k, exact: true }, ARROW_TYPE);
   }
-  return requests;
 }
 
 const JSON_TYPE = 'application/json';

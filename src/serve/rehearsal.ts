@@ -84,27 +84,25 @@ export class Rehearsal {
 
   private async askAll(stage: Stage, version: LoadedVersion): Promise<void> {
     const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
-    const requests = writeRehearsal(version);
+    const next = again(writeRehearsal(version));
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
     const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.mostMs;
     for (let done = 0; done < count && performance.now() < end && !this.isHurried; done += PER_CONNECTION) {
-      const some = Array.from({ length: PER_CONNECTION }, (_, i) => requests[(done + i) % requests.length]!);
-      await this.askSome(stage, some, version);
+      await this.askSome(stage, next, version);
     }
     if (!this.isHurried) this.isCold = false;
   }
 
   /** On one connection. */
-  private async askSome(stage: Stage, requests: readonly Buffer[], version: LoadedVersion): Promise<void> {
+  private async askSome(stage: Stage, next: () => Buffer, version: LoadedVersion): Promise<void> {
     const { client, server } = stage.connections.openOwn();
     this.own.add(server);
     const connection = new Connection(client);
     try {
-      for (const request of requests) {
-        if (this.isHurried) return;
+      for (let asked = 0; asked < PER_CONNECTION && !this.isHurried; asked++) {
         const begun = performance.now();
         stage.guard.pass(server);
-        const answer = await connection.ask(request);
+        const answer = await connection.ask(next());
         if (answer === null) return; // the worker ends, and its connections with it
         if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504) throw failed(version, answer.text);
         if (stage.isGentle()) await sleep(GENTLE_PAUSES * (performance.now() - begun));
@@ -113,6 +111,17 @@ export class Rehearsal {
       client.destroy();
     }
   }
+}
+
+/** All of them, and again from the first one on. */
+function again<T>(source: Generator<T, void, undefined>): () => T {
+  const seen: T[] = [];
+  let position = 0;
+  return () => {
+    const next = source.next();
+    if (next.done !== true) seen.push(next.value);
+    return next.done === true ? seen[position++ % seen.length]! : next.value;
+  };
 }
 
 function failed({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {

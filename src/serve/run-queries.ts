@@ -48,31 +48,29 @@ export interface Query {
 /** Or why it fails on its own. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
-/** The vectors become queries in their own memory: nobody else has it. */
-export function prepareQueries(version: LoadedVersion, queries: PlainQueries): Prepared[] {
-  const { manifest } = version;
+/** The vectors become queries in their own memory: nobody else has it. May pause after each. */
+export function* preparingQueries(version: LoadedVersion, queries: PlainQueries): Generator<void, Prepared[], void> {
   switch (queries.kind) {
     case 'ids':
-      return queries.ids.map((id) => prepareId(version, id));
+      return yield* preparing(queries.ids, (id) => prepareId(version, id));
     case 'vectors': {
       const { vectors, fields } = queries;
-      return refuseOtherLengths(prepareVectors(version, vectors, (position) => fields[position]!));
+      return refuseOtherLengths(yield* preparingVectors(version, vectors, (position) => fields[position]!));
     }
-    case 'packed':
-      return prepareVectors(
-        version,
-        atField(queries.field, () => unpackVectors(queries, manifest.dim)),
-        () => queries.field,
-      );
+    case 'packed': {
+      const { field } = queries;
+      const vectors = atField(field, () => unpackVectors(queries, version.manifest.dim));
+      return yield* preparingVectors(version, vectors, () => field);
+    }
   }
 }
 
-function prepareVectors(
+function preparingVectors(
   { manifest }: LoadedVersion,
   vectors: readonly Readable<Float32Array>[],
   fieldOf: (position: number) => string,
-): Prepared[] {
-  return vectors.map((vector, position) => {
+): Generator<void, Prepared[], void> {
+  return preparing(vectors, (vector, position) => {
     if (vector instanceof ShortlistError) return { error: vector };
     const at = vectors.length === 1 ? undefined : position;
     try {
@@ -82,6 +80,18 @@ function prepareVectors(
       throw error;
     }
   });
+}
+
+function* preparing<T>(
+  queries: readonly T[],
+  prepare: (query: T, position: number) => Prepared,
+): Generator<void, Prepared[], void> {
+  const prepared: Prepared[] = [];
+  for (const [position, query] of queries.entries()) {
+    prepared.push(prepare(query, position));
+    if (position + 1 < queries.length) yield;
+  }
+  return prepared;
 }
 
 /** Where no vector has the length of the index's, the batch is for another index: it is refused whole. @throws dimension_mismatch */
@@ -209,17 +219,17 @@ async function searchQueries(
 async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
   const { context, version, limit, pool } = work;
   const { dim } = version.manifest;
-  const good: (Query & { readonly position: number })[] = [];
+  const good: { readonly query: Query; readonly position: number }[] = [];
   for (const [position, query] of queries.entries()) {
     if ('error' in query) work.answers.fail(position, query.error);
-    else good.push({ ...query, position });
+    else good.push({ query, position });
   }
   for (let from = 0; from < good.length; from += QUERIES_PER_SCAN) {
     limit.check();
     const group = good.slice(from, from + QUERIES_PER_SCAN);
     const packed = new Float32Array(group.length * dim);
-    for (const [slot, { vector }] of group.entries()) packed.set(vector, slot * dim);
-    const selves = group.some(({ self }) => self !== undefined) ? group.map(({ self }) => self) : [];
+    for (const [slot, { query }] of group.entries()) packed.set(query.vector, slot * dim);
+    const selves = group.some(({ query }) => query.self !== undefined) ? group.map(({ query }) => query.self) : [];
     const begun = performance.now();
     const found = await runExact(version, pool, packed, group.length, plan, selves, turnsOf(work));
     const seconds = secondsSince(begun) / group.length;

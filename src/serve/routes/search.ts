@@ -17,7 +17,7 @@ import { fieldError } from '../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../request/query-string.js';
 import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../request/search-request.js';
 import { float32View } from '../request/vectors.js';
-import { prepareQueries, runQueries, type Work } from '../run-queries.js';
+import { preparingQueries, runQueries, type Work } from '../run-queries.js';
 import { prepareSeeds, runSeeds } from '../run-seeds.js';
 import { TimeLimit } from '../time-limit.js';
 import { searchRouteSchema } from './search-schema.js';
@@ -132,9 +132,9 @@ async function answerSearch(
   memory: Counted,
   started: number,
 ): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
-  const { version, asked } = given;
+  const { context, version, asked } = given;
   const { options, include } = asked;
-  const { count, failure, run } = prepareRun(version, asked);
+  const { count, failure, run } = await prepareRun(context, version, asked);
   const single = isSingle(asked.batch, count);
   if (single && failure !== null) throw failure;
   checkAnswerSize(version, count, options.k, include);
@@ -155,12 +155,13 @@ interface Run {
 }
 
 /** The queries, checked against the version. @throws the codes of vectors, and with seeds unknown_id and bad_field */
-function prepareRun(version: LoadedVersion, { queries, options }: SearchRequest): Run {
+async function prepareRun(context: AppContext, version: LoadedVersion, asked: SearchRequest): Promise<Run> {
+  const { queries, options } = asked;
   if (queries.kind === 'seeds') {
     const seeds = prepareSeeds(version, queries.seeds, options.k);
     return { count: 1, failure: null, run: (work) => runSeeds(work, seeds) };
   }
-  const prepared = prepareQueries(version, queries);
+  const prepared = await context.turns.run(preparingQueries(version, queries));
   const [first] = prepared;
   const failure = first !== undefined && 'error' in first ? first.error : null;
   return { count: prepared.length, failure, run: (work) => runQueries(work, prepared) };

@@ -34,6 +34,8 @@ const USAGE = `npm run bench:overload -- [options]
   --reuse      serves the index that an earlier run has built
   --seconds N  length of each load (20)
   --workers N  (1)
+  --connections N,N   (${CONNECTIONS.join(',')})
+  --factors N,N       offered, over what the server can do (${FACTORS.join(',')})
   --kills      instead: workers are killed, one each second, under ${KILLS_PER_SECOND} requests a second
   --work DIR   keeps vectors and indexes (${join(tmpdir(), 'shortlist-bench')})
   --out FILE   result (bench/results/overload.json; with --quick quick-overload.json in the work folder)
@@ -61,7 +63,7 @@ interface Row {
 async function run(): Promise<void> {
   const flag = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { help: { type: 'boolean' }, quick: { type: 'boolean' }, reuse: { type: 'boolean' }, kills: { type: 'boolean' }, seconds: flag, workers: flag, work: flag, out: flag }, // prettier-ignore
+    options: { help: { type: 'boolean' }, quick: { type: 'boolean' }, reuse: { type: 'boolean' }, kills: { type: 'boolean' }, seconds: flag, workers: flag, connections: flag, factors: flag, work: flag, out: flag }, // prettier-ignore
   });
   if (values.help === true) {
     process.stdout.write(USAGE);
@@ -94,9 +96,9 @@ async function run(): Promise<void> {
     const capacity = await findCapacity(target, Math.min(4_000, durationMs));
     say(`capacity ${capacity} good answers a second`);
     const rows: Row[] = [];
-    for (const connections of CONNECTIONS) {
+    for (const connections of numbers(values.connections, CONNECTIONS)) {
       for (const opened of ['before', 'during'] as const) {
-        for (const factor of FACTORS) {
+        for (const factor of numbers(values.factors, FACTORS)) {
           const measured = await offer(target, { perSecond: factor * capacity, durationMs, connections, opened });
           const after = await recover(target, capacity / 2);
           const row = { connections, opened, factor, ...measured, refused_afterwards: after };
@@ -119,6 +121,10 @@ async function run(): Promise<void> {
   }
 }
 
+function numbers(text: string | undefined, fallback: readonly number[]): readonly number[] {
+  return text === undefined ? fallback : text.split(',').map(Number);
+}
+
 interface Target {
   readonly port: number;
   readonly requests: readonly Buffer[];
@@ -136,7 +142,7 @@ async function offer(
   target: Target,
   asked: Offer,
 ): Promise<Omit<Row, 'connections' | 'opened' | 'factor' | 'refused_afterwards'>> {
-  const probes = startProbes(target.port);
+  const probes = await startProbes(target.port);
   const before = cpuSeconds(target.pids);
   const startedMs = performance.now();
   const outcome = await runOpenLoad({ ...target, ...asked, seed: 7 });

@@ -1,41 +1,25 @@
-/** Liveness and readiness as an orchestrator asks for them: each time on a new connection. */
-import { connect } from 'node:net';
+/** Liveness and readiness, asked for by a process of its own: the driver's event loop is too busy to tell how long answers take. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 
-const EVERY_MS = 50;
+const SCRIPT = fileURLToPath(new URL('./probe-process.ts', import.meta.url));
 
 export interface Probes {
   /** Milliseconds from the opening of a connection to the whole answer; Infinity where none came. */
   stop(): Promise<number[]>;
 }
 
-export function startProbes(port: number): Probes {
-  const taken: number[] = [];
-  const underway = new Set<Promise<void>>();
-  let count = 0;
-  const timer = setInterval(() => {
-    const path = count++ % 2 === 0 ? '/livez' : '/readyz';
-    const probe = ask(port, path).then((ms) => void taken.push(ms));
-    underway.add(probe);
-    void probe.then(() => underway.delete(probe));
-  }, EVERY_MS);
+/** Resolves when the process runs. */
+export async function startProbes(port: number): Promise<Probes> {
+  const child = fork(SCRIPT, [String(port)], { execArgv: [...process.execArgv] });
+  await once(child, 'message');
   return {
     stop: async () => {
-      clearInterval(timer);
-      await Promise.all(underway);
-      return taken;
+      child.send('stop');
+      const [taken] = (await once(child, 'message')) as [(number | null)[]];
+      await once(child, 'exit');
+      return taken.map((ms) => ms ?? Infinity);
     },
   };
-}
-
-function ask(port: number, path: string): Promise<number> {
-  const started = performance.now();
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect(port, '127.0.0.1', () =>
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n`),
-    );
-    socket.setEncoding('latin1').on('data', (part: string) => (text += part));
-    socket.on('error', () => resolve(Infinity));
-    socket.on('close', () => resolve(text.startsWith('HTTP/1.1 200') ? performance.now() - started : Infinity));
-  });
 }

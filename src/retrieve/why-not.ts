@@ -3,6 +3,7 @@
  * scans every row, so it runs in turns with the event loop where others wait.
  */
 import { Bitset } from '../base/bitset.js';
+import { ShortlistError } from '../base/errors.js';
 import { rawKernel, toScore } from '../base/metric.js';
 import { isBetter } from '../base/top-k.js';
 import type { Answer, WhyNot } from './answer.js';
@@ -116,8 +117,14 @@ function bestOf({ queries, shards }: Case, shard: number, row: number): { score:
   return best;
 }
 
+/** @throws file_corrupt where the row's vector is none, which no sealed one is */
 function judge(asked: Case, item: SuspectItem): Judged {
-  return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
+  const { dim, values } = asked.shards[item.shard]!.graph.vectors;
+  if (values.subarray(item.row * dim, (item.row + 1) * dim).every(Number.isFinite)) {
+    return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
+  }
+  const message = `the item at ordinal ${item.ordinal} has a vector that is not finite; restore the version or build it again`;
+  throw new ShortlistError('file_corrupt', message, { ordinal: item.ordinal });
 }
 
 /** Units of a row (filter/work.ts) beside one for each component and each suspect. */

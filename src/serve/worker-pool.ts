@@ -209,7 +209,7 @@ export class WorkerPool {
 
   /** Gives the place to the process that stands by, or to a new one. */
   private fill(slot: number): void {
-    const spare = [...this.members.values()].find((member) => member.slot === null);
+    const spare = [...this.members.values()].find(({ slot: place, pulse }) => place === null && !pulse.isQuiet);
     if (spare === undefined) this.fork(slot);
     else {
       this.delays[slot]!.started();
@@ -272,14 +272,15 @@ export class WorkerPool {
     }
   }
 
-  /** Asks all that take connections for a sign of life, and ends those that have given none for too long. */
+  /** Asks all for a sign of life, and ends those that have given none for too long: while one loads, an engine may keep it busy. */
   private ping(): void {
-    const { workerTimeoutMs } = this.options;
+    const { workerTimeoutMs, loadTimeoutMs } = this.options;
     this.hurry();
     for (const member of this.members.values()) {
-      if (member.state !== 'listening' && member.state !== 'standby') continue;
+      if (member.state === 'booting') continue;
       member.pulse.asked();
-      if (!this.stopping && member.pulse.silentMs > workerTimeoutMs) {
+      const most = member.state === 'starting' ? Math.max(workerTimeoutMs, loadTimeoutMs) : workerTimeoutMs;
+      if (!this.stopping && member.pulse.silentMs > most) {
         const silent = { worker: member.process.pid, silent_ms: Math.round(member.pulse.silentMs) };
         this.log.error(silent, 'worker does not answer and is killed');
         member.process.kill('SIGKILL');

@@ -129,8 +129,7 @@ class ServingWorker {
   }
 
   pong(): void {
-    const { taken, open } = this.connections!;
-    tell({ type: 'pong', taken, open });
+    tell({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 });
   }
 
   async prepare(id: number, index: string, version: string): Promise<void> {

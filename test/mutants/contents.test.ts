@@ -10,7 +10,7 @@ import { partsOf, SealedVersion, type Loose } from './sealed-version.js';
 const folder = temporaryFolder();
 const sealed: Record<string, SealedVersion> = {};
 beforeAll(async () => {
-  const wanted = ['native-cosine', 'native-shards', 'hnswlib-cosine'];
+  const wanted = ['native-cosine', 'native-shards', 'native-floats', 'hnswlib-cosine'];
   const bases = BASES.filter(({ index }) => wanted.includes(index));
   const versions = await buildBases(folder, bases);
   // As they are now: a version of which the manifest alone differs takes the folder of its base.
@@ -86,6 +86,26 @@ describe('a vector that is not finite', () => {
       await open.close();
     },
   );
+
+  it('is what is said of an item that is asked why it did not come back', async () => {
+    const change = section('shard-0000.bin', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7));
+    const open = await openIndex(folder, 'native-floats', { version: hostile('native-floats', change), threads: 1 });
+    const isDamaged = (id: string) => {
+      try {
+        open.vector(id);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const ids = Array.from({ length: 400 }, (_, ordinal) => open.ids.text(ordinal));
+    const damaged = ids.filter(isDamaged);
+    expect(damaged).toHaveLength(1);
+    const query = new Float32Array(8).fill(1);
+    expect(() => open.search(query, { k: 3, whyNot: damaged })).toThrow(/not finite; restore the version/);
+    expect(open.search(query, { k: 3, whyNot: ids.slice(0, 1) }).ids).toHaveLength(3);
+    await open.close();
+  });
 
   it.each([1e19, Infinity, 0.5])('and one of %d, which no build writes under cosine, are refused by verify', async (value) => {
     const change = section('shard-0000.bin', 'vectors', (bytes, offset) => bytes.writeFloatLE(value, offset + 4 * 8 * 3));

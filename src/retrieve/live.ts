@@ -244,6 +244,7 @@ export class LiveIndexes {
 
   private retireUnnamed(live: LiveIndex): void {
     for (const [version, holding] of live.holdings) {
+      if (live.loading.has(version)) continue; // it is about to be named
       if (!this.isWanted(live, version)) this.retire(live, version, holding);
       else holding.retired = false;
     }

@@ -80,11 +80,12 @@ function withoutBasePath(url: string, basePath: string): string {
 }
 
 function startRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
+  const observer = context.observerOf(request.raw.socket);
   request.state = {
     arrived: performance.now(),
-    observer: context.observerOf(request.raw.socket),
+    observer,
     slot: null,
-    memory: context.admission.buffer(),
+    memory: observer.admission.buffer(),
     body: null,
     isOver: false,
     limit: null,
@@ -105,7 +106,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
-  app.addHook('onRequest', (request, _reply, done) => done(refuseEarly(request, context)));
+  app.addHook('onRequest', (request, _reply, done) => done(refuseEarly(request)));
   const ages = new ConnectionAges(app.server);
   app.addHook('onSend', (request, reply, payload, done) => {
     // While draining, a keep-alive connection would hold the process back until it idles out.
@@ -114,7 +115,7 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   });
   app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !request.state.isOver) request.state.slot = context.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = request.state.observer.admission.enter();
       done();
     } catch (error) {
       done(error as Error);
@@ -123,11 +124,11 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 }
 
 /** What can be refused before the body is read. */
-function refuseEarly(request: FastifyRequest, context: AppContext): Error | undefined {
+function refuseEarly(request: FastifyRequest): Error | undefined {
   const malformed = refuseHead(request.raw);
   if (malformed !== undefined || !isWork(request)) return malformed;
   try {
-    context.admission.check();
+    request.state.observer.admission.check();
   } catch (error) {
     return error as Error;
   }

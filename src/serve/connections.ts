@@ -54,7 +54,9 @@ export class Connections {
   /** A connection of this process to itself, which nobody counts or watches. */
   openOwn(): { readonly client: Socket; readonly server: Socket } {
     const [ours, theirs] = connectToSelf();
-    return { client: new Socket({ fd: ours, readable: true, writable: true }), server: this.serve(theirs) };
+    const server = this.serve(theirs);
+    server.once('close', () => this.watcher.forget(server, theirs));
+    return { client: new Socket({ fd: ours, readable: true, writable: true }), server };
   }
 
   /** Connections that have ever come. */

@@ -13,8 +13,9 @@ import type { TimeLimit } from './time-limit.js';
 import type { Turns } from './turns.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
-/** Where a request is counted and told of. */
+/** Where a request is counted and told of, and has its place. */
 export interface Observer {
+  readonly admission: Admission;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
 }
@@ -26,7 +27,6 @@ export interface AppContext {
   readonly scheduler: Scheduler;
   /** For bodies and answers that take long to read and write. */
   readonly turns: Turns;
-  readonly admission: Admission;
   /** Refuses what the worker cannot answer soon. */
   readonly guard: Guard;
   /** A request of this connection has ended. */

@@ -115,7 +115,7 @@ export class Guard {
 
   /** The next request on this connection may come in, whatever waits. */
   pass(socket: Socket): void {
-    this.passed.add(socket);
+    if (!socket.destroyed) this.passed.add(socket); // a closed one asks nothing any more, and would keep its place
   }
 
   /** Answers a request that was not let in, for as little as Node can. */

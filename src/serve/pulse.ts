@@ -31,6 +31,10 @@ export class Pulse {
     this.heardAt = this.now();
   }
 
+  wasHeardSince(time: number): boolean {
+    return this.heardAt > time;
+  }
+
   get silentMs(): number {
     return this.now() - this.heardAt;
   }

@@ -265,7 +265,7 @@ class Primary {
     this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
     this.watcher.stop();
     this.damage.stop();
-    this.pool.broadcast({ type: 'unready' });
+    this.pool.unready();
     if (this.announced) await new Promise((resolve) => setTimeout(resolve, delayMs));
     this.acceptor.close();
     await this.pool.drain();

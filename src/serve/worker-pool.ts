@@ -26,6 +26,9 @@ import { closeDescriptor, openSocketPair, sendSockets } from './sockets/sockets.
 /** A worker that is busy with a long search answers late; one that is stuck must not hold up the page. */
 const MEASURE_TIMEOUT_MS = 1_000;
 
+/** Node and the worker's code are loaded within a second or two; a machine may be busy. */
+const BOOT_TIMEOUT_MS = 60_000;
+
 /** After the drain timeout a worker ends by itself; one that has not by then is killed. */
 const KILL_AFTER_MS = 1_000;
 
@@ -64,6 +67,8 @@ interface Member {
   slot: number | null;
   readonly process: ChildProcess;
   state: WorkerState;
+  /** `performance.now()` when it was told what to load. */
+  welcomedAt: number;
   /** This side's end of the way by which connections go to the worker; null once it is closed. */
   channel: number | null;
   /** Connections that were sent to it, that it has had, and that it has now. */
@@ -95,6 +100,7 @@ export class WorkerPool {
   private nextId = 1;
   private hasListened = false;
   private isShorthanded = false;
+  private isUnready = false;
   private stopping = false;
   private onEmpty: (() => void) | null = null;
 
@@ -169,6 +175,12 @@ export class WorkerPool {
     if (member !== undefined) this.send(member, message);
   }
 
+  /** From now on /readyz says that the server is going, in workers that come later too. */
+  unready(): void {
+    this.isUnready = true;
+    this.broadcast({ type: 'unready' });
+  }
+
   broadcast(message: ToWorker): void {
     for (const member of this.loaders()) this.send(member, message);
   }
@@ -231,23 +243,20 @@ export class WorkerPool {
 
   private fork(slot: number | null): void {
     this.delayOf(slot).started();
-    const [channel, workerEnd] = openSocketPair();
-    let child: ChildProcess;
+    let started: { readonly channel: number; readonly child: ChildProcess };
     try {
-      const stdio = ['ignore', 'inherit', 'inherit', 'ipc', workerEnd] as const;
-      child = fork(WORKER_SCRIPT, { execArgv: [...WORKER_FLAGS], stdio: [...stdio] });
+      started = startProcess();
     } catch (error) {
-      closeDescriptor(channel);
       this.replace(slot, 'worker not started', { err: error }); // some refusals are thrown, others come as the event
       return;
-    } finally {
-      closeDescriptor(workerEnd);
     }
+    const { channel, child } = started;
     const member: Member = {
       id: this.nextId++,
       slot,
       process: child,
       state: 'booting',
+      welcomedAt: Infinity,
       channel,
       connections: { sent: 0, taken: 0, open: 0 },
       pulse: new Pulse(),
@@ -274,18 +283,22 @@ export class WorkerPool {
 
   /** Asks all for a sign of life, and ends those that have given none for too long: while one loads, an engine may keep it busy. */
   private ping(): void {
-    const { workerTimeoutMs, loadTimeoutMs } = this.options;
     this.hurry();
     for (const member of this.members.values()) {
-      if (member.state === 'booting') continue;
       member.pulse.asked();
-      const most = member.state === 'starting' ? Math.max(workerTimeoutMs, loadTimeoutMs) : workerTimeoutMs;
-      if (!this.stopping && member.pulse.silentMs > most) {
+      if (!this.stopping && member.pulse.silentMs > this.mostSilentMs(member)) {
         const silent = { worker: member.process.pid, silent_ms: Math.round(member.pulse.silentMs) };
         this.log.error(silent, 'worker does not answer and is killed');
         member.process.kill('SIGKILL');
-      } else this.send(member, { type: 'ping' });
+      } else if (member.state !== 'booting') this.send(member, { type: 'ping' });
     }
+  }
+
+  private mostSilentMs({ state, pulse, welcomedAt }: Member): number {
+    const { workerTimeoutMs, loadTimeoutMs } = this.options;
+    if (state === 'booting') return BOOT_TIMEOUT_MS;
+    const isLoading = state === 'starting' && pulse.wasHeardSince(welcomedAt);
+    return isLoading ? Math.max(workerTimeoutMs, loadTimeoutMs) : workerTimeoutMs;
   }
 
   /** A process that never came to be has no exit either: its error is its end. */
@@ -324,6 +337,9 @@ export class WorkerPool {
             othersAnswer: [...this.members.values()].some(isInRotation),
           },
     );
+    member.welcomedAt = performance.now();
+    this.send(member, { type: 'ping' }); // one that stood by may have been stopped since it was heard last
+    if (this.isUnready) this.send(member, { type: 'unready' });
     if (this.isShorthanded) this.send(member, { type: 'shorthanded', isShorthanded: true });
     this.hurry();
   }
@@ -424,7 +440,9 @@ export class WorkerPool {
       slot,
       setTimeout(() => this.restart(slot), delayMs),
     );
-    if (isLast) for (const waiting of [...this.restarts.keys()]) if (waiting !== slot) this.restart(waiting);
+    // Only where one had served: processes that do not even start would start each other for ever.
+    if (!isLast || !hadServed) return;
+    for (const waiting of [...this.restarts.keys()]) if (waiting !== slot && waiting !== null) this.restart(waiting);
   }
 
   private restart(slot: number | null): void {
@@ -433,6 +451,20 @@ export class WorkerPool {
     if (this.stopping) return;
     if (slot === null) this.standBy();
     else this.fill(slot);
+  }
+}
+
+/** A worker's process, and this side's end of the way by which connections go to it. @throws EMFILE, and what the system refuses at once */
+function startProcess(): { channel: number; child: ChildProcess } {
+  const [channel, workerEnd] = openSocketPair();
+  try {
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc', workerEnd] as const;
+    return { channel, child: fork(WORKER_SCRIPT, { execArgv: [...WORKER_FLAGS], stdio: [...stdio] }) };
+  } catch (error) {
+    closeDescriptor(channel);
+    throw error;
+  } finally {
+    closeDescriptor(workerEnd);
   }
 }
 

@@ -59,7 +59,11 @@ class ServingWorker {
   ) {
     this.log = createLogger(options, 'worker');
     this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
-    const unheard = { metrics: new WorkerMetrics(), log: createLogger(options, 'worker', NOWHERE) };
+    const unheard = {
+      metrics: new WorkerMetrics(),
+      log: createLogger(options, 'worker', NOWHERE),
+      admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
+    };
     this.rehearsal = new Rehearsal(unheard, options.warmUpMs);
     const scheduler: Scheduler = new Scheduler(() => this.guard.placesChanged());
     const refused = (requests: number) => this.handleRefused(requests);
@@ -83,7 +87,7 @@ class ServingWorker {
     for (const [index, names] of Object.entries(state)) await this.apply(index, names);
     this.connections.listen(CONNECTIONS_FD);
     this.isListening = true;
-    this.rehearsal.hurry(false);
+    if (!this.draining) this.rehearsal.hurry(false);
     tell({ type: 'started' });
   }
 
@@ -91,14 +95,13 @@ class ServingWorker {
     const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused(1));
     this.metrics.watch(this.live, admission);
-    const observer: Observer = { metrics: this.metrics, log: this.log };
+    const observer: Observer = { metrics: this.metrics, log: this.log, admission };
     return {
       options: this.options,
       live: this.live,
       pool: openExactSearch(exactThreads),
       scheduler,
       turns: new Turns(),
-      admission,
       guard: this.guard,
       answered: (socket) => this.connections?.answered(socket),
       observerOf: (socket) => this.rehearsal.observerOf(socket) ?? observer,
@@ -172,6 +175,7 @@ class ServingWorker {
 
   unready(): void {
     this.draining = true;
+    this.rehearsal.hurry(true);
   }
 
   /** In-flight requests finish, for as long as the limit allows; then the process ends. */

@@ -3,10 +3,12 @@ import { createServer, Socket, type Server } from 'node:net';
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
+import { Admission } from '../../src/serve/admission.js';
 import { Rehearsal, type Stage } from '../../src/serve/rehearsal.js';
 import { connectToSelf } from '../../src/serve/sockets/sockets.js';
 import { WorkerMetrics } from '../../src/serve/worker-metrics.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
+import { TestServer } from './server.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 const FAILS = 'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops';
@@ -64,7 +66,10 @@ async function prepare(answer: Answerer, mostMs = 60_000): Promise<{ rehearsal: 
   const version = await loadVersion(root, 'listings', name);
   onTestFinished(() => version.close());
   const stage = new FakeStage(version, answer);
-  const rehearsal = new Rehearsal({ metrics: new WorkerMetrics(), log: pino({ level: 'silent' }) }, mostMs);
+  const rehearsal = new Rehearsal(
+    { metrics: new WorkerMetrics(), log: pino({ level: 'silent' }), admission: new Admission(8, 1e6, () => undefined) },
+    mostMs,
+  );
   rehearsal.takeStage(stage);
   return { rehearsal, stage };
 }
@@ -123,4 +128,44 @@ it('a connection of a process to itself carries bytes both ways', async () => {
   expect(String((await once(client, 'data'))[0])).toBe('back');
   client.destroy();
   await once(server, 'close');
+});
+
+it('beside clients it takes no place of theirs, and is in no metric', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows: 300 });
+  const flags = ['--workers', '1', '--max-in-flight', '1', '--warm-up-ms', '1500'];
+  const server = await TestServer.start(root, flags);
+  onTestFinished(async () => {
+    await server.stop();
+  });
+  const { version } = await publishVersion(root, 'listings', { rows: 300, seed: 2 });
+  let [asked, isLive] = [0, false];
+  for (; !isLive; asked++) {
+    const answer = await server.search({ id: 1, k: 2 });
+    expect(answer.status).toBe(200);
+    isLive = ((await answer.json()) as { version: string }).version === version;
+  }
+  const metrics = await (await server.get('/metrics')).text();
+  expect(metrics).toContain('shortlist_overloaded_total 0\n');
+  const route = 'route="/v1/indexes/:index/search",method="POST"';
+  expect(metrics).toContain(`shortlist_http_request_duration_seconds_count{${route},status="200"} ${asked}\n`);
+});
+
+it('a server that is told to go while it warms a version refuses nobody', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'listings', { rows: 300 });
+  const server = await TestServer.start(root, ['--workers', '1', '--warm-up-ms', '1500', '--drain-delay-ms', '2500']);
+  await publishVersion(root, 'listings', { rows: 300, seed: 2 });
+  await server.waitForLog('version verified', server.lines.length);
+  server.process.kill('SIGTERM');
+  await server.waitForLog('draining');
+  const end = Date.now() + 1_500;
+  const ask = async () => {
+    const statuses = new Set<number>();
+    while (Date.now() < end) statuses.add((await server.search({ id: 1, k: 2 })).status);
+    return statuses;
+  };
+  const statuses = await Promise.all(Array.from({ length: 12 }, ask));
+  for (const each of statuses) expect(each).toEqual(new Set([200]));
+  expect(await server.waitForExit()).toBe(0);
 });

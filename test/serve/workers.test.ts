@@ -112,6 +112,41 @@ it.concurrent(
   },
 );
 
+it.concurrent(
+  'a process that stands by and stands still is replaced when it has a place and does not answer',
+  async (test) => {
+    const server = await start(test, ['--standby', '1', '--worker-timeout-ms', '2500']);
+    const listening = async () => (await metricsOf(server)).get('shortlist_workers{state="listening"}');
+    await waitFor('the process that stands by', async () => ((await metricsOf(server)).get('shortlist_workers{state="standby"}') === 1 ? true : undefined)); // prettier-ignore
+    const children = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number);
+    process.kill(
+      children.find((pid) => !server.workers.includes(pid))!,
+      'SIGSTOP',
+    );
+    process.kill(server.workers[0]!, 'SIGKILL');
+    await server.waitForLog('worker does not answer and is killed');
+    await waitFor('the replacement', async () => ((await listening()) === 2 ? true : undefined));
+  },
+);
+
+it.concurrent('a worker that takes a place after SIGTERM says as the others that the server is going', async (test) => {
+  const server = await start(test, ['--drain-delay-ms', '20000']);
+  server.process.kill('SIGTERM');
+  await server.waitForLog('draining');
+  const from = server.lines.length;
+  process.kill(server.workers[0]!, 'SIGKILL');
+  await server.waitForLog('worker listens', from);
+  for (let i = 0; i < 8; i++) {
+    const answer = await fetch(`${server.url}/readyz`, { headers: { connection: 'close' } });
+    expect(answer.status).toBe(503);
+  }
+  server.process.kill('SIGINT');
+  expect(await server.waitForExit()).toBe(130);
+});
+
 it.concurrent('a worker that stands still gets no new connections, and is replaced', async (test) => {
   const server = await start(test, ['--worker-timeout-ms', '2500']);
   const [victim] = server.workers;

@@ -95,7 +95,9 @@ export class Rehearsal {
 
   /** On one connection. */
   private async askSome(stage: Stage, next: () => Buffer, version: LoadedVersion): Promise<void> {
-    const { client, server } = stage.connections.openOwn();
+    const opened = openOwn(stage);
+    if (opened === null) return;
+    const { client, server } = opened;
     this.own.add(server);
     const connection = new Connection(client);
     try {
@@ -110,6 +112,15 @@ export class Rehearsal {
     } finally {
       client.destroy();
     }
+  }
+}
+
+/** Null where there is no descriptor left for it: a version goes live cold rather than not at all. */
+function openOwn({ connections }: Stage): ReturnType<Connections['openOwn']> | null {
+  try {
+    return connections.openOwn();
+  } catch {
+    return null;
   }
 }
 

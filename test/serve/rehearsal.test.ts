@@ -118,6 +118,15 @@ it('a worker that ends closes the connection, and the rehearsal ends with it', a
   expect(stage.asked).toBeGreaterThan(3);
 });
 
+it('a process without a descriptor left lets the version go live cold', async () => {
+  const { rehearsal, stage } = await prepare(() => OK);
+  stage.connections.openOwn = () => {
+    throw Object.assign(new Error('socketpair: too many open files'), { code: 'EMFILE' });
+  };
+  await rehearsal.run('listings', 'any');
+  expect(stage.asked).toBe(0);
+});
+
 it('a connection of a process to itself carries bytes both ways', async () => {
   const [ours, theirs] = connectToSelf();
   const client = new Socket({ fd: ours, readable: true, writable: true });

@@ -20,6 +20,7 @@ export default defineConfig(({ mode }) => {
       fileParallelism: !soak,
       isolate: false, // files share their process: to start one for each and to load all again takes a fifth of the time
       maxWorkers: 2, // also where there are more cores: many tests start servers and threads of their own
+      globalSetup: 'test/global-setup.ts',
       maxConcurrency: 2, // of tests that mostly wait: those of describe.concurrent
       pool: 'forks',
       testTimeout: soak ? 600_000 : 60_000,

@@ -1,6 +1,5 @@
 /** Graph files for tests: built in a folder of their own, which the caller removes. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   GraphBuildOptions,
@@ -10,6 +9,7 @@ import type {
   VectorSource,
 } from '../../src/engine/engine.js';
 import { engineOf } from '../../src/engine/engines.js';
+import { scratchFolder } from '../scratch.js';
 
 export const PARAMETERS: GraphParameters = { m: 8, efConstruction: 100, seed: 42 };
 
@@ -20,11 +20,9 @@ export interface Folder {
   remove(): void;
 }
 
-/** In memory where there is such a place: every graph is flushed to its disk. */
-const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-
+/** In memory where that can be: every graph is flushed to its disk. */
 export function makeFolder(): Folder {
-  const path = mkdtempSync(join(SCRATCH, 'shortlist-engine-'));
+  const path = mkdtempSync(join(scratchFolder(), 'shortlist-engine-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 

@@ -1,9 +1,7 @@
 /** Small real versions for the tests of this folder. */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import type { ArrowField, Column } from '../../src/arrow/column.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
 import { seededRandom } from '../../src/base/random.js';
@@ -12,22 +10,13 @@ import { withLock, type Lock, type LockOptions } from '../../src/version/lock.js
 import type { Manifest, ManifestDraft } from '../../src/version/manifest.js';
 import { currentProcess, type ProcessIdentity } from '../../src/version/process-identity.js';
 import { VersionWriter } from '../../src/version/version-writer.js';
+import { scratchFolder } from '../scratch.js';
 
 export const INDEX = 'listings';
 
-const directories: string[] = [];
-afterAll(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-});
-
-/** In memory where there is such a place: the tests sync thousands of small files. */
-const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-
-/** An empty directory that is removed after the tests of the file. */
+/** An empty directory, in memory where that can be: the tests sync thousands of small files. It goes with the run. */
 export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(SCRATCH, 'shortlist-version-'));
-  directories.push(directory);
-  return directory;
+  return mkdtempSync(join(scratchFolder(), 'shortlist-version-'));
 }
 
 /** A process that is gone: this one, had it started at another time. Its locks are free for anybody. */

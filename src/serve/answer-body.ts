@@ -37,10 +37,12 @@ export class AnswerStream extends Readable {
     else setImmediate(() => this.destroyed || this.give());
   }
 
+  /** Small pieces as one; a large one as it lies, in parts, since copies are garbage too. */
   private give(): void {
     const parts: Buffer[] = [];
     for (let room = PIECE_BYTES; room > 0 && this.next < this.pieces.length;) {
       const piece = this.pieces[this.next]!;
+      if (parts.length > 0 && piece.length - this.taken > room) break;
       const part = piece.subarray(this.taken, this.taken + room);
       parts.push(part);
       room -= part.length;

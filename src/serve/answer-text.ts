@@ -8,6 +8,7 @@ import type { LoadedVersion } from '../retrieve/loaded-version.js';
 import type { Answer } from '../retrieve/search.js';
 import type { Counted } from './byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
+import { Chunks, mergeNeighbours } from './chunks.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from './problem.js';
@@ -37,13 +38,17 @@ const scratch = new TextBytes();
 /** Answers of one request as JSON: it knows what to include, checked once. */
 export class JsonAnswers implements Answers {
   private readonly extras: readonly ExtraWriter[];
-  /** Members of each result's object, in pieces; of a single one with room around them for the others of its answer. */
+  /**
+   * Each result in pieces: of a batch with what is around it in the list of results, of a single one its object's members with room around
+   * them for the others of its answer.
+   */
   private readonly results: (readonly Buffer[])[] = [];
   /** Large ones that are being written. */
   private readonly open: Promise<void>[] = [];
   /** The answer up to the value of `took_ms`. */
   private readonly head: string;
   private written = 0;
+  private readonly allocate: ((bytes: number) => Buffer) | undefined;
 
   /**
    * @param single answered in `candidates` instead of `results`
@@ -60,20 +65,24 @@ export class JsonAnswers implements Answers {
   ) {
     this.extras = extraWriters(version, include);
     const { index, version: name } = version.manifest;
+    if (!single) {
+      const chunks = new Chunks();
+      this.allocate = (bytes) => chunks.take(bytes);
+    }
     this.head = `{"index":${JSON.stringify(index)},"version":${JSON.stringify(name)},"took_ms":`;
   }
 
   take(position: number, answer: Answer): void {
     const extras = answer.seeds === undefined ? this.extras : [seedWriter(answer), ...this.extras];
     const before = this.single ? this.head.length + TIME_BYTES : 0;
-    scratch.length = 0; // a writer before may have thrown
+    this.begin(position);
     scratch.ascii('"candidates":[');
     const next = this.write(answer, 0, extras, AT_ONCE_BYTES);
     if (next === answer.ordinals.length) {
       this.results[position] = [this.takeLast(answer, before)];
       return;
     }
-    const pieces = [scratch.take(before)];
+    const pieces = [scratch.take(before, 0, this.allocate)];
     this.results[position] = pieces;
     const written = this.turns.run(this.writeRest(answer, next, extras, pieces));
     written.catch(() => undefined); // finish tells it
@@ -91,7 +100,7 @@ export class JsonAnswers implements Answers {
       this.limit?.check();
       scratch.length = 0;
       next = this.write(answer, next, extras, SLICE_BYTES);
-      pieces.push(next < answer.ordinals.length ? scratch.take() : this.takeLast(answer, 0));
+      pieces.push(next < answer.ordinals.length ? scratch.take(0, 0, this.allocate) : this.takeLast(answer, 0));
     }
   }
 
@@ -121,7 +130,14 @@ export class JsonAnswers implements Answers {
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
     if (explain !== undefined) scratch.utf8(`,"explain":${explainText(explain)}`);
     this.count(scratch.length - candidates);
-    return scratch.take(before, this.single ? 1 : 0);
+    if (!this.single) scratch.byte(OBJECT_END);
+    return scratch.take(before, this.single ? 1 : 0, this.allocate);
+  }
+
+  /** What is in front of a result's members. */
+  private begin(position: number): void {
+    scratch.length = 0; // a writer before may have thrown
+    if (!this.single) scratch.ascii(position === 0 ? '{' : ',{');
   }
 
   private count(bytes: number): void {
@@ -131,7 +147,10 @@ export class JsonAnswers implements Answers {
   }
 
   fail(position: number, error: ShortlistError): void {
-    this.results[position] = [Buffer.from(`"error":${JSON.stringify(describeFailedQuery(error))}`)];
+    this.begin(position);
+    scratch.utf8(`"error":${JSON.stringify(describeFailedQuery(error))}`);
+    if (!this.single) scratch.byte(OBJECT_END);
+    this.results[position] = [scratch.take(0, 0, this.allocate)];
   }
 
   has(position: number): boolean {
@@ -146,10 +165,7 @@ export class JsonAnswers implements Answers {
   private join(tookMs: number): Buffer[] {
     const head = `${this.head}${tookMs}`;
     if (this.single) return this.joinSingle(`${head},`);
-    const [open, next, end] = [Buffer.from('{'), Buffer.from('},{'), Buffer.from('}')];
-    const parts = this.results.flatMap((pieces, position) => [position === 0 ? open : next, ...pieces]);
-    if (parts.length > 0) parts.push(end);
-    return [Buffer.from(`${head},"results":[`), ...parts, Buffer.from(']}')];
+    return [Buffer.from(`${head},"results":[`), ...mergeNeighbours(this.results.flat()), Buffer.from(']}')];
   }
 
   /** In the room that was left, since large answers take longer to be copied than to be written. */

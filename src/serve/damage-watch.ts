@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserializeError, serializeError, type ShortlistError } from '../base/errors.js';
+import { isShortage } from '../version/files.js';
 import type { Logger } from './logger.js';
 import { versionKey } from './names.js';
 import type { PrimaryMetrics } from './primary-metrics.js';
@@ -22,6 +23,9 @@ const LOOK_MS = 1_000;
 /** How often a worker that waits to start asks whether it may, and how long it waits where no other one takes connections. */
 const ADMIT_MS = 50;
 const ALONE_MS = 1_000;
+
+/** How long a version waits that cannot be read for want of descriptors or memory. */
+const SHORTAGE_MS = 1_000;
 
 /**
  * What the system sends for a mapped page that its file no longer has (SIGBUS), and what code does that reads numbers that nobody
@@ -156,8 +160,8 @@ export class DamageWatch {
     this.reading = true;
     try {
       for (let next = await this.pickNext(); next !== null && !this.stopped; next = await this.pickNext()) {
-        await this.read(next);
-        this.waiting.delete(versionKey(next.index, next.version));
+        if (await this.read(next)) this.waiting.delete(versionKey(next.index, next.version));
+        else await sleep(SHORTAGE_MS, undefined, { ref: false });
       }
     } finally {
       this.reading = false;
@@ -172,7 +176,8 @@ export class DamageWatch {
     return waiting[0] ?? null;
   }
 
-  private async read(served: ServedVersion): Promise<void> {
+  /** @returns false where the system could not, so that nothing is known */
+  private async read(served: ServedVersion): Promise<boolean> {
     const { index, version } = served;
     const { verified, log } = this.tools;
     const started = performance.now();
@@ -181,10 +186,16 @@ export class DamageWatch {
       log.info({ index, version, ms: Math.round(performance.now() - started) }, 'version verified again');
       this.events.retry(served);
     } catch (error) {
-      if (this.stopped) return;
+      if (this.stopped) return true;
+      if (isShortage(error)) {
+        const { message } = error as Error;
+        log.warn({ index, version, retry_in_ms: SHORTAGE_MS, error: message }, 'a version in doubt cannot be read now');
+        return false;
+      }
       const problem = deserializeError(serializeError(error));
       if (await verified.isInPlace(index, version, problem)) this.events.condemn(served, problem);
       else this.events.lost(served, problem);
     }
+    return true;
   }
 }

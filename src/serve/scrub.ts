@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserializeError, serializeError, type ShortlistError } from '../base/errors.js';
-import { nodeFiles } from '../version/files.js';
+import { isShortage, nodeFiles } from '../version/files.js';
 import { readManifest } from '../version/manifest.js';
 import { versionPath } from '../version/paths.js';
 import { findFileProblems } from '../version/version-reader.js';
@@ -72,6 +72,7 @@ export class Scrub {
       this.events.finished(index);
     } catch (error) {
       if (signal.aborted) throw error;
+      if (isShortage(error)) return; // the next round reads it
       // A version that was replaced meanwhile may be on its way out.
       const isServed = this.events.served().some((one) => one.index === index && one.version === version);
       if (isServed) this.events.damaged(served, deserializeError(serializeError(error)));

@@ -85,9 +85,10 @@ export class TextBytes {
   /**
    * A copy of the text; the writer is empty then. A large buffer is not kept for the next one.
    * @param before bytes of room in front of it @param after and behind it, for whoever knows what belongs there
+   * @param allocate gives the copy's memory
    */
-  take(before = 0, after = 0): Buffer {
-    const text = Buffer.allocUnsafe(before + this.length + after);
+  take(before = 0, after = 0, allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes)): Buffer {
+    const text = allocate(before + this.length + after);
     this.bytes.copy(text, before, 0, this.length);
     this.length = 0;
     if (this.bytes.length > FIRST_BYTES) this.allocate(FIRST_BYTES);

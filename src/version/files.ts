@@ -67,6 +67,14 @@ export interface FileSystem {
   freeBytes(path: string): Promise<number>;
 }
 
+/** What a system says that has no more descriptors, memory or threads to give. */
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS']);
+
+/** Whether an error says something of the system at this moment, and nothing of the file. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(errnoIn(error) ?? '');
+}
+
 /** The errno behind an error of this port, or null. */
 export function errnoIn(error: unknown): string | null {
   if (!(error instanceof ShortlistError)) return null;

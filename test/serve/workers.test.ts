@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { Load } from './load.js';
@@ -72,6 +74,24 @@ describe.concurrent('a worker that is killed', { timeout: 120_000 }, () => {
     await server.waitForLog('worker died');
     const answers = await Promise.all(Array.from({ length: 8 }, (_, id) => server.search({ id, k: 2 })));
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 200));
+  });
+
+  it('while the system gives no descriptor comes back when it does, and nobody tries without a pause', async (test) => {
+    const server = await start(test);
+    const limit = (nofile: string) => execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${nofile}`]);
+    const limits = execFileSync('prlimit', ['--pid', String(server.pid), '--nofile', '--noheadings', '--output', 'SOFT,HARD'], { encoding: 'utf8' }); // prettier-ignore
+    limit('8:'); // what is open stays open
+    for (const worker of server.workers) process.kill(worker, 'SIGKILL');
+    await server.waitForLog('worker not started');
+    await wait(2_000);
+    const tries = server.lines.filter(({ msg }) => msg === 'worker not started');
+    expect(JSON.stringify(tries[0])).toContain('EMFILE');
+    expect(tries.length).toBeLessThan(24); // each of two a quarter of a second after the last time
+    limit(limits.trim().replace(/\s+/, ':'));
+    await waitFor('both workers', async () =>
+      (await metricsOf(server)).get('shortlist_workers{state="listening"}') === 2 ? true : undefined,
+    );
+    expect((await server.search({ id: 5, k: 10 })).status).toBe(200);
   });
 
   it('does not take its counts along', async (test) => {

@@ -189,12 +189,18 @@ function* collect(task: BlendTask, known: readonly Known[]): InSlices<Found> {
 function* correct(task: BlendTask, known: readonly Known[], found: Found): InSlices<void> {
   const meter = new Meter();
   const { ordinals, scores, sources } = found;
-  const least = leastWanted(task, found);
+  const least = yield* leastWanted(task, found);
+  const unfinished = [...known.keys()].filter((source) => !known[source]!.complete);
+  unfinished.sort((a, b) => known[b]!.threshold.score - known[a]!.threshold.score);
+  // By numbers in columns: there are tens of thousands of rows, times some dozens of queries.
+  const thresholds = Float64Array.from(unfinished, (source) => known[source]!.threshold.score);
   let kept = 0;
   for (let place = 0; place < found.size; place++) {
     let scored = 0;
-    for (const [source, { complete, threshold }] of known.entries()) {
-      if (complete || source === sources[place] || threshold.score < Math.max(scores[place]!, least)) continue;
+    for (let i = 0; i < thresholds.length; i++) {
+      if (thresholds[i]! < scores[place]! || thresholds[i]! < least) break; // and so are those that follow
+      const source = unfinished[i]!;
+      if (source === sources[place]) continue;
       const { weight, scoreOf } = task.sources[source]!;
       const own = scoreOf!(ordinals[place]!);
       const score = mergeScore(own, weight);
@@ -215,10 +221,14 @@ function atOnce<T>(work: InSlices<T>): T {
 }
 
 /** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */
-function leastWanted({ k, sources, crowding }: BlendTask, { scores, size }: Found): number {
+function* leastWanted({ k, sources, crowding }: BlendTask, { scores, size }: Found): InSlices<number> {
   if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
+  const meter = new Meter();
   const best = new TopK(k);
-  for (let place = 0; place < size; place++) best.push(scores[place]!, place);
+  for (let place = 0; place < size; place++) {
+    best.push(scores[place]!, place);
+    if (meter.spend(COLLECTING_UNITS)) yield NO_STEPS;
+  }
   return best.threshold;
 }
 

@@ -172,14 +172,19 @@ function* collect(task: BlendTask, known: readonly Known[]): InSlices<Found> {
   for (const [source, { answers }] of known.entries()) {
     const { weight } = task.sources[source]!;
     for (const { ordinals, scores } of answers) {
-      for (let i = 0; i < ordinals.length; i++) {
-        found.add(ordinals[i]!, mergeScore(scores[i]!, weight), source, scores[i]!);
-      }
+      addAll(found, ordinals, scores, weight, source);
       if (known.length > 1 && meter.spend(COLLECTING_UNITS * ordinals.length)) yield NO_STEPS;
     }
   }
   if (known.length > 1) yield* correct(task, known, found);
   return found;
+}
+
+/** A function of its own, as are other loops over many rows: V8 compiles one that is part of a generator again and again. */
+function addAll(found: Found, ordinals: Uint32Array, scores: Float32Array, weight: number, source: number): void {
+  for (let i = 0; i < ordinals.length; i++) {
+    found.add(ordinals[i]!, mergeScore(scores[i]!, weight), source, scores[i]!);
+  }
 }
 
 /**
@@ -188,30 +193,49 @@ function* collect(task: BlendTask, known: readonly Known[]): InSlices<Found> {
  */
 function* correct(task: BlendTask, known: readonly Known[], found: Found): InSlices<void> {
   const meter = new Meter();
-  const { ordinals, scores, sources } = found;
   const least = yield* leastWanted(task, found);
-  const unfinished = [...known.keys()].filter((source) => !known[source]!.complete);
-  unfinished.sort((a, b) => known[b]!.threshold.score - known[a]!.threshold.score);
-  // By numbers in columns: there are tens of thousands of rows, times some dozens of queries.
-  const thresholds = Float64Array.from(unfinished, (source) => known[source]!.threshold.score);
+  const unfinished = listUnfinished(known);
   let kept = 0;
   for (let place = 0; place < found.size; place++) {
-    let scored = 0;
-    for (let i = 0; i < thresholds.length; i++) {
-      if (thresholds[i]! < scores[place]! || thresholds[i]! < least) break; // and so are those that follow
-      const source = unfinished[i]!;
-      if (source === sources[place]) continue;
-      const { weight, scoreOf } = task.sources[source]!;
-      const own = scoreOf!(ordinals[place]!);
-      const score = mergeScore(own, weight);
-      const isAhead = score > scores[place]! || (score === scores[place] && source < sources[place]!);
-      if (own >= task.minScore && isAhead) found.improve(place, score, source, own);
-      scored++;
-    }
-    if (scores[place]! >= least) found.move(place, kept++);
+    const scored = improve(task, found, place, unfinished, least);
+    if (found.scores[place]! >= least) found.move(place, kept++);
     if (meter.spend(COLLECTING_UNITS + SCORING_UNITS * scored)) yield NO_STEPS;
   }
   found.size = kept;
+}
+
+/** Queries that may give a row beyond their thresholds a score, the highest threshold first; in columns, for tens of thousands of rows. */
+interface Unfinished {
+  readonly sources: Uint8Array;
+  readonly thresholds: Float64Array;
+}
+
+function listUnfinished(known: readonly Known[]): Unfinished {
+  const sources = [...known.keys()].filter((source) => !known[source]!.complete);
+  sources.sort((a, b) => known[b]!.threshold.score - known[a]!.threshold.score);
+  return {
+    sources: Uint8Array.from(sources),
+    thresholds: Float64Array.from(sources, (source) => known[source]!.threshold.score),
+  };
+}
+
+/** @returns how many scores were computed */
+function improve(task: BlendTask, found: Found, place: number, unfinished: Unfinished, least: number): number {
+  const { ordinals, scores } = found;
+  const { sources, thresholds } = unfinished;
+  let scored = 0;
+  for (let i = 0; i < thresholds.length; i++) {
+    if (thresholds[i]! < scores[place]! || thresholds[i]! < least) break; // and so are those that follow
+    const source = sources[i]!;
+    if (source === found.sources[place]) continue;
+    const { weight, scoreOf } = task.sources[source]!;
+    const own = scoreOf!(ordinals[place]!);
+    const score = mergeScore(own, weight);
+    const isAhead = score > scores[place]! || (score === scores[place] && source < found.sources[place]!);
+    if (own >= task.minScore && isAhead) found.improve(place, score, source, own);
+    scored++;
+  }
+  return scored;
 }
 
 function atOnce<T>(work: InSlices<T>): T {

@@ -12,7 +12,7 @@ namespace shortlist {
 
 void give_way() {
 #ifdef __linux__
-  constexpr int kNice = 5;  // weight 335 of 1024
+  constexpr int kNice = 10;  // weight 110 beside 1024: a tenth of a core that others want whole
   const auto thread = static_cast<id_t>(syscall(SYS_gettid));
   const int now = getpriority(PRIO_PROCESS, thread);
   if (now < kNice) setpriority(PRIO_PROCESS, thread, kNice);

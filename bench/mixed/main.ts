@@ -112,7 +112,7 @@ function startCallers(url: string, beside: string, rows: number) {
 /** The longest stall of the worker's event loop since it was read last, milliseconds. */
 async function readStall(origin: string): Promise<number> {
   const page = await (await fetch(`${origin}/metrics`)).text();
-  const values = [...page.matchAll(/^nodejs_eventloop_lag_max_seconds(?:\{[^}]*\})? (.*)$/gm)].map(([, value]) => Number(value)); // prettier-ignore
+  const values = [...page.matchAll(/^shortlist_event_loop_delay_seconds\{percentile="100"\} (.*)$/gm)].map(([, value]) => Number(value)); // prettier-ignore
   return significant(1000 * Math.max(...values));
 }
 

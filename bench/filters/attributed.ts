@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dot } from '../../src/base/metric.js';
+import { dot, normalizeRow } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';
 import { writeBaseArrow } from '../engine/base-arrow.js';
 import { prepareData, type DataSpec } from '../engine/data-sets.js';
@@ -42,7 +42,14 @@ export async function prepareAttributed(spec: DataSpec, work: string, reuse: boo
   const marker = join(root, 'built.json');
   if (!(reuse && existsSync(marker))) await build(data, base, ranks, root, marker);
   say(`${data.name}: index of ${readFileSync(marker, 'utf8')}`);
-  return { data, root, base, queries, ranks, querySides: project(queries, direction) };
+  const querySides = project(queries, direction);
+  // As an index keeps them: under cosine of length 1, which rows that were rounded to float16 are not.
+  if (data.metric === 'cosine') for (const vectors of [base, queries]) normalizeRows(vectors, data.dim);
+  return { data, root, base, queries, ranks, querySides };
+}
+
+function normalizeRows(vectors: Float32Array, dim: number): void {
+  for (let at = 0; at < vectors.length; at += dim) normalizeRow(vectors, at, dim);
 }
 
 async function build(

@@ -92,7 +92,7 @@ async function tryFilter(server: TestServer, probe: string, name: string, filter
 async function run(root: string, probe: string): Promise<Outcome[]> {
   if (!existsSync(join(root, INDEX))) await publishRows(root, Number(rows));
   const preload = new URL('stall-probe.mjs', import.meta.url).href;
-  const env = { NODE_OPTIONS: `--import=${preload}`, STALL_PROBE: probe };
+  const env = { NODE_OPTIONS: `--import=${preload}`, STALL_PROBE: probe, SHORTLIST_WARM_UP_MS: '2000' };
   const server = TestServer.launch(root, ['--workers', '1'], env);
   await listens(server);
   const outcomes: Outcome[] = [];

@@ -5,8 +5,12 @@
  * deadline whether or not that work has ended. Timer and signal are made when they are first asked for: most searches are
  * over before either could matter, and together they cost a tenth of what such a request does.
  */
+import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { ShortlistError } from '../base/errors.js';
+
+/** Node takes a longer one for no time at all. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class TimeLimit {
   private ended: ShortlistError | null = null;
@@ -49,8 +53,9 @@ export class TimeLimit {
   get signal(): AbortSignal {
     if (this.controller === null) {
       this.controller = new AbortController();
+      setMaxListeners(0, this.controller.signal); // each query of a batch that waits for a thread is one
       if (this.reason !== null) this.controller.abort(this.reason);
-      else this.timer = setTimeout(() => this.expire(), this.deadline - performance.now());
+      else this.timer = setTimeout(() => this.expire(), Math.min(this.remainingMs, MAX_TIMER_MS));
     }
     return this.controller.signal;
   }

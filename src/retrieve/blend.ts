@@ -223,9 +223,11 @@ function listUnfinished(known: readonly Known[]): Unfinished {
 function improve(task: BlendTask, found: Found, place: number, unfinished: Unfinished, least: number): number {
   const { ordinals, scores } = found;
   const { sources, thresholds } = unfinished;
+  // Not the score that it gets meanwhile: a walk that missed the row has a threshold below what it would give it.
+  const wanted = Math.max(scores[place]!, least);
   let scored = 0;
   for (let i = 0; i < thresholds.length; i++) {
-    if (thresholds[i]! < scores[place]! || thresholds[i]! < least) break; // and so are those that follow
+    if (thresholds[i]! < wanted) break; // and so are those that follow
     const source = sources[i]!;
     if (source === found.sources[place]) continue;
     const { weight, scoreOf } = task.sources[source]!;

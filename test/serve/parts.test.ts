@@ -346,6 +346,14 @@ describe('a time limit', () => {
     await expect(late.within(never)).rejects.toBe(late.reason);
   });
 
+  it('that is longer than a timer can be does not end at once', async () => {
+    const limit = new TimeLimit(open, performance.now() + 2 ** 33);
+    const { signal } = limit;
+    await expect(limit.within(new Promise((resolve) => setTimeout(resolve, 20, 'done')))).resolves.toBe('done');
+    expect([signal.aborted, limit.reason]).toEqual([false, null]);
+    limit.clear();
+  });
+
   it('ends when the client leaves, before it was made too', () => {
     const limit = new TimeLimit(open, Infinity);
     const { signal } = limit;

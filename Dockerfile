@@ -11,13 +11,13 @@ WORKDIR /app
 # Dependencies change less often than sources: they are a layer of their own.
 COPY package.json package-lock.json .npmrc ./
 COPY src/engine/native ./src/engine/native
-COPY src/serve/sockets ./src/serve/sockets
+COPY src/serve/channel/sockets ./src/serve/channel/sockets
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev --ignore-scripts \
  && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/ \
- && cp src/serve/sockets/build/Release/shortlist_sockets.node dist/serve/sockets/
+ && cp src/serve/channel/sockets/build/Release/shortlist_sockets.node dist/serve/channel/sockets/
 
 FROM node:22-bookworm-slim AS runtime
 ENV NODE_ENV=production \

@@ -11,11 +11,11 @@ import { benchTables } from '../bench/engine/tables.js';
 import { filterTable, readFilterResult } from '../bench/filters/result.js';
 import { readServeResult, serveTable } from '../bench/serve/result.js';
 import { ERRORS } from '../src/base/errors.js';
-import { LiveIndexes } from '../src/retrieve/live.js';
-import { Admission } from '../src/serve/admission.js';
-import { SERVE_OPTIONS } from '../src/serve/options.js';
-import { PrimaryMetrics } from '../src/serve/primary-metrics.js';
-import { WorkerMetrics } from '../src/serve/worker-metrics.js';
+import { LiveIndexes } from '../src/retrieve/load/live.js';
+import { Admission } from '../src/serve/worker/admission.js';
+import { SERVE_OPTIONS } from '../src/serve/channel/options.js';
+import { PrimaryMetrics } from '../src/serve/primary/primary-metrics.js';
+import { WorkerMetrics } from '../src/serve/worker/worker-metrics.js';
 
 const README = 'README.md';
 const BENCH_RESULT = 'bench/results/engine.json';

@@ -33,7 +33,7 @@ trap finish EXIT
 
 build() { # name, sanitizer flags
   mkdir "$work/$1"
-  printf '%s\n' src/engine/native/core/*.cc test/native/harness/*.cc |
+  printf '%s\n' src/engine/native/core/*.cc test/engine/native/harness/*.cc |
     xargs -P "$cores" -I{} sh -c "$compiler $flags $2 -c {} -o $work/$1/\$(basename {}).o"
   $compiler $flags $2 "$work/$1"/*.o -o "$work/harness-$1"
 }
@@ -54,7 +54,7 @@ run_addon() { # program, arguments behind the addon
   shift
   LD_PRELOAD="$($compiler -print-file-name=libasan.so) $($compiler -print-file-name=libubsan.so)" \
     ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 \
-    node --expose-gc --import tsx "test/native/$program.ts" "$work/addon/build/Release/shortlist_native.node" \
+    node --expose-gc --import tsx "test/engine/native/$program.ts" "$work/addon/build/Release/shortlist_native.node" \
     "$work/calls" "$@" >"$work/calls/ends"
   echo "addon: $(wc -l <"$work/calls/ends") lines of $program"
 }

@@ -1,5 +1,5 @@
 /** The library: open an index in this process, and the client of a server. */
-export { openIndex } from './retrieve/open-index.js';
+export { openIndex } from './retrieve/library/open-index.js';
 export type {
   BatchSearchOptions,
   IndexSearchOptions,
@@ -7,9 +7,9 @@ export type {
   OpenIndexOptions,
   SearchAnswer,
   Seed,
-} from './retrieve/open-index.js';
-export type { Explain, Quality, ShardExplain, WhyNot } from './retrieve/answer.js';
-export type { Manifest } from './version/manifest.js';
+} from './retrieve/library/open-index.js';
+export type { Explain, Quality, ShardExplain, WhyNot } from './retrieve/search/answer.js';
+export type { Manifest } from './version/sealed/manifest.js';
 export { ShortlistError, ERRORS } from './base/errors.js';
 export type { ErrorCode } from './base/errors.js';
 export { ShortlistClient } from './client/client.js';

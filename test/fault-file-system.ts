@@ -9,7 +9,7 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ioError } from '../src/base/errors.js';
-import { nodeFiles, type FileSystem, type FileStat, type OpenFile, type OpenMode } from '../src/version/files.js';
+import { nodeFiles, type FileSystem, type FileStat, type OpenFile, type OpenMode } from '../src/version/disk/files.js';
 
 export type Fault = 'ENOSPC' | 'EIO' | 'death' | 'power loss, names lost' | 'power loss, names kept';
 export const FAULTS: readonly Fault[] = ['ENOSPC', 'EIO', 'death', 'power loss, names lost', 'power loss, names kept'];

@@ -17,10 +17,10 @@ import {
 } from 'apache-arrow';
 import { seededRandom } from '../src/base/random.js';
 import type { Metric } from '../src/base/metric.js';
-import { buildIndex, type BuildOptions, type BuildResult } from '../src/build/build-index.js';
+import { buildIndex, type BuildOptions, type BuildResult } from '../src/builder/build-index.js';
 import { ENGINE_NAMES } from '../src/engine/engines.js';
 import type { EngineName } from '../src/engine/engine.js';
-import { publish } from '../src/version/publish.js';
+import { publish } from '../src/version/state/publish.js';
 
 export interface IndexSpec {
   readonly rows?: number;

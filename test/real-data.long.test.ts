@@ -3,11 +3,11 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { buildIndex, type BuildOptions } from '../src/build/build-index.js';
+import { buildIndex, type BuildOptions } from '../src/builder/build-index.js';
 import { recallOf, summarizeRecall } from '../src/evaluate/recall.js';
 import { readQueries } from '../src/ingest/read-queries.js';
-import { loadVersion, type LoadedVersion } from '../src/retrieve/loaded-version.js';
-import { search } from '../src/retrieve/search.js';
+import { loadVersion, type LoadedVersion } from '../src/retrieve/load/loaded-version.js';
+import { search } from '../src/retrieve/search/search.js';
 import { buildOptions, temporaryFolder } from './indexes.js';
 
 const data = process.env['SHORTLIST_TEST_DATA'];

@@ -8,12 +8,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openExactSearch, type ExactSearch } from '../../src/engine/exact/exact-search.js';
-import { calibrate } from '../../src/evaluate/calibrate.js';
+import { openExactSearch, type ExactSearch } from '../../src/engine/exact-search.js';
+import { calibrate } from '../../src/evaluate/calibrate/calibrate.js';
 import { recallOf } from '../../src/evaluate/recall.js';
-import { resolveDefaultEf, resolveEf, type Calibration } from '../../src/retrieve/calibration.js';
-import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
-import { planSearch, runPlan } from '../../src/retrieve/search.js';
+import { resolveDefaultEf, resolveEf, type Calibration } from '../../src/retrieve/load/calibration.js';
+import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
+import { planSearch, runPlan } from '../../src/retrieve/search/search.js';
 import { markdownTable } from '../engine/markdown.js';
 import { runCli } from '../engine/peers/shortlist.js';
 import { say } from '../engine/say.js';

@@ -1,7 +1,7 @@
 /** The Arrow file that `shortlist build` reads: `id` (uint32, the position), `embedding` (fixed_size_list of float32), attributes. */
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { ArrowWriter } from '../../src/arrow/writer.js';
+import { ArrowWriter } from '../../src/arrow/write/writer.js';
 
 const BATCH_ROWS = 16_384;
 

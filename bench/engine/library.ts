@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type * as Library from '../../src/index.js';
 import type * as Engine from '../../src/engine/native/native.js';
-import type * as VersionReader from '../../src/version/version-reader.js';
+import type * as VersionReader from '../../src/version/sealed/version-reader.js';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -14,4 +14,4 @@ export const loadLibrary = () => compiled('index.js') as Promise<typeof Library>
 /** Opening one shard without the rest of a version. */
 export const loadEngine = () => compiled('engine/native/native.js') as Promise<typeof Engine>;
 
-export const loadVersionReader = () => compiled('version/version-reader.js') as Promise<typeof VersionReader>;
+export const loadVersionReader = () => compiled('version/sealed/version-reader.js') as Promise<typeof VersionReader>;

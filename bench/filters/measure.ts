@@ -3,7 +3,7 @@
  * filter at the least ef that reaches the same recall on the same queries. Both take turns, query by query, so that what else
  * the machine does meets both alike.
  */
-import type { IndexSearchOptions, OpenIndex, SearchAnswer } from '../../src/retrieve/open-index.js';
+import type { IndexSearchOptions, OpenIndex, SearchAnswer } from '../../src/retrieve/library/open-index.js';
 import { median, significant } from '../engine/numbers.js';
 import { recallOf, type Truth } from './truth.js';
 

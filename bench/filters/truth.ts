@@ -1,7 +1,7 @@
 /** The exact neighbours among the rows that pass, found without anything that the library knows of filters. */
 import { Bitset } from '../../src/base/bitset.js';
 import type { NativePool } from '../../src/engine/native/native-pool.js';
-import type { SearchAnswer } from '../../src/retrieve/open-index.js';
+import type { SearchAnswer } from '../../src/retrieve/library/open-index.js';
 import type { Attributed } from './attributed.js';
 
 /** Of unit vectors: float32 scores carry no more. As in src/evaluate/recall.ts. */

@@ -1,6 +1,6 @@
 /** What the server has to answer: the library's own answers, their recall, and what one costs in process. */
 import type { NativePool } from '../../src/engine/native/native-pool.js';
-import type { OpenIndex } from '../../src/retrieve/open-index.js';
+import type { OpenIndex } from '../../src/retrieve/library/open-index.js';
 import type { Attributed } from '../filters/attributed.js';
 import { findTruth, recallOf, rowsBelow } from '../filters/truth.js';
 import { significant } from '../engine/numbers.js';

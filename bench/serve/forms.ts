@@ -1,6 +1,6 @@
 /** The wire forms: how a search is asked and answered in each, as whole HTTP requests that are ready to be sent. */
-import { openArrowBytes } from '../../src/arrow/reader.js';
-import { encodeVectors } from '../../src/serve/rehearsal-requests.js';
+import { openArrowBytes } from '../../src/arrow/read/reader.js';
+import { encodeVectors } from '../../src/serve/worker/rehearsal-requests.js';
 
 export const FORMS = ['json', 'base64', 'octet-stream', 'arrow'] as const;
 export type Form = (typeof FORMS)[number];

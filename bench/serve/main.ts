@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { NativePool } from '../../src/engine/native/native-pool.js';
-import type { OpenIndex } from '../../src/retrieve/open-index.js';
+import type { OpenIndex } from '../../src/retrieve/library/open-index.js';
 import { generated } from '../engine/data-sets.js';
 import { readEnvironment } from '../engine/environment.js';
 import { loadLibrary, PROJECT } from '../engine/library.js';

@@ -1,6 +1,6 @@
 /** What the demo prints: steps, commands as a user would type them, answers as tables. */
 import { styleText } from 'node:util';
-import { formatTable } from '../../src/cli/table.js';
+import { formatTable } from '../../src/cli/output/table.js';
 
 const TITLE_WIDTH = 68;
 

@@ -6,7 +6,7 @@ import type { ColumnType, IntegerWidth } from './column.js';
 export type TimeUnit = 's' | 'ms' | 'us' | 'ns';
 
 /** How a type of varying length is laid out: 32-bit offsets, 64-bit offsets, or views. */
-export type OffsetLayout = 'small' | 'large' | 'view';
+type OffsetLayout = 'small' | 'large' | 'view';
 
 export interface IntegerType {
   readonly id: 'int';

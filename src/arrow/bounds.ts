@@ -3,7 +3,10 @@
 /** Most rows of one chunk: enough to make a call per chunk free, few enough for per-row side arrays to stay small. */
 export const CHUNK_ROWS = 65_536;
 
-/** Bytes that one chunk aims at over all its columns. From 2 to 16 MiB the throughput is the same, the peak memory is not. */
+/**
+ * Bytes that one chunk aims at over all its columns. From 2 to 16 MiB the throughput is the same, the peak memory is
+ * not.
+ */
 export const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** Largest single value, a string or a list with its items: it is held in memory whole. Real ones are below 1 MiB. */
@@ -15,10 +18,15 @@ export const WHOLE_BATCH_BYTES = 1024 * 1024;
 /** Longest single request to the operating system: one of 2 GiB or more aborts Node. */
 export const MAX_READ_BYTES = 1024 * 1024 * 1024;
 
-/** Largest decompressed buffer, held whole while its batch is read. A batch beyond it wants smaller batches or no codec. */
+/**
+ * Largest decompressed buffer, held whole while its batch is read. A batch beyond it wants smaller batches or no
+ * codec.
+ */
 export const MAX_DECOMPRESSED_BYTES = 2 * 1024 * 1024 * 1024;
 
-/** Largest dictionary, held whole while it is in use: beyond it the values hardly repeat and plain columns are better. */
+/**
+ * Largest dictionary, held whole while it is in use: beyond it the values hardly repeat and plain columns are better.
+ */
 export const MAX_DICTIONARY_BYTES = 1024 * 1024 * 1024;
 
 /** Largest metadata of one message or footer. A table of 10,000 columns has 2 MiB; a footer takes 24 bytes a batch. */

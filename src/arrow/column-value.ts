@@ -5,8 +5,8 @@
  * - float32 and float16 are the shortest decimal that restores the float32. JSON has no infinities: they are the texts
  *   "Infinity" and "-Infinity". NaN is no number and no value: null.
  * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit and a trailing Z where the
- *   column has a timezone (Arrow then counts from the epoch in UTC). A moment outside of the years 0 to 9999 has its year
- *   with sign and six digits, as in ECMAScript.
+ *   column has a timezone (Arrow then counts from the epoch in UTC). A moment outside of the years 0 to 9999 has its
+ *   year with sign and six digits, as in ECMAScript.
  * - Decimals are the nearest float64.
  * - Lists are arrays.
  */
@@ -86,8 +86,8 @@ const DAYS_PER_ERA = 146_097;
 const DAYS_TO_EPOCH = 719_468;
 
 /**
- * The proleptic Gregorian date of a day counted from 1970-01-01, by Howard Hinnant's algorithm: any day, where `Date` ends
- * at the year 275,760, and in a fourth of its time.
+ * The proleptic Gregorian date of a day counted from 1970-01-01, by Howard Hinnant's algorithm: any day, where `Date`
+ * ends at the year 275,760, and in a fourth of its time.
  */
 function isoDate(days: number): string {
   const era = Math.floor((days + DAYS_TO_EPOCH) / DAYS_PER_ERA);

@@ -42,7 +42,10 @@ export type NumberArray =
 
 /** Values of consecutive rows of one column. What stands where a row is null is undefined. */
 export type Column =
-  /** int, float, date, timestamp, decimal: one value a row, in the array of the Arrow type (float16 is widened to float32; date32 is Int32Array of days, date64 and timestamps BigInt64Array; decimals are Float64Array). */
+  /**
+   * int, float, date, timestamp, decimal: one value a row, in the array of the Arrow type (float16 is widened to
+   * float32; date32 is Int32Array of days, date64 and timestamps BigInt64Array; decimals are Float64Array).
+   */
   | { readonly shape: 'numbers'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: NumberArray }
   /** bool: 0 or 1 a row. Also null, whose rows are all null. */
   | { readonly shape: 'bools'; readonly type: ColumnType; readonly rows: number; readonly valid: Validity; readonly values: Uint8Array }

@@ -1,6 +1,6 @@
 /**
- * 64-bit integers as decimal text and back, without a BigInt for each: a value is two unsigned 32-bit words, low and high,
- * in two's complement where its type is signed.
+ * 64-bit integers as decimal text and back, without a BigInt for each: a value is two unsigned 32-bit words, low and
+ * high, in two's complement where its type is signed.
  */
 
 /** The longest: 18446744073709551615 or -9223372036854775808. */

@@ -1,10 +1,10 @@
 /**
- * Finds a member that an object of a JSON text has twice. JSON.parse takes the last one, other readers the first: whoever wrote
- * two conditions on one attribute would get an answer to half of the question.
+ * Finds a member that an object of a JSON text has twice. JSON.parse takes the last one, other readers the first:
+ * whoever wrote two conditions on one attribute would get an answer to half of the question.
  *
- * Takes a text that JSON.parse has read; gives the JSON pointer of the second member, or null. It reads each character once,
- * except in lists of numbers and in strings, which it passes over at the speed of memory: 768 numbers cost a tenth of parsing
- * them.
+ * Takes a text that JSON.parse has read; gives the JSON pointer of the second member, or null. It reads each
+ * character once, except in lists of numbers and in strings, which it passes over at the speed of memory: 768 numbers
+ * cost a tenth of parsing them.
  */
 import { pointerStep } from './json-pointer.js';
 
@@ -92,8 +92,8 @@ function readName(text: string, start: number, end: number): string {
 }
 
 /**
- * From the start of a list to before its end, where nothing stands between that the scan must see; else it stays. What was
- * searched for is kept until it is passed, so that no part of the text is searched twice for the same.
+ * From the start of a list to before its end, where nothing stands between that the scan must see; else it stays.
+ * What was searched for is kept until it is passed, so that no part of the text is searched twice for the same.
  */
 function numberSkipper(text: string): (start: number) => number {
   const finders = [']', '[', '{', '"'].map((mark) => {

@@ -1,7 +1,7 @@
 /**
- * Every failure that a user can meet, in one table. A code alone decides the HTTP status, the exit code and how loudly it
- * is logged; the README's table is checked against this one by a test. Anything that is not a ShortlistError is a bug: it
- * leaves the server as a 500 `internal` and the command line as exit 70.
+ * Every failure that a user can meet, in one table. A code alone decides the HTTP status, the exit code and how
+ * loudly it is logged; the README's table is checked against this one by a test. Anything that is not a
+ * ShortlistError is a bug: it leaves the server as a 500 `internal` and the command line as exit 70.
  */
 
 /** Exit codes of the command line, as sysexits.h names them. */

@@ -14,7 +14,8 @@ const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent
 
 /**
  * The double that prints as the shortest decimal which rounds to the same float32: 0.30000001192092896 becomes 0.3.
- * Six digits always survive a normal float32 and nine always restore it, so rounding to six, seven, eight, nine finds it.
+ * Six digits always survive a normal float32 and nine always restore it, so rounding to six, seven, eight, nine finds
+ * it.
  * @param value a finite float32 value
  */
 export function shortestFloat32(value: number): number {
@@ -42,8 +43,8 @@ export function shortestFloat32(value: number): number {
 export const MAX_NUMBER_BYTES = 25;
 
 /**
- * Writes `shortestFloat32(value)` as JSON does, in ASCII. Where rounding to some digits finds it, those digits are at hand
- * as a whole number, which takes a fifth of the time of printing a double.
+ * Writes `shortestFloat32(value)` as JSON does, in ASCII. Where rounding to some digits finds it, those digits are at
+ * hand as a whole number, which takes a fifth of the time of printing a double.
  * @param value a finite float32 value
  * @param out has room for MAX_NUMBER_BYTES from `at` on
  * @returns where the text ends
@@ -71,7 +72,10 @@ function exponentOf(magnitude: number): number {
   return exponent;
 }
 
-/** scaled / 10^decimals, without zeros at its end. @param scaled not 0, of nine digits at most: its divisions stay whole */
+/**
+ * scaled / 10^decimals, without zeros at its end. @param scaled not 0, of nine digits at most: its divisions stay
+ * whole
+ */
 function writeScaled(scaled: number, decimals: number, out: Uint8Array, at: number): number {
   let rest = scaled < 0 ? -scaled | 0 : scaled | 0;
   let places = decimals;

@@ -1,6 +1,6 @@
 /**
- * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain): the hash that places ids on shards and in the id table.
- * It is part of the format on disk: a version's shards and ids.bin are only found by exactly this function.
+ * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain): the hash that places ids on shards and in the id
+ * table. It is part of the format on disk: a version's shards and ids.bin are only found by exactly this function.
  */
 
 const C1 = 0xcc9e2d51;

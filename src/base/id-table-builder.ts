@@ -1,8 +1,8 @@
 /**
  * Builds an IdTable id by id and finds duplicates on the way.
  *
- * Arrays double as they fill. With the number of rows known they are made once: memory that is never written to is never
- * taken from the machine. At its peak a table of strings needs twice their bytes for a moment.
+ * Arrays double as they fill. With the number of rows known they are made once: memory that is never written to is
+ * never taken from the machine. At its peak a table of strings needs twice their bytes for a moment.
  */
 import { ShortlistError } from './errors.js';
 import {
@@ -17,7 +17,10 @@ import {
 } from './id-table.js';
 import { murmur3 } from './hash.js';
 
-/** What a hint may reserve at most: a file that lies about its rows then costs address space, 1 GiB of it, and no memory. */
+/**
+ * What a hint may reserve at most: a file that lies about its rows then costs address space, 1 GiB of it, and no
+ * memory.
+ */
 const MAX_EXPECTED = 2 ** 26;
 
 export class IdTableBuilder {

@@ -1,11 +1,12 @@
 /**
- * The table of ids: ordinal -> id and id -> ordinal, for 100 million ids and more. Written once (id-table-builder.ts), then
- * only read: by the build to find duplicates, on disk as it is in memory, and by every search.
+ * The table of ids: ordinal -> id and id -> ordinal, for 100 million ids and more. Written once
+ * (id-table-builder.ts), then only read: by the build to find duplicates, on disk as it is in memory, and by every
+ * search.
  *
  * Ids are kept in two flat arrays, and an open-addressing hash index over them:
- *   integers   `values`   64 bits a row, little-endian, sign-extended where the type is signed
- *   strings    `offsets`  uint32, count + 1 of them; `bytes` the UTF-8 of all ids, end to end
- *   both       `slots`    uint32, a power of two of them: ordinal + 1, or 0 where empty. The search for an id starts at slot
+ *   integers   `values`   64 bits a row, little-endian, sign-extended where the type is signed strings    `offsets`
+ *   uint32, count + 1 of them; `bytes` the UTF-8 of all ids, end to end both       `slots`    uint32, a power of two
+ *   of them: ordinal + 1, or 0 where empty. The search for an id starts at slot
  *              murmur3(canonical text) & (slots - 1) and goes up by one, round the end, until the id or an empty slot.
  * Ids enter the index in the order of their ordinals, so equal ids give equal bytes.
  *
@@ -24,23 +25,26 @@ import { MAX_ID_BYTES } from './limits.js';
 export type IdType =
   { readonly kind: 'int'; readonly bits: 8 | 16 | 32 | 64; readonly signed: boolean } | { readonly kind: 'utf8' };
 
-/** Most ids: their slots fill 2 GiB then, the largest power of two that a byte view of Node 20 (4 GiB) holds with room. */
+/**
+ * Most ids: their slots fill 2 GiB then, the largest power of two that a byte view of Node 20 (4 GiB) holds with
+ * room.
+ */
 export const MAX_IDS = Math.floor(2 ** 29 * 0.7);
 
 /** Most bytes of all string ids together: their offsets are 32 bits. */
 export const MAX_ID_TABLE_BYTES = 2 ** 32 - 1;
 
 /** Ids of one table in Arrow's shape; an arrow/ `Column`, which base/ may not import. */
-export type IdColumn =
+type IdColumn =
   | { readonly shape: 'numbers'; readonly type: IdType; readonly rows: number; readonly valid: null; readonly values: IntegerArray }
   | { readonly shape: 'strings'; readonly type: IdType; readonly rows: number; readonly valid: null; readonly offsets: Uint32Array; readonly bytes: Uint8Array }; // prettier-ignore
 
-export type IntegerArray =
+type IntegerArray =
   | Int8Array | Int16Array | Int32Array | BigInt64Array
   | Uint8Array | Uint16Array | Uint32Array | BigUint64Array; // prettier-ignore
 
 /** The ids alone: `words` has two uint32 a row (low, high) for integers; the other two are for strings. */
-export interface IdValues {
+interface IdValues {
   readonly words: Uint32Array;
   readonly offsets: Uint32Array;
   readonly bytes: Uint8Array;
@@ -54,7 +58,7 @@ interface EncodedTexts {
 }
 
 /** One flat part of a table on disk. */
-export interface IdSection {
+interface IdSection {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
@@ -138,8 +142,8 @@ export class IdTable {
   }
 
   /**
-   * Collects ids to be written, from one on, in loops so short that they come from memory several at a time: for answers, where
-   * their waits one after the other would cost more than all the rest.
+   * Collects ids to be written, from one on, in loops so short that they come from memory several at a time: for
+   * answers, where their waits one after the other would cost more than all the rest.
    * @returns how many `writeFetched` knows then, until the next ones are fetched
    */
   fetch(ordinals: Uint32Array, from: number): number {
@@ -205,8 +209,9 @@ export class IdTable {
   }
 
   /**
-   * The first position whose id an earlier one has too, or -1: an answer from files that nobody has verified must not have an id
-   * twice. A table of the answer's own size, which takes nanoseconds an id where a lookup in `slots` takes a hundred.
+   * The first position whose id an earlier one has too, or -1: an answer from files that nobody has verified must not
+   * have an id twice. A table of the answer's own size, which takes nanoseconds an id where a lookup in `slots` takes
+   * a hundred.
    */
   findRepeated(ordinals: Uint32Array): number {
     let size = 8;
@@ -228,7 +233,10 @@ export class IdTable {
     return -1;
   }
 
-  /** A number that equal ids share: of a string its length and its last bytes, which differ where ids are made by counting. */
+  /**
+   * A number that equal ids share: of a string its length and its last bytes, which differ where ids are made by
+   * counting.
+   */
   private mix(ordinal: number): number {
     const { words, offsets, bytes } = this.values;
     let sum: number;
@@ -243,8 +251,9 @@ export class IdTable {
   }
 
   /**
-   * What is wrong with the hash index, for a full check; null when nothing is. `fromSections` has proved that no lookup leaves
-   * the arrays or runs forever; this proves that each one finds what it must, at the price of one lookup an id.
+   * What is wrong with the hash index, for a full check; null when nothing is. `fromSections` has proved that no
+   * lookup leaves the arrays or runs forever; this proves that each one finds what it must, at the price of one
+   * lookup an id.
    * @param from the first ordinal to look up @param to the one after the last
    */
   indexProblem(from = 0, to = this.count): string | null {
@@ -259,8 +268,8 @@ export class IdTable {
   }
 
   /**
-   * A table over sections as `sections` gave them; they are used in place, so they may be shared memory. Lengths, offsets and
-   * slots are checked, so that hostile bytes end here.
+   * A table over sections as `sections` gave them; they are used in place, so they may be shared memory. Lengths,
+   * offsets and slots are checked, so that hostile bytes end here.
    * @param get the bytes of a section by name
    * @throws file_corrupt; the caller adds the file
    */
@@ -447,7 +456,8 @@ function readTexts(count: number, get: (name: string) => Uint8Array): IdValues {
     if ((bytes[offsets[ordinal]!]! & 0xc0) === 0x80)
       throw damaged(`the id at ordinal ${ordinal} starts inside a character`);
   }
-  // Other bytes would be shown as U+FFFD, so that two ids could have one text. Whole, and no id starts inside a character: then each is.
+  // Other bytes would be shown as U+FFFD, so that two ids could have one text. Whole, and no id starts inside a
+  // character: then each is.
   if (!isUtf8(bytes)) throw damaged('its bytes are not UTF-8');
   return { words: EMPTY_WORDS, offsets, bytes };
 }

@@ -1,4 +1,7 @@
-/** Steps of JSON pointers (RFC 6901) to what others have sent: names are cut, since a megabyte of one is not sent back. */
+/**
+ * Steps of JSON pointers (RFC 6901) to what others have sent: names are cut, since a megabyte of one is not sent
+ * back.
+ */
 
 const MAX_SHOWN = 64;
 

@@ -1,6 +1,7 @@
 /**
- * So many at once, the others wait in the order in which they came. Takes tasks that end by themselves and signals that say when
- * nobody waits for them; a task whose signal is aborted while it waits does not begin, and one that runs is not waited for.
+ * So many at once, the others wait in the order in which they came. Takes tasks that end by themselves and signals
+ * that say when nobody waits for them; a task whose signal is aborted while it waits does not begin, and one that
+ * runs is not waited for.
  */
 export class Lane {
   private readonly waiting: (() => void)[] = [];

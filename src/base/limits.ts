@@ -8,7 +8,7 @@ export const DEFAULT_K = 100;
 export const MAX_EF = 10_000;
 
 /** ef where neither the request nor a calibration says: recall falls where ef is close to k, so twice k. */
-export const MIN_DEFAULT_EF = 200;
+const MIN_DEFAULT_EF = 200;
 export function defaultEf(k: number): number {
   return Math.min(MAX_EF, Math.max(MIN_DEFAULT_EF, 2 * k));
 }
@@ -63,5 +63,8 @@ export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 /** How long the previous version stays pinnable after a swap. */
 export const PREVIOUS_VERSION_MS = 60_000;
 
-/** Queries of one pass when truth is computed: enough to share each read of the vectors, few enough for steady progress. */
+/**
+ * Queries of one pass when truth is computed: enough to share each read of the vectors, few enough for steady
+ * progress.
+ */
 export const TRUTH_QUERIES_PER_PASS = 128;

@@ -1,6 +1,6 @@
 /**
- * How much of the machine this process may use. Containers limit processors and memory by cgroups; libuv in Node 20 sees
- * the memory limit but not the processor quota, so that is read here.
+ * How much of the machine this process may use. Containers limit processors and memory by cgroups; libuv in Node 20
+ * sees the memory limit but not the processor quota, so that is read here.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
@@ -21,18 +21,22 @@ export function memoryLimitBytes(): number {
 /** Memory still free for this process, in bytes: page cache that can be dropped counts as free. */
 export function availableMemoryBytes(): number {
   const available = process.availableMemory();
-  // Within a cgroup's limit Node subtracts all that the group uses, page cache too. Elsewhere it asks the kernel, which knows.
+  // Within a cgroup's limit Node subtracts all that the group uses, page cache too. Elsewhere it asks the kernel,
+  // which knows.
   return memoryLimitBytes() < totalmem() ? Math.min(memoryLimitBytes(), available + droppableCacheBytes()) : available;
 }
 
-/** Bytes of files that this process's cgroup has read and not used again: the kernel drops them when memory is asked for. */
+/**
+ * Bytes of files that this process's cgroup has read and not used again: the kernel drops them when memory is asked
+ * for.
+ */
 export function droppableCacheBytes(read: ReadText = readText): number {
   const stat = readCgroup2(read, 'memory.stat') ?? readCgroup1(read, 'memory', 'memory.stat') ?? '';
   return Number(/^total_inactive_file (\d+)$/m.exec(stat)?.[1] ?? /^inactive_file (\d+)$/m.exec(stat)?.[1] ?? 0);
 }
 
 /** Reads a small text file; null where there is none. A parameter so that a test can describe another machine. */
-export type ReadText = (path: string) => string | null;
+type ReadText = (path: string) => string | null;
 
 function readText(path: string): string | null {
   try {
@@ -54,7 +58,10 @@ function cgroupQuota(read: ReadText): number | null {
   return quota > 0 ? quota / period : null;
 }
 
-/** A file of this process's own group, or of the root, which is what a container sees of its own; null where there is none. */
+/**
+ * A file of this process's own group, or of the root, which is what a container sees of its own; null where there is
+ * none.
+ */
 function readCgroup2(read: ReadText, name: string): string | null {
   const own = /^0::(.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1] ?? '/';
   return read(`/sys/fs/cgroup${own}/${name}`) ?? read(`/sys/fs/cgroup/${name}`);

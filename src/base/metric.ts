@@ -2,9 +2,10 @@
  * What a score is. Takes float32 vectors; gives float32 scores, higher is better, equal to the bit wherever they are
  * computed.
  *
- * A product of two float32 is exact in float64, so sums are kept in float64 and rounded to float32 once, at the end. The
- * order of addition is fixed: eight lanes, lane j taking components j, j+8, j+16, ..., then added pairwise. Eight float64
- * are one AVX-512 register and two AVX2 registers, so that an engine in C++ can follow the same order without a penalty.
+ * A product of two float32 is exact in float64, so sums are kept in float64 and rounded to float32 once, at the end.
+ * The order of addition is fixed: eight lanes, lane j taking components j, j+8, j+16, ..., then added pairwise. Eight
+ * float64 are one AVX-512 register and two AVX2 registers, so that an engine in C++ can follow the same order without
+ * a penalty.
  */
 
 /** `cosine`: similarity of directions. `ip`: inner product. `l2`: minus the Euclidean distance. */
@@ -76,7 +77,7 @@ export function squaredL2(a: Float32Array, aOffset: number, b: Float32Array, bOf
 }
 
 /** The raw float64 sum that `toScore` turns into a score: dot product, or squared distance under l2. */
-export type RawKernel = typeof dot;
+type RawKernel = typeof dot;
 export function rawKernel(metric: Metric): RawKernel {
   return metric === 'l2' ? squaredL2 : dot;
 }
@@ -97,8 +98,8 @@ export function toScore(metric: Metric, raw: number): number {
 }
 
 /**
- * How far a squared norm of a vector that was scaled to unit length and rounded to float32 can be from 1 (2^-23), doubled.
- * Inside it a vector counts as unit and stays as it is, so that scaling twice is scaling once, to the bit.
+ * How far a squared norm of a vector that was scaled to unit length and rounded to float32 can be from 1 (2^-23),
+ * doubled. Inside it a vector counts as unit and stays as it is, so that scaling twice is scaling once, to the bit.
  */
 const UNIT_TOLERANCE = 2 ** -22;
 

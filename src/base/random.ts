@@ -1,6 +1,9 @@
 /** Reproducible randomness: equal seeds give equal sequences on every machine. */
 
-/** Uniform in [0, 1). The generator is mulberry32 (Tommy Ettinger, public domain): 32 bits of state, one multiply-xor chain a number. */
+/**
+ * Uniform in [0, 1). The generator is mulberry32 (Tommy Ettinger, public domain): 32 bits of state, one multiply-xor
+ * chain a number.
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * One item ahead: while the caller works on an item, the next one is made. Items come in order; a failure comes when its
- * item is asked for, and a caller that leaves early waits for the one that is being made.
+ * One item ahead: while the caller works on an item, the next one is made. Items come in order; a failure comes when
+ * its item is asked for, and a caller that leaves early waits for the one that is being made.
  */
 export async function* readAhead<T>(source: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
   let next = source.next();

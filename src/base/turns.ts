@@ -1,4 +1,7 @@
-/** Long work on one thread, in turns with the event loop: signals, timers and heartbeats of locks are heard between its steps. */
+/**
+ * Long work on one thread, in turns with the event loop: signals, timers and heartbeats of locks are heard between
+ * its steps.
+ */
 import { setImmediate } from 'node:timers/promises';
 
 /** A person who presses Ctrl-C notices nothing of it, and a turn costs some microseconds. */

@@ -1,19 +1,19 @@
 /**
- * What every command shares: its context (root, where output goes) and its one way of ending. A command returns a result;
- * this file prints it as exactly one JSON object with `--json`, else as the text the command makes of it.
+ * What every command shares: its context (root, where output goes) and its one way of ending. A command returns a
+ * result; this file prints it as exactly one JSON object with `--json`, else as the text the command makes of it.
  */
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseByteSize } from '../base/byte-size.js';
 import { errnoOf, EXIT, ioError, ShortlistError } from '../base/errors.js';
 import { interruption } from './interrupt.js';
-import { writeLines } from './log-line.js';
-import { Progress } from './progress.js';
-import { foldLines } from './table.js';
+import { writeLines } from './output/log-line.js';
+import { Progress } from './output/progress.js';
+import { foldLines } from './output/table.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+type LogLevel = (typeof LOG_LEVELS)[number];
 
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly root: string;
   readonly json?: boolean;
   readonly logLevel: LogLevel;
@@ -47,7 +47,7 @@ export interface CommandResult {
 }
 
 /** A command's work. A result of null prints nothing: the command has said all there is. */
-export type CommandRun<Options extends object> = (
+type CommandRun<Options extends object> = (
   context: CommandContext,
   options: Options,
   ...args: string[]
@@ -115,8 +115,8 @@ function flagOf(command: Command, name: string): string {
 }
 
 /**
- * Waits until stdout has taken it all: a pipe's reader may be slow, and the process ends right after. A reader that closed
- * our pipe (head, less) has seen enough.
+ * Waits until stdout has taken it all: a pipe's reader may be slow, and the process ends right after. A reader that
+ * closed our pipe (head, less) has seen enough.
  * @throws io_error, disk_full
  */
 export function printLine(text: string): Promise<void> {

@@ -1,9 +1,9 @@
 /**
  * SIGINT (Ctrl-C), SIGTERM and SIGHUP while a command works.
  *
- * The first one aborts the command's signal: the command removes what it has begun and fails, whatever with; that failure is
- * told as `interrupted`, with its exit code. A second one ends the process at once, by that signal. Signals that come within
- * REPEAT_MS of the first one are the same wish: npm and systemd send two.
+ * The first one aborts the command's signal: the command removes what it has begun and fails, whatever with; that
+ * failure is told as `interrupted`, with its exit code. A second one ends the process at once, by that signal.
+ * Signals that come within REPEAT_MS of the first one are the same wish: npm and systemd send two.
  *
  * Node sets every signal to its default when it starts, so a SIGHUP that nohup has turned off is heard too.
  */

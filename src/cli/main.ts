@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The entry of the command line. Signals are listened for before anything else is loaded, which takes longer than Node's own start. */
+/**
+ * The entry of the command line. Signals are listened for before anything else is loaded, which takes longer than
+ * Node's own start.
+ */
 import { interruption } from './interrupt.js';
 
 interruption.listen();

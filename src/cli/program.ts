@@ -9,7 +9,7 @@ import { EXIT, serializeError, ShortlistError, type ErrorCode } from '../base/er
 import { TOOL_VERSION } from '../base/tool-version.js';
 import { commandPath, LOG_LEVELS, printLine } from './command.js';
 import { interruption } from './interrupt.js';
-import { formatLines, writeLines } from './log-line.js';
+import { formatLines, writeLines } from './output/log-line.js';
 
 const EPILOGUE = `
 Exit codes:
@@ -25,21 +25,21 @@ const MIN_HELP_WIDTH = 24;
 
 /** Each command's file is loaded when the command line names it: `list` need not wait for a web server to load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  build: async () => (await import('./build.js')).buildCommand(),
-  evaluate: async () => (await import('./evaluate.js')).evaluateCommand(),
-  publish: async () => (await import('./publish.js')).publishCommand(),
-  rollback: async () => (await import('./rollback.js')).rollbackCommand(),
-  history: async () => (await import('./history.js')).historyCommand(),
-  list: async () => (await import('./list.js')).listCommand(),
-  inspect: async () => (await import('./inspect.js')).inspectCommand(),
-  verify: async () => (await import('./verify.js')).verifyCommand(),
-  prune: async () => (await import('./prune.js')).pruneCommand(),
-  alias: async () => (await import('./alias.js')).aliasCommand(),
-  diff: async () => (await import('./diff.js')).diffCommand(),
-  query: async () => (await import('./query.js')).queryCommand(),
-  batch: async () => (await import('./batch.js')).batchCommand(),
-  export: async () => (await import('./export.js')).exportCommand(),
-  serve: async () => (await import('./serve.js')).serveCommand(),
+  build: async () => (await import('./commands/build.js')).buildCommand(),
+  evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
+  publish: async () => (await import('./commands/publish.js')).publishCommand(),
+  rollback: async () => (await import('./commands/rollback.js')).rollbackCommand(),
+  history: async () => (await import('./commands/history.js')).historyCommand(),
+  list: async () => (await import('./commands/list.js')).listCommand(),
+  inspect: async () => (await import('./commands/inspect.js')).inspectCommand(),
+  verify: async () => (await import('./commands/verify.js')).verifyCommand(),
+  prune: async () => (await import('./commands/prune.js')).pruneCommand(),
+  alias: async () => (await import('./commands/alias.js')).aliasCommand(),
+  diff: async () => (await import('./commands/diff.js')).diffCommand(),
+  query: async () => (await import('./commands/query.js')).queryCommand(),
+  batch: async () => (await import('./commands/batch.js')).batchCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
+  serve: async () => (await import('./commands/serve.js')).serveCommand(),
 };
 
 async function createProgram(args: readonly string[]): Promise<Command> {

@@ -1,7 +1,7 @@
 /** Query vectors from Arrow files, by the column that the index was built from where a file has it. */
 import { readQueries, type QueryRows } from '../ingest/read-queries.js';
 import type { CommandContext } from './command.js';
-import type { Manifest } from '../version/manifest.js';
+import type { Manifest } from '../version/sealed/manifest.js';
 
 /**
  * @param column named by the user; every file must have it

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { SEVERAL_CONDITIONS, findDuplicateMember } from '../base/duplicate-members.js';
 import { ShortlistError } from '../base/errors.js';
 import { DEFAULT_K, MAX_EF, MAX_K } from '../base/limits.js';
-import type { IndexSearchOptions } from '../retrieve/open-index.js';
+import type { IndexSearchOptions } from '../retrieve/library/open-index.js';
 import { numberBetween, wholeNumber } from './command.js';
 
 export interface SearchFlags {

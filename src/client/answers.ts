@@ -58,7 +58,10 @@ export interface Explain {
 export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
-  /** Null where it was found. `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before that was known. */
+  /**
+   * Null where it was found. `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before
+   * that was known.
+   */
   readonly reason:
     null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
   readonly score?: number;

@@ -5,8 +5,9 @@
  *     const { candidates } = await client.search('listings', { vector, k: 100 });
  *
  * Vectors travel as base64 of float32, which costs the server a third of what a list of JSON numbers does, or with
- * `form: 'binary'` raw. Answers come as gzip where they are large, which `fetch` undoes. Names of fields are those of the HTTP interface. Every failure is a ShortlistClientError with a code, but for an aborted signal, whose
- * own reason is thrown.
+ * `form: 'binary'` raw. Answers come as gzip where they are large, which `fetch` undoes. Names of fields are those of
+ * the HTTP interface. Every failure is a ShortlistClientError with a code, but for an aborted signal, whose own
+ * reason is thrown.
  */
 import { ShortlistClientError, problemError } from './client-error.js';
 import { ARROW_TYPE, JSON_TYPE, encodeSearch } from './encode-request.js';
@@ -63,20 +64,24 @@ export class ShortlistClient {
 
   /**
    * The k best candidates for one vector, item or set of seeds, best first.
-   * @throws ShortlistClientError `dimension_mismatch`, `bad_filter`, `unknown_index`, `unknown_id`, `overloaded`, `timeout`, ...
+   * @throws ShortlistClientError `dimension_mismatch`, `bad_filter`, `unknown_index`, `unknown_id`, `overloaded`,
+   * `timeout`, ...
    */
   search(index: string, request: SearchRequest, options: SearchCallOptions = {}): Promise<SearchAnswer> {
     return this.post(index, request, options, JSON_TYPE, readJson<SearchAnswer>);
   }
 
-  /** One result for each vector or id, in order: an answer, or the `error` of a query that failed alone, as of an unknown id. */
+  /**
+   * One result for each vector or id, in order: an answer, or the `error` of a query that failed alone, as of an
+   * unknown id.
+   */
   searchBatch(index: string, request: BatchRequest, options: SearchCallOptions = {}): Promise<BatchAnswer> {
     return this.post(index, request, options, JSON_TYPE, readJson<BatchAnswer>);
   }
 
   /**
-   * The answer as an Arrow IPC stream, for `tableFromIPC` of apache-arrow: columns `query`, `id` in its Arrow type, `score`, and
-   * what was included; `quality` as JSON in the schema's metadata.
+   * The answer as an Arrow IPC stream, for `tableFromIPC` of apache-arrow: columns `query`, `id` in its Arrow type,
+   * `score`, and what was included; `quality` as JSON in the schema's metadata.
    */
   searchArrow(
     index: string,

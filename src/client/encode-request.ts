@@ -1,18 +1,18 @@
 /**
- * Searches as HTTP bodies. Vectors go as base64 in JSON, or raw with the options in the URL; an Arrow stream goes as it is; ids
- * and seeds are JSON always.
+ * Searches as HTTP bodies. Vectors go as base64 in JSON, or raw with the options in the URL; an Arrow stream goes as
+ * it is; ids and seeds are JSON always.
  */
 import { encodeVector, encodeVectors, vectorBytes } from './base64.js';
 import type { BatchRequest, SearchRequest, SearchTerms, Seed } from './requests.js';
 
 export const JSON_TYPE = 'application/json';
-export const BINARY_TYPE = 'application/octet-stream';
+const BINARY_TYPE = 'application/octet-stream';
 export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
 
 /** Half of what a server takes of request line and headers together. */
 const MAX_QUERY_CHARACTERS = 8_192;
 
-export interface EncodedRequest {
+interface EncodedRequest {
   /** Empty, or from its question mark on. */
   readonly query: string;
   readonly type: string;

@@ -12,7 +12,10 @@ export function isRetryable(error: unknown): boolean {
   return error.code === 'network' || (error.status === 503 && (error.retryAfterMs ?? 0) <= MAX_RETRY_AFTER_MS);
 }
 
-/** As the server asks, else doubling; spread by up to a quarter, so that clients that were refused together do not return together. */
+/**
+ * As the server asks, else doubling; spread by up to a quarter, so that clients that were refused together do not
+ * return together.
+ */
 export function retryDelayMs(error: unknown, attempt: number): number {
   const asked = error instanceof ShortlistClientError ? error.retryAfterMs : null;
   return (asked ?? FIRST_DELAY_MS * 2 ** attempt) * (1 + Math.random() / 4);

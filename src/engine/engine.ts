@@ -28,7 +28,10 @@ export interface FilePlace {
   readonly offset: number;
 }
 
-/** The float32 rows of one shard, row after row. Threads see them without a copy: shared memory, or a file that each maps. */
+/**
+ * The float32 rows of one shard, row after row. Threads see them without a copy: shared memory, or a file that each
+ * maps.
+ */
 export interface ShardVectors {
   readonly metric: Metric;
   readonly dim: number;
@@ -40,9 +43,9 @@ export interface ShardVectors {
 }
 
 /**
- * Ways to search a shard. Under a filter: a walk of the graph with a pool wide enough for what passes; a walk that scores
- * only what passes and steps over the rest; a scan of what passes by codes; one by float32 values. What `auto` takes follows
- * from costs counted in distances.
+ * Ways to search a shard. Under a filter: a walk of the graph with a pool wide enough for what passes; a walk that
+ * scores only what passes and steps over the rest; a scan of what passes by codes; one by float32 values. What `auto`
+ * takes follows from costs counted in distances.
  */
 export const SHARD_PLANS = ['auto', 'graph', 'widened', 'two_hop', 'code_scan', 'exact_scan'] as const;
 export type ShardPlan = (typeof SHARD_PLANS)[number];
@@ -63,14 +66,19 @@ export interface SearchAccount {
 export interface ShardQuery {
   /** How many rows to return at most; from 1. */
   readonly k: number;
-  /** Nodes that a walk expands, and the least size of its candidate list, which is k at least. Engines that cannot expand
-   * fewer than k raise it to k. Exact search ignores it. */
+  /**
+   * Nodes that a walk expands, and the least size of its candidate list, which is k at least. Engines that cannot
+   * expand fewer than k raise it to k. Exact search ignores it.
+   */
   readonly ef: number;
   /** Rows that may be returned; absent: all. */
   readonly allow?: Bitset;
   /** How many rows `allow` holds, where the caller knows. */
   readonly allowCount?: number;
-  /** The rows of `allow`, ascending, where few pass and somebody has listed them; some may have been taken out of `allow` since. */
+  /**
+   * The rows of `allow`, ascending, where few pass and somebody has listed them; some may have been taken out of
+   * `allow` since.
+   */
   readonly allowList?: Uint32Array | undefined;
   /** The way to take under a filter, where an engine has several; default `auto`. */
   readonly plan?: ShardPlan | undefined;
@@ -93,7 +101,10 @@ export interface VectorSource {
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
-  /** Rows `from` to `to`, exclusive. The array is the source's and holds until the next read. Reads go front to back, up to twice. */
+  /**
+   * Rows `from` to `to`, exclusive. The array is the source's and holds until the next read. Reads go front to back,
+   * up to twice.
+   */
   read(from: number, to: number): Float32Array;
   /** Where the rows lie, end to end, if that is a file: an engine may map it instead of reading. */
   readonly file?: FilePlace | undefined;
@@ -102,15 +113,18 @@ export interface VectorSource {
 export interface GraphBuildOptions {
   /** Called every few rows with how many are in the graph. */
   readonly onProgress?: ((rowsDone: number) => void) | undefined;
-  /** Polled before every row, since a build blocks its thread: a flag in shared memory. True ends the build with an AbortError. */
+  /**
+   * Polled before every row, since a build blocks its thread: a flag in shared memory. True ends the build with an
+   * AbortError.
+   */
   readonly isCancelled?: (() => boolean) | undefined;
   /** Threads that may work on the graph, the calling one included; default 1. They change nothing in the bytes. */
   readonly threads?: number | undefined;
 }
 
 /**
- * What the build of a graph found, by name (`code_recall`), for people and for comparisons. Engines add names as they have
- * more to say; no reader depends on one. Equal builds give equal figures.
+ * What the build of a graph found, by name (`code_recall`), for people and for comparisons. Engines add names as they
+ * have more to say; no reader depends on one. Equal builds give equal figures.
  */
 export type Figures = Readonly<Record<string, number>>;
 
@@ -133,8 +147,8 @@ export interface HnswlibFile {
   /** Size of the whole file. */
   readonly bytes: number;
   /**
-   * What the vectors in the file are multiplied by, and queries must be: a power of two, other than 1 only where hnswlib's
-   * float32 sums would overflow or vanish.
+   * What the vectors in the file are multiplied by, and queries must be: a power of two, other than 1 only where
+   * hnswlib's float32 sums would overflow or vanish.
    */
   readonly factor: number;
   /** The file front to back, once. A block holds until the next one is asked for. */
@@ -163,8 +177,8 @@ export interface GraphEngine {
   check(path: string, shape: GraphShape): Promise<void>;
   /**
    * Checks the file against `vectors` and opens it. The file does not change until the index is closed.
-   * @param without rows, ascending, that searches go about as if they had never been inserted: they come back from no search, and no
-   * walk goes by them. `allow` must not have them. For measurements of what new rows would find.
+   * @param without rows, ascending, that searches go about as if they had never been inserted: they come back from no
+   * search, and no walk goes by them. `allow` must not have them. For measurements of what new rows would find.
    */
   open(
     path: string,
@@ -173,14 +187,14 @@ export interface GraphEngine {
     without?: Uint32Array,
   ): Promise<ShardIndex>;
   /**
-   * A random sample of at most `size` rows of a graph, in random order: the last that entered it, where the engine inserts rows in an
-   * order of its own that has nothing to do with their vectors. Such a row searched the graph as it stood before, so opening the graph
-   * without it gives what it met.
+   * A random sample of at most `size` rows of a graph, in random order: the last that entered it, where the engine
+   * inserts rows in an order of its own that has nothing to do with their vectors. Such a row searched the graph as
+   * it stood before, so opening the graph without it gives what it met.
    */
   lastRows(count: number, parameters: Pick<GraphParameters, 'm' | 'seed'>, size: number): Uint32Array;
   /**
-   * The graph as a file of hnswlib's, every row an element within reach of the entry. Takes what `open` takes and checks it likewise;
-   * `unsupported` for more rows than hnswlib can number.
+   * The graph as a file of hnswlib's, every row an element within reach of the entry. Takes what `open` takes and
+   * checks it likewise; `unsupported` for more rows than hnswlib can number.
    */
   exportHnswlib(
     path: string,
@@ -188,8 +202,8 @@ export interface GraphEngine {
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<HnswlibFile>;
   /**
-   * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one copy.
-   * The file does not change while they are in use.
+   * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one
+   * copy. The file does not change while they are in use.
    */
   readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
   /** The same of bytes that are no vectors. */
@@ -208,7 +222,10 @@ export interface ShardIndex {
   readonly vectors: ShardVectors;
   /** Memory that this object holds beside `vectors`, in bytes. */
   readonly residentBytes: number;
-  /** Synchronous: at 0.1 ms a search, a thread hop would cost more than it saves. @param query dim values, unit length under cosine. */
+  /**
+   * Synchronous: at 0.1 ms a search, a thread hop would cost more than it saves. @param query dim values, unit length
+   * under cosine.
+   */
   search(query: Float32Array, options: ShardQuery): ShardAnswer;
   /**
    * As `search`, but null where that would scan rows itself: for callers that have long scans made elsewhere. An engine
@@ -216,15 +233,20 @@ export interface ShardIndex {
    */
   searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
   /**
-   * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for each other. What it is
-   * given is copied before it begins; the object may be closed once it has. Null where it would scan more rows than one thread should.
+   * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for
+   * each other. What it is given is copied before it begins; the object may be closed once it has. Null where it
+   * would scan more rows than one thread should.
    * @param signal aborting it rejects at once with its reason, and one that waits does not begin
    */
   searchLater?(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<LaterAnswer | null>;
-  /** Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in JavaScript. */
+  /**
+   * Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in
+   * JavaScript.
+   */
   scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
   /**
-   * Compares all that the graph says of the vectors with them, where opening compares a sample. Blocks, and reads both whole.
+   * Compares all that the graph says of the vectors with them, where opening compares a sample. Blocks, and reads
+   * both whole.
    * @throws file_corrupt
    */
   verify?(): void;

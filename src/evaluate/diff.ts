@@ -1,19 +1,19 @@
 /**
  * How the candidates differ between two versions: what a person looks at before a new version is published. Takes two
- * loaded versions and queries, of a file or rows of a version; gives the overlap at each k, and the ids that came and went
- * at the largest k. Each k is searched on its own, with the ef that a server would use for it.
+ * loaded versions and queries, of a file or rows of a version; gives the overlap at each k, and the ids that came and
+ * went at the largest k. Each k is searched on its own, with the ef that a server would use for it.
  */
 import { ShortlistError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { search } from '../retrieve/search.js';
-import type { Manifest } from '../version/manifest.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { search } from '../retrieve/search/search.js';
+import type { Manifest } from '../version/sealed/manifest.js';
 import { externalQueries, queryAt, sampleVectors, type QuerySet } from './queries.js';
 
 /** Ids listed of those that entered and of those that left: enough to see a pattern. */
 const LISTED_IDS = 20;
 
-export interface IdCount {
+interface IdCount {
   readonly id: string;
   /** Queries whose answer it entered or left. */
   readonly queries: number;
@@ -45,7 +45,7 @@ export interface VersionDiff {
   readonly left: Change;
 }
 
-export interface DiffOptions {
+interface DiffOptions {
   readonly ks: readonly number[];
   /** Default: as a server searches, calibrated where the version is. */
   readonly ef?: number | undefined;

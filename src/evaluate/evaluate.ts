@@ -1,8 +1,8 @@
 /** `evaluate`: queries, their truth, and the grid. Takes a loaded version; gives the points of the JSON output. */
 import { Turns } from '../base/turns.js';
-import { openExactSearch } from '../engine/exact/exact-search.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { planSearch } from '../retrieve/search.js';
+import { openExactSearch } from '../engine/exact-search.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { planSearch } from '../retrieve/search/search.js';
 import { measurePoint, type GridPoint } from './grid.js';
 import { externalQueries, sampleQueries } from './queries.js';
 import { findTruth } from './truth.js';
@@ -10,7 +10,7 @@ import { noteTruthCache } from './truth-cache.js';
 
 export type OnStageProgress = (stage: string, done: number, total: number, unit: string) => void;
 
-export interface EvaluateOptions {
+interface EvaluateOptions {
   /** count x dim values; null: a sample of the index's own rows. */
   readonly queries: Float32Array | null;
   readonly sample: number;
@@ -67,7 +67,10 @@ export async function evaluateVersion(
   }
 }
 
-/** The ef that are asked for and, in its place among them, that of a search which names none (undefined), if it is another one. */
+/**
+ * The ef that are asked for and, in its place among them, that of a search which names none (undefined), if it is
+ * another one.
+ */
 function efsAt(version: LoadedVersion, k: number, { efs, filter }: EvaluateOptions): (number | undefined)[] {
   const own = planSearch(version, { k, filter }).ef;
   if (efs.some((ef) => Math.max(k, ef) === own)) return [...efs];

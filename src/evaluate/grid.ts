@@ -1,10 +1,10 @@
 /**
- * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass is
- * also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
+ * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass
+ * is also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
  */
 import type { Turns } from '../base/turns.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { planSearch, search, type SearchOptions } from '../retrieve/search.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { planSearch, search, type SearchOptions } from '../retrieve/search/search.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import type { Truth } from './truth.js';
@@ -29,13 +29,16 @@ export interface GridPoint {
   readonly p99_ms: number;
 }
 
-/** Least time that a point is measured for, so that small query sets are repeated: the clock and the collector then even out. */
+/**
+ * Least time that a point is measured for, so that small query sets are repeated: the clock and the collector then
+ * even out.
+ */
 const MEASURED_MS = 500;
 /** Most rounds over the queries, so that a tiny index ends too. */
 const MAX_ROUNDS = 50;
 
 /** Where on the grid, and which rows may come back; without ef as a search that names none. */
-export type PointOptions = Pick<SearchOptions, 'k' | 'filter' | 'ef'>;
+type PointOptions = Pick<SearchOptions, 'k' | 'filter' | 'ef'>;
 
 /** @param truth of the same filter @throws what the turns' signal is aborted with */
 export async function measurePoint(

@@ -1,16 +1,19 @@
 /** Where the queries of a measurement come from: a file, or rows of the index itself. */
 import { sampleDistinct } from '../base/random.js';
 import type { Turns } from '../base/turns.js';
-import { checkQuery } from '../retrieve/query.js';
-import { sampleDistinctRows } from '../retrieve/distinct-rows.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import { checkQuery } from '../retrieve/search/query.js';
+import { sampleDistinctRows } from '../retrieve/load/distinct-rows.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 
 /** Checked queries, one after the other. */
 export interface QuerySet {
   readonly count: number;
   /** count x dim values, unit length under cosine. */
   readonly vectors: Float32Array;
-  /** Ordinal of each query that is a row of the index, which then is left out of its answer; null for queries from outside. */
+  /**
+   * Ordinal of each query that is a row of the index, which then is left out of its answer; null for queries from
+   * outside.
+   */
   readonly selves: Uint32Array | null;
 }
 
@@ -19,7 +22,9 @@ export function sampleQueries(version: LoadedVersion, size: number, seed: number
   return queriesOf(version, sampleDistinct(version.manifest.count, size, seed));
 }
 
-/** As `sampleQueries`, of rows whose vectors differ: each vector is as likely as any other, however many rows have it. */
+/**
+ * As `sampleQueries`, of rows whose vectors differ: each vector is as likely as any other, however many rows have it.
+ */
 export async function sampleVectors(
   version: LoadedVersion,
   size: number,

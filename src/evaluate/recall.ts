@@ -1,13 +1,14 @@
 /**
  * Recall, the one definition that the gate, `evaluate`, tests and benchmarks share.
  *
- * By distance: a candidate counts when its true score, in float64, is within 1e-6 x |q||x| of the k-th true neighbour's.
- * Under l2 the tolerance is at most 1e-6 of the k-th distance too: |q||x| grows with the distance of the data from the origin,
- * and data far from it would pass whatever was found. So equally near rows count alike, whichever of them the truth happened to name (ann-benchmarks judges the same way). The
- * denominator is min(k, rows that could come back), never what was found. By id: the share of the truth's own ids.
+ * By distance: a candidate counts when its true score, in float64, is within 1e-6 x |q||x| of the k-th true
+ * neighbour's. Under l2 the tolerance is at most 1e-6 of the k-th distance too: |q||x| grows with the distance of the
+ * data from the origin, and data far from it would pass whatever was found. So equally near rows count alike,
+ * whichever of them the truth happened to name (ann-benchmarks judges the same way). The denominator is min(k, rows
+ * that could come back), never what was found. By id: the share of the truth's own ids.
  */
 import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 
 /** How far below the k-th true score a candidate may be, relative to |q||x|: float32 scores carry no more. */
 const TOLERANCE = 1e-6;
@@ -40,7 +41,8 @@ export function recallOf(
   let named = 0;
   for (const ordinal of new Set(found.subarray(0, k))) {
     if (trueIds.has(ordinal)) {
-      // Truth is in the order of float32 scores, whose rounding is well within the tolerance: it need not be scored again.
+      // Truth is in the order of float32 scores, whose rounding is well within the tolerance: it need not be scored
+      // again.
       near++;
       named++;
       continue;
@@ -71,7 +73,8 @@ function scorer(version: LoadedVersion, query: Float32Array) {
 export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly worst: number } {
   const mean = (pick: (recall: Recall) => number) =>
     recalls.reduce((sum, recall) => sum + pick(recall), 0) / Math.max(1, recalls.length);
-  // Six places are more than any number of queries supports, and sums of decimals print as 0.9998800000000001 otherwise.
+  // Six places are more than any number of queries supports, and sums of decimals print as 0.9998800000000001
+  // otherwise.
   const round = (value: number) => Math.round(value * 1e6) / 1e6;
   return {
     byDistance: recalls.length === 0 ? 1 : round(mean((recall) => recall.byDistance)),

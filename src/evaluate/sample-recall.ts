@@ -1,14 +1,14 @@
 /** Recall of a version on its own rows: what the gate asks. */
 import { Turns } from '../base/turns.js';
-import type { ExactSearch } from '../engine/exact/exact-search.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { search } from '../retrieve/search.js';
+import type { ExactSearch } from '../engine/exact-search.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { search } from '../retrieve/search/search.js';
 import type { OnStageProgress } from './evaluate.js';
 import { queryAt, sampleVectors, selfAt } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import { findTruth, type TruthCache } from './truth.js';
 
-export interface SampleRecallOptions {
+interface SampleRecallOptions {
   readonly sample: number;
   readonly seed: number;
   readonly k: number;
@@ -19,8 +19,8 @@ export interface SampleRecallOptions {
 }
 
 /**
- * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors differ: where most rows are
- * equal, a sample of rows would find those and nothing else, and they are the easiest to find.
+ * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors differ: where most
+ * rows are equal, a sample of rows would find those and nothing else, and they are the easiest to find.
  */
 export async function sampleRecall(
   version: LoadedVersion,

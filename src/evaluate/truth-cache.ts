@@ -1,6 +1,6 @@
 /** Truths kept among the notes of their version, so that they go when the version goes. */
-import { readBinaryNote, writeBinaryNote } from '../version/catalog.js';
-import type { Manifest } from '../version/manifest.js';
+import { readBinaryNote, writeBinaryNote } from '../version/state/catalog.js';
+import type { Manifest } from '../version/sealed/manifest.js';
 import type { TruthCache } from './truth.js';
 
 /** 128 bits of the key: enough that no two truths of a version share a file. */

@@ -1,13 +1,13 @@
 /**
- * The truth: the exact k nearest rows of each query, by a scan of every vector. It is the same for every build of the same
- * vectors, so it is cached by content: the version's content digest, the queries, k. Under a filter, which attributes decide,
- * it is found anew each time.
+ * The truth: the exact k nearest rows of each query, by a scan of every vector. It is the same for every build of the
+ * same vectors, so it is cached by content: the version's content digest, the queries, k. Under a filter, which
+ * attributes decide, it is found anew each time.
  */
 import { createHash } from 'node:crypto';
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
-import type { ExactSearch } from '../engine/exact/exact-search.js';
-import type { LoadedVersion } from '../retrieve/loaded-version.js';
-import { searchExact } from '../retrieve/search.js';
+import type { ExactSearch } from '../engine/exact-search.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { searchExact } from '../retrieve/search/search.js';
 import type { QuerySet } from './queries.js';
 
 export interface Truth {
@@ -22,7 +22,7 @@ export interface TruthCache {
   write(key: string, bytes: Uint8Array): Promise<void>;
 }
 
-export interface TruthOptions {
+interface TruthOptions {
   readonly k: number;
   /** Which rows may be neighbours. */
   readonly filter?: unknown;

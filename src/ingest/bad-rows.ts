@@ -2,8 +2,11 @@
 import { ShortlistError } from '../base/errors.js';
 import { SHOWN_BAD_ROWS } from '../base/limits.js';
 
-/** Each kind and what it means. A row counts once, under the first of these that it breaks; `duplicate_id` is looked for last. */
-export const BAD_ROW_KINDS = {
+/**
+ * Each kind and what it means. A row counts once, under the first of these that it breaks; `duplicate_id` is looked
+ * for last.
+ */
+const BAD_ROW_KINDS = {
   null_id: 'the id is null',
   bad_id: 'the id is empty or too long',
   null_vector: 'the vector, or a component of it, is null',

@@ -1,9 +1,9 @@
 /**
  * Which columns are the id, the vector and the attributes.
  *
- * Takes the columns of all files of an input (or of the one file there is) and what the user named; gives fields of the type
- * that all files have in common. Every refusal names the column, its type, a file and what to do, and is the same in
- * whatever order the files come.
+ * Takes the columns of all files of an input (or of the one file there is) and what the user named; gives fields of
+ * the type that all files have in common. Every refusal names the column, its type, a file and what to do, and is the
+ * same in whatever order the files come.
  */
 import type { ArrowField, ColumnType } from '../arrow/column.js';
 import { describeConversion } from '../arrow/conversion.js';
@@ -35,7 +35,7 @@ export interface ColumnOptions {
   readonly castDecimals?: boolean;
 }
 
-export interface ChosenColumns {
+interface ChosenColumns {
   readonly id: ArrowField;
   readonly idType: IdType;
   readonly vector: ArrowField;
@@ -118,7 +118,10 @@ function defaultVector(file: string, fields: readonly ArrowField[], option: stri
   throw new ShortlistError('column_missing', `${file}: ${problem}`, { file, columns: fields.map(({ name }) => name) });
 }
 
-/** What a column may become, on which its common type depends: signed and unsigned bytes are int16 as items, float32 as components. */
+/**
+ * What a column may become, on which its common type depends: signed and unsigned bytes are int16 as items, float32
+ * as components.
+ */
 type Role = 'id' | 'vector' | 'attribute';
 
 /** The columns of several files as one schema: a field a name, or several where files repeat the name. */

@@ -1,8 +1,8 @@
 /**
  * Which types can be ids, vectors and attributes, and the one type that several files' types become.
  *
- * Takes Arrow column types; gives answers about them. Values that are equal are equal in the common type too: nothing is
- * rounded, no digit lost. Which type comes out does not depend on the order of the types.
+ * Takes Arrow column types; gives answers about them. Values that are equal are equal in the common type too: nothing
+ * is rounded, no digit lost. Which type comes out does not depend on the order of the types.
  */
 import type { ColumnType, IntegerWidth } from '../arrow/column.js';
 import type { IdType } from '../base/id-table.js';
@@ -57,7 +57,10 @@ function plainComponents(list: Of<'list'>): Of<'list'> | null {
   return item.kind === 'float' || (item.kind === 'int' && item.bits === 8) ? list : null;
 }
 
-/** The type of vectors of several types: their size where they have one, and the widest component. Null where one is no vector. */
+/**
+ * The type of vectors of several types: their size where they have one, and the widest component. Null where one is
+ * no vector.
+ */
 export function commonVectorType(types: readonly ColumnType[]): Of<'list'> | null {
   const lists = types.map(componentsOf);
   if (!allPresent(lists)) return null;

@@ -1,7 +1,7 @@
 /**
- * A column as the type that all files have in common (column-types.ts chooses it). Takes columns of a narrower type, gives
- * the same values in the array of the wider one. Only a time can fail to fit: 2300-01-01 in seconds has no number of
- * nanoseconds.
+ * A column as the type that all files have in common (column-types.ts chooses it). Takes columns of a narrower type,
+ * gives the same values in the array of the wider one. Only a time can fail to fit: 2300-01-01 in seconds has no
+ * number of nanoseconds.
  */
 import type { Column, ColumnType, NumberArray } from '../arrow/column.js';
 import { nullColumn, numberArrayOf } from '../arrow/gather.js';

@@ -1,12 +1,13 @@
 /**
  * The chosen columns of an input in one of its files.
  *
- * Takes the fields of the file; gives which of them to read, and turns what is read into columns of the input's types: other
- * widths are widened, and an attribute that the file lacks, or has nothing but nulls in, is null in every row.
+ * Takes the fields of the file; gives which of them to read, and turns what is read into columns of the input's
+ * types: other widths are widened, and an attribute that the file lacks, or has nothing but nulls in, is null in
+ * every row.
  */
 import type { ArrowField, Column } from '../arrow/column.js';
 import { nullColumn } from '../arrow/gather.js';
-import type { Chunk } from '../arrow/reader.js';
+import type { Chunk } from '../arrow/read/reader.js';
 import { ShortlistError } from '../base/errors.js';
 import { convertColumn } from './convert-column.js';
 

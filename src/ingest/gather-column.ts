@@ -22,7 +22,8 @@ export function gatherColumn(column: Column, rows: Uint32Array): Column {
 }
 
 function gatherValues<T extends NumberArray>(values: T, rows: Uint32Array): T {
-  // A copy of the same type and length. The loop below moves a number or a bigint alike; one of them stands in for the type checker.
+  // A copy of the same type and length. The loop below moves a number or a bigint alike; one of them stands in for
+  // the type checker.
   const gathered = values.slice(0, rows.length) as T;
   const [from, to] = [values as Float64Array, gathered as Float64Array];
   for (let i = 0; i < rows.length; i++) to[i] = from[rows[i]!]!;

@@ -1,9 +1,9 @@
 /**
  * Glob patterns, for shells and schedulers that pass them on unexpanded.
  *
- * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}` and `**` (any number of folders); a backslash takes the meaning from
- * the character after it. Gives the regular files that match, sorted. As in shells, a name that starts with a dot is matched
- * only by a pattern that does, and `**` does not follow symbolic links to folders.
+ * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}` and `**` (any number of folders); a backslash takes the
+ * meaning from the character after it. Gives the regular files that match, sorted. As in shells, a name that starts
+ * with a dot is matched only by a pattern that does, and `**` does not follow symbolic links to folders.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -107,7 +107,10 @@ async function listEntries(folder: string): Promise<Dirent[]> {
   }
 }
 
-/** Nothing there, or a file where the pattern wants a folder: no match. No permission is an error, since rows would be lost. */
+/**
+ * Nothing there, or a file where the pattern wants a folder: no match. No permission is an error, since rows would be
+ * lost.
+ */
 function isAbsence(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === 'ENOENT' || errno === 'ENOTDIR';

@@ -1,8 +1,9 @@
 /**
  * SHA-256 of the input files, computed beside the reading of them.
  *
- * Hashing costs about as much as checking vectors, so large inputs are hashed on a thread of their own, in the order in which
- * they are read and so mostly from the page cache. Small ones are hashed when asked for: a thread costs 40 ms to start.
+ * Hashing costs about as much as checking vectors, so large inputs are hashed on a thread of their own, in the order
+ * in which they are read and so mostly from the page cache. Small ones are hashed when asked for: a thread costs 40
+ * ms to start.
  */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';

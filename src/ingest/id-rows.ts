@@ -5,7 +5,7 @@ import type { IdTableBuilder } from '../base/id-table-builder.js';
 import { MAX_ID_BYTES } from '../base/limits.js';
 import type { BadRowKind } from './bad-rows.js';
 
-export type IdFault = Extract<BadRowKind, 'null_id' | 'bad_id'>;
+type IdFault = Extract<BadRowKind, 'null_id' | 'bad_id'>;
 
 const NO_WORDS = new Uint32Array(0);
 const NO_BYTES = Buffer.alloc(0);

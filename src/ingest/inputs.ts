@@ -2,12 +2,12 @@
  * The files that `--input` and `--queries` mean.
  *
  * Takes paths of files, folders and globs; gives files: in the order given, those of a folder or glob sorted by path.
- * A path that exists is never taken for a glob. A folder stands for the Arrow files (.arrow, .arrows, .feather, .ipc) in it and
- * in its subfolders, or, when there is no such name, for all its files; names that start with `.` or `_` are left out, as
- * Spark and pyarrow leave them out, and links to folders are not followed. A folder that Hugging Face's `save_to_disk`
- * wrote names its data files in `state.json`, and stands for those: beside them `map` and `filter` leave files of cached rows.
- * One of a DatasetDict has a folder a split, named in `dataset_dict.json`: its rows are meant for different things, so whoever
- * wants several splits names them.
+ * A path that exists is never taken for a glob. A folder stands for the Arrow files (.arrow, .arrows, .feather, .ipc)
+ * in it and in its subfolders, or, when there is no such name, for all its files; names that start with `.` or `_`
+ * are left out, as Spark and pyarrow leave them out, and links to folders are not followed. A folder that Hugging
+ * Face's `save_to_disk` wrote names its data files in `state.json`, and stands for those: beside them `map` and
+ * `filter` leave files of cached rows. One of a DatasetDict has a folder a split, named in `dataset_dict.json`: its
+ * rows are meant for different things, so whoever wants several splits names them.
  *
  * Fails with `input_not_found` where nothing is there, `usage` where a file is named twice or a split is to be chosen.
  */

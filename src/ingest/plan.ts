@@ -1,15 +1,16 @@
 /**
  * What will be read, before anything is: files, rows and columns.
  *
- * Takes paths and column names; gives a plan. Opens every file for its schema and row count alone, one at a time, and where
- * types leave the length of the vectors open, for the offsets of the vector column. The columns are those that all files
- * have between them, of types that hold the values of each, so the order of the files decides nothing but the order of rows.
- * Fails on missing paths, files that are not Arrow, missing or unusable columns, and schemas that contradict each other.
+ * Takes paths and column names; gives a plan. Opens every file for its schema and row count alone, one at a time, and
+ * where types leave the length of the vectors open, for the offsets of the vector column. The columns are those that
+ * all files have between them, of types that hold the values of each, so the order of the files decides nothing but
+ * the order of rows. Fails on missing paths, files that are not Arrow, missing or unusable columns, and schemas that
+ * contradict each other.
  */
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ArrowField } from '../arrow/column.js';
-import { openArrow, type ArrowReader } from '../arrow/reader.js';
+import { openArrow, type ArrowReader } from '../arrow/read/reader.js';
 import { ShortlistError, ioError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
 import { chooseColumns, type ColumnOptions } from './choose-columns.js';

@@ -1,10 +1,10 @@
 /**
- * Query files: the same columns and the same contract as an index's input, all in memory, and every bad row is an error.
- * Each file is judged by itself, so several layouts read the same in any order: what one file calls its vectors, or whether
- * it has ids, decides nothing for the next.
+ * Query files: the same columns and the same contract as an index's input, all in memory, and every bad row is an
+ * error. Each file is judged by itself, so several layouts read the same in any order: what one file calls its
+ * vectors, or whether it has ids, decides nothing for the next.
  */
 import type { ArrowField, Column } from '../arrow/column.js';
-import { openArrow, type ArrowReader } from '../arrow/reader.js';
+import { openArrow, type ArrowReader } from '../arrow/read/reader.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import { BadRowTally, badRowsError, type BadRow, type BadRowKind } from './bad-rows.js';
@@ -16,7 +16,10 @@ import { inspectFile } from './plan.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface QueryOptions {
-  /** Must be in every file. Default: in each file the preferred one, the only vector column, else `embedding`, else `vector`. */
+  /**
+   * Must be in every file. Default: in each file the preferred one, the only vector column, else `embedding`, else
+   * `vector`.
+   */
   readonly vectorColumn?: string;
   /** The vector column of files that have one of this name. */
   readonly preferredColumn?: string;
@@ -40,7 +43,10 @@ export interface QueryRows {
 /** Most values of all queries, 8 GiB of them: a larger file is answered in parts. */
 const MAX_QUERY_VALUES = 2 ** 31;
 
-/** @throws dimension_mismatch, bad_rows naming file and row, no_rows, and what opening files and choosing columns throws */
+/**
+ * @throws dimension_mismatch, bad_rows naming file and row, no_rows, and what opening files and choosing columns
+ * throws
+ */
 export async function readQueries(paths: readonly string[], options: QueryOptions): Promise<QueryRows> {
   const files = await resolveInputs(paths);
   const queries = new QueryReader(options, await everyFileHasIds(files, options));
@@ -117,7 +123,10 @@ class QueryReader {
     return { count: this.count, vectors, ...(this.hasIds ? { ids: this.ids } : {}) };
   }
 
-  /** The preferred column where the file has vectors in it, so that a second vector column does not make the choice unclear. */
+  /**
+   * The preferred column where the file has vectors in it, so that a second vector column does not make the choice
+   * unclear.
+   */
   private preferredIn(fields: readonly ArrowField[]): string | undefined {
     const { preferredColumn } = this.options;
     return fields.find(({ name, type }) => name === preferredColumn && isVectorType(type))?.name;

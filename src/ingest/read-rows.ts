@@ -1,16 +1,16 @@
 /**
  * One pass over the input: checked rows out, and a report of what was wrong.
  *
- * Takes a plan; gives batches of vectors, id hashes and attributes, and at the end the table of ids and the hashes of the
- * files. Rows that break the data contract (bad-rows.ts) are all counted, whatever becomes of them: under `fail` the whole
- * input is read and then refused, and no batch is given after the first bad row; under `skip` they are left out and handed
- * on, up to a share of the rows: beyond it the input is refused as under `fail`.
- * Of two rows with one id the later is bad, and an id is taken only by a row that is good.
+ * Takes a plan; gives batches of vectors, id hashes and attributes, and at the end the table of ids and the hashes of
+ * the files. Rows that break the data contract (bad-rows.ts) are all counted, whatever becomes of them: under `fail`
+ * the whole input is read and then refused, and no batch is given after the first bad row; under `skip` they are left
+ * out and handed on, up to a share of the rows: beyond it the input is refused as under `fail`. Of two rows with one
+ * id the later is bad, and an id is taken only by a row that is good.
  *
- * A chunk is read while the one before it is checked, and the one before that may still be written. Memory: two chunks of the
- * reader, two arrays of their vectors, the table of ids.
+ * A chunk is read while the one before it is checked, and the one before that may still be written. Memory: two
+ * chunks of the reader, two arrays of their vectors, the table of ids.
  */
-import type { ArrowReader, Chunk } from '../arrow/reader.js';
+import type { ArrowReader, Chunk } from '../arrow/read/reader.js';
 import type { Column } from '../arrow/column.js';
 import { ShortlistError } from '../base/errors.js';
 import { IdTableBuilder } from '../base/id-table-builder.js';
@@ -41,7 +41,7 @@ export interface ReadOptions {
 }
 
 /** Consecutive accepted rows. Its arrays are valid until the second batch after it is asked for. */
-export interface IngestBatch {
+interface IngestBatch {
   /** At least 1. */
   readonly rows: number;
   readonly firstOrdinal: number;
@@ -54,7 +54,7 @@ export interface IngestBatch {
   readonly attributes: readonly Column[];
 }
 
-export interface SourceFile {
+interface SourceFile {
   readonly path: string;
   readonly bytes: number;
   readonly rows: number;
@@ -72,7 +72,7 @@ export interface IngestReport {
   readonly badRows: BadRows;
 }
 
-export interface RowReading {
+interface RowReading {
   /** Read it to its end, once. @throws bad_rows, no_rows, input_corrupt, or the signal's reason */
   readonly batches: AsyncGenerator<IngestBatch, void, undefined>;
   /** What was read; only after `batches` has ended. */

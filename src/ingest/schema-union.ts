@@ -1,8 +1,8 @@
 /**
  * The columns that several files have between them.
  *
- * Takes the schema of one file after the other; gives each column with every type that it has and a file for each, whatever
- * the order of the files. Kept as small as the schemas differ, however many files there are.
+ * Takes the schema of one file after the other; gives each column with every type that it has and a file for each,
+ * whatever the order of the files. Kept as small as the schemas differ, however many files there are.
  */
 import type { ArrowField } from '../arrow/column.js';
 
@@ -61,7 +61,10 @@ export class SchemaUnion {
     this.files++;
   }
 
-  /** By the lowest position that a column has in any file, then by name: the order of the schema where all files agree. */
+  /**
+   * By the lowest position that a column has in any file, then by name: the order of the schema where all files
+   * agree.
+   */
   columns(): UnionColumn[] {
     return [...this.gathered]
       .sort(([nameA, a], [nameB, b]) => a.position - b.position || (nameA < nameB ? -1 : 1))

@@ -1,13 +1,14 @@
 /**
  * How many components the vectors of an input have, before any vector is read.
  *
- * Takes the files of a plan and their vector column; gives the length that all vectors must have. A type of fixed size says
- * it for a whole file; of lists only the offsets are read, 4 or 8 bytes a row. The length is the one most rows have,
- * wherever they stand: one row, or one file of another model, does not decide for the rest because it comes first.
+ * Takes the files of a plan and their vector column; gives the length that all vectors must have. A type of fixed
+ * size says it for a whole file; of lists only the offsets are read, 4 or 8 bytes a row. The length is the one most
+ * rows have, wherever they stand: one row, or one file of another model, does not decide for the rest because it
+ * comes first.
  */
 import type { ArrowField } from '../arrow/column.js';
-import type { ListExtents } from '../arrow/column-source.js';
-import { openArrow } from '../arrow/reader.js';
+import type { ListExtents } from '../arrow/decode/column-source.js';
+import { openArrow } from '../arrow/read/reader.js';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_DIM } from '../base/limits.js';
 import { componentsOf } from './column-types.js';
@@ -34,7 +35,7 @@ interface MutableCount {
 }
 
 /** Counts vectors by their length. Null rows and empty lists have none. */
-export class LengthCounts {
+class LengthCounts {
   private readonly counts = new Map<number, MutableCount>();
 
   add(length: number, rows: number, file: string, row: number, fixed: boolean): void {
@@ -60,7 +61,7 @@ export class LengthCounts {
   }
 }
 
-export interface LengthFile {
+interface LengthFile {
   readonly path: string;
   readonly rows: number;
   readonly fields: readonly ArrowField[];
@@ -125,7 +126,7 @@ export interface LengthOptions {
   readonly onBadRow: 'fail' | 'skip';
 }
 
-export interface ChosenLength {
+interface ChosenLength {
   /** Null where no row has a vector. */
   readonly dim: number | null;
   /** What says so, as in `not the 768 of most vectors`. */
@@ -133,7 +134,10 @@ export interface ChosenLength {
   readonly warning: string | null;
 }
 
-/** @throws dimension_mismatch, schema_mismatch where columns of fixed size differ and no row may be left out, column_type */
+/**
+ * @throws dimension_mismatch, schema_mismatch where columns of fixed size differ and no row may be left out,
+ * column_type
+ */
 export function chooseLength(counts: readonly LengthCount[], vector: ArrowField, options: LengthOptions): ChosenLength {
   const { dim, liveDim, onBadRow } = options;
   if (dim !== undefined) {

@@ -1,25 +1,23 @@
 /**
  * The vectors of one chunk at a time, checked and made float32: the hot loop of ingest.
  *
- * Takes a list column; gives each row's components into a caller's array, at unit length under cosine. Components are read
- * as float32 (float16 comes widened from the reader, bytes are taken as the numbers they are) and checked as they stand in
- * the file, so that a float64 beyond float32 is found. A list of one list is that list. One comparison finds NaN, infinity and what is beyond the range at once; only a bad row is looked at again.
+ * Takes a list column; gives each row's components into a caller's array, at unit length under cosine. Components are
+ * read as float32 (float16 comes widened from the reader, bytes are taken as the numbers they are) and checked as
+ * they stand in the file, so that a float64 beyond float32 is found. A list of one list is that list. One comparison
+ * finds NaN, infinity and what is beyond the range at once; only a bad row is looked at again.
  */
 import type { Column, NumberArray, Validity } from '../arrow/column.js';
-import type { ListExtents } from '../arrow/column-source.js';
+import type { ListExtents } from '../arrow/decode/column-source.js';
 import { MAX_COMPONENT } from '../base/limits.js';
 import { normalizeRow, type Metric } from '../base/metric.js';
 import type { BadRowKind } from './bad-rows.js';
 
 type ListColumn = Column & { shape: 'lists' };
 type Components = Exclude<NumberArray, BigInt64Array | BigUint64Array>;
-export type VectorFault = Extract<
-  BadRowKind,
-  'null_vector' | 'wrong_length' | 'not_finite' | 'out_of_range' | 'zero_vector'
->;
+type VectorFault = Extract<BadRowKind, 'null_vector' | 'wrong_length' | 'not_finite' | 'out_of_range' | 'zero_vector'>;
 
 /** Where the components of each row are: row r has those [offsets[r] .. offsets[r + 1]), whatever the nesting. */
-export interface VectorExtents {
+interface VectorExtents {
   readonly valid: Validity;
   readonly offsets: Uint32Array;
   /** Of lists of lists: row r has the inner lists [lists[r] .. lists[r + 1]), of which a vector has one. Else null. */

@@ -1,14 +1,14 @@
 /**
- * The container's health check: a program of its own that ends with 0 where every server in the container is live, and where
- * there is none, as in a container that builds. It finds servers by the command lines of the processes and reads host and port
- * as they did, from flags and variables, so that nothing must be told it.
+ * The container's health check: a program of its own that ends with 0 where every server in the container is live,
+ * and where there is none, as in a container that builds. It finds servers by the command lines of the processes and
+ * reads host and port as they did, from flags and variables, so that nothing must be told it.
  *
  *     node dist/serve/health-check.js [folder of processes, default /proc]
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SERVE_OPTIONS, readServeOptions } from './options.js';
+import { SERVE_OPTIONS, readServeOptions } from './channel/options.js';
 
 /** Below the time-out in the Dockerfile. */
 const TIMEOUT_MS = 2_500;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memorySource, windowedSource, type ByteSource } from '../../src/arrow/byte-source.js';
+import { memorySource, windowedSource, type ByteSource } from '../../src/arrow/frame/byte-source.js';
 
 const SIZE = 2 * 1024 * 1024;
 const bytes = Uint8Array.from({ length: SIZE }, (_, i) => (i * 31 + (i >> 8)) & 255);

@@ -2,8 +2,8 @@ import { openSync, closeSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { openArrow } from '../../src/arrow/reader.js';
-import { ArrowWriter } from '../../src/arrow/writer.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
+import { ArrowWriter } from '../../src/arrow/write/writer.js';
 import { columnValues, failureOf, fixture, readChunks, scratchFolder, TEST_DATA } from './arrow-files.js';
 
 const folder = scratchFolder();

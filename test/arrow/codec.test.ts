@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
 import { describe, expect, it } from 'vitest';
-import { decompress } from '../../src/arrow/codec.js';
+import { decompress } from '../../src/arrow/frame/codec.js';
 import { ArrowFault } from '../../src/arrow/fault.js';
-import { lz4Measuring } from '../../src/arrow/lz4-frame.js';
-import { measureZstdFrame, zstdDecoding } from '../../src/arrow/zstd-frame.js';
+import { lz4Measuring } from '../../src/arrow/frame/lz4-frame.js';
+import { measureZstdFrame, zstdDecoding } from '../../src/arrow/frame/zstd-frame.js';
 import { fixture } from './arrow-files.js';
 
 /** All steps of a decoder at once. */

@@ -1,6 +1,6 @@
 /** Types that are given as others: decimals as float64, 16 bytes as UUIDs; lists of nothing, of lists and of bytes. */
 import { describe, expect, it } from 'vitest';
-import { openArrow } from '../../src/arrow/reader.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
 import { fixture, readTable } from './arrow-files.js';
 
 describe('decimals', () => {

@@ -1,7 +1,7 @@
 /** Files whose footer does not account for all of their bytes. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { FlatBytes } from '../../src/arrow/flatbuffer.js';
+import { FlatBytes } from '../../src/arrow/frame/flatbuffer.js';
 import { failureOf, fixture, readTable } from './arrow-files.js';
 
 const WRITERS = [

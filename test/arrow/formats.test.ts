@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { openArrow } from '../../src/arrow/reader.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
 import { failureOf, fixture, readTable, scratchFolder, writeScratch } from './arrow-files.js';
 
 const folder = scratchFolder();

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Column } from '../../src/arrow/column.js';
-import { openArrow } from '../../src/arrow/reader.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
 import { ShortlistError } from '../../src/base/errors.js';
 import { readableColumns, readChunks, readTable, TEST_DATA } from './arrow-files.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeMessage } from '../../src/arrow/message.js';
-import { openArrowBytes } from '../../src/arrow/reader.js';
+import { decodeMessage } from '../../src/arrow/frame/message.js';
+import { openArrowBytes } from '../../src/arrow/read/reader.js';
 import { ShortlistError } from '../../src/base/errors.js';
 import { failureOf, fixture, readTable } from './arrow-files.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openArrow } from '../../src/arrow/reader.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
 import { failureOf, fixture, readTable } from './arrow-files.js';
 
 type Table = Record<string, unknown[]>;

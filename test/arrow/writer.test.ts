@@ -3,9 +3,10 @@ import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import type { Column, ColumnType, Validity } from '../../src/arrow/column.js';
 import { numberArrayOf } from '../../src/arrow/gather.js';
-import { openArrowBytes } from '../../src/arrow/reader.js';
-import { encodeArrow } from '../../src/arrow/encoder.js';
-import { ArrowWriter, type ArrowFormat, type ArrowSchema } from '../../src/arrow/writer.js';
+import { openArrowBytes } from '../../src/arrow/read/reader.js';
+import { encodeArrow } from '../../src/arrow/write/encoder.js';
+import { ArrowWriter } from '../../src/arrow/write/writer.js';
+import { type ArrowFormat, type ArrowSchema } from '../../src/arrow/write/arrow-schema.js';
 import { columnValues, readChunks } from './arrow-files.js';
 
 const SCALARS: readonly ColumnType[] = [

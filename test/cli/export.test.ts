@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
-import type { ExportDescription } from '../../src/retrieve/export.js';
-import { openHnswlibFile } from '../engine/hnswlib-files.js';
+import type { ExportDescription } from '../../src/export/export-version.js';
+import { openHnswlibFile } from '../engine/hnswlib/hnswlib-files.js';
 import { publishVersion, temporaryFolder } from '../indexes.js';
 import { call, callJson } from './call.js';
 

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { verifyVersion } from '../../src/retrieve/verify.js';
-import { listIndexes, listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
+import { verifyVersion } from '../../src/retrieve/load/verify.js';
+import { listIndexes, listVersions, readCurrent, readHistory } from '../../src/version/state/catalog.js';
 import { buildVersion, makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, timeOf } from './kill.js';
 import { callJson } from './call.js';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { verifyVersion } from '../../src/retrieve/verify.js';
-import { listVersions, readCurrent, readHistory } from '../../src/version/catalog.js';
+import { verifyVersion } from '../../src/retrieve/load/verify.js';
+import { listVersions, readCurrent, readHistory } from '../../src/version/state/catalog.js';
 import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, runAndKill, timeOf } from './kill.js';
 import { callJson } from './call.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { formatLines } from '../../src/cli/log-line.js';
-import { formatBytes, formatDuration, Progress } from '../../src/cli/progress.js';
-import { formatTable } from '../../src/cli/table.js';
+import { formatLines } from '../../src/cli/output/log-line.js';
+import { formatBytes, formatDuration, Progress } from '../../src/cli/output/progress.js';
+import { formatTable } from '../../src/cli/output/table.js';
 
 class Screen {
   text = '';

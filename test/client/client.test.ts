@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/encoder.js';
+import { encodeArrow } from '../../src/arrow/write/encoder.js';
 import { ShortlistClient, ShortlistClientError, type Explain, type SearchTerms } from '../../src/client/client.js';
-import type { Explain as ServerExplain } from '../../src/retrieve/search.js';
-import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
+import type { Explain as ServerExplain } from '../../src/retrieve/search/search.js';
+import { openIndex, type OpenIndex } from '../../src/retrieve/library/open-index.js';
 import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from '../serve/server.js';
 

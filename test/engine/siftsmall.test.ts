@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Column } from '../../src/arrow/column.js';
-import { openArrow } from '../../src/arrow/reader.js';
+import { openArrow } from '../../src/arrow/read/reader.js';
 import type { ShardVectors } from '../../src/engine/engine.js';
 import { engineOf } from '../../src/engine/engines.js';
 import { scan } from '../../src/engine/exact/scan.js';

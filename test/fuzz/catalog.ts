@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArrowField, Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/encoder.js';
+import { encodeArrow } from '../../src/arrow/write/encoder.js';
 import type { Metric } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';
 import { shortlist } from '../cli/process.js';

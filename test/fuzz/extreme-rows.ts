@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArrowField, Column, ColumnType } from '../../src/arrow/column.js';
-import { ArrowWriter } from '../../src/arrow/writer.js';
+import { ArrowWriter } from '../../src/arrow/write/writer.js';
 import { seededRandom } from '../../src/base/random.js';
 import { shortlist } from '../cli/process.js';
 import { columnOf, type Value } from '../retrieve/filter/stores.js';

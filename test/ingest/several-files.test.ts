@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
-import { encodeArrow } from '../../src/arrow/encoder.js';
+import { encodeArrow } from '../../src/arrow/write/encoder.js';
 import { ShortlistError } from '../../src/base/errors.js';
 import { planIngest, type IngestOptions, type IngestPlan } from '../../src/ingest/plan.js';
-import { typeName } from '../../src/version/type-name.js';
+import { typeName } from '../../src/version/sealed/type-name.js';
 import { countIds, countVectors, types, writeArrow, type TestColumn } from './arrow-files.js';
 import { ingest, type Ingested } from './ingest.js';
 

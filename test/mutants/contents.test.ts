@@ -1,8 +1,8 @@
 /** The faults that mutants found, one by one: what is refused, by whom, and what may come back. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ShortlistError } from '../../src/base/errors.js';
-import { openIndex, type OpenIndex } from '../../src/retrieve/open-index.js';
-import { verifyVersion } from '../../src/retrieve/verify.js';
+import { openIndex, type OpenIndex } from '../../src/retrieve/library/open-index.js';
+import { verifyVersion } from '../../src/retrieve/load/verify.js';
 import { temporaryFolder } from '../indexes.js';
 import { BASES, buildBases } from './bases.js';
 import { partsOf, SealedVersion, type Loose } from './sealed-version.js';

@@ -6,10 +6,10 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { contentDigest } from '../../src/version/content-digest.js';
-import type { FileEntry } from '../../src/version/manifest.js';
-import { MANIFEST_FILE } from '../../src/version/paths.js';
-import { sealJson } from '../../src/version/sealed-json.js';
+import { contentDigest } from '../../src/version/sealed/content-digest.js';
+import type { FileEntry } from '../../src/version/sealed/manifest.js';
+import { MANIFEST_FILE } from '../../src/version/disk/paths.js';
+import { sealJson } from '../../src/version/disk/sealed-json.js';
 import { xxh64 } from './xxh64.js';
 
 export type Loose = Record<string, unknown>;

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIndex } from '../../src/build/build-index.js';
+import { buildIndex } from '../../src/builder/build-index.js';
 import type { ShardPlan } from '../../src/engine/engine.js';
 import { recallOf, summarizeRecall } from '../../src/evaluate/recall.js';
 import { readQueries } from '../../src/ingest/read-queries.js';
-import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
-import { search } from '../../src/retrieve/search.js';
+import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
+import { search } from '../../src/retrieve/search/search.js';
 import { buildOptions, temporaryFolder } from '../indexes.js';
 
 const data = join(process.env['SHORTLIST_TEST_DATA'] ?? '', 'pcparts');

@@ -16,10 +16,10 @@ import {
 } from 'apache-arrow';
 import { rawKernel, toScore, type Metric } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';
-import { buildIndex } from '../../src/build/build-index.js';
+import { buildIndex } from '../../src/builder/build-index.js';
 import type { EngineName } from '../../src/engine/engine.js';
-import { loadVersion, type LoadedVersion } from '../../src/retrieve/loaded-version.js';
-import type { SearchOptions, SeedQuery } from '../../src/retrieve/search.js';
+import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
+import type { SearchOptions, SeedQuery } from '../../src/retrieve/search/search.js';
 import { buildOptions } from '../indexes.js';
 
 export interface ShopSpec {

@@ -6,18 +6,18 @@ import { Counter, Gauge, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { ShortlistError } from '../../src/base/errors.js';
 import { seededRandom } from '../../src/base/random.js';
-import { ConnectionAges } from '../../src/serve/connection-ages.js';
-import { Admission } from '../../src/serve/admission.js';
-import type { ByteAccount, Claim } from '../../src/serve/byte-account.js';
-import { JoinedMetrics, takeSnapshot } from '../../src/serve/joined-metrics.js';
-import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/options.js';
+import { ConnectionAges } from '../../src/serve/worker/connection-ages.js';
+import { Admission } from '../../src/serve/worker/admission.js';
+import type { ByteAccount, Claim } from '../../src/serve/request/byte-account.js';
+import { JoinedMetrics, takeSnapshot } from '../../src/serve/channel/joined-metrics.js';
+import { readServeOptions, SERVE_OPTIONS } from '../../src/serve/channel/options.js';
 import { acceptsGzip, checkAccept, chooseType } from '../../src/serve/request/accept.js';
 import { readBase64Vector, readJsonVector } from '../../src/serve/request/vectors.js';
-import { requestIdOf } from '../../src/serve/request-id.js';
-import { RestartDelay } from '../../src/serve/restart-delay.js';
-import { Scheduler } from '../../src/serve/scheduler.js';
-import { TextBytes } from '../../src/serve/text-bytes.js';
-import { TimeLimit } from '../../src/serve/time-limit.js';
+import { requestIdOf } from '../../src/serve/worker/request-id.js';
+import { RestartDelay } from '../../src/serve/primary/restart-delay.js';
+import { Scheduler } from '../../src/serve/worker/scheduler.js';
+import { TextBytes } from '../../src/serve/answer/text-bytes.js';
+import { TimeLimit } from '../../src/serve/request/time-limit.js';
 
 describe('options', () => {
   it('a flag wins over its variable, and a variable over the default', () => {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { verifyVersion } from '../../src/retrieve/verify.js';
-import { readCurrent } from '../../src/version/catalog.js';
+import { verifyVersion } from '../../src/retrieve/load/verify.js';
+import { readCurrent } from '../../src/version/state/catalog.js';
 import { randomMoments, runAndKill, timeOf } from '../cli/kill.js';
 import { shortlistJson } from '../cli/process.js';
 import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';

@@ -4,7 +4,7 @@
  */
 import autocannon from 'autocannon';
 import { expect, it } from 'vitest';
-import { publish, rollback } from '../../src/version/publish.js';
+import { publish, rollback } from '../../src/version/state/publish.js';
 import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer, waitFor } from '../serve/server.js';
 

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { listVersions, readAliases, readCurrent, readHistory } from '../../src/version/catalog.js';
-import type { FileSystem } from '../../src/version/files.js';
-import type { LockOptions } from '../../src/version/lock.js';
-import { prune } from '../../src/version/prune.js';
-import { publish, removeAlias, rollback, setAlias } from '../../src/version/publish.js';
-import { findVersionProblems } from '../../src/version/verify.js';
+import { listVersions, readAliases, readCurrent, readHistory } from '../../src/version/state/catalog.js';
+import type { FileSystem } from '../../src/version/disk/files.js';
+import type { LockOptions } from '../../src/version/locks/lock.js';
+import { prune } from '../../src/version/state/prune.js';
+import { publish, removeAlias, rollback, setAlias } from '../../src/version/state/publish.js';
+import { findVersionProblems } from '../../src/version/sealed/verify.js';
 import { FAULTS, FaultFileSystem, type Fault } from '../fault-file-system.js';
 import { copyRoot, deadProcess, INDEX, makeVersion, temporaryDirectory } from './versions.js';
 

@@ -14,22 +14,22 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shardOf } from '../../src/base/hash.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
-import { readAttributes } from '../../src/version/attribute-store.js';
-import { listVersions } from '../../src/version/catalog.js';
-import { contentDigest } from '../../src/version/content-digest.js';
-import type { Manifest } from '../../src/version/manifest.js';
-import type { Lock } from '../../src/version/lock.js';
-import { versionPath } from '../../src/version/paths.js';
-import { sealJson } from '../../src/version/sealed-json.js';
-import { findVersionProblems } from '../../src/version/verify.js';
+import { readAttributes } from '../../src/version/sealed/attribute-store.js';
+import { listVersions } from '../../src/version/state/catalog.js';
+import { contentDigest } from '../../src/version/sealed/content-digest.js';
+import type { Manifest } from '../../src/version/sealed/manifest.js';
+import type { Lock } from '../../src/version/locks/lock.js';
+import { versionPath } from '../../src/version/disk/paths.js';
+import { sealJson } from '../../src/version/disk/sealed-json.js';
+import { findVersionProblems } from '../../src/version/sealed/verify.js';
 import {
   estimateResidentBytes,
   graphPaths,
   openVersionFiles,
   readIds,
   readShard,
-} from '../../src/version/version-reader.js';
-import { VersionWriter } from '../../src/version/version-writer.js';
+} from '../../src/version/sealed/version-reader.js';
+import { VersionWriter } from '../../src/version/sealed/version-writer.js';
 import {
   copyRoot,
   DRAFT,

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { ArrowField, Column } from '../../src/arrow/column.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
 import { seededRandom } from '../../src/base/random.js';
-import type { FileSystem } from '../../src/version/files.js';
-import { withLock, type Lock, type LockOptions } from '../../src/version/lock.js';
-import type { Manifest, ManifestDraft } from '../../src/version/manifest.js';
-import { currentProcess, type ProcessIdentity } from '../../src/version/process-identity.js';
-import { VersionWriter } from '../../src/version/version-writer.js';
+import type { FileSystem } from '../../src/version/disk/files.js';
+import { withLock, type Lock, type LockOptions } from '../../src/version/locks/lock.js';
+import type { Manifest, ManifestDraft } from '../../src/version/sealed/manifest.js';
+import { currentProcess, type ProcessIdentity } from '../../src/version/locks/process-identity.js';
+import { VersionWriter } from '../../src/version/sealed/version-writer.js';
 import { scratchFolder } from '../scratch.js';
 
 export const INDEX = 'listings';

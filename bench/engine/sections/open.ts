@@ -46,7 +46,7 @@ export async function measureOpen(options: BenchOptions): Promise<OpenResult> {
   return { rows: data.rows, dim: data.dim, ...shard, open_index_ms, workers: WORKERS, ...workers };
 } // prettier-ignore
 
-/** As a worker opens it (retrieve/loaded-version.ts), without the rest of the version. */
+/** As a worker opens it (retrieve/load/loaded-version.ts), without the rest of the version. */
 async function openShard({ metric }: DataSet, { root, version }: FlatIndex): Promise<Pick<OpenResult, 'shard_bytes' | 'open_shard_ms'>> {
   const { nativeEngine } = await loadEngine();
   const { openVersionFiles, readShard, graphPaths } = await loadVersionReader();

@@ -1,10 +1,11 @@
 /**
  * Exact search on all cores, off the caller's thread.
  *
- * Takes shards whose vectors lie in shared memory; gives per query and shard what `scan` gives. Hides the threads: a call
- * is cut into tasks of some 15 ms, and threads take tasks from the calls in flight in turn, so that a short call does not
- * wait behind a long one and an aborted call leaves the threads within two tasks. A thread that crashes fails the call
- * that it was working for, with `internal`, and is replaced; a task that it had not begun goes to another thread.
+ * Takes shards whose vectors lie in shared memory; gives per query and shard what `scan` gives. Hides the threads: a
+ * call is cut into tasks of some 15 ms, and threads take tasks from the calls in flight in turn, so that a short call
+ * does not wait behind a long one and an aborted call leaves the threads within two tasks. A thread that crashes
+ * fails the call that it was working for, with `internal`, and is replaced; a task that it had not begun goes to
+ * another thread.
  */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';

@@ -4,11 +4,11 @@
  * Takes float32 rows and a packed query; gives the raw float64 sums. Two shapes: 2 rows x 4 queries, where every row is
  * read for four queries, and 4 rows x 1 query.
  *
- * Both walk one lane (components j, j+8, j+16, ...) to its end before the next: the order of addition within a lane, and
- * so its rounding, is that of `dot` and `squaredL2`, while the 8 or 4 running sums of a lane are independent of each other
- * and stay in registers. Walking 8 lanes of several pairs at once would need more registers than there are. Measured on
- * Node 20, Zen 5, rows in the cache, against one `dot` a pair: 0.40 ns a product instead of 0.79 at 128 dimensions, 0.47
- * instead of 0.75 at 768. One query over rows that come from memory waits for them either way.
+ * Both walk one lane (components j, j+8, j+16, ...) to its end before the next: the order of addition within a lane,
+ * and so its rounding, is that of `dot` and `squaredL2`, while the 8 or 4 running sums of a lane are independent of
+ * each other and stay in registers. Walking 8 lanes of several pairs at once would need more registers than there
+ * are. Measured on Node 20, Zen 5, rows in the cache, against one `dot` a pair: 0.40 ns a product instead of 0.79 at
+ * 128 dimensions, 0.47 instead of 0.75 at 768. One query over rows that come from memory waits for them either way.
  *
  * The queries are float64 already: a float32 widens without loss, and widening it once is cheaper than for every row.
  */
@@ -18,15 +18,16 @@ import type { Metric } from '../../base/metric.js';
 export const TILE_QUERIES = 4;
 
 /**
- * Sums of rows at `a` and `b` of `rows` with the four queries of `tile`, to out[at .. at + 3] and out[at + 4 .. at + 7].
+ * Sums of rows at `a` and `b` of `rows` with the four queries of `tile`, to out[at .. at + 3] and out[at + 4 .. at +
+ * 7].
  * @param tile from `packTile`
  */
-export type TileKernel = (
+type TileKernel = (
   rows: Float32Array, a: number, b: number, tile: Float64Array, dim: number, out: Float64Array, at: number,
 ) => void; // prettier-ignore
 
 /** Sums of the rows at `a`, `b`, `c` and `d` of `rows` with one query, to out[at .. at + 3]. */
-export type StripKernel = (
+type StripKernel = (
   rows: Float32Array, a: number, b: number, c: number, d: number, query: Float64Array, dim: number,
   out: Float64Array, at: number,
 ) => void; // prettier-ignore

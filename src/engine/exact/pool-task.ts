@@ -17,7 +17,9 @@ export interface PoolTask {
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
-  /** Where the shard's values lie. The buffer is sent, not the array: Node cuts a view's length to 32 bits on the way. */
+  /**
+   * Where the shard's values lie. The buffer is sent, not the array: Node cuts a view's length to 32 bits on the way.
+   */
   readonly memory: SharedArrayBuffer;
   readonly memoryOffset: number;
   readonly firstQuery: number;
@@ -42,8 +44,8 @@ export interface PoolReply {
 }
 
 /**
- * Products (one component of a row with one of a query) of one task: 1 to 15 ms at 0.4 ns each. Shorter ones cost more in
- * messages, longer ones abort later.
+ * Products (one component of a row with one of a query) of one task: 1 to 15 ms at 0.4 ns each. Shorter ones cost
+ * more in messages, longer ones abort later.
  */
 const MIN_TASK_PRODUCTS = 2 ** 21;
 const MAX_TASK_PRODUCTS = 2 ** 25;
@@ -51,13 +53,16 @@ const MAX_TASK_PRODUCTS = 2 ** 25;
 /** Tasks per thread that a call is cut into where it is large enough: the threads then end together. */
 const TASKS_PER_THREAD = 4;
 
-/** Queries of one task: 16 pass over a block of rows while it is in the cache; with more, a task would have too few rows. */
+/**
+ * Queries of one task: 16 pass over a block of rows while it is in the cache; with more, a task would have too few
+ * rows.
+ */
 const TASK_QUERIES = 4 * TILE_QUERIES;
 
 /** Rows of one task in multiples of k: with fewer, a task would do little but fill its lists. */
 const MIN_ROWS_PER_K = 4;
 
-export interface PoolQuery {
+interface PoolQuery {
   readonly queries: Float32Array;
   readonly queryCount: number;
   readonly k: number;

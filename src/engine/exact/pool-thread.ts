@@ -1,4 +1,7 @@
-/** A thread of the pool: scans what it is sent, one task after the other. An exception ends it; the pool sees to the rest. */
+/**
+ * A thread of the pool: scans what it is sent, one task after the other. An exception ends it; the pool sees to the
+ * rest.
+ */
 import { parentPort } from 'node:worker_threads';
 import { Bitset } from '../../base/bitset.js';
 import type { PoolReply, PoolRequest } from './pool-task.js';

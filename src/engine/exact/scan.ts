@@ -1,9 +1,9 @@
 /**
  * Exact search: the truth that everything else is measured by.
  *
- * Takes a shard's vectors and any number of queries; gives for each query the k best of a range of rows, in the contract's
- * order and with canonical scores. Hides the blocking: rows are taken in blocks that stay in the cache while all queries
- * pass over them.
+ * Takes a shard's vectors and any number of queries; gives for each query the k best of a range of rows, in the
+ * contract's order and with canonical scores. Hides the blocking: rows are taken in blocks that stay in the cache
+ * while all queries pass over them.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
@@ -18,7 +18,7 @@ export interface Candidates {
   readonly scores: Float32Array;
 }
 
-export interface ScanOptions {
+interface ScanOptions {
   /** How many rows to return at most; from 1. */
   readonly k: number;
   /** Rows that may be returned; absent: all. */
@@ -61,7 +61,10 @@ export function scan(
   return lists.map((list) => list.top.drain());
 }
 
-/** The k best of the given rows, each given once. Rows that are not finite have no place in any order and are left out, as by `scan`. */
+/**
+ * The k best of the given rows, each given once. Rows that are not finite have no place in any order and are left
+ * out, as by `scan`.
+ */
 export function rankRows(vectors: ShardVectors, query: Float32Array, rows: ArrayLike<number>, k: number): Candidates {
   const { dim, metric, values } = vectors;
   const { strip } = kernelsOf(metric);
@@ -102,9 +105,9 @@ interface List {
   /** +1, or -1 under l2: raw sums times `sign` grow with the score. */
   readonly sign: 1 | -1;
   /**
-   * A row whose signed sum is not above this one cannot get in. Rounding never turns an order around, the threshold is a
-   * float32 and its square exact in float64, so a sum at or below it has a score at or below the threshold; and at equal
-   * scores the row that came first, which is the lower one, stays. The answer is the same as without it.
+   * A row whose signed sum is not above this one cannot get in. Rounding never turns an order around, the threshold
+   * is a float32 and its square exact in float64, so a sum at or below it has a score at or below the threshold; and
+   * at equal scores the row that came first, which is the lower one, stays. The answer is the same as without it.
    */
   limit: number;
 }

@@ -3,7 +3,7 @@ import type { HierarchicalNSW } from 'hnswlib-node';
 import { ShortlistError } from '../../base/errors.js';
 
 export type Graph = HierarchicalNSW;
-export type GraphClass = typeof HierarchicalNSW;
+type GraphClass = typeof HierarchicalNSW;
 
 /** @throws addon_missing where it was never compiled, or for another Node or system */
 export async function loadGraphClass(): Promise<GraphClass> {

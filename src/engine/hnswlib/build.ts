@@ -1,9 +1,9 @@
 /**
  * Builds a graph with hnswlib-node and writes it.
  *
- * Takes rows front to back; gives a file that has been flushed, read again and checked, or no file. One thread, rows in
- * order, one seed: equal input gives equal bytes. hnswlib-node takes real arrays of numbers only and copies them element
- * by element, so one array is filled again and again.
+ * Takes rows front to back; gives a file that has been flushed, read again and checked, or no file. One thread, rows
+ * in order, one seed: equal input gives equal bytes. hnswlib-node takes real arrays of numbers only and copies them
+ * element by element, so one array is filled again and again.
  */
 import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
 import { ioError, ShortlistError } from '../../base/errors.js';
@@ -95,8 +95,8 @@ function abortError(row: number, count: number): Error {
 }
 
 /**
- * hnswlib reports success on a full disk and in a missing folder. So the file is opened here first, where a refusal has a
- * name, and read again before it is flushed.
+ * hnswlib reports success on a full disk and in a missing folder. So the file is opened here first, where a refusal
+ * has a name, and read again before it is flushed.
  */
 function writeGraph(graph: Graph, path: string, shape: GraphShape): void {
   try {

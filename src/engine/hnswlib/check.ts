@@ -1,11 +1,12 @@
 /**
  * Checks a graph file before native code may read it: hnswlib believes every byte.
  *
- * Takes a path and what the file must be; gives nothing, or `file_corrupt` with the row and the reason. A file that passes
- * cannot make a search read outside its memory: every link names a row, links of a level lead to rows that have that
- * level, the entry point has the highest one, sizes add up to the end of the file. Labels are the row numbers. Where the
- * shard's vectors are given, the graph must hold them (times their factor), so that a graph of other vectors, of another
- * length or with a flipped bit is noticed. What cannot be seen in the file is the metric it was built for.
+ * Takes a path and what the file must be; gives nothing, or `file_corrupt` with the row and the reason. A file that
+ * passes cannot make a search read outside its memory: every link names a row, links of a level lead to rows that
+ * have that level, the entry point has the highest one, sizes add up to the end of the file. Labels are the row
+ * numbers. Where the shard's vectors are given, the graph must hold them (times their factor), so that a graph of
+ * other vectors, of another length or with a flipped bit is noticed. What cannot be seen in the file is the metric it
+ * was built for.
  *
  * `checkFile` reads without holding up the event loop, `checkFileSync` within a build.
  */

@@ -1,6 +1,6 @@
 /**
- * The checks of a graph file, as a generator that asks for bytes block by block, whoever reads them. Memory is one block and
- * a byte a row. Everything it reads is bounded by the size of the file before it is believed.
+ * The checks of a graph file, as a generator that asks for bytes block by block, whoever reads them. Memory is one
+ * block and a byte a row. Everything it reads is bounded by the size of the file before it is believed.
  */
 import { ShortlistError } from '../../base/errors.js';
 import type { GraphShape } from '../engine.js';
@@ -30,11 +30,13 @@ export function corrupt(path: string, what: string, details: Record<string, unkn
   return new ShortlistError('file_corrupt', message, { file: path, ...details });
 }
 
-/** Bytes of one read: large enough for the disk, checked in about a millisecond. Above the largest element and record. */
+/**
+ * Bytes of one read: large enough for the disk, checked in about a millisecond. Above the largest element and record.
+ */
 const BLOCK_BYTES = 1024 * 1024;
 
 /** A request of the checks: the whole of `into` is to be filled before they go on. */
-export interface BlockRead {
+interface BlockRead {
   readonly into: Uint8Array;
   readonly position: number;
 }
@@ -94,7 +96,8 @@ function checkHeader(path: string, header: DataView, shape: GraphShape): { maxLe
       throw corrupt(path, `has ${found} as ${name} in its header, not ${value}`, { field: name });
   }
   const levelFactor = header.getFloat64(HEADER.levelFactor, true);
-  // hnswlib never uses it for searching; the logarithm may differ in its last bit from the one of the system that wrote it.
+  // hnswlib never uses it for searching; the logarithm may differ in its last bit from the one of the system that
+  // wrote it.
   if (!(Math.abs(levelFactor * Math.log(m) - 1) < 1e-12)) {
     throw corrupt(path, `has ${levelFactor} as levelFactor in its header, not ${1 / Math.log(m)}`, {
       field: 'levelFactor',

@@ -2,8 +2,8 @@
  * hnswlib's file, byte by byte (hnswalg.h of hnswlib 0.8, saveIndex), and the memory of what it is read into.
  *
  * header, 96 bytes · count elements of equal size: links of level 0 (u32 count, 2m x u32), vector (dim x f32), label
- * (u64) · count records of the upper levels: u32 bytes that follow, then a list for each level from 1 (u32 count, m x u32).
- * Everything is a multiple of 4 bytes, little-endian.
+ * (u64) · count records of the upper levels: u32 bytes that follow, then a list for each level from 1 (u32 count, m x
+ * u32). Everything is a multiple of 4 bytes, little-endian.
  */
 import { endianness } from 'node:os';
 import assert from 'node:assert/strict';

@@ -1,10 +1,11 @@
 /**
  * A graph of hnswlib-node behind the engines' interface.
  *
- * Takes a graph file and the shard's vectors; gives answers with canonical scores. hnswlib finds rows by float32 distances;
- * its rows are scored again from the vectors and sorted in the contract's order. Hides the filter (hnswlib's own calls
- * back into JavaScript for every row: 15 ms where a scan takes 0.06), and falls back to a scan wherever the graph cannot
- * answer in full: few allowed rows, a query out of float32's reach, parts of the graph that cannot be reached.
+ * Takes a graph file and the shard's vectors; gives answers with canonical scores. hnswlib finds rows by float32
+ * distances; its rows are scored again from the vectors and sorted in the contract's order. Hides the filter
+ * (hnswlib's own calls back into JavaScript for every row: 15 ms where a scan takes 0.06), and falls back to a scan
+ * wherever the graph cannot answer in full: few allowed rows, a query out of float32's reach, parts of the graph that
+ * cannot be reached.
  */
 import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';

@@ -2,16 +2,19 @@
  * Keeps hnswlib's float32 arithmetic in range.
  *
  * hnswlib adds squares and products in float32: components of 1e18 overflow, components of 1e-18 vanish, and inner
- * products far below 1 drown in its `1 - product`. So rows go in multiplied by a power of two, which is exact and changes
- * no order; scores are computed from the original rows and know nothing of it. The factor follows from the rows alone, so
- * that a graph and its vectors are all it takes to open it.
+ * products far below 1 drown in its `1 - product`. So rows go in multiplied by a power of two, which is exact and
+ * changes no order; scores are computed from the original rows and know nothing of it. The factor follows from the
+ * rows alone, so that a graph and its vectors are all it takes to open it.
  *
  * Cosine rows have unit length and are never scaled.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metric } from '../../base/metric.js';
 
-/** Largest components for which rows are left as they are: ordinary embeddings, and files that others can use as they are. */
+/**
+ * Largest components for which rows are left as they are: ordinary embeddings, and files that others can use as they
+ * are.
+ */
 const UNSCALED: Record<Exclude<Metric, 'cosine'>, { readonly from: number; readonly to: number }> = {
   l2: { from: 2 ** -32, to: 2 ** 32 },
   ip: { from: 2 ** -6, to: 2 ** 32 },

@@ -1,9 +1,10 @@
 /**
- * A copy of a graph file in which nothing leads to some rows, so that a search goes about as if they had never been inserted. hnswlib
- * itself can only leave rows out of answers: it goes on walking by them.
+ * A copy of a graph file in which nothing leads to some rows, so that a search goes about as if they had never been
+ * inserted. hnswlib itself can only leave rows out of answers: it goes on walking by them.
  *
- * Takes a file that has been checked; gives one of the same size for as long as `use` runs, among the system's temporary files. The
- * entry point stays in reach, whether it is among the rows or not. Fails with io_error, disk_full.
+ * Takes a file that has been checked; gives one of the same size for as long as `use` runs, among the system's
+ * temporary files. The entry point stays in reach, whether it is among the rows or not. Fails with io_error,
+ * disk_full.
  */
 import { copyFileSync, mkdtempSync, openSync, closeSync, readSync, rmSync, writeSync, fstatSync } from 'node:fs';
 import { tmpdir } from 'node:os';

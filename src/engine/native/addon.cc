@@ -1,5 +1,5 @@
-// The glue between Node and the core: reads arguments (arguments.h), calls, turns failures into errors with a code. No logic
-// lives here. Wrong arguments are a TypeError without a code.
+// The glue between Node and the core: reads arguments (arguments.h), calls, turns failures into errors with a code.
+// No logic lives here. Wrong arguments are a TypeError without a code.
 //
 //   isa()                              name of the instruction set that runs
 //   build(options)                     blocks; see native.ts for the fields
@@ -104,7 +104,8 @@ struct ExposedFile {
   ExposedFile& operator=(const ExposedFile&) = delete;
 };
 
-/// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by failing.
+/// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by
+/// failing.
 Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<shortlist::MappedFile> file,
                    std::uint64_t offset, std::uint64_t bytes) {
   auto exposed = std::make_unique<ExposedFile>(std::move(file), offset, bytes);

@@ -31,7 +31,7 @@ interface AddonShape {
 export type AddonRows =
   { readonly values: Float32Array } | { readonly vectorsPath: string; readonly vectorsOffset: number };
 
-export interface AddonBuild {
+interface AddonBuild {
   readonly seed: number;
   readonly threads: number;
   readonly path: string;
@@ -39,7 +39,7 @@ export interface AddonBuild {
   readonly progress: (rowsDone: number) => boolean;
 }
 
-export interface AddonOpen {
+interface AddonOpen {
   readonly path: string;
   /** Rows, ascending, that no search meets. */
   readonly hidden: Uint32Array | undefined;
@@ -87,7 +87,7 @@ export interface AddonBuffers {
   readonly counters: Float64Array;
 }
 
-export interface AddonScan {
+interface AddonScan {
   readonly metric: number;
   readonly dim: number;
   readonly count: number;
@@ -117,7 +117,7 @@ export interface AddonHnswlibExport {
 }
 
 /** `factor`: what every component is multiplied by. */
-export type AddonExportOptions = AddonShape & AddonRows & { readonly path: string; readonly factor: number };
+type AddonExportOptions = AddonShape & AddonRows & { readonly path: string; readonly factor: number };
 
 export interface Addon {
   isa(): string;

@@ -1,5 +1,6 @@
-// What JavaScript hands to the addon, checked before the core sees it: the core computes addresses from these numbers. Takes
-// values of any kind; gives numbers in their range, arrays of their type and length; throws a TypeError that names the argument.
+// What JavaScript hands to the addon, checked before the core sees it: the core computes addresses from these
+// numbers. Takes values of any kind; gives numbers in their range, arrays of their type and length; throws a
+// TypeError that names the argument.
 #pragma once
 #include <napi.h>
 
@@ -127,8 +128,8 @@ inline shortlist::GraphShape shape(const Napi::Object& object) {
           static_cast<std::uint32_t>(whole(object, "efConstruction", 1, kMaxEffort))};
 }
 
-/// Memory of JavaScript that is read and written by address for longer than one call. It is kept alive, and where it could
-/// be detached or resized, a look before each use tells. Shared memory can be neither detached nor shrunk.
+/// Memory of JavaScript that is read and written by address for longer than one call. It is kept alive, and where it
+/// could be detached or resized, a look before each use tells. Shared memory can be neither detached nor shrunk.
 class Pins {
  public:
   /// @return where the array's values are

@@ -2,8 +2,8 @@
  * Builds a graph with the addon and writes it.
  *
  * Takes the rows of a shard, mapped from their file where the source has one; gives a file that has been flushed and
- * checked, or no file. Equal rows, parameters and seed give equal bytes on any number of threads. Blocks the calling thread,
- * which is one of those that work.
+ * checked, or no file. Equal rows, parameters and seed give equal bytes on any number of threads. Blocks the calling
+ * thread, which is one of those that work.
  */
 import { rmSync } from 'node:fs';
 import type { Figures, GraphBuildOptions, GraphBuilt, GraphParameters, GraphShape, VectorSource } from '../engine.js';

@@ -1,5 +1,5 @@
-// Checks of graph files, each on a thread of its own: reading a file takes as long as its disk does. Not on Node's threads for
-// files, which an ending process waits for.
+// Checks of graph files, each on a thread of its own: reading a file takes as long as its disk does. Not on Node's
+// threads for files, which an ending process waits for.
 #pragma once
 #include <napi.h>
 

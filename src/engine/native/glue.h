@@ -1,5 +1,5 @@
-// What the addon's parts share: the kernels that run, failures as errors of JavaScript with a code, the rows of a shard where
-// they lie, and a graph opened over them.
+// What the addon's parts share: the kernels that run, failures as errors of JavaScript with a code, the rows of a
+// shard where they lie, and a graph opened over them.
 #pragma once
 #include <napi.h>
 

@@ -1,9 +1,10 @@
 // Promises that other threads keep, and the end of the thread of JavaScript that made them.
 //
-// Takes what has ended on any thread; gives it to the thread of JavaScript, which settles the promise. Hides the function by which
-// threads wake it, and its lifetime. A thread of JavaScript may end at any time (worker.terminate(), process.exit()) with
-// work for it under way. Node then frees that function, though threads still call it, and only afterwards destroys wrapped objects: a
-// destructor comes too late to wait for threads. So an inbox has a hook, which Node runs before either, that ends them.
+// Takes what has ended on any thread; gives it to the thread of JavaScript, which settles the promise. Hides the
+// function by which threads wake it, and its lifetime. A thread of JavaScript may end at any time
+// (worker.terminate(), process.exit()) with work for it under way. Node then frees that function, though threads
+// still call it, and only afterwards destroys wrapped objects: a destructor comes too late to wait for threads. So an
+// inbox has a hook, which Node runs before either, that ends them.
 #pragma once
 #include <napi.h>
 

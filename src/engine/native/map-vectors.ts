@@ -8,7 +8,9 @@ export function mapVectors(path: string, offset: number, length: number): Float3
   return new Float32Array(mapBuffer(path, offset, 4 * length), 0, length);
 }
 
-/** The bytes of a file from `offset` on, likewise. @throws file_missing, file_corrupt where the file ends before them */
+/**
+ * The bytes of a file from `offset` on, likewise. @throws file_missing, file_corrupt where the file ends before them
+ */
 export function mapFile(path: string, offset: number, bytes: number): Uint8Array {
   return new Uint8Array(mapBuffer(path, offset, bytes), 0, bytes);
 }

@@ -1,7 +1,8 @@
 // Parts of files that JavaScript has as ArrayBuffers, and whoever else reads them.
 //
-// An ArrayBuffer frees its memory when it is collected, and when its thread of JavaScript ends: then before anything else, before
-// threads that read it can be told. So the mapping has several owners, and who reads it elsewhere is one of them.
+// An ArrayBuffer frees its memory when it is collected, and when its thread of JavaScript ends: then before anything
+// else, before threads that read it can be told. So the mapping has several owners, and who reads it elsewhere is one
+// of them.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
 /**
- * Exact search on the addon's threads, with the interface of ExactPool. Vectors may lie in any memory: nothing crosses to
- * another thread of JavaScript.
+ * Exact search on the addon's threads, with the interface of ExactPool. Vectors may lie in any memory: nothing
+ * crosses to another thread of JavaScript.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';

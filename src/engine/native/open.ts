@@ -1,6 +1,6 @@
 /**
- * An open graph of the native engine behind the engines' interface. The file is mapped, not read; every process that opens
- * it shares one copy. One search at a time, on the calling thread.
+ * An open graph of the native engine behind the engines' interface. The file is mapped, not read; every process that
+ * opens it shares one copy. One search at a time, on the calling thread.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
@@ -27,7 +27,10 @@ import {
   type GraphFigures,
 } from './addon.js';
 
-/** Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or as long over the codes of more rows. */
+/**
+ * Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or as long over the codes of more
+ * rows.
+ */
 const SHORT_SCAN = 2 ** 20;
 /** And `searchLater`: what takes longer is shared by the threads of scans. */
 const LONG_SCAN = 2 ** 26;

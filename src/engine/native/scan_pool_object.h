@@ -87,8 +87,8 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
       if (cancel.ElementLength() < 1 || cancel.ArrayBuffer().IsArrayBuffer()) {
         arguments::refuse(env, "cancel", "a number in shared memory");
       }
-      // The last one, since reading an option may run code. Threads read the values until the scan ends: where they lie in
-      // memory that can be detached, it is the caller's word that it is not.
+      // The last one, since reading an option may run code. Threads read the values until the scan ends: where they
+      // lie in memory that can be detached, it is the caller's word that it is not.
       const Napi::Float32Array values = arguments::floats(options, "values");
       arguments::require_length(values, "values", std::uint64_t{count} * dim);
       job->rows = {values.Data(), count, dim, metric};

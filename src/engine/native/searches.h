@@ -1,4 +1,5 @@
-// Graph searches that take too long for the thread of JavaScript: on one thread for all graphs that it has open, one at a time.
+// Graph searches that take too long for the thread of JavaScript: on one thread for all graphs that it has open, one
+// at a time.
 #pragma once
 #include <napi.h>
 

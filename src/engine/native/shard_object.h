@@ -58,7 +58,8 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     counters_ = shard_->open.memory.pins.pin(counters);
   }
 
-  /// What a search asks for, from the arguments (k, ef, allow | undefined, allowed, plan, mostScanned, allowList | undefined).
+  /// What a search asks for, from the arguments (k, ef, allow | undefined, allowed, plan, mostScanned, allowList |
+  /// undefined).
   /// @param allow where the set is put, which the request points to
   shortlist::SearchRequest read_request(const Napi::CallbackInfo& info, const float* query, shortlist::RowSet& allow) const {
     const std::uint32_t count = shard_->open.graph.rows.count;

@@ -1,9 +1,9 @@
 /**
- * Sets as words of 32 bits (base/bitset.ts), joined word by word in slices. Bits past the last member stay 0. A set that is
- * given is never changed unless its parameter is called `into`.
+ * Sets as words of 32 bits (base/bitset.ts), joined word by word in slices. Bits past the last member stay 0. A set
+ * that is given is never changed unless its parameter is called `into`.
  */
 import { Bitset } from '../../base/bitset.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export function emptyWords(count: number): Uint32Array {
   return new Uint32Array((count + 31) >>> 5);
@@ -28,7 +28,10 @@ export function addBit(into: Uint32Array, position: number): void {
   into[position >>> 5]! |= 1 << (position & 31);
 }
 
-/** Words, or ordinals, that are visited between two looks at the meter: at most a fifth of a slice, whatever is done with them. */
+/**
+ * Words, or ordinals, that are visited between two looks at the meter: at most a fifth of a slice, whatever is done
+ * with them.
+ */
 const STRETCH = 1_024;
 
 /** Units of a word that is read or joined as a whole, and of one whose members are visited, of which it may have 32. */

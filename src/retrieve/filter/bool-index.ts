@@ -1,12 +1,12 @@
 /** Columns of bools: a pass is all it takes. */
 import type { Column } from '../../arrow/column.js';
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { manyWords } from './bits.js';
 import { BLOCK_ROWS, eachPart } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { unfit, type Found, type ValueIndex } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 type Bools = Column & { readonly shape: 'bools' };
 

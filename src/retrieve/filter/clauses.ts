@@ -11,7 +11,7 @@ import { boolLiteral, floatInterval, idLiteral, integerInterval, LiteralProblem,
 import type { ShortlistError } from '../../base/errors.js';
 import { badFilter, describe, pathTo, quote } from './problem.js';
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 /** What a clause is about. */
 export interface Subject {
@@ -101,7 +101,7 @@ function describeSubject({ attribute, type }: Subject): string {
   return `${quote(attribute)} (${describeType(type)})`;
 }
 
-export function describeType(type: FieldType): string {
+function describeType(type: FieldType): string {
   switch (type.kind) {
     case 'id':
       return 'ids';

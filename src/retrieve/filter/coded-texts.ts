@@ -5,7 +5,7 @@ import { addPostings, buildPostings, type Postings } from './postings.js';
 import type { TextDictionary } from './text-dictionary.js';
 import { passTextRows } from './text-pass.js';
 import type { Found } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export class CodedTexts {
   private constructor(
@@ -38,8 +38,11 @@ export class CodedTexts {
   }
 }
 
-/** For each test the codes whose text passes, never 0. Texts that are asked for are looked up, the rest is tried on all. */
-export function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
+/**
+ * For each test the codes whose text passes, never 0. Texts that are asked for are looked up, the rest is tried on
+ * all.
+ */
+function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
   const tried = tests.filter(({ kind }) => kind !== 'texts');
   const sets = tried.length === 0 ? [] : yield* passTextRows(dictionary.texts, tried, meter);
   const found: number[][] = [];

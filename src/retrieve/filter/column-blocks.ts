@@ -1,13 +1,16 @@
 /**
- * Values of a column in blocks of consecutive ordinals, whatever its chunks and its type: a scan is one loop over one type
- * of array then, which the compiler makes quick. Also which rows have a value at all.
+ * Values of a column in blocks of consecutive ordinals, whatever its chunks and its type: a scan is one loop over one
+ * type of array then, which the compiler makes quick. Also which rows have a value at all.
  */
 import type { Column } from '../../arrow/column.js';
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { emptyWords } from './bits.js';
-import { SLICE_ROWS, type Work } from './work.js';
+import { SLICE_ROWS, type Work } from '../../base/work.js';
 
-/** Rows of a block: 32 KiB of doubles stay in the first-level cache. A multiple of 32, so that blocks fill whole words. */
+/**
+ * Rows of a block: 32 KiB of doubles stay in the first-level cache. A multiple of 32, so that blocks fill whole
+ * words.
+ */
 export const BLOCK_ROWS = 4_096;
 
 type Numbers = Column & { readonly shape: 'numbers' };

@@ -1,5 +1,8 @@
-/** Clauses on one attribute: what passes, by its values' index and by which rows have a value. Indexes are built at need. */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+/**
+ * Clauses on one attribute: what passes, by its values' index and by which rows have a value. Indexes are built at
+ * need.
+ */
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { Bitset } from '../../base/bitset.js';
 import { countWords, gatherBits, intersectWords, invertWords } from './bits.js';
 import { BoolIndex } from './bool-index.js';
@@ -11,7 +14,7 @@ import { NumberIndex } from './number-index.js';
 import type { Rows } from './rows.js';
 import { TextIndex } from './text-index.js';
 import type { Found, IndexBudget, ValueIndex } from './value-index.js';
-import { Meter, type Work } from './work.js';
+import { Meter, type Work } from '../../base/work.js';
 
 /** Rows with a value. */
 interface Presence {

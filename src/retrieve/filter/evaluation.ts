@@ -1,9 +1,10 @@
 /**
  * One filter over one version: from the tree of a plan to a set of rows.
  *
- * First every clause that is not known yet is looked up in what indexes know, column by column. A conjunction with a part
- * that passes few rows then tries its other parts on those rows alone. Of what is left, one pass over each column answers
- * all clauses on it, wherever they stand in the filter. Last the sets of the clauses are joined as the tree says.
+ * First every clause that is not known yet is looked up in what indexes know, column by column. A conjunction with a
+ * part that passes few rows then tries its other parts on those rows alone. Of what is left, one pass over each
+ * column answers all clauses on it, wherever they stand in the filter. Last the sets of the clauses are joined as the
+ * tree says.
  *
  * Works in slices and changes nothing that others see, but for results that it gives to the cache when they are whole.
  */
@@ -23,10 +24,10 @@ import type { ColumnIndex } from './column-index.js';
 import type { AndNode, Clause, FilterNode } from './filter-plan.js';
 import { allRows, someRows, type Rows } from './rows.js';
 import type { Found } from './value-index.js';
-import { Meter, type Work } from './work.js';
+import { Meter, type Work } from '../../base/work.js';
 
 /** Rows of a clause, by ordinal. Kept by the cache: not to be changed. */
-export interface ClauseRows {
+interface ClauseRows {
   readonly words: Uint32Array;
   readonly count: number;
 }
@@ -34,12 +35,12 @@ export interface ClauseRows {
 export type ClauseCache = BoundedCache<ClauseRows>;
 
 /**
- * A conjunction tries its other parts on the rows of one that passes fewer than this share: a try costs about as much as
- * passing over 50 values.
+ * A conjunction tries its other parts on the rows of one that passes fewer than this share: a try costs about as much
+ * as passing over 50 values.
  */
 const SPARSE_SHARE = 1 / 64;
 
-export interface EvaluationSource {
+interface EvaluationSource {
   /** Rows of the version. */
   readonly count: number;
   column(name: string): ColumnIndex;

@@ -7,21 +7,21 @@
  * costs a lookup. All of that changes the time a filter takes and nothing else.
  *
  *     const filters = new FilterIndex({ count, attributes, ids, shards });
- *     await filters.prepare();                                   // optional: builds indexes in turns with the event loop
- *     const plan = parseFilter(json, filters.schema, '/filter');  // once for a request
- *     const { shards, count } = filters.select(plan);             // must not be changed: they are kept
+ *     await filters.prepare(); // optional: builds indexes in turns with the event loop
+ *     const plan = parseFilter(json, filters.schema, '/filter'); // once for a request
+ *     const { shards, count } = filters.select(plan); // must not be changed: they are kept
  *     filters.explain(plan, [ordinal]);                           // the clauses that remove each row
  *
- * `select` and `explain` run at once; `selecting` and `explaining` are the same as work in slices, of which the longest takes
- * about a millisecond. What they keep is whole when it is kept, so work may end between any two slices.
+ * `select` and `explain` run at once; `selecting` and `explaining` are the same as work in slices, of which the
+ * longest takes about a millisecond. What they keep is whole when it is kept, so work may end between any two slices.
  *
- * Memory is bounded: results by `cacheBytes`, indexes by `indexBytes`, both this process's own; what one filter takes while
- * it is evaluated by MAX_FILTER_WORK.
+ * Memory is bounded: results by `cacheBytes`, indexes by `indexBytes`, both this process's own; what one filter takes
+ * while it is evaluated by MAX_FILTER_WORK.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
 import type { JsonValue } from '../../arrow/column-value.js';
-import type { AttributeStore } from '../../version/attribute-store.js';
+import type { AttributeStore } from '../../version/sealed/attribute-store.js';
 import { countWords, gatherBits, hasBit, listMembers } from './bits.js';
 import { BoundedCache } from './bounded-cache.js';
 import { ColumnIndex } from './column-index.js';
@@ -31,10 +31,10 @@ import type { FilterNode, FilterPlan, FilterSchema, Operator } from './filter-pl
 import type { FilterIds } from './id-index.js';
 import { someRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
-import { Meter, runAtOnce, runInTurns, type Work } from './work.js';
+import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
 
 /** What of a loaded version filters need. */
-export interface FilterSource {
+interface FilterSource {
   /** Rows of all shards. */
   readonly count: number;
   /** Null where the version has none: only `{}` is a filter then. */
@@ -51,10 +51,13 @@ export interface FilterOptions {
 }
 
 /** Results kept: a filter and its three clauses over a million rows take half a MiB. */
-export const FILTER_CACHE_BYTES = 64 * 1024 * 1024;
+const FILTER_CACHE_BYTES = 64 * 1024 * 1024;
 
-/** Sorted rows, dictionaries and postings: 4 to 8 bytes a row and attribute, so about 15 attributes of 2.5 million rows. */
-export const FILTER_INDEX_BYTES = 256 * 1024 * 1024;
+/**
+ * Sorted rows, dictionaries and postings: 4 to 8 bytes a row and attribute, so about 15 attributes of 2.5 million
+ * rows.
+ */
+const FILTER_INDEX_BYTES = 256 * 1024 * 1024;
 
 /** What passes a filter. Shared with later callers: not to be changed. */
 export interface Selection {
@@ -63,11 +66,13 @@ export interface Selection {
   readonly count: number;
 }
 
-export interface ShardSelection {
+interface ShardSelection {
   /** Rows of the shard. */
   readonly rows: Bitset;
   readonly count: number;
-  /** The same one by one, in shared memory, where few pass: a search would spend more time on their bits than on them. */
+  /**
+   * The same one by one, in shared memory, where few pass: a search would spend more time on their bits than on them.
+   */
   readonly list?: Uint32Array | undefined;
 }
 
@@ -82,7 +87,10 @@ export interface Rejection {
   readonly value?: JsonValue;
 }
 
-/** Rows are listed where no more than this share passes: searches scan them then, and the list takes as much memory as the bits. */
+/**
+ * Rows are listed where no more than this share passes: searches scan them then, and the list takes as much memory as
+ * the bits.
+ */
 const LISTED_SHARE = 1 / 32;
 
 export class FilterIndex {
@@ -129,7 +137,9 @@ export class FilterIndex {
     return this.selections.has(plan.key);
   }
 
-  /** Why rows do not pass: for each, every part of the filter that by itself removes it. Empty for a row that passes. */
+  /**
+   * Why rows do not pass: for each, every part of the filter that by itself removes it. Empty for a row that passes.
+   */
   explain(plan: FilterPlan, ordinals: readonly number[]): Rejection[][] {
     return runAtOnce(this.explaining(plan, ordinals));
   }
@@ -143,8 +153,8 @@ export class FilterIndex {
   }
 
   /**
-   * Builds what makes the first filters as quick as later ones, in slices of about a millisecond: for a server that loads
-   * a version while it answers. About 0.1 s a million rows and attribute.
+   * Builds what makes the first filters as quick as later ones, in slices of about a millisecond: for a server that
+   * loads a version while it answers. About 0.1 s a million rows and attribute.
    * @param names attributes that will be filtered by; all by default
    */
   async prepare(names: Iterable<string> = attributeNames(this.schema)): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * A filter after parsing: plain data, typed by the schema it was parsed against, which evaluation runs without looking at
- * JSON again. Equal meaning mostly gives an equal `key`, by which results are cached: the order of members, of branches
- * and of list items does not matter, `$in` of one value is `$eq`.
+ * A filter after parsing: plain data, typed by the schema it was parsed against, which evaluation runs without
+ * looking at JSON again. Equal meaning mostly gives an equal `key`, by which results are cached: the order of
+ * members, of branches and of list items does not matter, `$in` of one value is `$eq`.
  */
 import type { ColumnType } from '../../arrow/column.js';
 
@@ -12,7 +12,7 @@ export type FieldType = ColumnType | { readonly kind: 'id' };
 export type FilterSchema = ReadonlyMap<string, FieldType>;
 
 /** The field by which ids are filtered, unless an attribute has that name. */
-export const ID_FIELD = 'id';
+const ID_FIELD = 'id';
 
 /** @param hasIds whether ids can be filtered */
 export function filterSchema(
@@ -38,7 +38,7 @@ export interface FilterPlan {
 export type FilterNode = AllNode | Clause | AndNode | OrNode | NotNode;
 
 /** `{}`: every row. */
-export interface AllNode {
+interface AllNode {
   readonly kind: 'all';
   readonly path: string;
   readonly key: string;
@@ -54,7 +54,7 @@ export interface AndNode {
   readonly steps: readonly FilterNode[];
 }
 
-export interface OrNode {
+interface OrNode {
   readonly kind: 'or';
   readonly path: string;
   readonly key: string;
@@ -65,7 +65,7 @@ export interface OrNode {
 }
 
 /** Every row that the node does not pass, null or not. */
-export interface NotNode {
+interface NotNode {
   readonly kind: 'not';
   readonly path: string;
   readonly key: string;
@@ -130,7 +130,10 @@ export type Operator = (typeof OPERATORS)[number];
 /** What joins filters. */
 export const LOGICAL_OPERATORS = ['$and', '$or', '$not'] as const;
 
-/** Most levels of filters within filters. People write 3; generated ones 8. The parser and evaluation recurse this deep. */
+/**
+ * Most levels of filters within filters. People write 3; generated ones 8. The parser and evaluation recurse this
+ * deep.
+ */
 export const MAX_FILTER_DEPTH = 16;
 
 /** Most clauses of one filter: each may cost a pass over a column. Lucene draws the line at 1,024. */
@@ -142,17 +145,24 @@ export const MAX_FILTER_BRANCHES = 1_024;
 /** Most items of one list: as many as ids can be excluded. */
 export const MAX_FILTER_LIST = 10_000;
 
-/** Most items of all lists together: two full ones. JSON is parsed at once, and that many short texts take some milliseconds. */
+/**
+ * Most items of all lists together: two full ones. JSON is parsed at once, and that many short texts take some
+ * milliseconds.
+ */
 export const MAX_FILTER_ITEMS = 20_000;
 
 /** Longest text literal in UTF-16 units: equality with longer texts is no filter. */
 export const MAX_FILTER_TEXT = 4_096;
 
-/** Most text that the `$contains` of one filter look for, in UTF-8 bytes: 256 of 256 bytes. Their automaton takes 30 times as much. */
+/**
+ * Most text that the `$contains` of one filter look for, in UTF-8 bytes: 256 of 256 bytes. Their automaton takes 30
+ * times as much.
+ */
 export const MAX_FILTER_NEEDLES = 64 * 1024;
 
 /**
- * Most clauses times rows. A set of rows for each clause takes an eighth of that in bytes, 256 MiB, and passes over so many
- * values some seconds. 256 clauses over 8 million rows, 21 over 100 million; clauses on one attribute that are joined count once.
+ * Most clauses times rows. A set of rows for each clause takes an eighth of that in bytes, 256 MiB, and passes over
+ * so many values some seconds. 256 clauses over 8 million rows, 21 over 100 million; clauses on one attribute that
+ * are joined count once.
  */
 export const MAX_FILTER_WORK = 2 ** 31;

@@ -1,5 +1,5 @@
 /** Rows of a column of many texts, sorted by the hash of their text: equality is a binary search for each text. */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addBit, emptyWords } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
@@ -8,7 +8,7 @@ import { hashBytes, isEqual } from './text-hash.js';
 import { textAt } from './text-pass.js';
 import { TextSet } from './text-set.js';
 import type { Found } from './value-index.js';
-import { Meter, SLICE_ROWS, type Work } from './work.js';
+import { Meter, SLICE_ROWS, type Work } from '../../base/work.js';
 
 /** Memory for each row: its ordinal and its hash. */
 export const HASHED_BYTES = 8;

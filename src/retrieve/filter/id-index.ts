@@ -4,7 +4,7 @@ import { addBit, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { unfit, type Found, type ValueIndex } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export type FilterIds = Pick<IdTable, 'find' | 'text' | 'count'>;
 

@@ -7,8 +7,8 @@ export function interval<T extends number | bigint>(low: T, high: T): Intervals<
 }
 
 /**
- * Rows in any of them. Low and high ends are sorted apart, as typed arrays, which takes a tenth of the time of sorting pairs:
- * between two intervals of the union every one that has begun has ended.
+ * Rows in any of them. Low and high ends are sorted apart, as typed arrays, which takes a tenth of the time of
+ * sorting pairs: between two intervals of the union every one that has begun has ended.
  */
 export function unite<T extends number | bigint>(lists: readonly Intervals<T>[]): Intervals<T> {
   const [lows, highs] = [sortAscending(everySecond(lists, 0)), sortAscending(everySecond(lists, 1))];

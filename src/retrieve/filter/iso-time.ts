@@ -1,6 +1,7 @@
 /**
- * ISO 8601 texts to counts from 1970-01-01, in the grammar that answers are written in (arrow/column-value.ts), and what
- * people write besides: offsets (`+02:00`, `+0200`, `+02`), a blank instead of the T, seconds left out, a date alone for its midnight.
+ * ISO 8601 texts to counts from 1970-01-01, in the grammar that answers are written in (arrow/column-value.ts), and
+ * what people write besides: offsets (`+02:00`, `+0200`, `+02`), a blank instead of the T, seconds left out, a date
+ * alone for its midnight.
  */
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -40,7 +41,10 @@ function offsetSeconds(text: string): number | null {
 const DAYS_PER_ERA = 146_097;
 const DAYS_TO_EPOCH = 719_468;
 
-/** Days from the civil calendar, with years that begin in March so that leap days come last (Howard Hinnant's algorithm). */
+/**
+ * Days from the civil calendar, with years that begin in March so that leap days come last (Howard Hinnant's
+ * algorithm).
+ */
 function daysOf(match: RegExpExecArray): number | null {
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   if (match[1]!.startsWith('-') && year === 0) return null;

@@ -1,15 +1,15 @@
 /**
- * The items of a column of lists, each once, with the ordinals of the lists that hold it: what holds one item is a stretch of
- * the postings. Texts by a dictionary; numbers in order, found by binary search.
+ * The items of a column of lists, each once, with the ordinals of the lists that hold it: what holds one item is a
+ * stretch of the postings. Texts by a dictionary; numbers in order, found by binary search.
  */
 import type { ArrowField, Column } from '../../arrow/column.js';
-import { AttributeColumn } from '../../version/attribute-column.js';
+import { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf, readPresence } from './column-blocks.js';
 import { numberAt } from './number-pass.js';
 import { buildPostings, type Postings } from './postings.js';
 import { listPresent, sortByNumber } from './row-order.js';
 import { buildDictionary, type Texts } from './text-dictionary.js';
-import { SLICE_ROWS, type Work } from './work.js';
+import { SLICE_ROWS, type Work } from '../../base/work.js';
 
 export interface ItemPostings {
   readonly postings: Postings;

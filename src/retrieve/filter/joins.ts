@@ -1,11 +1,11 @@
 /**
- * What joins clauses: and, or. Clauses on one attribute become one where one test can say them all, so that they cost one
- * pass and one set of rows; negated parts become one negation (De Morgan), so that theirs can be joined as well.
+ * What joins clauses: and, or. Clauses on one attribute become one where one test can say them all, so that they cost
+ * one pass and one set of rows; negated parts become one negation (De Morgan), so that theirs can be joined as well.
  */
 import { clauseKey } from './clauses.js';
 import type { Clause, FilterNode, Intervals, Test } from './filter-plan.js';
 import { intersect, unite } from './intervals.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export function* conjunction(nodes: readonly FilterNode[], path: string, meter: Meter): Work<FilterNode> {
   const flat = nodes.flatMap((node) => (node.kind === 'and' ? node.nodes : node.kind === 'all' ? [] : [node]));

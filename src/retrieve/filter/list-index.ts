@@ -1,5 +1,5 @@
 /** Columns of lists of texts or integers: passes over the items, and postings of the items once they pay. */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { emptyWords, listMembers, countWords, spreadBits } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import { buildItemPostings, countItems, ITEM_BYTES, type ItemPostings } from './item-postings.js';
@@ -7,7 +7,7 @@ import { itemsOf, passLists } from './list-pass.js';
 import { addPostings } from './postings.js';
 import { someRows, type Rows } from './rows.js';
 import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 const NOTHING: readonly number[] = [];
 

@@ -1,17 +1,17 @@
 /**
- * One pass over lists for many tests: each asks for any of its items or for all of them. Reads each item once, whatever the
- * tests. What null rows hold may pass too, so callers mask by presence.
+ * One pass over lists for many tests: each asks for any of its items or for all of them. Reads each item once,
+ * whatever the tests. What null rows hold may pass too, so callers mask by presence.
  */
 import type { Column } from '../../arrow/column.js';
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addBit, manyWords } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { TextSet } from './text-set.js';
 import { unfit } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
-export type Lists = Column & { readonly shape: 'lists' };
+type Lists = Column & { readonly shape: 'lists' };
 
 /** Items that tests ask for, by number, and the tests that want each. */
 interface ItemSet {

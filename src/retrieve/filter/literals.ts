@@ -1,13 +1,16 @@
 /**
  * Literals of a filter, brought to the type of their column: what an operator and its literal ask of a value.
  *
- * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99. "Infinity" and
- *   "-Infinity" are values like others, as which answers show them; a number beyond float64 is read as one of them.
- * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a fraction.
- * - What lies outside of a column's range is a bound that is no limit, and as a value it is never there. Equality with a
- *   fraction is a mistake.
- * - Dates and timestamps are `YYYY-MM-DD` or that with a time, in UTC unless an offset is given, whatever the column's
- *   timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a date column.
+ * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99.
+ *   "Infinity" and "-Infinity" are values like others, as which answers show them; a number beyond float64 is read as
+ *   one of them.
+ * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a
+ *   fraction.
+ * - What lies outside of a column's range is a bound that is no limit, and as a value it is never there. Equality
+ *   with a fraction is a mistake.
+ * - Dates and timestamps are `YYYY-MM-DD` or that with a time, in UTC unless an offset is given, whatever the
+ *   column's timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a
+ *   date column.
  */
 import { float16ToNumber } from '../../base/float32.js';
 import type { ColumnType } from '../../arrow/column.js';
@@ -22,7 +25,7 @@ import { describe } from './problem.js';
 export class LiteralProblem extends Error {}
 
 /** A comparison with one literal. */
-export type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
+type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
 
 export function boolLiteral(value: unknown): boolean {
   if (typeof value === 'boolean') return value;
@@ -94,7 +97,10 @@ function nextDouble(value: number, direction: 1 | -1): number {
   return double[0];
 }
 
-/** A literal on the scale of an integer column: it covers the counts from `first` on, or lies between `first - 1` and `first`. */
+/**
+ * A literal on the scale of an integer column: it covers the counts from `first` on, or lies between `first - 1` and
+ * `first`.
+ */
 interface Point {
   readonly first: bigint;
   /** How many counts the literal means: 1, a day's milliseconds for date64, 0 where it lies between two counts. */

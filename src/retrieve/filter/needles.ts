@@ -1,13 +1,14 @@
 /**
  * Many substrings looked for at once, linear in the text whatever they are: an Aho-Corasick automaton over UTF-8 bytes.
  *
- * Takes groups of needles; a group is complete in a text that holds all of its needles, or any of them. The automaton reads
- * each byte once. Bytes that occur in no needle are one class; where states times classes are few, the next state is one
- * look into a table, else edges are looked up by hash and failing ones fall back, twice a byte at most on average.
+ * Takes groups of needles; a group is complete in a text that holds all of its needles, or any of them. The automaton
+ * reads each byte once. Bytes that occur in no needle are one class; where states times classes are few, the next
+ * state is one look into a table, else edges are looked up by hash and failing ones fall back, twice a byte at most
+ * on average.
  *
  * A. V. Aho, M. J. Corasick: Efficient string matching (1975).
  */
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 /** Needles that belong together. */
 export interface NeedleGroup {
@@ -238,8 +239,8 @@ export class NeedleReader {
   }
 
   /**
-   * The needles that end here. A state that was visited in this text has told all of its suffixes then, so that a text costs
-   * no more than its bytes and the needles.
+   * The needles that end here. A state that was visited in this text has told all of its suffixes then, so that a
+   * text costs no more than its bytes and the needles.
    */
   private visit(state: number): boolean {
     const { suffixFinal, fail, firstOwner, nextOwner, owner } = this.needles;

@@ -1,12 +1,12 @@
 /** Columns of numbers, dates and timestamps: passes over the values, and the sorted rows once they pay. */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addOrdinals, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
 import { passNumbers } from './number-pass.js';
 import { findStretches, listPresent, sortByNumber } from './row-order.js';
 import type { Rows } from './rows.js';
 import { OnceWork, SCANS_BEFORE_SORTING, unfit, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export class NumberIndex implements ValueIndex {
   private sorted: Uint32Array | null = null;

@@ -1,15 +1,15 @@
 /**
- * One pass over a column of numbers for many tests. Each test has intervals, and passes the rows whose value lies in one of
- * them; what null rows hold is undefined and may pass too, so callers mask by presence.
+ * One pass over a column of numbers for many tests. Each test has intervals, and passes the rows whose value lies in
+ * one of them; what null rows hold is undefined and may pass too, so callers mask by presence.
  */
 import type { Column } from '../../arrow/column.js';
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { manyWords } from './bits.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import type { Intervals, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { unfit } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 /** Looks at the rows of a block, of which the first has this position. */
 type BlockTest = (rows: number, firstPosition: number) => void;

@@ -1,24 +1,24 @@
 /**
- * Filters as JSON to plans. Takes what a request carries and the attributes of the version; gives a plan, or `bad_filter`
- * with the path of the clause that is wrong. Nothing unknown passes in silence: an attribute, an operator or a literal that
- * cannot be meant is an error, never an empty answer.
+ * Filters as JSON to plans. Takes what a request carries and the attributes of the version; gives a plan, or
+ * `bad_filter` with the path of the clause that is wrong. Nothing unknown passes in silence: an attribute, an
+ * operator or a literal that cannot be meant is an error, never an empty answer.
  *
- *     {"category": "jewelry", "price": {"$gte": 10, "$lt": 50}, "$or": [{"sale": true}, {"$not": {"stock": {"$lt": 5}}}]}
+ *     {"category": "jewelry", "price": {"$gte": 10, "$lt": 50}, "$or": [{"sale": true}, {"new": true}]}
  *
  * - Members of an object are joined by and; so are several operators of one attribute.
- * - A null passes only `$eq: null` and `$exists: false`, and `$not` of whatever does not pass it; `$ne` and `$nin` do not
- *   pass it. NaN counts as null, as which answers show it. An empty list is a value.
- * - `{}` passes every row, as in MongoDB, also as a branch. Empty conditions, `$and`, `$or`, `$in` and `$nin` of nothing
- *   and `$not: {}` are errors: each would hide a program's mistake.
+ * - A null passes only `$eq: null` and `$exists: false`, and `$not` of whatever does not pass it; `$ne` and `$nin` do
+ *   not pass it. NaN counts as null, as which answers show it. An empty list is a value.
+ * - `{}` passes every row, as in MongoDB, also as a branch. Empty conditions, `$and`, `$or`, `$in` and `$nin` of
+ *   nothing and `$not: {}` are errors: each would hide a program's mistake.
  * - `$not` takes a filter, or under an attribute a condition: `{"price": {"$not": {"$gt": 5}}}`.
  * - `$in` and `$nin` take no null: it could never pass.
- * - Texts compare by code points. `$contains` is a substring of a text, an item of a list, case and all; `$containsAny` and
- *   `$containsAll` take several.
+ * - Texts compare by code points. `$contains` is a substring of a text, an item of a list, case and all;
+ *   `$containsAny` and `$containsAll` take several.
  * - `id` is the id, unless an attribute has that name.
  * - Where an attribute's name begins with `$`, it is found unless it is the name of an operator.
  *
- * What is bounded: clauses, filters, items of lists and what `$contains` looks for; so that a filter costs what its clauses
- * and the rows say, and not what somebody could make of them.
+ * What is bounded: clauses, filters, items of lists and what `$contains` looks for; so that a filter costs what its
+ * clauses and the rows say, and not what somebody could make of them.
  */
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
 import { findSubject, makeClause, type Subject } from './clauses.js';
@@ -34,7 +34,7 @@ import {
 } from './filter-plan.js';
 import { conjunction, disjunction } from './joins.js';
 import { badFilter, describe, isObject, pathTo, quote } from './problem.js';
-import { Meter, runAtOnce, type Work } from './work.js';
+import { Meter, runAtOnce, type Work } from '../../base/work.js';
 
 /**
  * @param at where the filter stands in the request, as the JSON pointer that paths begin with: '/filter'

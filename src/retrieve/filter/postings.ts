@@ -1,6 +1,6 @@
 /** The ordinals of each code, code by code, each list ascending: what holds one text is a stretch of it. */
 import { addOrdinals } from './bits.js';
-import { SLICE_ROWS, type Meter, type Work } from './work.js';
+import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
 export interface Postings {
   readonly ordinals: Uint32Array;

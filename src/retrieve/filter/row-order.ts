@@ -2,16 +2,16 @@
  * Ordinals sorted by their values, so that a range is found by binary search and costs what it finds. Keys are unsigned
  * words whose order is that of the values; sorted by their digits (LSD radix, 11 bits a pass), stable.
  */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import { isWide } from './clauses.js';
 import type { Intervals } from './filter-plan.js';
 import { integerRange } from './literals.js';
 import { numberAt, signFlip } from './number-pass.js';
-import { SLICE_ROWS, type Meter, type Work } from './work.js';
+import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
 /** A stretch of the sorted ordinals. */
-export interface Stretch {
+interface Stretch {
   readonly from: number;
   readonly to: number;
 }
@@ -79,7 +79,9 @@ function keyFiller(
   };
 }
 
-/** Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. -0 comes right before 0. */
+/**
+ * Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. -0 comes right before 0.
+ */
 function fillFloatKeys(words: Uint32Array, from: number, to: number, high: Uint32Array, low: Uint32Array | null): void {
   for (let i = from; i < to; i++) {
     const at = low === null ? i - from : 2 * (i - from) + 1;
@@ -152,7 +154,7 @@ export function* findStretches(
 const STRETCH_UNITS = 2_000;
 
 /** The first place whose row is not before. @param isBefore true for rows up to some place, false from there on */
-export function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {
+function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

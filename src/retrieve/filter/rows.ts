@@ -1,6 +1,6 @@
 /**
- * The rows that tests are answered for: all of a version, or some of them. An answer is a set of positions among these rows
- * as words of 32 bits, position p in bit p & 31 of word p >> 5; bits past the last position stay 0.
+ * The rows that tests are answered for: all of a version, or some of them. An answer is a set of positions among
+ * these rows as words of 32 bits, position p in bit p & 31 of word p >> 5; bits past the last position stay 0.
  */
 
 export interface Rows {

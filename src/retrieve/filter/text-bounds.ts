@@ -1,9 +1,9 @@
 /**
- * Ranges of texts by code points, which is the order of their UTF-8 bytes: the bounds of all tests are sorted once, and a
- * text is placed among them by one binary search.
+ * Ranges of texts by code points, which is the order of their UTF-8 bytes: the bounds of all tests are sorted once,
+ * and a text is placed among them by one binary search.
  */
 import type { TextBound } from './filter-plan.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export interface TextRange {
   /** Null where there is no bound. */

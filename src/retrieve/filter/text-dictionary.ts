@@ -1,13 +1,13 @@
 /**
- * Texts that repeat, coded in 16 bits. Takes columns of texts, chunk by chunk; gives codes, 0 where there is none, and each
- * text once. Most categories, brands, shops and tags are such; what has more texts than fit is told by null.
+ * Texts that repeat, coded in 16 bits. Takes columns of texts, chunk by chunk; gives codes, 0 where there is none,
+ * and each text once. Most categories, brands, shops and tags are such; what has more texts than fit is told by null.
  */
 import type { Column, Validity } from '../../arrow/column.js';
 import { hashBytes, isEqual } from './text-hash.js';
-import { Meter, type Work } from './work.js';
+import { Meter, type Work } from '../../base/work.js';
 
 /** Texts of one dictionary: what 16 bits can name beside none. */
-export const MAX_TEXTS = 65_535;
+const MAX_TEXTS = 65_535;
 
 /** Bytes of all texts of one dictionary: with more, it is a copy of the column rather than a list of what repeats. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
@@ -56,7 +56,10 @@ function isPresent(valid: Validity, row: number): boolean {
 /** At most half full, so that probes stay short. */
 const SLOTS = 4 * (MAX_TEXTS + 1);
 
-/** Open addressing over the bytes of texts: making strings of a million rows to look them up takes three times as long. */
+/**
+ * Open addressing over the bytes of texts: making strings of a million rows to look them up takes three times as
+ * long.
+ */
 class TextTable {
   private readonly slots = new Uint16Array(SLOTS);
   private bytes = new Uint8Array(4_096);

@@ -1,8 +1,9 @@
 /**
- * Columns of texts. At first, passes over the bytes. Once an index pays: of texts that repeat a dictionary with postings;
- * of others the rows sorted by the hash of their text, which serves equality, while the rest stays with passes.
+ * Columns of texts. At first, passes over the bytes. Once an index pays: of texts that repeat a dictionary with
+ * postings; of others the rows sorted by the hash of their text, which serves equality, while the rest stays with
+ * passes.
  */
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf } from './column-blocks.js';
 import { CodedTexts } from './coded-texts.js';
 import type { Test } from './filter-plan.js';
@@ -11,7 +12,7 @@ import type { Rows } from './rows.js';
 import { buildDictionary } from './text-dictionary.js';
 import { passTexts } from './text-pass.js';
 import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export class TextIndex implements ValueIndex {
   private index: CodedTexts | HashedTexts | null = null;
@@ -48,7 +49,10 @@ export class TextIndex implements ValueIndex {
   }
 }
 
-/** What a pass costs in passes over numbers: one text is told apart by its length; several, and ranges, cost an index at once. */
+/**
+ * What a pass costs in passes over numbers: one text is told apart by its length; several, and ranges, cost an index
+ * at once.
+ */
 function scansFor(test: Test): number {
   const isQuick = test.kind === 'substrings' || (test.kind === 'texts' && test.values.length === 1);
   return isQuick ? 1 : SCANS_BEFORE_SORTING + 1;

@@ -1,9 +1,9 @@
 /**
- * One pass over texts for many tests, linear in their bytes: equality with any of many texts, ranges, and substrings. Texts
- * are read as they lie in their chunks. What null rows hold may pass too, so callers mask by presence.
+ * One pass over texts for many tests, linear in their bytes: equality with any of many texts, ranges, and substrings.
+ * Texts are read as they lie in their chunks. What null rows hold may pass too, so callers mask by presence.
  */
 import type { Column } from '../../arrow/column.js';
-import type { AttributeColumn } from '../../version/attribute-column.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addBit, manyWords } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
@@ -14,7 +14,7 @@ import type { Texts } from './text-dictionary.js';
 import { chooseProbes, markTexts, type Probe } from './text-probe.js';
 import { TextSet } from './text-set.js';
 import { unfit } from './value-index.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 /** Bytes of a text that are read at once; a longer one is read in pieces. */
 const PIECE_BYTES = 64 * 1024;

@@ -2,8 +2,8 @@
  * Few needles are seldom found: most of a column is passed over by the processor's own search for a few bytes of each
  * needle, ten times faster than an automaton reads, and only texts that hold these bytes are read.
  *
- * The bytes are 7 at most, for which Node searches by the first of them and compares the others on the spot: whatever text
- * and needle are, that costs no more than a fixed number of steps a byte.
+ * The bytes are 7 at most, for which Node searches by the first of them and compares the others on the spot: whatever
+ * text and needle are, that costs no more than a fixed number of steps a byte.
  */
 import type { Texts } from './text-dictionary.js';
 

@@ -1,9 +1,9 @@
 /**
- * The texts that several tests want to be equal to: one look tells which. Takes the texts of each test, which may repeat
- * themselves and each other; gives each text a number.
+ * The texts that several tests want to be equal to: one look tells which. Takes the texts of each test, which may
+ * repeat themselves and each other; gives each text a number.
  */
 import { hashBytes, isEqual } from './text-hash.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 export class TextSet {
   /** Whether a text of that length is wanted: most rows end there, since hashing costs as much as ten comparisons. */

@@ -1,7 +1,7 @@
 /** What tests on one attribute are answered from: one for each filtered attribute, by the shape of its column. */
 import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
-import type { Meter, Work } from './work.js';
+import type { Meter, Work } from '../../base/work.js';
 
 /** Rows that are known to pass a test without a look at every row. */
 export interface Found {
@@ -42,8 +42,8 @@ export class IndexBudget {
 }
 
 /**
- * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs out of
- * time leaves an index half built, and the next one finishes it.
+ * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs
+ * out of time leaves an index half built, and the next one finishes it.
  */
 export class OnceWork {
   private work: Work<void> | null = null;

@@ -1,16 +1,16 @@
 /**
- * The vectors of an Arrow stream. Takes the body and, where it has several vector columns, the name of one; gives a query for
- * each row. The column is chosen as ingest chooses it, and read by the reader that checks files: bytes of a client are as
- * hostile. Lengths and values are checked against the index later, as for every other form.
+ * The vectors of an Arrow stream. Takes the body and, where it has several vector columns, the name of one; gives a
+ * query for each row. The column is chosen as ingest chooses it, and read by the reader that checks files: bytes of a
+ * client are as hostile. Lengths and values are checked against the index later, as for every other form.
  */
-import { openArrowBytes, type ArrowReader } from '../../arrow/reader.js';
-import { isFileFormat } from '../../arrow/sniff.js';
+import { openArrowBytes, type ArrowReader } from '../../arrow/read/reader.js';
+import { isFileFormat } from '../../arrow/frame/sniff.js';
 import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { MAX_BATCH, MAX_DIM } from '../../base/limits.js';
 import { chooseVector } from '../../ingest/choose-columns.js';
 import { openVectors, type Vectors } from '../../ingest/vector-rows.js';
-import type { Counted } from '../byte-account.js';
-import type { Turns } from '../turns.js';
+import type { Counted } from './byte-account.js';
+import type { Turns } from './turns.js';
 import { fieldError } from './field-error.js';
 import type { Queries, Readable } from './search-request.js';
 
@@ -18,7 +18,7 @@ import type { Queries, Readable } from './search-request.js';
 const BODY = 'the body';
 
 /** How much memory a body may take, and how its reading shares the thread. */
-export interface ArrowBodyBounds {
+interface ArrowBodyBounds {
   /** Most bytes that its compressed buffers may unfold to, together. */
   readonly limit: number;
   /** Counts what is made of the body, beside its bytes. */

@@ -2,7 +2,7 @@
  * A body as it arrives: pieces in, one buffer out. Pieces may be single bytes, each an object of a hundred, so they are
  * copied together at once and what is held is at most twice what has arrived. All of it stands in one claim.
  */
-import type { Claim } from '../byte-account.js';
+import type { Claim } from './byte-account.js';
 
 /** Most bodies fit, so they are moved at most once. */
 const FIRST_BYTES = 64 * 1024;

@@ -1,6 +1,6 @@
 /**
- * Where in the JSON body of a search large values may stand: vectors as numbers or base64. Everything else is small, so that
- * a reader of large bodies can tell from the place alone what it will hold.
+ * Where in the JSON body of a search large values may stand: vectors as numbers or base64. Everything else is small,
+ * so that a reader of large bodies can tell from the place alone what it will hold.
  */
 import type { ErrorCode } from '../../base/errors.js';
 import { MAX_BATCH, MAX_EXCLUDE_IDS, MAX_SEEDS } from '../../base/limits.js';

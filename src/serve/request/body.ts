@@ -1,7 +1,7 @@
 /**
- * Reads request bodies: counted against the worker's memory as they arrive, and bounded; one that comes compressed is counted
- * as it unfolds. A body that is refused is still read to its end, and thrown away, so that a client that is sending gets to
- * see the answer; the server's time limit for a whole request bounds that.
+ * Reads request bodies: counted against the worker's memory as they arrive, and bounded; one that comes compressed is
+ * counted as it unfolds. A body that is refused is still read to its end, and thrown away, so that a client that is
+ * sending gets to see the answer; the server's time limit for a whole request bounds that.
  *
  * Nothing is taken for what a header announces, or a client would hold memory by saying so; but what could not fit is
  * refused before it is read.
@@ -10,14 +10,14 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { ShortlistError } from '../../base/errors.js';
-import type { ByteAccount } from '../byte-account.js';
+import type { ByteAccount } from './byte-account.js';
 import { BodyBytes } from './body-bytes.js';
 import { refuseDuplicates } from './json-values.js';
 
 /** What unfolds at once: four times Node's own, for a quarter of the steps. */
 const GUNZIP_CHUNK_BYTES = 64 * 1024;
 
-export interface BodyBounds {
+interface BodyBounds {
   /** Of the body as it is used, so also of what a compressed one unfolds to. */
   readonly limit: number;
   readonly memory: ByteAccount;

@@ -15,7 +15,9 @@ export function atField<T>(field: string, check: () => T): T {
   }
 }
 
-/** The error of a check that knows options by their names: with the pointer to the field, as those of filters have it. */
+/**
+ * The error of a check that knows options by their names: with the pointer to the field, as those of filters have it.
+ */
 export function fieldAtOptions(error: unknown): unknown {
   if (!(error instanceof ShortlistError)) return error;
   const { field, path } = error.details;

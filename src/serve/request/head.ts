@@ -1,7 +1,7 @@
 /**
- * What Node's parser lets through of a request's head and RFC 9112 does not: versions other than 1.0 and 1.1 (a request line
- * without one is HTTP/0.9), and a Host that is missing, given twice or no host. Proxies and servers that read such a head
- * differently are how requests get smuggled.
+ * What Node's parser lets through of a request's head and RFC 9112 does not: versions other than 1.0 and 1.1 (a
+ * request line without one is HTTP/0.9), and a Host that is missing, given twice or no host. Proxies and servers that
+ * read such a head differently are how requests get smuggled.
  */
 import type { IncomingMessage } from 'node:http';
 import { ShortlistError } from '../../base/errors.js';

@@ -1,16 +1,20 @@
 /**
- * A text of base64 in a large JSON body, straight to float32, in steps: neither the text nor its bytes exist in one more copy.
- * What it takes and refuses is what `readBase64Vector` does. Some writers escape slashes and equals signs, `\/` and `\u003d`.
+ * A text of base64 in a large JSON body, straight to float32, in steps: neither the text nor its bytes exist in one
+ * more copy. What it takes and refuses is what `readBase64Vector` does. Some writers escape slashes and equals signs,
+ * `\/` and `\u003d`.
  */
 import type { ShortlistError } from '../../base/errors.js';
-import type { Counted } from '../byte-account.js';
+import type { Counted } from './byte-account.js';
 import { BACKSLASH, QUOTE, STEP_BYTES, type JsonScanner } from './json-scan.js';
 import { badBase64, decodeBase64, vectorOfBytes } from './vectors.js';
 
 /** Longest escape but for its first byte: `u003d`. */
 const ESCAPE_REST = 5;
 
-/** @param field where the text stands. @returns the values, or what is wrong with the text, which is passed over then too */
+/**
+ * @param field where the text stands. @returns the values, or what is wrong with the text, which is passed over then
+ * too
+ */
 export function* readBase64Text(
   scanner: JsonScanner,
   memory: Counted,

@@ -1,12 +1,13 @@
 /**
  * A list of numbers in a large JSON body, straight to float32, in steps.
  *
- * Numbers are read by JSON.parse, a stretch between two commas at a time, and rounded as typed arrays round, so that they are
- * the same to the bit as those of a small body. What is no list of numbers and nulls is left to whoever reads any list.
+ * Numbers are read by JSON.parse, a stretch between two commas at a time, and rounded as typed arrays round, so that
+ * they are the same to the bit as those of a small body. What is no list of numbers and nulls is left to whoever
+ * reads any list.
  */
 import { MAX_DIM } from '../../base/limits.js';
 import type { ShortlistError } from '../../base/errors.js';
-import type { Counted } from '../byte-account.js';
+import type { Counted } from './byte-account.js';
 import { fieldError } from './field-error.js';
 import { COMMA, LIST_END, LIST_START, STEP_BYTES, type JsonScanner } from './json-scan.js';
 

@@ -1,7 +1,7 @@
 /**
- * Tokens of a JSON text that stands in bytes, one after the other, each in bounded time. Grammar and values are those of
- * JSON.parse, which reads every token that is more than a stretch of bytes: digits become numbers, and escapes characters,
- * nowhere else.
+ * Tokens of a JSON text that stands in bytes, one after the other, each in bounded time. Grammar and values are those
+ * of JSON.parse, which reads every token that is more than a stretch of bytes: digits become numbers, and escapes
+ * characters, nowhere else.
  *
  * Fails with `bad_json` naming the byte, and with `body_too_large` for a text longer than any field takes.
  */
@@ -22,7 +22,10 @@ const SPACE = 0x20;
 /** What is looked at in one step: some tens of microseconds. */
 export const STEP_BYTES = 16 * 1024;
 
-/** Longest text outside of vectors, as it is sent: one of a filter may have 4,096 characters, each sent as two escapes. */
+/**
+ * Longest text outside of vectors, as it is sent: one of a filter may have 4,096 characters, each sent as two
+ * escapes.
+ */
 const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Longest number, true, false or null: the exact decimals of a double take at most 1,077 characters. */
@@ -113,7 +116,7 @@ export class JsonScanner {
 }
 
 /** White space of JSON: space, tab, line feed, carriage return. */
-export function isSpace(byte: number): boolean {
+function isSpace(byte: number): boolean {
   return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Readers of JSON values, exact and without coercion. Each takes a value and where it stands, as a JSON pointer; it gives the
- * value typed, or throws with that pointer and what was expected.
+ * Readers of JSON values, exact and without coercion. Each takes a value and where it stands, as a JSON pointer; it
+ * gives the value typed, or throws with that pointer and what was expected.
  */
 import type { ShortlistError } from '../../base/errors.js';
 import { type ErrorCode } from '../../base/errors.js';
@@ -10,7 +10,7 @@ import { didYouMean } from '../../base/nearest-name.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
 
 /** @throws bad_field */
-export function readObject(value: unknown, field: string): Record<string, unknown> {
+function readObject(value: unknown, field: string): Record<string, unknown> {
   if (isObject(value)) return value;
   throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an object`);
 }

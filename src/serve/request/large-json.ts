@@ -1,10 +1,10 @@
 /**
  * A large JSON body, read in steps between which the event loop can turn.
  *
- * Takes the bytes of a search and gives what JSON.parse would, but that vectors stand in it as float32 already (or as the error
- * of the one that is none), which takes a tenth of their memory as numbers. Vectors may be long; everything else is small, and
- * bounded in number, depth and length while it is read, so that a body costs at most as many bytes as it has, twice, whatever
- * it holds. JSON.parse makes 1 GB of 30 MiB of `{},`, in one stall of seconds.
+ * Takes the bytes of a search and gives what JSON.parse would, but that vectors stand in it as float32 already (or as
+ * the error of the one that is none), which takes a tenth of their memory as numbers. Vectors may be long; everything
+ * else is small, and bounded in number, depth and length while it is read, so that a body costs at most as many bytes
+ * as it has, twice, whatever it holds. JSON.parse makes 1 GB of 30 MiB of `{},`, in one stall of seconds.
  *
  * Fails with `bad_json`, `body_too_large` beyond the bounds, `bad_request` for an object that has a member twice,
  * `batch_too_large`, and `overloaded` where memory is short.
@@ -12,8 +12,8 @@
 import { isUtf8 } from 'node:buffer';
 import { ShortlistError } from '../../base/errors.js';
 import { pointerStep } from '../../base/json-pointer.js';
-import type { Counted } from '../byte-account.js';
-import type { Turns } from '../turns.js';
+import type { Counted } from './byte-account.js';
+import type { Turns } from './turns.js';
 import { PLAIN, SEARCH_PLACE, type Place } from './body-places.js';
 import { fieldError } from './field-error.js';
 import { readBase64Text } from './json-base64.js';

@@ -1,6 +1,6 @@
 /**
- * Options of a request that stand in its query string. Each parameter is turned into the JSON value that it spells, and then
- * read like the field of the same name; what spells no value stays text, which the field's reader refuses.
+ * Options of a request that stand in its query string. Each parameter is turned into the JSON value that it spells,
+ * and then read like the field of the same name; what spells no value stays text, which the field's reader refuses.
  */
 import { fieldError } from './field-error.js';
 import { didYouMean } from '../../base/nearest-name.js';
@@ -17,7 +17,7 @@ export function one(texts: readonly string[], field: string): string {
   throw fieldError('bad_field', field, `${field} is given ${texts.length} times; give it once`);
 }
 
-export const spellNumber: Spelling = (texts, field) => {
+const spellNumber: Spelling = (texts, field) => {
   const text = one(texts, field);
   return NUMBER.test(text) ? Number(text) : text;
 };
@@ -27,13 +27,16 @@ export const spellBoolean: Spelling = (texts, field) => {
   return text === 'true' ? true : text === 'false' ? false : text;
 };
 
-export const spellList: Spelling = (texts) => texts;
+const spellList: Spelling = (texts) => texts;
 
 /** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
 export const spellNames: Spelling = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
 
-/** A value as JSON text: a filter has no shorter spelling. @throws bad_json; bad_request for a member that stands twice */
-export const spellJson: Spelling = (texts, field) => {
+/**
+ * A value as JSON text: a filter has no shorter spelling. @throws bad_json; bad_request for a member that stands
+ * twice
+ */
+const spellJson: Spelling = (texts, field) => {
   const text = one(texts, field);
   let value: unknown;
   try {
@@ -93,7 +96,7 @@ const ARROW_PARAMETERS: Readonly<Record<string, Spelling>> = { ...SEARCH_PARAMET
 
 export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(ARROW_PARAMETERS);
 
-export interface SearchParameters {
+interface SearchParameters {
   /** The fields of a search that the parameters stand for. */
   readonly fields: Record<string, unknown>;
   readonly batch: boolean | null;

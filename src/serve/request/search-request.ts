@@ -1,6 +1,6 @@
 /**
- * What a search asks for, read from JSON. Types are exact and nothing is coerced; a field that is not known is refused, so
- * that no answer quietly ignores what was asked.
+ * What a search asks for, read from JSON. Types are exact and nothing is coerced; a field that is not known is
+ * refused, so that no answer quietly ignores what was asked.
  */
 import { ShortlistError } from '../../base/errors.js';
 import {
@@ -12,7 +12,7 @@ import {
   MAX_K,
   MAX_WHY_NOT,
 } from '../../base/limits.js';
-import type { SearchOptions } from '../../retrieve/search.js';
+import type { SearchOptions } from '../../retrieve/search/search.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
 import {
   readBoolean,
@@ -27,7 +27,7 @@ import {
 } from './json-values.js';
 import { readSeeds, type SeedRequest } from './seeds.js';
 import { isReadVector, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
-import type { SearchBody } from '../search-schemas.js';
+import type { SearchBody } from '../../wire/search-schemas.js';
 
 /** Queries that have an answer each. */
 export type PlainQueries = Exclude<Queries, { readonly kind: 'seeds' }>;
@@ -55,7 +55,7 @@ export interface Include {
 }
 
 /** Everything but the queries. */
-export interface SearchTerms {
+interface SearchTerms {
   readonly options: SearchOptions;
   readonly include: Include;
   /** A version or alias; absent: the current version. */

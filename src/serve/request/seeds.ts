@@ -1,4 +1,7 @@
-/** The seeds of a search, read from JSON: vectors or items that are searched for together, each with its weight and quota. */
+/**
+ * The seeds of a search, read from JSON: vectors or items that are searched for together, each with its weight and
+ * quota.
+ */
 import { MAX_K, MAX_SEEDS } from '../../base/limits.js';
 import { fieldError } from './field-error.js';
 import { readCount, readId, readList, readMembers, readNumber } from './json-values.js';

@@ -1,13 +1,16 @@
 /**
- * Vectors in their three wire forms: lists of JSON numbers, base64, raw bytes. All of them give float32 components; lengths
- * and values are checked against the index later (retrieve/query.ts), where its dimension is known.
+ * Vectors in their three wire forms: lists of JSON numbers, base64, raw bytes. All of them give float32 components;
+ * lengths and values are checked against the index later (retrieve/search/query.ts), where its dimension is known.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_BATCH } from '../../base/limits.js';
 import { fieldError, kindOf } from './field-error.js';
 
-/** What stands in the place of a vector that was read with the text around it: its components, or what is wrong with it. */
-export type ReadVector = Float32Array | ShortlistError;
+/**
+ * What stands in the place of a vector that was read with the text around it: its components, or what is wrong with
+ * it.
+ */
+type ReadVector = Float32Array | ShortlistError;
 
 export function isReadVector(value: unknown): value is ReadVector {
   return value instanceof Float32Array || value instanceof ShortlistError;
@@ -19,8 +22,8 @@ function takeReadVector(vector: ReadVector): Float32Array {
 }
 
 /**
- * A JSON list of numbers. A null stands for NaN, which is how JSON.stringify writes one, and numbers beyond float32 become
- * infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
+ * A JSON list of numbers. A null stands for NaN, which is how JSON.stringify writes one, and numbers beyond float32
+ * become infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
  */
 export function readJsonVector(value: unknown, field: string): Float32Array {
   if (isReadVector(value)) return takeReadVector(value);
@@ -71,8 +74,8 @@ export function decodeBase64(text: string): Buffer | null {
 }
 
 /**
- * Whether Node, which takes the alphabet of URLs as well and skips what is in neither, has skipped nothing. The last characters
- * are encoded again: they may hold bits that belong to no byte.
+ * Whether Node, which takes the alphabet of URLs as well and skips what is in neither, has skipped nothing. The last
+ * characters are encoded again: they may hold bits that belong to no byte.
  */
 function isStrictBase64(text: string, bytes: Buffer): boolean {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
@@ -140,9 +143,9 @@ const FLOAT64_SAMPLE = 512;
 const [MIN_USUAL, MAX_USUAL] = [1e-15, 1e15];
 
 /**
- * Whether the values are halves of float64 ones, as numpy writes them by default: n vectors of those would be taken for 2n.
- * The low halves are then digits from the middle of a number, of which as float32 most have magnitudes that no component has,
- * while every pair is a usual number. Vectors of float32 have no such quarter.
+ * Whether the values are halves of float64 ones, as numpy writes them by default: n vectors of those would be taken
+ * for 2n. The low halves are then digits from the middle of a number, of which as float32 most have magnitudes that
+ * no component has, while every pair is a usual number. Vectors of float32 have no such quarter.
  */
 function isFloat64(values: Float32Array): boolean {
   const pairs = Math.min(FLOAT64_SAMPLE, values.length) >> 1;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ColumnType } from '../../../src/arrow/column.js';
-import { openArrow } from '../../../src/arrow/reader.js';
+import { openArrow } from '../../../src/arrow/read/reader.js';
 import { seededRandom } from '../../../src/base/random.js';
 import { FilterIndex, type FilterOptions } from '../../../src/retrieve/filter/filter-index.js';
 import { hashBytes } from '../../../src/retrieve/filter/text-hash.js';
 import { parseFilter } from '../../../src/retrieve/filter/parse-filter.js';
-import { AttributeColumn, type AttributeChunk } from '../../../src/version/attribute-column.js';
-import { AttributeStore } from '../../../src/version/attribute-store.js';
+import { AttributeColumn, type AttributeChunk } from '../../../src/version/sealed/attribute-column.js';
+import { AttributeStore } from '../../../src/version/sealed/attribute-store.js';
 import { dealShards, storeOf, type TestColumn, type Value } from './stores.js';
 
 const TEXT: ColumnType = { kind: 'utf8' };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.js';
 import { NeedleReader, Needles, type NeedleGroup } from '../../../src/retrieve/filter/needles.js';
-import { Meter, runAtOnce } from '../../../src/retrieve/filter/work.js';
+import { Meter, runAtOnce } from '../../../src/base/work.js';
 import { below, pick } from './random-filters.js';
 
 /** For each text the groups that are complete in it, each once. @param piece bytes that are read at once */

@@ -9,7 +9,7 @@ import { parseFilter, parsingFilter } from '../../../src/retrieve/filter/parse-f
 import type { Test } from '../../../src/retrieve/filter/filter-plan.js';
 import { allRows } from '../../../src/retrieve/filter/rows.js';
 import { passTexts } from '../../../src/retrieve/filter/text-pass.js';
-import { Meter, runAtOnce, type Work } from '../../../src/retrieve/filter/work.js';
+import { Meter, runAtOnce, type Work } from '../../../src/base/work.js';
 import { jsonOf, matches } from './naive.js';
 import { below, makeColumn, makeFilter, pick, rowOf, TYPES } from './random-filters.js';
 import { dealShards, storeOf, type TestColumn } from './stores.js';

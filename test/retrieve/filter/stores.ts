@@ -1,9 +1,9 @@
 /** Attribute stores over columns in memory, cut into chunks as files are. */
 import type { ArrowField, Column, ColumnType, NumberArray } from '../../../src/arrow/column.js';
-import { encodeArrow } from '../../../src/arrow/encoder.js';
-import { openArrowBytes } from '../../../src/arrow/reader.js';
-import { AttributeColumn, type AttributeChunk } from '../../../src/version/attribute-column.js';
-import { AttributeStore } from '../../../src/version/attribute-store.js';
+import { encodeArrow } from '../../../src/arrow/write/encoder.js';
+import { openArrowBytes } from '../../../src/arrow/read/reader.js';
+import { AttributeColumn, type AttributeChunk } from '../../../src/version/sealed/attribute-column.js';
+import { AttributeStore } from '../../../src/version/sealed/attribute-store.js';
 
 /** A value as its column stores it: numbers of 64 bits, dates and timestamps as counts. */
 export type Value = null | boolean | number | bigint | string | readonly Item[];

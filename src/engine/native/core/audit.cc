@@ -10,8 +10,8 @@ namespace {
 
 /// The moderate ef at which every row must find itself.
 constexpr std::size_t kSelfEf = 50;
-/// Rows that are not found are linked from this many of the nearest that are found in their place, which the next search will
-/// expand; and so often is that tried.
+/// Rows that are not found are linked from this many of the nearest that are found in their place, which the next
+/// search will expand; and so often is that tried.
 constexpr std::size_t kNearLinks = 16;
 constexpr std::size_t kLinksIn = 2;
 constexpr std::size_t kRounds = 8;

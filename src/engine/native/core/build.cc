@@ -22,9 +22,9 @@ namespace {
 constexpr std::uint32_t kBatchShare = 50;
 /// Points one thread takes at a time.
 constexpr std::size_t kPointsAtOnce = 16;
-/// Of efConstruction candidates so many percent are expanded: the others are neighbours to choose from all the same. Builds
-/// take 6 parts in 10 of the time. Against expanding all of them, recall at equal ef: the same on generated embeddings, SIFT,
-/// MNIST and a catalogue; 0.4 points less on normal deviates of 32 dimensions.
+/// Of efConstruction candidates so many percent are expanded: the others are neighbours to choose from all the same.
+/// Builds take 6 parts in 10 of the time. Against expanding all of them, recall at equal ef: the same on generated
+/// embeddings, SIFT, MNIST and a catalogue; 0.4 points less on normal deviates of 32 dimensions.
 constexpr std::uint32_t kExpandedPercent = 60;
 /// Level whose nodes part the rows into regions: at m 16 each has some 256 rows, about as many as a search reads.
 constexpr std::size_t kRegionLevel = 2;
@@ -178,8 +178,9 @@ class Builder {
     return level == 0 || point < graph_.levels[level].count;
   }
 
-  /// Descends with every point to its own highest level, and sorts the batch by where they arrive: points that are near each
-  /// other are searched one after the other, while what they read is in the cache. The order changes no link.
+  /// Descends with every point to its own highest level, and sorts the batch by where they arrive: points that are
+  /// near each other are searched one after the other, while what they read is in the cache. The order changes no
+  /// link.
   void find_starts(std::vector<Worker>& workers, std::size_t from, std::size_t to) {
     starts_.resize(to - from);
     team_.split(to - from, kPointsAtOnce, [&](std::size_t worker, std::size_t first, std::size_t end) {
@@ -203,7 +204,8 @@ class Builder {
     return start;
   }
 
-  /// Searches the levels of a point and links it to neighbours on each. Its lists are its own until it is linked back to.
+  /// Searches the levels of a point and links it to neighbours on each. Its lists are its own until it is linked back
+  /// to.
   void link_forward(Worker& worker, Start start) {
     const std::uint32_t row = order_[start.point];
     for (std::size_t level = graph_.levels.size() - 1; level > 0; level--) {
@@ -229,8 +231,8 @@ class Builder {
                       level.list(own));
   }
 
-  /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that the
-  /// outcome does not depend on who did what when.
+  /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that
+  /// the outcome does not depend on who did what when.
   void link_back(std::vector<Worker>& workers, std::size_t level_number, std::size_t from, std::size_t to) {
     const Level& level = graph_.levels[level_number];
     const std::uint64_t parts = team_.size() == 1 ? 1 : 4 * team_.size();

@@ -1,5 +1,5 @@
-// Builds the graph of one shard: takes its rows, gives arrays ready to be written. The same rows and parameters give the
-// same bytes whatever the number of threads and the instruction set.
+// Builds the graph of one shard: takes its rows, gives arrays ready to be written. The same rows and parameters give
+// the same bytes whatever the number of threads and the instruction set.
 //
 //   equal rows   rows with the same vector are chained; only the first of them enters the graph
 //   codes        a quantizer is fitted; a sample decides whether 7 bits keep the order of neighbours

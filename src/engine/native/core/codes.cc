@@ -36,8 +36,8 @@ std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_
   return middle;
 }
 
-/// Half of the range that the codes cover: of several quantiles of the deviations, the one with the least squared error of
-/// clipping what lies beyond it and rounding the rest.
+/// Half of the range that the codes cover: of several quantiles of the deviations, the one with the least squared
+/// error of clipping what lies beyond it and rounding the rest.
 double choose_half_range(std::vector<double> deviations, double top) {
   double best = 0, best_error = 0;
   std::size_t below = 0;

@@ -1,10 +1,10 @@
 // Codes: every component in 7 bits, small enough that a search reads a quarter of the memory and a distance is integer.
 //
 // code[j] = round((x[j] - low[j]) * scale), clipped to 0..127: one scale for all components and an offset for each. A
-// translation changes no Euclidean distance, so offsets cost nothing and keep a component that is far from zero from using
-// up the range. Under l2 and cosine (unit rows) two codes are compared by squared difference. Under ip a query keeps its own
-// 15-bit scale and is multiplied with codes; two rows are compared by the product of their codes and what the offsets add,
-// which is one number a row.
+// translation changes no Euclidean distance, so offsets cost nothing and keep a component that is far from zero from
+// using up the range. Under l2 and cosine (unit rows) two codes are compared by squared difference. Under ip a query
+// keeps its own 15-bit scale and is multiplied with codes; two rows are compared by the product of their codes and
+// what the offsets add, which is one number a row.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,9 @@
 
 namespace shortlist {
 
-/// What a search compares: codes of 7 bits; of 4 where those lose next to nothing (nibbles.h); where 7 bits lose neighbours
-/// (components of very different magnitude), rows of bfloat16; or the float32 rows themselves where those lose some too.
+/// What a search compares: codes of 7 bits; of 4 where those lose next to nothing (nibbles.h); where 7 bits lose
+/// neighbours (components of very different magnitude), rows of bfloat16; or the float32 rows themselves where those
+/// lose some too.
 enum class CodeKind : std::uint32_t { float32 = 0, bits4 = 4, bits7 = 7, bfloat16 = 16 };
 
 /// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
@@ -56,8 +57,8 @@ void to_bfloat16(const float* row, std::uint32_t dim, std::uint16_t* halves);
 /// All rows as bfloat16, code_bytes(CodeKind::bfloat16) apart.
 Pages halve_rows(const Rows& rows, ThreadTeam& team);
 
-/// The part of a product of two rows that a row's code alone decides: the product in steps^2 is that of the codes, and the
-/// offsets of both rows, and `constant`.
+/// The part of a product of two rows that a row's code alone decides: the product in steps^2 is that of the codes,
+/// and the offsets of both rows, and `constant`.
 struct ProductOffsets {
   std::vector<double> of_row;
   double constant = 0;

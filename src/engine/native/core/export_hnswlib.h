@@ -1,16 +1,17 @@
-// A graph as the file that hnswlib saves (saveIndex of hnswlib 0.7 and 0.8; hnswlib-node 3 reads it too), handed out block by
-// block to whoever writes it. Labels are row numbers.
+// A graph as the file that hnswlib saves (saveIndex of hnswlib 0.7 and 0.8; hnswlib-node 3 reads it too), handed out
+// block by block to whoever writes it. Labels are row numbers.
 //
 //   header   96 bytes: sizes, offsets, top level, entry, m, efConstruction
 //   element  for each row: links of level 0 (count, 2m x uint32), the float32 row, the label (uint64)
 //   upper    for each row: bytes that follow (uint32), then for each level from 1: count, m x uint32
 //
-// hnswlib knows no rows that others stand for, so equal rows all become elements, each linked to the next: whoever comes to the
-// first walks on through all of them at the same distance. The others would add nothing with the links of the first, and yet
-// take up places of ef, which hnswlib counts by rows. So they share out the neighbours of its neighbours, nearest first, and
-// have the links of the first again where those come to an end. Where the first has no place left, its last link moves to the
-// second, one step further. With one copy of each of 30 % of 10,000 random rows, 50 dimensions, ef 200, k 100, hnswlib then
-// finds 0.984 of the truth; with the same links for all it finds 0.966, and our own search 0.988.
+// hnswlib knows no rows that others stand for, so equal rows all become elements, each linked to the next: whoever
+// comes to the first walks on through all of them at the same distance. The others would add nothing with the links
+// of the first, and yet take up places of ef, which hnswlib counts by rows. So they share out the neighbours of its
+// neighbours, nearest first, and have the links of the first again where those come to an end. Where the first has no
+// place left, its last link moves to the second, one step further. With one copy of each of 30 % of 10,000 random
+// rows, 50 dimensions, ef 200, k 100, hnswlib then finds 0.984 of the truth; with the same links for all it finds
+// 0.966, and our own search 0.988.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -6,11 +6,12 @@
 namespace shortlist {
 namespace {
 
-// In distances by code on a walk, which waits for memory at every step. What is counted of walks (nodes, distances, lists) was fitted to
-// counts, on 100,000 x 96 of texts (common mean, falling spectrum) and of embeddings, filters independent of the vectors and along a
-// direction, queries near what passes and far from it; what a scan costs beside them, to times on 1,000,000 x 96.
-/// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked through; and a row
-/// that passes, since rows come in order, their codes ahead of them, and no links are read.
+// In distances by code on a walk, which waits for memory at every step. What is counted of walks (nodes, distances,
+// lists) was fitted to counts, on 100,000 x 96 of texts (common mean, falling spectrum) and of embeddings, filters
+// independent of the vectors and along a direction, queries near what passes and far from it; what a scan costs
+// beside them, to times on 1,000,000 x 96.
+/// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked
+/// through; and a row that passes, since rows come in order, their codes ahead of them, and no links are read.
 constexpr double kScan = 600;
 constexpr double kScannedWord = 0.02;
 constexpr double kScannedCode = 0.13;
@@ -18,18 +19,18 @@ constexpr double kScannedCode = 0.13;
 constexpr double kScannedLine = 0.08;
 /// The descent, and the look around the query, in nodes that are expanded.
 constexpr double kLookNodes = 44;
-/// A node that is expanded with second hops, beside the distances, where nothing near passes: the fewer pass, the more lists are waited
-/// for. And each of the lists that it hops over.
+/// A node that is expanded with second hops, beside the distances, where nothing near passes: the fewer pass, the
+/// more lists are waited for. And each of the lists that it hops over.
 constexpr double kHoppingNode = 10;
 constexpr double kSecondHop = 0.1;
-/// Far from what passes second hops lead to more that was not seen: 12 to 16 distances a node where others find 6. They come many to a
-/// list, and wait for no more.
+/// Far from what passes second hops lead to more that was not seen: 12 to 16 distances a node where others find 6.
+/// They come many to a list, and wait for no more.
 constexpr double kFarDistances = 2;
 /// Places of a pool that make keeping it as dear as the distances.
 constexpr double kDearPool = 27000;
-/// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too few for a walk to
-/// find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of 200,000 x 128), of 0.985 at
-/// 0.15 and of 0.92 at 0.12.
+/// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too
+/// few for a walk to find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of
+/// 200,000 x 128), of 0.985 at 0.15 and of 0.92 at 0.12.
 constexpr double kLeastLedTo = 0.22;
 
 }  // namespace

@@ -1,9 +1,9 @@
 // The graph of one shard as searches and builds see it: plain arrays, in a mapped file or in a builder's memory.
 //
-// Level 0 holds every row that is in the graph; a list of links starts at links + row * stride and ends at its slots or at
-// kNone. Levels above hold fewer and fewer rows, so they number their nodes densely: node u of a level is upper_rows[u],
-// nodes are sorted by descending level, so that those of level L are the first upper_counts[L - 1], and node 0 is the entry.
-// Links of upper levels are node numbers.
+// Level 0 holds every row that is in the graph; a list of links starts at links + row * stride and ends at its slots
+// or at kNone. Levels above hold fewer and fewer rows, so they number their nodes densely: node u of a level is
+// upper_rows[u], nodes are sorted by descending level, so that those of level L are the first upper_counts[L - 1],
+// and node 0 is the entry. Links of upper levels are node numbers.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +62,8 @@ struct Graph {
   const std::uint8_t* norms;
   /// Level 0 first.
   std::vector<Level> levels;
-  /// The next row with the same vector, ascending, or kNone; null where no two rows are equal. Only the first is in the graph.
+  /// The next row with the same vector, ascending, or kNone; null where no two rows are equal. Only the first is in
+  /// the graph.
   const std::uint32_t* next_equal;
   /// Row where searches start; kNone where there is no row.
   std::uint32_t entry;

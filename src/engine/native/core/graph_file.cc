@@ -300,8 +300,8 @@ void GraphFile::check_upper_rows() const {
   if (upper_rows_[0] != entry_) fail("starts at another row than its highest node");
 }
 
-/// Chains ascend, so that none is a circle, and no two meet. Rows that another one stands for are no nodes: one that a walk could
-/// reach by itself would be in an answer twice.
+/// Chains ascend, so that none is a circle, and no two meet. Rows that another one stands for are no nodes: one that
+/// a walk could reach by itself would be in an answer twice.
 void GraphFile::check_equal_rows() const {
   if (next_equal_ == nullptr) return;
   std::vector<bool> is_later(shape_.count, false);

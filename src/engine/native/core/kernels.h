@@ -1,8 +1,9 @@
 // The arithmetic, once per instruction set. Takes codes and float32 rows; gives integer distances and canonical sums.
 //
-// All of it is equal to the bit on every instruction set: integer sums have no order, and float64 sums follow the eight
-// lanes of src/base/metric.ts. A product of two float32 is exact in float64, so `dot` may use fused multiply-add; a squared
-// difference is not, so `l2` must not. Which set runs is chosen when the addon is loaded (SHORTLIST_ISA forces one).
+// All of it is equal to the bit on every instruction set: integer sums have no order, and float64 sums follow the
+// eight lanes of src/base/metric.ts. A product of two float32 is exact in float64, so `dot` may use fused
+// multiply-add; a squared difference is not, so `l2` must not. Which set runs is chosen when the addon is loaded
+// (SHORTLIST_ISA forces one).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +19,8 @@ struct DotPlanes {
   const std::int8_t* low;
 };
 
-/// Links are picked so many at a time: their lists are padded to a multiple of it with kNoLink, and what is picked is written
-/// in whole registers.
+/// Links are picked so many at a time: their lists are padded to a multiple of it with kNoLink, and what is picked is
+/// written in whole registers.
 constexpr std::size_t kPickSlack = 16;
 constexpr std::uint32_t kNoLink = 0xffffffff;
 
@@ -61,13 +62,13 @@ struct Kernels {
   /// @return the sum of squares of what was clipped away, in units of code steps
   double (*encode)(const float* value, const double* low, double scale, std::size_t dim, std::uint8_t* code);
 
-  /// The nodes of a list of links, up to kNoLink, whose bit is not set in `seen` and, unless that is null, set in `allow`, in
-  /// order: bit n & 31 of word n >> 5. `out` has room for kPickSlack more. @return how many
+  /// The nodes of a list of links, up to kNoLink, whose bit is not set in `seen` and, unless that is null, set in
+  /// `allow`, in order: bit n & 31 of word n >> 5. `out` has room for kPickSlack more. @return how many
   std::size_t (*pick_unseen)(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
                              const std::uint32_t* allow, std::uint32_t* out);
 
-  /// The rows from `row` up to `to` whose bits are set, `most` and up to 63 more where there are as many. `out` has room for kBitSlack
-  /// more. @return where to go on
+  /// The rows from `row` up to `to` whose bits are set, `most` and up to 63 more where there are as many. `out` has
+  /// room for kBitSlack more. @return where to go on
   std::uint32_t (*pick_bits)(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
                              std::uint32_t* out, std::size_t* picked);
 
@@ -82,9 +83,10 @@ struct Kernels {
   void (*l2_halves)(const float* query, const std::uint16_t* halves, std::size_t dim, std::size_t stride,
                     const std::uint32_t* rows, std::size_t count, double* out);
 
-  /// Which pairs of a row and a query of a tile are worth a canonical sum, by sums in float32, as quick as they can be had.
-  /// Bit q of entering[r] is set unless sum + norms[r] * slacks[q] <= limits[q] (dot), sum >= limits[q] (l2): with anything
-  /// that is not a number in it, it is set. Sums are in no set order: whoever calls leaves room for what rounding takes.
+  /// Which pairs of a row and a query of a tile are worth a canonical sum, by sums in float32, as quick as they can
+  /// be had. Bit q of entering[r] is set unless sum + norms[r] * slacks[q] <= limits[q] (dot), sum >= limits[q] (l2):
+  /// with anything that is not a number in it, it is set. Sums are in no set order: whoever calls leaves room for
+  /// what rounding takes.
   /// @param queries [component][query]; zeros where there are fewer queries
   void (*dot_tile)(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
                    const float* norms, std::uint32_t* entering);

@@ -188,7 +188,8 @@ SHORTLIST_AVX512 void halves(const float* query, const std::uint16_t* vectors, s
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
-/// Eight rows by two registers of queries: sixteen chains of additions, and a component of a row is loaded once for all.
+/// Eight rows by two registers of queries: sixteen chains of additions, and a component of a row is loaded once for
+/// all.
 template <bool kIsL2>
 SHORTLIST_AVX512 void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
                            const float* norms, std::uint32_t* entering) {

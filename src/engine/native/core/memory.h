@@ -36,9 +36,10 @@ class Pages {
   std::size_t bytes_ = 0;
 };
 
-/// A whole file, mapped for reading. Its pages are shared with every process that maps it; writes to them stay private, so
-/// that a stray one changes no file. Throws file_missing, insufficient_memory, io_error. A file that is cut short while it is mapped ends the
-/// process at the next touch of a page that is gone (SIGBUS): versions are sealed, and nothing of ours shortens a file.
+/// A whole file, mapped for reading. Its pages are shared with every process that maps it; writes to them stay
+/// private, so that a stray one changes no file. Throws file_missing, insufficient_memory, io_error. A file that is
+/// cut short while it is mapped ends the process at the next touch of a page that is gone (SIGBUS): versions are
+/// sealed, and nothing of ours shortens a file.
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path);

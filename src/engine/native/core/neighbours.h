@@ -18,7 +18,8 @@ inline bool is_nearer(const Candidate& a, const Candidate& b) {
   return a.key != b.key ? a.key < b.key : a.node < b.node;
 }
 
-/// Takes candidates in order and keeps those that are nearer to the point than to any that is kept already, `most` of them.
+/// Takes candidates in order and keeps those that are nearer to the point than to any that is kept already, `most` of
+/// them.
 /// @param scorer left at the last candidate looked at
 /// @return how many are kept, in `kept`
 std::size_t select_neighbours(const Level& level, Scorer& scorer, const Candidate* candidates, std::size_t count,

@@ -6,7 +6,8 @@
 namespace shortlist {
 namespace {
 
-/// Steps of a query's codes in one of the rows', and where the rows' code 0 lies in them: half a step below is range as well.
+/// Steps of a query's codes in one of the rows', and where the rows' code 0 lies in them: half a step below is range
+/// as well.
 constexpr double kFiner = 8;
 constexpr double kBelow = 0.5;
 constexpr std::int64_t kQueryZero = 64;  // a query's code at 7.5, the middle of the rows' range

@@ -1,11 +1,12 @@
-// Codes of 4 bits: half the memory that a search by codes of 7 bits reads. With hundreds of components their errors cancel
-// out, and the nearest rows by code are the nearest rows but for a few; a build takes them where it has measured that.
+// Codes of 4 bits: half the memory that a search by codes of 7 bits reads. With hundreds of components their errors
+// cancel out, and the nearest rows by code are the nearest rows but for a few; a build takes them where it has
+// measured that.
 //
 // A row c of codes 0..15 and a query u of codes 0..127, eight to a step of the rows' codes, are
 //   4 * squared distance = norm(c) - sum of c[j] * u[j] + bias(u),   norm(c) = sum of 4 c[j]^2 + 4 c[j],
-// in steps of the rows' codes: one multiplication a component, and all of it integer. Component j lies in the low half of
-// byte j, those from `plane` on in the high halves. The norm lies behind the codes of a row where that takes no further
-// cache line, else in an array of its own.
+// in steps of the rows' codes: one multiplication a component, and all of it integer. Component j lies in the low
+// half of byte j, those from `plane` on in the high halves. The norm lies behind the codes of a row where that takes
+// no further cache line, else in an array of its own.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The order in which the rows of a shard enter its graph: those of upper levels first, each level by a hash of the row's number, so
-// that sorted input (a catalogue by category) neither starves a batch of near neighbours nor shapes the graph.
+// The order in which the rows of a shard enter its graph: those of upper levels first, each level by a hash of the
+// row's number, so that sorted input (a catalogue by category) neither starves a batch of near neighbours nor shapes
+// the graph.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -29,8 +30,9 @@ class PointOrder {
 
 bool enters_before(const Point& a, const Point& b);
 
-/// The rows that enter last, the very last first: at most `size`, none of an upper level. A random sample of the rows, whatever their
-/// vectors. Each of them searched a graph of all rows before it, so it asked what a new row would ask.
+/// The rows that enter last, the very last first: at most `size`, none of an upper level. A random sample of the
+/// rows, whatever their vectors. Each of them searched a graph of all rows before it, so it asked what a new row
+/// would ask.
 std::vector<std::uint32_t> last_points(std::uint32_t count, const GraphParameters& parameters, std::size_t size);
 
 }  // namespace shortlist

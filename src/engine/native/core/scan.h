@@ -1,5 +1,5 @@
-// Exact search: every row of a range scored for several queries at once. Canonical scores in the contract's order, the same
-// to the bit whatever the blocks, threads and instruction set.
+// Exact search: every row of a range scored for several queries at once. Canonical scores in the contract's order,
+// the same to the bit whatever the blocks, threads and instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +16,14 @@ class Best {
   /// @param floor rows with scores up to it may be left out
   Best(Metric metric, std::size_t k, float floor = -__builtin_inff()) : metric_(metric), k_(k) { set_limit(floor); }
 
-  /// True where a row with this raw sum might get in, given that rows come in ascending order. Rounding never turns an order
-  /// around, the worst score is a float32 and its square exact in float64: a sum at or below the limit has a score at or
-  /// below the worst, and of equal scores the row that came first stays.
+  /// True where a row with this raw sum might get in, given that rows come in ascending order. Rounding never turns
+  /// an order around, the worst score is a float32 and its square exact in float64: a sum at or below the limit has a
+  /// score at or below the worst, and of equal scores the row that came first stays.
   bool may_enter(double raw) const { return (metric_ == Metric::l2 ? -raw : raw) > limit_; }
   /// What `may_enter` compares with: a sum, or minus a squared distance; minus infinity while all may enter.
   double limit() const { return limit_; }
-  /// The floor of a list of other rows that is to be merged with this one: below the worst score, which a row that comes
-  /// before the worst one may have too.
+  /// The floor of a list of other rows that is to be merged with this one: below the worst score, which a row that
+  /// comes before the worst one may have too.
   float floor() const {
     return hits_.size() < k_ || k_ == 0 ? -__builtin_inff() : std::nextafter(hits_.front().score, -__builtin_inff());
   }

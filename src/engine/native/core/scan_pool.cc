@@ -113,8 +113,8 @@ void ScanPool::work_on(Running& running, std::size_t task) const {
     const std::size_t count = std::min(kQueriesPerPass, running.query_count - first);
     const RowSet allow{job.allow.data()};
     const ScanRequest request{job.queries.data() + first * job.rows.dim, count, job.k, job.filtered ? &allow : nullptr};
-    // What other parts have found need not be beaten by rows of this one in vain. Lists are merged in the order in which parts
-    // end, and come out the same: no two rows are equal in the contract's order.
+    // What other parts have found need not be beaten by rows of this one in vain. Lists are merged in the order in
+    // which parts end, and come out the same: no two rows are equal in the contract's order.
     std::vector<Best> best;
     {
       std::lock_guard<std::mutex> lock(running.locks[pass]);

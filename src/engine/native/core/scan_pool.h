@@ -1,7 +1,7 @@
 // Exact scans on threads of their own, off the event loop and off the threads that Node reads files with.
 //
-// A scan is cut into parts; threads take a part of each scan in turn, so that a short scan does not wait behind a long one
-// and a cancelled one leaves the threads within a part.
+// A scan is cut into parts; threads take a part of each scan in turn, so that a short scan does not wait behind a
+// long one and a cancelled one leaves the threads within a part.
 #pragma once
 #include <condition_variable>
 #include <cstddef>

@@ -1,9 +1,9 @@
-// Many queries against many rows, in tiles: float32 sums say which pairs may be among the best, and only those have canonical
-// ones, so that answers are equal to the bit to those of scanning with canonical sums alone.
+// Many queries against many rows, in tiles: float32 sums say which pairs may be among the best, and only those have
+// canonical ones, so that answers are equal to the bit to those of scanning with canonical sums alone.
 //
-// How a sum in float32 can differ from the canonical one: by (dim + 8) * 2^-23 of |row| * |query| (dot) or of itself (l2),
-// twice what dim + 2 roundings can come to, and by 2^-149 for each component where products underflow. Where sums could
-// overflow, the limits are NaN, and every pair is looked at.
+// How a sum in float32 can differ from the canonical one: by (dim + 8) * 2^-23 of |row| * |query| (dot) or of itself
+// (l2), twice what dim + 2 roundings can come to, and by 2^-149 for each component where products underflow. Where
+// sums could overflow, the limits are NaN, and every pair is looked at.
 #pragma once
 #include <vector>
 

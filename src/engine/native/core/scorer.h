@@ -1,5 +1,5 @@
-// Distances from one query to many rows, as keys of 31 bits: smaller is nearer. One call scores all fresh neighbours of a
-// node, so that choosing the kernel costs nothing beside it.
+// Distances from one query to many rows, as keys of 31 bits: smaller is nearer. One call scores all fresh neighbours
+// of a node, so that choosing the kernel costs nothing beside it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -69,10 +69,10 @@ class ProductScorer final : public Scorer {
 
 /// Products of the codes of rows among themselves: graphs for ip are built by it.
 ///
-/// The raw product, though it is no distance. Measured on rows of lognormal norms (sigma 0.8, 30,000 x 64, m 16) against the
-/// reduction to l2 by one more component (Bachrach et al. 2014), plain l2 and cosine: recall@10 at some 500 distances a query
-/// 0.95 against 0.84, 0.83 and 0.09; on rows of nearly equal norms it leads too. The price is rows of small norm that
-/// nothing links to: the audit links them in.
+/// The raw product, though it is no distance. Measured on rows of lognormal norms (sigma 0.8, 30,000 x 64, m 16)
+/// against the reduction to l2 by one more component (Bachrach et al. 2014), plain l2 and cosine: recall@10 at some
+/// 500 distances a query 0.95 against 0.84, 0.83 and 0.09; on rows of nearly equal norms it leads too. The price is
+/// rows of small norm that nothing links to: the audit links them in.
 class RowProductScorer final : public Scorer {
  public:
   RowProductScorer(const Kernels& kernels, const std::uint8_t* codes, const Quantizer& quantizer,
@@ -89,8 +89,8 @@ class RowProductScorer final : public Scorer {
   std::uint32_t row_ = 0;
 };
 
-/// Canonical sums over the float32 rows themselves, in any range of magnitudes, or over their bfloat16: a query, and a row in the part of one,
-/// is float32 either way.
+/// Canonical sums over the float32 rows themselves, in any range of magnitudes, or over their bfloat16: a query, and
+/// a row in the part of one, is float32 either way.
 class FloatScorer final : public Scorer {
  public:
   /// @param halves rows of bfloat16 to score instead; null: the float32 rows

@@ -9,7 +9,8 @@ namespace {
 /// A few more, since a sample was measured.
 constexpr std::size_t kLeastMore = 4;
 
-/// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at 100.
+/// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at
+/// 100.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
   const std::size_t more10 = depth.at10 - 10, more100 = depth.at100 - 100;
   if (k <= 10) return k + kLeastMore + more10;
@@ -21,8 +22,8 @@ std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef)
   return rescored_rows(depth, k) + (ef > k ? (ef - k) / 8 : 0);
 }
 
-/// Under a filter more are scored again: where it has to do with nearness, what passes is a shell around the query, wider than
-/// a ball.
+/// Under a filter more are scored again: where it has to do with nearness, what passes is a shell around the query,
+/// wider than a ball.
 std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 
 /// Nodes near the query that are looked at to tell how many there pass a filter.
@@ -35,8 +36,8 @@ constexpr std::size_t kFewLeftOut = 64;
 /// Rows that are scanned by code while one is scanned by float32 values.
 constexpr std::size_t kCodesForFloat = 6;
 
-/// The last rows of a scan by code that are scored again, as a part of those beyond k, and at least; and of k those that may
-/// be good still.
+/// The last rows of a scan by code that are scored again, as a part of those beyond k, and at least; and of k those
+/// that may be good still.
 constexpr std::size_t kLastPart = 4;
 constexpr std::size_t kLeastLast = 8;
 constexpr std::size_t kLateHits = 64;
@@ -188,8 +189,8 @@ bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan
   return true;
 }
 
-/// Whether the last of the rows that were scored again were no good any more. Where a filter leaves only what is far from the
-/// query, all of it about equally far, codes tell less of the order than among its neighbours.
+/// Whether the last of the rows that were scored again were no good any more. Where a filter leaves only what is far
+/// from the query, all of it about equally far, codes tell less of the order than among its neighbours.
 bool Searcher::is_settled(const SearchRequest& request) const {
   const std::size_t k = std::min(request.k, request.allowed);
   if (rows_.size() >= request.allowed || hits_.size() < k) return true;

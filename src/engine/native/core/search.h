@@ -44,9 +44,9 @@ struct SearchAccount {
 /// Searches for one thread, over a graph that several may share.
 class Searcher {
  public:
-  /// @param hidden rows, ascending, that searches go about as if they had never been inserted: no walk meets them and no answer has
-  /// them. One that is equal to another row, and the entry, stay where they are and are left out of answers alone. A set of rows that
-  /// may be returned must not have them.
+  /// @param hidden rows, ascending, that searches go about as if they had never been inserted: no walk meets them and
+  /// no answer has them. One that is equal to another row, and the entry, stay where they are and are left out of
+  /// answers alone. A set of rows that may be returned must not have them.
   Searcher(const Kernels& kernels, const Graph& graph, const std::vector<std::uint32_t>& hidden = {});
   Searcher(const Searcher&) = delete;
   Searcher& operator=(const Searcher&) = delete;

@@ -1,5 +1,6 @@
-// Which nodes a search has seen: a bit each, so that those of a million nodes lie in the second-level cache. What was seen is
-// kept in order too: it is taken back node by node, since a search sees few, and it is what a walk goes on with.
+// Which nodes a search has seen: a bit each, so that those of a million nodes lie in the second-level cache. What was
+// seen is kept in order too: it is taken back node by node, since a search sees few, and it is what a walk goes on
+// with.
 #pragma once
 #include <cstddef>
 #include <cstdint>

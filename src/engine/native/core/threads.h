@@ -11,8 +11,8 @@
 
 namespace shortlist {
 
-/// From now on the calling thread has a tenth of the weight of others where cores are short: what it does takes long anyway, and
-/// others answer meanwhile. On systems without priorities of threads it does nothing.
+/// From now on the calling thread has a tenth of the weight of others where cores are short: what it does takes long
+/// anyway, and others answer meanwhile. On systems without priorities of threads it does nothing.
 void give_way();
 
 class ThreadTeam {

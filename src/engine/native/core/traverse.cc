@@ -13,7 +13,8 @@ constexpr std::uint64_t kExpanded = 1;
 /// Rows of a scan that are scored together, the next ones on their way.
 constexpr std::size_t kScanBlock = 64;
 
-/// With fewer rows to begin with, a walk over what may be returned begins at others too: one in each of so many words of the set.
+/// With fewer rows to begin with, a walk over what may be returned begins at others too: one in each of so many words
+/// of the set.
 constexpr std::size_t kFewFound = 16;
 constexpr std::size_t kSpreadWords = 512;
 
@@ -48,8 +49,8 @@ void Traversal::begin(std::size_t size, std::size_t expanded, std::size_t least,
   cursor_ = 0;
 }
 
-/// The first of `size` ascending entries that is not before `entry`. Without branches: where an entry belongs is as good as
-/// random, and half the guesses would be wrong.
+/// The first of `size` ascending entries that is not before `entry`. Without branches: where an entry belongs is as
+/// good as random, and half the guesses would be wrong.
 std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint64_t entry) {
   const std::uint64_t* from = entries;
   while (size > 0) {
@@ -214,8 +215,8 @@ void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
   size_ = kept;
 }
 
-/// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to begin somewhere, and
-/// then finds its way to the nearest.
+/// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to
+/// begin somewhere, and then finds its way to the nearest.
 void Traversal::add_spread(const Graph& graph, Scorer& scorer, const RowSet& allow) {
   const std::size_t words = (std::size_t{graph.rows.count} + 31) / 32;
   const std::size_t step = std::max<std::size_t>(1, words / kSpreadWords);
@@ -261,7 +262,8 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
   }
 }
 
-/// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther half goes.
+/// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther
+/// half goes.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
   const std::size_t most = 2 * size + kScanBlock;
   if (pool_.size() < most + kScanBlock + kBitSlack) pool_.resize(most + kScanBlock + kBitSlack);

@@ -1,11 +1,11 @@
 // The search loop: best-first over one level (Malkov and Yashunin 2016, algorithm 2).
 //
 // Where it departs: one array, sorted by (key, node), is candidate list and result list at once, with a cursor at the
-// nearest node that is not expanded yet; two heaps would touch every entry twice. How many of its first places are expanded
-// is asked for apart from how many it has: an answer of 1,000 rows need not expand 1,000. Neighbours that were not seen are
-// picked from a list without branches and their codes prefetched, then scored in one call, while the links of the next nodes
-// to expand are on their way. Three nodes are expanded at a time: one alone would wait for memory, and the second and third
-// nearest are nearly always expanded too.
+// nearest node that is not expanded yet; two heaps would touch every entry twice. How many of its first places are
+// expanded is asked for apart from how many it has: an answer of 1,000 rows need not expand 1,000. Neighbours that
+// were not seen are picked from a list without branches and their codes prefetched, then scored in one call, while
+// the links of the next nodes to expand are on their way. Three nodes are expanded at a time: one alone would wait
+// for memory, and the second and third nearest are nearly always expanded too.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,8 +20,8 @@ namespace shortlist {
 /// Which rows may be returned: bit r & 31 of word r >> 5.
 struct RowSet {
   const std::uint32_t* words;
-  /// The same rows one by one, ascending, for scans: where few pass, their bits take longer to find than to score. Rows that are not
-  /// in the set are left out. Null where nobody listed them.
+  /// The same rows one by one, ascending, for scans: where few pass, their bits take longer to find than to score.
+  /// Rows that are not in the set are left out. Null where nobody listed them.
   const std::uint32_t* list = nullptr;
   std::size_t listed = 0;
   bool has(std::uint32_t row) const { return (words[row >> 5] >> (row & 31) & 1) != 0; }
@@ -53,7 +53,8 @@ class Traversal {
   double share_allowed(const Graph& graph, const RowSet& allow, std::size_t among) const;
   /// Keeps of what was found what may be returned.
   void keep_allowed(const Graph& graph, const RowSet& allow);
-  /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to theirs.
+  /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to
+  /// theirs.
   /// @param expanded, least as in `begin`
   /// @param bridges how many of a node's neighbours are stepped over at most
   void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded, std::size_t least,
@@ -63,8 +64,8 @@ class Traversal {
 
   /// Forgets what was seen, before climbing down from `node`.
   void begin_descent(std::uint32_t node);
-  /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A node has
-  /// one number on all of them, so that what was scored on one is not scored again on the next.
+  /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A
+  /// node has one number on all of them, so that what was scored on one is not scored again on the next.
   void climb_down(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key);
 
   std::size_t size() const { return size_; }

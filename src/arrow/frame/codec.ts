@@ -1,0 +1,83 @@
+/**
+ * Decompression of a batch's buffers. Gives exactly as many bytes as the buffer declares or fails; what the compressed
+ * bytes unfold to is found out before memory is taken for it.
+ */
+import * as zlib from 'node:zlib';
+import type * as Lz4 from 'lz4-napi';
+import { promisify } from 'node:util';
+import { ShortlistError } from '../../base/errors.js';
+import { corrupt } from '../fault.js';
+import { lz4Measuring } from './lz4-frame.js';
+import type { Codec } from './message.js';
+import { measureZstdFrame, zstdDecoding } from './zstd-frame.js';
+
+/** @param turn awaited between steps of some milliseconds at most */
+export async function decompress(
+  codec: Codec,
+  bytes: Uint8Array,
+  length: number,
+  turn: Turn = () => Promise.resolve(),
+): Promise<Uint8Array> {
+  return codec === 'lz4' ? decompressLz4(bytes, length, turn) : decompressZstd(bytes, length, turn);
+}
+
+type Turn = () => Promise<void>;
+
+/** Runs the steps of a decoder. @returns what they return */
+async function inTurns<T>(steps: Generator<void, T, void>, turn: Turn): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await turn();
+  }
+}
+
+async function decompressLz4(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
+  const { end, contentBytes } = await inTurns(lz4Measuring(bytes), turn);
+  checkLength(contentBytes, length);
+  const { decompressFrame } = await loadLz4();
+  return checkContent(await decompressFrame(bytes.subarray(0, end)).catch(damaged), length);
+}
+
+async function loadLz4(): Promise<typeof Lz4> {
+  try {
+    return await import('lz4-napi');
+  } catch (cause) {
+    const message = 'the lz4-napi addon for this platform is not installed; run npm ci with optional packages';
+    throw new ShortlistError('addon_missing', message, { addon: 'lz4-napi' }, { cause });
+  }
+}
+
+type ZlibZstd = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+
+/** Node's own zstd (from 22.15): off the main thread, and faster than ours. */
+const nodeZstd: ZlibZstd | null =
+  'zstdDecompress' in zlib ? (promisify(zlib.zstdDecompress as never) as unknown as ZlibZstd) : null;
+
+async function decompressZstd(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
+  const { end, contentBytes, maxContentBytes } = measureZstdFrame(bytes);
+  if (contentBytes !== null) checkLength(contentBytes, length);
+  if (maxContentBytes < length) {
+    throw corrupt(`a compressed buffer unfolds to at most ${maxContentBytes} bytes and declares ${length}`);
+  }
+  const frame = bytes.subarray(0, end);
+  if (nodeZstd !== null) {
+    return checkContent(await nodeZstd(frame, { maxOutputLength: Math.max(1, length) }).catch(damaged), length);
+  }
+  const content = new Uint8Array(length);
+  await inTurns(zstdDecoding(frame, content), turn);
+  return content;
+}
+
+function checkLength(actual: number, declared: number): void {
+  if (actual !== declared) throw corrupt(`a compressed buffer unfolds to ${actual} bytes and declares ${declared}`);
+}
+
+function checkContent(content: Uint8Array, length: number): Uint8Array {
+  checkLength(content.length, length);
+  return content;
+}
+
+function damaged(error: unknown): never {
+  throw corrupt(`a compressed buffer is damaged (${error instanceof Error ? error.message : String(error)})`);
+}

@@ -1,0 +1,10 @@
+/** What is written: the fields of a schema, and as a file or as a stream. */
+import type { ArrowField } from '../column.js';
+
+export interface ArrowSchema {
+  readonly fields: readonly Pick<ArrowField, 'name' | 'type' | 'nullable'>[];
+  /** Key-value pairs of the schema, for whoever reads the file. */
+  readonly metadata?: ReadonlyMap<string, string>;
+}
+
+export type ArrowFormat = 'file' | 'stream';

@@ -1,0 +1,67 @@
+/** Batches of columns to the bytes of an Arrow IPC file or stream, by apache-arrow's writers. */
+import { RecordBatchFileWriter, RecordBatchStreamWriter, util, type Schema } from 'apache-arrow';
+import type { Column } from '../column.js';
+import { recordBatchOf, schemaOf } from './to-apache.js';
+import type { ArrowFormat, ArrowSchema } from './arrow-schema.js';
+
+export interface Encoder {
+  /** @param columns one a field, of equal numbers of rows */
+  write(columns: readonly Column[]): void;
+  close(): void;
+  /** The bytes since it was last asked. */
+  take(): Uint8Array[];
+}
+
+export function startEncoder(format: ArrowFormat, schema: ArrowSchema): Encoder {
+  const apacheSchema: Schema = schemaOf(schema);
+  const writer = format === 'file' ? new FileWriter() : new StreamWriter();
+  writer.reset(undefined, apacheSchema);
+  return {
+    write(columns) {
+      writer.write(recordBatchOf(apacheSchema, columns));
+    },
+    close() {
+      writer.close();
+    },
+    take: () => writer.taken.splice(0),
+  };
+}
+
+/** The whole file or stream as bytes. @param batches each one column a field */
+export function encodeArrow(
+  format: ArrowFormat,
+  schema: ArrowSchema,
+  batches: Iterable<readonly Column[]>,
+): Uint8Array {
+  const encoder = startEncoder(format, schema);
+  for (const columns of batches) encoder.write(columns);
+  encoder.close();
+  return Buffer.concat(encoder.take());
+}
+
+type Piece = Parameters<typeof util.toUint8Array>[0];
+
+/** apache-arrow's writers with their exit replaced: their own queue keeps all bytes until it is read asynchronously. */
+class FileWriter extends RecordBatchFileWriter {
+  readonly taken: Uint8Array[] = [];
+
+  protected override _write(piece: Piece): this {
+    if (this._started) this._position += take(this.taken, piece);
+    return this;
+  }
+}
+
+class StreamWriter extends RecordBatchStreamWriter {
+  readonly taken: Uint8Array[] = [];
+
+  protected override _write(piece: Piece): this {
+    if (this._started) this._position += take(this.taken, piece);
+    return this;
+  }
+}
+
+function take(taken: Uint8Array[], piece: Piece): number {
+  const bytes = util.toUint8Array(piece) as Uint8Array;
+  if (bytes.length > 0) taken.push(bytes);
+  return bytes.length;
+}

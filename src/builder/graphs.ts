@@ -1,0 +1,101 @@
+/**
+ * The graph stage: one graph a shard, shards in parallel on threads. Takes the shards' vectors where the version
+ * writer has put them; gives a graph file beside each, and what its build found. Which thread builds which shard
+ * changes nothing in the bytes.
+ */
+import { Worker } from 'node:worker_threads';
+import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
+import type { Metric } from '../base/metric.js';
+import type { EngineName, Figures, GraphBuilt, GraphParameters } from '../engine/engine.js';
+
+export interface GraphJob {
+  readonly shard: number;
+  readonly engine: EngineName;
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly count: number;
+  /** Where the shard's float32 rows start: a file and a position in bytes. */
+  readonly vectors: { readonly path: string; readonly offset: number };
+  readonly parameters: GraphParameters;
+  /** Threads that may work on this graph. */
+  readonly threads: number;
+  /** Where the graph is written. */
+  readonly graphPath: string;
+}
+
+interface GraphOptions {
+  readonly threads: number;
+  readonly onProgress?: ((rowsDone: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a graph thread shares with the one that started it: rows done, and whether to stop. */
+export const ROWS_DONE = 0;
+export const CANCELLED = 1;
+
+export interface GraphThreadData {
+  readonly job: GraphJob;
+  /** Int32: ROWS_DONE, CANCELLED. */
+  readonly state: Int32Array;
+}
+
+export type GraphReply = GraphBuilt | { readonly error: SerializedError };
+
+const PROGRESS_MS = 200;
+
+/**
+ * Returns when every graph is on disk and no thread is left. @returns what each job's build found, in the order of
+ * the jobs
+ */
+export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<Figures[]> {
+  const figures: Figures[] = [];
+  const states = jobs.map(() => new Int32Array(new SharedArrayBuffer(8)));
+  const cancel = () => states.forEach((state) => Atomics.store(state, CANCELLED, 1));
+  const report = () => options.onProgress?.(states.reduce((sum, state) => sum + Atomics.load(state, ROWS_DONE), 0));
+  const timer = setInterval(report, PROGRESS_MS);
+  options.signal?.addEventListener('abort', cancel);
+  try {
+    options.signal?.throwIfAborted();
+    const waiting = [...jobs.entries()];
+    const lane = async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const [position, job] = next;
+        figures[position] = await buildGraph({ job, state: states[position]! });
+      }
+    };
+    const lanes = Array.from({ length: Math.min(options.threads, jobs.length) }, lane);
+    await Promise.all(lanes).catch(async (error: unknown) => {
+      waiting.length = 0;
+      cancel();
+      await Promise.allSettled(lanes); // no thread may write into a folder that is about to be removed
+      throw error;
+    });
+    options.signal?.throwIfAborted();
+    report();
+    return figures;
+  } finally {
+    clearInterval(timer);
+    options.signal?.removeEventListener('abort', cancel);
+  }
+}
+
+function buildGraph(data: GraphThreadData): Promise<Figures> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL('./graph-thread.js', import.meta.url), {
+      workerData: data,
+      execArgv: [],
+    });
+    let reply: GraphReply | null = null;
+    thread.on('message', (message: GraphReply) => (reply = message));
+    thread.on('error', (error) => {
+      const { code, message, details } = serializeError(error);
+      reject(new ShortlistError(code, `building the graph of shard ${data.job.shard} failed: ${message}`, details));
+    });
+    thread.on('exit', () => {
+      if (reply === null)
+        reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a word`));
+      else if ('error' in reply) reject(deserializeError(reply.error));
+      else resolve(reply.figures ?? {});
+    });
+  });
+}

@@ -1,0 +1,75 @@
+import { Command } from 'commander';
+import { ShortlistError } from '../../base/errors.js';
+import { listVersions, surveyAliases } from '../../version/state/catalog.js';
+import { removeAlias, setAlias } from '../../version/state/publish.js';
+import { action, type CommandContext, type CommandResult } from '../command.js';
+import { unlessAborted } from '../interrupt.js';
+import { formatTable } from '../output/table.js';
+
+interface AliasOptions {
+  readonly remove?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export function aliasCommand(): Command {
+  return new Command('alias')
+    .argument('<index>', 'index')
+    .argument('[name]', 'alias, such as canary; without one the aliases are listed')
+    .argument('[version]', 'version that the alias names; required unless --remove')
+    .description('give a version a second name that is served beside the current one, or list those there are')
+    .option('--remove', 'remove the alias')
+    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .action(
+      action((context, options: AliasOptions, index: string, alias?: string, version?: string) => {
+        if (alias !== undefined) return changeAlias(context, options, index, alias, version);
+        if (options.remove !== true) return unlessAborted(listAliases(context, index), context.signal);
+        throw new ShortlistError('usage', 'name the alias to remove; see shortlist alias --help');
+      }),
+    );
+}
+
+async function changeAlias(
+  { root, signal }: CommandContext,
+  options: AliasOptions,
+  index: string,
+  alias: string,
+  version: string | undefined,
+): Promise<CommandResult> {
+  const dryRun = options.dryRun ?? false;
+  if ((version !== undefined) === (options.remove ?? false)) {
+    throw new ShortlistError('usage', 'give a version for the alias, or --remove; see shortlist alias --help');
+  }
+  const change =
+    version === undefined
+      ? await removeAlias(root, index, alias, { dryRun, signal })
+      : await setAlias(root, index, alias, version, { dryRun, signal });
+  const before = change.previous === null ? '' : ` (before: ${change.previous})`;
+  const text =
+    change.version === null
+      ? `alias ${alias} of ${index} ${dryRun ? 'would be' : 'is'} removed${before}`
+      : `alias ${alias} of ${index} ${dryRun ? 'would name' : 'names'} ${change.version}${before}`;
+  return { json: { ...change, ...(dryRun && { dry_run: true }) }, text };
+}
+
+async function listAliases(context: CommandContext, index: string): Promise<CommandResult> {
+  const { root } = context;
+  const versions = new Set((await listVersions(root, index)).map(({ version }) => version));
+  const { aliases: named, damaged } = await surveyAliases(root, index);
+  for (const error of damaged.values()) context.warn(error.message);
+  const aliases = Object.entries(named).map(([alias, version]) => ({ alias, version, exists: versions.has(version) }));
+  const table = formatTable<(typeof aliases)[number]>(
+    [
+      { title: 'alias', value: (row) => row.alias },
+      { title: 'version', value: (row) => row.version, isWhole: true },
+      ...(aliases.every(({ exists }) => exists)
+        ? []
+        : [{ title: 'exists', value: ({ exists }: { exists: boolean }) => (exists ? 'yes' : 'NO') }]),
+    ],
+    aliases,
+  );
+  const none = `${index} has no alias; set one with: shortlist alias ${index} NAME VERSION`;
+  return {
+    json: { index, aliases, damaged: [...damaged.keys()] },
+    text: aliases.length === 0 ? none : table,
+  };
+}

@@ -1,0 +1,217 @@
+import { Command, Option } from 'commander';
+import { ShortlistError } from '../../base/errors.js';
+import { availableCores } from '../../base/machine.js';
+import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../../base/limits.js';
+import { METRICS, type Metric } from '../../base/metric.js';
+import { buildIndex, DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-index.js';
+import { DEFAULT_MIN_RECALL } from '../../builder/gate.js';
+import { publishGated } from '../../builder/publish-gated.js';
+import { ENGINE_NAMES } from '../../engine/engines.js';
+import type { EngineName } from '../../engine/engine.js';
+import { calibrationLine, defaultEfs } from '../output/calibration-table.js';
+import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from '../command.js';
+import { formatFigureLine } from '../output/figures.js';
+import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
+import { describePublished, gateError, warnUnrecorded } from './publish.js';
+import { whoRuns } from '../who.js';
+
+interface BuildCommandOptions {
+  readonly input: string[];
+  readonly idColumn: string;
+  readonly vectorColumn?: string;
+  readonly attributes: string;
+  readonly metric: Metric;
+  readonly shards: number;
+  readonly m: number;
+  readonly efConstruction: number;
+  readonly engine: EngineName;
+  readonly seed: number;
+  readonly threads?: number;
+  readonly dim?: number;
+  readonly castDecimals?: boolean;
+  readonly onBadRow: 'fail' | 'skip';
+  readonly maxRejected: number;
+  readonly rejects?: string;
+  readonly memoryLimit?: number;
+  readonly calibrate: boolean;
+  readonly publish?: boolean;
+  readonly minRecall?: number;
+  readonly reason?: string;
+}
+
+export function buildCommand(): Command {
+  return new Command('build')
+    .argument('<index>', 'index to build a version of')
+    .description('build a new version of an index from Arrow files; verified, not published unless --publish')
+    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in this order')
+    .option('--id-column <name>', 'column of ids', 'id')
+    .option('--vector-column <name>', 'column of vectors (default: the only one, else embedding, else vector)')
+    .option('--attributes <names>', 'columns to keep beside the vectors: a,b or all or none', 'all')
+    .option('--cast-decimals', 'keep decimal columns as float64 attributes; without it they are left out')
+    .option(
+      '--dim <n>',
+      'components that every vector must have (default: as many as most vectors have)',
+      wholeNumber(1, MAX_DIM),
+    )
+    .addOption(new Option('--metric <metric>', 'how vectors are compared').choices(METRICS).default('cosine'))
+    .option('--shards <n>', 'parts, each with a graph of its own', wholeNumber(1, MAX_SHARDS), 1)
+    .option('--m <n>', 'links of a row above level 0; level 0 has twice as many', wholeNumber(MIN_M, MAX_M), 16)
+    .option('--ef-construction <n>', 'candidate list while building', wholeNumber(1, MAX_EF_CONSTRUCTION), 200)
+    .addOption(
+      new Option('--engine <name>', 'engine that builds and searches the graph')
+        .choices(ENGINE_NAMES)
+        .default(ENGINE_NAMES[0]),
+    )
+    .option(
+      '--seed <n>',
+      'seed of everything random: equal input, options and seed give equal bytes',
+      wholeNumber(0, 2 ** 31 - 1),
+      42,
+    )
+    .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
+    .addOption(
+      new Option('--on-bad-row <what>', 'stop, or leave bad rows out').choices(['fail', 'skip']).default('fail'),
+    )
+    .option(
+      '--max-rejected <share>',
+      'with --on-bad-row skip: largest share of the rows that may be left out, from 0 to 1',
+      numberBetween(0, 1),
+      DEFAULT_MAX_REJECTED,
+    )
+    .option('--rejects <file>', 'where rows left out are listed (default: the notes of the version)')
+    .option(
+      '--memory-limit <size>',
+      'refuse a build that needs more memory than this, such as 8GiB (default: what is free)',
+      byteSize(1),
+    )
+    .option('--no-calibrate', 'do not measure which ef reaches which recall')
+    .option('--publish', 'run the gate and publish the version when it passes')
+    .option(
+      '--min-recall <r>',
+      `with --publish: recall@100 that the gate asks for (default: ${DEFAULT_MIN_RECALL})`,
+      numberBetween(0, 1),
+    )
+    .option('--reason <text>', 'with --publish: why, for HISTORY')
+    .action(
+      action(async (context, options: BuildCommandOptions, index: string) => {
+        context.refuseWithout(['minRecall', 'reason'], 'publish');
+        const { signal } = context;
+        const result = await build(context, index, options, signal);
+        const json = { ...resultJson(result), published: false };
+        if (options.publish !== true)
+          return {
+            json,
+            text: `${describe(result)}\npublish it with: shortlist publish ${index}@${result.manifest.version}`,
+          };
+        const { version } = result.manifest;
+        const published = await publishGated(context.root, index, version, {
+          minRecall: options.minRecall ?? DEFAULT_MIN_RECALL,
+          dryRun: false,
+          reason: options.reason,
+          who: whoRuns(),
+          signal,
+          onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
+        }).catch((error: unknown) => {
+          throw signal.aborted ? unpublished(index, version, error) : error;
+        });
+        warnUnrecorded(context, published);
+        const text = `${describe(result)}\n${describePublished(index, published, false)}`;
+        return {
+          json: {
+            ...json,
+            published: published.gate.pass,
+            previous: published.previous,
+            gate: published.gate,
+            ...gateError(published.gate),
+          },
+          text,
+          exit: published.gate.pass ? 0 : 1,
+        };
+      }),
+    );
+}
+
+/** What was built is whole, and need not be built again. */
+function unpublished(index: string, version: string, cause: unknown): ShortlistError {
+  const message = `interrupted before ${index}@${version} was published; it is built, and can be: shortlist publish ${index}@${version}`;
+  return new ShortlistError('interrupted', message, { version }, { cause });
+}
+
+function build(
+  context: CommandContext,
+  index: string,
+  options: BuildCommandOptions,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  return buildIndex({
+    root: context.root,
+    index,
+    inputs: options.input,
+    idColumn: options.idColumn,
+    vectorColumn: options.vectorColumn,
+    attributes: parseAttributes(options.attributes),
+    metric: options.metric,
+    shards: options.shards,
+    engine: options.engine,
+    parameters: { m: options.m, efConstruction: options.efConstruction, seed: options.seed },
+    threads: options.threads ?? availableCores(),
+    calibrate: options.calibrate,
+    dim: options.dim,
+    castDecimals: options.castDecimals,
+    onBadRow: options.onBadRow,
+    maxRejected: options.maxRejected,
+    rejectsPath: options.rejects,
+    memoryLimitBytes: options.memoryLimit,
+    onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
+    onWarning: (message) => context.warn(message),
+    signal,
+  });
+}
+
+function parseAttributes(text: string): 'all' | 'none' | string[] {
+  if (text === 'all' || text === 'none') return text;
+  return text.split(',').map((name) => name.trim()).filter((name) => name !== ''); // prettier-ignore
+}
+
+function resultJson(result: BuildResult): Record<string, unknown> {
+  const { manifest, seconds } = result;
+  return {
+    index: manifest.index,
+    version: manifest.version,
+    vectors: manifest.count,
+    dim: manifest.dim,
+    metric: manifest.metric,
+    shards: manifest.shards.length,
+    bytes: result.bytes,
+    seconds,
+    stages: result.stages,
+    calibrated: result.calibration !== null,
+    default_ef: result.calibration === null ? null : defaultEfs(result.calibration),
+    figures: manifest.shards.map(({ figures }) => figures),
+    rejected: manifest.rejects.total,
+    rejects: manifest.rejects.kinds,
+    duplicates: manifest.duplicates,
+    rejects_file: result.rejectsPath,
+    content: manifest.content,
+  };
+}
+
+function describe(result: BuildResult): string {
+  const { manifest } = result;
+  const rate = formatCount(Math.round(manifest.count / result.seconds));
+  const lines = [
+    `built ${manifest.index}@${manifest.version}`,
+    `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
+    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
+  ];
+  const figures = formatFigureLine(manifest.shards);
+  if (figures !== null) lines.push(`  graph: ${figures} (inspect explains them)`);
+  if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
+  if (manifest.rejects.total > 0) {
+    const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
+    lines.push(
+      `  left out ${formatPlural(manifest.rejects.total, 'row')}: ${kinds.join(', ')}; listed in ${result.rejectsPath ?? ''}`,
+    );
+  }
+  return lines.join('\n');
+}

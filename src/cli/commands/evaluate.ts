@@ -1,0 +1,118 @@
+import { Command } from 'commander';
+import { MAX_EF, MAX_K } from '../../base/limits.js';
+import { calibrate, keepCalibration } from '../../evaluate/calibrate/calibrate.js';
+import { evaluateVersion, type Evaluation } from '../../evaluate/evaluate.js';
+import { GRID_HEADER, gridRow } from '../../evaluate/report.js';
+import { openExactSearch } from '../../engine/exact-search.js';
+import { resolveVersion } from '../../version/state/catalog.js';
+import type { Calibration } from '../../retrieve/load/calibration.js';
+import { loadVersion, type LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import { calibrationLines } from '../output/calibration-table.js';
+import { action, parseTarget, wholeNumber, wholeNumbers, type CommandContext } from '../command.js';
+import { readQueryFiles } from '../query-file.js';
+import { formatPlural } from '../output/progress.js';
+import { parseJson } from '../search-flags.js';
+import { formatTable } from '../output/table.js';
+
+interface EvaluateOptions {
+  readonly queries?: string;
+  readonly sample: number;
+  readonly vectorColumn?: string;
+  readonly k: number[];
+  readonly ef: number[];
+  readonly filter?: string;
+  readonly seed: number;
+  readonly calibrate?: boolean;
+}
+
+export function evaluateCommand(): Command {
+  return new Command('evaluate')
+    .argument('<index[@version]>', 'what to measure; without a version the published one')
+    .description('measure recall against exact search, and speed, over a grid of k and ef')
+    .option('--queries <path>', 'Arrow file of query vectors')
+    .option(
+      '--sample <n>',
+      'without --queries: this many rows of the index, each left out of its own answer',
+      wholeNumber(1, 1_000_000),
+      1000,
+    )
+    .option(
+      '--vector-column <name>',
+      'column of vectors in --queries (default: the column that the index was built from, else the only one)',
+    )
+    .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
+    .option('--ef <list>', 'values of ef; one below k counts as k', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
+    .option('--filter <json>', 'only among these items, in the truth too, such as \'{"price": {"$lt": 50}}\'')
+    .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
+    .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
+    .action(
+      action(async (context, options: EvaluateOptions, target: string) => {
+        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWithout(['vectorColumn'], 'queries');
+        const { root, progress, signal, warn } = context;
+        const { index, ref } = parseTarget(target);
+        const version = await loadVersion(root, index, await resolveVersion(root, index, ref), { signal });
+        try {
+          const queries =
+            options.queries === undefined
+              ? null
+              : await readQueryFiles([options.queries], version.manifest, options.vectorColumn, { signal, warn });
+          const calibration = options.calibrate === true ? await recalibrate(context, version, queries?.vectors) : null;
+          const evaluation = await evaluateVersion(root, version, {
+            queries: queries?.vectors ?? null,
+            sample: options.sample,
+            seed: options.seed,
+            ks: options.k,
+            efs: options.ef,
+            signal,
+            ...(options.filter !== undefined && {
+              filter: parseJson('--filter', options.filter, '{"category": "jewelry"}'),
+            }),
+            onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
+          });
+          return {
+            json: {
+              index,
+              version: version.manifest.version,
+              ...evaluation,
+              ...(calibration !== null && { calibration }),
+            },
+            text: [describe(evaluation), ...(calibration === null ? [] : calibrationLines(calibration))].join('\n'),
+          };
+        } finally {
+          version.close();
+        }
+      }),
+    );
+}
+
+/** Measures and keeps the calibration: with the queries of the file, where one is given. */
+async function recalibrate(
+  { root, progress, signal }: CommandContext,
+  version: LoadedVersion,
+  queries: Float32Array | undefined,
+): Promise<Calibration> {
+  const pool = openExactSearch();
+  try {
+    const onProgress = (stage: string, done: number, total: number, unit: string): void =>
+      progress.update(stage, done, total, unit);
+    const calibration = await calibrate(version, { pool, queries, root, signal, onProgress });
+    await keepCalibration(root, version.manifest, calibration);
+    await version.refreshCalibration(); // so that the grid marks what searches do from now on
+    return calibration;
+  } finally {
+    await pool.close();
+  }
+}
+
+function describe({ queries, selectivity, points }: Evaluation): string {
+  const rows = points.map(gridRow);
+  const columns = GRID_HEADER.map((title, position) => ({
+    title,
+    value: (row: string[]) => row[position]!,
+    align: 'right' as const,
+  }));
+  const among =
+    selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\n*: by default; by id: share of the very ids of the exact answer; worst: recall of the worst query; QPS: searches a second`;
+}

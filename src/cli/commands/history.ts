@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+import { readCurrent } from '../../version/state/catalog.js';
+import { readEntries, type HistoryEntry } from '../../version/state/history.js';
+import { action, wholeNumber } from '../command.js';
+import { unlessAborted } from '../interrupt.js';
+import { formatHanging } from '../output/table.js';
+
+interface HistoryOptions {
+  readonly last?: number;
+}
+
+const HELP = `
+Times are UTC. A refusal is a publish that the gate stopped: what was published
+before stayed published.`;
+
+export function historyCommand(): Command {
+  return new Command('history')
+    .argument('<index>', 'index')
+    .description('show every publish, rollback and refusal with its time, who wanted it and why; the newest last')
+    .option('--last <n>', 'only the newest n', wholeNumber(1, 10_000))
+    .addHelpText('after', HELP)
+    .action(
+      action(async ({ root, signal, warn }, { last }: HistoryOptions, index: string) => {
+        const { entries: all, damage } = await unlessAborted(readEntries(root, index), signal);
+        if (damage !== null) warn(`refusals are left out: ${damage.message}`);
+        const entries = last === undefined ? all : all.slice(-last);
+        const current = (await readCurrent(root, index))?.version ?? null;
+        const text = entries.map((entry) => describe(entry, entry === newestMove(entries))).join('\n');
+        const none = `nothing of ${index} was published or refused; publish a version: shortlist publish ${index}@VERSION`;
+        return { json: { index, current, entries }, text: text === '' ? none : text };
+      }),
+    );
+}
+
+function newestMove(entries: readonly HistoryEntry[]): HistoryEntry | undefined {
+  return entries.findLast(({ action: what }) => what !== 'refuse');
+}
+
+const ACTIONS: Readonly<Record<HistoryEntry['action'], string>> = {
+  publish: 'publish',
+  rollback: 'rollback',
+  refuse: 'REFUSED',
+};
+
+function describe(entry: HistoryEntry, isCurrent: boolean): string {
+  const { action: what, version, previous, at, reason, who } = entry;
+  const before = what === 'refuse' ? `${previous ?? 'nothing'} stayed` : `before: ${previous ?? 'nothing'}`;
+  const parts = [
+    `${version}${isCurrent ? ' (current)' : ''}`,
+    before,
+    ...(entry.refused_by === undefined ? [] : [entry.refused_by]),
+    ...(who === null ? [] : [`by ${who}`]),
+    ...(reason === null ? [] : [`reason: ${reason}`]),
+  ];
+  const time = at.slice(0, 19).replace('T', ' ');
+  return formatHanging(`${time}  ${ACTIONS[what].padEnd(8)}  `, parts.join('; '));
+}

@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { ShortlistError } from '../../base/errors.js';
+import { DEFAULT_TARGET_RECALL, findCalibration, type CalibrationState } from '../../retrieve/load/calibration.js';
+import {
+  listIndexes,
+  listVersions,
+  readAliases,
+  readCurrent,
+  readHistory,
+  surveyVersions,
+} from '../../version/state/catalog.js';
+import { nodeFiles } from '../../version/disk/files.js';
+import { readStandings, type Standing } from '../../version/state/standing.js';
+import { defaultEfs } from '../output/calibration-table.js';
+import { action, type CommandContext, type CommandResult } from '../command.js';
+import { unlessAborted } from '../interrupt.js';
+import { formatBytes, formatCount } from '../output/progress.js';
+import { formatHanging, formatTable, screenWidth, type TableColumn } from '../output/table.js';
+
+export function listCommand(): Command {
+  return new Command('list')
+    .argument('[index]', 'list the versions of this index instead of the indexes')
+    .description('list indexes, or the versions of one')
+    .action(
+      action((context, _options, index?: string) =>
+        unlessAborted(index === undefined ? listAll(context) : listVersionsOf(context, index), context.signal),
+      ),
+    );
+}
+
+async function listAll(context: CommandContext): Promise<CommandResult> {
+  const { root } = context;
+  const indexes = await Promise.all((await listIndexes(root)).map((index) => describeIndex(context, index)));
+  const table = formatTable(
+    [
+      { title: 'index', value: (row) => row.index },
+      {
+        title: 'current',
+        value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)'),
+        isWhole: true,
+      },
+      { title: 'vectors', value: (row) => (row.vectors === null ? '' : formatCount(row.vectors)), align: 'right' },
+      { title: 'versions', value: (row) => String(row.versions), align: 'right' },
+    ],
+    indexes,
+  );
+  const none = existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist yet`;
+  return { json: { indexes }, text: indexes.length === 0 ? `${none}; make one with: shortlist build` : table };
+}
+
+/** One damaged CURRENT must not hide the other indexes. */
+async function describeIndex(context: CommandContext, index: string) {
+  const { root } = context;
+  const versions = await listVersions(root, index);
+  let [current, error]: [string | null, { code: string; message: string } | null] = [null, null];
+  try {
+    current = (await readCurrent(root, index))?.version ?? null;
+  } catch (cause) {
+    if (!(cause instanceof ShortlistError)) throw cause;
+    error = { code: cause.code, message: cause.message };
+    context.warn(cause.message);
+  }
+  const live = versions.find(({ version }) => version === current);
+  return { index, current, versions: versions.length, vectors: live?.manifest.count ?? null, error };
+}
+
+/** Versions whose manifests do not hold are no versions, and nobody deletes them: a person has to look. */
+export function warnOfDamage(context: CommandContext, index: string, damaged: readonly string[]): void {
+  for (const version of damaged) {
+    context.warn(
+      `${index}@${version} is damaged and counts as no version; look with: shortlist verify ${index}@${version}`,
+    );
+  }
+}
+
+/** What the words of the column `state` mean. */
+const STATES: Readonly<Record<Standing, string>> = {
+  current: 'published now',
+  published: 'published before',
+  refused: 'the gate said no, see: shortlist history',
+  new: 'never published',
+};
+
+async function listVersionsOf(context: CommandContext, index: string): Promise<CommandResult> {
+  const { root } = context;
+  const survey = await surveyVersions(root, index);
+  const damaged = survey.damaged.map(({ version }) => version);
+  warnOfDamage(context, index, damaged);
+  const aliases = await readAliases(root, index);
+  const names = survey.versions.map(({ version }) => version);
+  const current = (await readCurrent(root, index))?.version ?? null;
+  const moves = await readHistory(root, index);
+  const standings = await readStandings(root, index, names, { current, moves }, nodeFiles);
+  const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version)));
+  const versions = survey.versions.map(({ version, manifest }, position) => ({
+    version,
+    state: standings[position]!.standing,
+    current: standings[position]!.standing === 'current',
+    aliases: Object.keys(aliases).filter((alias) => aliases[alias] === version),
+    vectors: manifest.count,
+    dim: manifest.dim,
+    metric: manifest.metric,
+    engine: manifest.engine.name,
+    shards: manifest.shards.length,
+    bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
+    created_at: manifest.created_at,
+    default_ef: efsOf(calibrations[position]!),
+  }));
+  type Row = (typeof versions)[number];
+  const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
+  const dimColumn: TableColumn<Row> = { title: 'dim', value: (row) => String(row.dim), align: 'right' };
+  const table = formatTable<Row>(
+    [
+      { title: 'version', value: (row) => row.version, isWhole: true }, // begins with the time of the build, in UTC
+      { title: 'state', value: (row) => row.state, isWhole: true },
+      ...(versions.some((row) => row.aliases.length > 0) ? [aliasColumn] : []),
+      { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
+      ...(versions.some((row) => row.dim !== versions[0]!.dim) ? [dimColumn] : []),
+      { title: 'size', value: (row) => formatBytes(row.bytes), align: 'right' },
+      { title: 'ef', value: (row) => (row.default_ef === null ? '-' : Object.values(row.default_ef).join('/')) },
+    ],
+    versions,
+    screenWidth(),
+  );
+  const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
+  const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));
+  const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
+  const note =
+    ks.length === 0 ? '' : `\nef: of searches that name none, for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
+  const text = versions.length === 0 ? `index ${index} has no version` : `${table}\n${legend}${note}`;
+  return { json: { index, versions, damaged }, text };
+}
+
+/** Null where the version has no calibration that can be used. */
+function efsOf({ calibration }: CalibrationState): Record<string, number> | null {
+  return calibration === null ? null : defaultEfs(calibration);
+}

@@ -1,0 +1,99 @@
+import { Command } from 'commander';
+import { ShortlistError, EXIT, type ErrorCode } from '../../base/errors.js';
+import { DEFAULT_MIN_RECALL, describeRefusal, formatGateValue } from '../../builder/gate.js';
+import { publishGated, type Published } from '../../builder/publish-gated.js';
+import { resolveVersion } from '../../version/state/catalog.js';
+import { action, numberBetween, parseTarget, type CommandContext } from '../command.js';
+import { whoRuns } from '../who.js';
+
+interface PublishOptions {
+  readonly minRecall: number;
+  readonly dryRun?: boolean;
+  readonly reason?: string;
+}
+
+export function publishCommand(): Command {
+  return new Command('publish')
+    .argument('<index@version>', 'version to publish')
+    .description('run the gate, then move CURRENT to the version')
+    .option(
+      '--min-recall <r>',
+      'recall@100 against exact search that the gate asks for',
+      numberBetween(0, 1),
+      DEFAULT_MIN_RECALL,
+    )
+    .option('--reason <text>', 'why, for HISTORY')
+    .option('--dry-run', 'run the gate and say what would happen, change nothing')
+    .action(
+      action(async (context, options: PublishOptions, target: string) => {
+        const { root, progress, signal } = context;
+        const { index, ref } = parseTarget(target);
+        if (ref === undefined)
+          throw new ShortlistError(
+            'usage',
+            `name the version: shortlist publish ${index}@VERSION; see shortlist list ${index}`,
+          );
+        const version = await resolveVersion(root, index, ref);
+        const dryRun = options.dryRun ?? false;
+        const published = await publishGated(root, index, version, {
+          minRecall: options.minRecall,
+          dryRun,
+          reason: options.reason,
+          who: whoRuns(),
+          signal,
+          onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
+        });
+        const { gate, previous } = published;
+        warnUnrecorded(context, published);
+        const json = {
+          index,
+          version,
+          previous,
+          gate,
+          published: gate.pass && !dryRun,
+          ...gateError(gate),
+          ...(dryRun && { dry_run: true }),
+        };
+        return {
+          json,
+          text: describePublished(index, published, dryRun),
+          exit: gate.pass ? EXIT.done : EXIT.checkFailed,
+        };
+      }),
+    );
+}
+
+/** CURRENT has moved, which is what counts; the next move writes what is missing. */
+export const UNRECORDED =
+  'CURRENT has moved and HISTORY could not be written; the next publish or rollback completes it';
+
+const UNRECORDED_REFUSAL = 'the refusal could not be written down, so history will not show it';
+
+export function warnUnrecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
+  if (!recorded) warn(gate.pass ? UNRECORDED : UNRECORDED_REFUSAL);
+}
+
+export function describePublished(
+  index: string,
+  { version, previous, changed, gate }: Published,
+  dryRun: boolean,
+): string {
+  const checks = gate.checks.map(
+    (check) =>
+      `  ${check.pass ? 'pass' : 'FAIL'}  ${check.name}  ${formatGateValue(check.value)} (limit ${check.limit})${check.detail ? `: ${check.detail}` : ''}`,
+  );
+  const before = previous ?? 'nothing';
+  const verdict = !gate.pass
+    ? `gate ${dryRun ? 'would refuse' : 'refused'} ${index}@${version}; ${index} still serves ${before}`
+    : !changed
+      ? `${index}@${version} is published already`
+      : dryRun
+        ? `would publish ${index}@${version} (now: ${before})`
+        : `published ${index}@${version} (before: ${before})`;
+  return [...checks, verdict].join('\n');
+}
+
+/** Beside the verdict, the error that `--json` has for every command that ends in another code than 0. */
+export function gateError(gate: Published['gate']): { error?: { code: ErrorCode; message: string } } {
+  return gate.pass ? {} : { error: { code: 'gate_failed', message: describeRefusal(gate) } };
+}

@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { rollback } from '../../version/state/publish.js';
+import { action } from '../command.js';
+import { UNRECORDED } from './publish.js';
+import { whoRuns } from '../who.js';
+
+interface RollbackOptions {
+  readonly to?: string;
+  readonly dryRun?: boolean;
+  readonly reason?: string;
+}
+
+export function rollbackCommand(): Command {
+  return new Command('rollback')
+    .argument('<index>', 'index to roll back')
+    .description('move CURRENT back to the version that was published before')
+    .option('--to <version>', 'move to this version instead')
+    .option('--reason <text>', 'why, for HISTORY')
+    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .action(
+      action(async (context, options: RollbackOptions, index: string) => {
+        const dryRun = options.dryRun ?? false;
+        const { to, reason } = options;
+        const { root, signal } = context;
+        const moved = await rollback(root, index, { to, reason, who: whoRuns(), dryRun, signal });
+        for (const version of moved.skipped)
+          context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
+        if (!moved.recorded) context.warn(UNRECORDED);
+        const json = {
+          index,
+          version: moved.version,
+          previous: moved.previous,
+          skipped: moved.skipped,
+          ...(dryRun && { dry_run: true }),
+        };
+        if (!moved.changed) return { json, text: `${index} serves ${moved.version} already` };
+        const verb = dryRun ? 'would serve' : 'now serves';
+        return { json, text: `${index} ${verb} ${moved.version} (before: ${moved.previous ?? 'nothing'})` };
+      }),
+    );
+}

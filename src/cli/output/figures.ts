@@ -1,0 +1,70 @@
+/**
+ * What engines found out while they built the graphs of a version, for people: a table by shard, or a line over all
+ * shards.
+ */
+import type { Manifest } from '../../version/sealed/manifest.js';
+import { formatCount } from './progress.js';
+import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';
+
+type Shards = Manifest['shards'];
+
+/** Decimals of a share: a recall is measured on some thousand rows. */
+const DECIMALS = 4;
+
+/** A row a shard, a column a figure; null where no shard has a figure. */
+export function formatFigureTable(shards: Shards): string | null {
+  const names = figureNames(shards);
+  if (names.length === 0) return null;
+  const rows = shards.map((entry, shard) => ({ shard, ...entry }));
+  type Row = (typeof rows)[number];
+  const columns: TableColumn<Row>[] = [
+    { title: 'shard', value: ({ shard }) => String(shard), align: 'right' },
+    { title: 'rows', value: ({ count }) => formatCount(count), align: 'right' },
+    ...names.map((name): TableColumn<Row> => ({
+      title: wordsOf(name),
+      value: ({ figures }) => formatFigure(figures[name]),
+      align: 'right',
+    })),
+  ];
+  return formatTable(columns, rows);
+}
+
+/** What the words mean, for those that these shards have. */
+export function explainFigures(shards: Shards): string {
+  const known = figureNames(shards).flatMap((name) =>
+    WORDS[name] === undefined ? [] : `${wordsOf(name)}: ${WORDS[name]}`,
+  );
+  return formatHanging('', known.join('; '), screenWidth() - 2); // stands below a heading
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  code_bits: 'bits of a component as searches compare it first (32: the vectors themselves)',
+  code_recall: 'share of the 10 nearest rows that are among the 20 nearest so compared',
+  traversal_recall: 'share of the answers of a search with whole vectors that it finds too',
+  equal_rows: 'rows that an equal one stands for',
+  unreachable: 'rows that no link led to, and that were linked in',
+  unfound: 'rows that a search for themselves missed, and that were linked in',
+};
+
+/** `code bits 7, unreachable 0 to 3`: the least and the greatest of each figure over the shards. */
+export function formatFigureLine(shards: Shards): string | null {
+  const ranges = figureNames(shards).map((name) => {
+    const values = shards.flatMap(({ figures }) => figures[name] ?? []);
+    const [least, most] = [Math.min(...values), Math.max(...values)].map(formatFigure);
+    return `${wordsOf(name)} ${least === most ? least : `${least} to ${most}`}`;
+  });
+  return ranges.length === 0 ? null : ranges.join(', ');
+}
+
+function figureNames(shards: Shards): string[] {
+  return [...new Set(shards.flatMap(({ figures }) => Object.keys(figures)))];
+}
+
+function wordsOf(name: string): string {
+  return name.replaceAll('_', ' ');
+}
+
+function formatFigure(value: number | undefined): string {
+  if (value === undefined) return '';
+  return Number.isInteger(value) ? formatCount(value) : value.toFixed(DECIMALS);
+}

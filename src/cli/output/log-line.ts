@@ -1,0 +1,20 @@
+/** Lines on stderr: folded at a terminal, elsewhere each with the time, since a log that says no times helps nobody. */
+import { foldLines } from './table.js';
+
+/** process.stderr, or anything like it in a test. */
+interface LineStream {
+  write(text: string): boolean;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export function writeLines(stream: LineStream, text: string, now: Date = new Date()): void {
+  stream.write(formatLines(stream, text, now));
+}
+
+/** The text with its last line ended. */
+export function formatLines({ isTTY, columns }: LineStream, text: string, now: Date): string {
+  if (isTTY === true) return `${foldLines(text, columns)}\n`;
+  const stamp = now.toISOString();
+  return text.split('\n').map((line) => `${stamp} ${line}\n`).join(''); // prettier-ignore
+}

@@ -1,0 +1,167 @@
+/**
+ * Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. Cells come from data, so
+ * control characters are shown as dots: a title must not be able to steer the terminal.
+ *
+ * At a terminal a table is no wider than that: titles and then texts go on in the line below, and where even that
+ * does not do, each row is a block of its own. Elsewhere a row is one line, whatever its length, for those who search
+ * it.
+ */
+
+export interface TableColumn<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  readonly align?: 'left' | 'right';
+  /** A text that is of use only whole, such as the name of a version. Numbers are never folded. */
+  readonly isWhole?: boolean;
+}
+
+const GAP = '  ';
+/** A text in a narrower column cannot be read. */
+const MIN_TEXT_WIDTH = 7;
+/** Tables stand below a heading, so far in. */
+const INDENT = 2;
+
+/** Columns that may be written; without end where nobody looks. */
+export function screenWidth(): number {
+  return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Infinity;
+}
+
+export function formatTable<Row>(
+  columns: readonly TableColumn<Row>[],
+  rows: readonly Row[],
+  width: number = screenWidth() - INDENT,
+): string {
+  const cells = rows.map((row) => columns.map((column) => clean(column.value(row))));
+  const titles = columns.map(({ title }) => title);
+  const widths = fitWidths(columns, titles, cells, width);
+  if (widths === null) return formatBlocks(titles, cells, width);
+  const line = (values: readonly string[]) =>
+    values
+      .map((value, position) => pad(value, widths[position]!, columns[position]!.align ?? 'left'))
+      .join(GAP)
+      .trimEnd();
+  const rule = widths.map((columnWidth) => '─'.repeat(columnWidth)).join(GAP);
+  return [...foldRow(titles, widths).map(line), rule, ...cells.flatMap((row) => foldRow(row, widths).map(line))].join(
+    '\n',
+  );
+}
+
+/**
+ * Takes what is too much from titles of several words first, and then from texts, from the widest first. Null where
+ * they cannot give enough.
+ */
+function fitWidths<Row>(
+  columns: readonly TableColumn<Row>[],
+  titles: readonly string[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): number[] | null {
+  const positions = [...columns.keys()];
+  const ofCells = positions.map((position) => Math.max(0, ...cells.map((row) => displayWidth(row[position]!))));
+  const ofWords = titles.map((title) => Math.max(...title.split(' ').map(displayWidth)));
+  const widths = titles.map((title, position) => Math.max(displayWidth(title), ofCells[position]!));
+  const least = positions.map((position) => Math.max(ofWords[position]!, ofCells[position]!));
+  if (shrink(widths, least, width)) return widths;
+  const canFold = ({ align, isWhole }: TableColumn<Row>): boolean => align !== 'right' && isWhole !== true;
+  const narrow = positions.map((position) => (canFold(columns[position]!) ? MIN_TEXT_WIDTH : least[position]!));
+  return shrink(widths, narrow, width) ? widths : null;
+}
+
+/** @returns whether the widths fit now */
+function shrink(widths: number[], least: readonly number[], width: number): boolean {
+  let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
+  for (; excess > 0; excess--) {
+    let widest = -1;
+    for (const [position, each] of widths.entries())
+      if (each > least[position]! && (widest < 0 || each > widths[widest]!)) widest = position;
+    if (widest < 0) return false;
+    widths[widest]! -= 1;
+  }
+  return true;
+}
+
+/** A row as the lines that it takes. */
+function foldRow(cells: readonly string[], widths: readonly number[]): string[][] {
+  const folded = cells.map((cell, position) => foldText(cell, widths[position]!));
+  const height = Math.max(...folded.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) => folded.map((lines) => lines[line] ?? ''));
+}
+
+/** Every value on a line of its own, with a rule between rows. */
+function formatBlocks(titles: readonly string[], cells: readonly (readonly string[])[], width: number): string {
+  const blocks = cells.map((row) => formatPairs(titles.map((title, position) => [title, row[position]!]), width)); // prettier-ignore
+  return blocks.join(`\n${'─'.repeat(Math.min(width, 40))}\n`);
+}
+
+/** Names and values below each other; a long value goes on below itself. */
+export function formatPairs(pairs: readonly (readonly [string, string])[], width: number = screenWidth()): string {
+  const nameWidth = Math.max(...pairs.map(([name]) => displayWidth(name))) + GAP.length;
+  return pairs.map(([name, value]) => formatHanging(pad(name, nameWidth, 'left'), clean(value), width)).join('\n');
+}
+
+/** A text behind what leads it, its later lines below its first one. */
+export function formatHanging(lead: string, text: string, width: number = screenWidth()): string {
+  const room = Math.max(MIN_TEXT_WIDTH, width - displayWidth(lead));
+  return foldText(text, room)
+    .map((line, position) => `${position === 0 ? lead : ' '.repeat(displayWidth(lead))}${line}`.trimEnd())
+    .join('\n');
+}
+
+/** Every line that is wider goes on in the line below, in as far as it was itself. */
+export function foldLines(text: string, width: number = screenWidth()): string {
+  if (width === Infinity) return text;
+  return text
+    .split('\n')
+    .map((line) => {
+      const indent = /^ */.exec(line)![0];
+      return displayWidth(line) <= width ? line : formatHanging(indent, line.slice(indent.length), width);
+    })
+    .join('\n');
+}
+
+/** After a space, unless a unit follows: `0.1 s` stays together. */
+const BREAK = /(?<= )(?!(?:s|min|h|[KMGT]?i?B)(?![\w]))/;
+
+/** Lines of at most `width` columns, broken at spaces where there are some. */
+function foldText(text: string, width: number): string[] {
+  if (displayWidth(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(BREAK)) {
+    if (line !== '' && displayWidth(line + word.trimEnd()) > width) {
+      lines.push(line.trimEnd());
+      line = '';
+    }
+    for (const { segment } of graphemes.segment(word)) {
+      if (displayWidth(line) + displayWidth(segment) > width && segment !== ' ') {
+        lines.push(line);
+        line = '';
+      }
+      line += segment;
+    }
+  }
+  return [...lines, line.trimEnd()];
+}
+
+function pad(value: string, width: number, align: 'left' | 'right'): string {
+  const fill = ' '.repeat(Math.max(0, width - displayWidth(value)));
+  return align === 'right' ? fill + value : value + fill;
+}
+
+function clean(text: string): string {
+  return text.replace(CONTROL, '·');
+}
+
+const CONTROL = /\p{Cc}/gu;
+const WIDE = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]/u;
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Columns that a terminal takes for the text. */
+function displayWidth(text: string): number {
+  if (PLAIN.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  return width;
+}
+
+const PLAIN = /^[\x20-\x7e]*$/;

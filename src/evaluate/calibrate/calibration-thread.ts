@@ -1,0 +1,39 @@
+/** The thread behind CalibrationLane: opens the version, then measures one share after the other. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { serializeError } from '../../base/errors.js';
+import { openExactSearch } from '../../engine/exact-search.js';
+import { loadVersion } from '../../retrieve/load/loaded-version.js';
+import type { LaneOrder, LanePlace, LaneReply } from './calibration-lane.js';
+import { OpenFolds } from './folds.js';
+import { calibrateShare } from './share.js';
+
+const { root, index, version: name, queries } = workerData as LanePlace;
+const opened = loadVersion(root, index, name).then((version) => new OpenFolds(version, queries));
+opened.catch(() => undefined); // told with the first share
+const pool = openExactSearch(1);
+const stopping = new AbortController();
+let working: Promise<unknown> = Promise.resolve();
+
+async function measure(share: number): Promise<LaneReply> {
+  const options = { pool, signal: stopping.signal, onProgress: () => undefined };
+  try {
+    return { bands: await calibrateShare(await opened, share, options) };
+  } catch (error) {
+    return { error: serializeError(error) };
+  }
+}
+
+async function stop(): Promise<void> {
+  stopping.abort();
+  await working;
+  await pool.close();
+  const folds = await opened.catch(() => null);
+  await folds?.close();
+  folds?.version.close();
+  parentPort!.close();
+}
+
+parentPort!.on('message', (order: LaneOrder) => {
+  if (order === 'stop') void stop();
+  else working = measure(order).then((reply) => parentPort!.postMessage(reply));
+});

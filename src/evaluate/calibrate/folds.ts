@@ -1,0 +1,51 @@
+/**
+ * The shards of a version as they would be without the rows of a fold. Opened when they are first asked for, until
+ * `close`.
+ */
+import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import { engineSettings, openShard, type LoadedShard } from '../../retrieve/load/shards.js';
+import type { CalibrationQueries, Fold } from './held-in-queries.js';
+
+export class OpenFolds {
+  readonly version: LoadedVersion;
+  readonly queries: CalibrationQueries;
+  private readonly opened = new Map<Fold, Promise<readonly LoadedShard[]>>();
+
+  constructor(version: LoadedVersion, queries: CalibrationQueries) {
+    this.version = version;
+    this.queries = queries;
+  }
+
+  foldAt(position: number): Fold {
+    return this.queries.folds.find(({ from, to }) => position >= from && position < to)!;
+  }
+
+  shards(fold: Fold): Promise<readonly LoadedShard[]> {
+    let shards = this.opened.get(fold);
+    if (shards === undefined) this.opened.set(fold, (shards = this.open(fold)));
+    return shards;
+  }
+
+  async close(): Promise<void> {
+    for (const opening of this.opened.values()) {
+      const shards = await opening.catch(() => []);
+      for (const shard of shards) if (!this.version.shards.includes(shard)) shard.graph.close();
+    }
+    this.opened.clear();
+  }
+
+  private async open({ hidden }: Fold): Promise<readonly LoadedShard[]> {
+    const { manifest, shards, graphPaths } = this.version;
+    const opened: LoadedShard[] = [];
+    for (const [position, { graph, ordinals }] of shards.entries()) {
+      const without = hidden[position]!;
+      const path = graphPaths[position] ?? null;
+      opened.push(
+        without.length === 0 || path === null
+          ? shards[position]!
+          : await openShard(path, engineSettings(manifest), { vectors: graph.vectors, ordinals }, without),
+      );
+    }
+    return opened;
+  }
+}

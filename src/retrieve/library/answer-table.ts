@@ -1,0 +1,168 @@
+/**
+ * Answers as an Arrow table, one row a candidate, for files and for the wire: `query` (int32, the query's position),
+ * `id` (its Arrow type), `score` (float32), then the attributes asked for (nullable, each in its Arrow type), then
+ * `vector` (fixed_size_list of float32). An attribute that is named like a column that an answer may have is
+ * `attributes.<name>`.
+ */
+import type { ArrowField, Column, ColumnType } from '../../arrow/column.js';
+import type { ArrowSchema } from '../../arrow/write/arrow-schema.js';
+import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
+import { gatherRows, type Budget } from './gather-rows.js';
+import type { LoadedVersion } from '../load/loaded-version.js';
+import type { Answer } from '../search/search.js';
+
+/** Rows of one record batch, as a rule: some MB, so that readers can stream. */
+const BATCH_ROWS = 65_536;
+
+const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
+const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
+
+export type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
+
+export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
+
+type Fields = ArrowSchema['fields'];
+
+/** Candidates of one query that lie in one batch. */
+interface Part extends Candidates {
+  readonly query: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A column beside query, id and score. */
+export interface ExtraColumn {
+  readonly field: Fields[number];
+  /** @param first where the first of these candidates stands in its answer */
+  gather(ordinals: Uint32Array, first: number): Column;
+}
+
+export class AnswerTable {
+  readonly fields: Fields;
+
+  constructor(
+    private readonly source: AnswerSource,
+    private readonly extras: readonly ExtraColumn[] = [],
+  ) {
+    this.fields = [
+      { name: 'query', type: INT32, nullable: false },
+      { name: 'id', type: source.ids.type, nullable: false },
+      { name: 'score', type: FLOAT32, nullable: false },
+      ...extras.map(({ field }) => field),
+    ];
+  }
+
+  /** What the schema's metadata says of every table. */
+  get metadata(): [string, string][] {
+    const { index, version } = this.source.manifest;
+    return [
+      ['index', index],
+      ['version', version],
+    ];
+  }
+
+  /**
+   * The rows of all answers, in record batches of bounded size.
+   * @param answers undefined for a query without one
+   * @param most rows of a batch
+   */
+  *batches(answers: readonly (Candidates | undefined)[], most = BATCH_ROWS): Generator<Column[], void, undefined> {
+    let parts: Part[] = [];
+    let rows = 0;
+    for (const [query, answer] of answers.entries()) {
+      const count = answer?.ordinals.length ?? 0;
+      for (let from = 0; from < count;) {
+        const to = Math.min(count, from + most - rows);
+        parts.push({ query, ...answer!, from, to });
+        rows += to - from;
+        from = to;
+        if (rows < most) continue;
+        yield this.columns(parts, rows);
+        [parts, rows] = [[], 0];
+      }
+    }
+    if (rows > 0) yield this.columns(parts, rows);
+  }
+
+  private columns(parts: readonly Part[], rows: number): Column[] {
+    const queries = new Int32Array(rows);
+    const ordinals = new Uint32Array(rows);
+    const scores = new Float32Array(rows);
+    let row = 0;
+    for (const { query, from, to, ...answer } of parts) {
+      const next = row + to - from;
+      queries.fill(query, row, next);
+      ordinals.set(answer.ordinals.subarray(from, to), row);
+      scores.set(answer.scores.subarray(from, to), row);
+      row = next;
+    }
+    const first = parts[0]!.from;
+    return [
+      { shape: 'numbers', type: INT32, rows, valid: null, values: queries },
+      this.source.ids.column(ordinals),
+      { shape: 'numbers', type: FLOAT32, rows, valid: null, values: scores },
+      ...this.extras.map((extra) => extra.gather(ordinals, first)),
+    ];
+  }
+}
+
+/**
+ * Names of columns that an answer may have beside attributes, with those that only an answer of seeds has: what an
+ * attribute's column is called does not depend on what else was asked for.
+ */
+const OWN_COLUMNS: ReadonlySet<string> = new Set(['query', 'id', 'score', 'seed', 'seed_score', 'vector']);
+const PREFIX = 'attributes.';
+
+/** Distinct for distinct attributes: a name that is another's with the prefix gets one more prefix itself. */
+export function attributeColumnName(name: string): string {
+  let rest = name;
+  while (rest.startsWith(PREFIX)) rest = rest.slice(PREFIX.length);
+  return OWN_COLUMNS.has(rest) ? PREFIX + name : name;
+}
+
+/**
+ * Columns of what requests include.
+ * @param attributes names that the version has
+ * @param budget told of what they take, before it is taken
+ */
+export function extraColumns(
+  version: LoadedVersion,
+  attributes: readonly string[],
+  vectors: boolean,
+  budget: Budget,
+): ExtraColumn[] {
+  const columns = attributes.map((name) =>
+    attributeColumn(attributeColumnName(name), version.attributes!.column(name), budget),
+  );
+  return vectors ? [...columns, vectorColumn(version, budget)] : columns;
+}
+
+function attributeColumn(name: string, attribute: AttributeColumn, budget: Budget): ExtraColumn {
+  const { type }: ArrowField = attribute.field;
+  const columns = attribute.chunks.map(({ column }) => column);
+  const gather = (ordinals: Uint32Array) => {
+    const picked = { pieces: new Uint32Array(ordinals.length), rows: new Uint32Array(ordinals.length) };
+    for (let i = 0; i < ordinals.length; i++) {
+      const piece = attribute.chunkOf(ordinals[i]!);
+      picked.pieces[i] = piece;
+      picked.rows[i] = ordinals[i]! - attribute.chunks[piece]!.firstOrdinal;
+    }
+    return gatherRows(columns, picked, budget);
+  };
+  return { field: { name, type, nullable: true }, gather };
+}
+
+function vectorColumn(version: LoadedVersion, budget: Budget): ExtraColumn {
+  const { dim } = version.manifest;
+  const type: ColumnType = { kind: 'list', item: FLOAT32, size: dim };
+  const gather = (ordinals: Uint32Array): Column => {
+    const rows = ordinals.length;
+    budget(4 * rows * dim);
+    const values = new Float32Array(rows * dim);
+    ordinals.forEach((ordinal, row) => values.set(version.vectorOf(ordinal), row * dim));
+    const offsets = Uint32Array.from({ length: rows + 1 }, (_, row) => row * dim);
+    const items: Column = { shape: 'numbers', type: FLOAT32, rows: rows * dim, valid: null, values };
+    return { shape: 'lists', type, rows, valid: null, offsets, items };
+  };
+  return { field: { name: 'vector', type, nullable: false }, gather };
+}

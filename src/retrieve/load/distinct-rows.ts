@@ -1,0 +1,99 @@
+/**
+ * A sample of the different vectors of a version. Takes shards; gives rows, no two of them with equal vectors, each
+ * vector as likely as any other, however often it is there: a sample of rows would show little but the vector that
+ * most rows have.
+ *
+ * Every vector is hashed, and the smallest hashes are kept, each with the first row that has it (a bottom-k sketch,
+ * Cohen and Kaplan 2007): one pass, and memory for the sample alone. Equal seeds give equal samples. Hides the hash.
+ */
+import type { Turns } from '../../base/turns.js';
+import type { LoadedShard } from './shards.js';
+
+/** Where a row is: its shard, and its number there. */
+interface RowPlace {
+  readonly shard: number;
+  readonly row: number;
+}
+
+/** Components between two looks at the clock: less than 10 ms. */
+const COMPONENTS_PER_STEP = 2 ** 22;
+
+/** @returns at most `size` places, by shard and row. @throws what the turns' signal is aborted with */
+export async function sampleDistinctRows(
+  shards: readonly Pick<LoadedShard, 'graph'>[],
+  size: number,
+  seed: number,
+  turns: Turns,
+): Promise<RowPlace[]> {
+  const sketch = new Sketch(size);
+  for (const [shard, { graph }] of shards.entries()) {
+    const { values, count, dim } = graph.vectors;
+    const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const step = Math.max(1, Math.floor(COMPONENTS_PER_STEP / dim));
+    for (let from = 0; from < count; from += step) {
+      for (let row = from; row < Math.min(count, from + step); row++) {
+        sketch.add(hashWords(words, row * dim, dim, seed), { shard, row });
+      }
+      await turns.rest();
+    }
+  }
+  return sketch.places().sort((a, b) => a.shard - b.shard || a.row - b.row);
+}
+
+/** The places of the `size` smallest different hashes. */
+class Sketch {
+  private readonly size: number;
+  private found = new Map<number, RowPlace>();
+  /** Larger hashes are not among the smallest. */
+  private most = Infinity;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  add(hash: number, place: RowPlace): void {
+    if (hash > this.most || this.found.has(hash)) return;
+    this.found.set(hash, place);
+    if (this.found.size >= 2 * this.size) this.shrink();
+  }
+
+  places(): RowPlace[] {
+    this.shrink();
+    return [...this.found.values()];
+  }
+
+  private shrink(): void {
+    const kept = [...this.found].sort(([a], [b]) => a - b).slice(0, this.size);
+    this.found = new Map(kept);
+    if (kept.length === this.size) this.most = kept.at(-1)![0];
+  }
+}
+
+const MINUS_ZERO = 0x80000000;
+
+/** 53 bits of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, with two seeds. */
+function hashWords(words: Uint32Array, from: number, length: number, seed: number): number {
+  let a = finish(seed);
+  let b = finish(~seed);
+  for (let at = from; at < from + length; at++) {
+    const mixed = scramble(words[at]! === MINUS_ZERO ? 0 : words[at]!);
+    a = advance(a ^ mixed);
+    b = advance(b ^ mixed);
+  }
+  return finish(a) * 2 ** 21 + (finish(b) >>> 11);
+}
+
+function scramble(word: number): number {
+  const product = Math.imul(word, 0xcc9e2d51);
+  return Math.imul((product << 15) | (product >>> 17), 0x1b873593);
+}
+
+function advance(lane: number): number {
+  return (Math.imul((lane << 13) | (lane >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function finish(lane: number): number {
+  let mixed = Math.imul(lane ^ (lane >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

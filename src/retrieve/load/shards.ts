@@ -1,0 +1,71 @@
+/** The shards of a version as search sees them: they need no id table, so a thread can have a set of its own. */
+import { Bitset } from '../../base/bitset.js';
+import { ShortlistError } from '../../base/errors.js';
+import { MAX_EF_CONSTRUCTION, MAX_M, MIN_M } from '../../base/limits.js';
+import type { EngineName, GraphParameters, ShardIndex, ShardVectors } from '../../engine/engine.js';
+import { openExact } from '../../engine/exact/exact.js';
+import { engineOf, isEngineName } from '../../engine/engines.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
+
+/** What threads share of one shard. */
+interface ShardData {
+  readonly vectors: ShardVectors;
+  /** Ordinal of each row, ascending. */
+  readonly ordinals: Uint32Array;
+}
+
+/** One shard, open both ways: by its graph and by a scan of its vectors. */
+export interface LoadedShard {
+  readonly graph: ShardIndex;
+  readonly exact: ShardIndex;
+  readonly ordinals: Uint32Array;
+  /** Every row; a search may take rows out while it runs and puts them back before it returns. */
+  readonly everyRow: Bitset;
+}
+
+/** The engine of a version and what it must know to read its files again. */
+export interface EngineSettings {
+  readonly name: EngineName;
+  readonly parameters: GraphParameters;
+}
+
+/**
+ * Opens the graph of one shard over vectors that are in memory.
+ * @param graphPath null for a shard without rows, which has no graph
+ * @param without rows that the graph is searched as if it never had, see `GraphEngine.open`
+ * @throws file_corrupt naming the file, addon_missing
+ */
+export async function openShard(
+  graphPath: string | null,
+  engine: EngineSettings,
+  data: ShardData,
+  without?: Uint32Array,
+): Promise<LoadedShard> {
+  const exact = openExact(data.vectors);
+  const graph =
+    graphPath === null ? exact : await engineOf(engine.name).open(graphPath, data.vectors, engine.parameters, without);
+  const everyRow = Bitset.full(data.vectors.count);
+  for (const row of without ?? []) everyRow.delete(row);
+  return { graph, exact, ordinals: data.ordinals, everyRow };
+}
+
+/** @throws format_unsupported for an engine that this release lacks, manifest_corrupt */
+export function engineSettings({ index, version, engine, seed }: Manifest): EngineSettings {
+  const { name } = engine;
+  if (!isEngineName(name)) {
+    const message = `${index}@${version} was built by the engine ${name}, which this release does not have; build it again`;
+    throw new ShortlistError('format_unsupported', message, { engine: name });
+  }
+  const whole = (parameter: string, least: number, most: number): number => {
+    const value = engine.parameters[parameter];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new ShortlistError(
+      'manifest_corrupt',
+      `the manifest of ${index}@${version} has ${value === undefined ? 'nothing' : JSON.stringify(value)} as the engine's ${parameter}, ` +
+        `not a whole number from ${least} to ${most}; restore it or build the version again`,
+      { field: `engine.parameters.${parameter}` },
+    );
+  };
+  const m = whole('m', MIN_M, MAX_M);
+  return { name, parameters: { m, efConstruction: whole('ef_construction', 1, MAX_EF_CONSTRUCTION), seed } };
+}

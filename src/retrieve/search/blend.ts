@@ -1,0 +1,366 @@
+/**
+ * Candidates of one or more queries as one list, with quotas and crowding: which depth of which query has to be
+ * searched so that the list is what its definition says.
+ *
+ * By definition, every row that may come back has with each query a score; times the query's weight (divided, where
+ * it is below 0), the best over the queries is its merged score, and that query brought it. Rows are walked by merged
+ * score (then ordinal), and one is taken unless its query's quota or its value's limit is used up, until there are k.
+ *
+ * What was searched of a query ends at a threshold: rows beyond are not known, but are not better than it. So the
+ * walk may go on while its candidate is before the thresholds of all queries that could bring anything still; where
+ * it is not, those queries are searched deeper. (The idea: Fagin, Lotem and Naor 2003, "Optimal aggregation
+ * algorithms for middleware".)
+ *
+ * A generator: it yields the searches that it needs and is given their answers, so that whoever runs it may run them
+ * at once, in turns with the event loop, or on other threads. With several queries it also yields none, where it has
+ * had a slice of time: tens of thousands of candidates take longer than others should wait.
+ */
+import { MAX_K } from '../../base/limits.js';
+import { isBetter, TopK } from '../../base/top-k.js';
+import type { Answer, Explain, Quality } from './answer.js';
+import type { JsonValue } from '../../arrow/column-value.js';
+import { CrowdCount, type Crowding } from './crowding.js';
+import { Meter } from '../../base/work.js';
+import { Found } from './found.js';
+
+/** One of the queries. */
+export interface Source {
+  readonly weight: number;
+  /** Candidates that it may bring. */
+  readonly quota: number;
+  /** Its canonical score of any row; null where it is the only source, which is not asked. */
+  readonly scoreOf: ((ordinal: number) => number) | null;
+}
+
+export interface BlendTask {
+  readonly k: number;
+  readonly minScore: number;
+  readonly sources: readonly Source[];
+  readonly crowding: Crowding | null;
+  /** Rows that may come back, and those that could if there were no filter and no exclusions. */
+  readonly allowed: number;
+  readonly available: number;
+}
+
+/** A search that is needed: this many candidates of this query. Beyond MAX_K only a scan gives them. */
+export interface Step {
+  readonly source: number;
+  readonly depth: number;
+  /** Values of the crowding's attribute that have no room left, so that their rows need not come again; they may. */
+  readonly without: readonly JsonValue[];
+}
+
+export type Blend = InSlices<Answer>;
+
+type InSlices<T> = Generator<readonly Step[], T, readonly Answer[]>;
+
+/** What it yields to pause. */
+const NO_STEPS: readonly Step[] = [];
+
+/**
+ * What a candidate takes when it is collected, when a query is asked for its score, and when it is walked by, in the
+ * units of a Meter.
+ */
+const COLLECTING_UNITS = 100;
+const SCORING_UNITS = 1_000;
+const WALKING_UNITS = 400;
+
+/** What is known of a query. */
+interface Known {
+  /** All that was found of it, search by search: a later one may leave out what an earlier one found. */
+  readonly answers: readonly Answer[];
+  readonly step: Step;
+  /** Nothing is beyond what was found. */
+  readonly complete: boolean;
+  /** No row beyond is before this place in the merged order. */
+  readonly threshold: Place;
+}
+
+interface Place {
+  readonly score: number;
+  readonly ordinal: number;
+}
+
+/** Rows asked for beyond k where scores are weighted: rounding may make neighbours in one order equal in the other. */
+const SPARE = 8;
+/** Candidates asked for first where they crowd each other, as a multiple of those that are wanted. */
+const CROWDED = 2;
+/** How much deeper each search is than the one before. */
+const GROWTH = 4;
+/** Searches deepen so many times before they leave out what is in the way: that takes a filter, which costs more. */
+const MOST_DEEPENED = 4;
+
+export function* blend(task: BlendTask): Blend {
+  const known: Known[] = [];
+  let steps = task.sources.map((_, source) => firstStep(task, source));
+  for (;;) {
+    const answers = yield steps;
+    for (const [i, step] of steps.entries()) {
+      const before = known[step.source]?.answers ?? [];
+      known[step.source] = knownFrom(task, step, answers[i]!, before);
+    }
+    const begun = performance.now();
+    const found = yield* collect(task, known);
+    const walked = yield* walk(task, known, found);
+    if (walked.blockers.length === 0) return settle(task, known, found, walked, begun);
+    steps = walked.blockers.map((source) => deeperStep(task, known[source]!.step, walked.full));
+  }
+}
+
+/** The best of what there is, where time has run out. @param answers by source; undefined where one was not searched */
+export function blendSoFar(task: BlendTask, answers: readonly (Answer | undefined)[], nothing: Answer): Answer {
+  const known = task.sources.map((_, source) => {
+    const step = { ...firstStep(task, source), depth: Infinity };
+    return knownFrom(task, step, answers[source] ?? nothing, []);
+  });
+  const found = atOnce(collect(task, known));
+  const { quality, ...best } = settle(task, known, found, atOnce(walk(task, known, found)), performance.now());
+  const answered = Math.min(...known.map((one) => lastOf(one).quality.shards.answered));
+  return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
+}
+
+/** The merged score of a candidate: float32, never infinite. */
+export function mergeScore(score: number, weight: number): number {
+  if (weight === 1) return score;
+  const merged = Math.fround(score >= 0 ? score * weight : score / weight);
+  return Math.min(FLOAT32_MAX, Math.max(-FLOAT32_MAX, merged)) + 0;
+}
+
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+function firstStep({ k, sources, crowding, allowed }: BlendTask, source: number): Step {
+  const { quota, weight } = sources[source]!;
+  const wanted = Math.min(k, quota) * (crowding === null ? 1 : CROWDED) + (weight === 1 ? 0 : SPARE);
+  return { source, depth: Math.max(1, Math.min(wanted, allowed, MAX_K)), without: [] };
+}
+
+/** @param full values that have no room left */
+function deeperStep(task: BlendTask, { source, depth, without }: Step, full: readonly JsonValue[]): Step {
+  const first = firstStep(task, source).depth;
+  const deeper = Math.min(task.allowed, depth < MAX_K ? Math.min(MAX_K, GROWTH * depth) : GROWTH * depth);
+  if (full.length === 0 || depth < MOST_DEEPENED * first) return { source, depth: deeper, without };
+  // The first search without what was in the way need not be deep.
+  return { source, depth: without.length === 0 ? first : deeper, without: full };
+}
+
+function knownFrom({ sources, allowed }: BlendTask, step: Step, answer: Answer, before: readonly Answer[]): Known {
+  const { weight } = sources[step.source]!;
+  const { ordinals, scores } = answer;
+  const last = ordinals.length - 1;
+  // Unweighted, rows beyond come after the last one; weighted, they may round to the same score and have any ordinal.
+  const threshold = {
+    score: last < 0 ? -Infinity : mergeScore(scores[last]!, weight),
+    ordinal: weight === 1 && last >= 0 ? ordinals[last]! : -1,
+  };
+  const complete = ordinals.length < step.depth || step.depth >= allowed;
+  return { answers: [...before, answer], step, complete, threshold };
+}
+
+function lastOf({ answers }: Known): Answer {
+  return answers.at(-1)!;
+}
+
+/** True unless a row that is not known of the query may come before the place. */
+function isBefore(place: Place, { complete, threshold }: Known): boolean {
+  return complete || !isBetter(threshold.score, threshold.ordinal, place.score, place.ordinal);
+}
+
+/** Every row that was found and may be wanted, once, with the source that gives it its best score. */
+function* collect(task: BlendTask, known: readonly Known[]): InSlices<Found> {
+  const meter = new Meter();
+  const lengths = known.flatMap(({ answers }) => answers.map(({ ordinals }) => ordinals.length));
+  const found = new Found(
+    lengths.reduce((sum, length) => sum + length, 0),
+    lengths.length > 1,
+  );
+  for (const [source, { answers }] of known.entries()) {
+    const { weight } = task.sources[source]!;
+    for (const { ordinals, scores } of answers) {
+      addAll(found, ordinals, scores, weight, source);
+      if (known.length > 1 && meter.spend(COLLECTING_UNITS * ordinals.length)) yield NO_STEPS;
+    }
+  }
+  if (known.length > 1) yield* correct(task, known, found);
+  return found;
+}
+
+/**
+ * A function of its own, as are other loops over many rows: V8 compiles one that is part of a generator again and
+ * again.
+ */
+function addAll(found: Found, ordinals: Uint32Array, scores: Float32Array, weight: number, source: number): void {
+  for (let i = 0; i < ordinals.length; i++) {
+    found.add(ordinals[i]!, mergeScore(scores[i]!, weight), source, scores[i]!);
+  }
+}
+
+/**
+ * A row that one query found may be beyond the threshold of another that gives it a better score: that is computed.
+ * Rows that cannot be wanted are dropped.
+ */
+function* correct(task: BlendTask, known: readonly Known[], found: Found): InSlices<void> {
+  const meter = new Meter();
+  const least = yield* leastWanted(task, found);
+  const unfinished = listUnfinished(known);
+  let kept = 0;
+  for (let place = 0; place < found.size; place++) {
+    const scored = improve(task, found, place, unfinished, least);
+    if (found.scores[place]! >= least) found.move(place, kept++);
+    if (meter.spend(COLLECTING_UNITS + SCORING_UNITS * scored)) yield NO_STEPS;
+  }
+  found.size = kept;
+}
+
+/**
+ * Queries that may give a row beyond their thresholds a score, the highest threshold first; in columns, for tens of
+ * thousands of rows.
+ */
+interface Unfinished {
+  readonly sources: Uint8Array;
+  readonly thresholds: Float64Array;
+}
+
+function listUnfinished(known: readonly Known[]): Unfinished {
+  const sources = [...known.keys()].filter((source) => !known[source]!.complete);
+  sources.sort((a, b) => known[b]!.threshold.score - known[a]!.threshold.score);
+  return {
+    sources: Uint8Array.from(sources),
+    thresholds: Float64Array.from(sources, (source) => known[source]!.threshold.score),
+  };
+}
+
+/** @returns how many scores were computed */
+function improve(task: BlendTask, found: Found, place: number, unfinished: Unfinished, least: number): number {
+  const { ordinals, scores } = found;
+  const { sources, thresholds } = unfinished;
+  // Not the score that it gets meanwhile: a walk that missed the row has a threshold below what it would give it.
+  const wanted = Math.max(scores[place]!, least);
+  let scored = 0;
+  for (let i = 0; i < thresholds.length; i++) {
+    if (thresholds[i]! < wanted) break; // and so are those that follow
+    const source = sources[i]!;
+    if (source === found.sources[place]) continue;
+    const { weight, scoreOf } = task.sources[source]!;
+    const own = scoreOf!(ordinals[place]!);
+    const score = mergeScore(own, weight);
+    const isAhead = score > scores[place]! || (score === scores[place] && source < found.sources[place]!);
+    if (own >= task.minScore && isAhead) found.improve(place, score, source, own);
+    scored++;
+  }
+  return scored;
+}
+
+function atOnce<T>(work: InSlices<T>): T {
+  let next = work.next();
+  while (next.done !== true) next = work.next([]);
+  return next.value;
+}
+
+/** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */
+function* leastWanted({ k, sources, crowding }: BlendTask, { scores, size }: Found): InSlices<number> {
+  if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
+  const meter = new Meter();
+  const best = new TopK(k);
+  for (let place = 0; place < size; place++) {
+    best.push(scores[place]!, place);
+    if (meter.spend(COLLECTING_UNITS)) yield NO_STEPS;
+  }
+  return best.threshold;
+}
+
+interface Walked {
+  /** Places of what was found. */
+  readonly taken: readonly number[];
+  /** Sources to be searched deeper before the walk can go on; empty where it is done. */
+  readonly blockers: readonly number[];
+  /** Quotas or crowding kept others out. */
+  readonly crowded: boolean;
+  /** Values that have no room left. */
+  readonly full: readonly JsonValue[];
+}
+
+/** Beyond all rows. */
+const LAST: Place = { score: -Infinity, ordinal: 0 };
+
+function* walk({ k, sources, crowding }: BlendTask, known: readonly Known[], found: Found): InSlices<Walked> {
+  const meter = new Meter();
+  const crowd = crowding && new CrowdCount(crowding);
+  const left = sources.map(({ quota }) => quota);
+  const taken: number[] = [];
+  let crowded = false;
+  const open = () => known.filter(({ complete }, source) => left[source]! > 0 && !complete);
+  /** Beyond this place somebody blocks: of all that could, the one whose threshold is the best. */
+  const bestThreshold = () =>
+    open().reduce<Place>((best, { threshold }) => (isBetter(threshold.score, threshold.ordinal, best.score, best.ordinal) ? threshold : best), LAST); // prettier-ignore
+  const blockersAt = (place: Place) => [...known.keys()].filter((i) => left[i]! > 0 && !isBefore(place, known[i]!));
+  let limit = bestThreshold();
+  for (const place of found.bestFirst()) {
+    const [score, ordinal, source] = [found.scores[place]!, found.ordinals[place]!, found.sources[place]!];
+    if (known.length > 1 && meter.spend(WALKING_UNITS)) yield NO_STEPS;
+    if (isBetter(limit.score, limit.ordinal, score, ordinal)) {
+      return { taken, blockers: blockersAt({ score, ordinal }), crowded, full: crowd?.full ?? [] };
+    }
+    if (left[source] === 0) continue;
+    if (crowd !== null && !crowd.take(ordinal)) {
+      crowded = true;
+      continue;
+    }
+    taken.push(place);
+    if (taken.length === k) return { taken, blockers: [], crowded, full: [] };
+    if (--left[source]! === 0) {
+      crowded = true;
+      limit = bestThreshold();
+    }
+  }
+  return { taken, blockers: blockersAt(LAST), crowded, full: crowd?.full ?? [] };
+}
+
+function settle(
+  task: BlendTask,
+  known: readonly Known[],
+  found: Found,
+  { taken, crowded }: Walked,
+  begun: number,
+): Answer {
+  const qualities = known.map((one) => lastOf(one).quality);
+  const efs = qualities.flatMap(({ ef }) => ef ?? []);
+  const inexact = qualities.find(({ path }) => path !== 'exact');
+  const quality: Quality = {
+    ...qualities[0]!,
+    path: inexact?.path ?? 'exact',
+    ef: efs.length === 0 ? null : Math.max(...efs),
+    short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
+  };
+  const answer = {
+    ordinals: Uint32Array.from(taken, (place) => found.ordinals[place]!),
+    scores: Float32Array.from(taken, (place) => found.scores[place]!),
+    seeds: Uint8Array.from(taken, (place) => found.sources[place]!),
+    seedScores: Float32Array.from(taken, (place) => found.own[place]!),
+    quality,
+  };
+  const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));
+  if (explains.length === 0) return answer;
+  return { ...answer, explain: joinExplains(explains, Math.round((performance.now() - begun) * 1000)) };
+}
+
+/** Where nothing was kept out by others: all that there are were taken. */
+function shortReason({ k, allowed, available }: BlendTask, taken: number): Quality['short'] {
+  if (taken < Math.min(k, allowed)) return 'min_score';
+  return available < k ? 'corpus' : 'filter';
+}
+
+function joinExplains(explains: readonly Explain[], mergeUs: number): Explain {
+  const sum = (pick: (stages: Explain['stages']) => number) =>
+    explains.reduce((total, { stages }) => total + pick(stages), 0);
+  const efs = explains.flatMap(({ ef }) => ef ?? []);
+  return {
+    shards: explains.flatMap(({ shards }) => shards),
+    filter: explains[0]!.filter,
+    ef: efs.length === 0 ? null : Math.max(...efs),
+    stages: {
+      filter_us: explains[0]!.stages.filter_us,
+      search_us: sum((stages) => stages.search_us),
+      merge_us: sum((stages) => stages.merge_us) + mergeUs,
+    },
+  };
+}

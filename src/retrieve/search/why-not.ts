@@ -1,0 +1,225 @@
+/**
+ * Why ids did not come back: their exact scores and ranks, what removed them, and whether the graph reaches them. It
+ * scans every row, so it runs in turns with the event loop where others wait.
+ */
+import { Bitset } from '../../base/bitset.js';
+import { ShortlistError } from '../../base/errors.js';
+import { rawKernel, toScore } from '../../base/metric.js';
+import { isBetter } from '../../base/top-k.js';
+import type { Answer, WhyNot } from './answer.js';
+import { mergeScore } from './blend.js';
+import { Meter, runAtOnce, runInTurns, type Turns, type Work } from '../../base/work.js';
+import { copyAllowed, type SearchPlan } from './search-plan.js';
+import type { LoadedShard } from '../load/shards.js';
+import type { Suspect, SuspectItem } from './suspects.js';
+
+/** A query that the answer came from. */
+interface AskedQuery {
+  readonly query: Float32Array;
+  readonly weight: number;
+  readonly quota?: number | undefined;
+}
+
+/** The answer with its `why_not`. */
+export function explainAtOnce(
+  shards: readonly LoadedShard[],
+  plan: SearchPlan,
+  queries: readonly AskedQuery[],
+  answer: Answer,
+): Answer {
+  return withReasons(answer, runAtOnce(explainSuspects({ shards, plan, queries, answer })));
+}
+
+export async function explainInTurns(
+  shards: readonly LoadedShard[],
+  plan: SearchPlan,
+  queries: readonly AskedQuery[],
+  answer: Answer,
+  turns: Turns = {},
+): Promise<Answer> {
+  return withReasons(answer, await runInTurns(explainSuspects({ shards, plan, queries, answer }), turns));
+}
+
+/** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
+export function explainSoFar(
+  shards: readonly LoadedShard[],
+  plan: SearchPlan,
+  queries: readonly AskedQuery[],
+  answer: Answer,
+): Answer {
+  if (plan.suspects === null) return answer;
+  const asked = { shards, plan, queries, answer };
+  return withReasons(
+    answer,
+    plan.suspects.map(({ id, item }): WhyNot => {
+      if (item === null) return { id, found: false, reason: 'unknown_id' };
+      const { own, score } = bestOf(asked, item.shard, item.row);
+      const excluded = isExcluded(plan, item);
+      const found = answer.ordinals.includes(item.ordinal);
+      const reason = found ? null : (ownReason(plan, item, own, excluded) ?? 'timeout');
+      return { id, found, reason, score, removed_by: item.removedBy, excluded, shard: item.shard };
+    }),
+  );
+}
+
+function withReasons(answer: Answer, reasons: readonly WhyNot[]): Answer {
+  return { ...answer, explain: { ...answer.explain!, why_not: reasons } };
+}
+
+interface Case {
+  readonly shards: readonly LoadedShard[];
+  readonly plan: SearchPlan;
+  readonly queries: readonly AskedQuery[];
+  readonly answer: Answer;
+}
+
+/** A suspect with its score and, when all rows have been seen, its ranks. */
+interface Judged {
+  readonly item: SuspectItem;
+  /** Merged, where there are several queries. */
+  readonly score: number;
+  /** With the query that gives the best merged score. */
+  readonly own: number;
+  readonly source: number;
+  rank: number;
+  rankAllowed: number;
+}
+
+function* explainSuspects(asked: Case): Work<WhyNot[]> {
+  const suspects = asked.plan.suspects ?? [];
+  const judged: (Judged | null)[] = [];
+  for (const { item } of suspects) {
+    judged.push(item && judge(asked, item));
+    if (asked.queries.length > 1) yield;
+  }
+  yield* countBetter(
+    asked,
+    judged.filter((one) => one !== null),
+  );
+  const reasons: WhyNot[] = [];
+  for (const [i, suspect] of suspects.entries()) {
+    reasons.push(explainOne(asked, suspect, judged[i] ?? null));
+    yield; // each has a walk of its own
+  }
+  return reasons;
+}
+
+/** The best of all queries for one row: merged score, own score, position of the query. */
+function bestOf({ queries, shards }: Case, shard: number, row: number): { score: number; own: number; source: number } {
+  const { metric, dim, values } = shards[shard]!.graph.vectors;
+  const raw = rawKernel(metric);
+  let best = { score: -Infinity, own: -Infinity, source: 0 };
+  for (const [source, { query, weight }] of queries.entries()) {
+    const own = toScore(metric, raw(query, 0, values, row * dim, dim));
+    const score = mergeScore(own, weight);
+    if (score > best.score) best = { score, own, source };
+  }
+  return best;
+}
+
+/** @throws file_corrupt where the row's vector is none, which no sealed one is */
+function judge(asked: Case, item: SuspectItem): Judged {
+  const { dim, values } = asked.shards[item.shard]!.graph.vectors;
+  if (values.subarray(item.row * dim, (item.row + 1) * dim).every(Number.isFinite)) {
+    return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
+  }
+  const message = `the item at ordinal ${item.ordinal} has a vector that is not finite; restore the version or build it again`;
+  throw new ShortlistError('file_corrupt', message, { ordinal: item.ordinal });
+}
+
+/** Units of a row (base/work.ts) beside one for each component and each suspect. */
+const ROW_UNITS = 100;
+
+/** Ranks: one more for each row before a suspect. */
+function* countBetter(asked: Case, judged: readonly Judged[]): Work<void> {
+  if (judged.length === 0) return;
+  const { shards, plan, queries } = asked;
+  const meter = new Meter();
+  for (const [shard, { ordinals, graph }] of shards.entries()) {
+    const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
+    const units = ROW_UNITS + graph.vectors.dim * queries.length + judged.length;
+    for (let row = 0; row < ordinals.length; row++) {
+      if (meter.spend(units)) yield;
+      const { score } = bestOf(asked, shard, row);
+      const allowed = allow.has(row);
+      for (const one of judged) {
+        if (!isBetter(score, ordinals[row]!, one.score, one.item.ordinal)) continue;
+        one.rank++;
+        if (allowed) one.rankAllowed++;
+      }
+    }
+  }
+}
+
+function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot {
+  if (judged === null) return { id, found: false, reason: 'unknown_id' };
+  const { item, score, rank, rankAllowed } = judged;
+  const excluded = isExcluded(asked.plan, item);
+  const found = asked.answer.ordinals.includes(item.ordinal);
+  return {
+    id,
+    found,
+    reason: found ? null : reasonOf(asked, judged, excluded),
+    score,
+    rank,
+    rank_allowed: rankAllowed,
+    removed_by: item.removedBy,
+    excluded,
+    shard: item.shard,
+    reached: isReached(asked.shards[item.shard]!, item.row),
+    ...(item.value !== undefined && { crowded_by: item.value }),
+  };
+}
+
+/** By its id, or because it is the query or a seed itself. */
+function isExcluded({ self, excluded }: SearchPlan, item: SuspectItem): boolean {
+  if (item.excluded || excluded[item.shard]!.includes(item.row)) return true;
+  return self?.shard === item.shard && self.row === item.row;
+}
+
+function reasonOf(asked: Case, judged: Judged, excluded: boolean): WhyNot['reason'] {
+  const { plan, answer } = asked;
+  const own = ownReason(plan, judged.item, judged.own, excluded);
+  if (own !== null) return own;
+  if (isBehindAll(plan, answer, judged)) return 'rank';
+  if (isCrowded(asked, judged)) return 'crowding';
+  return answer.quality.short === 'timeout' ? 'timeout' : 'graph';
+}
+
+/** A reason that other rows have no part in. */
+function ownReason(plan: SearchPlan, item: SuspectItem, score: number, excluded: boolean): WhyNot['reason'] {
+  if (excluded) return 'excluded';
+  if (item.removedBy !== null) return 'filter';
+  return score < plan.minScore ? 'min_score' : null;
+}
+
+/** True where the answer is full, of better ones. */
+function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: Judged): boolean {
+  return ordinals.length === k && isBetter(scores[k - 1]!, ordinals[k - 1]!, score, item.ordinal);
+}
+
+/** True where better ones have used up its value's limit, or the quota of its seed. */
+function isCrowded({ plan, queries, answer }: Case, { score, item, source }: Judged): boolean {
+  const { ordinals, scores, seeds } = answer;
+  let sameValue = 0;
+  let sameSeed = 0;
+  for (let i = 0; i < ordinals.length && isBetter(scores[i]!, ordinals[i]!, score, item.ordinal); i++) {
+    if (plan.crowding !== null && item.value !== null && plan.crowding.valueOf(ordinals[i]!) === item.value)
+      sameValue++;
+    if (seeds?.[i] === source) sameSeed++;
+  }
+  return sameValue >= (plan.crowding?.limit ?? Infinity) || sameSeed >= (queries[source]!.quota ?? Infinity);
+}
+
+/** A walk with this many places, which no served search needs more of. */
+const REACHING_EF = 1_000;
+const REACHING_K = 64;
+
+/** True where a walk towards the item's own vector finds it, or so many others in the very same place. */
+function isReached({ graph }: LoadedShard, row: number): boolean {
+  const { metric, dim, values } = graph.vectors;
+  const query = values.slice(row * dim, (row + 1) * dim);
+  const { rows, scores } = graph.search(query, { k: REACHING_K, ef: REACHING_EF });
+  const own = toScore(metric, rawKernel(metric)(query, 0, query, 0, dim));
+  return rows.includes(row) || (rows.length === REACHING_K && scores[REACHING_K - 1]! >= own);
+}

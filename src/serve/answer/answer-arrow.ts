@@ -1,0 +1,143 @@
+/**
+ * Search answers as an Arrow IPC stream: the table of retrieve/library/answer-table.ts, and in the schema's metadata
+ * what JSON answers say beside the candidates. `quality` is a JSON list with one entry a query, null where it failed;
+ * `errors`, present where a query failed, a JSON object of problems by the query's position; `explain`, where it was
+ * asked for, a list like `quality`. The answer of a search with seeds has the columns `seed` (int32) and `seed_score`
+ * (float32) before the included ones.
+ */
+import { ArrowWriter } from '../../arrow/write/writer.js';
+import type { Column, ColumnType } from '../../arrow/column.js';
+import type { ShortlistError } from '../../base/errors.js';
+import { MAX_ANSWER_BYTES } from '../../base/limits.js';
+import { AnswerTable, extraColumns, type ExtraColumn } from '../../retrieve/library/answer-table.js';
+import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import type { Answer, Quality } from '../../retrieve/search/search.js';
+import type { Counted } from '../request/byte-account.js';
+
+import { answerTooLarge, type Answers } from './answers.js';
+import { attributeNames } from './candidate-text.js';
+import { explainText } from './explain-text.js';
+import { describeFailedQuery } from '../../wire/problem.js';
+import type { Include } from '../request/search-request.js';
+import type { TimeLimit } from '../request/time-limit.js';
+import type { Turns } from '../request/turns.js';
+
+export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
+
+/** query, id and score of a candidate, as they are held and as they are sent. */
+const CANDIDATE_BYTES = 24;
+
+/** Of a record batch, attributes aside: gathering and writing it takes about a millisecond. */
+const BATCH_BYTES = 1024 * 1024;
+
+export class ArrowAnswers implements Answers {
+  private readonly table: AnswerTable;
+  private readonly batchRows: number;
+  private readonly answers: (Answer | undefined)[] = [];
+  private readonly qualities: (Quality | null)[] = [];
+  /** As JSON; of a query that failed null. */
+  private readonly explains: string[] = [];
+  private readonly errors: Record<number, ReturnType<typeof describeFailedQuery>> = {};
+  private held = 0;
+
+  /**
+   * @param withSeeds of a search with seeds, which has one answer
+   * @throws unknown_attribute
+   */
+  constructor(
+    version: LoadedVersion,
+    include: Include,
+    withSeeds: boolean,
+    private readonly memory: Counted,
+    private readonly turns: Turns,
+    private readonly limit: Pick<TimeLimit, 'check'> | null,
+  ) {
+    const { attributes, vectors } = include;
+    const rowBytes = CANDIDATE_BYTES + (vectors ? 4 * version.manifest.dim : 0);
+    this.batchRows = Math.ceil(BATCH_BYTES / rowBytes);
+    const seeds = withSeeds ? this.seedColumns() : [];
+    const names = attributes === null ? [] : attributeNames(version, attributes, '/include/attributes');
+    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes));
+    this.table = new AnswerTable(version, [...seeds, ...extras]);
+  }
+
+  take(position: number, answer: Answer): void {
+    this.grow(answer.ordinals.length * CANDIDATE_BYTES);
+    this.answers[position] = answer;
+    this.qualities[position] = answer.quality;
+    if (answer.explain !== undefined) this.explains[position] = explainText(answer.explain);
+  }
+
+  fail(position: number, error: ShortlistError): void {
+    this.answers[position] = undefined;
+    this.qualities[position] = null;
+    this.errors[position] = describeFailedQuery(error);
+  }
+
+  has(position: number): boolean {
+    return this.qualities[position] !== undefined;
+  }
+
+  /** Lets the event loop turn between record batches: a large answer takes some tens of milliseconds. */
+  async finish(took: () => number): Promise<Buffer[]> {
+    const metadata = new Map([
+      ...this.table.metadata,
+      ['took_ms', String(took())],
+      ['quality', JSON.stringify(this.qualities)],
+      ...(this.explains.length > 0
+        ? [['explain', `[${Array.from(this.answers, (_, i) => this.explains[i] ?? 'null').join()}]`] as const]
+        : []),
+      ...(Object.keys(this.errors).length > 0 ? [['errors', JSON.stringify(this.errors)] as const] : []),
+    ] as [string, string][]);
+    const parts: Buffer[] = [];
+    let written = 0;
+    const take = (bytes: Uint8Array) => {
+      written += bytes.length;
+      if (written > this.held) this.grow(written - this.held); // ids are longer than was thought
+      parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    };
+    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, take);
+    let isFirst = true;
+    for (const columns of this.table.batches(this.answers, this.batchRows)) {
+      if (!isFirst) await this.turns.next();
+      this.limit?.check();
+      isFirst = false;
+      await writer.write(columns);
+    }
+    await writer.close();
+    return parts;
+  }
+
+  /** Of the only answer. */
+  private seedColumns(): ExtraColumn[] {
+    return [
+      numberColumn('seed', INT32, (from, to) => Int32Array.from(this.answers[0]!.seeds!.slice(from, to))),
+      numberColumn('seed_score', FLOAT32, (from, to) => this.answers[0]!.seedScores!.slice(from, to)),
+    ];
+  }
+
+  private grow(bytes: number): void {
+    if (this.held + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
+    this.memory.grow(bytes);
+    this.held += bytes;
+  }
+}
+
+const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
+const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
+
+/** @param values of the answer's candidates from one to another */
+function numberColumn(
+  name: string,
+  type: ColumnType,
+  values: (from: number, to: number) => Int32Array | Float32Array,
+): ExtraColumn {
+  const gather = ({ length }: Uint32Array, first: number): Column => ({
+    shape: 'numbers',
+    type,
+    rows: length,
+    valid: null,
+    values: values(first, first + length),
+  });
+  return { field: { name, type, nullable: false }, gather };
+}

@@ -1,0 +1,45 @@
+/**
+ * Memory for the pieces of one large answer: a batch has a thousand, each of which would otherwise be a buffer that
+ * the collector looks after. Small pieces that are taken one after the other lie one behind the other, so that they
+ * can leave as one.
+ */
+
+const FIRST_BYTES = 16 * 1024;
+const MAX_BYTES = 128 * 1024;
+
+/** What is larger gets a buffer of its own, so that at most a quarter of a chunk is left empty. */
+const OWN_BYTES = MAX_BYTES / 4;
+
+export class Chunks {
+  private chunk: Buffer = Buffer.alloc(0);
+  private used = 0;
+  private next = FIRST_BYTES;
+
+  /** @returns so many bytes, with anything in them */
+  take(bytes: number): Buffer {
+    if (bytes > OWN_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    if (bytes > this.chunk.length - this.used) {
+      this.chunk = Buffer.allocUnsafeSlow(Math.max(bytes, this.next));
+      this.used = 0;
+      this.next = Math.min(2 * this.chunk.length, MAX_BYTES);
+    }
+    this.used += bytes;
+    return this.chunk.subarray(this.used - bytes, this.used);
+  }
+}
+
+/** The pieces with neighbours in memory made one. */
+export function mergeNeighbours(pieces: readonly Buffer[]): Buffer[] {
+  const merged: Buffer[] = [];
+  let last: Buffer | undefined;
+  for (const piece of pieces) {
+    if (last?.buffer === piece.buffer && last.byteOffset + last.length === piece.byteOffset) {
+      last = Buffer.from(last.buffer, last.byteOffset, last.length + piece.length);
+      merged[merged.length - 1] = last;
+    } else {
+      last = piece;
+      merged.push(piece);
+    }
+  }
+  return merged;
+}

@@ -1,0 +1,40 @@
+/** What an index's names point at, as the primary weighs it: compared, joined, cut. Plain values. */
+import { namedVersions, type Names } from '../../retrieve/load/live.js';
+
+export const NO_NAMES: Names = { current: null, aliases: {} };
+
+/** Names that can be served: what could not be made ready stays as it was. */
+export function settleNames(before: Names, wanted: Names, ready: ReadonlySet<string>): Names {
+  const loaded = new Set([...namedVersions(before), ...ready]);
+  const aliases: Record<string, string> = {};
+  for (const [alias, version] of Object.entries(wanted.aliases)) {
+    const kept = loaded.has(version) ? version : before.aliases[alias];
+    if (kept !== undefined) aliases[alias] = kept;
+  }
+  const current = wanted.current !== null && loaded.has(wanted.current) ? wanted.current : before.current;
+  return { current, aliases, fault: wanted.fault };
+}
+
+/** The names that lead to other versions than these. */
+export function withoutVersions({ current, aliases, fault }: Names, versions: ReadonlySet<string>): Names {
+  return {
+    fault,
+    current: current === null || versions.has(current) ? null : current,
+    aliases: Object.fromEntries(Object.entries(aliases).filter(([, version]) => !versions.has(version))),
+  };
+}
+
+export function sameNames(one: Names, other: Names): boolean {
+  const aliases = Object.entries(one.aliases);
+  return (
+    one.current === other.current &&
+    one.fault?.code === other.fault?.code &&
+    one.fault?.version === other.fault?.version &&
+    aliases.length === Object.keys(other.aliases).length &&
+    aliases.every(([alias, version]) => other.aliases[alias] === version)
+  );
+}
+
+export function versionKey(index: string, version: string): string {
+  return `${index}/${version}`;
+}

@@ -1,0 +1,218 @@
+/** What the primary measures: versions, switches and workers. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../../base/errors.js';
+import type { IndexFault } from '../../retrieve/load/live.js';
+
+/** From a small index in a page cache to one of many gigabytes. */
+const SWITCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+/**
+ * Codes with which a version may fail to load. Their counters are there before the first failure, since an increase
+ * is seen only from one value to another.
+ */
+const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
+  'manifest_corrupt', 'format_unsupported', 'file_missing', 'file_unexpected', 'file_corrupt', 'state_corrupt', 'version_not_found',
+  'insufficient_memory', 'io_error', 'deadline_exceeded', 'internal',
+]; // prettier-ignore
+
+/** What is known of one served index when metrics are asked for. Times are seconds since 1970. */
+export interface IndexFacts {
+  readonly index: string;
+  readonly live: { readonly version: string; readonly engine: string; readonly builtAt: number } | null;
+  /** The published version is the one that answers. */
+  readonly upToDate: boolean;
+  /** Why it is not; null where it is, or will be in a moment. */
+  readonly fault: IndexFault | null;
+  readonly newestBuiltAt: number | null;
+}
+
+interface PrimaryFacts {
+  /** Names of all that are to be served, also where none of their versions could be loaded yet. */
+  readonly watched: readonly string[];
+  readonly indexes: readonly IndexFacts[];
+  readonly workers: Readonly<Record<'standby' | 'starting' | 'listening', number>>;
+  readonly memoryLimitBytes: number;
+}
+
+export class PrimaryMetrics {
+  readonly registry = new Registry();
+  private readonly loads: Counter<'index'>;
+  private readonly loadFailures: Counter<'index' | 'code'>;
+  private readonly switches: Histogram<'index'>;
+  private readonly restarts: Counter;
+  private readonly scrubbedBytes: Counter;
+  private readonly scrubFailures: Counter<'index'>;
+  private readonly scrubTimes: Gauge<'index'>;
+
+  constructor(facts: () => PrimaryFacts) {
+    const registers = [this.registry];
+    this.loads = new Counter({
+      name: 'shortlist_loads_total',
+      help: 'Versions loaded by every worker',
+      labelNames: ['index'],
+      registers,
+      collect() {
+        for (const index of facts().watched) this.inc({ index }, 0);
+      },
+    });
+    this.loadFailures = new Counter({
+      name: 'shortlist_load_failures_total',
+      help: 'Versions that could not be verified or loaded, by error code; what was live stayed so',
+      labelNames: ['index', 'code'],
+      registers,
+      collect() {
+        for (const index of facts().watched) for (const code of LOAD_FAILURE_CODES) this.inc({ index, code }, 0);
+      },
+    });
+    this.switches = new Histogram({
+      name: 'shortlist_switch_duration_seconds',
+      help: 'From noticing a published version to answering from it',
+      labelNames: ['index'],
+      buckets: SWITCH_BUCKETS,
+      registers,
+    });
+    this.restarts = new Counter({
+      name: 'shortlist_worker_restarts_total',
+      help: 'Workers that died and were replaced',
+      registers,
+    });
+    this.restarts.inc(0);
+    this.scrubbedBytes = new Counter({
+      name: 'shortlist_scrub_bytes_total',
+      help: 'Bytes of served versions that were compared with their checksums again',
+      registers,
+    });
+    this.scrubbedBytes.inc(0);
+    this.scrubFailures = new Counter({
+      name: 'shortlist_scrub_failures_total',
+      help: 'Times that a served version was found to differ from its checksums',
+      labelNames: ['index'],
+      registers,
+      collect() {
+        for (const index of facts().watched) this.inc({ index }, 0);
+      },
+    });
+    this.scrubTimes = new Gauge({
+      name: 'shortlist_scrub_last_finished_timestamp_seconds',
+      help: 'When all files of a served version were last found to be what was sealed',
+      labelNames: ['index'],
+      registers,
+    });
+    this.addGauges(facts);
+  }
+
+  loaded(index: string): void {
+    this.loads.inc({ index });
+  }
+
+  loadFailed(index: string, code: ErrorCode): void {
+    this.loadFailures.inc({ index, code });
+  }
+
+  switched(index: string, seconds: number): void {
+    this.switches.observe({ index }, seconds);
+  }
+
+  restarted(): void {
+    this.restarts.inc();
+  }
+
+  scrubbed(bytes: number): void {
+    this.scrubbedBytes.inc(bytes);
+  }
+
+  scrubFinished(index: string): void {
+    this.scrubTimes.set({ index }, Date.now() / 1000);
+    this.scrubFailures.inc({ index }, 0); // there before the first one
+  }
+
+  scrubFailed(index: string): void {
+    this.scrubFailures.inc({ index });
+  }
+
+  private addGauges(facts: () => PrimaryFacts): void {
+    this.addIndexGauge(
+      'shortlist_live_version_info',
+      'The version that answers; always 1',
+      ['version', 'engine'],
+      facts,
+      ({ live }) => (live === null ? null : { value: 1, labels: { version: live.version, engine: live.engine } }),
+    );
+    this.addIndexGauge(
+      'shortlist_live_version_age_seconds',
+      'Since the version that answers was built',
+      [],
+      facts,
+      ({ live }) => (live === null ? null : { value: Date.now() / 1000 - live.builtAt }),
+    );
+    this.addIndexGauge(
+      'shortlist_live_version_timestamp_seconds',
+      'When the version that answers was built',
+      [],
+      facts,
+      ({ live }) => (live === null ? null : { value: live.builtAt }),
+    );
+    this.addIndexGauge(
+      'shortlist_newest_version_timestamp_seconds',
+      'When the newest version on disk was built, published or not',
+      [],
+      facts,
+      ({ newestBuiltAt }) => (newestBuiltAt === null ? null : { value: newestBuiltAt }),
+    );
+    this.addIndexGauge(
+      'shortlist_live_version_is_published',
+      '1 when the published version is the one that answers, 0 while or because it is not loaded',
+      [],
+      facts,
+      ({ upToDate }) => ({
+        value: upToDate ? 1 : 0,
+      }),
+    );
+    this.addIndexGauge(
+      'shortlist_index_fault_info',
+      'Why the published version is not the one that answers; always 1, absent where nothing is wrong',
+      ['version', 'code'],
+      facts,
+      ({ fault }) => (fault === null ? null : { value: 1, labels: { version: fault.version ?? '', code: fault.code } }),
+    );
+    new Gauge({
+      name: 'shortlist_workers',
+      help: 'Workers by state',
+      labelNames: ['state'],
+      registers: [this.registry],
+      collect() {
+        for (const [state, count] of Object.entries(facts().workers)) this.set({ state }, count);
+      },
+    });
+    new Gauge({
+      name: 'shortlist_memory_limit_bytes',
+      help: 'Memory that the versions in all workers may take',
+      registers: [this.registry],
+      collect() {
+        this.set(facts().memoryLimitBytes);
+      },
+    });
+  }
+
+  private addIndexGauge(
+    name: string,
+    help: string,
+    labels: string[],
+    facts: () => PrimaryFacts,
+    read: (facts: IndexFacts) => { value: number; labels?: Record<string, string> } | null,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['index', ...labels],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const one of facts().indexes) {
+          const found = read(one);
+          if (found !== null) this.set({ index: one.index, ...found.labels }, found.value);
+        }
+      },
+    });
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * How long to wait before a process is started again. Not at all at first. One that has served and dies again and
+ * again is back soon each time, for clients wait for it; one that dies of its start comes ever later, for it would
+ * only take time from the others.
+ */
+
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 10_000;
+
+/** A process that lived this long did not die of its start. */
+const STABLE_MS = 30_000;
+
+export class RestartDelay {
+  private startedAt = 0;
+  private delayMs = 0;
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  started(): void {
+    this.startedAt = this.now();
+  }
+
+  /**
+   * The delay after a death now, in milliseconds: 0, 250, 500, 1,000, ... 10,000.
+   * @param isWaitedFor it had served, or nobody else is there: at most 250
+   */
+  next(isWaitedFor = false): number {
+    if (this.now() - this.startedAt >= STABLE_MS) this.delayMs = 0;
+    const delayMs = this.delayMs;
+    this.delayMs = delayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, 2 * delayMs);
+    if (!isWaitedFor) return delayMs;
+    this.delayMs = FIRST_DELAY_MS;
+    return Math.min(FIRST_DELAY_MS, delayMs);
+  }
+}

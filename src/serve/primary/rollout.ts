@@ -1,0 +1,463 @@
+/**
+ * From what is published to what answers.
+ *
+ * Takes observations of the root and the pool of workers; brings a new version live in steps: it must fit the memory;
+ * every file of it is read and judged, here; every worker loads and warms it while the old one answers; then all are
+ * told to switch. Whatever fails on the way, the old version goes on answering, and the new one is tried again later.
+ * Where no old one is live, at the start or since its files were damaged, the newest one that was published before
+ * and is sound answers.
+ *
+ * One `reconcile` runs at a time. What a worker that starts must load is `state`, which changes in the same turn in
+ * which the others are told to switch, so no worker can miss a switch or be ahead of one.
+ */
+import { ShortlistError, serializeError, deserializeError } from '../../base/errors.js';
+import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
+import { namedVersions, type IndexFault, type Names } from '../../retrieve/load/live.js';
+import { readHistory } from '../../version/state/catalog.js';
+import { nodeFiles } from '../../version/disk/files.js';
+import { type Manifest } from '../../version/sealed/manifest.js';
+import { findManifest, readManifest } from '../../version/sealed/manifest-file.js';
+import { publishedStack } from '../../version/state/rollback-stack.js';
+import type { Logger } from '../channel/logger.js';
+import { checkMemory } from './memory-budget.js';
+import type { LiveState } from '../channel/messages.js';
+import { NO_NAMES, sameNames, settleNames, versionKey, withoutVersions } from '../channel/names.js';
+import type { ServeOptions } from '../channel/options.js';
+import type { PrimaryMetrics } from './primary-metrics.js';
+import type { ServedVersion } from './scrub.js';
+import type { VerifiedVersions } from './verified-versions.js';
+import type { Observation } from './watcher.js';
+import { WorkerGone, type WorkerPool } from './worker-pool.js';
+
+/** After a failure the same version is tried again: it may have been memory, a disk or a network that failed. */
+const FIRST_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 300_000;
+
+/** A version that ends a worker each time it is loaded is broken; a worker may die by itself while it loads. */
+const MAX_DEATHS_WHILE_LOADING = 2;
+
+/** Versions published before that are tried where nothing answers: each may have to be read whole. */
+const MAX_FALLBACKS = 3;
+
+interface Failure {
+  readonly index: string;
+  /** Null where it is no version that failed. */
+  readonly version: string | null;
+  readonly error: ShortlistError;
+  readonly retryAt: number;
+  readonly delayMs: number;
+}
+
+/** Workers that could not load a version that is live. */
+interface Lack {
+  readonly index: string;
+  readonly version: string;
+  readonly workers: Set<number>;
+}
+
+interface Tools {
+  readonly options: ServeOptions;
+  readonly pool: WorkerPool;
+  readonly verified: VerifiedVersions;
+  readonly metrics: PrimaryMetrics;
+  readonly log: Logger;
+}
+
+export class Rollout {
+  private readonly live = new Map<string, Names>();
+  private readonly failures = new Map<string, Failure>();
+  /**
+   * The version of each index that was current before the last switch: workers hold it, and no older one, until then.
+   */
+  private readonly previous = new Map<string, { readonly version: string; readonly until: number }>();
+  /** Live versions that some workers lack: those answer `not_ready` for them, or know an alias less. */
+  private readonly lacks = new Map<string, Lack>();
+  /** Versions published before the current one of an index, while one of them answers in its place or none can. */
+  private readonly fallbacks = new Map<string, readonly string[]>();
+  /** What each index is to switch to, and since when that is known. */
+  private readonly noticed = new Map<string, { readonly version: string | null; readonly at: number }>();
+
+  constructor(private readonly tools: Tools) {}
+
+  get state(): LiveState {
+    return Object.fromEntries(this.live);
+  }
+
+  /**
+   * What a worker that starts now is to load: all that is live and not in doubt. It is told of the rest as soon as
+   * that is verified.
+   */
+  stateFor(worker: number): LiveState {
+    const { verified } = this.tools;
+    const state: Record<string, Names> = {};
+    for (const [index, names] of this.live) {
+      const doubted = new Set([...namedVersions(names)].filter((version) => !verified.isTrusted(index, version)));
+      for (const version of doubted) this.lackOf(index, version).workers.add(worker);
+      const fault = names.current !== null && doubted.has(names.current) ? inDoubt(names.current) : names.fault;
+      state[index] = { ...withoutVersions(names, doubted), fault };
+    }
+    this.dropLost();
+    return state;
+  }
+
+  /** Everything that workers answer from. */
+  served(): ServedVersion[] {
+    const named = [...this.live].flatMap(([index, names]) =>
+      [...namedVersions(names)].map((version) => ({ index, version })),
+    );
+    const before = [...this.previous].flatMap(([index, { version, until }]) =>
+      until > Date.now() && !namedVersions(this.live.get(index) ?? NO_NAMES).has(version) ? [{ index, version }] : [],
+    );
+    return [...named, ...before];
+  }
+
+  /** Versions that failed and do not answer. */
+  failed(): ServedVersion[] {
+    return [...this.failures.values()].flatMap(({ index, version }) =>
+      version === null || namedVersions(this.live.get(index) ?? NO_NAMES).has(version) ? [] : [{ index, version }],
+    );
+  }
+
+  /** False while a version that failed is left alone. */
+  mayRetry({ index, version }: ServedVersion): boolean {
+    return (this.failures.get(versionKey(index, version))?.retryAt ?? 0) <= Date.now();
+  }
+
+  /** A version that failed has changed: it is tried without delay. */
+  retry({ index, version }: ServedVersion): void {
+    const failure = this.failures.get(versionKey(index, version));
+    if (failure !== undefined) this.failures.set(versionKey(index, version), { ...failure, retryAt: 0 });
+  }
+
+  /** The files that workers have mapped are damaged: no worker answers from the version any more. */
+  condemn({ index, version }: ServedVersion, error: ShortlistError): void {
+    const before = this.live.get(index) ?? NO_NAMES;
+    this.noteFailure(index, version, error);
+    this.lacks.delete(versionKey(index, version));
+    if (this.previous.get(index)?.version === version) this.previous.delete(index);
+    const fault = before.current === version ? { version, code: error.code } : before.fault;
+    const names = { ...withoutVersions(before, new Set([version])), fault };
+    this.live.set(index, names);
+    // What answered is not to be kept as the one before, so it is taken away before the names change.
+    this.tools.pool.broadcast({ type: 'condemn', index, version });
+    this.tools.pool.broadcast({ type: 'apply', index, names });
+  }
+
+  /**
+   * The files of a live version are gone or others: it answers from workers that have it, and no other worker loads
+   * it.
+   */
+  lose({ index, version }: ServedVersion, error: ShortlistError): void {
+    this.noteFailure(index, version, error);
+  }
+
+  liveManifest(index: string): Manifest | null {
+    const current = this.live.get(index)?.current ?? null;
+    return current === null ? null : this.tools.verified.manifestOf(index, current);
+  }
+
+  /** Failures that stand, for a start that has nothing to serve. */
+  get standingFailures(): ShortlistError[] {
+    return [...this.failures.values()].map(({ error }) => error);
+  }
+
+  /**
+   * Brings everything that is published live, one index after the other. Never throws.
+   * @param latest gives the newest observations: what is published may change while a version loads
+   */
+  async reconcile(latest: () => ReadonlyMap<string, Observation>): Promise<void> {
+    for (const [index, observation] of latest()) {
+      for (const [key, error] of readFailures(index, observation)) this.note(key, index, null, error);
+      if (observation.names !== null) await this.reconcileIndex(index, observation, () => latest().get(index));
+      else this.setFault(index, { version: null, code: observation.error?.code ?? 'internal' });
+    }
+    await this.repair();
+    this.forgetUnwanted(latest());
+  }
+
+  /** A worker could not load a version that is live. */
+  handleUnloaded(worker: number, index: string, version: string, error: ShortlistError): void {
+    if (!namedVersions(this.live.get(index) ?? NO_NAMES).has(version)) return;
+    this.lackOf(index, version).workers.add(worker);
+    this.dropLost();
+    this.noteFailure(index, version, error);
+  }
+
+  private lackOf(index: string, version: string): Lack {
+    const key = versionKey(index, version);
+    const lack = this.lacks.get(key) ?? { index, version, workers: new Set() };
+    this.lacks.set(key, lack);
+    return lack;
+  }
+
+  handleGone(worker: number): void {
+    for (const { workers } of this.lacks.values()) workers.delete(worker);
+    this.dropLost();
+  }
+
+  /** What no worker has does not answer any more. If it is still published, it has to come in as a new version does. */
+  private dropLost(): void {
+    const workers = this.tools.pool.ids();
+    for (const [key, lack] of this.lacks) {
+      if (workers.length === 0 || !workers.every((id) => lack.workers.has(id))) continue;
+      this.lacks.delete(key);
+      this.live.set(lack.index, withoutVersions(this.live.get(lack.index) ?? NO_NAMES, new Set([lack.version])));
+    }
+  }
+
+  /** Has the workers that lack a live version try again, as late after each failure as with any version. */
+  private async repair(): Promise<void> {
+    const { pool, verified } = this.tools;
+    for (const [key, { index, version, workers }] of this.lacks) {
+      // What is in doubt is being verified, or was in vain: the watch tries it again.
+      if (!this.mayRetry({ index, version }) || !verified.isTrusted(index, version)) continue;
+      for (const id of workers) {
+        try {
+          await pool.prepare(id, index, version);
+          workers.delete(id);
+          pool.tell(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
+        } catch (error) {
+          if (!(error instanceof WorkerGone)) this.noteFailure(index, version, error);
+        }
+      }
+      if (workers.size > 0) continue;
+      this.lacks.delete(key);
+      this.failures.delete(key);
+    }
+  }
+
+  private async reconcileIndex(
+    index: string,
+    observation: Observation,
+    latest: () => Observation | undefined,
+  ): Promise<void> {
+    const before = this.live.get(index);
+    const wanted = wantedNames(observation, before ?? NO_NAMES);
+    if (before !== undefined && sameNames(before, wanted)) {
+      this.noticed.delete(index);
+      return;
+    }
+    if (this.noticed.get(index)?.version !== wanted.current) {
+      this.noticed.set(index, { version: wanted.current, at: performance.now() });
+    }
+    const known = namedVersions(before ?? NO_NAMES);
+    const added = [...namedVersions(wanted)].filter((version) => !known.has(version));
+    const ready = new Set<string>();
+    for (const version of added) if (await this.makeReady(index, version, ready)) ready.add(version);
+    const now = latest();
+    const outdated = now?.names != null && !sameNames(wantedNames(now, before ?? NO_NAMES), wanted);
+    // What is wanted now comes with the next round.
+    if (outdated) {
+      this.discard(index, ready);
+      return;
+    }
+    this.switchTo(index, await this.withFallback(index, wanted, ready), ready);
+  }
+
+  /**
+   * What is wanted, or where that cannot be and nothing else answers, the newest version published before that can.
+   * @param ready gets that one too
+   */
+  private async withFallback(index: string, wanted: Names, ready: Set<string>): Promise<Names> {
+    const { current } = wanted;
+    const answers = this.live.get(index)?.current ?? null;
+    const error = current === null ? undefined : this.failures.get(versionKey(index, current))?.error;
+    if (current === null || answers === current || ready.has(current) || error === undefined) {
+      this.fallbacks.delete(index);
+      return wanted;
+    }
+    const names = { ...wanted, fault: { version: current, code: error.code } };
+    if (answers !== null) return names;
+    const { fallbacks } = this;
+    if (!fallbacks.has(index)) fallbacks.set(index, await this.publishedBefore(index, current));
+    for (const version of fallbacks.get(index)!) {
+      if (!ready.has(version) && !(await this.makeReady(index, version, ready))) continue;
+      ready.add(version);
+      const { code, message } = error;
+      this.tools.log.error(
+        { index, version, published: current, code, error: message },
+        'a version published before answers',
+      );
+      return { ...names, current: version };
+    }
+    return names;
+  }
+
+  /** Versions that a rollback could go to, the newest first, as far as they exist. */
+  private async publishedBefore(index: string, current: string): Promise<string[]> {
+    const { root } = this.tools.options;
+    const moves = await readHistory(root, index).catch(() => []);
+    const before: string[] = [];
+    for (const version of new Set(publishedStack(moves).reverse())) {
+      if (version === current || before.length === MAX_FALLBACKS) continue;
+      const manifest = await findManifest(root, index, version, nodeFiles).catch(() => null);
+      if (manifest !== null) before.push(version);
+    }
+    return before;
+  }
+
+  /** What is published cannot even be read. What answers goes on. */
+  private setFault(index: string, fault: IndexFault): void {
+    const before = this.live.get(index) ?? NO_NAMES;
+    const names = { ...before, fault };
+    if (this.live.has(index) && sameNames(before, names)) return;
+    this.live.set(index, names);
+    this.tools.pool.broadcast({ type: 'apply', index, names });
+  }
+
+  /**
+   * Verifies a version and has every worker load it.
+   * @param ready versions of the same index that workers have loaded in this round
+   * @returns false when that failed, or had failed a moment ago
+   */
+  private async makeReady(index: string, version: string, ready: ReadonlySet<string>): Promise<boolean> {
+    if (!this.mayRetry({ index, version })) return false;
+    const { verified, options } = this.tools;
+    try {
+      const manifest = await readManifest(options.root, index, version);
+      checkMemory(options, manifest, [manifest, ...this.manifestsHeld(index, version, ready)]);
+      await this.verify(index, version);
+      await this.prepareEverywhere(index, version);
+      if (!(await verified.isUnchanged(index, version))) throw changedWhileLoaded(index, version);
+    } catch (error) {
+      verified.doubt(index, version);
+      this.noteFailure(index, version, error);
+      this.tools.pool.broadcast({ type: 'discard', index, version });
+      return false;
+    }
+    this.failures.delete(versionKey(index, version));
+    this.tools.metrics.loaded(index);
+    return true;
+  }
+
+  /** Reads every file, unless nothing has changed since that was done. @throws what is wrong, naming the file */
+  private async verify(index: string, version: string): Promise<void> {
+    const started = performance.now();
+    const isKnown = this.tools.verified.isTrusted(index, version);
+    await this.tools.verified.verify(index, version);
+    if (isKnown) return;
+    this.tools.log.info({ index, version, ms: Math.round(performance.now() - started) }, 'version verified');
+  }
+
+  /**
+   * Of what every worker holds beside a version of an index: what answers now, what answered before, and those of the
+   * index that are to come too.
+   */
+  private manifestsHeld(index: string, beside: string, coming: Iterable<string>): Manifest[] {
+    const held = new Map<string, ServedVersion>();
+    const add = (one: ServedVersion) => held.set(versionKey(one.index, one.version), one);
+    for (const version of coming) add({ index, version });
+    for (const one of this.served()) add(one);
+    held.delete(versionKey(index, beside));
+    return [...held.values()].flatMap((one) => this.tools.verified.manifestOf(one.index, one.version) ?? []);
+  }
+
+  /** Until every worker that is there has loaded it, those that started meanwhile too. */
+  private async prepareEverywhere(index: string, version: string): Promise<void> {
+    const { pool } = this.tools;
+    const prepared = new Set<number>();
+    let deaths = 0;
+    while (!pool.isStopping) {
+      const missing = pool.ids().filter((id) => !prepared.has(id));
+      if (missing.length === 0 && prepared.size > 0) return;
+      if (missing.length === 0) await new Promise((resolve) => setTimeout(resolve, 100)); // all are dead: wait for one
+      const outcomes = await Promise.allSettled(missing.map((id) => pool.prepare(id, index, version)));
+      for (const [position, outcome] of outcomes.entries()) {
+        if (outcome.status === 'fulfilled') prepared.add(missing[position]!);
+        else if (!(outcome.reason instanceof WorkerGone)) throw outcome.reason;
+        else if (++deaths > MAX_DEATHS_WHILE_LOADING) throw diesWhileLoading(index, version);
+      }
+    }
+    throw new ShortlistError('not_ready', 'the server is shutting down');
+  }
+
+  private switchTo(index: string, wanted: Names, ready: ReadonlySet<string>): void {
+    const before = this.live.get(index) ?? NO_NAMES; // as it is now: a version may have been lost meanwhile
+    const names = settleNames(before, wanted, ready);
+    if (this.live.has(index) && sameNames(before, names)) return;
+    this.live.set(index, names);
+    this.tools.pool.broadcast({ type: 'apply', index, names });
+    const named = namedVersions(names);
+    for (const version of namedVersions(before)) if (!named.has(version)) this.lacks.delete(versionKey(index, version));
+    if (names.current === before.current) return;
+    if (before.current !== null)
+      this.previous.set(index, { version: before.current, until: Date.now() + PREVIOUS_VERSION_MS });
+    const seconds = (performance.now() - (this.noticed.get(index)?.at ?? performance.now())) / 1000;
+    this.tools.metrics.switched(index, seconds);
+    this.tools.log.info(
+      { index, version: names.current, previous: before.current, ms: Math.round(seconds * 1000) },
+      'version is live',
+    );
+  }
+
+  private discard(index: string, versions: Iterable<string>): void {
+    for (const version of versions) this.tools.pool.broadcast({ type: 'discard', index, version });
+  }
+
+  /** Says it once, and again with every retry that fails. */
+  private noteFailure(index: string, version: string, cause: unknown): void {
+    this.note(versionKey(index, version), index, version, cause);
+  }
+
+  private note(key: string, index: string, version: string | null, cause: unknown): void {
+    if (this.tools.pool.isStopping) return;
+    const error = cause instanceof ShortlistError ? cause : deserializeError(serializeError(cause));
+    const before = this.failures.get(key);
+    if (before !== undefined && before.retryAt > Date.now()) return;
+    const delayMs = Math.min(MAX_RETRY_MS, before === undefined ? FIRST_RETRY_MS : 2 * before.delayMs);
+    this.failures.set(key, { index, version, error, delayMs, retryAt: Date.now() + delayMs });
+    this.tools.metrics.loadFailed(index, error.code);
+    const live = this.live.get(index)?.current ?? null;
+    const { code, message, details } = error;
+    this.tools.log.error({ ...details, index, code, live, retry_in_ms: delayMs, error: message }, 'version not loaded');
+  }
+
+  /** A version that nobody publishes any more may be published again, repaired: then it starts afresh. */
+  private forgetUnwanted(observations: ReadonlyMap<string, Observation>): void {
+    const wanted = new Set<string>();
+    for (const [index, observation] of observations) {
+      for (const key of readFailures(index, observation).keys()) wanted.add(key);
+      for (const version of namedVersions(observation.names ?? NO_NAMES)) wanted.add(versionKey(index, version));
+    }
+    for (const [index, versions] of this.fallbacks)
+      for (const version of versions) wanted.add(versionKey(index, version));
+    for (const { index, version } of this.served()) wanted.add(versionKey(index, version));
+    for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
+    for (const [index, { until }] of this.previous) if (until <= Date.now()) this.previous.delete(index);
+    // What is neither wanted nor held is verified anew should it come back: the disk had time to rot.
+    this.tools.verified.keepOnly(wanted);
+  }
+}
+
+/**
+ * What is published, as far as it can be read. Where it cannot, or is gone, what answers goes on: it is an accident.
+ */
+function wantedNames({ names, damagedAliases }: Observation, before: Names): Names {
+  const kept = Object.entries(before.aliases).filter(([alias]) => damagedAliases.has(alias));
+  return {
+    current: names?.current ?? before.current,
+    aliases: { ...Object.fromEntries(kept), ...names?.aliases },
+  };
+}
+
+/** What of an index could not be read, by keys that no version has. */
+function readFailures(index: string, { error, damagedAliases }: Observation): Map<string, ShortlistError> {
+  const failures = new Map<string, ShortlistError>();
+  if (error !== null) failures.set(`${index}/`, error);
+  for (const [alias, damage] of damagedAliases) failures.set(`${index}/aliases/${alias}`, damage);
+  return failures;
+}
+
+/** Of a worker that starts while its version is read again. */
+function inDoubt(version: string): IndexFault {
+  return { version, code: 'not_ready' };
+}
+
+function changedWhileLoaded(index: string, version: string): ShortlistError {
+  const message = `the files of ${index}@${version} changed while workers loaded them; it is verified again`;
+  return new ShortlistError('file_corrupt', message, { index, version });
+}
+
+function diesWhileLoading(index: string, version: string): ShortlistError {
+  return new ShortlistError('internal', `workers die while they load ${index}@${version}`, { index, version });
+}

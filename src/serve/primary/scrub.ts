@@ -1,0 +1,93 @@
+/**
+ * Reads all that is served again and again, slowly, and compares it with its checksums: finds what no look at stamps
+ * can tell, a bit that a disk has lost or a page of the cache.
+ *
+ * Takes the versions that are served and a rate; tells what is damaged. It reads through the page cache, so of a file
+ * that is in memory it sees what the workers see. Off the data path: one file at a time in a process that answers
+ * nothing, at a rate that is a small share of a core (16 MiB a second are 1 to 4 %) and of a disk.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deserializeError, serializeError, type ShortlistError } from '../../base/errors.js';
+import { isShortage, nodeFiles } from '../../version/disk/files.js';
+import { readManifest } from '../../version/sealed/manifest-file.js';
+import { versionPath } from '../../version/disk/paths.js';
+import { findFileProblems } from '../../version/sealed/version-reader.js';
+
+/** A pass over a small version takes so long at least, so that many of them are not opened and closed all the time. */
+const LEAST_PASS_MS = 1_000;
+
+export interface ServedVersion {
+  readonly index: string;
+  readonly version: string;
+}
+
+interface ScrubEvents {
+  /** What is to be read, asked before each round. */
+  readonly served: () => readonly ServedVersion[];
+  readonly read: (bytes: number) => void;
+  readonly finished: (index: string) => void;
+  /** The version differs from its checksums. */
+  readonly damaged: (served: ServedVersion, problem: ShortlistError) => void;
+}
+
+export class Scrub {
+  private readonly stopping = new AbortController();
+  private due = 0;
+
+  /** @param bytesPerSecond 0: never */
+  constructor(
+    private readonly root: string,
+    private readonly bytesPerSecond: number,
+    private readonly events: ScrubEvents,
+  ) {}
+
+  start(): void {
+    if (this.bytesPerSecond > 0) void this.run().catch(() => undefined); // rejected when it is stopped, and by nothing else
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  private async run(): Promise<void> {
+    for (;;) {
+      const round = this.events.served();
+      for (const served of round) {
+        const least = this.wait(LEAST_PASS_MS);
+        await Promise.all([this.pass(served), least]);
+      }
+      if (round.length === 0) await this.wait(LEAST_PASS_MS);
+    }
+  }
+
+  private async pass(served: ServedVersion): Promise<void> {
+    const { index, version } = served;
+    const { signal } = this.stopping;
+    try {
+      const manifest = await readManifest(this.root, index, version);
+      const options = { signal, pace: (bytes: number) => this.pace(bytes) };
+      const directory = versionPath(this.root, index, version);
+      for await (const problem of findFileProblems(directory, manifest, { ...options, files: nodeFiles }))
+        throw problem;
+      this.events.finished(index);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (isShortage(error)) return; // the next round reads it
+      // A version that was replaced meanwhile may be on its way out.
+      const isServed = this.events.served().some((one) => one.index === index && one.version === version);
+      if (isServed) this.events.damaged(served, deserializeError(serializeError(error)));
+    }
+  }
+
+  /** So many bytes were read: waits until the rate allows more. */
+  private async pace(bytes: number): Promise<void> {
+    this.events.read(bytes);
+    const now = performance.now();
+    this.due = Math.max(this.due, now) + (1000 * bytes) / this.bytesPerSecond;
+    await this.wait(this.due - now);
+  }
+
+  private wait(ms: number): Promise<void> {
+    return sleep(ms, undefined, { signal: this.stopping.signal, ref: false });
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * The query server: a primary process that watches the root and N workers that answer.
+ *
+ * Takes options; gives a promise that ends when the server has stopped, and fails with a coded error when it could
+ * not start. The primary answers no requests: it spreads connections, decides which versions are live, replaces
+ * workers, and ends everything in order.
+ */
+import { statSync } from 'node:fs';
+import { TOOL_VERSION } from '../../base/tool-version.js';
+import { EXIT, ShortlistError, errnoOf, ioError } from '../../base/errors.js';
+import { requireIndex } from '../../version/state/catalog.js';
+import { nodeFiles } from '../../version/disk/files.js';
+import { Acceptor } from './acceptor.js';
+import { JoinedMetrics } from '../channel/joined-metrics.js';
+import { createLogger, type Logger } from '../channel/logger.js';
+import type { ServeOptions } from '../channel/options.js';
+import { DamageWatch } from './damage-watch.js';
+import { reservePort } from './ports.js';
+import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
+import { Rollout } from './rollout.js';
+import { VerifiedVersions } from './verified-versions.js';
+import { Watcher, type Observation } from './watcher.js';
+import { WorkerPool } from './worker-pool.js';
+
+/** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
+const MAX_DEATHS_AT_START = 3;
+
+/**
+ * @param ignored variables that are not for it, which it says in its log
+ * @param takeOver removes the caller's handlers of signals; what it throws, the server fails with
+ * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
+ */
+export async function startServer(
+  given: ServeOptions,
+  ignored: readonly string[],
+  takeOver: () => void,
+): Promise<void> {
+  await checkRoot(given);
+  const options = { ...given, port: await reservePort(given.host, given.port) };
+  await new Primary(options, ignored).run(takeOver);
+}
+
+async function checkRoot({ root, index }: ServeOptions): Promise<void> {
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(root).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw ioError('open', root, error);
+    throw new ShortlistError(
+      'index_not_found',
+      `the root ${root} does not exist; give the folder of the indexes as --root`,
+      { file: root },
+    );
+  }
+  if (!isFolder)
+    throw new ShortlistError('io_error', `the root ${root} is not a folder; give the folder of the indexes as --root`, {
+      file: root,
+    });
+  for (const name of index) await requireIndex(root, name, nodeFiles);
+}
+
+class Primary {
+  private readonly log: Logger;
+  private readonly metrics: PrimaryMetrics;
+  private readonly joined = new JoinedMetrics();
+  private readonly pool: WorkerPool;
+  private readonly rollout: Rollout;
+  private readonly watcher: Watcher;
+  private readonly acceptor: Acceptor;
+  /** Where connections are taken; null before they are. */
+  private listening: { readonly address: string; readonly port: number } | null = null;
+  private readonly damage: DamageWatch;
+  /** Published when the server started, and published still: without them it is not ready. */
+  private expected: readonly string[] = [];
+  private reconciling = false;
+  private announced = false;
+  private deathsAtStart = 0;
+  private stopping = false;
+  private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+
+  constructor(
+    private readonly options: ServeOptions,
+    private readonly ignored: readonly string[],
+  ) {
+    this.log = createLogger(options, 'primary');
+    this.metrics = new PrimaryMetrics(() => this.facts());
+    this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
+    this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
+      admit: () => this.damage.admit(),
+      state: (worker) => this.rollout.stateFor(worker),
+      expected: () => this.expected,
+      restarted: () => this.handleRestart(),
+      page: () => this.renderMetrics(),
+      measured: (worker, snapshot) => this.joined.update(worker, snapshot),
+      signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
+      gone: (worker) => {
+        void this.joined.retire(worker);
+        this.rollout.handleGone(worker);
+      },
+      unloaded: (worker, index, version, error) => this.rollout.handleUnloaded(worker, index, version, error),
+      inRotation: () => this.handleInRotation(),
+      failed: (error) => this.handleFailedWorker(error),
+    });
+    this.acceptor = new Acceptor(() => this.pool.takers());
+    const { metrics, log, pool } = this;
+    const verified = new VerifiedVersions(options.root);
+    const rollout = new Rollout({ options, pool, metrics, verified, log });
+    this.rollout = rollout;
+    this.damage = new DamageWatch(
+      { root: options.root, scrubRate: options.scrubRate, verified, metrics, log },
+      {
+        served: () => rollout.served(),
+        failed: () => rollout.failed(),
+        mayRetry: (served) => rollout.mayRetry(served),
+        retry: (served) => rollout.retry(served),
+        condemn: (served, error) => rollout.condemn(served, error),
+        lost: (served, error) => rollout.lose(served, error),
+        listening: () => pool.count('listening'),
+      },
+    );
+  }
+
+  /** Until the server has stopped. */
+  run(takeOver: () => void): Promise<void> {
+    const ended = new Promise<void>((resolve, reject) => {
+      this.end = { resolve, reject };
+    });
+    this.handleSignals();
+    takeOver(); // not before: Node drops a signal that waits while it has no handler
+    this.start().catch((error: unknown) => this.fail(error));
+    return ended;
+  }
+
+  private async start(): Promise<void> {
+    const { options, log } = this;
+    log.info(
+      { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
+      'starting',
+    );
+    if (this.ignored.length > 0) log.info({ variables: this.ignored }, 'variables of a Kubernetes Service are ignored');
+    this.pool.start();
+    await this.watcher.poll();
+    this.expect(publishedIndexes(this.watcher.latest));
+    await this.reconcile();
+    if (this.stopping) return;
+    this.checkSomethingServes();
+    this.listening = await this.acceptor.listen(options.host, options.port);
+    this.announce();
+    this.watcher.start();
+    this.damage.start();
+  }
+
+  private handleInRotation(): void {
+    this.announce();
+    this.acceptor.wake();
+  }
+
+  /** Versions that are refused are an error at the start, when nothing else is there to serve. */
+  private checkSomethingServes(): void {
+    const serves = Object.values(this.rollout.state).some(({ current }) => current !== null);
+    const [failure] = this.rollout.standingFailures;
+    if (!serves && failure !== undefined) throw failure;
+  }
+
+  private expect(indexes: readonly string[]): void {
+    this.expected = indexes;
+    this.pool.broadcast({ type: 'expect', indexes });
+  }
+
+  private async reconcile(): Promise<void> {
+    if (this.reconciling || this.stopping) return;
+    this.reconciling = true;
+    const published = publishedIndexes(this.watcher.latest);
+    const expected = this.expected.filter((index) => published.includes(index));
+    if (expected.length < this.expected.length) this.expect(expected);
+    try {
+      await this.rollout.reconcile(() => this.watcher.latest);
+    } finally {
+      this.reconciling = false;
+    }
+  }
+
+  private announce(): void {
+    if (this.announced || this.listening === null || this.pool.count('listening') < this.options.workers) return;
+    this.announced = true;
+    const { address, port } = this.listening;
+    const live = Object.entries(this.rollout.state).map(([index, { current }]) => ({ index, version: current }));
+    this.log.info(
+      { address, port, workers: this.options.workers, indexes: live, worker_pids: this.pool.pids() },
+      'listening',
+    );
+  }
+
+  /** At the start a worker's failure is the server's; later the worker is replaced. */
+  private handleFailedWorker(error: ShortlistError): void {
+    if (this.announced) this.log.error({ code: error.code, error: error.message }, 'worker could not start');
+    else this.fail(error);
+  }
+
+  /** Workers that die before the server ever listened would do so forever. */
+  private handleRestart(): void {
+    this.metrics.restarted();
+    if (this.announced || ++this.deathsAtStart <= MAX_DEATHS_AT_START * this.options.workers) return;
+    this.fail(new ShortlistError('internal', 'workers die before they serve; the log says with which code or signal'));
+  }
+
+  private async renderMetrics(): Promise<string> {
+    await this.pool.measure();
+    return this.joined.render(this.metrics.registry);
+  }
+
+  private facts() {
+    const state = this.rollout.state;
+    return {
+      watched: [...this.watcher.latest.keys()],
+      indexes: Object.keys(state).map((index) => this.indexFacts(index)),
+      workers: {
+        standby: this.pool.standingBy(),
+        starting: this.pool.count('booting', 'starting'),
+        listening: this.pool.count('listening'),
+      },
+      memoryLimitBytes: this.options.memoryLimit,
+    };
+  }
+
+  private indexFacts(index: string): IndexFacts {
+    const manifest = this.rollout.liveManifest(index);
+    const published = this.watcher.latest.get(index)?.names?.current ?? null;
+    const live =
+      manifest === null
+        ? null
+        : { version: manifest.version, engine: manifest.engine.name, builtAt: Date.parse(manifest.created_at) / 1000 };
+    return {
+      index,
+      live,
+      upToDate: published === (live?.version ?? null),
+      fault: this.rollout.state[index]?.fault ?? null,
+      newestBuiltAt: this.watcher.newestBuiltAt(index),
+    };
+  }
+
+  private handleSignals(): void {
+    for (const [signal, number] of [
+      ['SIGHUP', 1],
+      ['SIGINT', 2],
+      ['SIGTERM', 15],
+    ] as const) {
+      process.on(signal, () => {
+        if (this.stopping) this.abort(128 + number);
+        else void this.stop(signal);
+      });
+    }
+    // Without its primary a worker ends, so this is enough to take all along.
+    process.on('uncaughtException', (error) => {
+      this.log.fatal({ err: error }, 'the primary failed');
+      this.abort(EXIT.bug);
+    });
+  }
+
+  /** /readyz says no at once; new connections are refused after the delay; then requests in flight finish. */
+  private async stop(signal: string): Promise<void> {
+    this.stopping = true;
+    const { drainDelayMs, drainTimeoutMs } = this.options;
+    const delayMs = signal === 'SIGTERM' ? drainDelayMs : 0; // Ctrl-C is of a person, who waits; balancers hear of the other
+    this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
+    this.watcher.stop();
+    this.damage.stop();
+    this.pool.unready();
+    if (this.announced) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    this.acceptor.close();
+    await this.pool.drain();
+    this.log.info('stopped');
+    this.end?.resolve();
+  }
+
+  private fail(error: unknown): void {
+    this.stopping = true;
+    this.watcher.stop();
+    this.damage.stop();
+    this.pool.kill();
+    this.end?.reject(error);
+  }
+
+  private abort(exit: number): void {
+    this.pool.kill();
+    process.exit(exit);
+  }
+}
+
+/** What should answer, also where it cannot be read. */
+function publishedIndexes(latest: Watcher['latest']): string[] {
+  const isPublished = ({ names, error }: Observation) => error !== null || names?.current != null;
+  return [...latest].flatMap(([index, observation]) => (isPublished(observation) ? [index] : []));
+}

@@ -1,0 +1,90 @@
+/**
+ * What is published under the root, read again and again: the primary's only view of the builders. It changes
+ * nothing, and a poll finds every change within POLL_MS on any file system, where notifications do not.
+ */
+import { ShortlistError, serializeError } from '../../base/errors.js';
+import type { Names } from '../../retrieve/load/live.js';
+import { listIndexes, readCurrent, surveyAliases } from '../../version/state/catalog.js';
+import { listVersionNames } from '../../version/sealed/version-folders.js';
+import { nodeFiles } from '../../version/disk/files.js';
+import { parseVersionName } from '../../version/sealed/version-name.js';
+
+const POLL_MS = 200;
+
+/** The newest version on disk is only a figure for the dashboard. */
+const SURVEY_EVERY_POLLS = 25;
+
+export interface Observation {
+  /** What is published; null where it could not be read. */
+  readonly names: Names | null;
+  readonly error: ShortlistError | null;
+  /** Aliases that could not be read, which `names` lacks. */
+  readonly damagedAliases: ReadonlyMap<string, ShortlistError>;
+}
+
+export class Watcher {
+  private observations = new Map<string, Observation>();
+  private newest = new Map<string, number>();
+  private polls = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private stopped = false;
+
+  /** @param only indexes to watch; none: all there are */
+  constructor(
+    private readonly root: string,
+    private readonly only: readonly string[],
+    private readonly onPoll: () => void,
+  ) {}
+
+  /** Reads everything once. */
+  async poll(): Promise<void> {
+    const names =
+      this.only.length > 0 ? this.only : await listIndexes(this.root).catch(() => [...this.observations.keys()]);
+    const survey = this.polls++ % SURVEY_EVERY_POLLS === 0;
+    const seen = await Promise.all(names.map(async (index) => [index, await this.observe(index)] as const));
+    if (survey) for (const index of names) await this.surveyVersions(index);
+    this.observations = new Map(seen);
+  }
+
+  start(): void {
+    const again = async () => {
+      await this.poll();
+      if (this.stopped) return;
+      this.onPoll();
+      this.timer = setTimeout(() => void again(), POLL_MS);
+    };
+    this.timer = setTimeout(() => void again(), POLL_MS);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+
+  /** By index, as of the last poll. */
+  get latest(): ReadonlyMap<string, Observation> {
+    return this.observations;
+  }
+
+  /** When the newest version on disk was built, seconds since 1970; null where there is none. */
+  newestBuiltAt(index: string): number | null {
+    return this.newest.get(index) ?? null;
+  }
+
+  private async observe(index: string): Promise<Observation> {
+    try {
+      const [move, survey] = await Promise.all([readCurrent(this.root, index), surveyAliases(this.root, index)]);
+      const names = { current: move?.version ?? null, aliases: survey.aliases };
+      return { names, error: null, damagedAliases: survey.damaged };
+    } catch (error) {
+      const { code, message, details } = serializeError(error);
+      return { names: null, error: new ShortlistError(code, message, details), damagedAliases: new Map() };
+    }
+  }
+
+  private async surveyVersions(index: string): Promise<void> {
+    const versions = await listVersionNames(this.root, index, nodeFiles).catch(() => []);
+    const newest = parseVersionName(versions.at(-1) ?? '');
+    if (newest !== null) this.newest.set(index, newest.time.getTime() / 1000);
+  }
+}

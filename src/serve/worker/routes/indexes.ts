@@ -1,0 +1,162 @@
+/** GET /v1/indexes, /v1/indexes/{index}, /v1/indexes/{index}/items/{id}: what is served. */
+import type { FastifyInstance } from 'fastify';
+import type { ErrorCode } from '../../../base/errors.js';
+import { attributeNames, attributesWriter, writeVector } from '../../answer/candidate-text.js';
+import type { AppContext } from '../context.js';
+import { checkAccept } from '../../request/accept.js';
+import { fieldError } from '../../request/field-error.js';
+import { one, readParameters, spellBoolean, spellNames, type Parameters } from '../../request/query-string.js';
+import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../../../wire/schemas.js';
+import { TextBytes } from '../../answer/text-bytes.js';
+import { unknownId } from '../run-queries.js';
+import { JSON_TYPE } from './search.js';
+import { Type } from '../../../wire/schema-type.js';
+
+const COMMON: readonly ErrorCode[] = ['unknown_field', 'not_acceptable', 'overloaded', 'internal'];
+const IndexParams = { index: Type.String({ description: 'Name of the index.' }) };
+
+export function addIndexRoutes(app: FastifyInstance, context: AppContext): void {
+  const head = { tags: ['indexes'] };
+  const list = {
+    ...head,
+    operationId: 'listIndexes',
+    summary: 'Every index',
+    description: 'What this server serves, with the current version of each index; by name.',
+    response: { 200: IndexListSchema, ...problemResponses(COMMON) },
+  };
+  app.get('/v1/indexes', { schema: list }, async (request) => {
+    checkQuestion(request.headers.accept, request.query);
+    return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index, false))) };
+  });
+
+  const one = {
+    ...head,
+    operationId: 'describeIndex',
+    summary: 'One index and its current version',
+    description:
+      'The dimension that a query must have, attributes that a filter can name, versions that can be pinned.',
+    params: Type.Object(IndexParams),
+    querystring: Type.Object({
+      calibration: Type.Optional(
+        Type.Boolean({ description: 'Adds the calibration of the current version: tens of kilobytes.' }),
+      ),
+    }),
+  };
+  const oneResponse = { 200: IndexSchema, ...problemResponses([...COMMON, 'bad_field', 'unknown_index']) };
+  app.get<{ Params: { index: string } }>(
+    '/v1/indexes/:index',
+    { schema: { ...one, response: oneResponse } },
+    async (request) => {
+      checkAccept(request.headers.accept, JSON_TYPE);
+      const { calibration = false } = readParameters(request.query as Parameters, { calibration: spellBoolean });
+      if (typeof calibration !== 'boolean')
+        throw fieldError('bad_field', '/calibration', 'calibration is true or false');
+      return describeIndex(context, request.params.index, calibration);
+    },
+  );
+  addItemRoute(app, context);
+}
+
+function checkQuestion(accept: string | undefined, query: unknown): void {
+  checkAccept(accept, JSON_TYPE);
+  readParameters(query as Parameters, {});
+}
+
+async function describeIndex(
+  context: AppContext,
+  index: string,
+  withCalibration: boolean,
+): Promise<Record<string, unknown>> {
+  const names = context.live.namesOf(index);
+  const loaded = context.live.loaded().filter((one) => one.index === index);
+  const common = {
+    index,
+    version: names.current,
+    ...(names.fault && { fault: names.fault }),
+    aliases: names.aliases,
+    loaded: loaded.map((one) => one.version),
+  };
+  if (names.current === null) return common;
+  const lease = context.live.lease(index);
+  try {
+    const { manifest } = lease.version;
+    return {
+      ...common,
+      created_at: manifest.created_at,
+      age_seconds: Math.max(0, Math.round((Date.now() - Date.parse(manifest.created_at)) / 1000)),
+      vectors: manifest.count,
+      dim: manifest.dim,
+      metric: manifest.metric,
+      shards: manifest.shards.length,
+      engine: manifest.engine.name,
+      attributes: manifest.attributes.map(({ name, type }) => ({ name, type })),
+      ...(withCalibration && { calibration: await context.calibrationOf(index, manifest.version) }),
+    };
+  } finally {
+    lease.release();
+  }
+}
+
+const ITEM_CODES: readonly ErrorCode[] = [
+  ...COMMON,
+  'bad_field',
+  'unknown_attribute',
+  'unknown_index',
+  'unknown_id',
+  'version_not_loaded',
+  'not_ready',
+  'index_damaged',
+];
+
+const itemSchema = {
+  tags: ['indexes'],
+  operationId: 'getItem',
+  summary: 'One item: its attributes, and its vector where asked for',
+  description: 'As the version has it: under cosine the vector has unit length.',
+  params: Type.Object({ ...IndexParams, id: Type.String({ description: 'Id of the item, percent-encoded.' }) }),
+  querystring: Type.Object({
+    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; default all.' })),
+    'include.vectors': Type.Optional(Type.Boolean({ description: 'The vector too; without it, no.' })),
+    version: Type.Optional(Type.String({ description: 'A version or alias that is loaded.' })),
+  }),
+  response: { 200: ItemSchema, ...problemResponses(ITEM_CODES) },
+};
+
+const ITEM_PARAMETERS = { 'include.attributes': spellNames, 'include.vectors': spellBoolean, version: one };
+
+function addItemRoute(app: FastifyInstance, context: AppContext): void {
+  app.get<{ Params: { index: string; id: string } }>(
+    '/v1/indexes/:index/items/:id',
+    { schema: itemSchema },
+    (request, reply) => {
+      checkAccept(request.headers.accept, JSON_TYPE);
+      const { index, id } = request.params;
+      const asked = readParameters(request.query as Parameters, ITEM_PARAMETERS);
+      const withVector = asked['include.vectors'] ?? false;
+      if (typeof withVector !== 'boolean')
+        throw fieldError('bad_field', '/include.vectors', 'include.vectors is true or false');
+      const names = asked['include.attributes'] as readonly string[] | true | undefined;
+      const lease = context.live.lease(index, asked['version'] as string | undefined);
+      try {
+        const { version } = lease;
+        const ordinal = version.ordinalOf(id);
+        if (ordinal < 0) throw unknownId(version, id);
+        const shown = attributeNames(
+          version,
+          names === undefined || names === true ? 'all' : names,
+          '/include.attributes',
+        );
+        const text = new TextBytes();
+        text.utf8(`{"index":${JSON.stringify(index)},"version":${JSON.stringify(version.manifest.version)},`);
+        text.utf8(`"id":${JSON.stringify(id)}`);
+        attributesWriter(version, shown)(ordinal, text);
+        if (withVector) writeVector(version.vectorOf(ordinal), text);
+        text.ascii('}');
+        void reply.type('application/json; charset=utf-8');
+        return reply.send(text.take());
+      } finally {
+        lease.release();
+      }
+    },
+  );
+}

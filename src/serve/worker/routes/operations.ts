@@ -1,0 +1,74 @@
+/** GET /livez, /readyz, /metrics: for the machines around the server. They are answered however busy it is. */
+import type { FastifyInstance } from 'fastify';
+import { ShortlistError } from '../../../base/errors.js';
+import type { AppContext } from '../context.js';
+import { METRICS_TYPE } from '../../channel/joined-metrics.js';
+import { problemResponses, StatusSchema } from '../../../wire/schemas.js';
+import { Type } from '../../../wire/schema-type.js';
+
+export function addOperationRoutes(app: FastifyInstance, context: AppContext): void {
+  const tags = ['operations'];
+  const live = {
+    tags,
+    operationId: 'livez',
+    summary: 'The process turns its event loop',
+    description: 'For whoever restarts a process that hangs. It says nothing about indexes.',
+    response: { 200: StatusSchema, ...problemResponses([]) },
+  };
+  app.get('/livez', { schema: live }, () => ({ status: 'live' }));
+
+  const readyResponse = { 200: StatusSchema, ...problemResponses(['not_ready']) };
+  const ready = {
+    tags,
+    operationId: 'readyz',
+    summary: 'The server answers searches: what is to be served is loaded, and it is not stopping',
+    description:
+      'For balancers. It says 503 from SIGTERM on, while searches are still answered for `--drain-delay-ms`.',
+    response: readyResponse,
+  };
+  app.get('/readyz', { schema: ready }, () => {
+    checkReady(context);
+    const indexes = context.live.names().map((index) => {
+      const { current, fault } = context.live.namesOf(index);
+      return { index, version: current, ...(fault && { fault }) };
+    });
+    return { status: 'ready', indexes };
+  });
+
+  const metricsResponse = {
+    200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: Type.String() } } },
+    ...problemResponses(['deadline_exceeded']),
+  };
+  const metrics = {
+    tags,
+    operationId: 'metrics',
+    summary: 'Metrics, joined over all workers',
+    description: 'What Prometheus reads; the README has a table of them.',
+    response: metricsResponse,
+  };
+  app.get('/metrics', { schema: metrics }, async (_request, reply) => {
+    void reply.type(METRICS_TYPE);
+    return reply.send(await context.joinedMetrics());
+  });
+}
+
+/**
+ * Ready means: at least one index answers, and every one that was named, or was published when the server started,
+ * answers or has been found faulty. An index whose files are damaged is no reason to take away the others: its own
+ * requests get 503, the body of /readyz names its fault, and so does a metric. @throws not_ready
+ */
+function checkReady(context: AppContext): void {
+  if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
+  const isLive = (index: string) =>
+    context.live.names().includes(index) && context.live.namesOf(index).current !== null;
+  const wanted = new Set([...context.options.index, ...context.expected()]);
+  const isFaulty = (index: string) =>
+    context.live.names().includes(index) && context.live.namesOf(index).fault !== undefined;
+  const missing = [...wanted].filter((index) => !isLive(index) && !isFaulty(index));
+  if (missing.length > 0)
+    throw new ShortlistError('not_ready', `no version is loaded of ${missing.join(', ')}`, { missing });
+  if (context.live.names().some(isLive)) return;
+  const faulty = context.live.names().filter(isFaulty);
+  const why = faulty.length === 0 ? '' : `; at fault: ${faulty.join(', ')}`;
+  throw new ShortlistError('not_ready', `no index has a published version that is loaded${why}`, { missing: faulty });
+}

@@ -1,0 +1,82 @@
+/** How the search route reads in /openapi.json. */
+import type { ErrorCode } from '../../../base/errors.js';
+import { DEFAULT_K, MAX_EF, MAX_K, MAX_WHY_NOT } from '../../../base/limits.js';
+import { problemResponses } from '../../../wire/schemas.js';
+import { SearchAnswerSchema, SearchBodySchema } from '../../../wire/search-schemas.js';
+import { Type } from '../../../wire/schema-type.js';
+
+const CODES: readonly ErrorCode[] = [
+  'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'bad_base64', 'bad_vector', 'dimension_mismatch',
+  'bad_arrow', 'bad_encoding', 'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'target_recall_out_of_range',
+  'recall_unreachable', 'not_calibrated', 'bad_filter', 'filter_too_costly', 'batch_too_large',
+  'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
+  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'index_damaged', 'deadline_exceeded', 'internal',
+]; // prettier-ignore
+
+const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+
+const answers = {
+  description: 'The candidates, with an account of how good the answer is.',
+  content: {
+    'application/json': { schema: SearchAnswerSchema },
+    'application/vnd.apache.arrow.stream': { schema: Bytes },
+  },
+};
+
+export const searchRouteSchema = {
+  operationId: 'search',
+  tags: ['search'],
+  summary: 'Candidates for a vector, an item, several seeds, or a batch',
+  description:
+    'The body is JSON; or `application/octet-stream`, one vector as little-endian float32, with `batch=true` several end to end; or ' +
+    '`application/vnd.apache.arrow.stream`, a column of vectors. The last two have the options in the query string: no parameter ' +
+    'goes with JSON. Of an Arrow stream one vector is answered in `candidates`, more, or `batch=true`, in `results`. Any body may be gzip. ' +
+    'With `Accept: application/vnd.apache.arrow.stream` the answer is a table, one row a candidate: query (int32), id (its ' +
+    "type in the index), score (float32), with seeds `seed` (int32) and `seed_score` (float32), the included attributes, vector; an attribute that is named like one of these, or like one that is named so, has `attributes.` before its name. The schema's metadata has index, version, took_ms, " +
+    '`quality` (a JSON list with one entry a query), `explain` likewise where asked for, and, where queries failed, `errors` (a JSON object by their positions).',
+  params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
+  querystring: Type.Object({
+    k: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_K,
+        // No `default`: pages and generated clients would send it with JSON too.
+        description: `Candidates to return; ${DEFAULT_K} where it is left out. Like every parameter, of the binary and the Arrow form only.`,
+      }),
+    ),
+    ef: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_EF })),
+    target_recall: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
+    exact: Type.Optional(Type.Boolean()),
+    filter: Type.Optional(Type.String({ description: 'The filter as JSON text, percent-encoded.' })),
+    'crowding.attribute': Type.Optional(Type.String()),
+    'crowding.limit': Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K })),
+    min_score: Type.Optional(Type.Number()),
+    version: Type.Optional(Type.String()),
+    exclude_ids: Type.Optional(Type.Array(Type.String(), { description: 'Repeated.' })),
+    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; `true` for all.' })),
+    'include.vectors': Type.Optional(Type.Boolean()),
+    timeout_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    allow_partial: Type.Optional(Type.Boolean()),
+    explain: Type.Optional(Type.Boolean()),
+    why_not: Type.Optional(Type.Array(Type.String(), { maxItems: MAX_WHY_NOT, description: 'Repeated.' })),
+    vector_column: Type.Optional(
+      Type.String({
+        description: 'Arrow form: the column of vectors; default the only one, else embedding, else vector.',
+      }),
+    ),
+    batch: Type.Optional(
+      Type.Boolean({
+        description:
+          'The body is a batch, answered in `results`. The binary form takes one vector without it; of the Arrow form, false refuses more than one.',
+      }),
+    ),
+  }),
+  body: {
+    content: {
+      'application/json': { schema: SearchBodySchema },
+      'application/octet-stream': { schema: Bytes },
+      'application/vnd.apache.arrow.stream': { schema: Bytes },
+    },
+  },
+  response: { 200: answers, ...problemResponses(CODES) },
+};

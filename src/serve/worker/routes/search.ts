@@ -1,0 +1,189 @@
+/** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ShortlistError } from '../../../base/errors.js';
+import type { ExactSearch } from '../../../engine/exact-search.js';
+import type { LoadedVersion } from '../../../retrieve/load/loaded-version.js';
+import { ARROW_TYPE, ArrowAnswers } from '../../answer/answer-arrow.js';
+import { answerBody, type AnswerStream } from '../../answer/answer-body.js';
+import { JsonAnswers } from '../../answer/answer-text.js';
+import { checkAnswerSize, type Answers } from '../../answer/answers.js';
+import { hold, type Counted, type Held } from '../../request/byte-account.js';
+import type { AppContext } from '../context.js';
+import { chooseType } from '../../request/accept.js';
+import { readArrowVectors } from '../../request/arrow-vectors.js';
+import { parseJson } from '../../request/body.js';
+import { LARGE_BODY_BYTES, readLargeJson } from '../../request/large-json.js';
+import { fieldError } from '../../request/field-error.js';
+import { readParameters, readSearchParameters, type Parameters } from '../../request/query-string.js';
+import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../../request/search-request.js';
+import { float32View } from '../../request/vectors.js';
+import { preparingQueries, runQueries, type Work } from '../run-queries.js';
+import { prepareSeeds, runSeeds } from '../run-seeds.js';
+import { TimeLimit } from '../../request/time-limit.js';
+import { searchRouteSchema } from './search-schema.js';
+
+export const JSON_TYPE = 'application/json';
+const BINARY_TYPE = 'application/octet-stream';
+
+/** What a body may be. */
+export const BODY_TYPES: readonly string[] = [JSON_TYPE, BINARY_TYPE, ARROW_TYPE];
+
+type AnswerType = typeof JSON_TYPE | typeof ARROW_TYPE;
+
+export function addSearchRoute(app: FastifyInstance, context: AppContext): void {
+  app.post<{ Params: { index: string } }>(
+    '/v1/indexes/:index/search',
+    { schema: searchRouteSchema },
+    (request, reply) => handleSearch(context, request.params.index, request, reply),
+  );
+}
+
+async function handleSearch(
+  context: AppContext,
+  index: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Buffer | AnswerStream> {
+  const started = performance.now();
+  const { state } = request;
+  state.facts = { index };
+  const type = chooseType(request.headers.accept, [JSON_TYPE, ARROW_TYPE]);
+  context.live.namesOf(index); // an unknown index is said before anything about the body
+  const asked = await readRequest(context, request);
+  const limit = new TimeLimit(
+    { destroyed: state.isOver },
+    started + Math.min(asked.timeoutMs, context.options.requestTimeoutMs),
+  );
+  state.limit = limit;
+  const lease = context.live.lease(index, asked.version);
+  const held = holdAll([state.slot, state.memory], () => lease.release());
+  try {
+    const pool = patientPool(context.pool, limit, held);
+    const work = { context, metrics: state.observer.metrics, version: lease.version, asked, limit, pool };
+    const { pieces, facts } = await answerSearch(work, type, state.memory.claim(), started);
+    state.facts = facts;
+    void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
+    return answerBody(pieces, reply);
+  } finally {
+    limit.clear();
+    held.release();
+  }
+}
+
+function readRequest({ options, turns }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
+  const { body, memory } = request.state;
+  const bytes = body?.bytes ?? Buffer.alloc(0);
+  const parameters = request.query as Parameters;
+  switch (mediaType(request)) {
+    case BINARY_TYPE: {
+      const { fields, batch } = readSearchParameters(parameters, 'binary');
+      const several = batch === true;
+      const packed = { values: float32View(bytes), bytes: bytes.length, several, batchForm: 'give batch=true' };
+      return searchFor({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
+    }
+    case ARROW_TYPE: {
+      const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');
+      const terms = readSearchTerms(fields);
+      const bounds = { limit: options.bodyLimit, memory: memory.claim(), turns };
+      return readArrowVectors(bytes, vectorColumn, bounds).then((queries) => searchFor(queries, batch, terms));
+    }
+    default:
+      readParameters(parameters, {}); // options of the JSON form stand in its body
+      if (bytes.length < LARGE_BODY_BYTES) return readSearchRequest(parseJson(bytes));
+      return readLargeJson(bytes, memory.claim(), turns).then((value) => {
+        body?.free();
+        return readSearchRequest(value);
+      });
+  }
+}
+
+export function mediaType(request: FastifyRequest): string {
+  const type = request.headers['content-type'] ?? '';
+  return BODY_TYPES.includes(type) ? type : type.split(';')[0]!.trim().toLowerCase();
+}
+
+/** All of them, and what `free` gives back, until everybody who retained it has released it. */
+function holdAll(held: readonly (Held | null)[], free: () => void): Held {
+  const releases = held.map((one) => one?.retain());
+  return hold(() => {
+    free();
+    for (const release of releases) release?.();
+  });
+}
+
+/**
+ * The pool for one request, which waits no longer than its time allows. A scan that is given up takes a moment to
+ * end, and reads the version and costs until then: so long what the request holds is held.
+ */
+function patientPool(pool: ExactSearch, limit: TimeLimit, held: Held): Pick<ExactSearch, 'search'> {
+  return {
+    search: (...call) => {
+      const end = held.retain();
+      const scan = pool.search(...call);
+      scan.then(end, end);
+      return limit.within(scan);
+    },
+  };
+}
+
+async function answerSearch(
+  given: Omit<Work, 'answers'>,
+  type: AnswerType,
+  memory: Counted,
+  started: number,
+): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
+  const { context, version, asked } = given;
+  const { options, include } = asked;
+  const { count, failure, run } = await prepareRun(context, version, asked);
+  const single = isSingle(asked.batch, count);
+  if (single && failure !== null) throw failure;
+  checkAnswerSize(version, count, options.k, include);
+  const answers = openAnswers(given, type, single, memory);
+  await run({ ...given, answers });
+  const took = () => Math.round((performance.now() - started) * 1000) / 1000;
+  const pieces = await answers.finish(took);
+  const { index, version: name } = version.manifest;
+  return { pieces, facts: { index, version: name, queries: count, k: options.k, took_ms: took() } };
+}
+
+interface Run {
+  /** Answers that it gives. */
+  readonly count: number;
+  /** Why the first query fails, where it does. */
+  readonly failure: ShortlistError | null;
+  readonly run: (work: Work) => Promise<void>;
+}
+
+/** The queries, checked against the version. @throws the codes of vectors, and with seeds unknown_id and bad_field */
+async function prepareRun(context: AppContext, version: LoadedVersion, asked: SearchRequest): Promise<Run> {
+  const { queries, options } = asked;
+  if (queries.kind === 'seeds') {
+    const seeds = prepareSeeds(version, queries.seeds, options.k);
+    return { count: 1, failure: null, run: (work) => runSeeds(work, seeds) };
+  }
+  const prepared = await context.turns.run(preparingQueries(version, queries));
+  const [first] = prepared;
+  const failure = first !== undefined && 'error' in first ? first.error : null;
+  return { count: prepared.length, failure, run: (work) => runQueries(work, prepared) };
+}
+
+function openAnswers(
+  { context, version, asked, limit }: Omit<Work, 'answers'>,
+  type: AnswerType,
+  single: boolean,
+  memory: Counted,
+): Answers {
+  const { include, queries, allowPartial } = asked;
+  const given = [memory, context.turns, allowPartial ? null : limit] as const;
+  return type === ARROW_TYPE
+    ? new ArrowAnswers(version, include, queries.kind === 'seeds', ...given)
+    : new JsonAnswers(version, include, single, ...given);
+}
+
+/** @throws bad_request for several queries where one answer was asked for */
+function isSingle(batch: boolean | null, queries: number): boolean {
+  if (batch === false && queries !== 1) {
+    throw fieldError('bad_request', '/batch', `the body holds ${queries} vectors and batch=false is for one`);
+  }
+  return batch === null ? queries === 1 : !batch;
+}

@@ -1,0 +1,208 @@
+/**
+ * What a worker measures. Each worker has one registry; the primary joins them (joined-metrics.ts). Base units; no
+ * label by id or user.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { instructionSetOf } from '../../engine/engines.js';
+import { searchTotals } from '../../engine/native/open.js';
+import type { LiveIndexes } from '../../retrieve/load/live.js';
+import type { Quality } from '../../retrieve/search/search.js';
+import type { Admission } from './admission.js';
+
+/** From an empty request (20 us is the framework's own) to the time limit. */
+const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** From a graph search of a small index, 50 us, to an exact one of a large index. */
+const SEARCH_BUCKETS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+];
+
+/**
+ * Gauges of prom-client that are named as counters are; the same numbers stand by type under the names without
+ * `_total`.
+ */
+const MISNAMED_METRICS = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+/**
+ * Series that are there before what they count has happened, as those of every index are: an increase is seen only
+ * from one value to another. The statuses are those that alerts are made of.
+ */
+const SEARCH_STATUSES = [200, 500, 503, 504];
+const SEARCH_ROUTE = '/v1/indexes/:index/search';
+
+const SHORT_REASONS: readonly NonNullable<Quality['short']>[] = [
+  'corpus',
+  'filter',
+  'min_score',
+  'crowding',
+  'timeout',
+];
+
+/** How finely the event loop's delay is sampled; searches take less. */
+const DELAY_RESOLUTION_MS = 5;
+
+export class WorkerMetrics {
+  readonly registry = new Registry();
+  private readonly requests: Histogram<'route' | 'method' | 'status'>;
+  private readonly searches: Histogram<'index' | 'path'>;
+  private readonly candidates: Counter<'index'>;
+  private readonly short: Counter<'index' | 'reason'>;
+  private readonly overloads: Counter;
+  private indexes: () => readonly string[] = () => [];
+
+  constructor() {
+    const registers = [this.registry];
+    this.requests = new Histogram({
+      name: 'shortlist_http_request_duration_seconds',
+      help: 'From the arrival of the headers to the last byte of the answer',
+      labelNames: ['route', 'method', 'status'],
+      buckets: REQUEST_BUCKETS,
+      registers,
+    });
+    for (const status of SEARCH_STATUSES) this.requests.zero({ route: SEARCH_ROUTE, method: 'POST', status });
+    this.searches = new Histogram({
+      name: 'shortlist_search_duration_seconds',
+      help: 'One query: the search alone, without waiting, reading and writing',
+      labelNames: ['index', 'path'],
+      buckets: SEARCH_BUCKETS,
+      registers,
+    });
+    this.candidates = new Counter({
+      name: 'shortlist_candidates_returned_total',
+      help: 'Candidates in answers',
+      labelNames: ['index'],
+      registers,
+      collect: () => this.indexes().forEach((index) => this.candidates.inc({ index }, 0)),
+    });
+    this.short = new Counter({
+      name: 'shortlist_short_answers_total',
+      help: 'Answers with fewer than k candidates, by reason',
+      labelNames: ['index', 'reason'],
+      registers,
+      collect: () =>
+        this.indexes().forEach((index) => SHORT_REASONS.forEach((reason) => this.short.inc({ index, reason }, 0))),
+    });
+    this.overloads = new Counter({
+      name: 'shortlist_overloaded_total',
+      help: 'Requests refused because the worker had as many as it takes',
+      registers,
+    });
+    this.describeEngine();
+    collectDefaultMetrics({ register: this.registry });
+    for (const name of MISNAMED_METRICS) this.registry.removeSingleMetric(name);
+    this.measureEventLoop();
+  }
+
+  requestDone(route: string, method: string, status: number, seconds: number): void {
+    this.requests.observe({ route, method, status }, seconds);
+  }
+
+  searchDone(index: string, quality: Quality, candidates: number, seconds: number): void {
+    this.searches.observe({ index, path: quality.path }, seconds);
+    this.candidates.inc({ index }, candidates);
+    if (quality.short !== null) this.short.inc({ index, reason: quality.short });
+  }
+
+  refused(requests: number): void {
+    this.overloads.inc(requests);
+  }
+
+  /** Gauges that are read from what the worker holds, when they are asked for. */
+  watch(live: LiveIndexes, admission: Admission): void {
+    this.indexes = () => live.names();
+    const registers = [this.registry];
+    new Gauge({
+      name: 'shortlist_requests_in_flight',
+      help: 'Searches and item requests that are not finished',
+      registers,
+      aggregator: 'sum',
+      collect() {
+        this.set(admission.inFlight);
+      },
+    });
+    new Gauge({
+      name: 'shortlist_buffered_bytes',
+      help: 'Request bodies and answers in memory',
+      registers,
+      aggregator: 'sum',
+      collect() {
+        this.set(admission.bufferedBytes);
+      },
+    });
+    new Gauge({
+      name: 'shortlist_resident_bytes',
+      help: 'Memory of the loaded versions, in all workers',
+      labelNames: ['index', 'version'],
+      registers,
+      aggregator: 'sum',
+      collect() {
+        this.reset();
+        for (const { index, version, residentBytes } of live.loaded()) this.set({ index, version }, residentBytes);
+      },
+    });
+  }
+
+  /** What the native engine runs with, and the work of its searches in this process, over all versions. */
+  private describeEngine(): void {
+    new Gauge({
+      name: 'shortlist_engine_info',
+      help: 'What the native engine runs with on this machine: `avx512`, `avx2` or `generic`; always 1',
+      labelNames: ['engine', 'isa'],
+      registers: [this.registry],
+      aggregator: 'max',
+      collect() {
+        const isa = instructionSetOf('native');
+        if (isa !== null) this.set({ engine: 'native', isa }, 1);
+      },
+    });
+    this.countSearchWork(
+      'shortlist_graph_nodes_visited_total',
+      'Nodes that searches of the native engine expanded in its graphs',
+      () => searchTotals.visited,
+    );
+    this.countSearchWork(
+      'shortlist_graph_distances_total',
+      'Distances that searches of the native engine computed in its graphs; over the searches, what one costs',
+      () => searchTotals.computed,
+    );
+  }
+
+  private countSearchWork(name: string, help: string, total: () => number): void {
+    let counted = 0;
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        const now = total();
+        this.inc(now - counted);
+        counted = now;
+      },
+    });
+  }
+
+  private measureEventLoop(): void {
+    const delays = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+    delays.enable();
+    new Gauge({
+      name: 'shortlist_event_loop_delay_seconds',
+      help: 'How late timers ran since the last collection; of the slowest worker',
+      labelNames: ['percentile'],
+      registers: [this.registry],
+      aggregator: 'max',
+      collect() {
+        const seconds = (nanoseconds: number) =>
+          Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION_MS / 1e3) : 0;
+        this.set({ percentile: '50' }, seconds(delays.percentile(50)));
+        this.set({ percentile: '99' }, seconds(delays.percentile(99)));
+        this.set({ percentile: '100' }, seconds(delays.max));
+        delays.reset();
+      },
+    });
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * One worker process: the script that the primary forks. It loads what the primary tells it to, answers requests, and
+ * has no will of its own: it never reads CURRENT, and it ends when the primary does.
+ */
+import { EXIT, ShortlistError, serializeError } from '../../base/errors.js';
+import { instructionSetOf } from '../../engine/engines.js';
+import { openExactSearch } from '../../engine/exact-search.js';
+import { findCalibration } from '../../retrieve/load/calibration.js';
+import { LiveIndexes, namedVersions, type Names } from '../../retrieve/load/live.js';
+import { Admission } from './admission.js';
+import { buildApp } from './app.js';
+import { fixedHeaders } from './cors.js';
+import { Connections } from './connections.js';
+import type { AppContext, Observer } from './context.js';
+import { takeSnapshot } from '../channel/joined-metrics.js';
+import { Guard } from './guard.js';
+import { createLogger, type Logger } from '../channel/logger.js';
+import type { FromWorker, ToWorker } from '../channel/messages.js';
+import { withoutVersions } from '../channel/names.js';
+import type { ServeOptions } from '../channel/options.js';
+import { Rehearsal } from './rehearsal.js';
+import { PendingRequests } from '../channel/pending-requests.js';
+import { Scheduler } from './scheduler.js';
+import { Turns } from '../request/turns.js';
+import { WorkerMetrics } from './worker-metrics.js';
+
+/** Longer than the primary waits for the slowest worker's numbers. */
+const METRICS_TIMEOUT_MS = 3_000;
+
+/**
+ * Where the primary's end of the channel of connections was put: behind stdin, stdout, stderr and the channel of
+ * messages.
+ */
+const CONNECTIONS_FD = 4;
+
+/** Requests that are refused are told of together, since a line for each would cost more than refusing them. */
+const REFUSALS_LOG_MS = 1_000;
+
+/** A log that is written and read by nobody. */
+const NOWHERE = { write: () => undefined };
+
+type Start = Extract<ToWorker, { type: 'start' }>;
+
+class ServingWorker {
+  private readonly pages = new PendingRequests<string>();
+  private readonly metrics = new WorkerMetrics();
+  private readonly live: LiveIndexes;
+  private readonly log: Logger;
+  private readonly guard: Guard;
+  private readonly context: AppContext;
+  private readonly rehearsal: Rehearsal;
+  private connections: Connections | null = null;
+  private isListening = false;
+  private draining = false;
+  private refusedSince = 0;
+  private refusalsLoggedAt = 0;
+  private expected: readonly string[] = [];
+
+  constructor(
+    private readonly options: ServeOptions,
+    private readonly toolVersion: string,
+  ) {
+    this.log = createLogger(options, 'worker');
+    this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
+    const unheard = {
+      metrics: new WorkerMetrics(),
+      log: createLogger(options, 'worker', NOWHERE),
+      admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
+    };
+    this.rehearsal = new Rehearsal(unheard, options.warmUpMs);
+    const scheduler: Scheduler = new Scheduler(() => this.guard.placesChanged());
+    const refused = (requests: number) => this.handleRefused(requests);
+    this.guard = new Guard(scheduler, { refused }, fixedHeaders(options.cors));
+    this.context = this.makeContext(scheduler);
+  }
+
+  async start({ state, expected, othersAnswer }: Start): Promise<void> {
+    this.expect(expected);
+    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
+    const app = await buildApp(this.context, this.toolVersion);
+    await app.ready();
+    this.connections = new Connections(app.server, this.options, this.guard);
+    this.guard.protect(this.connections);
+    this.rehearsal.takeStage({
+      connections: this.connections,
+      guard: this.guard,
+      lease: (index, version) => this.live.lease(index, version),
+      isGentle: () => othersAnswer || this.live.names().some((index) => this.live.namesOf(index).current !== null),
+    });
+    for (const [index, names] of Object.entries(state)) await this.apply(index, names);
+    this.connections.listen(CONNECTIONS_FD);
+    this.isListening = true;
+    if (!this.draining) this.rehearsal.hurry(false);
+    tell({ type: 'started' });
+  }
+
+  private makeContext(scheduler: Scheduler): AppContext {
+    const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
+    const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused(1));
+    this.metrics.watch(this.live, admission);
+    const observer: Observer = { metrics: this.metrics, log: this.log, admission };
+    return {
+      options: this.options,
+      live: this.live,
+      pool: openExactSearch(exactThreads),
+      scheduler,
+      turns: new Turns(),
+      guard: this.guard,
+      answered: (socket) => this.connections?.answered(socket),
+      observerOf: (socket) => this.rehearsal.observerOf(socket) ?? observer,
+      calibrationOf: async (index, version) => (await findCalibration(root, index, version)).calibration,
+      joinedMetrics: () =>
+        this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
+      isDraining: () => this.draining,
+      expected: () => this.expected,
+    };
+  }
+
+  private handleRefused(requests: number): void {
+    this.metrics.refused(requests);
+    this.refusedSince += requests;
+    if (performance.now() - this.refusalsLoggedAt < REFUSALS_LOG_MS) return;
+    this.refusalsLoggedAt = performance.now();
+    this.log.warn({ requests: this.refusedSince, code: 'overloaded' }, 'requests refused');
+    this.refusedSince = 0;
+  }
+
+  /** Listens as soon as it can, if it does not yet. */
+  hurry(): void {
+    if (!this.isListening) this.rehearsal.hurry(true);
+  }
+
+  setShorthanded(isShorthanded: boolean): void {
+    this.guard.setShorthanded(isShorthanded);
+  }
+
+  pong(): void {
+    tell({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 });
+  }
+
+  async prepare(id: number, index: string, version: string): Promise<void> {
+    try {
+      await this.live.prepare(index, version);
+      tell({ type: 'prepared', id, error: null });
+    } catch (error) {
+      tell({ type: 'prepared', id, error: serializeError(error) });
+    }
+  }
+
+  discard(index: string, version: string): void {
+    this.live.discard(index, version);
+  }
+
+  condemn(index: string, version: string): void {
+    this.live.condemn(index, version);
+  }
+
+  /**
+   * Answers from these names. Most often they are loaded; a worker that started meanwhile may have missed a
+   * `prepare`. What cannot be loaded is told and left out, for neither other indexes nor other names of this one may
+   * suffer for it.
+   */
+  async apply(index: string, names: Names): Promise<void> {
+    const unloaded = new Set<string>();
+    for (const version of namedVersions(names)) {
+      try {
+        await this.live.prepare(index, version);
+      } catch (error) {
+        unloaded.add(version);
+        tell({ type: 'unloaded', index, version, error: serializeError(error) });
+      }
+    }
+    this.live.apply(index, withoutVersions(names, unloaded));
+  }
+
+  expect(indexes: readonly string[]): void {
+    this.expected = indexes;
+  }
+
+  unready(): void {
+    this.draining = true;
+    this.rehearsal.hurry(true);
+  }
+
+  /** In-flight requests finish, for as long as the limit allows; then the process ends. */
+  drain(): void {
+    this.draining = true;
+    if (this.connections === null || !this.isListening) process.exit(EXIT.done);
+    void this.connections.drain().then(() => process.exit(EXIT.done));
+    setTimeout(() => {
+      this.log.warn('requests were still in flight when the drain timeout passed');
+      process.exit(EXIT.done);
+    }, this.options.drainTimeoutMs);
+  }
+
+  async measure(id: number): Promise<void> {
+    tell({ type: 'measured', id, snapshot: await takeSnapshot(this.metrics.registry) });
+  }
+
+  page(id: number, text: string): void {
+    this.pages.answer(id, text);
+  }
+
+  fatal(error: unknown): void {
+    this.log.fatal({ err: error }, 'the worker failed');
+  }
+}
+
+function tell(message: FromWorker): void {
+  // The channel is gone when the primary is, and then so is this process, by the handler below.
+  if (process.connected) process.send!(message, undefined, undefined, () => undefined);
+}
+
+let worker: ServingWorker | null = null;
+let order: Promise<void> = Promise.resolve();
+
+/**
+ * Runs what changes the worker's state one after the other. A failure here leaves a state that nobody asked for: the
+ * worker ends.
+ */
+function inOrder(step: () => Promise<void> | void): void {
+  order = order.then(step).catch((error: unknown) => {
+    process.exitCode = error instanceof ShortlistError ? error.exit : EXIT.bug;
+    worker?.fatal(error);
+    process.send!({ type: 'failed', error: serializeError(error) } satisfies FromWorker, undefined, undefined, () =>
+      process.exit(),
+    );
+  });
+}
+
+function receive(message: ToWorker): void {
+  switch (message.type) {
+    case 'start':
+      worker = new ServingWorker(message.options, message.toolVersion);
+      inOrder(() => worker!.start(message));
+      return;
+    case 'hurry':
+      worker?.hurry();
+      return;
+    case 'shorthanded':
+      worker?.setShorthanded(message.isShorthanded);
+      return;
+    case 'ping':
+      if (worker === null) tell({ type: 'pong', taken: 0, open: 0 });
+      else worker.pong();
+      return;
+    case 'prepare':
+      inOrder(() => worker!.prepare(message.id, message.index, message.version));
+      return;
+    case 'discard':
+      inOrder(() => worker!.discard(message.index, message.version));
+      return;
+    case 'condemn':
+      inOrder(() => worker!.condemn(message.index, message.version));
+      return;
+    case 'apply':
+      inOrder(() => worker!.apply(message.index, message.names));
+      return;
+    case 'expect':
+      worker?.expect(message.indexes);
+      return;
+    case 'unready':
+      worker?.unready();
+      return;
+    case 'drain':
+      if (worker === null) process.exit(EXIT.done);
+      worker.drain();
+      return;
+    case 'measure':
+      void worker?.measure(message.id);
+      return;
+    case 'page':
+      worker?.page(message.id, message.text);
+  }
+}
+
+function crash(error: unknown): void {
+  worker?.fatal(error);
+  process.exit(EXIT.bug);
+}
+
+process.on('message', (message) => receive(message as ToWorker));
+tell({ type: 'hello' });
+// Without its primary nobody tells it what to serve: it must not go on answering from an old version.
+process.on('disconnect', () => process.exit(EXIT.done));
+// A terminal and an init system signal the whole group. The primary decides what follows.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);

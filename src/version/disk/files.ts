@@ -1,0 +1,211 @@
+/**
+ * The file system as this folder and build/ use it: a port, so that a test can fail any operation, or end the process
+ * at it, and look at what is left.
+ *
+ * Takes paths; gives open files, entries and sizes. Hides node:fs and its partial reads and writes. Every refusal of
+ * the operating system is `io_error` or `disk_full`, with the path and the errno in its details.
+ */
+import { type FileHandle, open as openFile } from 'node:fs/promises';
+import * as fs from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { ioError, ShortlistError } from '../../base/errors.js';
+
+type EntryKind = 'file' | 'directory' | 'other';
+
+interface DirectoryEntry {
+  readonly name: string;
+  /** Of the entry itself: a symbolic link is `other`. */
+  readonly kind: EntryKind;
+}
+
+export interface FileStat {
+  readonly kind: EntryKind;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  /** Device and number: another file at the same path has another. */
+  readonly inode: string;
+  /**
+   * When contents and status changed last, in nanoseconds. Contents that are written change it, whoever sets the
+   * first back.
+   */
+  readonly changed: string;
+  /** Permission bits, such as 0o644. */
+  readonly mode: number;
+}
+
+/** `create` makes a new file and fails with EEXIST where there is one; `change` opens an existing one for writing. */
+export type OpenMode = 'read' | 'create' | 'change';
+
+export interface OpenFile {
+  /** Fills `into` from `position` on. @returns the bytes read: fewer than asked only at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Appends all of `bytes` at the current position. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Writes all of `bytes` at `position` and leaves the current position alone. */
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  sync(): Promise<void>;
+  stat(): Promise<FileStat>;
+  close(): Promise<void>;
+}
+
+export interface FileSystem {
+  open(path: string, mode: OpenMode): Promise<OpenFile>;
+  /** Replaces a file at `to`. */
+  rename(from: string, to: string): Promise<void>;
+  /** A second name for a file; fails with EEXIST where `to` exists. */
+  link(from: string, to: string): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  /** Fails with EEXIST where `path` exists and with ENOENT where its parent does not. */
+  makeDirectory(path: string): Promise<void>;
+  /** Fails with ENOTEMPTY where it holds something. */
+  removeDirectory(path: string): Promise<void>;
+  /** Sorted by name, by code units. */
+  list(path: string): Promise<DirectoryEntry[]>;
+  /** Of the entry itself: links are not followed. */
+  stat(path: string): Promise<FileStat>;
+  setMode(path: string, mode: number): Promise<void>;
+  /** Makes renames, links and removals in this directory survive a loss of power. */
+  syncDirectory(path: string): Promise<void>;
+  /** Bytes that this process may still write to the file system that holds `path`. */
+  freeBytes(path: string): Promise<number>;
+}
+
+/** What a system says that has no more descriptors, memory or threads to give. */
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS']);
+
+/** Whether an error says something of the system at this moment, and nothing of the file. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(errnoIn(error) ?? '');
+}
+
+/** The errno behind an error of this port, or null. */
+export function errnoIn(error: unknown): string | null {
+  if (!(error instanceof ShortlistError)) return null;
+  const errno = error.details['errno'];
+  return typeof errno === 'string' ? errno : null;
+}
+
+/** Whether the error says that the path does not exist. */
+export function isMissing(error: unknown): boolean {
+  const errno = errnoIn(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR';
+}
+
+/** read(2) and write(2) move at most 2 GiB less a page at once. */
+const MAX_TRANSFER_BYTES = 2 ** 30;
+
+const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', change: 'r+' };
+
+/** The real one. */
+export const nodeFiles: FileSystem = {
+  async open(path, mode) {
+    return new NodeFile(path, await told('open', path, () => openFile(path, FLAGS[mode])));
+  },
+  rename: (from, to) => told(`rename ${from} to`, to, () => fs.rename(from, to)),
+  link: (from, to) => told(`link ${from} to`, to, () => fs.link(from, to)),
+  removeFile: (path) => told('remove', path, () => fs.unlink(path)),
+  makeDirectory: (path) => told('make the directory', path, () => fs.mkdir(path)),
+  removeDirectory: (path) => told('remove the directory', path, () => fs.rmdir(path)),
+  async list(path) {
+    const entries = await told('list', path, () => fs.readdir(path, { withFileTypes: true }));
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) })).sort(byName);
+  },
+  async stat(path) {
+    return toStat(await told('look at', path, () => fs.lstat(path, { bigint: true })));
+  },
+  setMode: (path, mode) => told('set the permissions of', path, () => fs.chmod(path, mode)),
+  async syncDirectory(path) {
+    const directory = await told('open', path, () => openFile(path, 'r'));
+    try {
+      await told('sync', path, () => directory.sync());
+    } finally {
+      await directory.close();
+    }
+  },
+  async freeBytes(path) {
+    const { bavail, bsize } = await told('ask for the free space of', path, () => fs.statfs(path));
+    return bavail * bsize;
+  },
+};
+
+class NodeFile implements OpenFile {
+  private readonly path: string;
+  private readonly handle: FileHandle;
+
+  constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.handle = handle;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < into.length) {
+      const want = Math.min(into.length - done, MAX_TRANSFER_BYTES);
+      const { bytesRead } = await told('read', this.path, () => this.handle.read(into, done, want, position + done));
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.writeAll(bytes, null);
+  }
+
+  writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    return this.writeAll(bytes, position);
+  }
+
+  sync(): Promise<void> {
+    return told('sync', this.path, () => this.handle.sync());
+  }
+
+  async stat(): Promise<FileStat> {
+    return toStat(await told('look at', this.path, () => this.handle.stat({ bigint: true })));
+  }
+
+  close(): Promise<void> {
+    return told('close', this.path, () => this.handle.close());
+  }
+
+  private async writeAll(bytes: Uint8Array, position: number | null): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const want = Math.min(bytes.length - done, MAX_TRANSFER_BYTES);
+      const at = position === null ? null : position + done;
+      const { bytesWritten } = await told('write', this.path, () => this.handle.write(bytes, done, want, at));
+      done += bytesWritten;
+    }
+  }
+}
+
+async function told<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ioError(action, path, error);
+  }
+}
+
+interface Kinds {
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
+function kindOf(entry: Kinds): EntryKind {
+  return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other';
+}
+
+function toStat(stat: BigIntStats): FileStat {
+  return {
+    kind: kindOf(stat),
+    bytes: Number(stat.size),
+    mtimeMs: Number(stat.mtimeNs) / 1e6,
+    inode: `${stat.dev}:${stat.ino}`,
+    changed: `${stat.mtimeNs}:${stat.ctimeNs}`,
+    mode: Number(stat.mode) & 0o777,
+  };
+}
+
+function byName(a: DirectoryEntry, b: DirectoryEntry): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}

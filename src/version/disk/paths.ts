@@ -1,0 +1,38 @@
+/** Where everything of a root is. Names that come from outside are checked by `checkName` or `isVersionName` first. */
+import { join } from 'node:path';
+import { NAME_PATTERN } from '../../base/limits.js';
+import { ShortlistError } from '../../base/errors.js';
+
+export const MANIFEST_FILE = 'MANIFEST.json';
+export const IDS_FILE = 'ids.bin';
+export const ATTRIBUTES_FILE = 'attributes.arrow';
+
+/** The section file of one shard. */
+export function shardFile(shard: number): string {
+  return `shard-${String(shard).padStart(4, '0')}.bin`;
+}
+
+/** What an engine writes for one shard; `suffix` is the engine's, such as `hnsw`. */
+export function graphFile(shard: number, suffix: string): string {
+  return `shard-${String(shard).padStart(4, '0')}.${suffix}`;
+}
+
+export const indexPath = (root: string, index: string): string => join(root, index);
+export const versionPath = (root: string, index: string, version: string): string => join(root, index, version);
+export const currentPath = (root: string, index: string): string => join(root, index, 'CURRENT');
+export const historyPath = (root: string, index: string): string => join(root, index, 'HISTORY');
+export const refusalsPath = (root: string, index: string): string => join(root, index, 'REFUSALS');
+export const aliasesPath = (root: string, index: string): string => join(root, index, 'aliases');
+export const notesPath = (root: string, index: string): string => join(root, index, 'notes');
+export const locksPath = (root: string, index: string): string => join(root, index, 'locks');
+/** Builds that are not sealed yet. */
+export const stagingPath = (root: string, index: string): string => join(root, index, '.staging');
+/** Names that start so are what prune has taken away and not yet deleted. */
+export const TRASH_PREFIX = '.trash-';
+
+/** Refuses a text that cannot be the name of an index, an alias or a note, path separators above all. */
+export function checkName(what: 'index' | 'alias' | 'note', name: string): void {
+  if (NAME_PATTERN.test(name)) return;
+  const rule = 'up to 64 of a-z, 0-9, - and _, the first a letter or digit';
+  throw new ShortlistError('usage', `'${name}' cannot name an index, alias or note: use ${rule}`, { [what]: name });
+}

@@ -1,0 +1,63 @@
+/**
+ * The frame of every change to what is published: the publish lock round it, a check that it is still held before
+ * each step that others see, and the dry run, in which all is computed and nothing is written, the lock's own file
+ * included.
+ */
+import { requireIndex } from './catalog.js';
+import { nodeFiles, type FileSystem } from '../disk/files.js';
+import { withLock, type LockOptions } from '../locks/lock.js';
+import { MAX_REASON_LENGTH, MAX_WHO_LENGTH } from './state.js';
+
+export interface ChangeOptions {
+  /** Check and compute everything, change nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Why, for HISTORY. */
+  readonly reason?: string | undefined;
+  /** Who wants it, for HISTORY. */
+  readonly who?: string | undefined;
+  readonly files?: FileSystem | undefined;
+  readonly now?: (() => Date) | undefined;
+  /** Aborting it stops the change before the step that others see first; after that the change is completed. */
+  readonly signal?: AbortSignal | undefined;
+  readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
+}
+
+export interface Change {
+  readonly root: string;
+  readonly index: string;
+  readonly files: FileSystem;
+  readonly now: () => Date;
+  readonly reason: string | null;
+  readonly who: string | null;
+  readonly signal: AbortSignal | undefined;
+  /** Runs a step that changes what others see, unless this is a dry run. */
+  readonly commit: (step: () => Promise<void>) => Promise<void>;
+}
+
+/** A publish moves two small files: one that does not get its turn in this time meets a stuck process. */
+const WAIT_FOR_LOCK_MS = 10_000;
+
+export async function changeIndex<T>(
+  root: string,
+  index: string,
+  command: string,
+  options: ChangeOptions,
+  work: (change: Change) => Promise<T>,
+): Promise<T> {
+  const files = options.files ?? nodeFiles;
+  const now = options.now ?? (() => new Date());
+  const reason = options.reason?.slice(0, MAX_REASON_LENGTH) ?? null;
+  const who = options.who?.slice(0, MAX_WHO_LENGTH) ?? null;
+  await requireIndex(root, index, files);
+  const { signal } = options;
+  const base = { root, index, files, now, reason, who, signal };
+  if (options.dryRun === true) return work({ ...base, commit: () => Promise.resolve() });
+  const lockOptions = { waitMs: WAIT_FOR_LOCK_MS, ...options.lock, files, signal };
+  return withLock(root, index, 'publish', `shortlist ${command} ${index}`, async (lock) => {
+    const commit = async (step: () => Promise<void>): Promise<void> => {
+      await lock.assertHeld();
+      await step();
+    };
+    return work({ ...base, commit });
+  }, lockOptions); // prettier-ignore
+}

@@ -1,0 +1,280 @@
+/**
+ * Moves what is published: CURRENT forward and back, and aliases.
+ *
+ * Takes names; gives what was and what is. CURRENT is the one commit point: everything before it can be lost without a
+ * trace, everything after it is repaired from it. The gate is the caller's; its verdict is stored before CURRENT moves.
+ */
+import { EXIT, ShortlistError } from '../../base/errors.js';
+import { resolveVersion } from './catalog.js';
+import { changeIndex, type Change, type ChangeOptions } from './change.js';
+import { ensureDirectory, removeFileDurably } from '../disk/durable.js';
+import { readManifest } from '../sealed/manifest-file.js';
+import { writeNote } from './notes.js';
+import { aliasesPath, checkName } from '../disk/paths.js';
+import { appendRefusal } from './refusals.js';
+import { publishedStack } from './rollback-stack.js';
+import { aliasPath, readAlias, readAliasTable, readCurrentMove, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
+import { openVersionFiles } from '../sealed/version-reader.js';
+
+export type { ChangeOptions } from './change.js';
+
+interface PublishOptions extends ChangeOptions {
+  /** The gate's verdict, stored as the note `gate` of the version. */
+  readonly gate?: object | undefined;
+}
+
+interface RollbackOptions extends ChangeOptions {
+  /** A version that was published before, or an alias of one; default the one before the current. */
+  readonly to?: string | undefined;
+}
+
+interface Moved {
+  readonly index: string;
+  /** What is published now, or would be. */
+  readonly version: string;
+  /** What was published before; null where nothing was. */
+  readonly previous: string | null;
+  /** False where the version was published already. */
+  readonly changed: boolean;
+  /** False where HISTORY could not be written after CURRENT had moved; the next move completes it. */
+  readonly recorded: boolean;
+  /** Versions that a rollback passed over, since they no longer exist or are damaged. */
+  readonly skipped: readonly string[];
+}
+
+/** @throws index_not_found, version_not_found, manifest_corrupt, state_corrupt, index_busy */
+export async function publish(
+  root: string,
+  index: string,
+  version: string,
+  options: PublishOptions = {},
+): Promise<Moved> {
+  return changeIndex(root, index, 'publish', options, async (change) => {
+    await readManifest(root, index, version, change.files);
+    const { gate } = options;
+    if (gate !== undefined) {
+      await change.commit(() => writeNote(root, index, version, 'gate', gate, change.files));
+    }
+    return move(change, await readState(change), 'publish', version, []);
+  });
+}
+
+interface RefuseOptions extends ChangeOptions {
+  /** The gate's verdict, stored as the note `gate` of the version. */
+  readonly gate: object;
+  /** What refused it, in a sentence. */
+  readonly refusedBy: string;
+}
+
+interface Refused {
+  /** What stays published; null where nothing is. */
+  readonly current: string | null;
+  /** False where the refusal could not be written down, as on a full disk. */
+  readonly recorded: boolean;
+}
+
+/** Writes down that a version was refused, which changes nothing that is published. @throws as publish */
+export async function refuse(root: string, index: string, version: string, options: RefuseOptions): Promise<Refused> {
+  return changeIndex(root, index, 'publish', options, async (change) => {
+    const { files, reason, who } = change;
+    const { current, moves } = await readState(change);
+    const after = moves.at(-1)?.sequence ?? 0;
+    const at = change.now().toISOString();
+    const refusal = { version, after, at, reason, who, refused_by: options.refusedBy };
+    const recorded = await succeeds(
+      change.commit(async () => {
+        await writeNote(root, index, version, 'gate', options.gate, files);
+        await appendRefusal(root, index, refusal, files);
+      }),
+    );
+    return { current: current?.version ?? null, recorded };
+  });
+}
+
+/** @throws as publish; `version_not_found` where nothing is left to go back to; usage for a version never published */
+export async function rollback(root: string, index: string, options: RollbackOptions = {}): Promise<Moved> {
+  return changeIndex(root, index, 'rollback', options, async (change) => {
+    const state = await readState(change);
+    if (state.current === null) {
+      throw new ShortlistError('version_not_found', `index '${index}' has nothing published to roll back`, { index });
+    }
+    if (options.to === undefined) {
+      const { version, skipped } = await findPrevious(change, state.moves, state.current.version);
+      return move(change, state, 'rollback', version, skipped);
+    }
+    const version = await resolveVersion(root, index, options.to, change.files);
+    requirePublished(index, version, state.moves);
+    await requireSound(change, version);
+    return move(change, state, 'rollback', version, []);
+  });
+}
+
+interface State {
+  readonly current: Move | null;
+  /** What HISTORY holds, and the same with CURRENT's move where a crash kept it out. */
+  readonly recorded: readonly Move[];
+  readonly moves: readonly Move[];
+}
+
+async function readState({ root, index, files }: Change): Promise<State> {
+  const current = await readCurrentMove(root, index, files);
+  const recorded = await readRecordedMoves(root, index, files);
+  return { current, recorded, moves: withCurrent(recorded, current) };
+}
+
+async function move(
+  change: Change,
+  state: State,
+  action: Move['action'],
+  version: string,
+  skipped: readonly string[],
+): Promise<Moved> {
+  const { root, index, files } = change;
+  const { current, recorded, moves } = state;
+  if (current?.version === version) {
+    return { index, version, previous: current.previous, changed: false, recorded: true, skipped };
+  }
+  const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
+  const previous = current?.version ?? null;
+  const next = {
+    sequence,
+    action,
+    version,
+    previous,
+    at: change.now().toISOString(),
+    reason: change.reason,
+    who: change.who,
+  };
+  change.signal?.throwIfAborted(); // from here on the move is completed
+  // CURRENT holds one move: what it holds now must be in HISTORY before it is overwritten.
+  if (moves.length > recorded.length) await change.commit(() => writeHistory(root, index, moves, files));
+  await change.commit(() => writeCurrent(root, index, next, files));
+  const written = await succeeds(change.commit(() => writeHistory(root, index, [...moves, next], files)));
+  return { index, version, previous, changed: true, recorded: written, skipped };
+}
+
+/** CURRENT has moved: what fails now is not the move. */
+async function succeeds(work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function findPrevious(
+  change: Change,
+  moves: readonly Move[],
+  current: string,
+): Promise<{ version: string; skipped: string[] }> {
+  const { index } = change;
+  const skipped: string[] = [];
+  for (const version of publishedStack(moves).reverse()) {
+    if (version === current || skipped.includes(version)) continue;
+    const fault = await requireSound(change, version).catch(faultOf);
+    if (fault === null) return { version, skipped };
+    skipped.push(version);
+  }
+  const gone = skipped.length === 0 ? '' : ` but ${skipped.join(', ')}, which no longer exist or are damaged`;
+  const message = `index '${index}' has no version to roll back to: nothing was published before ${current}${gone}`;
+  throw new ShortlistError('version_not_found', message, { index, current, skipped });
+}
+
+/** A rollback must land: every file is read and compared with its digest before CURRENT moves. */
+async function requireSound({ root, index, files, signal }: Change, version: string): Promise<null> {
+  await openVersionFiles(root, index, version, { hash: true, files, signal });
+  return null;
+}
+
+function faultOf(error: unknown): ShortlistError {
+  if (error instanceof ShortlistError && error.exit === EXIT.badIndex) return error;
+  throw error;
+}
+
+/** A rollback does not run the gate, so it goes only to what passed it once. */
+function requirePublished(index: string, version: string, moves: readonly Move[]): void {
+  if (moves.some((past) => past.version === version || past.previous === version)) return;
+  const message = `${version} was never published; publish it instead, which runs the gate: shortlist publish ${index}@${version}`;
+  throw new ShortlistError('usage', message, { index, version });
+}
+
+interface AliasChange {
+  readonly index: string;
+  readonly alias: string;
+  /** Null where the alias was removed. */
+  readonly version: string | null;
+  /** What the alias named before; null where there was none. */
+  readonly previous: string | null;
+}
+
+/** Makes the alias name a version. @param ref a version, or another alias of it */
+export async function setAlias(
+  root: string,
+  index: string,
+  alias: string,
+  ref: string,
+  options: ChangeOptions = {},
+): Promise<AliasChange> {
+  checkName('alias', alias);
+  if (alias === 'current') {
+    throw new ShortlistError(
+      'usage',
+      "'current' is what people call the published version; give the alias another name",
+      { alias },
+    );
+  }
+  return changeIndex(root, index, 'alias', options, async ({ files, now, signal, commit }) => {
+    const version = await resolveVersion(root, index, ref, files);
+    await readManifest(root, index, version, files);
+    const previous = await readAlias(root, index, alias, files).catch(unlessDamaged);
+    signal?.throwIfAborted();
+    await commit(async () => {
+      await ensureDirectory(aliasesPath(root, index), files);
+      await writeAlias(root, index, alias, version, now(), files);
+    });
+    return { index, alias, version, previous };
+  });
+}
+
+/** @throws version_not_found where there is no such alias */
+export async function removeAlias(
+  root: string,
+  index: string,
+  alias: string,
+  options: ChangeOptions = {},
+): Promise<AliasChange> {
+  checkName('alias', alias);
+  return changeIndex(root, index, 'alias', options, async ({ files, signal, commit }) => {
+    const damaged = { previous: null };
+    const found = await readAlias(root, index, alias, files)
+      .then((previous) => (previous === null ? null : { previous }))
+      .catch((error: unknown) => (unlessDamaged(error), damaged));
+    if (found === null) throw await unknownAlias(root, index, alias, files);
+    signal?.throwIfAborted();
+    await commit(async () => {
+      await removeFileDurably(aliasPath(root, index, alias), files);
+    });
+    return { index, alias, version: null, previous: found.previous };
+  });
+}
+
+/** A damaged alias is replaced or removed like any other: that is its repair. */
+function unlessDamaged(error: unknown): null {
+  if (error instanceof ShortlistError && error.code === 'state_corrupt') return null;
+  throw error;
+}
+
+async function unknownAlias(
+  root: string,
+  index: string,
+  alias: string,
+  files: Change['files'],
+): Promise<ShortlistError> {
+  const known = Object.keys(await readAliasTable(root, index, files));
+  const there = known.length === 0 ? 'it has none' : `there are ${known.slice(0, 10).join(', ')}`;
+  return new ShortlistError('version_not_found', `index '${index}' has no alias '${alias}'; ${there}`, {
+    index,
+    alias,
+  });
+}

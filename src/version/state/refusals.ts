@@ -1,0 +1,59 @@
+/**
+ * REFUSALS: what the gate refused to publish. It lies beside HISTORY and not in it: a rollback follows HISTORY, and a
+ * refusal moves nothing. Written under the publish lock, read without one.
+ */
+import { ShortlistError } from '../../base/errors.js';
+import type { Fields } from '../disk/fields.js';
+import type { FileSystem } from '../disk/files.js';
+import { refusalsPath } from '../disk/paths.js';
+import { readSealed, writeSealed, type SealedPlace } from '../disk/sealed-json.js';
+import { checkPlace, checkVersion, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, STATE_FORMAT } from './state.js';
+
+interface Refusal {
+  readonly version: string;
+  /**
+   * Sequence of the last move before it; 0 where nothing was published yet. Clocks of machines differ, this does not.
+   */
+  readonly after: number;
+  readonly at: string;
+  /** Why it was to be published, as whoever wanted it said. */
+  readonly reason: string | null;
+  readonly who: string | null;
+  /** What refused it, in a sentence. */
+  readonly refused_by: string;
+}
+
+/** Oldest first; none where there is no such file. */
+export async function readRefusals(root: string, index: string, files: FileSystem): Promise<readonly Refusal[]> {
+  return (await readSealed(refusalsPlace(root, index), files)) ?? [];
+}
+
+/** The caller holds the publish lock. A file that is damaged is begun anew: what it told is lost already. */
+export async function appendRefusal(root: string, index: string, refusal: Refusal, files: FileSystem): Promise<void> {
+  const before = await readRefusals(root, index, files).catch((error: unknown) => {
+    if (error instanceof ShortlistError && error.code === 'state_corrupt') return [];
+    throw error;
+  });
+  const entries = [...before, refusal].slice(-MAX_HISTORY_ENTRIES);
+  await writeSealed(refusalsPath(root, index), { format: STATE_FORMAT, index, entries }, files);
+}
+
+function refusalsPlace(root: string, index: string): SealedPlace<readonly Refusal[]> {
+  const check = (fields: Fields): readonly Refusal[] => {
+    checkPlace(fields, index);
+    return fields.list('entries', checkRefusal);
+  };
+  const remedy = 'remove it: what is published does not depend on it';
+  return { path: refusalsPath(root, index), code: 'state_corrupt', maxBytes: MAX_HISTORY_BYTES, remedy, check };
+}
+
+function checkRefusal(fields: Fields): Refusal {
+  return {
+    version: checkVersion(fields, 'version'),
+    after: fields.integer('after'),
+    at: fields.instant('at'),
+    reason: fields.textOrNull('reason'),
+    who: fields.textOrNull('who'),
+    refused_by: fields.text('refused_by'),
+  };
+}

@@ -1,0 +1,114 @@
+import { chmodSync, readFileSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_MIN_RECALL, runGate } from '../../src/builder/gate.js';
+import { publishGated } from '../../src/builder/publish-gated.js';
+import { ENGINE_NAMES, engineOf } from '../../src/engine/engines.js';
+import { loadVersion } from '../../src/retrieve/load/loaded-version.js';
+import { readCurrent, readNote } from '../../src/version/state/catalog.js';
+import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
+import { SealedVersion, type Loose } from '../mutants/sealed-version.js';
+
+const options = { minRecall: DEFAULT_MIN_RECALL, dryRun: false };
+
+describe.each(ENGINE_NAMES)('the gate, %s', (engine) => {
+  const root = temporaryFolder();
+  const versions: string[] = [];
+  beforeAll(async () => {
+    for (const seed of [1, 2, 3])
+      versions.push((await buildVersion(root, 'items', { rows: 500, seed, engine })).version);
+  });
+
+  it('a dry run gives the verdict and changes nothing', async () => {
+    const { gate, previous } = await publishGated(root, 'items', versions[0]!, { ...options, dryRun: true });
+    expect(gate.pass).toBe(true);
+    expect(previous).toBeNull();
+    expect(await readCurrent(root, 'items')).toBeNull();
+    expect(await readNote(root, 'items', versions[0]!, 'gate')).toBeNull();
+  });
+
+  it('a version that passes is published, with its verdict stored beside it', async () => {
+    const { gate } = await publishGated(root, 'items', versions[0]!, options);
+    expect(gate).toMatchObject({
+      pass: true,
+      checks: [{ name: 'verify', pass: true, value: 0, limit: 0 }, { name: 'recall@100', pass: true, limit: 0.95 }],
+    }); // prettier-ignore
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+    expect(await readNote(root, 'items', versions[0]!, 'gate')).toMatchObject({ pass: true, checks: gate.checks });
+  });
+
+  it('a version below the limit is refused, its verdict stored, and what was published stays', async () => {
+    const { gate, previous } = await publishGated(root, 'items', versions[1]!, { ...options, minRecall: 1.01 });
+    expect(gate).toMatchObject({
+      pass: false,
+      checks: [
+        { name: 'verify', pass: true },
+        { name: 'recall@100', pass: false, limit: 1.01 },
+      ],
+    });
+    expect(previous).toBe(versions[0]);
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+    expect(await readNote(root, 'items', versions[1]!, 'gate')).toMatchObject({ pass: false });
+  });
+
+  it('a damaged version is refused with the file, and its recall is not asked', async () => {
+    const name = `shard-0000.${engineOf(engine).fileSuffix}`;
+    const graph = join(root, 'items', versions[2]!, name);
+    chmodSync(graph, 0o644);
+    truncateSync(graph, 100);
+    const { gate } = await publishGated(root, 'items', versions[2]!, options);
+    expect(gate.checks).toEqual([
+      { name: 'verify', pass: false, value: 1, limit: 0, detail: expect.stringContaining(name) as string },
+    ]);
+    expect((await readCurrent(root, 'items'))?.version).toBe(versions[0]);
+  });
+
+  it.each([1, 2, 50])('passes a corpus of %i rows, less than k', async (rows) => {
+    const { version } = await buildVersion(root, `rows-${rows}`, { rows, engine });
+    expect((await runGate(root, `rows-${rows}`, version, options)).pass).toBe(true);
+  });
+});
+
+describe('rows that are equal', () => {
+  const DIM = 32;
+
+  /** 5,000 equal rows, then 300 others. */
+  function makeDuplicates(): Float32Array {
+    const vectors = makeVectors(5300, DIM, 5);
+    for (let row = 1; row < 5000; row++) vectors.copyWithin(row * DIM, 0, DIM);
+    return vectors;
+  }
+
+  it('do not hide from the probe of a build, hnswlib, that others cannot be reached', async () => {
+    const root = temporaryFolder();
+    const build = buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM, engine: 'hnswlib' });
+    await expect(build).rejects.toMatchObject({ code: 'probe_failed' });
+  });
+
+  it('do not hide it from the gate either, where a version without that probe was sealed', async () => {
+    const root = temporaryFolder();
+    const { version } = await buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM });
+    const { version: other } = await buildVersion(root, 'other', { dim: DIM, engine: 'hnswlib' });
+    const sealed = SealedVersion.read(root, 'items', version);
+    const { engine, shards } = SealedVersion.read(root, 'other', other).manifest as { engine: Loose; shards: Loose[] };
+    Object.assign(sealed.manifest, { engine, shards: [{ ...shards[0], count: 5300 }] });
+    const loaded = await loadVersion(root, 'items', version);
+    const { metric, count, values } = loaded.shards[0]!.graph.vectors;
+    const graph = join(root, 'thin.graph');
+    const read = (from: number, to: number): Float32Array => values.subarray(from * DIM, to * DIM);
+    await engineOf('hnswlib').build({ metric, dim: DIM, count, read }, { m: 8, efConstruction: 60, seed: 42 }, graph);
+    loaded.close();
+    sealed.files.delete('shard-0000.graph');
+    sealed.files.set(`shard-0000.${engineOf('hnswlib').fileSuffix}`, readFileSync(graph));
+    expect(await runGate(root, 'items', sealed.write(root), options)).toMatchObject({
+      pass: false,
+      checks: [{ name: 'verify', pass: false, detail: expect.stringMatching(/does not find \d+ of 64/) as string }],
+    });
+  });
+
+  it('are no trouble for the native engine, which keeps them aside', async () => {
+    const root = temporaryFolder();
+    const { version } = await buildVectors(root, 'items', { vectors: makeDuplicates(), dim: DIM });
+    expect(await runGate(root, 'items', version, options)).toMatchObject({ pass: true });
+  });
+});

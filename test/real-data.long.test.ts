@@ -7,7 +7,7 @@ import { buildIndex, type BuildOptions } from '../src/builder/build-index.js';
 import { recallOf, summarizeRecall } from '../src/evaluate/recall.js';
 import { readQueries } from '../src/ingest/read-queries.js';
 import { loadVersion, type LoadedVersion } from '../src/retrieve/load/loaded-version.js';
-import { search } from '../src/retrieve/search/search.js';
+import { search } from '../src/retrieve/search/run-search.js';
 import { buildOptions, temporaryFolder } from './indexes.js';
 
 const data = process.env['SHORTLIST_TEST_DATA'];

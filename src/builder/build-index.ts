@@ -260,9 +260,9 @@ class Build {
     const turns = new Turns(this.options.signal);
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
-      const { fileSuffix, mapVectors } = engineOf(name);
+      const { fileSuffix, mapping } = engineOf(name);
       const path = writer.shardPath(shard);
-      const { count, ordinals, vectors: values } = await readShardFile(path, dim, this.files, mapVectors);
+      const { count, ordinals, vectors: values } = await readShardFile(path, dim, this.files, mapping?.vectors);
       const graphPath = count === 0 ? null : writer.graphPath(shard, fileSuffix);
       const opened = await openShard(
         graphPath,

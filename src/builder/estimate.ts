@@ -60,7 +60,7 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
  * @throws unsupported where that would be found out only after the graphs are built
  */
 export function requireMappable({ shardRows, dim, engine }: BuildSize, mostBytes = constants.MAX_LENGTH): void {
-  if (engineOf(engine).mapVectors === undefined) return;
+  if (engineOf(engine).mapping === null) return;
   const largest = Math.max(...shardRows) * dim * 4;
   if (largest <= mostBytes) return;
   const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / mostBytes); // shards differ by some per cent

@@ -75,11 +75,12 @@ export interface ShardQuery {
   readonly allow?: Bitset;
   /** How many rows `allow` holds, where the caller knows. */
   readonly allowCount?: number;
-  /**
-   * The rows of `allow`, ascending, where few pass and somebody has listed them; some may have been taken out of
-   * `allow` since.
-   */
+  /** The rows of `allow`, ascending, where few pass and somebody has listed them; it may have more. */
   readonly allowList?: Uint32Array | undefined;
+  /** Rows that must not be returned though `allow` has them, each once. `allowCount` counts them. */
+  readonly leftOut?: readonly number[];
+  /** Tell with the answer what the search did. */
+  readonly account?: boolean;
   /** The way to take under a filter, where an engine has several; default `auto`. */
   readonly plan?: ShardPlan | undefined;
 }
@@ -90,10 +91,8 @@ export interface ShardAnswer {
   readonly scores: Float32Array;
   /** Which way the answer was found: a graph may decide that a scan of the allowed rows is cheaper. */
   readonly path: 'graph' | 'exact';
-}
-
-export interface LaterAnswer extends ShardAnswer {
-  readonly account: SearchAccount;
+  /** Where it was asked for and the engine keeps one. */
+  readonly account?: SearchAccount;
 }
 
 /** The rows that a graph is built from. */
@@ -157,6 +156,14 @@ export interface HnswlibFile {
   close(): void;
 }
 
+/** Files that are there at once when they are mapped, in one copy for all processes. They do not change meanwhile. */
+interface FileMapping {
+  /** `length` float32 values from byte `offset` on. @throws file_missing, file_corrupt */
+  vectors(path: string, offset: number, length: number): Float32Array;
+  /** @throws file_missing, file_corrupt */
+  bytes(path: string, offset: number, bytes: number): Uint8Array;
+}
+
 /** An engine that builds a graph of one shard into one file and opens it again. */
 export interface GraphEngine {
   readonly name: EngineName;
@@ -201,18 +208,13 @@ export interface GraphEngine {
     vectors: ShardVectors,
     parameters: Pick<GraphParameters, 'm' | 'efConstruction'>,
   ): Promise<HnswlibFile>;
+  /** How files come into memory without a copy of each process's own; null for an engine that reads them. */
+  readonly mapping: FileMapping | null;
   /**
-   * Maps `length` float32 values of a file, where the engine can: they are there at once, and all processes share one
-   * copy. The file does not change while they are in use.
-   */
-  readonly mapVectors?: (path: string, offset: number, length: number) => Float32Array;
-  /** The same of bytes that are no vectors. */
-  readonly mapFile?: (path: string, offset: number, bytes: number) => Uint8Array;
-  /**
-   * The instruction set that its kernels run with on this machine, where the engine chooses one.
+   * The instruction set that its kernels run with on this machine; null for an engine that chooses none.
    * @throws addon_missing, and usage where SHORTLIST_ISA asks for one that is not there
    */
-  readonly instructionSet?: () => string;
+  instructionSet(): string | null;
   /** Memory in bytes of building or serving a graph, beside the shard's own vectors. */
   estimateBytes(count: number, dim: number, m: number): number;
 }
@@ -227,31 +229,23 @@ export interface ShardIndex {
    * under cosine.
    */
   search(query: Float32Array, options: ShardQuery): ShardAnswer;
+  /** As `search`, but null where that would scan many rows: for callers that have long scans made elsewhere. */
+  searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null;
   /**
-   * As `search`, but null where that would scan rows itself: for callers that have long scans made elsewhere. An engine
-   * without it is asked by `search` alone.
-   */
-  searchGraph?(query: Float32Array, options: ShardQuery): ShardAnswer | null;
-  /**
-   * As `search`, on a thread of the engine's own, for searches that take too long for the caller's. They wait for
-   * each other. What it is given is copied before it begins; the object may be closed once it has. Null where it
-   * would scan more rows than one thread should.
+   * As `search`, for searches that take too long for the caller's thread: on a thread of the engine's own, where it has
+   * one. They wait for each other. What it is given is copied before it begins; the object may be closed once it has.
+   * Null where it would scan more rows than one thread should.
    * @param signal aborting it rejects at once with its reason, and one that waits does not begin
    */
-  searchLater?(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<LaterAnswer | null>;
-  /**
-   * Exact, by the float32 values of all rows that may be returned, where the engine does that sooner than the scan in
-   * JavaScript.
-   */
-  scanRows?(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer;
+  searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<ShardAnswer | null>;
+  /** Exact: scans the float32 values of all rows that may be returned. */
+  scanRows(query: Float32Array, options: ShardQuery): ShardAnswer;
   /**
    * Compares all that the graph says of the vectors with them, where opening compares a sample. Blocks, and reads
-   * both whole.
+   * both whole. An engine whose opening compares all has nothing left to do.
    * @throws file_corrupt
    */
-  verify?(): void;
-  /** What the last search did, where the engine knows. */
-  account?(): SearchAccount;
+  verify(): void;
   /** Lets go of the memory. The object is not used again. */
   close(): void;
 }

@@ -19,7 +19,7 @@ export function engineOf(name: EngineName): GraphEngine {
 
 /** Whether opening a version of the engine takes next to no memory, since its files are mapped. */
 export function isMapped(name: string): boolean {
-  return isEngineName(name) && engineOf(name).mapVectors !== undefined;
+  return isEngineName(name) && engineOf(name).mapping !== null;
 }
 
 /**
@@ -28,7 +28,7 @@ export function isMapped(name: string): boolean {
  */
 export function instructionSetOf(name: EngineName): string | null {
   try {
-    return engineOf(name).instructionSet?.() ?? null;
+    return engineOf(name).instructionSet();
   } catch (error) {
     if (error instanceof ShortlistError && error.code === 'addon_missing') return null;
     throw error;

@@ -6,7 +6,7 @@
 import { ShortlistError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { search } from '../retrieve/search/search.js';
+import { search } from '../retrieve/search/run-search.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import { externalQueries, queryAt, sampleVectors, type QuerySet } from './queries.js';
 

@@ -2,7 +2,7 @@
 import { Turns } from '../base/turns.js';
 import { openExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { planSearch } from '../retrieve/search/search.js';
+import { planSearch } from '../retrieve/search/search-plan.js';
 import { measurePoint, type GridPoint } from './grid.js';
 import { externalQueries, sampleQueries } from './queries.js';
 import { findTruth } from './truth.js';

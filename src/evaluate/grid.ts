@@ -4,7 +4,9 @@
  */
 import type { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { planSearch, search, type SearchOptions } from '../retrieve/search/search.js';
+import { search } from '../retrieve/search/run-search.js';
+import { planSearch } from '../retrieve/search/search-plan.js';
+import { type SearchOptions } from '../retrieve/search/search-options.js';
 import { queryAt, selfAt, type QuerySet } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import type { Truth } from './truth.js';

@@ -2,7 +2,7 @@
 import { Turns } from '../base/turns.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { search } from '../retrieve/search/search.js';
+import { search } from '../retrieve/search/run-search.js';
 import type { OnStageProgress } from './evaluate.js';
 import { queryAt, sampleVectors, selfAt } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { searchExact } from '../retrieve/search/search.js';
+import { searchExact } from '../retrieve/search/run-search.js';
 import type { QuerySet } from './queries.js';
 
 export interface Truth {
@@ -51,7 +51,7 @@ async function computeTruth(version: LoadedVersion, queries: QuerySet, options: 
     const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
     const vectors = queries.vectors.subarray(from * dim, to * dim);
     const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
-    const answers = await searchExact(version, pool, vectors, to - from, { k, filter }, selves, { signal });
+    const answers = await searchExact(version, pool, vectors, { k, filter }, selves, { signal });
     neighbors.push(...answers.map((answer) => answer.ordinals));
     options.onProgress?.(to, queries.count);
   }

@@ -133,7 +133,7 @@ async function openSource(from: VersionFiles, shard: number, files: FileSystem):
   const { manifest, directory } = from;
   const { name, parameters } = engineSettings(manifest);
   const engine = engineOf(name);
-  const rows = await readShard(from, shard, files, engine.mapVectors);
+  const rows = await readShard(from, shard, files, engine.mapping?.vectors);
   const { metric, dim } = manifest;
   const [path] = graphPaths(from, shard);
   if (path === undefined) {

@@ -9,7 +9,7 @@ import type { GridPoint } from '../../src/evaluate/grid.js';
 import { evaluateVersion } from '../../src/evaluate/evaluate.js';
 import { openExactSearch } from '../../src/engine/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
-import { search } from '../../src/retrieve/search/search.js';
+import { search } from '../../src/retrieve/search/run-search.js';
 import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 
 const pool = openExactSearch(2);

@@ -19,7 +19,7 @@ import { seededRandom } from '../../src/base/random.js';
 import { buildIndex } from '../../src/builder/build-index.js';
 import type { EngineName } from '../../src/engine/engine.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
-import type { SearchOptions, SeedQuery } from '../../src/retrieve/search/search.js';
+import type { SearchOptions, SeedQuery } from '../../src/retrieve/search/search-options.js';
 import { buildOptions } from '../indexes.js';
 
 export interface ShopSpec {

@@ -57,7 +57,7 @@ async function openShard({ metric }: DataSet, { root, version }: FlatIndex): Pro
   const times = [];
   for (let i = 0; i < OPENINGS; i++) {
     const startedMs = performance.now();
-    const { count, vectors, vectorsOffset } = await readShard(files, 0, undefined, nativeEngine.mapVectors);
+    const { count, vectors, vectorsOffset } = await readShard(files, 0, undefined, nativeEngine.mapping!.vectors);
     const file = { path: join(files.directory, shards[0]!.files[0]!), offset: vectorsOffset };
     const index = await nativeEngine.open(path, { metric, dim, count, values: vectors, file }, parameters);
     times.push(performance.now() - startedMs);

@@ -15,5 +15,7 @@ export const hnswlibEngine: GraphEngine = {
   open: openHnswlib,
   lastRows: (count, { seed }, size) => shuffle(sampleDistinct(count, size, seed), seed),
   exportHnswlib,
+  mapping: null,
+  instructionSet: () => null,
   estimateBytes: estimateHnswlibBytes,
 };

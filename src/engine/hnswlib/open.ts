@@ -11,7 +11,9 @@ import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';
 import { ioError, ShortlistError } from '../../base/errors.js';
 import type { GraphParameters, ShardAnswer, ShardIndex, ShardQuery, ShardVectors } from '../engine.js';
-import { rankRows, scan } from '../exact/scan.js';
+import { allowedRows } from '../exact/allowed-rows.js';
+import { scanAllowed, searchSoon } from '../exact/exact.js';
+import { rankRows } from '../exact/scan.js';
 import { loadGraphClass, releaseGraph, type Graph } from './addon.js';
 import { checkFile } from './check.js';
 import { estimateHnswlibBytes } from './layout.js';
@@ -77,7 +79,21 @@ class HnswlibIndex implements ShardIndex {
   }
 
   search(query: Float32Array, options: ShardQuery): ShardAnswer {
-    return this.searchGraph(query, options) ?? this.scan(query, options);
+    return this.searchGraph(query, options) ?? this.scanRows(query, options);
+  }
+
+  searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<ShardAnswer> {
+    return searchSoon(() => this.search(query, options), signal);
+  }
+
+  scanRows(query: Float32Array, options: ShardQuery): ShardAnswer {
+    const allow = options.allow ?? this.visible?.rows;
+    return scanAllowed(this.vectors, query, allow === undefined ? options : { ...options, allow });
+  }
+
+  /** Opening has compared all rows with the vectors. */
+  verify(): void {
+    return;
   }
 
   searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null {
@@ -85,10 +101,13 @@ class HnswlibIndex implements ShardIndex {
     const { dim, metric } = this.vectors;
     assert(query.length === dim, `a query of ${query.length} components for ${dim}`);
     const { count: size } = this.vectors;
-    const allow = options.allow ?? this.visible?.rows;
-    assert(allow === undefined || allow.size === size, `a set of ${allow?.size} rows for a shard of ${size}`);
+    const set = options.allow ?? this.visible?.rows;
+    assert(set === undefined || set.size === size, `a set of ${set?.size} rows for a shard of ${size}`);
     const count = this.visible?.count ?? size;
-    const allowed = options.allow === undefined ? count : (options.allowCount ?? options.allow.count());
+    const { leftOut = [] } = options;
+    const passing = options.allow === undefined ? count : (options.allowCount ?? options.allow.count());
+    const allowed = passing - leftOut.length;
+    const allow = set === undefined ? allowedRows(options, size) : allowedRows({ ...options, allow: set }, size);
     const plan = planGraphSearch(options, count, allowed);
     const factor = plan && queryFactor(metric, query, this.largest, this.factor);
     if (this.graph === null || plan === null || factor === null) return null;
@@ -109,10 +128,6 @@ class HnswlibIndex implements ShardIndex {
     for (let i = 0; i < point.length; i++) point[i] = query[i]! * factor;
     graph.setEf(ef);
     return graph.searchKnn(point, fetch).neighbors;
-  }
-
-  private scan(query: Float32Array, { k, allow = this.visible?.rows }: ShardQuery): ShardAnswer {
-    return { ...scan(this.vectors, query, 1, { k, allow })[0]!, path: 'exact' };
   }
 }
 

@@ -14,8 +14,7 @@ export const nativeEngine: GraphEngine = {
   open: openNative,
   lastRows: (count, { m, seed }, size) => loadAddon().lastRows({ count, m, seed, size }),
   exportHnswlib: exportNative,
-  mapVectors,
-  mapFile,
+  mapping: { vectors: mapVectors, bytes: mapFile },
   instructionSet: () => loadAddon().isa(),
   estimateBytes: estimateNativeBytes,
 };

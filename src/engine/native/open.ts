@@ -3,13 +3,12 @@
  * opens it shares one copy. One search at a time, on the calling thread.
  */
 import assert from 'node:assert/strict';
-import type { Bitset } from '../../base/bitset.js';
+import { Bitset } from '../../base/bitset.js';
 import { Lane } from '../../base/lane.js';
 import { MAX_K } from '../../base/limits.js';
 import {
   SHARD_PLANS,
   type GraphParameters,
-  type LaterAnswer,
   type SearchAccount,
   type ShardAnswer,
   type ShardIndex,
@@ -17,6 +16,7 @@ import {
   type ShardQuery,
   type ShardVectors,
 } from '../engine.js';
+import { scanAllowed } from '../exact/exact.js';
 import {
   addonError,
   callAddon,
@@ -62,6 +62,9 @@ export class NativeIndex implements ShardIndex {
   private readonly buffers: AddonBuffers;
   /** Rows that may be found where no filter says less. */
   private readonly visible: number;
+  private readonly hidden: Uint32Array | undefined;
+  /** Those rows as a set, made when it is first needed. Rows are taken out of it while the addon reads it. */
+  private visibleRows: Bitset | null = null;
   private closed = false;
 
   constructor(
@@ -75,6 +78,7 @@ export class NativeIndex implements ShardIndex {
     const most = Math.min(count, MAX_K);
     this.vectors = vectors;
     this.visible = count - (hidden?.length ?? 0);
+    this.hidden = hidden;
     this.buffers = makeBuffers(dim, most);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
@@ -92,8 +96,11 @@ export class NativeIndex implements ShardIndex {
   }
 
   /** @see ShardIndex.scanRows */
-  scanRows(query: Float32Array, options: ShardQuery & { readonly allow: Bitset }): ShardAnswer {
-    return this.run(query, { ...options, plan: 'exact_scan' }, MOST_SCANNED)!;
+  scanRows(query: Float32Array, options: ShardQuery): ShardAnswer {
+    const { leftOut = NO_ROWS } = options;
+    const allow = options.allow ?? (leftOut.length === 0 ? this.everyRow : undefined);
+    const scan: ShardQuery = { ...options, plan: 'exact_scan', ...(allow && { allow }) };
+    return options.k > MAX_K ? scanAllowed(this.vectors, query, scan) : this.run(query, scan, MOST_SCANNED)!;
   }
 
   /** @see ShardIndex.verify */
@@ -101,24 +108,19 @@ export class NativeIndex implements ShardIndex {
     callAddon('verify', this.path, () => this.shard.verify());
   }
 
-  /** What the last search did, for those who ask. */
-  account(): SearchAccount {
-    return accountOf(this.buffers.counters);
-  }
-
   /** @see ShardIndex.searchLater */
-  async searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<LaterAnswer | null> {
-    const found = await longSearches
-      .run(() => {
-        const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
-        return this.shard.searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query);
-      }, signal)
-      .catch((error: unknown) => {
-        throw addonError('search', this.path, error);
-      });
-    const { rows, scores, counters } = found;
-    const path = count(counters);
-    return path && { rows, scores, path, account: accountOf(counters) };
+  async searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<ShardAnswer | null> {
+    const start = () => {
+      this.requireFit(query, options);
+      const { wanted, ef, plan } = this.readOptions(options);
+      return this.withRows(options, (words, allowed, allowList) =>
+        this.shard.searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query),
+      );
+    };
+    const found = await longSearches.run(start, signal).catch((error: unknown) => {
+      throw addonError('search', this.path, error);
+    });
+    return answerOf(found, options);
   }
 
   close(): void {
@@ -127,29 +129,79 @@ export class NativeIndex implements ShardIndex {
   }
 
   private run(query: Float32Array, options: ShardQuery, most: number): ShardAnswer | null {
-    const { wanted, ef, words, allowed, plan, allowList } = this.check(query, options);
+    this.requireFit(query, options);
+    const { wanted, ef, plan } = this.readOptions(options);
     const { foundRows, foundScores, counters } = this.buffers;
     this.buffers.query.set(query);
-    const found = this.shard.search(wanted, ef, words, allowed, plan, most, allowList);
-    const path = count(counters);
-    return path && { rows: foundRows.slice(0, found), scores: foundScores.slice(0, found), path };
+    const found = this.withRows(options, (words, allowed, allowList) =>
+      this.shard.search(wanted, ef, words, allowed, plan, most, allowList),
+    );
+    return answerOf({ rows: foundRows, scores: foundScores, counters }, options, found);
   }
 
-  private check(query: Float32Array, { k, ef, allow, allowCount, allowList, plan }: ShardQuery) {
+  private readOptions({ k, ef, plan }: ShardQuery) {
+    return {
+      wanted: Math.min(k, this.buffers.foundRows.length),
+      ef: Math.min(ef, this.vectors.count),
+      plan: planNumber(plan),
+    };
+  }
+
+  /**
+   * Gives the addon the rows that may be returned: all, where there are no words. It has read or copied the words when
+   * the call returns, so that rows which are left out of all are taken from the index's own set for as long.
+   */
+  private withRows<T>(
+    { allow, allowCount, allowList, leftOut = NO_ROWS }: ShardQuery,
+    call: (words: Uint32Array | undefined, allowed: number, allowList?: Uint32Array) => T,
+  ): T {
+    const passing = allow === undefined ? this.visible : (allowCount ?? allow.count());
+    if (leftOut.length === 0) return call(allow?.words, passing, allowList);
+    const words = allow === undefined ? this.everyRow.words : allow.words.slice();
+    const rows = new Bitset(this.vectors.count, words);
+    for (const row of leftOut) rows.delete(row);
+    try {
+      return call(words, passing - leftOut.length, allowList);
+    } finally {
+      if (allow === undefined) for (const row of leftOut) rows.add(row);
+    }
+  }
+
+  private get everyRow(): Bitset {
+    if (this.visibleRows === null) {
+      this.visibleRows = Bitset.full(this.vectors.count);
+      for (const row of this.hidden ?? []) this.visibleRows.delete(row);
+    }
+    return this.visibleRows;
+  }
+
+  /** Spelt out, since the message of an assertion is made before it is known whether it holds. */
+  private requireFit(query: Float32Array, { allow }: ShardQuery): void {
     const { count, dim } = this.vectors;
-    // Spelt out, since the message of an assertion is made before it is known whether it holds.
     if (this.closed) assert.fail('search of a closed index');
     if (query.length !== dim) assert.fail(`a query of ${query.length} components for ${dim}`);
     if (allow !== undefined && allow.size !== count) assert.fail(`a set of ${allow.size} rows for a shard of ${count}`);
-    return {
-      wanted: Math.min(k, this.buffers.foundRows.length),
-      ef: Math.min(ef, count),
-      words: allow?.words,
-      allowed: allow === undefined ? this.visible : (allowCount ?? allow.count()),
-      plan: planNumber(plan),
-      allowList,
-    };
   }
+}
+
+const NO_ROWS: readonly number[] = [];
+
+interface AddonAnswer {
+  readonly rows: Uint32Array;
+  readonly scores: Float32Array;
+  readonly counters: Float64Array;
+}
+
+/** @param found how many of the rows, where they lie in buffers. @returns null where the search found it must scan */
+function answerOf(
+  { rows, scores, counters }: AddonAnswer,
+  { account }: ShardQuery,
+  found?: number,
+): ShardAnswer | null {
+  const path = count(counters);
+  if (path === null) return null;
+  const best = found === undefined ? { rows, scores } : { rows: rows.slice(0, found), scores: scores.slice(0, found) };
+  return account === true ? { ...best, path, account: accountOf(counters) } : { ...best, path };
 }
 
 /** Adds a search to the totals. @returns how its answer was found; null where there is none */

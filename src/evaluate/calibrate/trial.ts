@@ -4,8 +4,10 @@
  */
 import { Bitset } from '../../base/bitset.js';
 import { seededRandom } from '../../base/random.js';
+import type { ShardPlan } from '../../engine/engine.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import { planSearch, runPlan, type SearchPlan } from '../../retrieve/search/search.js';
+import { askOne, searchNow } from '../../retrieve/search/run-search.js';
+import { planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
 import type { LoadedShard } from '../../retrieve/load/shards.js';
 import type { OpenFolds } from './folds.js';
 import type { CalibrationQueries, Fold } from './held-in-queries.js';
@@ -70,9 +72,11 @@ export class Trial {
   tryQuery({ shards, passing }: Side, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
     const { version, queries } = this;
     const query = queryAt(queries, position, version.manifest.dim);
-    const found = runPlan(shards, query, { ...planSearch(version, { k, ef }), ef, passing });
+    const explain = passing !== null;
+    const plan: SearchPlan = { ...planSearch(version, { k, ef, explain }), ef, passing };
+    const found = searchNow({ shards, locate: version.locate }, askOne(query, plan));
     const { byDistance: recall } = recallOf(version, query, this.dropFar(found, truth, k), truth.ordinals, k);
-    return { recall, isScan: passing !== null && shards.every(({ graph }) => hasScanned(graph.account?.().plan)) };
+    return { recall, isScan: found.explain?.shards.every(({ plan }) => hasScanned(plan)) ?? false };
   }
 
   private makeSide(fold: Fold, shards: readonly LoadedShard[]): Side {
@@ -113,7 +117,7 @@ function copyOf({ size, words }: Bitset): Bitset {
   return new Bitset(size, words.slice());
 }
 
-const hasScanned = (plan: string | undefined): boolean => plan === 'code_scan' || plan === 'exact_scan';
+const hasScanned = (plan: ShardPlan): boolean => plan === 'code_scan' || plan === 'exact_scan';
 
 /**
  * Of unit vectors, twice the tolerance of recall.ts: what is farther than that is no neighbour, and need not be

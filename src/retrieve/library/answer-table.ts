@@ -9,7 +9,7 @@ import type { ArrowSchema } from '../../arrow/write/arrow-schema.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { gatherRows, type Budget } from './gather-rows.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import type { Answer } from '../search/search.js';
+import type { Answer } from '../search/answer.js';
 
 /** Rows of one record batch, as a rule: some MB, so that readers can stream. */
 const BATCH_ROWS = 65_536;

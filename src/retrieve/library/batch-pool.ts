@@ -1,5 +1,6 @@
 /**
- * Graph searches of a whole batch on all cores. Takes checked queries and one plan; gives one answer a query, in order.
+ * Graph searches of a whole batch on all cores. Takes checked queries and one plan and gives one answer a query, in
+ * order; or takes searches of shards, for searches that go on between them, and fills in their parts.
  *
  * Threads start at the first batch. They share the vectors and ordinals of the version; each opens a graph of its
  * own, since an engine's graph object belongs to one thread. A thread that dies fails the batch it worked for and is
@@ -12,7 +13,9 @@ import type { Metric } from '../../base/metric.js';
 import type { FilePlace } from '../../engine/engine.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
-import { copyAllowed, countAllowed, type SearchPlan } from '../search/search-plan.js';
+import { copyAllowed, countAllowed } from '../search/allowed-rows.js';
+import type { ShardPart, ShardSearch } from '../search/needs.js';
+import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
 /** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
@@ -40,15 +43,23 @@ export interface BatchTask {
   /** Which batch it belongs to: a batch that failed may leave answers on the way. */
   readonly batch: number;
   readonly task: number;
-  readonly queries: Float32Array;
-  readonly plan: SearchPlan;
+  readonly work: BatchWork;
 }
+
+/** Whole searches of queries with one plan; or searches of shards, each with the position of its plan among those. */
+type BatchWork =
+  | { readonly kind: 'queries'; readonly queries: Float32Array; readonly plan: SearchPlan }
+  | {
+      readonly kind: 'shards';
+      readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part'> & { readonly plan: number })[];
+      readonly plans: readonly SearchPlan[];
+    };
 
 /** What a thread is told: a task, or to end. */
 export type BatchOrder = BatchTask | 'stop';
 
 export type BatchReply = { readonly batch: number; readonly task: number } & (
-  { readonly answers: Answer[] } | { readonly error: SerializedError }
+  { readonly results: Answer[] | ShardPart[] } | { readonly error: SerializedError }
 );
 
 interface BatchRunOptions {
@@ -60,7 +71,7 @@ interface BatchRunOptions {
 interface Job {
   readonly batch: number;
   readonly tasks: BatchTask[];
-  readonly answers: Answer[][];
+  readonly results: (Answer[] | ShardPart[])[];
   next: number;
   done: number;
   readonly onProgress: ((done: number) => void) | undefined;
@@ -86,11 +97,31 @@ export class BatchPool {
    * @param plan without a query of its own
    * @param options.onProgress told how many queries are done
    */
-  search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
-    // One batch at a time: it has all threads anyway, and batches then end in the order they came.
-    const result = this.tail.then(() => this.run(queries, plan, options));
-    this.tail = result.catch(() => undefined);
-    return result;
+  async search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
+    const { dim } = this.version.manifest;
+    const shared = sharePlan(plan, this.version.shards);
+    const parts = slices(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
+    const works = parts.map((own): BatchWork => ({ kind: 'queries', queries: own, plan: shared }));
+    return (await this.queue(works, options)) as Answer[];
+  }
+
+  /** Fills in the parts. */
+  async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
+    const distinct = [...new Set(searches.map(({ plan }) => plan))];
+    const shared = distinct.map((plan) => sharePlan(plan, this.version.shards));
+    const works = slices(searches.length, TASK_QUERIES, (from, to): BatchWork => {
+      const group = searches.slice(from, to);
+      const used = [...new Set(group.map(({ plan }) => distinct.indexOf(plan)))];
+      return {
+        kind: 'shards',
+        plans: used.map((position) => shared[position]!),
+        searches: group.map(({ query, shard, k, ef, exact, plan }) => {
+          return { query: query.slice(), shard, k, ef, exact, plan: used.indexOf(distinct.indexOf(plan)) };
+        }),
+      };
+    });
+    const parts = (await this.queue(works, options)) as ShardPart[];
+    for (const [i, search] of searches.entries()) search.part = parts[i]!;
   }
 
   /**
@@ -103,27 +134,28 @@ export class BatchPool {
     await Promise.all(this.threads.splice(0).map(stopThread));
   }
 
+  private queue(works: readonly BatchWork[], options: BatchRunOptions): Promise<(Answer | ShardPart)[]> {
+    // One batch at a time: it has all threads anyway, and batches then end in the order they came.
+    const result = this.tail.then(() => this.run(works, options));
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
   private async run(
-    queries: Float32Array,
-    plan: SearchPlan,
+    works: readonly BatchWork[],
     { onProgress, signal }: BatchRunOptions,
-  ): Promise<Answer[]> {
+  ): Promise<(Answer | ShardPart)[]> {
     signal?.throwIfAborted();
     if (this.closed) throw closedError();
-    const { dim } = this.version.manifest;
     const batch = this.nextBatch++;
-    const shared = sharePlan(plan, this.version.shards);
-    const tasks: BatchTask[] = [];
-    for (let from = 0; from < queries.length; from += TASK_QUERIES * dim) {
-      tasks.push({ batch, task: tasks.length, queries: queries.slice(from, from + TASK_QUERIES * dim), plan: shared });
-    }
+    const tasks = works.map((work, task): BatchTask => ({ batch, task, work }));
     if (tasks.length === 0) return [];
-    const answers: Answer[][] = [];
+    const results: Job['results'] = [];
     let stop = (): void => undefined;
     await new Promise<void>((resolve, reject) => {
       stop = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', stop);
-      const job: Job = { batch, tasks, answers, next: 0, done: 0, onProgress, resolve, reject };
+      const job: Job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
       for (const thread of this.threads) this.handOut(thread, job);
@@ -131,7 +163,7 @@ export class BatchPool {
       signal?.removeEventListener('abort', stop);
       this.jobs.shift();
     });
-    return answers.flat();
+    return results.flat();
   }
 
   private handOut(thread: Worker, job: Job): void {
@@ -139,7 +171,8 @@ export class BatchPool {
     if (task === undefined) return;
     job.next++;
     thread.ref();
-    thread.postMessage(task, [task.queries.buffer as ArrayBuffer]);
+    const { work } = task;
+    thread.postMessage(task, work.kind === 'queries' ? [work.queries.buffer as ArrayBuffer] : []);
   }
 
   private take(thread: Worker, reply: BatchReply): void {
@@ -151,7 +184,7 @@ export class BatchPool {
       job.reject(deserializeError(reply.error));
       return;
     }
-    job.answers[reply.task] = reply.answers;
+    job.results[reply.task] = reply.results;
     job.done++;
     job.onProgress?.(job.done * TASK_QUERIES);
     if (job.done === job.tasks.length) job.resolve();
@@ -188,9 +221,16 @@ export class BatchPool {
   }
 }
 
+/** Equal parts of so many things, but for the last. */
+function slices<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
+  const parts: T[] = [];
+  for (let from = 0; from < count; from += size) parts.push(part(from, Math.min(count, from + size)));
+  return parts;
+}
+
 /**
- * The plan for all threads at once. They share the sets of rows, so nothing is taken out of those and put back while
- * they search: what is excluded is taken out here.
+ * The plan for all threads at once: rows that pass in shared memory, out of which what is excluded is taken once. What
+ * holds functions stays here.
  */
 function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
   const alone = { ...plan, crowding: null, suspects: null };
@@ -202,7 +242,7 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const { list } = plan.passing![shard]!; // in shared memory already
     return { words, count: countAllowed(plan, shard, ordinals.length), list };
   });
-  return { ...alone, passing, excluded: shards.map(() => []) };
+  return { ...alone, passing, excluded: shards.map(() => []), selves: [] };
 }
 
 async function stopThread(thread: Worker): Promise<void> {

@@ -1,20 +1,23 @@
-/** The thread behind BatchPool: opens the graphs of one version, then answers one task after the other. */
+/** A thread of a BatchPool: it opens the shards once and answers tasks until it is told to stop. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
-import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 import type { Answer } from '../search/answer.js';
-import { runShards } from '../search/shard-search.js';
+import { searchShard, type LocalShards } from '../search/local-shards.js';
+import { NOTHING, type ShardPart } from '../search/needs.js';
+import { askOne, searchNow } from '../search/run-search.js';
+import type { SearchPlan } from '../search/search-plan.js';
 import { openShard, type LoadedShard } from '../load/shards.js';
+import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 
-const { dim, metric, engine, shards } = workerData as BatchThreadData;
+const { dim, engine, metric, shards } = workerData as BatchThreadData;
 const opened = Promise.all(shards.map(open));
 opened.catch(() => undefined); // told to each task that asks
 
 function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<LoadedShard> {
   const values =
     'path' in vectors
-      ? engineOf(engine.name).mapVectors!(vectors.path, vectors.offset, count * dim)
+      ? engineOf(engine.name).mapping!.vectors(vectors.path, vectors.offset, count * dim)
       : new Float32Array(vectors, 0, count * dim);
   return openShard(graphPath, engine, {
     vectors: { metric, dim, count, values },
@@ -22,21 +25,40 @@ function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<Loa
   });
 }
 
-async function answer({ batch, task, queries, plan }: BatchTask): Promise<BatchReply> {
+/** Only who has the ids knows where an item is. */
+function locate(): never {
+  throw new Error('a search thread has no ids');
+}
+
+async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
   try {
-    return { batch, task, answers: searchAll(await opened, queries, plan) };
+    const local = { shards: await opened, locate };
+    if (work.kind === 'queries') {
+      return { batch, task, results: searchAll(local, work.queries, work.plan) };
+    }
+    const { searches, plans } = work;
+    const parts = searches.map(({ plan, ...search }): ShardPart => {
+      const one = { ...search, plan: plans[plan]!, part: null };
+      searchShard(local, one);
+      return one.part ?? NOTHING;
+    });
+    return { batch, task, results: parts.map(own) };
   } catch (error) {
     return { batch, task, error: serializeError(error) };
   }
 }
 
-function searchAll(loaded: readonly LoadedShard[], queries: Float32Array, plan: BatchTask['plan']): Answer[] {
+function searchAll(local: LocalShards, queries: Float32Array, plan: SearchPlan): Answer[] {
   const answers: Answer[] = [];
   for (let from = 0; from < queries.length; from += dim) {
-    const found = runShards(loaded, queries.subarray(from, from + dim), plan);
-    answers.push({ ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() });
+    answers.push(own(searchNow(local, askOne(queries.subarray(from, from + dim), plan))));
   }
   return answers;
+}
+
+/** With arrays of its own, so that no more is sent than was found. */
+function own<T extends Pick<Answer, 'ordinals' | 'scores'>>(found: T): T {
+  return { ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() };
 }
 
 /** Lets go of the graphs and of the port, so that the thread ends when nothing native runs on it any more. */

@@ -14,10 +14,17 @@ import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
 import { checkArray, checkOptions } from './library-options.js';
 import { checkQuery } from '../search/query.js';
 import type { Answer, Explain, Quality } from '../search/answer.js';
-import { searchTogether } from './search-together.js';
-import { planSearch, search, searchExact } from '../search/search.js';
+import {
+  askOne,
+  scanAll,
+  search,
+  searchExact,
+  searchSeeds,
+  searchTogether,
+  type TogetherOptions,
+} from '../search/run-search.js';
+import { planSearch } from '../search/search-plan.js';
 import type { SearchOptions, SeedQuery } from '../search/search-options.js';
-import { searchSeeds } from '../search/seeds.js';
 
 export interface OpenIndexOptions {
   /** A version or alias; default the published one. */
@@ -150,12 +157,7 @@ export class OpenIndex {
     const checked = this.checkAll(queries, count);
     const wanted = checkOptions(options);
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
-    const answers = wanted.exact
-      ? await searchExact(this.loaded, this.exact, checked, count, wanted, [], { signal: options.signal })
-      : await searchTogether(this.loaded, this.batches, this.exact, checked, planSearch(this.loaded, wanted), {
-          onProgress,
-          signal: options.signal,
-        });
+    const answers = await this.searchAll(checked, wanted, { onProgress, signal: options.signal });
     onProgress(count);
     return answers.map((answer) => this.named(answer));
   }
@@ -179,6 +181,34 @@ export class OpenIndex {
     this.closed = true;
     await Promise.all([this.batches.close(), this.exact.close()]);
     this.loaded.close();
+  }
+
+  private searchAll(queries: Float32Array, options: SearchOptions, turns: TogetherOptions): Promise<Answer[]> {
+    const { loaded, batches, exact } = this;
+    if (options.exact === true) return searchExact(loaded, exact, queries, options, [], turns);
+    const plan = planSearch(loaded, options);
+    if (plan.crowding === null && plan.suspects === null) return batches.search(queries, plan, turns);
+    // What asks for attributes goes on here, between its searches of shards.
+    const { dim } = loaded.manifest;
+    const asked = Array.from({ length: queries.length / dim }, (_, position) =>
+      askOne(queries.subarray(position * dim, (position + 1) * dim), plan),
+    );
+    const scan = scanAll(loaded, exact);
+    return searchTogether(
+      loaded,
+      asked,
+      async (searches, signal) => {
+        await batches.searchShards(
+          searches.filter((one) => !one.exact),
+          { signal },
+        );
+        await scan(
+          searches.filter((one) => one.exact),
+          signal,
+        );
+      },
+      turns,
+    );
   }
 
   private requireOpen(): void {

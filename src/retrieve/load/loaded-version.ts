@@ -61,7 +61,7 @@ export async function loadVersion(
   const files = await openVersionFiles(root, index, version, { hash, signal });
   const { manifest } = files;
   const ids = await readIds(files);
-  const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapFile);
+  const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapping?.bytes);
   const shards: LoadedShard[] = [];
   try {
     for (let position = 0; position < manifest.shards.length; position++) {
@@ -81,10 +81,10 @@ export async function loadVersion(
 async function loadShard(files: VersionFiles, position: number): Promise<LoadedShard> {
   const { manifest } = files;
   const engine = engineSettings(manifest);
-  const { mapVectors } = engineOf(engine.name);
-  const rows = await readShard(files, position, undefined, mapVectors);
+  const { mapping } = engineOf(engine.name);
+  const rows = await readShard(files, position, undefined, mapping?.vectors);
   const { metric, dim } = manifest;
-  const file = mapVectors && { path: shardPath(files, position), offset: rows.vectorsOffset };
+  const file = mapping === null ? undefined : { path: shardPath(files, position), offset: rows.vectorsOffset };
   const vectors = { metric, dim, count: rows.count, values: rows.vectors, file };
   return openShard(graphPath(files, position), engine, { vectors, ordinals: rows.ordinals });
 }
@@ -174,8 +174,7 @@ function findRow(ordinals: Uint32Array, ordinal: number): number {
 
 function residentBytes({ ids, attributes, shards }: Parts): number {
   const shardBytes = shards.map(
-    ({ graph, ordinals, everyRow }) =>
-      graph.residentBytes + graph.vectors.values.byteLength + ordinals.byteLength + everyRow.words.byteLength,
+    ({ graph, ordinals }) => graph.residentBytes + graph.vectors.values.byteLength + ordinals.byteLength,
   );
   return ids.residentBytes + (attributes?.residentBytes ?? 0) + shardBytes.reduce((sum, bytes) => sum + bytes, 0);
 }

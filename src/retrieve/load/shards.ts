@@ -1,5 +1,4 @@
 /** The shards of a version as search sees them: they need no id table, so a thread can have a set of its own. */
-import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_EF_CONSTRUCTION, MAX_M, MIN_M } from '../../base/limits.js';
 import type { EngineName, GraphParameters, ShardIndex, ShardVectors } from '../../engine/engine.js';
@@ -14,13 +13,10 @@ interface ShardData {
   readonly ordinals: Uint32Array;
 }
 
-/** One shard, open both ways: by its graph and by a scan of its vectors. */
+/** One shard, open for search. */
 export interface LoadedShard {
   readonly graph: ShardIndex;
-  readonly exact: ShardIndex;
   readonly ordinals: Uint32Array;
-  /** Every row; a search may take rows out while it runs and puts them back before it returns. */
-  readonly everyRow: Bitset;
 }
 
 /** The engine of a version and what it must know to read its files again. */
@@ -41,12 +37,9 @@ export async function openShard(
   data: ShardData,
   without?: Uint32Array,
 ): Promise<LoadedShard> {
-  const exact = openExact(data.vectors);
-  const graph =
-    graphPath === null ? exact : await engineOf(engine.name).open(graphPath, data.vectors, engine.parameters, without);
-  const everyRow = Bitset.full(data.vectors.count);
-  for (const row of without ?? []) everyRow.delete(row);
-  return { graph, exact, ordinals: data.ordinals, everyRow };
+  const { vectors, ordinals } = data;
+  if (graphPath === null) return { graph: openExact(vectors), ordinals };
+  return { graph: await engineOf(engine.name).open(graphPath, vectors, engine.parameters, without), ordinals };
 }
 
 /** @throws format_unsupported for an engine that this release lacks, manifest_corrupt */

@@ -29,7 +29,7 @@ export async function verifyVersion(
     options.signal?.throwIfAborted();
     const version = await loadVersion(root, index, name);
     try {
-      for (const { graph } of version.shards) graph.verify?.();
+      for (const { graph } of version.shards) graph.verify();
       await probeVectors(version, new Turns(options.signal));
     } finally {
       version.close();

@@ -10,7 +10,7 @@ import { checkRange } from './check-range.js';
 import { parsingFilter } from '../filter/parse-filter.js';
 import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import type { PassingRows } from './passing-rows.js';
+import type { PassingRows } from './allowed-rows.js';
 import type { CrowdingOptions } from './search-options.js';
 
 export interface Crowding {

@@ -16,22 +16,16 @@ import { parsingFilter } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
 import { runAtOnce, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import type { PassingRows } from './passing-rows.js';
+import { hasRow, mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import type { SearchOptions } from './search-options.js';
 import { findingSuspects, type Suspect } from './suspects.js';
 
-export interface SearchPlan {
+export interface SearchPlan extends AllowedRows {
   readonly k: number;
   /** How far a walk goes; below k where the calibration found that to be enough. */
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
-  /** Rows that pass the filter, by shard; null without one. Shared with other searches and never changed. */
-  readonly passing: readonly PassingRows[] | null;
-  /** Rows that pass and must not come back, by shard. */
-  readonly excluded: readonly (readonly number[])[];
-  /** The row that is its own query, where there is one and it is not left out anyway. */
-  readonly self: RowPlace | null;
   /** Rows that could come back if nothing but the query itself were left out. */
   readonly available: number;
   readonly filter: FilterExplain | null;
@@ -42,11 +36,6 @@ export interface SearchPlan {
   readonly explain: boolean;
   /** Null where nobody asks. */
   readonly suspects: readonly Suspect[] | null;
-}
-
-interface RowPlace {
-  readonly shard: number;
-  readonly row: number;
 }
 
 /**
@@ -96,7 +85,7 @@ function planWith(
     minScore: Math.fround(options.minScore ?? -Infinity),
     passing,
     excluded,
-    self: null,
+    selves: [],
     available: version.manifest.count,
     filter: account,
     crowding: options.crowding === undefined ? null : planCrowding(version, options.crowding),
@@ -106,48 +95,17 @@ function planWith(
   };
 }
 
-/** The plan of one of its queries. @param self ordinal of the item that is its own query, which is left out */
-export function planQuery(version: LoadedVersion, plan: SearchPlan, self: number | undefined): SearchPlan {
-  if (self === undefined) return plan;
-  const place = version.locate(self);
-  return { ...plan, self: mayReturn(plan, place) ? place : null, available: plan.available - 1 };
-}
-
-/** The plan with these items left out too, which are its seeds. */
-export function planWithout(version: LoadedVersion, plan: SearchPlan, selves: ReadonlySet<number>): SearchPlan {
-  const excluded = plan.excluded.map((rows) => [...rows]);
-  for (const ordinal of selves) {
-    const place = version.locate(ordinal);
-    if (mayReturn(plan, place)) excluded[place.shard]!.push(place.row);
-  }
-  return { ...plan, excluded, available: plan.available - selves.size };
-}
-
-/** True for a row that passes the filter and is not excluded. */
-function mayReturn({ passing, excluded }: SearchPlan, { shard, row }: RowPlace): boolean {
-  const words = passing?.[shard]!.words;
-  return (words === undefined || hasRow(words, row)) && !excluded[shard]!.includes(row);
-}
-
-/** Rows of a shard that must not come back though they pass. */
-export function rowsLeftOut({ excluded, self }: SearchPlan, shard: number): readonly number[] {
-  const rows = excluded[shard]!;
-  return self?.shard === shard ? [...rows, self.row] : rows;
-}
-
-/** How many rows of a shard may come back. @param size rows of the shard */
-export function countAllowed(plan: SearchPlan, shard: number, size: number): number {
-  return (plan.passing?.[shard]!.count ?? size) - rowsLeftOut(plan, shard).length;
-}
-
-/** The rows of a shard that may come back, as a set of their own; undefined where all may. */
-export function copyAllowed(plan: SearchPlan, shard: number, size: number): Bitset | undefined {
-  const rows = rowsLeftOut(plan, shard);
-  const passing = plan.passing?.[shard];
-  if (passing === undefined && rows.length === 0) return undefined;
-  const allow = passing === undefined ? Bitset.full(size) : new Bitset(size, passing.words.slice());
-  for (const row of rows) allow.delete(row);
-  return allow;
+/**
+ * The plan of one of its queries. @param selves ordinals of the items that are queries themselves: they are left out
+ */
+export function planQuery(version: LoadedVersion, plan: SearchPlan, selves: readonly number[]): SearchPlan {
+  if (selves.length === 0) return plan;
+  const places = selves.map((ordinal) => version.locate(ordinal));
+  return {
+    ...plan,
+    selves: places.filter((place) => mayReturn(plan, place)),
+    available: plan.available - selves.length,
+  };
 }
 
 interface Selected {
@@ -189,8 +147,4 @@ function findExcluded(version: LoadedVersion, ids: readonly string[], passing: r
     if (passing === null || hasRow(passing[shard]!.words, row)) rows[shard]!.push(row);
   }
   return rows;
-}
-
-function hasRow(words: Uint32Array, row: number): boolean {
-  return (words[row >>> 5]! & (1 << (row & 31))) !== 0;
 }

@@ -1,211 +1,98 @@
 /**
- * Searches of a version: one query at once, one query up to its long scans, many queries by scans.
+ * The one search: a query, or several with one answer, over the shards of a version.
  *
- * Takes a checked query (query.ts) and what the caller asks for; gives ordinals and scores in the contract's order
- * with an account of how good the answer is. A plan (search-plan.ts) is run over the shards (shard-search.ts), deeper
- * where candidates crowd each other (crowded-search.ts), and explains what did not come back (why-not.ts). Several
- * queries with one answer are in seeds.ts.
+ * Takes checked queries (query.ts) and a plan (search-plan.ts); gives ordinals and scores in the contract's order with
+ * an account of how good the answer is. One query is asked of all shards (shard-search.ts). Where candidates crowd each
+ * other, or several queries have one answer, each query is searched as deep as the walk over all candidates needs
+ * (blend.ts). Then it is explained what did not come back (why-not.ts). What a search needs on its way it asks for
+ * (needs.ts), and whoever runs it sees to that (run-search.ts).
  */
-import type { ExactSearch } from '../../engine/exact-search.js';
 import type { Answer } from './answer.js';
-import type { Step } from './blend.js';
-import {
-  beginCrowded,
-  crowdedSoFar,
-  crowdTask,
-  finishCrowded,
-  runCrowded,
-  runCrowdedTogether,
-  type OpenCrowd,
-} from './crowded-search.js';
-import type { LoadedVersion } from '../load/loaded-version.js';
-import { mergeParts } from './merge.js';
-import type { SearchOptions } from './search-options.js';
-import { copyAllowed, countAllowed, planQuery, planSearch, type SearchPlan } from './search-plan.js';
-import { answerOf, explainScan } from './shard-answer.js';
-import { beginShards, finishShards, runShards, shardsSoFar, SHORT_SCAN, type OpenShards } from './shard-search.js';
-import { runInTurns, type Turns } from '../../base/work.js';
-import { planningStep, planStep } from './step-plan.js';
-import type { LoadedShard } from '../load/shards.js';
-import { explainAtOnce, explainInTurns, explainSoFar } from './why-not.js';
+import { countAllowed } from './allowed-rows.js';
+import { blend, blendSoFar, type BlendTask, type Step } from './blend.js';
+import { planningDeeper } from './deeper-plan.js';
+import type { LocalShards } from './local-shards.js';
+import type { Need, Searching } from './needs.js';
+import type { SeedQuery } from './search-options.js';
+import type { SearchPlan } from './search-plan.js';
+import { ShardRounds } from './shard-search.js';
+import { explaining, explainSoFar } from './why-not.js';
 
-export type * from './answer.js';
-export type * from './search-options.js';
-export { openShards as openSearch } from './shard-search.js';
-export { planning, planNothing, planQuery, planSearch, type SearchPlan } from './search-plan.js';
-export { searchSeeds, searchSeedsInTurns } from './seeds.js';
+/** Whether queries are seeds: then candidates say which of them brought them, also where there is one. */
+export type QueryKind = 'single' | 'seeds';
 
-/** Synchronous, on the calling thread. @param query checked, `dim` values @throws as `planSearch` */
-export function search(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): Answer {
-  return runPlan(version.shards, query, planQuery(version, planSearch(version, options), self));
-}
-
-/** Runs a plan on the calling thread. */
-export function runPlan(shards: readonly LoadedShard[], query: Float32Array, plan: SearchPlan): Answer {
-  const answer = plan.crowding === null ? runShards(shards, query, plan) : runCrowded(shards, query, plan);
-  return plan.suspects === null ? answer : explainAtOnce(shards, plan, [{ query, weight: 1 }], answer);
-}
-
-/** A search that waits for scans, or to explain what did not come back, which scans too. */
-export interface UnfinishedSearch extends OpenShards {
-  readonly crowd?: OpenCrowd;
+export class Search {
+  private readonly sizes: readonly number[];
+  private readonly steps: Searching<Answer>;
+  private readonly task: BlendTask | null;
+  /** Of each query, the newest search of it, and what the newest one that ended found. */
+  private readonly rounds: ShardRounds[] = [];
+  private readonly answers: Answer[] = [];
   /** All but explained. */
-  readonly answer?: Answer;
-}
+  private found: Answer | null = null;
 
-/**
- * As `runPlan`, up to the long scans: where a graph cannot answer, or none is wanted, a whole shard is scanned, which
- * would hold up the thread.
- * @returns the answer where no scan is left; else what `finishSearch` makes the same answer of
- */
-export function beginSearch(
-  shards: readonly LoadedShard[],
-  query: Float32Array,
-  plan: SearchPlan,
-): Answer | UnfinishedSearch {
-  const begun = plan.crowding === null ? beginShards(shards, query, plan) : beginCrowded(shards, query, plan);
-  if ('next' in begun) return { query, plan, parts: [], depths: [], crowd: begun };
-  if ('parts' in begun || plan.suspects === null) return begun;
-  const components = shards.reduce((sum, { graph }) => sum + graph.vectors.values.length, 0);
-  if (components > SHORT_SCAN) return { query, plan, parts: [], depths: [], answer: begun };
-  return explainAtOnce(shards, plan, [{ query, weight: 1 }], begun);
-}
-
-/**
- * Makes the scans that are left, on the pool's threads.
- * @param turns aborting their signal ends the scans and rejects with its reason; the shards that were scanned by then
- * have their parts
- */
-export async function finishSearch(
-  shards: readonly LoadedShard[],
-  pool: Pick<ExactSearch, 'search'>,
-  search: UnfinishedSearch,
-  turns: Turns = {},
-): Promise<Answer> {
-  const { query, plan, crowd } = search;
-  const answer =
-    search.answer ??
-    (crowd === undefined
-      ? await finishShards(shards, pool, search, turns.signal)
-      : await finishCrowded(shards, pool, query, plan, crowd, turns));
-  return plan.suspects === null ? answer : explainInTurns(shards, plan, [{ query, weight: 1 }], answer, turns);
-}
-
-/** The best of the shards that have answered; `short` is `timeout` where some have not. */
-export function answerSoFar(shards: readonly LoadedShard[], search: UnfinishedSearch): Answer {
-  const { query, plan, crowd } = search;
-  const found =
-    search.answer ??
-    (plan.crowding === null ? shardsSoFar(shards, search) : crowdedSoFar(shards, crowd?.next ?? search, plan));
-  return explainSoFar(shards, plan, [{ query, weight: 1 }], found);
-}
-
-/**
- * Exact searches of many queries at once, on the pool's threads.
- * @param queries count x dim checked values
- * @param selves ordinal of each query that is an item itself and must not find itself
- * @param turns aborting their signal ends the scan and rejects with its reason
- */
-export async function searchExact(
-  version: LoadedVersion,
-  pool: Pick<ExactSearch, 'search'>,
-  queries: Float32Array,
-  count: number,
-  options: SearchOptions,
-  selves: readonly (number | undefined)[] = [],
-  turns: Turns = {},
-): Promise<Answer[]> {
-  return runExact(version, pool, queries, count, planSearch(version, { ...options, exact: true }), selves, turns);
-}
-
-/** As `searchExact`, for a plan that several calls share. */
-export async function runExact(
-  version: LoadedVersion,
-  pool: Pick<ExactSearch, 'search'>,
-  queries: Float32Array,
-  count: number,
-  plan: SearchPlan,
-  selves: readonly (number | undefined)[] = [],
-  turns: Turns = {},
-): Promise<Answer[]> {
-  const { shards } = version;
-  const scan: Scan = { version, pool, queries, plans: [], selves, turns };
-  for (let position = 0; position < count; position++)
-    scan.plans[position] = planQuery(version, plan, selves[position]);
-  const found =
-    plan.crowding === null
-      ? await scanQueries(scan, [...scan.plans.keys()], plan)
-      : await runCrowdedTogether(
-          scan.plans.map((own) => crowdTask(shards, own)),
-          (positions, step) => scanStep(scan, positions, plan, step),
-        );
-  if (plan.suspects === null) return found;
-  const explained: Answer[] = [];
-  for (const [position, answer] of found.entries()) {
-    const sources = [{ query: queryAt(queries, position, version.manifest.dim), weight: 1 }];
-    explained.push(await explainInTurns(shards, scan.plans[position]!, sources, answer, turns));
+  /** @param plan in which the queries are left out that are items (`planQuery`) */
+  constructor(
+    private readonly local: LocalShards,
+    private readonly plan: SearchPlan,
+    private readonly queries: readonly SeedQuery[],
+    private readonly kind: QueryKind = 'single',
+  ) {
+    this.sizes = local.shards.map(({ ordinals }) => ordinals.length);
+    this.task = kind === 'seeds' || plan.crowding !== null ? this.blendTask() : null;
+    this.steps = this.run();
   }
-  return explained;
-}
 
-interface Scan {
-  readonly version: LoadedVersion;
-  readonly pool: Pick<ExactSearch, 'search'>;
-  readonly queries: Float32Array;
-  /** Of each query. */
-  readonly plans: SearchPlan[];
-  readonly selves: readonly (number | undefined)[];
-  readonly turns: Turns;
-}
+  /** Goes on until something is needed, or until it pauses. To be called again when that is there. */
+  next(): IteratorResult<Need | undefined, Answer> {
+    return this.steps.next();
+  }
 
-/** @param positions one alone where the step leaves out values: sets of rows are of each query then */
-async function scanStep(scan: Scan, positions: readonly number[], plan: SearchPlan, step: Step): Promise<Answer[]> {
-  const { shards } = scan.version;
-  if (step.without.length === 0) return scanQueries(scan, positions, planStep(shards, plan, step));
-  const own = await runInTurns(planningStep(shards, scan.plans[positions[0]!]!, step), scan.turns);
-  return scanQueries({ ...scan, plans: scan.plans.map(() => own), selves: [] }, positions, own);
-}
+  /** The best of what has been found; `short` is `timeout` unless that is all. */
+  soFar(): Answer {
+    const { local, plan, queries, task } = this;
+    const answer = this.found ?? (task === null ? this.latest(0) : this.settled(blendSoFar(task, this.allLatest())));
+    return explainSoFar({ shards: local.shards, plan, queries, answer });
+  }
 
-/** One scan for the queries at these positions. @param plan of them all, in the depth that is wanted */
-async function scanQueries(
-  { version, pool, queries, plans, selves, turns }: Scan,
-  positions: readonly number[],
-  plan: SearchPlan,
-): Promise<Answer[]> {
-  const { shards, manifest } = version;
-  const begun = performance.now();
-  const allow = shards.map(({ ordinals }, shard) => copyAllowed(plan, shard, ordinals.length));
-  // Each query may have to leave out itself: one more is asked for, and dropped.
-  const k = plan.k + (selves.length > 0 ? 1 : 0);
-  const vectors = shards.map((shard) => shard.graph.vectors);
-  const packed = packQueries(queries, positions, manifest.dim);
-  const found = await pool.search(vectors, packed, positions.length, { k, allow, signal: turns.signal });
-  return found.map((perShard, i) => {
-    const position = positions[i]!;
-    const own = { ...plans[position]!, k: plan.k, exact: true };
-    const parts = perShard.map((part) => ({ ...part, path: 'exact' as const, hasAll: true }));
-    const accounts = parts.map((part, shard) =>
-      explainScan({
-        shard,
-        k,
-        ef: own.ef,
-        allowed: countAllowed(own, shard, vectors[shard]!.count),
-        found: part,
-        begun,
-      }),
-    );
-    const trace = own.explain ? { shards: accounts, begun, merge_us: 0 } : undefined;
-    return answerOf({ plan: own, parts, trace }, mergeParts(shards, parts, plan.k, selves[position]));
-  });
-}
+  private *run(): Searching<Answer> {
+    const { local, plan, queries, task } = this;
+    const answer = task === null ? yield* this.searchDeep(0, plan) : this.settled(yield* blend(task));
+    this.found = answer;
+    if (plan.suspects === null) return answer;
+    return yield* explaining({ shards: local.shards, plan, queries, answer });
+  }
 
-export function packQueries(queries: Float32Array, positions: readonly number[], dim: number): Float32Array {
-  if (positions.length * dim === queries.length) return queries;
-  const packed = new Float32Array(positions.length * dim);
-  positions.forEach((position, i) => packed.set(queryAt(queries, position, dim), i * dim));
-  return packed;
-}
+  private *searchStep(step: Step): Searching<Answer> {
+    const plan = yield* planningDeeper(this.sizes, this.plan, step);
+    return yield* this.searchDeep(step.source, plan);
+  }
 
-export function queryAt(queries: Float32Array, position: number, dim: number): Float32Array {
-  return queries.subarray(position * dim, (position + 1) * dim);
+  private *searchDeep(source: number, plan: SearchPlan): Searching<Answer> {
+    const seed = this.kind === 'seeds' ? source : undefined;
+    this.rounds[source] = new ShardRounds(this.sizes, this.queries[source]!.query, plan, seed);
+    this.answers[source] = yield* this.rounds[source].run();
+    return this.answers[source];
+  }
+
+  private blendTask(): BlendTask {
+    const { k, minScore, crowding, available } = this.plan;
+    const sources = this.queries.map(({ query, weight, quota }) => ({ query, weight, quota: quota ?? k }));
+    const allowed = this.sizes.reduce((sum, size, shard) => sum + countAllowed(this.plan, shard, size), 0);
+    return { k, minScore, crowding, available, allowed, sources, search: (step) => this.searchStep(step) };
+  }
+
+  private latest(source: number): Answer {
+    const { query } = this.queries[source]!;
+    const nothing = () => new ShardRounds(this.sizes, query, this.plan);
+    return this.answers[source] ?? (this.rounds[source] ?? nothing()).soFar();
+  }
+
+  private allLatest(): Answer[] {
+    return this.queries.map((_, source) => this.latest(source));
+  }
+
+  private settled({ seeds, seedScores, ...answer }: Answer): Answer {
+    return this.kind === 'seeds' ? { ...answer, seeds: seeds!, seedScores: seedScores! } : answer;
+  }
 }

@@ -1,24 +1,26 @@
 /** From what the shards found to an answer with its account. */
 import type { SearchAccount } from '../../engine/engine.js';
 import type { Answer, Explain, Quality, ShardExplain } from './answer.js';
-import type { Best, ShardPart } from './merge.js';
+import type { Best } from './merge.js';
+import type { ShardPart, ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
-import type { LoadedShard } from '../load/shards.js';
 
 /** What is noted while a search runs that is to be explained. */
 export interface Trace {
   readonly shards: ShardExplain[];
   readonly begun: number;
-  merge_us: number;
+  /** Position of the query, where there are several. */
+  readonly source: number | undefined;
+  mergeMs: number;
 }
 
-interface Found {
-  readonly plan: SearchPlan;
-  readonly parts: readonly (Pick<ShardPart, 'path'> | null)[];
-  readonly trace?: Trace | undefined;
-}
-
-export function answerOf({ plan, parts, trace }: Found, { ordinals, scores }: Best): Answer {
+/** @param parts by shard; null where one has not answered @param best of them all */
+export function answerOf(
+  plan: SearchPlan,
+  parts: readonly (Pick<ShardPart, 'path'> | null)[],
+  { ordinals, scores }: Best,
+  trace?: Trace,
+): Answer {
   const kept = countAtLeast(scores, plan.minScore);
   const answered = parts.filter((part) => part !== null);
   const exact = answered.length === 0 ? plan.exact : answered.every(({ path }) => path === 'exact');
@@ -49,67 +51,43 @@ function shortReason(plan: SearchPlan, kept: number, found: number): Quality['sh
   return plan.available < plan.k ? 'corpus' : 'filter';
 }
 
-function explainOf(plan: SearchPlan, { shards, begun, merge_us }: Trace): Explain {
+function explainOf(plan: SearchPlan, { shards, begun, mergeMs }: Trace): Explain {
+  const mergeUs = Math.round(mergeMs * 1000);
   return {
     shards,
     filter: plan.filter,
     ef: plan.exact ? null : plan.ef,
     stages: {
       filter_us: plan.filter?.took_us ?? 0,
-      search_us: Math.max(0, microsecondsSince(begun) - Math.round(merge_us)),
-      merge_us: Math.round(merge_us),
+      search_us: Math.max(0, Math.round((performance.now() - begun) * 1000) - mergeUs),
+      merge_us: mergeUs,
     },
   };
 }
 
-interface ShardSearch {
-  readonly shard: number;
-  readonly k: number;
-  readonly ef: number;
-  readonly allowed: number;
-  readonly found: Pick<ShardPart, 'rows' | 'path'>;
-  readonly begun: number;
-}
-
-/** What an engine's search of a shard did; asked right after it, unless the search came with its account. */
-export function explainSearch(
-  { graph }: LoadedShard,
-  plan: SearchPlan,
-  search: ShardSearch,
-  own?: SearchAccount,
-): ShardExplain {
-  const account = plan.exact ? undefined : (own ?? graph.account?.());
-  const way = search.found.path === 'exact' ? 'exact_scan' : search.allowed < graph.vectors.count ? 'widened' : 'graph';
-  return { ...baseAccount(search), ...(account === undefined ? { plan: way } : named(account)) };
-}
-
-/** A scan that was made elsewhere. */
-export function explainScan(search: ShardSearch): ShardExplain {
-  return baseAccount(search);
-}
-
 const NO_COSTS: SearchAccount['costs'] = { widened: 0, two_hop: 0, code_scan: 0, exact_scan: 0 };
 
-function baseAccount({ shard, k, ef, allowed, found, begun }: ShardSearch): ShardExplain {
+/** What a search of a shard did. @param size rows of the shard, of which so many may come back */
+export function explainPart(
+  { shard, k, ef, part }: ShardSearch,
+  size: number,
+  allowed: number,
+  { source }: Trace,
+): ShardExplain {
+  const { ordinals, account, path, tookUs } = part!;
+  const way = path === 'exact' ? 'exact_scan' : allowed < size ? 'widened' : 'graph';
   return {
     shard,
-    plan: 'exact_scan',
+    ...(source !== undefined && { seed: source }),
+    plan: account?.plan ?? way,
     k,
     ef,
-    visited: 0,
-    computed: 0,
-    near_share: 1,
-    costs: NO_COSTS,
+    visited: account?.visited ?? 0,
+    computed: account?.computed ?? 0,
+    near_share: account?.nearShare ?? 1,
+    costs: account?.costs ?? NO_COSTS,
     rows_passed: allowed,
-    returned: found.rows.length,
-    took_us: microsecondsSince(begun),
+    returned: ordinals.length,
+    took_us: tookUs,
   };
-}
-
-function named({ plan, visited, computed, nearShare, costs }: SearchAccount) {
-  return { plan, visited, computed, near_share: nearShare, costs };
-}
-
-function microsecondsSince(begun: number): number {
-  return Math.round((performance.now() - begun) * 1000);
 }

@@ -8,8 +8,9 @@ import { rawKernel, toScore } from '../../base/metric.js';
 import { isBetter } from '../../base/top-k.js';
 import type { Answer, WhyNot } from './answer.js';
 import { mergeScore } from './blend.js';
-import { Meter, runAtOnce, runInTurns, type Turns, type Work } from '../../base/work.js';
-import { copyAllowed, type SearchPlan } from './search-plan.js';
+import { Meter, type Work } from '../../base/work.js';
+import { copyAllowed } from './allowed-rows.js';
+import type { SearchPlan } from './search-plan.js';
 import type { LoadedShard } from '../load/shards.js';
 import type { Suspect, SuspectItem } from './suspects.js';
 
@@ -21,34 +22,14 @@ interface AskedQuery {
 }
 
 /** The answer with its `why_not`. */
-export function explainAtOnce(
-  shards: readonly LoadedShard[],
-  plan: SearchPlan,
-  queries: readonly AskedQuery[],
-  answer: Answer,
-): Answer {
-  return withReasons(answer, runAtOnce(explainSuspects({ shards, plan, queries, answer })));
-}
-
-export async function explainInTurns(
-  shards: readonly LoadedShard[],
-  plan: SearchPlan,
-  queries: readonly AskedQuery[],
-  answer: Answer,
-  turns: Turns = {},
-): Promise<Answer> {
-  return withReasons(answer, await runInTurns(explainSuspects({ shards, plan, queries, answer }), turns));
+export function* explaining(asked: Case): Work<Answer> {
+  return withReasons(asked.answer, yield* explainSuspects(asked));
 }
 
 /** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
-export function explainSoFar(
-  shards: readonly LoadedShard[],
-  plan: SearchPlan,
-  queries: readonly AskedQuery[],
-  answer: Answer,
-): Answer {
+export function explainSoFar(asked: Case): Answer {
+  const { plan, answer } = asked;
   if (plan.suspects === null) return answer;
-  const asked = { shards, plan, queries, answer };
   return withReasons(
     answer,
     plan.suspects.map(({ id, item }): WhyNot => {
@@ -172,9 +153,9 @@ function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot
 }
 
 /** By its id, or because it is the query or a seed itself. */
-function isExcluded({ self, excluded }: SearchPlan, item: SuspectItem): boolean {
+function isExcluded({ selves, excluded }: SearchPlan, item: SuspectItem): boolean {
   if (item.excluded || excluded[item.shard]!.includes(item.row)) return true;
-  return self?.shard === item.shard && self.row === item.row;
+  return selves.some(({ shard, row }) => shard === item.shard && row === item.row);
 }
 
 function reasonOf(asked: Case, judged: Judged, excluded: boolean): WhyNot['reason'] {

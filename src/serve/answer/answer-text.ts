@@ -6,7 +6,7 @@
 import type { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { Answer } from '../../retrieve/search/search.js';
+import type { Answer } from '../../retrieve/search/answer.js';
 import type { Counted } from '../request/byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
 import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';

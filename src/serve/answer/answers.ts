@@ -2,7 +2,7 @@
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { Answer } from '../../retrieve/search/search.js';
+import type { Answer } from '../../retrieve/search/answer.js';
 import type { Include } from '../request/search-request.js';
 
 /** The answers of one request, by the positions of its queries, in any order. */

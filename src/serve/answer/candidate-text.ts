@@ -6,7 +6,7 @@ import type { IdTable } from '../../base/id-table.js';
 import { MAX_ID_BYTES } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { Answer } from '../../retrieve/search/search.js';
+import type { Answer } from '../../retrieve/search/answer.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { fieldError } from '../request/field-error.js';
 import type { Include } from '../request/search-request.js';

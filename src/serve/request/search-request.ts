@@ -12,7 +12,7 @@ import {
   MAX_K,
   MAX_WHY_NOT,
 } from '../../base/limits.js';
-import type { SearchOptions } from '../../retrieve/search/search.js';
+import type { SearchOptions } from '../../retrieve/search/search-options.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
 import {
   readBoolean,

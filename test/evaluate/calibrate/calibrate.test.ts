@@ -19,7 +19,7 @@ import {
 } from '../../../src/retrieve/load/calibration.js';
 import { loadVersion, type LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { openIndex } from '../../../src/retrieve/library/open-index.js';
-import { search } from '../../../src/retrieve/search/search.js';
+import { search } from '../../../src/retrieve/search/run-search.js';
 import { notesDirectory, resolveVersion, writeNote } from '../../../src/version/state/catalog.js';
 import { buildOptions, buildVectors, makeVectors, temporaryFolder, writeCatalog } from '../../indexes.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveIndexes } from '../../../src/retrieve/load/live.js';
-import { search } from '../../../src/retrieve/search/search.js';
+import { search } from '../../../src/retrieve/search/run-search.js';
 import { buildVersion, temporaryFolder } from '../../indexes.js';
 
 const GRACE_MS = 150;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.js';
 import type { Answer, Quality } from '../../../src/retrieve/search/answer.js';
+import type { Searching } from '../../../src/retrieve/search/needs.js';
 import { blend, mergeScore, type BlendTask, type Step } from '../../../src/retrieve/search/blend.js';
 
 const QUALITY: Quality = { path: 'graph', ef: 10, selectivity: 1, shards: { total: 1, answered: 1 }, short: null };
@@ -15,23 +16,25 @@ interface Query {
 
 function run(queries: readonly Query[], k: number, minScore = -Infinity): Answer {
   const rows = queries[0]!.scores.length;
-  const sources = queries.map(({ weight, quota, scores }) => ({
-    weight,
-    quota,
-    scoreOf: (row: number) => scores[row]!,
-  }));
-  const task: BlendTask = { k, minScore, sources, crowding: null, allowed: rows, available: rows };
-  const search = ({ source, depth }: Step): Answer => {
+  // A query is its position: what is asked for scores is told by it.
+  const sources = queries.map(({ weight, quota }, source) => ({ weight, quota, query: Float32Array.of(source) }));
+  // eslint-disable-next-line require-yield -- it needs nobody
+  function* search({ source, depth }: Step): Searching<Answer> {
     const { scores, missed } = queries[source]!;
     const found = [...scores.keys()].filter((row) => scores[row]! >= minScore && missed?.has(row) !== true);
     found.sort((a, b) => scores[b]! - scores[a]! || a - b);
     const ordinals = Uint32Array.from(found.slice(0, depth));
     return { ordinals, scores: Float32Array.from(ordinals, (row) => scores[row]!), quality: QUALITY };
-  };
+  }
+  const task: BlendTask = { k, minScore, sources, crowding: null, allowed: rows, available: rows, search };
   const work = blend(task);
-  let next = work.next();
-  while (next.done !== true) next = work.next(next.value.map(search));
-  return next.value;
+  for (;;) {
+    const next = work.next();
+    if (next.done === true) return next.value;
+    if (next.value?.kind !== 'scores') continue;
+    const { query, ordinals, scores } = next.value.scoring;
+    for (const [i, row] of ordinals.entries()) scores[i] = queries[query[0]!]!.scores[row]!;
+  }
 }
 
 /** As the definition says it, with all scores of all rows. */

@@ -4,20 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bitset } from '../../../src/base/bitset.js';
 import { SHARD_PLANS } from '../../../src/engine/engine.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
-import {
-  beginSearch,
-  finishSearch,
-  planQuery,
-  planSearch,
-  search,
-  searchExact,
-  searchSeeds,
-  searchSeedsInTurns,
-  type Answer,
-  type SearchOptions,
-  type SeedQuery,
-  type UnfinishedSearch,
-} from '../../../src/retrieve/search/search.js';
+import { askFor, askSeeds, searchInTurns } from './in-turns.js';
+import { search, searchExact, searchSeeds } from '../../../src/retrieve/search/run-search.js';
+import { planSearch } from '../../../src/retrieve/search/search-plan.js';
+import { type SearchOptions, type SeedQuery } from '../../../src/retrieve/search/search-options.js';
+import { type Answer } from '../../../src/retrieve/search/answer.js';
 import { checkQuery } from '../../../src/retrieve/search/query.js';
 import { makeVectors, temporaryFolder } from '../../indexes.js';
 import { expectedOf, FILTERS, openShop, type Composition, type Item, type Shop } from '../shop.js';
@@ -90,7 +81,9 @@ describe.each([
         const expected = expectedOf(shop, seeds, asked);
         const options = optionsOf(asked, { exact: true });
         expect(withSeeds(searchSeeds(shop.version, seeds, options))).toEqual(expected);
-        expect(withSeeds(await searchSeedsInTurns(shop.version, pool, seeds, options))).toEqual(expected);
+        expect(withSeeds(await searchInTurns(shop.version, pool, askSeeds(shop.version, seeds, options)))).toEqual(
+          expected,
+        );
       }),
       { seed: 101, numRuns: 150 },
     );
@@ -98,23 +91,18 @@ describe.each([
 
   it('one query gives what the definition gives: at once, up to its scans, and among others', async () => {
     await fc.assert(
-      fc.asyncProperty(composition, seedArbitrary, async (asked, draw) => {
+      fc.asyncProperty(composition, seedArbitrary, async (composed, draw) => {
         const { version } = shop;
         const seed = { ...seedQuery(shop, draw), weight: 1, quota: undefined };
-        const { ordinals, scores, short } = expectedOf(shop, [seed], asked);
+        const { ordinals, scores, short } = expectedOf(shop, [seed], composed);
         const expected = { ordinals, scores, short };
-        const options = optionsOf(asked, { exact: true });
+        const options = optionsOf(composed, { exact: true });
         expect(plain(search(version, seed.query, options, seed.self))).toEqual(expected);
-        const begun = beginSearch(
-          version.shards,
-          seed.query,
-          planQuery(version, planSearch(version, options), seed.self),
-        );
-        expect(begun).toHaveProperty('parts');
-        expect(plain(await finishSearch(version.shards, pool, begun as UnfinishedSearch))).toEqual(expected);
+        const asked = askFor(version, seed.query, options, seed.self);
+        expect(plain(await searchInTurns(version, pool, asked))).toEqual(expected);
         const other = version.vectorOf(1);
         const packed = Float32Array.from([...seed.query, ...other]);
-        const [answer] = await searchExact(version, pool, packed, 2, options, [seed.self, undefined]);
+        const [answer] = await searchExact(version, pool, packed, options, [seed.self, undefined]);
         expect(plain(answer!)).toEqual(expected);
       }),
       { seed: 102, numRuns: 100 },
@@ -126,7 +114,6 @@ describe.each([
       const { passing } = planSearch(shop.version, { k: 1, filter: json });
       passing!.forEach(({ words, count }) => expect(new Bitset(32 * words.length, words).count()).toBe(count));
     }
-    for (const { everyRow } of shop.version.shards) expect(everyRow.count()).toBe(everyRow.size);
   });
 });
 
@@ -183,12 +170,12 @@ describe.each([
           const options = optionsOf(asked, { plan });
           const answer = searchSeeds(shop.version, seeds, options);
           check(seeds, asked, answer);
-          expect(await searchSeedsInTurns(shop.version, pool, seeds, options)).toEqual(answer);
+          expect(await searchInTurns(shop.version, pool, askSeeds(shop.version, seeds, options))).toEqual(answer);
           const [{ query, self }] = seeds as [SeedQuery];
           const single = search(shop.version, query, options, self);
           check([{ query, self, weight: 1 }], asked, single);
-          const begun = beginSearch(shop.version.shards, query, planQuery(shop.version, planSearch(shop.version, options), self)); // prettier-ignore
-          expect('parts' in begun ? await finishSearch(shop.version.shards, pool, begun) : begun).toEqual(single);
+          const inTurns = askFor(shop.version, query, options, self);
+          expect(await searchInTurns(shop.version, pool, inTurns)).toEqual(single);
         },
       ),
       { seed: 103, numRuns: 40 },

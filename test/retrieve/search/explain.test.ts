@@ -4,17 +4,9 @@ import { openExactSearch } from '../../../src/engine/exact-search.js';
 import type { WhyNot } from '../../../src/retrieve/search/answer.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { loadVersion } from '../../../src/retrieve/load/loaded-version.js';
-import {
-  answerSoFar,
-  beginSearch,
-  finishSearch,
-  openSearch,
-  planSearch,
-  search,
-  searchSeeds,
-  searchSeedsInTurns,
-  type UnfinishedSearch,
-} from '../../../src/retrieve/search/search.js';
+import { Search } from '../../../src/retrieve/search/search.js';
+import { askFor, askSeeds, beginLong, searchInTurns } from './in-turns.js';
+import { search, searchSeeds } from '../../../src/retrieve/search/run-search.js';
 import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../../indexes.js';
 import { expectedOf, openShop, type Shop } from '../shop.js';
 
@@ -133,15 +125,14 @@ describe('searches that take their time', () => {
   it('leave the scan behind why_not to a later turn, and end it when told', async () => {
     const query = version.vectorOf(9);
     const options = { k: 5, whyNot: ['3'] };
-    const begun = beginSearch(version.shards, query, planSearch(version, options)) as UnfinishedSearch;
-    expect(begun.answer!.ordinals).toHaveLength(5);
-    const soFar = answerSoFar(version.shards, begun);
-    expect(soFar.ordinals).toEqual(begun.answer!.ordinals);
+    const begun = beginLong(version, askFor(version, query, options));
+    const soFar = begun.soFar();
+    expect(soFar.ordinals).toHaveLength(5);
     const found = [...soFar.ordinals].includes(version.ordinalOf('3'));
     expect(soFar.explain!.why_not).toMatchObject([{ id: '3', found, reason: found ? null : 'timeout' }]);
     const gone = AbortSignal.abort(new Error('gone'));
-    await expect(finishSearch(version.shards, pool, begun, { signal: gone })).rejects.toThrow('gone');
-    const finished = await finishSearch(version.shards, pool, begun);
+    await expect(begun.finish(pool, { signal: gone })).rejects.toThrow('gone');
+    const finished = await begun.finish(pool);
     expect(finished.explain!.why_not).toEqual(search(version, query, options).explain!.why_not);
   });
 
@@ -155,30 +146,28 @@ describe('searches that take their time', () => {
       { id: 'nobody', found: false, reason: 'unknown_id' },
     ];
     const query = version.vectorOf(self);
-    const begun = openSearch(version.shards, query, planSearch(version, options));
-    const single = answerSoFar(version.shards, begun).explain!.why_not!;
+    const { plan, queries } = askFor(version, query, options);
+    const single = new Search(version, plan, queries).soFar().explain!.why_not!;
     expect(single).toMatchObject(known);
     expect(single[1]!.score).toBe(search(version, query, options).explain!.why_not![1]!.score);
-    const signal = AbortSignal.abort(new Error('late'));
-    const late = { signal, allowPartial: true };
-    const seeded = await searchSeedsInTurns(version, pool, [{ query, weight: 1, self }], options, late);
+    const seeds = askSeeds(version, [{ query, weight: 1, self }], options);
+    const seeded = new Search(version, seeds.plan, seeds.queries, 'seeds').soFar();
     expect(seeded.quality.short).toBe('timeout');
     expect(seeded.explain!.why_not).toMatchObject(known);
   });
 
   it('give of several seeds what there is, where that is allowed', async () => {
-    const seeds = [3, 4, 5].map((self) => ({ query: version.vectorOf(self), weight: 1, self }));
+    const seeds = Array.from({ length: 64 }, (_, self) => ({ query: version.vectorOf(self), weight: 1, self }));
+    const asked = askSeeds(version, seeds, { k: 10, ef: 300 });
+    const begun = beginLong(version, asked);
     const controller = new AbortController();
-    const options = { k: 10 };
-    const running = searchSeedsInTurns(version, pool, seeds, options, {
-      signal: controller.signal,
-      allowPartial: true,
-    });
+    const running = begun.finish(pool, { signal: controller.signal });
     controller.abort(new Error('late'));
-    const answer = await running;
+    await expect(running).rejects.toThrow('late');
+    const answer = begun.soFar();
     expect(answer.quality).toMatchObject({ short: 'timeout', shards: { total: 1, answered: 0 } });
     expect(answer.ordinals).toHaveLength(10);
-    const nobody = searchSeedsInTurns(version, pool, seeds, { k: 10, exact: true }, { signal: controller.signal });
+    const nobody = searchInTurns(version, pool, askSeeds(version, seeds, { k: 10, exact: true }), controller);
     await expect(nobody).rejects.toThrow('late');
   });
 });

@@ -5,15 +5,9 @@ import type { ShardVectors } from '../../../src/engine/engine.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
 import { loadVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { isLongWalk } from '../../../src/retrieve/search/long-walk.js';
-import {
-  answerSoFar,
-  beginSearch,
-  finishSearch,
-  planQuery,
-  planSearch,
-  runPlan,
-  type SearchOptions,
-} from '../../../src/retrieve/search/search.js';
+import { searchNow } from '../../../src/retrieve/search/run-search.js';
+import { askFor, beginLong } from './in-turns.js';
+import { type SearchOptions } from '../../../src/retrieve/search/search-options.js';
 import { buildVersion, temporaryFolder } from '../../indexes.js';
 
 const ROWS = 20_000;
@@ -56,20 +50,13 @@ describe.each([1, 3])('long walks of a version of %d shards', (shards) => {
     const asked = options.map((own) => ({ own, self: Math.floor(random() * ROWS) }));
     const answers = await Promise.all(
       asked.map(async ({ own, self }) => {
-        const plan = planQuery(version, planSearch(version, own), self);
-        const begun = beginSearch(version.shards, version.vectorOf(self), plan);
-        expect('parts' in begun, `${JSON.stringify(own)} is left to others`).toBe(true);
-        const nothing = answerSoFar(version.shards, begun as never);
-        expect(nothing.quality.short).toBe('timeout');
-        return finishSearch(version.shards, pool, begun as never);
+        const begun = beginLong(version, askFor(version, version.vectorOf(self), own, self));
+        expect(begun.soFar().quality.short).toBe('timeout');
+        return begun.finish(pool);
       }),
     );
     for (const [i, { own, self }] of asked.entries()) {
-      const expected = runPlan(
-        version.shards,
-        version.vectorOf(self),
-        planQuery(version, planSearch(version, own), self),
-      );
+      const expected = searchNow(version, askFor(version, version.vectorOf(self), own, self));
       const { explain, ...answer } = answers[i]!;
       expect({ ...answer, explain: undefined }, `seed ${seed}`).toEqual({ ...expected, explain: undefined });
       const counts = (one: typeof explain) =>
@@ -80,15 +67,12 @@ describe.each([1, 3])('long walks of a version of %d shards', (shards) => {
 
   it('end with the reason of a signal, and those that wait do not begin', async () => {
     const version = await opened;
-    const plan = planSearch(version, { k: 10_000 });
-    const begun = () => beginSearch(version.shards, version.vectorOf(7), plan) as never;
+    const begun = () => beginLong(version, askFor(version, version.vectorOf(7), { k: 10_000 }));
     const controller = new AbortController();
-    const all = Array.from({ length: 20 }, () =>
-      finishSearch(version.shards, pool, begun(), { signal: controller.signal }),
-    );
+    const all = Array.from({ length: 20 }, () => begun().finish(pool, { signal: controller.signal }));
     const ended = Promise.allSettled(all);
     controller.abort(new Error('gone'));
     for (const one of await ended) expect(one).toMatchObject({ status: 'rejected', reason: { message: 'gone' } });
-    expect((await finishSearch(version.shards, pool, begun())).ordinals).toHaveLength(10_000);
+    expect((await begun().finish(pool)).ordinals).toHaveLength(10_000);
   });
 });

@@ -4,18 +4,11 @@ import { rawKernel, toScore } from '../../../src/base/metric.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { checkQuery } from '../../../src/retrieve/search/query.js';
-import {
-  beginSearch,
-  finishSearch,
-  planQuery,
-  planSearch,
-  runPlan,
-  search,
-  searchExact,
-  type Answer,
-  type SearchOptions,
-  type UnfinishedSearch,
-} from '../../../src/retrieve/search/search.js';
+import { askFor, beginLong } from './in-turns.js';
+import { askOne, beginSearch, search, searchExact, searchNow } from '../../../src/retrieve/search/run-search.js';
+import { planQuery, planSearch } from '../../../src/retrieve/search/search-plan.js';
+import { type SearchOptions } from '../../../src/retrieve/search/search-options.js';
+import { type Answer } from '../../../src/retrieve/search/answer.js';
 import { buildVersion, makeVectors, temporaryFolder } from '../../indexes.js';
 
 const ROWS = 600;
@@ -88,7 +81,7 @@ describe.each([
         expect(plain(answer)).toEqual(expected);
         expect(answer.quality.path).toBe('exact');
         expect(answer.quality.ef).toBeNull();
-        const [threaded] = await searchExact(version, pool, query, 1, options, self === undefined ? [] : [self]);
+        const [threaded] = await searchExact(version, pool, query, options, self === undefined ? [] : [self]);
         expect(plain(threaded!)).toEqual(expected);
         expect(threaded!.quality).toEqual(answer.quality);
       }),
@@ -101,10 +94,10 @@ describe.each([
     const many = makeVectors(queries, DIM, 3);
     const reason = new Error('nobody waits');
     const controller = new AbortController();
-    const running = searchExact(version, pool, many, queries, { k: 100 }, [], { signal: controller.signal });
+    const running = searchExact(version, pool, many, { k: 100 }, [], { signal: controller.signal });
     controller.abort(reason);
     await expect(running).rejects.toBe(reason);
-    const late = searchExact(version, pool, many, queries, { k: 100 }, [], { signal: controller.signal });
+    const late = searchExact(version, pool, many, { k: 100 }, [], { signal: controller.signal });
     await expect(late).rejects.toBe(reason);
   });
 
@@ -143,10 +136,10 @@ describe.each([
         const options = { k, excludeIds, minScore };
         const plan = planSearch(version, options);
         for (const own of [self, excludeIds.map(Number).find((id) => id < ROWS), undefined]) {
-          const planned = runPlan(version.shards, query, planQuery(version, plan, own));
+          const planned = searchNow(version, askOne(query, planQuery(version, plan, own === undefined ? [] : [own])));
           expect(planned).toEqual(search(version, query, options, own));
           expect(plain(planned)).toEqual(plain(search(version, query, { ...options, excludeIds: withSelf(excludeIds, own) }))); // prettier-ignore
-          const [scanned] = await searchExact(version, pool, query, 1, options, own === undefined ? [] : [own]);
+          const [scanned] = await searchExact(version, pool, query, options, own === undefined ? [] : [own]);
           expect(plain(scanned!)).toEqual(reference(version, query, options, own));
           expect(scanned!.quality.short).toBe(search(version, query, { ...options, exact: true }, own).quality.short);
         }
@@ -185,23 +178,21 @@ describe('a search that graphs cannot answer', () => {
     const far = makeVectors(1, dim, 8).map((value) => value * 1e6);
     const self = 123;
     for (const options of [{ k: 7 }, { k: 20, excludeIds: ['1', '2', '123'], minScore: -1e9 }]) {
-      const begin = () => beginSearch(version.shards, far, planQuery(version, planSearch(version, options), self));
+      const begin = () => beginLong(version, askFor(version, far, options, self));
       const begun = begin();
-      expect(begun).toMatchObject({ parts: [null] });
+      expect(begun.soFar().quality.shards.answered).toBe(0);
       const expected = search(version, far, options, self);
       expect(expected.quality.path).toBe('exact');
-      expect(await finishSearch(version.shards, pool, begun as UnfinishedSearch)).toEqual(expected);
+      expect(await begun.finish(pool)).toEqual(expected);
       const gone = AbortSignal.abort(new Error('gone'));
-      await expect(finishSearch(version.shards, pool, begin() as UnfinishedSearch, { signal: gone })).rejects.toThrow(
-        'gone',
-      );
+      await expect(begin().finish(pool, { signal: gone })).rejects.toThrow('gone');
     }
   });
 
   it('is the only one that does', () => {
     const near = makeVectors(1, dim, 9);
-    const plan = planSearch(version, { k: 7 });
-    expect(beginSearch(version.shards, near, plan)).toEqual(search(version, near, { k: 7 }));
+    const answer = search(version, near, { k: 7 });
+    expect(beginSearch(version, askFor(version, near, { k: 7 }))).toEqual({ kind: 'answered', answer });
   });
 });
 

@@ -5,7 +5,7 @@ import { IdTableBuilder } from '../../../src/base/id-table-builder.js';
 import { MAX_ID_BYTES } from '../../../src/base/limits.js';
 import { seededRandom } from '../../../src/base/random.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
-import type { Answer } from '../../../src/retrieve/search/search.js';
+import type { Answer } from '../../../src/retrieve/search/answer.js';
 import { Admission } from '../../../src/serve/worker/admission.js';
 import { JsonAnswers } from '../../../src/serve/answer/answer-text.js';
 import { attributesWriter } from '../../../src/serve/answer/candidate-text.js';

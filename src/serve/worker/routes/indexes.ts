@@ -8,7 +8,7 @@ import { fieldError } from '../../request/field-error.js';
 import { one, readParameters, spellBoolean, spellNames, type Parameters } from '../../request/query-string.js';
 import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../../../wire/schemas.js';
 import { TextBytes } from '../../answer/text-bytes.js';
-import { unknownId } from '../run-queries.js';
+import { unknownId } from '../prepare-queries.js';
 import { JSON_TYPE } from './search.js';
 import { Type } from '../../../wire/schema-type.js';
 

@@ -1,8 +1,6 @@
 /** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ShortlistError } from '../../../base/errors.js';
 import type { ExactSearch } from '../../../engine/exact-search.js';
-import type { LoadedVersion } from '../../../retrieve/load/loaded-version.js';
 import { ARROW_TYPE, ArrowAnswers } from '../../answer/answer-arrow.js';
 import { answerBody, type AnswerStream } from '../../answer/answer-body.js';
 import { JsonAnswers } from '../../answer/answer-text.js';
@@ -17,8 +15,8 @@ import { fieldError } from '../../request/field-error.js';
 import { readParameters, readSearchParameters, type Parameters } from '../../request/query-string.js';
 import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../../request/search-request.js';
 import { float32View } from '../../request/vectors.js';
-import { preparingQueries, runQueries, type Work } from '../run-queries.js';
-import { prepareSeeds, runSeeds } from '../run-seeds.js';
+import { preparingQueries } from '../prepare-queries.js';
+import { runQueries, type Work } from '../run-queries.js';
 import { TimeLimit } from '../../request/time-limit.js';
 import { searchRouteSchema } from './search-schema.js';
 
@@ -134,37 +132,18 @@ async function answerSearch(
 ): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
   const { context, version, asked } = given;
   const { options, include } = asked;
-  const { count, failure, run } = await prepareRun(context, version, asked);
+  const queries = await context.turns.run(preparingQueries(version, asked));
+  const count = queries.length;
+  const [first] = queries;
   const single = isSingle(asked.batch, count);
-  if (single && failure !== null) throw failure;
+  if (single && first !== undefined && 'error' in first) throw first.error;
   checkAnswerSize(version, count, options.k, include);
   const answers = openAnswers(given, type, single, memory);
-  await run({ ...given, answers });
+  await runQueries({ ...given, answers }, queries);
   const took = () => Math.round((performance.now() - started) * 1000) / 1000;
   const pieces = await answers.finish(took);
   const { index, version: name } = version.manifest;
   return { pieces, facts: { index, version: name, queries: count, k: options.k, took_ms: took() } };
-}
-
-interface Run {
-  /** Answers that it gives. */
-  readonly count: number;
-  /** Why the first query fails, where it does. */
-  readonly failure: ShortlistError | null;
-  readonly run: (work: Work) => Promise<void>;
-}
-
-/** The queries, checked against the version. @throws the codes of vectors, and with seeds unknown_id and bad_field */
-async function prepareRun(context: AppContext, version: LoadedVersion, asked: SearchRequest): Promise<Run> {
-  const { queries, options } = asked;
-  if (queries.kind === 'seeds') {
-    const seeds = prepareSeeds(version, queries.seeds, options.k);
-    return { count: 1, failure: null, run: (work) => runSeeds(work, seeds) };
-  }
-  const prepared = await context.turns.run(preparingQueries(version, queries));
-  const [first] = prepared;
-  const failure = first !== undefined && 'error' in first ? first.error : null;
-  return { count: prepared.length, failure, run: (work) => runQueries(work, prepared) };
 }
 
 function openAnswers(

@@ -1,0 +1,127 @@
+/** The queries of a request, from what was asked to what is searched with. Each is checked against the version. */
+import { ShortlistError } from '../../base/errors.js';
+import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import { checkQuery } from '../../retrieve/search/query.js';
+import type { QueryKind } from '../../retrieve/search/search.js';
+import type { SeedQuery } from '../../retrieve/search/search-options.js';
+import { atField, fieldError } from '../request/field-error.js';
+import type { PlainQueries, Readable, SearchRequest } from '../request/search-request.js';
+import type { SeedRequest } from '../request/seeds.js';
+import { unpackVectors } from '../request/vectors.js';
+
+/** What one answer is for: one query, or seeds. */
+export interface Query {
+  readonly kind: QueryKind;
+  readonly queries: readonly SeedQuery[];
+}
+
+/** Or why it fails on its own. */
+export type Prepared = Query | { readonly error: ShortlistError };
+
+/**
+ * The vectors become queries in their own memory: nobody else has it. May pause after each.
+ * @throws the codes of vectors where all fail alike; with seeds unknown_id, and bad_field for a quota above k
+ */
+export function* preparingQueries(
+  version: LoadedVersion,
+  { queries, options }: SearchRequest,
+): Generator<void, Prepared[], void> {
+  if (queries.kind !== 'seeds') return yield* preparingPlain(version, queries);
+  return [{ kind: 'seeds', queries: prepareSeeds(version, queries.seeds, options.k) }];
+}
+
+function* preparingPlain(version: LoadedVersion, queries: PlainQueries): Generator<void, Prepared[], void> {
+  switch (queries.kind) {
+    case 'ids':
+      return yield* preparing(queries.ids, (id) => prepareId(version, id));
+    case 'vectors': {
+      const { vectors, fields } = queries;
+      return refuseOtherLengths(yield* preparingVectors(version, vectors, (position) => fields[position]!));
+    }
+    case 'packed': {
+      const { field } = queries;
+      const vectors = atField(field, () => unpackVectors(queries, version.manifest.dim));
+      return yield* preparingVectors(version, vectors, () => field);
+    }
+  }
+}
+
+function preparingVectors(
+  { manifest }: LoadedVersion,
+  vectors: readonly Readable<Float32Array>[],
+  fieldOf: (position: number) => string,
+): Generator<void, Prepared[], void> {
+  return preparing(vectors, (vector, position) => {
+    if (vector instanceof ShortlistError) return { error: vector };
+    const at = vectors.length === 1 ? undefined : position;
+    try {
+      const query = atField(fieldOf(position), () => checkQuery(manifest, vector, at, vector));
+      return { kind: 'single', queries: [{ query, weight: 1 }] };
+    } catch (error) {
+      if (error instanceof ShortlistError) return { error };
+      throw error;
+    }
+  });
+}
+
+function* preparing<T>(
+  queries: readonly T[],
+  prepare: (query: T, position: number) => Prepared,
+): Generator<void, Prepared[], void> {
+  const prepared: Prepared[] = [];
+  for (const [position, query] of queries.entries()) {
+    prepared.push(prepare(query, position));
+    if (position + 1 < queries.length) yield;
+  }
+  return prepared;
+}
+
+/**
+ * Where no vector has the length of the index's, the batch is for another index: it is refused whole. @throws
+ * dimension_mismatch
+ */
+function refuseOtherLengths(prepared: Prepared[]): Prepared[] {
+  const isOther = (query: Prepared) => 'error' in query && query.error.code === 'dimension_mismatch';
+  const [first] = prepared;
+  if (first !== undefined && 'error' in first && prepared.every(isOther)) throw first.error;
+  return prepared;
+}
+
+function prepareId(version: LoadedVersion, id: Readable<string>): Prepared {
+  if (id instanceof ShortlistError) return { error: id };
+  const self = version.ordinalOf(id);
+  if (self < 0) return { error: unknownId(version, id) };
+  return {
+    kind: 'single',
+    // Read where it is searched with: those of a batch take milliseconds.
+    get queries() {
+      return [{ query: version.vectorOf(self), weight: 1, self }];
+    },
+  };
+}
+
+export function unknownId(version: LoadedVersion, id: string): ShortlistError {
+  const { index } = version.manifest;
+  return new ShortlistError('unknown_id', `index ${index} has no item ${JSON.stringify(id.slice(0, 64))}`, {
+    id: id.slice(0, 64),
+  });
+}
+
+function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: number): SeedQuery[] {
+  return seeds.map((seed, position) => {
+    if (seed.quota !== undefined && seed.quota > k) {
+      const field = `/seeds/${position}/quota`;
+      throw fieldError('bad_field', field, `quota is ${seed.quota}, more than k, which is ${k}`);
+    }
+    return { ...prepareSeed(version, seed), weight: seed.weight, quota: seed.quota };
+  });
+}
+
+function prepareSeed(version: LoadedVersion, { of, field }: SeedRequest): Pick<SeedQuery, 'query' | 'self'> {
+  return atField(field, () => {
+    if ('vector' in of) return { query: checkQuery(version.manifest, of.vector), self: undefined };
+    const ordinal = version.ordinalOf(of.id);
+    if (ordinal < 0) throw unknownId(version, of.id);
+    return { query: version.vectorOf(ordinal), self: ordinal };
+  });
+}

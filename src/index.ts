@@ -8,7 +8,7 @@ export type {
   SearchAnswer,
   Seed,
 } from './retrieve/library/open-index.js';
-export type { Explain, Quality, ShardExplain, WhyNot } from './retrieve/search/answer.js';
+export type { Explain, Quality, ShardExplain, WhyNot } from './wire/answers.js';
 export type { Manifest } from './version/sealed/manifest.js';
 export { ShortlistError, ERRORS } from './base/errors.js';
 export type { ErrorCode } from './base/errors.js';

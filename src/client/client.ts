@@ -12,7 +12,7 @@
 import { ShortlistClientError, problemError } from './client-error.js';
 import { ARROW_TYPE, JSON_TYPE, encodeSearch } from './encode-request.js';
 import { callSignal, isRetryable, retryDelayMs, sleep } from './retry.js';
-import type { BatchAnswer, IndexDescription, Item, SearchAnswer, ServerStatus } from './answers.js';
+import type { BatchAnswer, IndexDescription, Item, SearchAnswer, ServerStatus } from '../wire/answers.js';
 import type {
   BatchRequest,
   CallOptions,
@@ -23,7 +23,9 @@ import type {
 } from './requests.js';
 
 export { ShortlistClientError, type ClientErrorCode } from './client-error.js';
-export type * from './answers.js';
+export type * from '../wire/answers.js';
+export type * from '../wire/filter.js';
+export type { SearchTerms } from '../wire/search-terms.js';
 export type * from './requests.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;

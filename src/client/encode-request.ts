@@ -3,7 +3,8 @@
  * it is; ids and seeds are JSON always.
  */
 import { encodeVector, encodeVectors, vectorBytes } from './base64.js';
-import type { BatchRequest, SearchRequest, SearchTerms, Seed } from './requests.js';
+import type { SearchTerms } from '../wire/search-terms.js';
+import type { BatchRequest, SearchRequest, Seed } from './requests.js';
 
 export const JSON_TYPE = 'application/json';
 const BINARY_TYPE = 'application/octet-stream';
@@ -49,23 +50,20 @@ function wholeBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
 }
 
-/** Options as a query string: lists repeat their name, members are `include.vectors`, a filter is JSON text. */
+/** Terms as a query string: lists repeat their name, members are `include.vectors`, a filter is JSON text. */
 function encodeTerms(terms: SearchTerms, more: Readonly<Record<string, string>>): string {
   const parameters = new URLSearchParams(more);
-  const { filter, include, crowding, exclude_ids: excluded, why_not: whyNot, ...plain } = terms;
-  for (const [name, value] of Object.entries(plain)) {
-    if (value !== undefined) parameters.append(name, String(value));
-  }
-  const { attributes, vectors } = include ?? {};
-  if (vectors !== undefined) parameters.append('include.vectors', String(vectors));
-  const names = typeof attributes === 'boolean' ? (attributes ? ['true'] : []) : attributes;
-  for (const name of names ?? []) parameters.append('include.attributes', name);
-  for (const id of excluded ?? []) parameters.append('exclude_ids', String(id));
-  for (const id of whyNot ?? []) parameters.append('why_not', String(id));
-  if (filter !== undefined) parameters.append('filter', JSON.stringify(filter));
-  if (crowding !== undefined) {
-    parameters.append('crowding.attribute', crowding.attribute);
-    parameters.append('crowding.limit', String(crowding.limit));
+  for (const [name, value] of Object.entries(terms)) {
+    if (name === 'filter' && value !== undefined) parameters.append(name, JSON.stringify(value));
+    else append(parameters, name, value);
   }
   return `?${parameters.toString()}`;
+}
+
+function append(parameters: URLSearchParams, name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (Array.isArray(value)) for (const item of value) append(parameters, name, item);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [member, inner] of Object.entries(value)) append(parameters, `${name}.${member}`, inner);
+  } else if (name !== 'include.attributes' || value !== false) parameters.append(name, value as string);
 }

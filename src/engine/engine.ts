@@ -9,6 +9,7 @@
  */
 import type { Bitset } from '../base/bitset.js';
 import type { Metric } from '../base/metric.js';
+import type { FilteredPlan, ShardPlan } from '../wire/shard-plans.js';
 
 /** Engines that build a graph, by the names that manifests and `--engine` use. */
 export type EngineName = 'hnswlib' | 'native';
@@ -42,14 +43,6 @@ export interface ShardVectors {
   readonly file?: FilePlace | undefined;
 }
 
-/**
- * Ways to search a shard. Under a filter: a walk of the graph with a pool wide enough for what passes; a walk that
- * scores only what passes and steps over the rest; a scan of what passes by codes; one by float32 values. What `auto`
- * takes follows from costs counted in distances.
- */
-export const SHARD_PLANS = ['auto', 'graph', 'widened', 'two_hop', 'code_scan', 'exact_scan'] as const;
-export type ShardPlan = (typeof SHARD_PLANS)[number];
-
 /** What a search did. */
 export interface SearchAccount {
   readonly plan: ShardPlan;
@@ -59,7 +52,7 @@ export interface SearchAccount {
   /** Share of the rows near the query that pass the filter; 1 where nobody looked. */
   readonly nearShare: number;
   /** What each way under a filter was estimated to cost, in distances; 0 without a filter. */
-  readonly costs: Readonly<Record<'widened' | 'two_hop' | 'code_scan' | 'exact_scan', number>>;
+  readonly costs: Readonly<Record<FilteredPlan, number>>;
 }
 
 /** What one search of one shard asks for. */
@@ -159,9 +152,9 @@ export interface HnswlibFile {
 /** Files that are there at once when they are mapped, in one copy for all processes. They do not change meanwhile. */
 interface FileMapping {
   /** `length` float32 values from byte `offset` on. @throws file_missing, file_corrupt */
-  vectors(path: string, offset: number, length: number): Float32Array;
+  readonly vectors: (path: string, offset: number, length: number) => Float32Array;
   /** @throws file_missing, file_corrupt */
-  bytes(path: string, offset: number, bytes: number): Uint8Array;
+  readonly bytes: (path: string, offset: number, bytes: number) => Uint8Array;
 }
 
 /** An engine that builds a graph of one shard into one file and opens it again. */

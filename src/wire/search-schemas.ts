@@ -1,18 +1,10 @@
-/** What a search asks and answers, as JSON Schema. A type ties each field of the body to its reader in request/. */
-import type { Static } from 'typebox';
-import {
-  DEFAULT_K,
-  MAX_BATCH,
-  MAX_EF,
-  MAX_EXCLUDE_IDS,
-  MAX_INCLUDE_ATTRIBUTES,
-  MAX_K,
-  MAX_SEEDS,
-  MAX_WHY_NOT,
-} from '../base/limits.js';
+/** What a search asks and answers, as JSON Schema. */
+import { MAX_BATCH, MAX_K, MAX_SEEDS } from '../base/limits.js';
 import { ExplainSchema } from './explain-schema.js';
 import { AttributesSchema, Base64Schema, IdSchema, PROBLEM_MEMBERS, VectorSchema, literals, named } from './schemas.js';
 import { Type } from './schema-type.js';
+import { QUERY_FIELDS, SEARCH_TERM_NAMES, SEARCH_TERMS } from './search-terms.js';
+import { termSchema } from './term-schema.js';
 
 const ANSWER_EXAMPLES = [
   {
@@ -56,33 +48,8 @@ const SeedSchema = named(
   ),
 );
 
-const CrowdingSchema = named(
-  'Crowding',
-  Type.Object(
-    {
-      attribute: Type.String(),
-      limit: Type.Integer({ minimum: 1, maximum: MAX_K, description: 'Most candidates of one value.' }),
-    },
-    {
-      additionalProperties: false,
-      description: 'Keeps the best few of each value of an attribute. Items without a value are not limited.',
-    },
-  ),
-);
-
-const IncludeSchema = named(
-  'Include',
-  Type.Object(
-    {
-      attributes: Type.Optional(
-        Type.Union([Type.Array(Type.String(), { maxItems: MAX_INCLUDE_ATTRIBUTES }), Type.Boolean()], {
-          description: 'Names of attributes to return with each candidate; true for all.',
-        }),
-      ),
-      vectors: Type.Optional(Type.Boolean({ description: "Return each candidate's vector; default false." })),
-    },
-    { additionalProperties: false, description: 'What each candidate carries beside id and score.' },
-  ),
+const TERM_SCHEMAS = Object.fromEntries(
+  SEARCH_TERM_NAMES.map((name) => [name, Type.Optional(termSchema(name, SEARCH_TERMS[name]))]),
 );
 
 export const SearchBodySchema = named(
@@ -117,90 +84,16 @@ export const SearchBodySchema = named(
             'Several queries with one answer, in `candidates`: each has the best of its scores over the seeds, and says which seed brought it.',
         }),
       ),
-      k: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: MAX_K, description: `Candidates to return; default ${DEFAULT_K}.` }),
-      ),
-      ef: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: MAX_EF,
-          description:
-            'Size of the candidate list: larger finds more and costs more. Raised to k. Default: as calibrated, else max(200, 2k).',
-        }),
-      ),
-      target_recall: Type.Optional(
-        Type.Number({
-          exclusiveMinimum: 0,
-          maximum: 1,
-          description:
-            'Instead of ef: the mean recall to reach, by the calibration of the version. `quality.ef` says what that became.',
-        }),
-      ),
-      exact: Type.Optional(
-        Type.Boolean({
-          description: 'Scan every vector: the true nearest neighbours, slowly. Excludes ef.',
-        }),
-      ),
-      filter: Type.Optional(
-        named(
-          'Filter',
-          Type.Record(Type.String(), Type.Unknown(), {
-            description:
-              'What candidates must be, by attribute: `{"category": "jewelry", "price": {"$gte": 10, "$lt": 50}}`. Operators: ' +
-              '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains $containsAny $containsAll`, joined by `$and $or $not`; a bare ' +
-              'value means `$eq`, members are joined by and. `id` filters ids by `$eq $ne $in $nin`. Dates are ISO texts, infinite ' +
-              'floats the texts `"Infinity"` and `"-Infinity"`; `$contains` is an item of a list or a part of a text. A null passes ' +
-              'only `$eq: null`, `$exists: false` and `$not` of what does not pass it.',
-          }),
-        ),
-      ),
-      exclude_ids: Type.Optional(
-        Type.Array(IdSchema, {
-          maxItems: MAX_EXCLUDE_IDS,
-          description: 'Ids that must not come back; unknown ones are ignored.',
-        }),
-      ),
-      crowding: Type.Optional(CrowdingSchema),
-      include: Type.Optional(IncludeSchema),
-      min_score: Type.Optional(
-        Type.Number({ description: "Least score that comes back; with seeds, least score by the seed's own measure." }),
-      ),
-      timeout_ms: Type.Optional(
-        Type.Number({
-          exclusiveMinimum: 0,
-          description:
-            "Time for the answer, from the body's last byte on. Afterwards: 504, or with allow_partial what there is.",
-        }),
-      ),
-      allow_partial: Type.Optional(
-        Type.Boolean({
-          description:
-            'When time runs out, answer with what has been found, default false; `quality.short` is `timeout` where it is not all.',
-        }),
-      ),
-      version: Type.Optional(
-        Type.String({ description: 'A version or alias that is loaded; default the current version.' }),
-      ),
-      explain: Type.Optional(
-        Type.Boolean({ description: 'Say how each answer was found, and what that took; default false.' }),
-      ),
-      why_not: Type.Optional(
-        Type.Array(IdSchema, {
-          maxItems: MAX_WHY_NOT,
-          description: 'Ids to say of why they did not come back; it is said in `explain`.',
-        }),
-      ),
+      ...TERM_SCHEMAS,
     },
     {
       additionalProperties: false,
       description:
-        'A field that is null is as one left out. Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids, seeds.',
-      ...exactlyOne(['vector', 'vector_b64', 'id', 'vectors', 'vectors_b64', 'ids', 'seeds']),
+        'Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids, seeds. null means that the field was left out.',
+      ...exactlyOne(QUERY_FIELDS),
     },
   ),
 );
-export type SearchBody = Static<typeof SearchBodySchema>;
-
 const QualitySchema = named(
   'Quality',
   Type.Object({

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Column, ColumnType } from '../../src/arrow/column.js';
 import { encodeArrow } from '../../src/arrow/write/encoder.js';
 import { ShortlistClient, ShortlistClientError, type Explain, type SearchTerms } from '../../src/client/client.js';
-import type { Explain as ServerExplain } from '../../src/retrieve/search/answer.js';
+import type { Explain as ServerExplain } from '../../src/wire/answers.js';
 import { openIndex, type OpenIndex } from '../../src/retrieve/library/open-index.js';
 import { makeVectors, publishVersion, temporaryFolder } from '../indexes.js';
 import { TestServer } from '../serve/server.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildIndex } from '../../src/builder/build-index.js';
-import type { ShardPlan } from '../../src/engine/engine.js';
+import type { ShardPlan } from '../../src/wire/shard-plans.js';
 import { recallOf, summarizeRecall } from '../../src/evaluate/recall.js';
 import { readQueries } from '../../src/ingest/read-queries.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';

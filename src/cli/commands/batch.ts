@@ -7,7 +7,7 @@ import { formatCount, formatDuration } from '../output/progress.js';
 import { readQueryFiles } from '../query-file.js';
 import { addSearchFlags, searchOptions, type SearchFlags } from '../search-flags.js';
 
-interface BatchOptions extends SearchFlags {
+interface BatchOptions {
   readonly queries: string[];
   readonly out: string;
   readonly vectorColumn?: string;
@@ -21,10 +21,10 @@ export function batchCommand(): Command {
     .requiredOption('--queries <path...>', 'Arrow files of query vectors')
     .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row a candidate')
     .option('--vector-column <name>', 'column of vectors in --queries');
-  return addSearchFlags(command)
+  return addSearchFlags(command, { single: false })
     .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
     .action(
-      action(async ({ root, progress, signal, warn }, options: BatchOptions, target: string) => {
+      action(async ({ root, progress, signal, warn }, options: BatchOptions & SearchFlags, target: string) => {
         const { index: name, ref } = parseTarget(target);
         await checkAnswerPath(options.out);
         const index = await openIndex(root, name, {

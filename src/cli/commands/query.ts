@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ShortlistError } from '../../base/errors.js';
 import { shortestFloat32 } from '../../base/float32.js';
-import type { Explain } from '../../retrieve/search/answer.js';
+import type { Explain } from '../../wire/answers.js';
 import { openIndex, type OpenIndex, type SearchAnswer, type Seed } from '../../retrieve/library/open-index.js';
 import { action, parseTarget, type CommandContext } from '../command.js';
 import { describeExplain } from '../output/explain-text.js';
@@ -9,15 +9,14 @@ import { readQueryFiles } from '../query-file.js';
 import { addSearchFlags, parseJson, searchOptions, type SearchFlags } from '../search-flags.js';
 import { formatTable } from '../output/table.js';
 
-interface QueryOptions extends SearchFlags {
+interface QueryOptions {
   readonly vector?: string;
   readonly id?: string;
   readonly queries?: string;
   readonly seeds?: string;
   readonly vectorColumn?: string;
   readonly attributes?: string;
-  readonly explain?: boolean;
-  readonly whyNot?: string[];
+  readonly exclude?: string[];
 }
 
 export function queryCommand(): Command {
@@ -32,12 +31,10 @@ export function queryCommand(): Command {
       'several queries with one answer, such as \'[{"id": "1", "weight": 2}, {"id": "2", "quota": 5}]\'',
     )
     .option('--vector-column <name>', 'column of vectors in --queries');
-  return addSearchFlags(command)
+  return addSearchFlags(command, { single: true })
     .option('--attributes <names>', 'attributes to show: a,b or all')
-    .option('--explain', 'say how the answer was found')
-    .option('--why-not <id...>', 'say why these ids did not come back')
     .action(
-      action(async (context, options: QueryOptions, target: string) => {
+      action(async (context, options: QueryOptions & SearchFlags, target: string) => {
         context.refuseWithout(['vectorColumn'], 'queries');
         const { root, signal } = context;
         const { index: name, ref } = parseTarget(target);
@@ -74,10 +71,10 @@ export function queryCommand(): Command {
 
 async function answer(
   index: OpenIndex,
-  options: QueryOptions,
+  options: QueryOptions & SearchFlags,
   { signal, warn }: CommandContext,
 ): Promise<SearchAnswer[]> {
-  const search = { ...searchOptions(options), explain: options.explain, whyNot: options.whyNot };
+  const search = searchOptions(options);
   if (options.id !== undefined) return [index.searchById(options.id, search)];
   if (options.vector !== undefined) return [index.search(parseVector(options.vector), search)];
   if (options.seeds !== undefined) return [index.searchSeeds(parseSeeds(options.seeds), search)];

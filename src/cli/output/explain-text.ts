@@ -1,5 +1,5 @@
 /** How an answer was found, for a person. */
-import type { Explain, ShardExplain, WhyNot } from '../../retrieve/search/answer.js';
+import type { Explain, ShardExplain, WhyNot } from '../../wire/answers.js';
 import { formatTable } from './table.js';
 
 export function describeExplain({ filter, shards, stages, why_not: reasons }: Explain): string {

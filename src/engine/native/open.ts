@@ -7,15 +7,14 @@ import { Bitset } from '../../base/bitset.js';
 import { Lane } from '../../base/lane.js';
 import { MAX_K } from '../../base/limits.js';
 import {
-  SHARD_PLANS,
   type GraphParameters,
   type SearchAccount,
   type ShardAnswer,
   type ShardIndex,
-  type ShardPlan,
   type ShardQuery,
   type ShardVectors,
 } from '../engine.js';
+import { SHARD_PLANS, type ShardPlan } from '../../wire/shard-plans.js';
 import { scanAllowed } from '../exact/exact.js';
 import {
   addonError,

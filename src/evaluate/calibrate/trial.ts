@@ -4,7 +4,7 @@
  */
 import { Bitset } from '../../base/bitset.js';
 import { seededRandom } from '../../base/random.js';
-import type { ShardPlan } from '../../engine/engine.js';
+import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { askOne, searchNow } from '../../retrieve/search/run-search.js';
 import { planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';

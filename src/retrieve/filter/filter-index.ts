@@ -27,11 +27,12 @@ import { BoundedCache } from './bounded-cache.js';
 import { ColumnIndex } from './column-index.js';
 import { distinctClauses, Evaluation, type ClauseCache } from './evaluation.js';
 import { attributeNames, filterSchema, MAX_FILTER_WORK } from './filter-plan.js';
-import type { FilterNode, FilterPlan, FilterSchema, Operator } from './filter-plan.js';
+import type { FilterNode, FilterPlan, FilterSchema } from './filter-plan.js';
 import type { FilterIds } from './id-index.js';
 import { someRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
 import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
+import type { Rejection } from '../../wire/answers.js';
 
 /** What of a loaded version filters need. */
 interface FilterSource {
@@ -74,17 +75,6 @@ interface ShardSelection {
    * The same one by one, in shared memory, where few pass: a search would spend more time on their bits than on them.
    */
   readonly list?: Uint32Array | undefined;
-}
-
-/** A part of a filter that a row does not pass. */
-export interface Rejection {
-  /** JSON pointer into the filter. */
-  readonly path: string;
-  readonly operator: Operator | '$or' | '$not';
-  /** Null for `$or` and `$not` over attributes. */
-  readonly attribute: string | null;
-  /** What the row has; absent where there is no attribute. */
-  readonly value?: JsonValue;
 }
 
 /**

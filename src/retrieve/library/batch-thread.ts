@@ -4,7 +4,7 @@ import { serializeError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
 import type { Answer } from '../search/answer.js';
 import { searchShard, type LocalShards } from '../search/local-shards.js';
-import { NOTHING, type ShardPart } from '../search/needs.js';
+import type { ShardPart, ShardSearch } from '../search/needs.js';
 import { askOne, searchNow } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { openShard, type LoadedShard } from '../load/shards.js';
@@ -38,9 +38,9 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
     }
     const { searches, plans } = work;
     const parts = searches.map(({ plan, ...search }): ShardPart => {
-      const one = { ...search, plan: plans[plan]!, part: null };
+      const one: ShardSearch = { ...search, plan: plans[plan]!, part: null };
       searchShard(local, one);
-      return one.part ?? NOTHING;
+      return one.part!;
     });
     return { batch, task, results: parts.map(own) };
   } catch (error) {

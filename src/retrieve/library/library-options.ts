@@ -5,25 +5,38 @@
 import { ShortlistError } from '../../base/errors.js';
 import { DEFAULT_K } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
-import { SHARD_PLANS } from '../../engine/engine.js';
+import { SEARCH_OPTIONS, type Term } from '../../wire/search-terms.js';
+import { SHARD_PLANS } from '../../wire/shard-plans.js';
 import type { SearchOptions } from '../search/search-options.js';
 
-/** Options by name, and what each must be where it is given. */
-const CHECKS: Readonly<Record<keyof SearchOptions | 'onProgress' | 'signal', (value: unknown) => string | null>> = {
-  k: expect('a number', (value) => typeof value === 'number'),
-  ef: expect('a number', (value) => typeof value === 'number'),
-  targetRecall: expect('a number', (value) => typeof value === 'number'),
-  exact: expect('true or false', (value) => typeof value === 'boolean'),
-  excludeIds: expect('a list of strings', isTextList),
-  minScore: expect('a number', (value) => typeof value === 'number' && !Number.isNaN(value)),
-  filter: () => null, // checked against the attributes, by its own words
-  crowding: expect('like {attribute: "shop_id", limit: 3}', isCrowding),
-  explain: expect('true or false', (value) => typeof value === 'boolean'),
-  whyNot: expect('a list of strings', isTextList),
+/** What each option must be where it is given: null where it is. */
+export const OPTION_CHECKS: Readonly<Record<string, (value: unknown) => string | null>> = {
+  ...Object.fromEntries([...SEARCH_OPTIONS].map(([name, term]) => [name, (value: unknown) => expectTerm(term, value)])),
   plan: expect(`one of ${SHARD_PLANS.join(', ')}`, (value) => (SHARD_PLANS as readonly unknown[]).includes(value)),
   onProgress: expect('a function', (value) => typeof value === 'function'),
   signal: expect('an AbortSignal', (value) => value instanceof AbortSignal),
 };
+
+/** The kind alone: limits are checked by the search. */
+function expectTerm(term: Term, value: unknown): string | null {
+  if (value === undefined) return null;
+  switch (term.kind) {
+    case 'whole':
+    case 'number':
+      return typeof value === 'number' && !Number.isNaN(value) ? null : 'a number';
+    case 'boolean':
+      return typeof value === 'boolean' ? null : 'true or false';
+    case 'text':
+      return typeof value === 'string' ? null : 'a text';
+    case 'ids':
+    case 'names':
+      return isTextList(value) ? null : 'a list of strings';
+    case 'filter':
+      return null; // checked against the attributes, by its own words
+    case 'members':
+      return hasMembers(term.members, value) ? null : `an object of ${Object.keys(term.members).join(' and ')}`;
+  }
+}
 
 /** Options of the contract that this release cannot honour. */
 const UNSUPPORTED = ['timeoutMs', 'allowPartial'];
@@ -32,10 +45,13 @@ function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((id) => typeof id === 'string');
 }
 
-function isCrowding(value: unknown): boolean {
+function hasMembers(members: Readonly<Record<string, Term>>, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { attribute, limit, ...others } = value as Record<string, unknown>;
-  return typeof attribute === 'string' && typeof limit === 'number' && Object.keys(others).length === 0;
+  const given = value as Record<string, unknown>;
+  if (!Object.keys(given).every((name) => Object.hasOwn(members, name))) return false;
+  return Object.entries(members).every(
+    ([name, term]) => given[name] !== undefined && expectTerm(term, given[name]) === null,
+  );
 }
 
 function expect(what: string, holds: (value: unknown) => boolean): (value: unknown) => string | null {
@@ -45,8 +61,8 @@ function expect(what: string, holds: (value: unknown) => boolean): (value: unkno
 /** @throws unknown_field, unsupported, bad_field, naming the option */
 export function checkOptions(options: Partial<SearchOptions>): SearchOptions {
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(CHECKS, name)) throw unknownOption(name);
-    const wanted = CHECKS[name as keyof typeof CHECKS](value);
+    if (!Object.hasOwn(OPTION_CHECKS, name)) throw unknownOption(name);
+    const wanted = OPTION_CHECKS[name]!(value);
     if (wanted !== null) throw new ShortlistError('bad_field', `option ${name} must be ${wanted}`, { field: name });
   }
   return { ...options, k: options.k ?? DEFAULT_K };
@@ -56,7 +72,7 @@ function unknownOption(name: string): ShortlistError {
   if (UNSUPPORTED.includes(name)) {
     return new ShortlistError('unsupported', `option ${name} is not supported by this release`, { field: name });
   }
-  const message = `there is no option ${name}${didYouMean(name, Object.keys(CHECKS))}`;
+  const message = `there is no option ${name}${didYouMean(name, Object.keys(OPTION_CHECKS))}`;
   return new ShortlistError('unknown_field', message, { field: name });
 }
 

@@ -13,7 +13,8 @@ import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
 import { checkArray, checkOptions } from './library-options.js';
 import { checkQuery } from '../search/query.js';
-import type { Answer, Explain, Quality } from '../search/answer.js';
+import type { Answer } from '../search/answer.js';
+import type { Explain, Quality } from '../../wire/answers.js';
 import {
   askOne,
   scanAll,

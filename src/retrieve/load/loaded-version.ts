@@ -39,7 +39,7 @@ export interface LoadedVersion {
   refreshCalibration(): Promise<void>;
   /** -1 where there is no such id. */
   ordinalOf(id: string): number;
-  locate(ordinal: number): { readonly shard: number; readonly row: number };
+  readonly locate: (ordinal: number) => { readonly shard: number; readonly row: number };
   /** A copy of the stored vector: unit length under cosine. */
   vectorOf(ordinal: number): Float32Array;
   close(): void;

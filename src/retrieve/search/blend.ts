@@ -16,7 +16,8 @@
  */
 import { MAX_K } from '../../base/limits.js';
 import { isBetter, TopK } from '../../base/top-k.js';
-import type { Answer, Explain, Quality } from './answer.js';
+import type { Answer } from './answer.js';
+import type { Explain, Quality } from '../../wire/answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
 import { Meter } from '../../base/work.js';

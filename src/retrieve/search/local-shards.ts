@@ -16,7 +16,7 @@ export type ScanPool = Pick<ExactSearch, 'search'>;
 /** Shards, and in which of them an item is. A loaded version is one. */
 export interface LocalShards {
   readonly shards: readonly LoadedShard[];
-  locate(ordinal: number): RowPlace;
+  readonly locate: (ordinal: number) => RowPlace;
 }
 
 /** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */

@@ -130,7 +130,7 @@ function* goOn(local: LocalShards, running: Search): Work<Stretch> {
   }
 }
 
-// eslint-disable-next-line require-yield -- the first slice has been made
+ 
 function* waiting(stretch: Stretch): Work<Stretch> {
   return stretch;
 }

@@ -1,35 +1,36 @@
-/** What a search asks for. The server's request fields of the same names are read into these. */
-import type { ShardPlan } from '../../engine/engine.js';
+/**
+ * What a search asks for. The names are those of the request's fields in camel case; wire/search-terms.ts has their
+ * limits and texts.
+ */
+import type { OptionName, SearchTerms } from '../../wire/search-terms.js';
+import type { ShardPlan } from '../../wire/shard-plans.js';
 
-export interface SearchOptions {
+/** Terms of a request that are none of the search itself. */
+type RequestTerm = 'include' | 'timeout_ms' | 'allow_partial' | 'version';
+
+/** Terms whose values are read before a search has them: ids are text, a filter is any JSON until it is parsed. */
+type ReadTerm = 'k' | 'filter' | 'exclude_ids' | 'why_not';
+
+type PlainOptions = {
+  readonly [Name in Exclude<keyof SearchTerms, RequestTerm | ReadTerm> as OptionName<Name>]?: SearchTerms[Name];
+};
+
+export interface SearchOptions extends PlainOptions {
   readonly k: number;
-  /** Size of the candidate list; raised to k. Default: what the calibration says, before calibration `defaultEf`. */
-  readonly ef?: number | undefined;
-  /** Instead of ef: the mean recall@k to reach, above 0, up to 1. The calibration says which ef does. */
-  readonly targetRecall?: number | undefined;
-  /** Scan every vector instead of searching the graph. */
-  readonly exact?: boolean | undefined;
-  /** Which rows may come back, as JSON: `{"category": "jewelry", "price": {"$lt": 50}}`. `{}` is no filter. */
+  /**
+   * What candidates must be, by attribute, as JSON: `{"category": "jewelry", "price": {"$lt": 50}}`. `{}` is no
+   * filter.
+   */
   readonly filter?: unknown;
   /** Ids that must not come back. Unknown ones are ignored. */
   readonly excludeIds?: readonly string[] | undefined;
-  /** Least score that may come back, compared as float32; of a search with seeds, of the score with the seed. */
-  readonly minScore?: number | undefined;
-  readonly crowding?: CrowdingOptions | undefined;
-  /** Tell with the answer how it was found. */
-  readonly explain?: boolean | undefined;
-  /** Ids to explain where they are and, where they did not come back, why. Implies `explain`. */
+  /** Ids to explain: for each, why it is not among the candidates. Implies explain. */
   readonly whyNot?: readonly string[] | undefined;
   /** The way to take under a filter; default: what costs least. For tests and measurements. */
   readonly plan?: ShardPlan | undefined;
 }
 
-/** At most `limit` candidates of one value; items without a value are not crowded by each other. */
-export interface CrowdingOptions {
-  /** Of single values: not a list. */
-  readonly attribute: string;
-  readonly limit: number;
-}
+export type CrowdingOptions = NonNullable<SearchOptions['crowding']>;
 
 /** One of several queries that are answered together. */
 export interface SeedQuery {

@@ -7,8 +7,8 @@
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_EXCLUDE_IDS, MAX_K } from '../../base/limits.js';
-import type { ShardPlan } from '../../engine/engine.js';
-import type { FilterExplain } from './answer.js';
+import type { ShardPlan } from '../../wire/shard-plans.js';
+import type { FilterExplain } from '../../wire/answers.js';
 import { checkRange } from './check-range.js';
 import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';

@@ -1,6 +1,7 @@
 /** From what the shards found to an answer with its account. */
 import type { SearchAccount } from '../../engine/engine.js';
-import type { Answer, Explain, Quality, ShardExplain } from './answer.js';
+import type { Answer } from './answer.js';
+import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
 import type { Best } from './merge.js';
 import type { ShardPart, ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';

@@ -6,7 +6,7 @@ import { ShortlistError } from '../../base/errors.js';
 import { MAX_WHY_NOT } from '../../base/limits.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
-import type { Rejection } from '../filter/filter-index.js';
+import type { Rejection } from '../../wire/answers.js';
 import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { SearchOptions } from './search-options.js';

@@ -11,7 +11,8 @@ import type { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
 import { AnswerTable, extraColumns, type ExtraColumn } from '../../retrieve/library/answer-table.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { Answer, Quality } from '../../retrieve/search/answer.js';
+import type { Answer } from '../../retrieve/search/answer.js';
+import type { Quality } from '../../wire/answers.js';
 import type { Counted } from '../request/byte-account.js';
 
 import { answerTooLarge, type Answers } from './answers.js';

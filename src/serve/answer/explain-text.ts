@@ -1,6 +1,6 @@
 /** An explanation as JSON text, whose scores are written as those of candidates are. */
 import { shortestFloat32 } from '../../base/float32.js';
-import type { Explain } from '../../retrieve/search/answer.js';
+import type { Explain } from '../../wire/answers.js';
 
 export function explainText(explain: Explain): string {
   const { why_not: reasons } = explain;

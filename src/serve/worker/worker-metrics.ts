@@ -7,7 +7,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { instructionSetOf } from '../../engine/engines.js';
 import { searchTotals } from '../../engine/native/open.js';
 import type { LiveIndexes } from '../../retrieve/load/live.js';
-import type { Quality } from '../../retrieve/search/answer.js';
+import type { Quality } from '../../wire/answers.js';
 import type { Admission } from './admission.js';
 
 /** From an empty request (20 us is the framework's own) to the time limit. */

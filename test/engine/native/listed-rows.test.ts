@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../../src/base/metric.js';
 import { Bitset } from '../../../src/base/bitset.js';
 import { seededRandom } from '../../../src/base/random.js';
-import { SHARD_PLANS } from '../../../src/engine/engine.js';
+import { SHARD_PLANS } from '../../../src/wire/shard-plans.js';
 import { nativeEngine as native } from '../../../src/engine/native/native.js';
 import { openNative } from '../../../src/engine/native/open.js';
 import { makeFolder, PARAMETERS, sourceOf } from '../graphs.js';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.js';
-import type { Answer, Quality } from '../../../src/retrieve/search/answer.js';
+import type { Answer } from '../../../src/retrieve/search/answer.js';
+import type { Quality } from '../../../src/wire/answers.js';
 import type { Searching } from '../../../src/retrieve/search/needs.js';
 import { blend, mergeScore, type BlendTask, type Step } from '../../../src/retrieve/search/blend.js';
 
@@ -18,7 +19,7 @@ function run(queries: readonly Query[], k: number, minScore = -Infinity): Answer
   const rows = queries[0]!.scores.length;
   // A query is its position: what is asked for scores is told by it.
   const sources = queries.map(({ weight, quota }, source) => ({ weight, quota, query: Float32Array.of(source) }));
-  // eslint-disable-next-line require-yield -- it needs nobody
+   
   function* search({ source, depth }: Step): Searching<Answer> {
     const { scores, missed } = queries[source]!;
     const found = [...scores.keys()].filter((row) => scores[row]! >= minScore && missed?.has(row) !== true);

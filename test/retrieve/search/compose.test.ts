@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Bitset } from '../../../src/base/bitset.js';
-import { SHARD_PLANS } from '../../../src/engine/engine.js';
+import { SHARD_PLANS } from '../../../src/wire/shard-plans.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
 import { askFor, askSeeds, searchInTurns } from './in-turns.js';
 import { search, searchExact, searchSeeds } from '../../../src/retrieve/search/run-search.js';

@@ -1,7 +1,7 @@
 /** What `explain` and `why_not` say, and how deep shards are searched. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
-import type { WhyNot } from '../../../src/retrieve/search/answer.js';
+import type { WhyNot } from '../../../src/wire/answers.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { loadVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { Search } from '../../../src/retrieve/search/search.js';
@@ -136,7 +136,7 @@ describe('searches that take their time', () => {
     expect(finished.explain!.why_not).toEqual(search(version, query, options).explain!.why_not);
   });
 
-  it('tell of every id what is known when time runs out, with one query and with seeds', async () => {
+  it('tell of every id what is known when time runs out, with one query and with seeds', () => {
     const self = 3;
     const [excluded, missed] = ['1', '7'];
     const options = { k: 10, whyNot: [excluded, missed, 'nobody'], excludeIds: [excluded] };

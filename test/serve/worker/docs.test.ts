@@ -7,7 +7,7 @@ import type { Column, ColumnType } from '../../../src/arrow/column.js';
 import { encodeArrow } from '../../../src/arrow/write/encoder.js';
 import { ERRORS, type ErrorCode } from '../../../src/base/errors.js';
 import { seededRandom } from '../../../src/base/random.js';
-import { SEARCH_PARAMETER_NAMES } from '../../../src/serve/request/query-string.js';
+import { SEARCH_PARAMETER_NAMES } from '../../../src/serve/request/search-parameters.js';
 import { SEARCH_FIELDS } from '../../../src/serve/request/search-request.js';
 import { shortlist } from '../../cli/process.js';
 import { publishVersion, temporaryFolder } from '../../indexes.js';

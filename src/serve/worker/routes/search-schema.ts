@@ -1,9 +1,10 @@
 /** How the search route reads in /openapi.json. */
 import type { ErrorCode } from '../../../base/errors.js';
-import { DEFAULT_K, MAX_EF, MAX_K, MAX_WHY_NOT } from '../../../base/limits.js';
 import { problemResponses } from '../../../wire/schemas.js';
 import { SearchAnswerSchema, SearchBodySchema } from '../../../wire/search-schemas.js';
 import { Type } from '../../../wire/schema-type.js';
+import { SEARCH_TERM_NAMES, SEARCH_TERMS } from '../../../wire/search-terms.js';
+import { parameterSchemas } from '../../../wire/term-schema.js';
 
 const CODES: readonly ErrorCode[] = [
   'bad_json', 'bad_request', 'bad_field', 'unknown_field', 'bad_base64', 'bad_vector', 'dimension_mismatch',
@@ -14,6 +15,14 @@ const CODES: readonly ErrorCode[] = [
 ]; // prettier-ignore
 
 const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+
+/** Of the binary and the Arrow form only. No schema has a `default`: pages and clients would send it with JSON too. */
+const PARAMETERS = Object.fromEntries(
+  SEARCH_TERM_NAMES.flatMap((name) => parameterSchemas(name, SEARCH_TERMS[name])).map(([name, schema]) => [
+    name,
+    Type.Optional(schema),
+  ]),
+);
 
 const answers = {
   description: 'The candidates, with an account of how good the answer is.',
@@ -36,29 +45,7 @@ export const searchRouteSchema = {
     '`quality` (a JSON list with one entry a query), `explain` likewise where asked for, and, where queries failed, `errors` (a JSON object by their positions).',
   params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
   querystring: Type.Object({
-    k: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: MAX_K,
-        // No `default`: pages and generated clients would send it with JSON too.
-        description: `Candidates to return; ${DEFAULT_K} where it is left out. Like every parameter, of the binary and the Arrow form only.`,
-      }),
-    ),
-    ef: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_EF })),
-    target_recall: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
-    exact: Type.Optional(Type.Boolean()),
-    filter: Type.Optional(Type.String({ description: 'The filter as JSON text, percent-encoded.' })),
-    'crowding.attribute': Type.Optional(Type.String()),
-    'crowding.limit': Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_K })),
-    min_score: Type.Optional(Type.Number()),
-    version: Type.Optional(Type.String()),
-    exclude_ids: Type.Optional(Type.Array(Type.String(), { description: 'Repeated.' })),
-    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; `true` for all.' })),
-    'include.vectors': Type.Optional(Type.Boolean()),
-    timeout_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
-    allow_partial: Type.Optional(Type.Boolean()),
-    explain: Type.Optional(Type.Boolean()),
-    why_not: Type.Optional(Type.Array(Type.String(), { maxItems: MAX_WHY_NOT, description: 'Repeated.' })),
+    ...PARAMETERS,
     vector_column: Type.Optional(
       Type.String({
         description: 'Arrow form: the column of vectors; default the only one, else embedding, else vector.',

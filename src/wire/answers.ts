@@ -1,6 +1,9 @@
-/** What comes back from the server. Field names are those of the HTTP interface. */
+/**
+ * What a search and the other routes answer. Types of the client and of the search itself; schemas are held to them.
+ */
 import type { ErrorCode } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
+import type { FilteredPlan, ShardPlan } from './shard-plans.js';
 
 export interface Candidate {
   readonly id: string;
@@ -15,71 +18,104 @@ export interface Candidate {
 }
 
 /** How good an answer is and how it was found. */
-export interface AnswerQuality {
+export interface Quality {
+  /** `filtered-graph`: a filter was given, and not everything that passes it was scanned. */
   readonly path: 'graph' | 'filtered-graph' | 'exact';
   /** The ef that was used; null on the exact path. */
   readonly ef: number | null;
+  /**
+   * Share of the rows that pass the filter, exclusions not counted; 1 without one, 0 where time ran out before it was
+   * applied.
+   */
   readonly selectivity: number;
   readonly shards: { readonly total: number; readonly answered: number };
-  /** Why fewer than k came back; null when k did. */
+  /**
+   * Why fewer than k came back; null when k did. `filter` stands for exclusions too, `crowding` for the quotas of
+   * seeds.
+   */
   readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
 }
 
 /** How an answer was found. */
 export interface Explain {
-  /** One for each search of a shard, in their order. */
-  readonly shards: readonly {
-    readonly shard: number;
-    /** Position of the seed that was searched for. */
-    readonly seed?: number;
-    readonly plan: string;
-    readonly k: number;
-    readonly ef: number;
-    readonly visited: number;
-    readonly computed: number;
-    readonly near_share: number;
-    readonly costs: Readonly<Record<string, number>>;
-    readonly rows_passed: number;
-    readonly returned: number;
-    readonly took_us: number;
-  }[];
-  readonly filter: {
-    readonly selectivity: number;
-    readonly passed: number;
-    readonly took_us: number;
-    readonly cached: boolean;
-  } | null;
+  /** One for each search of a shard, in the order in which they were made. */
+  readonly shards: readonly ShardExplain[];
+  /** Null without a filter. */
+  readonly filter: FilterExplain | null;
+  /** Null where nothing but scans was asked for. */
   readonly ef: number | null;
   readonly stages: { readonly filter_us: number; readonly search_us: number; readonly merge_us: number };
+  /** Present where `why_not` was asked, in its order. */
   readonly why_not?: readonly WhyNot[];
 }
 
-/** Why an id did not come back; what follows the reason is absent for an unknown id. */
+export interface ShardExplain {
+  readonly shard: number;
+  /** Position of the seed that was searched for; absent without seeds. */
+  readonly seed?: number;
+  readonly plan: ShardPlan;
+  /** What was asked of the shard: with several shards each has its part. */
+  readonly k: number;
+  readonly ef: number;
+  /** Nodes of the graph that were expanded, and distances that were computed in it. */
+  readonly visited: number;
+  readonly computed: number;
+  /** Share of the rows near the query that may come back; 1 where nobody looked. */
+  readonly near_share: number;
+  /** What each plan was estimated to cost, in distances; zeros where there was nothing to choose. */
+  readonly costs: Readonly<Record<FilteredPlan, number>>;
+  /** Rows that may come back: they pass the filter and are not excluded. */
+  readonly rows_passed: number;
+  readonly returned: number;
+  readonly took_us: number;
+}
+
+export interface FilterExplain {
+  readonly selectivity: number;
+  /** Rows of the version that pass. */
+  readonly passed: number;
+  readonly took_us: number;
+  /** Its rows were known from an earlier search. */
+  readonly cached: boolean;
+}
+
+/** Why an id is not among the candidates, or where it is. */
 export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
   /**
-   * Null where it was found. `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before
-   * that was known.
+   * `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before its shard was searched, or
+   * before the reason was found. Null where it was found.
    */
   readonly reason:
     null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
+  /** What follows is absent for an unknown id. */
   readonly score?: number;
-  /** Exact position, from 1, among all rows, and among those that may come back; absent where time ran out. */
+  /**
+   * Exact position, from 1, among all rows of the version. Absent, as `reached` is, where time ran out before all
+   * were seen.
+   */
   readonly rank?: number;
+  /** The same among the rows that may come back, itself included. */
   readonly rank_allowed?: number;
-  readonly removed_by?:
-    | readonly {
-        readonly path: string;
-        readonly operator: string;
-        readonly attribute: string | null;
-        readonly value?: unknown;
-      }[]
-    | null;
+  /** The parts of the filter that it does not pass, each of which removes it; null where it passes. */
+  readonly removed_by?: readonly Rejection[] | null;
   readonly excluded?: boolean;
   readonly shard?: number;
+  /** A walk of its shard's graph towards the item itself finds it. */
   readonly reached?: boolean;
+  /** What the item has of the attribute of the request's crowding. */
   readonly crowded_by?: unknown;
+}
+
+/** A part of a filter that an item does not pass. */
+export interface Rejection {
+  /** JSON pointer to that part. */
+  readonly path: string;
+  readonly operator: string;
+  readonly attribute: string | null;
+  /** What the item has. */
+  readonly value?: unknown;
 }
 
 interface AnswerHead {
@@ -91,7 +127,7 @@ interface AnswerHead {
 export interface QueryAnswer {
   /** Best first. */
   readonly candidates: readonly Candidate[];
-  readonly quality: AnswerQuality;
+  readonly quality: Quality;
   /** Where it was asked for. */
   readonly explain?: Explain;
   readonly error?: undefined;

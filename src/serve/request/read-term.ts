@@ -1,0 +1,87 @@
+/** Readers of a search's fields, by what the wire's table says each takes: from JSON, and from a query string. */
+import { ShortlistError } from '../../base/errors.js';
+import type { Term } from '../../wire/search-terms.js';
+import { fieldError, isObject, kindOf } from './field-error.js';
+import { readBoolean, readCount, readIds, readList, readMembers, readNumber, readText } from './json-values.js';
+import { one, spellBoolean, spellJson, spellList, spellNames, spellNumber, type Spelling } from './query-string.js';
+
+/** @throws the code of the field, bad_field, unknown_field, bad_request for a member that is missing */
+export function readTerm(term: Term, value: unknown, field: string): unknown {
+  switch (term.kind) {
+    case 'whole':
+      return readCount(value, field, term.max, term.code);
+    case 'number':
+      return readBounded(term, value, field);
+    case 'boolean':
+      return readBoolean(value, field);
+    case 'text':
+      return readText(value, field);
+    case 'ids':
+      return readIds(value, field, term.max);
+    case 'names':
+      return readNames(value, field, term.max);
+    case 'filter':
+      return readFilter(value, field);
+    case 'members':
+      return readAllMembers(term, value, field);
+  }
+}
+
+function readBounded(
+  { above = -Infinity, max = Infinity, example, code }: Extract<Term, { kind: 'number' }>,
+  value: unknown,
+  field: string,
+): number {
+  const number = readNumber(value, field);
+  if (number > above && number <= max) return number;
+  const shown = example === undefined ? '' : `, such as ${example}`;
+  const message = `${field.slice(1)} is ${number}; give a number above ${above}, up to ${max}${shown}`;
+  throw fieldError(code ?? 'bad_field', field, message);
+}
+
+/** `true` stands for all. */
+function readNames(value: unknown, field: string, max: number): readonly string[] | boolean {
+  if (typeof value === 'boolean') return value;
+  const names = readList(value, field, max);
+  return [...new Set(names.map((name, position) => readText(name, `${field}/${position}`)))];
+}
+
+/** What it may say depends on the attributes of the version: it is parsed where the search is planned. */
+function readFilter(value: unknown, field: string): Record<string, unknown> {
+  if (isObject(value)) return value;
+  const message = `${field} is ${kindOf(value)}; give an object such as {"category": "jewelry"}`;
+  throw new ShortlistError('bad_filter', message, { field, path: field });
+}
+
+function readAllMembers(
+  { members, required }: Extract<Term, { kind: 'members' }>,
+  value: unknown,
+  field: string,
+): Record<string, unknown> {
+  const names = Object.keys(members);
+  const given = readMembers(value, field, names);
+  const missing = required ? names.find((name) => given[name] === undefined) : undefined;
+  if (missing !== undefined) {
+    const message = `${field.slice(1)} has no ${missing}; give ${names.join(' and ')}`;
+    throw fieldError('bad_request', `${field}/${missing}`, message);
+  }
+  const read: Record<string, unknown> = {};
+  for (const name of Object.keys(given)) read[name] = readTerm(members[name]!, given[name], `${field}/${name}`);
+  return read;
+}
+
+/** The parameters that a field is in a query string, with how each is spelled: a member of an object has its own. */
+export function* spellingsOf(name: string, term: Term): Generator<[string, Spelling], void> {
+  if (term.kind !== 'members') yield [name, SPELLINGS[term.kind]];
+  else for (const [member, inner] of Object.entries(term.members)) yield* spellingsOf(`${name}.${member}`, inner);
+}
+
+const SPELLINGS: Readonly<Record<Exclude<Term['kind'], 'members'>, Spelling>> = {
+  whole: spellNumber,
+  number: spellNumber,
+  boolean: spellBoolean,
+  text: one,
+  ids: spellList,
+  names: spellNames,
+  filter: spellJson,
+};

@@ -1,0 +1,46 @@
+/** The query string of a search whose body is nothing but vectors: its fields, and how the body is to be read. */
+import { SEARCH_TERM_NAMES, SEARCH_TERMS } from '../../wire/search-terms.js';
+import { fieldError } from './field-error.js';
+import { one, readParameters, spellBoolean, type Parameters, type Spelling } from './query-string.js';
+import { spellingsOf } from './read-term.js';
+
+const BINARY_PARAMETERS: Readonly<Record<string, Spelling>> = Object.fromEntries([
+  ...SEARCH_TERM_NAMES.flatMap((name) => [...spellingsOf(name, SEARCH_TERMS[name])]),
+  ['batch', spellBoolean],
+]);
+
+/** An Arrow stream may have several columns of vectors. */
+const ARROW_PARAMETERS: Readonly<Record<string, Spelling>> = { ...BINARY_PARAMETERS, vector_column: one };
+
+export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(ARROW_PARAMETERS);
+
+interface SearchParameters {
+  /** The fields of a search that the parameters stand for. */
+  readonly fields: Record<string, unknown>;
+  readonly batch: boolean | null;
+  readonly vectorColumn: string | undefined;
+}
+
+/** @throws unknown_field, bad_field, bad_json */
+export function readSearchParameters(parameters: Parameters, form: 'binary' | 'arrow'): SearchParameters {
+  const table = form === 'arrow' ? ARROW_PARAMETERS : BINARY_PARAMETERS;
+  const fields = nest(readParameters(parameters, table));
+  const { batch, vector_column: vectorColumn } = fields;
+  if (batch !== undefined && typeof batch !== 'boolean')
+    throw fieldError('bad_field', '/batch', 'batch is true or false');
+  if (batch !== undefined) delete fields['batch'];
+  if (vectorColumn !== undefined) delete fields['vector_column'];
+  return { fields, batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
+}
+
+/** `include.vectors` is the member `vectors` of the field `include`. */
+function nest(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const name of Object.keys(values)) {
+    const value = values[name];
+    const [outer, inner] = name.split('.') as [string, string | undefined];
+    if (inner === undefined) fields[name] = value;
+    else fields[outer] = { ...(fields[outer] as object | undefined), [inner]: value };
+  }
+  return fields;
+}

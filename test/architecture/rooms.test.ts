@@ -31,6 +31,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'arrow/',
   'lz4-napi': 'arrow/',
+  '@bokuweb/zstd-wasm': 'arrow/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
   fastify: 'serve/',

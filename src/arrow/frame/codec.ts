@@ -2,14 +2,13 @@
  * Decompression of a batch's buffers. Gives exactly as many bytes as the buffer declares or fails; what the compressed
  * bytes unfold to is found out before memory is taken for it.
  */
-import * as zlib from 'node:zlib';
 import type * as Lz4 from 'lz4-napi';
-import { promisify } from 'node:util';
 import { ShortlistError } from '../../base/errors.js';
-import { corrupt } from '../fault.js';
+import { ArrowFault, corrupt } from '../fault.js';
 import { lz4Measuring } from './lz4-frame.js';
 import type { Codec } from './message.js';
-import { measureZstdFrame, zstdDecoding } from './zstd-frame.js';
+import { decodeZstd } from './zstd-decoder.js';
+import { measureZstdFrame } from './zstd-frame.js';
 
 /** @param turn awaited between steps of some milliseconds at most */
 export async function decompress(
@@ -18,7 +17,7 @@ export async function decompress(
   length: number,
   turn: Turn = () => Promise.resolve(),
 ): Promise<Uint8Array> {
-  return codec === 'lz4' ? decompressLz4(bytes, length, turn) : decompressZstd(bytes, length, turn);
+  return codec === 'lz4' ? decompressLz4(bytes, length, turn) : decompressZstd(bytes, length);
 }
 
 type Turn = () => Promise<void>;
@@ -48,25 +47,13 @@ async function loadLz4(): Promise<typeof Lz4> {
   }
 }
 
-type ZlibZstd = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
-
-/** Node's own zstd (from 22.15): off the main thread, and faster than ours. */
-const nodeZstd: ZlibZstd | null =
-  'zstdDecompress' in zlib ? (promisify(zlib.zstdDecompress as never) as unknown as ZlibZstd) : null;
-
-async function decompressZstd(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
+async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8Array> {
   const { end, contentBytes, maxContentBytes } = measureZstdFrame(bytes);
   if (contentBytes !== null) checkLength(contentBytes, length);
   if (maxContentBytes < length) {
     throw corrupt(`a compressed buffer unfolds to at most ${maxContentBytes} bytes and declares ${length}`);
   }
-  const frame = bytes.subarray(0, end);
-  if (nodeZstd !== null) {
-    return checkContent(await nodeZstd(frame, { maxOutputLength: Math.max(1, length) }).catch(damaged), length);
-  }
-  const content = new Uint8Array(length);
-  await inTurns(zstdDecoding(frame, content), turn);
-  return content;
+  return checkContent(await decodeZstd(bytes.subarray(0, end), length).catch(damaged), length);
 }
 
 function checkLength(actual: number, declared: number): void {
@@ -78,6 +65,8 @@ function checkContent(content: Uint8Array, length: number): Uint8Array {
   return content;
 }
 
+/** What a library says of a frame, as a fault of the bytes. */
 function damaged(error: unknown): never {
+  if (error instanceof ArrowFault || error instanceof ShortlistError) throw error;
   throw corrupt(`a compressed buffer is damaged (${error instanceof Error ? error.message : String(error)})`);
 }

@@ -1,15 +1,15 @@
 /**
  * The Zstandard frame format (RFC 8878, 3.1): its header, and the blocks that it consists of.
  *
- * `measureZstdFrame` bounds what a frame unfolds to before memory is taken for it; `zstdDecoding` decompresses it where
- * Node has no zstd of its own (before 22.15). Unlike the decoders on npm it bounds the work that a hostile block can
- * cause, checks every match distance, and knows how much it has written: a short frame is an error, not zeros.
+ * Bounds what a frame unfolds to before memory is taken for it; zstd-decoder.ts decompresses it. This is by hand since
+ * the libraries read no more of a frame than the size in its header, which is optional and may lie.
  */
 import { corrupt } from '../fault.js';
-import { decodeBlock, newBlockState } from './zstd-block.js';
-import { MAX_BLOCK_BYTES } from './zstd-entropy.js';
 
 const MAGIC = 0xfd2fb528;
+
+/** No block unfolds to more (RFC 8878, 3.1.1.2.4). */
+const MAX_BLOCK_BYTES = 128 * 1024;
 
 /** Four times those of the largest buffer that is read, 2 GiB in full blocks. Empty ones could be millions. */
 const MAX_BLOCKS = 65_536;
@@ -37,32 +37,6 @@ export function measureZstdFrame(bytes: Uint8Array): ZstdExtent {
   end += header.checksumBytes;
   if (end > bytes.length) throw cutShort();
   return { end, contentBytes: header.contentBytes, maxContentBytes };
-}
-
-/**
- * Decompresses in steps of one block, of 128 KiB at most.
- * @param bytes one frame, measured before; its checksum is not looked at
- * @param target as long as the contents are to be
- */
-export function* zstdDecoding(bytes: Uint8Array, target: Uint8Array): Generator<void, void, void> {
-  const state = newBlockState();
-  let from = readHeader(bytes).end;
-  let to = 0;
-  for (let isLast = false; !isLast;) {
-    const block = readBlock(bytes, from);
-    if (block.type === BLOCK.compressed) {
-      to = decodeBlock(bytes.subarray(block.start, block.end), state, target, to);
-    } else {
-      if (to + block.size > target.length) throw corrupt('a Zstandard frame unfolds to more than it declares');
-      if (block.type === BLOCK.raw) target.set(bytes.subarray(block.start, block.end), to);
-      else target.fill(bytes[block.start]!, to, to + block.size);
-      to += block.size;
-    }
-    from = block.end;
-    isLast = block.isLast;
-    yield;
-  }
-  if (to !== target.length) throw corrupt(`a Zstandard frame unfolds to ${to} bytes and declares ${target.length}`);
 }
 
 interface FrameHeader {

@@ -1,26 +1,30 @@
 /**
  * Glob patterns, for shells and schedulers that pass them on unexpanded.
  *
- * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}` and `**` (any number of folders); a backslash takes the
- * meaning from the character after it. Gives the regular files that match, sorted. As in shells, a name that starts
- * with a dot is matched only by a pattern that does, and `**` does not follow symbolic links to folders.
+ * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `{1..3}` and `**` (any number of folders); a backslash takes
+ * the meaning from the character after it. Gives the regular files that match, sorted. As in shells, a name that
+ * starts with a dot is matched only by a pattern that does, and `**` does not follow symbolic links to folders.
+ *
+ * minimatch expands braces and matches names. The walk is by hand: the packages that walk (tinyglobby, glob) pass over
+ * a folder that may not be read, and its rows would be lost without a word.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, ioError } from '../base/errors.js';
+import { braceExpand, Minimatch } from 'minimatch';
+import { errnoOf, ioError, ShortlistError } from '../base/errors.js';
 import { comparePaths } from './paths.js';
 
 const MAGIC = /[*?[{\\]/;
 
-/** More patterns than this from one pair of braces or several is a slip: {a,b} sixteen times would be 65,536. */
-const MAX_BRACE_PATTERNS = 1_024;
+/** More patterns than this from the braces of one is a slip: {a,b} sixteen times would be 65,536. */
+const MAX_BRACE_PATTERNS = 10_000;
 
 export function isGlob(text: string): boolean {
   return MAGIC.test(text);
 }
 
-/** The regular files that match the pattern, each once, sorted by path; none where nothing matches. */
+/** The regular files that match the pattern, each once, sorted by path; none where nothing matches. @throws usage */
 export async function expandGlob(pattern: string): Promise<string[]> {
   const found = new Set<string>();
   for (const plain of expandBraces(pattern)) {
@@ -32,42 +36,10 @@ export async function expandGlob(pattern: string): Promise<string[]> {
 
 /** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces that do not close or hold no comma stand for themselves. */
 export function expandBraces(pattern: string): string[] {
-  const finished: string[] = [];
-  const pending = [pattern];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const braces = findBraces(next);
-    if (braces === null || finished.length + pending.length > MAX_BRACE_PATTERNS) finished.push(next);
-    else {
-      const { start, end, choices } = braces;
-      const [before, after] = [next.slice(0, start), next.slice(end + 1)];
-      pending.push(...choices.map((choice) => before + choice + after).reverse());
-    }
-  }
-  return finished;
-}
-
-/** The first pair of braces with a comma at its own depth. */
-function findBraces(pattern: string): { start: number; end: number; choices: string[] } | null {
-  for (let start = pattern.indexOf('{'); start !== -1; start = pattern.indexOf('{', start + 1)) {
-    if (pattern[start - 1] === '\\') continue;
-    const choices: string[] = [];
-    let depth = 0;
-    let from = start + 1;
-    for (let at = start; at < pattern.length; at++) {
-      const char = pattern[at]!;
-      if (char === '\\') at++;
-      else if (char === '{') depth++;
-      else if (char === ',' && depth === 1) {
-        choices.push(pattern.slice(from, at));
-        from = at + 1;
-      } else if (char === '}' && --depth === 0) {
-        if (choices.length === 0) break;
-        choices.push(pattern.slice(from, at));
-        return { start, end: at, choices };
-      }
-    }
-  }
-  return null;
+  const patterns = braceExpand(pattern, { braceExpandMax: MAX_BRACE_PATTERNS + 1 });
+  if (patterns.length <= MAX_BRACE_PATTERNS) return patterns;
+  const message = `the braces of the input ${pattern} stand for more than ${MAX_BRACE_PATTERNS} patterns; use * instead`;
+  throw new ShortlistError('usage', message, { file: pattern, limit: MAX_BRACE_PATTERNS });
 }
 
 async function walk(folder: string, segments: readonly string[], found: Set<string>): Promise<void> {
@@ -75,9 +47,9 @@ async function walk(folder: string, segments: readonly string[], found: Set<stri
   if (segment === undefined) return;
   if (segment === '**') return walkDeep(folder, rest, found);
   if (!isGlob(segment)) return visit(join(folder, segment), rest, found);
-  const matches = segmentPattern(segment);
+  const matches = segmentMatcher(segment);
   for (const entry of await listEntries(folder)) {
-    if (matches.test(entry.name)) await visit(join(folder, entry.name), rest, found);
+    if (matches(entry.name)) await visit(join(folder, entry.name), rest, found);
   }
 }
 
@@ -116,37 +88,12 @@ function isAbsence(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
 
-const REGEXP_SYNTAX = /[\\^$.*+?()[\]{}|/-]/g;
-const quote = (text: string): string => text.replace(REGEXP_SYNTAX, '\\$&');
+/** Names of Linux on every system, where a backslash separates nothing. `dot` since hidden names are seen to here. */
+const ONE_NAME = { nobrace: true, noext: true, nonegate: true, nocomment: true, dot: true, platform: 'linux' } as const;
 
-/** One path segment as a regular expression over file names. */
-export function segmentPattern(segment: string): RegExp {
-  let source = segment.startsWith('.') ? '' : '(?!\\.)';
-  for (let at = 0; at < segment.length; at++) {
-    const char = segment[at]!;
-    const set = char === '[' ? readSet(segment, at) : null;
-    if (set !== null) {
-      source += set.source;
-      at = set.end;
-    } else if (char === '*') source += '.*';
-    else if (char === '?') source += '.';
-    else if (char === '\\' && at + 1 < segment.length) source += quote(segment[++at]!);
-    else source += quote(char);
-  }
-  return new RegExp(`^${source}$`, 's');
-}
-
-/** `[a-z]` or `[!a-z]` from `at` on; null where it does not close and so stands for itself. */
-function readSet(segment: string, at: number): { source: string; end: number } | null {
-  const negated = segment[at + 1] === '!' || segment[at + 1] === '^';
-  const start = at + (negated ? 2 : 1);
-  const end = segment.indexOf(']', start + 1); // a bracket that comes first is a member
-  if (end === -1) return null;
-  const members = segment.slice(start, end).replace(/[\\\]^[]/g, '\\$&');
-  try {
-    new RegExp(`[${members}]`);
-  } catch {
-    return null; // a range that runs backwards
-  }
-  return { source: `[${negated ? '^' : ''}${members}]`, end };
+/** Whether one path segment matches a file name. A name that is spelled like the pattern always does. */
+export function segmentMatcher(segment: string): (name: string) => boolean {
+  const pattern = new Minimatch(segment, ONE_NAME);
+  const takesHidden = segment.startsWith('.');
+  return (name) => name === segment || ((takesHidden || !name.startsWith('.')) && pattern.match(name));
 }

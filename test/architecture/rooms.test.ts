@@ -32,6 +32,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'arrow/',
   'lz4-napi': 'arrow/',
   '@bokuweb/zstd-wasm': 'arrow/',
+  minimatch: 'ingest/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
   fastify: 'serve/',

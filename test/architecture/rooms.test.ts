@@ -35,6 +35,8 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   minimatch: 'ingest/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
+  'string-width': 'cli/',
+  'fastest-levenshtein': 'base/',
   fastify: 'serve/',
   '@fastify/cors': 'serve/',
   '@fastify/helmet': 'serve/',

@@ -2,10 +2,14 @@
  * Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. Cells come from data, so
  * control characters are shown as dots: a title must not be able to steer the terminal.
  *
+ * By hand but for the width of characters, which string-width knows: cli-table3 and table take the widths of columns as
+ * given, and here they are fitted to the terminal.
+ *
  * At a terminal a table is no wider than that: titles and then texts go on in the line below, and where even that
  * does not do, each row is a block of its own. Elsewhere a row is one line, whatever its length, for those who search
  * it.
  */
+import stringWidth from 'string-width';
 
 export interface TableColumn<Row> {
   readonly title: string;
@@ -153,15 +157,11 @@ function clean(text: string): string {
 }
 
 const CONTROL = /\p{Cc}/gu;
-const WIDE = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]/u;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Columns that a terminal takes for the text. */
 function displayWidth(text: string): number {
-  if (PLAIN.test(text)) return text.length;
-  let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
-  return width;
+  return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

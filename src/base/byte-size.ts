@@ -1,4 +1,8 @@
-/** Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a number alone counts bytes. */
+/**
+ * Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a number alone counts bytes.
+ *
+ * By hand: the package bytes reads no MiB, and 1,024 bytes where KB is written; it passes over what it does not know.
+ */
 
 const MiB = 2 ** 20;
 

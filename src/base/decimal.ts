@@ -1,6 +1,7 @@
 /**
  * 64-bit integers as decimal text and back, without a BigInt for each: a value is two unsigned 32-bit words, low and
- * high, in two's complement where its type is signed.
+ * high, in two's complement where its type is signed. By hand: the packages for such words (long) give strings, and
+ * answers are written as bytes.
  */
 
 /** The longest: 18446744073709551615 or -9223372036854775808. */

@@ -1,6 +1,8 @@
 /**
  * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain): the hash that places ids on shards and in the id
  * table. It is part of the format on disk: a version's shards and ids.bin are only found by exactly this function.
+ *
+ * By hand: the packages that have it hash strings or whole arrays, and an id is a stretch of a large buffer.
  */
 
 const C1 = 0xcc9e2d51;

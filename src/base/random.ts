@@ -1,4 +1,7 @@
-/** Reproducible randomness: equal seeds give equal sequences on every machine. */
+/**
+ * Reproducible randomness: equal seeds give equal sequences on every machine. By hand, for a seed is a promise of equal
+ * bytes: another release of a package must not be able to change the sequence.
+ */
 
 /**
  * Uniform in [0, 1). The generator is mulberry32 (Tommy Ettinger, public domain): 32 bits of state, one multiply-xor

@@ -1,4 +1,7 @@
-/** Vectors as little-endian float32, raw and as base64, without Node's Buffer. */
+/**
+ * Vectors as little-endian float32, raw and as base64, without Node's Buffer: the client runs wherever fetch does, and
+ * needs no package. Uint8Array.toBase64 is not everywhere yet.
+ */
 
 /** Arguments of one call of String.fromCharCode: well below every engine's limit. */
 const CHUNK_BYTES = 8_192;

@@ -1,4 +1,8 @@
-/** When a call is sent again, and when it ends. Searches change nothing, so sending one twice does no harm. */
+/**
+ * When a call is sent again, and when it ends. Searches change nothing, so sending one twice does no harm.
+ *
+ * By hand, since the client needs no package.
+ */
 import { ShortlistClientError } from './client-error.js';
 
 /** A server that asks for more is not waited for. */

@@ -5,6 +5,8 @@
  * is checked against the bytes before it is used, so the worst that wrong bytes do is an `input_corrupt` fault.
  * Offsets lead forward only, so tables cannot contain themselves, but they can be shared: whoever walks a tree bounds
  * the walk.
+ *
+ * By hand: the package flatbuffers, which apache-arrow reads with, follows offsets without a check.
  */
 import { corrupt } from '../fault.js';
 

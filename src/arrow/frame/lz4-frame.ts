@@ -1,6 +1,7 @@
 /**
  * The LZ4 frame format (v1.6.x), as far as needed to know how long a frame's contents are before they are decompressed:
- * the decompressor takes whatever the frame unfolds to, and a frame can unfold to 255 times its size.
+ * the decompressor takes whatever the frame unfolds to, and a frame can unfold to 255 times its size. By hand, since
+ * lz4-napi has no bound to give it, and the size in a frame's header is optional and may lie.
  */
 import { corrupt } from '../fault.js';
 

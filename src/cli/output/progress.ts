@@ -1,6 +1,8 @@
 /**
  * Progress for a person at a terminal (a bar with rate and time left, redrawn in place) and for a log file (a line
  * every few seconds). Written to stderr, so that stdout stays the command's answer.
+ *
+ * By hand: cli-progress writes its bars into a log too, in lines without the time.
  */
 import type { WriteStream } from 'node:tty';
 import { writeLines } from './log-line.js';

@@ -1,4 +1,8 @@
-/** What was used last, up to a number of bytes. */
+/**
+ * What was used last, up to a number of bytes.
+ *
+ * By hand: lru-cache takes a limit of 0 bytes for one that was not given, and here it means a cache that keeps nothing.
+ */
 
 export class BoundedCache<T> {
   private readonly entries = new Map<string, { readonly value: T; readonly bytes: number }>();
@@ -31,11 +35,6 @@ export class BoundedCache<T> {
       if (this.usedBytes <= this.limit) return;
       this.delete(oldest);
     }
-  }
-
-  clear(): void {
-    this.entries.clear();
-    this.usedBytes = 0;
   }
 
   private delete(key: string): void {

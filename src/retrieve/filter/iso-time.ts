@@ -2,6 +2,9 @@
  * ISO 8601 texts to counts from 1970-01-01, in the grammar that answers are written in (arrow/column-value.ts), and
  * what people write besides: offsets (`+02:00`, `+0200`, `+02`), a blank instead of the T, seconds left out, a date
  * alone for its midnight.
+ *
+ * By hand: Date and the packages on it end at milliseconds, and attributes have nanoseconds. Temporal has them too, but
+ * Node up to 24 has no Temporal.
  */
 
 const NS_PER_SECOND = 1_000_000_000n;

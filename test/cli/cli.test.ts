@@ -124,6 +124,15 @@ describe('from build to rollback', () => {
     expect(stdout).toContain('runs with generic');
   });
 
+  it('an instruction set that is none is an error, also of a search that needs no graph', async () => {
+    await build('plain', '--engine', 'hnswlib', '--no-calibrate', '--publish');
+    const search = ['query', 'plain', '--id', '1', '-k', '3', '--exact', ...at];
+    const { code, stderr } = await shortlist(search, { SHORTLIST_ISA: 'avx9' });
+    expect(stderr).toContain("SHORTLIST_ISA is 'avx9', and this processor runs: generic");
+    expect(code).toBe(64);
+    expect((await shortlist(search, { SHORTLIST_ISA: 'generic' })).code).toBe(0);
+  });
+
   it('verify says ok', async () => {
     const { code, json } = await callJson(['verify', 'items', ...at]);
     expect({ code, json }).toEqual({

@@ -144,13 +144,14 @@ export function loadAddon(): Addon {
   return loaded;
 }
 
-/** Whether there is an addon to load. */
+/** Whether there is an addon to load. @throws usage for a wrong SHORTLIST_ISA, which is no reason to do without it */
 export function hasAddon(): boolean {
   try {
     loadAddon();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof ShortlistError && error.code === 'addon_missing') return false;
+    throw error;
   }
 }
 

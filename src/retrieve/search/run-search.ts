@@ -130,7 +130,6 @@ function* goOn(local: LocalShards, running: Search): Work<Stretch> {
   }
 }
 
- 
 function* waiting(stretch: Stretch): Work<Stretch> {
   return stretch;
 }

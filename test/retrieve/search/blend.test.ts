@@ -19,7 +19,7 @@ function run(queries: readonly Query[], k: number, minScore = -Infinity): Answer
   const rows = queries[0]!.scores.length;
   // A query is its position: what is asked for scores is told by it.
   const sources = queries.map(({ weight, quota }, source) => ({ weight, quota, query: Float32Array.of(source) }));
-   
+
   function* search({ source, depth }: Step): Searching<Answer> {
     const { scores, missed } = queries[source]!;
     const found = [...scores.keys()].filter((row) => scores[row]! >= minScore && missed?.has(row) !== true);

@@ -8,14 +8,17 @@
 
 FROM node:22-bookworm AS build
 WORKDIR /app
-# Dependencies change less often than sources: they are a layer of their own.
+# Dependencies change less often than sources: they are a layer of their own. `npm ci` alone would compile src/, which is not
+# there yet: what it would run before that is named instead.
 COPY package.json package-lock.json .npmrc ./
 COPY src/engine/native ./src/engine/native
 COPY src/serve/channel/sockets ./src/serve/channel/sockets
-RUN npm ci
+RUN npm ci --ignore-scripts && npm rebuild hnswlib-node && npm run build:native
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.ts ./scripts/build.ts
+COPY scripts/build ./scripts/build
 COPY src ./src
-RUN npm run build && rm -f dist/.tsbuildinfo && npm prune --omit=dev --ignore-scripts \
+RUN npm run build && npm prune --omit=dev --ignore-scripts \
  && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/ \
  && cp src/serve/channel/sockets/build/Release/shortlist_sockets.node dist/serve/channel/sockets/
 

@@ -111,15 +111,20 @@ export class NativeIndex implements ShardIndex {
   async searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<ShardAnswer | null> {
     const start = () => {
       this.requireFit(query, options);
-      const { wanted, ef, plan } = this.readOptions(options);
-      return this.withRows(options, (words, allowed, allowList) =>
-        this.shard.searchLater(wanted, ef, words, allowed, plan, LONG_SCAN, allowList, query),
-      );
+      const { allow, allowList, leftOut = NO_ROWS } = options;
+      const k = Math.min(options.k, this.buffers.foundRows.length);
+      const ef = Math.min(options.ef, this.vectors.count);
+      const [plan, passing] = [planNumber(options.plan), this.countPassing(options) - leftOut.length];
+      const later = (words: Uint32Array | undefined) =>
+        this.shard.searchLater(k, ef, words, passing, plan, LONG_SCAN, allowList, query);
+      return leftOut.length === 0 ? later(allow?.words) : this.without(leftOut, allow, later);
     };
-    const found = await longSearches.run(start, signal).catch((error: unknown) => {
+    const { rows, scores, counters } = await longSearches.run(start, signal).catch((error: unknown) => {
       throw addonError('search', this.path, error);
     });
-    return answerOf(found, options);
+    const path = count(counters);
+    if (path === null) return null;
+    return options.account === true ? { rows, scores, path, account: accountOf(counters) } : { rows, scores, path };
   }
 
   close(): void {
@@ -129,38 +134,38 @@ export class NativeIndex implements ShardIndex {
 
   private run(query: Float32Array, options: ShardQuery, most: number): ShardAnswer | null {
     this.requireFit(query, options);
-    const { wanted, ef, plan } = this.readOptions(options);
-    const { foundRows, foundScores, counters } = this.buffers;
-    this.buffers.query.set(query);
-    const found = this.withRows(options, (words, allowed, allowList) =>
-      this.shard.search(wanted, ef, words, allowed, plan, most, allowList),
-    );
-    return answerOf({ rows: foundRows, scores: foundScores, counters }, options, found);
+    const { allow, allowList, leftOut, plan } = options;
+    const { foundRows, foundScores, counters, query: place } = this.buffers;
+    place.set(query);
+    const k = Math.min(options.k, foundRows.length);
+    const ef = Math.min(options.ef, this.vectors.count);
+    const passing = this.countPassing(options);
+    const found =
+      leftOut === undefined || leftOut.length === 0
+        ? this.shard.search(k, ef, allow?.words, passing, planNumber(plan), most, allowList)
+        : this.without(leftOut, allow, (words) =>
+            this.shard.search(k, ef, words, passing - leftOut.length, planNumber(plan), most, allowList),
+          );
+    const path = count(counters);
+    if (path === null) return null;
+    const best = { rows: foundRows.slice(0, found), scores: foundScores.slice(0, found), path };
+    return options.account === true ? { ...best, account: accountOf(counters) } : best;
   }
 
-  private readOptions({ k, ef, plan }: ShardQuery) {
-    return {
-      wanted: Math.min(k, this.buffers.foundRows.length),
-      ef: Math.min(ef, this.vectors.count),
-      plan: planNumber(plan),
-    };
+  /** Rows that the search may return, before some are left out. */
+  private countPassing({ allow, allowCount }: ShardQuery): number {
+    return allow === undefined ? this.visible : (allowCount ?? allow.count());
   }
 
   /**
-   * Gives the addon the rows that may be returned: all, where there are no words. It has read or copied the words when
-   * the call returns, so that rows which are left out of all are taken from the index's own set for as long.
+   * Gives the addon the rows that may be returned, without these. It has read or copied them when the call returns, so
+   * that rows which are left out of all are taken from the index's own set for as long.
    */
-  private withRows<T>(
-    { allow, allowCount, allowList, leftOut = NO_ROWS }: ShardQuery,
-    call: (words: Uint32Array | undefined, allowed: number, allowList?: Uint32Array) => T,
-  ): T {
-    const passing = allow === undefined ? this.visible : (allowCount ?? allow.count());
-    if (leftOut.length === 0) return call(allow?.words, passing, allowList);
-    const words = allow === undefined ? this.everyRow.words : allow.words.slice();
-    const rows = new Bitset(this.vectors.count, words);
+  private without<T>(leftOut: readonly number[], allow: Bitset | undefined, call: (words: Uint32Array) => T): T {
+    const rows = allow === undefined ? this.everyRow : new Bitset(this.vectors.count, allow.words.slice());
     for (const row of leftOut) rows.delete(row);
     try {
-      return call(words, passing - leftOut.length, allowList);
+      return call(rows.words);
     } finally {
       if (allow === undefined) for (const row of leftOut) rows.add(row);
     }
@@ -184,24 +189,6 @@ export class NativeIndex implements ShardIndex {
 }
 
 const NO_ROWS: readonly number[] = [];
-
-interface AddonAnswer {
-  readonly rows: Uint32Array;
-  readonly scores: Float32Array;
-  readonly counters: Float64Array;
-}
-
-/** @param found how many of the rows, where they lie in buffers. @returns null where the search found it must scan */
-function answerOf(
-  { rows, scores, counters }: AddonAnswer,
-  { account }: ShardQuery,
-  found?: number,
-): ShardAnswer | null {
-  const path = count(counters);
-  if (path === null) return null;
-  const best = found === undefined ? { rows, scores } : { rows: rows.slice(0, found), scores: scores.slice(0, found) };
-  return account === true ? { ...best, path, account: accountOf(counters) } : { ...best, path };
-}
 
 /** Adds a search to the totals. @returns how its answer was found; null where there is none */
 function count(counters: Float64Array): ShardAnswer['path'] | null {

@@ -25,7 +25,7 @@ const SHORT_SCAN = 2 ** 20;
 /** Searches a shard on the calling thread, however long that takes. */
 export function searchShard({ shards }: LocalShards, search: ShardSearch): void {
   const shard = shards[search.shard]!;
-  const begun = performance.now();
+  const begun = startOf(search);
   const options = optionsOf(search, shard);
   const found = search.exact ? shard.graph.scanRows(search.query, options) : shard.graph.search(search.query, options);
   search.part = partOf(search, shard, found, begun);
@@ -39,7 +39,7 @@ export function searchShortly({ shards }: LocalShards, search: ShardSearch): boo
   const { graph, ordinals } = shard;
   const allowed = countAllowed(plan, search.shard, ordinals.length);
   if (isLongWalk(search, graph.vectors, allowed, shards.length)) return false;
-  const begun = performance.now();
+  const begun = startOf(search);
   const options = optionsOf(search, shard);
   const isShort = allowed * graph.vectors.dim <= SHORT_SCAN;
   const found = isShort ? graph.search(query, options) : graph.searchGraph(query, options);
@@ -71,7 +71,7 @@ async function walkElsewhere({ shards }: LocalShards, search: ShardSearch, signa
   const { graph, ordinals } = shard;
   const allowed = countAllowed(search.plan, search.shard, ordinals.length);
   if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // its graph would have scanned
-  const begun = performance.now();
+  const begun = startOf(search);
   const found = await graph.searchLater(search.query, optionsOf(search, shard), signal);
   if (found !== null) search.part = partOf(search, shard, found, begun);
   return found !== null;
@@ -118,7 +118,7 @@ async function scanGroup(shard: LoadedShard, group: ScanGroup, pool: ScanPool, s
   const { searches, k } = group;
   const { vectors } = shard.graph;
   const [{ plan }] = searches as [ShardSearch];
-  const begun = performance.now();
+  const begun = startOf(searches[0]!);
   // Each query may have to leave out itself: one more is asked for, and dropped.
   const ownRows = searches.map((search) => (isForOne(search.plan) ? -1 : rowOfSelf(search)));
   const more = ownRows.some((row) => row >= 0) ? 1 : 0;
@@ -156,6 +156,11 @@ function leaveOut({ rows, scores }: Found, row: number, k: number): Found {
   return kept;
 }
 
+/** When a search begins that is to be explained: for others the clock is not asked. */
+function startOf({ plan }: ShardSearch): number {
+  return plan.explain ? performance.now() : 0;
+}
+
 function optionsOf({ plan, shard, k, ef, exact }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
   const leftOut = rowsLeftOut(plan, shard);
   const passing = plan.passing?.[shard];
@@ -170,7 +175,7 @@ function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, beg
   const { rows, scores, path, account } = found;
   const allowed = countAllowed(search.plan, search.shard, shard.ordinals.length);
   const complete = rows.length < search.k || rows.length === allowed;
-  const tookUs = Math.round((performance.now() - begun) * 1000);
+  const tookUs = search.plan.explain ? Math.round((performance.now() - begun) * 1000) : 0;
   return { ordinals: ordinalsOf(shard, rows), scores, path, complete, account, tookUs };
 }
 

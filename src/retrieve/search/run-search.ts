@@ -5,6 +5,7 @@
 import { Meter, runInTurns, type Turns, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from './answer.js';
+import { countAllowed } from './allowed-rows.js';
 import {
   scanShards,
   scoreRows,
@@ -15,7 +16,7 @@ import {
   type ScanPool,
 } from './local-shards.js';
 import { mergeParts } from './merge.js';
-import type { ShardSearch } from './needs.js';
+import { NOTHING, type ShardSearch } from './needs.js';
 import { Search, type QueryKind } from './search.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
 import { planQuery, planSearch, type SearchPlan } from './search-plan.js';
@@ -47,7 +48,7 @@ export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[],
 }
 
 export function searchNow(local: LocalShards, asked: Asked): Answer {
-  if (isPlain(local, asked)) return searchPlain(local, asked, searchShard)!;
+  if (isSimple(local, asked)) return searchSimply(local, asked, searchShard)!;
   const running = new Search(local, asked.plan, asked.queries, asked.kind);
   for (;;) {
     const step = running.next();
@@ -62,8 +63,8 @@ type Begun =
 
 /** Runs a search up to what takes long: long walks, scans, and more turns than one. */
 export function beginSearch(local: LocalShards, asked: Asked): Begun {
-  const plain = isPlain(local, asked) ? searchPlain(local, asked, searchShortly) : null;
-  if (plain !== null) return { kind: 'answered', answer: plain };
+  const simple = isSimple(local, asked) ? searchSimply(local, asked, searchShortly) : null;
+  if (simple !== null) return { kind: 'answered', answer: simple };
   const running = new Search(local, asked.plan, asked.queries, asked.kind);
   const work = goOn(local, running);
   const step = work.next();
@@ -218,21 +219,21 @@ export function searchExact(
   return searchTogether(version, asked, scanAll(version, pool), turns);
 }
 
-/** The usual search, of all rows of the only shard: what more there is to others takes as long as a short walk. */
-function isPlain({ shards }: LocalShards, { plan, kind }: Asked): boolean {
-  const { exact, explain, passing, selves, excluded, crowding } = plan;
-  const isOfAll = passing === null && selves.length === 0 && excluded[0]!.length === 0;
-  return shards.length === 1 && isOfAll && !exact && !explain && crowding === null && kind === 'single';
+/** The usual search, which asks one shard once: what more there is to others takes as long as a short walk. */
+function isSimple({ shards }: LocalShards, { plan, kind }: Asked): boolean {
+  return shards.length === 1 && kind === 'single' && plan.crowding === null && !plan.explain;
 }
 
 /** @returns null where the shard was not searched */
-function searchPlain(
+function searchSimply(
   local: LocalShards,
   { plan, queries }: Asked,
   searchOne: (local: LocalShards, search: ShardSearch) => unknown,
 ): Answer | null {
-  const { k, ef } = plan;
-  const one: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, exact: false, plan, part: null };
-  searchOne(local, one);
+  const { k, ef, exact } = plan;
+  const allowed = countAllowed(plan, 0, local.shards[0]!.ordinals.length);
+  const one: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, exact, plan, part: null };
+  if (allowed === 0) one.part = NOTHING;
+  else searchOne(local, one);
   return one.part && answerOf(plan, [one.part], mergeParts([one.part], k));
 }

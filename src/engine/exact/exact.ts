@@ -31,7 +31,7 @@ export function scanAllowed(vectors: ShardVectors, query: Float32Array, options:
 }
 
 /** `searchLater` of an engine without a thread of its own: the same search, in a promise. */
-export function searchSoon(search: () => ShardAnswer, signal?: AbortSignal): Promise<ShardAnswer> {
+export function searchSoon<T>(search: () => T, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve) => {
     signal?.throwIfAborted();
     resolve(search());

@@ -105,11 +105,12 @@ export async function scanShards(
 
 function isOfGroup({ shard, plan }: ShardSearch, group: ScanGroup): boolean {
   const { plan: theirs } = group.searches[0]!;
-  const sameRows = plan.passing === theirs.passing && plan.excluded === theirs.excluded;
-  return shard === group.shard && plan.k === group.k && sameRows && isForOne(plan) === isForOne(theirs);
+  if (shard !== group.shard || plan.k !== group.k) return false;
+  if (isForOne(plan) || isForOne(theirs)) return plan === theirs;
+  return plan.passing === theirs.passing && plan.excluded === theirs.excluded;
 }
 
-/** Several queries that are left out of one answer, as seeds are: nobody shares the scan. */
+/** Several queries are left out of one answer, as seeds are: only searches of the same plan share the scan. */
 function isForOne({ selves }: ShardSearch['plan']): boolean {
   return selves.length > 1;
 }

@@ -189,6 +189,19 @@ describe('a search that graphs cannot answer', () => {
     }
   });
 
+  it('leaves them to threads also where the walk would have been long', async () => {
+    const far = makeVectors(1, dim, 8).map((value) => value * 1e6);
+    let scans = 0;
+    const counting: typeof pool.search = (...call) => {
+      scans++;
+      return pool.search(...call);
+    };
+    const options = { k: 10_000, ef: 10_000 };
+    const answer = await beginLong(version, askFor(version, far, options)).finish({ search: counting });
+    expect(answer).toEqual(search(version, far, options));
+    expect(scans).toBe(1);
+  });
+
   it('is the only one that does', () => {
     const near = makeVectors(1, dim, 9);
     const answer = search(version, near, { k: 7 });

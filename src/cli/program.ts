@@ -42,7 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).serveCommand(),
 };
 
-async function createProgram(args: readonly string[]): Promise<Command> {
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('shortlist')
     .description('Builds, checks, publishes and serves indexes for approximate-nearest-neighbour candidate retrieval.')
     .version(TOOL_VERSION)

@@ -1,4 +1,4 @@
-/** The native engine: C++ behind a thin glue. What it does and why is in README.md beside this file. */
+/** The native engine: C++ behind a thin glue. What it does and why is in docs/internals/engine.md. */
 import type { GraphEngine } from '../engine.js';
 import { loadAddon } from './addon.js';
 import { buildNative, checkNative } from './build.js';

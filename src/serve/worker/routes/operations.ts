@@ -43,7 +43,7 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
     tags,
     operationId: 'metrics',
     summary: 'Metrics, joined over all workers',
-    description: 'What Prometheus reads; the README has a table of them.',
+    description: 'Prometheus text. docs/operating/metrics-and-alerts.md lists the metrics.',
     response: metricsResponse,
   };
   app.get('/metrics', { schema: metrics }, async (_request, reply) => {

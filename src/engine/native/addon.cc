@@ -93,10 +93,10 @@ Napi::Value check(const Napi::CallbackInfo& info) {
 /// A part of a file that an ArrayBuffer has.
 struct ExposedFile {
   std::shared_ptr<shortlist::MappedFile> file;
-  const std::uint8_t* data;
+  std::uint8_t* data;
 
   ExposedFile(std::shared_ptr<shortlist::MappedFile> mapped, std::uint64_t offset, std::uint64_t bytes)
-      : file(std::move(mapped)), data(file->data() + offset) {
+      : file(std::move(mapped)), data(file->writable() + offset) {
     MappedMemory::of_process().add(data, bytes, file);
   }
   ~ExposedFile() { MappedMemory::of_process().remove(data); }
@@ -109,7 +109,7 @@ struct ExposedFile {
 Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<shortlist::MappedFile> file,
                    std::uint64_t offset, std::uint64_t bytes) {
   auto exposed = std::make_unique<ExposedFile>(std::move(file), offset, bytes);
-  void* const data = const_cast<std::uint8_t*>(exposed->data);
+  void* const data = exposed->data;
   napi_value buffer;
   const auto free_file = [](napi_env, void*, void* mapped) { delete static_cast<ExposedFile*>(mapped); };
   if (napi_create_external_arraybuffer(env, data, bytes, free_file, exposed.release(), &buffer) == napi_ok) {
@@ -128,7 +128,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
     const std::string path = arguments::path(info[0], "path");
     const std::uint64_t offset = arguments::whole(info[1], "offset", 0, arguments::kMaxSafeInteger);
     const std::uint64_t bytes = arguments::whole(info[2], "bytes", 0, arguments::kMaxSafeInteger);
-    auto file = std::make_shared<shortlist::MappedFile>(path);
+    auto file = std::make_shared<shortlist::MappedFile>(path, shortlist::MapAccess::copy_on_write);
     if (offset > file->bytes() || bytes > file->bytes() - offset) {
       throw Failure("file_corrupt", path + " ends before its last row; restore the file or build the version again");
     }

@@ -134,18 +134,18 @@ class Pins {
  public:
   /// @return where the array's values are
   template <typename T>
-  T* pin(const Napi::TypedArrayOf<T>& array) {
+  T* pin(Napi::TypedArrayOf<T> array) {
     const Napi::Value buffer = array.ArrayBuffer();
     if (!buffer.IsArrayBuffer()) {
       shared_.push_back(Napi::Persistent(buffer.As<Napi::Object>()));
-      return const_cast<Napi::TypedArrayOf<T>&>(array).Data();
+      return array.Data();
     }
     Napi::ArrayBuffer memory = buffer.As<Napi::ArrayBuffer>();
     const Pin found{memory.Data(), memory.ByteLength(), {}};
     bool known = false;
     for (const Pin& pin : pins_) known = known || (pin.data == found.data && pin.bytes == found.bytes);
     if (!known) pins_.push_back({found.data, found.bytes, Napi::Persistent(memory.As<Napi::Object>())});
-    return const_cast<Napi::TypedArrayOf<T>&>(array).Data();
+    return array.Data();
   }
 
   /// @throws Failure where the memory is no longer what it was

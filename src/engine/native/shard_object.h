@@ -172,7 +172,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
 
   std::shared_ptr<OpenShard> shard_;
   std::unique_ptr<shortlist::Searcher> searcher_;
-  float* query_ = nullptr;
+  const float* query_ = nullptr;
   std::uint32_t* found_rows_ = nullptr;
   float* found_scores_ = nullptr;
   double* counters_ = nullptr;

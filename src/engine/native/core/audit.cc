@@ -123,14 +123,13 @@ class Audit {
     if (links > 0) return;
     if (near.empty()) return link_from_anywhere(row);
     // The last link of the nearest gives way; what it led to may have to be linked in again.
-    const Level& level = graph_.levels[0];
-    level.list(near[0])[level.slots - 1] = row;
+    context_.built.edit_list(0, near[0])[graph_.levels[0].slots - 1] = row;
   }
 
   /// Puts a link in the place of one whose target keeps another: from a row that it links to itself.
   bool replace_link(std::uint32_t from, std::uint32_t to) {
     const Level& level = graph_.levels[0];
-    std::uint32_t* list = level.list(from);
+    std::uint32_t* list = context_.built.edit_list(0, from);
     for (std::uint32_t i = level.slots; i-- > 0;) {
       const std::uint32_t target = list[i];
       const std::uint32_t* back = level.list(target);
@@ -160,7 +159,7 @@ class Audit {
   bool add_link(std::uint32_t from, std::uint32_t to) {
     if (from == to) return false;
     const Level& level = graph_.levels[0];
-    std::uint32_t* list = level.list(from);
+    std::uint32_t* list = context_.built.edit_list(0, from);
     for (std::uint32_t i = 0; i < level.slots; i++) {
       if (list[i] == to) return true;
       if (list[i] != kNone) continue;

@@ -228,7 +228,7 @@ class Builder {
     node = worker.candidates[0].node;
     key = worker.candidates[0].key;
     select_neighbours(level, *worker.scorer, worker.candidates.data(), worker.candidates.size(), built_.parameters.m,
-                      level.list(own));
+                      built_.edit_list(level_number, own));
   }
 
   /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that
@@ -251,14 +251,15 @@ class Builder {
       for (std::size_t first = 0, end; first < pairs.size(); first = end) {
         const std::uint32_t target = static_cast<std::uint32_t>(pairs[first] >> 32);
         for (end = first + 1; end < pairs.size() && pairs[end] >> 32 == target;) end++;
-        merge_links(workers[worker], level, target, pairs.data() + first, end - first);
+        merge_links(workers[worker], level_number, target, pairs.data() + first, end - first);
       }
     });
   }
 
-  void merge_links(Worker& worker, const Level& level, std::uint32_t target, const std::uint64_t* pairs,
+  void merge_links(Worker& worker, std::size_t level_number, std::uint32_t target, const std::uint64_t* pairs,
                    std::size_t count) {
-    std::uint32_t* list = level.list(target);
+    const Level& level = graph_.levels[level_number];
+    std::uint32_t* list = built_.edit_list(level_number, target);
     std::size_t size = 0;
     while (size < level.slots && list[size] != kNone) size++;
     if (size + count <= level.slots) {
@@ -295,7 +296,7 @@ Graph BuiltGraph::view() const {
   Graph graph{rows, kind, depth, distances_per_place, &quantizer, codes.as<std::uint8_t>(), norms.as<std::uint8_t>(), {}, nullptr, kNone};
   const std::uint32_t m = parameters.m;
   graph.levels.push_back({links.as<std::uint32_t>(), link_stride(2 * m), 2 * m, rows.count, nullptr});
-  std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links.data());
+  const std::uint32_t* lists = upper_links.data();
   for (const std::uint32_t count : upper_counts) {
     graph.levels.push_back({lists, link_stride(m), m, count, upper_rows.data()});
     lists += std::size_t{count} * link_stride(m);
@@ -303,6 +304,13 @@ Graph BuiltGraph::view() const {
   if (!next_equal.empty()) graph.next_equal = next_equal.data();
   graph.entry = entry;
   return graph;
+}
+
+std::uint32_t* BuiltGraph::edit_list(std::size_t level, std::uint32_t node) {
+  if (level == 0) return links.as<std::uint32_t>() + std::size_t{node} * link_stride(2 * parameters.m);
+  std::size_t lists = node;
+  for (std::size_t below = 1; below < level; below++) lists += upper_counts[below - 1];
+  return upper_links.data() + lists * link_stride(parameters.m);
 }
 
 std::unique_ptr<Scorer> row_scorer(const Kernels& kernels, const BuiltGraph& built) {

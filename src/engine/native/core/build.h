@@ -62,6 +62,8 @@ struct BuiltGraph {
   std::uint32_t entry = kNone;
 
   Graph view() const;
+  /// The list of links of a node, to be written: `view` gives the same lists to be read.
+  std::uint32_t* edit_list(std::size_t level, std::uint32_t node);
 };
 
 BuiltGraph build_graph(const Kernels& kernels, const Rows& rows, const GraphParameters& parameters,

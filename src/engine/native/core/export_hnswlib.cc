@@ -11,7 +11,6 @@
 namespace shortlist {
 namespace {
 
-constexpr std::size_t kHeaderBytes = 96;
 /// Rows beyond the neighbours that are looked at for one copy: all of them at m 16.
 constexpr std::size_t kMostBeyond = 1024;
 
@@ -23,12 +22,12 @@ void put(std::uint8_t* into, std::size_t at, T value) {
 }  // namespace
 
 HnswlibExport::HnswlibExport(const Kernels& kernels, const Graph& graph, const GraphShape& shape, float factor)
-    : kernels_(kernels), graph_(graph), shape_(shape), factor_(factor) {
+    : kernels_(kernels), graph_(graph), shape_(shape), element_(shape.dim, shape.m), factor_(factor) {
   if (shape.count > kMostHnswlibRows) throw Failure("internal", "more rows than hnswlib can number");
   number_copies();
   sort_upper_rows();
-  bytes_ = kHeaderBytes + std::uint64_t{shape.count} * (element_bytes() + 4);
-  for (const UpperRow& upper : upper_rows_) bytes_ += std::uint64_t{level_of(upper.node)} * upper_list_bytes();
+  bytes_ = sizeof(HnswlibHeader) + std::uint64_t{shape.count} * (element_.bytes + 4);
+  for (const UpperRow& upper : upper_rows_) bytes_ += std::uint64_t{level_of(upper.node)} * element_.upper_list_bytes;
 }
 
 /// Chains ascend, so that a row's own place is known before that of the next.
@@ -61,12 +60,6 @@ std::uint32_t HnswlibExport::level_of(std::uint32_t node) const {
   return level;
 }
 
-std::size_t HnswlibExport::element_bytes() const {
-  return 4 + std::size_t{8} * shape_.m + std::size_t{4} * shape_.dim + 8;
-}
-
-std::size_t HnswlibExport::upper_list_bytes() const { return 4 + std::size_t{4} * shape_.m; }
-
 bool HnswlibExport::is_upper(std::uint32_t row) const {
   return next_upper_ < upper_rows_.size() && upper_rows_[next_upper_].row == row;
 }
@@ -88,10 +81,10 @@ std::size_t HnswlibExport::read(std::uint8_t* into, std::size_t size) {
 }
 
 std::size_t HnswlibExport::part_bytes() const {
-  if (next_ == 0) return kHeaderBytes;
-  if (next_ <= shape_.count) return element_bytes();
+  if (next_ == 0) return sizeof(HnswlibHeader);
+  if (next_ <= shape_.count) return element_.bytes;
   const std::uint32_t row = static_cast<std::uint32_t>(next_ - 1 - shape_.count);
-  return 4 + (is_upper(row) ? level_of(upper_rows_[next_upper_].node) * upper_list_bytes() : 0);
+  return 4 + (is_upper(row) ? level_of(upper_rows_[next_upper_].node) * element_.upper_list_bytes : 0);
 }
 
 void HnswlibExport::put_part(std::uint8_t* into) const {
@@ -101,20 +94,18 @@ void HnswlibExport::put_part(std::uint8_t* into) const {
 }
 
 void HnswlibExport::put_header(std::uint8_t* into) const {
-  const std::uint64_t links_bytes = 4 + std::uint64_t{8} * shape_.m;
-  put<std::uint64_t>(into, 0, 0);  // where links start in an element
-  put<std::uint64_t>(into, 8, shape_.count);   // room for so many
-  put<std::uint64_t>(into, 16, shape_.count);
-  put<std::uint64_t>(into, 24, element_bytes());
-  put<std::uint64_t>(into, 32, element_bytes() - 8);  // the label in an element
-  put<std::uint64_t>(into, 40, links_bytes);          // the row in an element
-  put<std::int32_t>(into, 48, shape_.count == 0 ? -1 : static_cast<std::int32_t>(graph_.levels.size()) - 1);
-  put<std::uint32_t>(into, 52, graph_.entry);
-  put<std::uint64_t>(into, 56, shape_.m);
-  put<std::uint64_t>(into, 64, 2 * std::uint64_t{shape_.m});
-  put<std::uint64_t>(into, 72, shape_.m);
-  put<double>(into, 80, 1 / std::log(static_cast<double>(shape_.m)));
-  put<std::uint64_t>(into, 88, std::max(shape_.m, shape_.ef_construction));
+  HnswlibHeader header{};
+  header.max_elements = header.count = shape_.count;
+  header.element_bytes = element_.bytes;
+  header.label_offset = element_.label_offset;
+  header.vector_offset = element_.vector_offset;
+  header.max_level = shape_.count == 0 ? -1 : static_cast<std::int32_t>(graph_.levels.size()) - 1;
+  header.entry = graph_.entry;
+  header.max_m = header.m = shape_.m;
+  header.max_m0 = 2 * std::uint64_t{shape_.m};
+  header.level_factor = 1 / std::log(static_cast<double>(shape_.m));
+  header.ef_construction = std::max(shape_.m, shape_.ef_construction);
+  std::memcpy(into, &header, sizeof header);
 }
 
 void HnswlibExport::put_element(std::uint8_t* into, std::uint32_t row) const {
@@ -122,10 +113,9 @@ void HnswlibExport::put_element(std::uint8_t* into, std::uint32_t row) const {
   const std::uint32_t count = choose_links(row, links);
   put<std::uint32_t>(into, 0, count);
   std::memcpy(into + 4, links, std::size_t{4} * count);
-  const std::size_t at = 4 + std::size_t{8} * shape_.m;
   const float* values = graph_.rows.row(row);
-  for (std::uint32_t j = 0; j < shape_.dim; j++) put<float>(into, at + 4 * std::size_t{j}, values[j] * factor_);
-  put<std::uint64_t>(into, at + 4 * std::size_t{shape_.dim}, row);
+  for (std::size_t j = 0; j < shape_.dim; j++) put<float>(into, element_.vector_offset + 4 * j, values[j] * factor_);
+  put<std::uint64_t>(into, element_.label_offset, row);
 }
 
 /// @return how many
@@ -197,10 +187,10 @@ void HnswlibExport::put_upper_lists(std::uint8_t* into, std::uint32_t row) const
   if (!is_upper(row)) return;
   const std::uint32_t node = upper_rows_[next_upper_].node;
   const std::uint32_t top = level_of(node);
-  put<std::uint32_t>(into, 0, static_cast<std::uint32_t>(top * upper_list_bytes()));
+  put<std::uint32_t>(into, 0, static_cast<std::uint32_t>(top * element_.upper_list_bytes));
   for (std::uint32_t l = 1; l <= top; l++) {
     const Level& level = graph_.levels[l];
-    std::uint8_t* const at = into + 4 + (l - 1) * upper_list_bytes();
+    std::uint8_t* const at = into + 4 + (l - 1) * element_.upper_list_bytes;
     const std::uint32_t* list = level.list(node);
     std::uint32_t count = 0;
     for (std::uint32_t i = 0; i < level.slots && list[i] != kNone; i++) {

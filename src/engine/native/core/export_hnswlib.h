@@ -50,8 +50,6 @@ class HnswlibExport {
   void number_copies();
   void sort_upper_rows();
   std::uint32_t level_of(std::uint32_t node) const;
-  std::size_t element_bytes() const;
-  std::size_t upper_list_bytes() const;
   /// The part at `next_`: its size, and its bytes into zeroed memory.
   std::size_t part_bytes() const;
   void put_part(std::uint8_t* into) const;
@@ -68,6 +66,7 @@ class HnswlibExport {
   const Kernels& kernels_;
   const Graph& graph_;
   GraphShape shape_;
+  HnswlibElement element_;
   float factor_;
   /// Of each row; empty where no two are equal.
   std::vector<Copy> copies_;

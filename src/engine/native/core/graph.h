@@ -10,13 +10,12 @@
 #include <vector>
 
 #include "codes.h"
+#include "file_headers.h"
 #include "metric.h"
 
 namespace shortlist {
 
 constexpr std::uint32_t kNone = 0xffffffff;
-/// 4^32 rows would be needed to see so many.
-constexpr std::uint32_t kMaxLevels = 32;
 /// Links of a row at level 0 at most: 2 * MAX_M.
 constexpr std::size_t kMaxSlots = 256;
 
@@ -30,14 +29,14 @@ struct GraphParameters {
 inline std::uint32_t link_stride(std::uint32_t slots) { return (slots + 15) / 16 * 16; }
 
 struct Level {
-  std::uint32_t* links;
+  const std::uint32_t* links;
   std::uint32_t stride;
   std::uint32_t slots;
   std::uint32_t count;
   /// Row of each node; null at level 0, where a node is its row.
   const std::uint32_t* rows;
 
-  std::uint32_t* list(std::uint32_t node) const { return links + static_cast<std::size_t>(node) * stride; }
+  const std::uint32_t* list(std::uint32_t node) const { return links + static_cast<std::size_t>(node) * stride; }
   std::uint32_t row(std::uint32_t node) const { return rows == nullptr ? node : rows[node]; }
 };
 

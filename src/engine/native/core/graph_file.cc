@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include "failure.h"
 #include "hash.h"
@@ -15,10 +16,6 @@
 namespace shortlist {
 namespace {
 
-constexpr char kMagic[8] = {'S', 'H', 'O', 'R', 'T', 'G', 'R', 'F'};
-constexpr std::size_t kPage = 4096;
-constexpr std::size_t kSectionsAt = 288;
-constexpr std::size_t kChecksumAt = kPage - 8;
 /// Twice the links of a row at most: a search that computes more has another graph.
 constexpr double kMostDistancesPerPlace = 2.0 * kMaxSlots;
 /// Components of rows reach to 1e18, codes of a sample no further beyond than their spread.
@@ -28,11 +25,9 @@ constexpr std::uint32_t kMatchedRows = 64;
 /// Nodes whose links are checked between two looks at whether to go on: a few megabytes.
 constexpr std::uint32_t kCheckedTogether = 1 << 16;
 
-enum Section : std::size_t { kLow, kCodes, kNorms, kLinks, kUpperRows, kUpperLinks, kNextEqual, kSectionCount };
-constexpr const char* kSectionNames[kSectionCount] = {"low",        "codes",       "norms",     "links",
-                                                       "upper rows", "upper links", "equal rows"};
+std::size_t align_to_page(std::size_t offset) { return (offset + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
-std::size_t align_to_page(std::size_t offset) { return (offset + kPage - 1) / kPage * kPage; }
+std::uint64_t checksum_of(const GraphFileHeader& header) { return xxh64(&header, offsetof(GraphFileHeader, checksum)); }
 
 struct Part {
   const void* data;
@@ -42,25 +37,6 @@ struct Part {
 template <typename T>
 Part part_of(const std::vector<T>& values) {
   return {values.data(), values.size() * sizeof(T)};
-}
-
-class Page {
- public:
-  template <typename T>
-  void put(std::size_t at, T value) {
-    std::memcpy(bytes_ + at, &value, sizeof value);
-  }
-  const std::uint8_t* bytes() const { return bytes_; }
-
- private:
-  std::uint8_t bytes_[kPage] = {};
-};
-
-template <typename T>
-T get(const std::uint8_t* page, std::size_t at) {
-  T value;
-  std::memcpy(&value, page + at, sizeof value);
-  return value;
 }
 
 /// A file that is written front to back.
@@ -98,42 +74,40 @@ class Output {
   int file_;
 };
 
-Page header_of(const BuiltGraph& built, const Part (&parts)[kSectionCount], std::size_t file_bytes) {
-  Page page;
-  for (std::size_t i = 0; i < sizeof kMagic; i++) page.put(i, kMagic[i]);
-  page.put(8, kGraphFormat);
-  page.put(12, static_cast<std::uint32_t>(built.rows.metric));
-  page.put(16, static_cast<std::uint64_t>(file_bytes));
-  page.put(24, built.rows.dim);
-  page.put(28, built.rows.count);
-  page.put(32, built.parameters.m);
-  page.put(36, built.parameters.ef_construction);
-  page.put(40, built.parameters.seed);
-  page.put(48, static_cast<std::uint32_t>(built.kind));
-  page.put(52, static_cast<std::uint32_t>(code_bytes(built.kind, built.rows.dim)));
-  page.put(56, built.entry);
-  page.put(60, static_cast<std::uint32_t>(built.upper_counts.size()));
-  page.put(64, built.depth.at10);
-  page.put(68, built.depth.at100);
-  page.put(72, built.distances_per_place);
-  page.put(96, built.quantizer.scale);
-  page.put(104, built.quantizer.largest_norm2);
-  page.put(112, built.quantizer.spread);
-  page.put(120, built.figures.equal_rows);
-  page.put(128, built.figures.unreachable);
-  page.put(136, built.figures.unfound);
-  page.put(144, built.figures.code_recall);
-  page.put(152, built.figures.traversal_recall);
-  for (std::size_t i = 0; i < built.upper_counts.size(); i++) page.put(160 + 4 * i, built.upper_counts[i]);
-  std::size_t offset = kPage;
+GraphFileHeader header_of(const BuiltGraph& built, const Part (&parts)[kSectionCount], std::size_t file_bytes) {
+  GraphFileHeader header{};
+  std::copy(std::begin(kGraphMagic), std::end(kGraphMagic), header.magic);
+  header.format = kGraphFormat;
+  header.metric = static_cast<std::uint32_t>(built.rows.metric);
+  header.file_bytes = file_bytes;
+  header.dim = built.rows.dim;
+  header.count = built.rows.count;
+  header.m = built.parameters.m;
+  header.ef_construction = built.parameters.ef_construction;
+  header.seed = built.parameters.seed;
+  header.code_kind = static_cast<std::uint32_t>(built.kind);
+  header.code_bytes = static_cast<std::uint32_t>(code_bytes(built.kind, built.rows.dim));
+  header.entry = built.entry;
+  header.upper_levels = static_cast<std::uint32_t>(built.upper_counts.size());
+  header.depth_at10 = built.depth.at10;
+  header.depth_at100 = built.depth.at100;
+  header.distances_per_place = built.distances_per_place;
+  header.scale = built.quantizer.scale;
+  header.largest_norm2 = built.quantizer.largest_norm2;
+  header.spread = built.quantizer.spread;
+  header.equal_rows = built.figures.equal_rows;
+  header.unreachable = built.figures.unreachable;
+  header.unfound = built.figures.unfound;
+  header.code_recall = built.figures.code_recall;
+  header.traversal_recall = built.figures.traversal_recall;
+  std::copy(built.upper_counts.begin(), built.upper_counts.end(), header.upper_counts);
+  std::size_t offset = kPageBytes;
   for (std::size_t i = 0; i < kSectionCount; i++) {
-    page.put(kSectionsAt + 24 * i, static_cast<std::uint64_t>(offset));
-    page.put(kSectionsAt + 24 * i + 8, static_cast<std::uint64_t>(parts[i].bytes));
-    page.put(kSectionsAt + 24 * i + 16, xxh64(parts[i].data, parts[i].bytes));
+    header.sections[i] = {offset, parts[i].bytes, xxh64(parts[i].data, parts[i].bytes)};
     offset = align_to_page(offset + parts[i].bytes);
   }
-  page.put(kChecksumAt, xxh64(page.bytes(), kChecksumAt));
-  return page;
+  header.checksum = checksum_of(header);
+  return header;
 }
 
 }  // namespace
@@ -148,15 +122,15 @@ std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
       part_of(built.upper_links),
       part_of(built.next_equal),
   };
-  std::size_t file_bytes = kPage;
+  std::size_t file_bytes = kPageBytes;
   for (const Part& part : parts) file_bytes = align_to_page(file_bytes + part.bytes);
-  const Page header = header_of(built, parts, file_bytes);
-  const Page zeros;
+  const GraphFileHeader header = header_of(built, parts, file_bytes);
+  constexpr std::uint8_t kZeros[kPageBytes] = {};
   Output output(path);
-  output.write(header.bytes(), kPage);
+  output.write(&header, sizeof header);
   for (const Part& part : parts) {
     output.write(part.data, part.bytes);
-    output.write(zeros.bytes(), align_to_page(part.bytes) - part.bytes);
+    output.write(kZeros, align_to_page(part.bytes) - part.bytes);
   }
   output.finish();
   return file_bytes;
@@ -164,8 +138,13 @@ std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
 
 GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const Look& look)
     : path_(path), file_(path), shape_(shape) {
-  read_header(shape);
-  read_sections();
+  GraphFileHeader header;
+  if (file_.bytes() < sizeof header) fail("has " + std::to_string(file_.bytes()) + " bytes, less than its header");
+  std::memcpy(&header, file_.data(), sizeof header);
+  read_header(header);
+  read_quantizer(header);
+  read_levels(header);
+  read_sections(header);
   check_links(0, links_, shape_.count, 2 * shape_.m, look);
   const std::uint32_t* lists = upper_links_;
   for (std::size_t i = 0; i < upper_counts_.size(); i++) {
@@ -180,14 +159,11 @@ void GraphFile::fail(const std::string& what) const {
   throw Failure("file_corrupt", path_ + " " + what + "; restore the file or build the version again");
 }
 
-void GraphFile::read_header(const GraphShape& shape) {
-  const std::uint8_t* page = file_.data();
-  if (file_.bytes() < kPage) fail("has " + std::to_string(file_.bytes()) + " bytes, less than its header");
-  if (std::memcmp(page, kMagic, sizeof kMagic) != 0) fail("does not start as a graph file");
-  if (get<std::uint64_t>(page, kChecksumAt) != xxh64(page, kChecksumAt)) fail("has a damaged header");
-  const std::uint32_t format = get<std::uint32_t>(page, 8);
-  if (format != kGraphFormat) {
-    throw Failure("format_unsupported", path_ + " has format " + std::to_string(format) +
+void GraphFile::read_header(const GraphFileHeader& header) {
+  if (!std::equal(std::begin(kGraphMagic), std::end(kGraphMagic), header.magic)) fail("does not start as a graph file");
+  if (header.checksum != checksum_of(header)) fail("has a damaged header");
+  if (header.format != kGraphFormat) {
+    throw Failure("format_unsupported", path_ + " has format " + std::to_string(header.format) +
                                             ", and this release reads format " + std::to_string(kGraphFormat) +
                                             ": use the release that wrote it or build the version again");
   }
@@ -196,85 +172,90 @@ void GraphFile::read_header(const GraphShape& shape) {
       fail("has " + std::to_string(found) + " as " + name + " in its header, not " + std::to_string(expected));
     }
   };
-  expect("bytes", get<std::uint64_t>(page, 16), file_.bytes());
-  expect("metric", get<std::uint32_t>(page, 12), static_cast<std::uint32_t>(shape.metric));
-  expect("dimensions", get<std::uint32_t>(page, 24), shape.dim);
-  expect("rows", get<std::uint32_t>(page, 28), shape.count);
-  expect("m", get<std::uint32_t>(page, 32), shape.m);
-  expect("efConstruction", get<std::uint32_t>(page, 36), shape.ef_construction);
-  const std::uint32_t kind = get<std::uint32_t>(page, 48);
-  if (kind != 0 && kind != 7 && kind != 16 && (kind != 4 || shape.metric == Metric::ip)) fail("has codes of kind " + std::to_string(kind));
+  expect("bytes", header.file_bytes, file_.bytes());
+  expect("metric", header.metric, static_cast<std::uint32_t>(shape_.metric));
+  expect("dimensions", header.dim, shape_.dim);
+  expect("rows", header.count, shape_.count);
+  expect("m", header.m, shape_.m);
+  expect("efConstruction", header.ef_construction, shape_.ef_construction);
+  const std::uint32_t kind = header.code_kind;
+  if (kind != 0 && kind != 7 && kind != 16 && (kind != 4 || shape_.metric == Metric::ip)) {
+    fail("has codes of kind " + std::to_string(kind));
+  }
   kind_ = static_cast<CodeKind>(kind);
-  quantizer_.dim = shape.dim;
-  quantizer_.stride = code_stride(shape.dim);
-  expect("bytes of a code", get<std::uint32_t>(page, 52), code_bytes(kind_, shape.dim));
-  depth_ = {get<std::uint32_t>(page, 64), get<std::uint32_t>(page, 68)};
+  expect("bytes of a code", header.code_bytes, code_bytes(kind_, shape_.dim));
+  figures_ = {header.equal_rows, header.unreachable, header.unfound, header.code_recall, header.traversal_recall};
+}
+
+void GraphFile::read_quantizer(const GraphFileHeader& header) {
+  depth_ = {header.depth_at10, header.depth_at100};
   if (depth_.at10 < 10 || depth_.at100 < 100 || depth_.at10 > kMostCodeDepth || depth_.at100 > kMostCodeDepth) {
     fail("has a depth of codes out of range");
   }
-  distances_per_place_ = get<double>(page, 72);
+  distances_per_place_ = header.distances_per_place;
   if (!(distances_per_place_ >= 0 && distances_per_place_ <= kMostDistancesPerPlace)) {
     fail("has a number of distances out of range");
   }
-  quantizer_.scale = get<double>(page, 96);
-  quantizer_.largest_norm2 = get<double>(page, 104);
-  quantizer_.spread = get<double>(page, 112);
+  quantizer_.dim = shape_.dim;
+  quantizer_.stride = code_stride(shape_.dim);
+  quantizer_.scale = header.scale;
+  quantizer_.largest_norm2 = header.largest_norm2;
+  quantizer_.spread = header.spread;
   for (const double value : {quantizer_.scale, quantizer_.largest_norm2, quantizer_.spread}) {
     if (!(value >= 0) || std::isinf(value)) fail("has a quantizer out of range");
   }
-  figures_ = {get<std::uint64_t>(page, 120), get<std::uint64_t>(page, 128), get<std::uint64_t>(page, 136),
-              get<double>(page, 144), get<double>(page, 152)};
-  entry_ = get<std::uint32_t>(page, 56);
-  if (shape.count == 0 ? entry_ != kNone : entry_ >= shape.count) fail("starts at no row");
-  const std::uint32_t levels = get<std::uint32_t>(page, 60);
-  if (levels > kMaxLevels) fail("has " + std::to_string(levels) + " levels");
-  for (std::uint32_t i = 0; i < levels; i++) {
-    const std::uint32_t count = get<std::uint32_t>(page, 160 + 4 * i);
-    if (count == 0 || count > (i == 0 ? shape.count : upper_counts_.back())) {
+}
+
+void GraphFile::read_levels(const GraphFileHeader& header) {
+  entry_ = header.entry;
+  if (shape_.count == 0 ? entry_ != kNone : entry_ >= shape_.count) fail("starts at no row");
+  if (header.upper_levels > kMaxLevels) fail("has " + std::to_string(header.upper_levels) + " levels");
+  for (std::uint32_t i = 0; i < header.upper_levels; i++) {
+    const std::uint32_t count = header.upper_counts[i];
+    if (count == 0 || count > (i == 0 ? shape_.count : upper_counts_.back())) {
       fail("has " + std::to_string(count) + " rows on level " + std::to_string(i + 1));
     }
     upper_counts_.push_back(count);
   }
 }
 
-void GraphFile::read_sections() {
-  const std::uint8_t* page = file_.data();
+void GraphFile::read_sections(const GraphFileHeader& header) {
   const std::uint64_t count = shape_.count;
   std::uint64_t lists = 0;
   for (const std::uint32_t nodes : upper_counts_) lists += nodes;
-  const std::uint64_t equal_bytes = get<std::uint64_t>(page, kSectionsAt + 24 * kNextEqual + 8);
+  const bool has_norms = kind_ == CodeKind::bits4 && NibbleLayout(shape_.dim).norm_at == 0;
+  const bool has_equal = header.sections[static_cast<std::size_t>(Section::next_equal)].bytes != 0;
   const std::uint64_t expected[kSectionCount] = {
       8ull * shape_.dim,
       count * code_bytes(kind_, shape_.dim),
-      kind_ == CodeKind::bits4 && NibbleLayout(shape_.dim).norm_at == 0 ? 4 * count : 0,
+      has_norms ? 4 * count : 0,
       count * 4 * link_stride(2 * shape_.m),
       upper_counts_.empty() ? 0 : 4ull * upper_counts_[0],
       lists * 4 * link_stride(shape_.m),
-      equal_bytes == 0 ? 0 : 4 * count,
+      has_equal ? 4 * count : 0,
   };
-  const std::uint8_t* sections[kSectionCount];
-  std::uint64_t offset = kPage;
+  std::uint64_t offset = kPageBytes;
   for (std::size_t i = 0; i < kSectionCount; i++) {
-    const std::uint64_t at = get<std::uint64_t>(page, kSectionsAt + 24 * i);
-    const std::uint64_t bytes = get<std::uint64_t>(page, kSectionsAt + 24 * i + 8);
-    if (at != offset || bytes != expected[i] || offset > file_.bytes() || bytes > file_.bytes() - offset) {
+    const SectionEntry& entry = header.sections[i];
+    if (entry.offset != offset || entry.bytes != expected[i] || offset > file_.bytes() ||
+        entry.bytes > file_.bytes() - offset) {
       fail(std::string("has the section ") + kSectionNames[i] + " out of place");
     }
-    sections[i] = page + offset;
-    offset = align_to_page(offset + bytes);
+    sections_[i] = entry;
+    offset = align_to_page(offset + entry.bytes);
   }
   if (offset != file_.bytes()) fail("goes on after its last section");
   quantizer_.low.resize(shape_.dim);
-  std::memcpy(quantizer_.low.data(), sections[kLow], 8ull * shape_.dim);
+  std::memcpy(quantizer_.low.data(), section<std::uint8_t>(Section::low), 8ull * shape_.dim);
   for (const double low : quantizer_.low) {
     if (!(std::fabs(low) <= kLargestLow)) fail("has a quantizer out of range");
   }
-  if (kind_ != CodeKind::float32) codes_ = sections[kCodes];
-  if (expected[kNorms] != 0) norms_ = sections[kNorms];
-  links_ = reinterpret_cast<const std::uint32_t*>(sections[kLinks]);
-  upper_rows_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperRows]);
-  upper_links_ = reinterpret_cast<const std::uint32_t*>(sections[kUpperLinks]);
-  if (equal_bytes > 0) next_equal_ = reinterpret_cast<const std::uint32_t*>(sections[kNextEqual]);
+  if (kind_ != CodeKind::float32) codes_ = section<std::uint8_t>(Section::codes);
+  if (has_norms && count > 0) norms_ = section<std::uint8_t>(Section::norms);
+  links_ = section<std::uint32_t>(Section::links);
+  upper_rows_ = section<std::uint32_t>(Section::upper_rows);
+  upper_links_ = section<std::uint32_t>(Section::upper_links);
+  if (has_equal) next_equal_ = section<std::uint32_t>(Section::next_equal);
 }
 
 /// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
@@ -326,11 +307,8 @@ void GraphFile::check_equal_rows() const {
 }
 
 void GraphFile::verify(const Look& look) const {
-  const std::uint8_t* page = file_.data();
   for (std::size_t i = 0; i < kSectionCount; i++) {
-    const std::uint64_t offset = get<std::uint64_t>(page, kSectionsAt + 24 * i);
-    const std::uint64_t bytes = get<std::uint64_t>(page, kSectionsAt + 24 * i + 8);
-    if (xxh64(page + offset, bytes, look) != get<std::uint64_t>(page, kSectionsAt + 24 * i + 16)) {
+    if (xxh64(file_.data() + sections_[i].offset, sections_[i].bytes, look) != sections_[i].checksum) {
       fail(std::string("differs from its checksum in the section ") + kSectionNames[i]);
     }
   }
@@ -373,8 +351,8 @@ void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t mo
 
 Graph GraphFile::view(const Rows& rows) const {
   Graph graph{rows, kind_, depth_, distances_per_place_, &quantizer_, codes_, norms_, {}, next_equal_, entry_};
-  graph.levels.push_back({const_cast<std::uint32_t*>(links_), link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
-  std::uint32_t* lists = const_cast<std::uint32_t*>(upper_links_);
+  graph.levels.push_back({links_, link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
+  const std::uint32_t* lists = upper_links_;
   for (const std::uint32_t count : upper_counts_) {
     graph.levels.push_back({lists, link_stride(shape_.m), shape_.m, count, upper_rows_});
     lists += std::size_t{count} * link_stride(shape_.m);

@@ -1,16 +1,4 @@
-// The file of a graph: one header page, then page-aligned sections that are used as they lie in memory.
-//
-//    0  8  magic "SHORTGRF"             96   8  quantizer: scale, float64
-//    8  4  format                      104   8  quantizer: largest squared norm, float64
-//   12  4  metric: 0 cosine, 1 ip, 2 l2  112   8  quantizer: spread, float64 16  8  bytes of the file           120 
-//   40  figures of the build: equal rows, unreachable, unfound (uint64), 24  4  dimensions                          
-//   code recall, traversal recall (float64) 28  4  rows                        160 128  nodes of level 1, 2, ... (32
-//   x uint32) 32  4  m                           288   -  sections: offset, bytes, XXH64 (3 x uint64 each), in the
-//   order of Section 36  4  efConstruction             4088   8  XXH64 of the page before it 40  8  seed 48  4  code
-//   kind: 4, 7 or 16 bits, or 0 (float32 rows) 52  4  bytes of a code row 56  4  entry row                    64   4 
-//   depth of the codes for k 10, uint32 60  4  levels above 0               68   4  the same for k 100
-//                                       72   8  distances for each place of a pool, float64
-//                                      All little-endian.
+// The file of a graph: one header page (file_headers.h), then page-aligned sections that are used as they lie in memory.
 //
 // Bytes are hostile: every field is compared with what the caller knows or with the size of the file before it is
 // used, and every link, node and chain is checked when the file is opened. Whatever passes cannot make a search read
@@ -27,8 +15,6 @@
 #include "memory.h"
 
 namespace shortlist {
-
-constexpr std::uint32_t kGraphFormat = 2;
 
 /// What the caller knows of a file.
 struct GraphShape {
@@ -64,17 +50,24 @@ class GraphFile {
   std::size_t bytes() const { return file_.bytes(); }
 
  private:
-  void read_header(const GraphShape& shape);
-  void read_sections();
+  void read_header(const GraphFileHeader& header);
+  void read_quantizer(const GraphFileHeader& header);
+  void read_levels(const GraphFileHeader& header);
+  void read_sections(const GraphFileHeader& header);
   void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots,
                    const Look& look) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
   void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;
+  template <typename T>
+  const T* section(Section section) const {
+    return reinterpret_cast<const T*>(file_.data() + sections_[static_cast<std::size_t>(section)].offset);
+  }
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;
   MappedFile file_;
+  SectionEntry sections_[kSectionCount];
   GraphShape shape_;
   CodeKind kind_ = CodeKind::bits7;
   CodeDepth depth_;

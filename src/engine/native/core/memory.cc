@@ -35,7 +35,7 @@ Pages::~Pages() {
   if (data_ != nullptr) munmap(data_, bytes_);
 }
 
-MappedFile::MappedFile(const std::string& path) {
+MappedFile::MappedFile(const std::string& path, MapAccess access) : access_(access) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw system_failure("open", path, errno);
   struct stat status;
@@ -50,7 +50,8 @@ MappedFile::MappedFile(const std::string& path) {
   }
   bytes_ = static_cast<std::size_t>(status.st_size);
   if (bytes_ > 0) {
-    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
+    const int protection = access == MapAccess::copy_on_write ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* memory = mmap(nullptr, bytes_, protection, MAP_PRIVATE | MAP_NORESERVE, file, 0);
     if (memory == MAP_FAILED) {
       const int error_number = errno;
       close(file);
@@ -60,9 +61,14 @@ MappedFile::MappedFile(const std::string& path) {
       }
       throw system_failure("map", path, error_number);
     }
-    data_ = static_cast<std::uint8_t*>(memory);
+    data_ = memory;
   }
   close(file);
+}
+
+std::uint8_t* MappedFile::writable() const {
+  if (access_ != MapAccess::copy_on_write) throw Failure("internal", "a read-only mapping was to be written");
+  return static_cast<std::uint8_t*>(data_);
 }
 
 MappedFile::~MappedFile() {

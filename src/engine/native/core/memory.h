@@ -22,8 +22,12 @@ class Pages {
   Pages& operator=(const Pages&) = delete;
 
   template <typename T>
-  T* as() const {
+  T* as() {
     return static_cast<T*>(data_);
+  }
+  template <typename T>
+  const T* as() const {
+    return static_cast<const T*>(data_);
   }
   std::size_t bytes() const { return bytes_; }
 
@@ -36,22 +40,29 @@ class Pages {
   std::size_t bytes_ = 0;
 };
 
-/// A whole file, mapped for reading. Its pages are shared with every process that maps it; writes to them stay
-/// private, so that a stray one changes no file. Throws file_missing, insufficient_memory, io_error. A file that is
-/// cut short while it is mapped ends the process at the next touch of a page that is gone (SIGBUS): versions are
-/// sealed, and nothing of ours shortens a file.
+/// Who may write to a mapping. JavaScript has no read-only typed array, and its write to a read-only page would end the
+/// process (SIGSEGV). So what it gets is copy-on-write: a stray write copies the page for this process, and neither the
+/// file nor another process sees it.
+enum class MapAccess { read_only, copy_on_write };
+
+/// A whole file, mapped. Its pages are shared with every process that maps it. Throws file_missing,
+/// insufficient_memory, io_error. A file that is cut short while it is mapped ends the process at the next read of a
+/// lost page (SIGBUS): versions are sealed, and nothing of ours shortens a file.
 class MappedFile {
  public:
-  explicit MappedFile(const std::string& path);
+  explicit MappedFile(const std::string& path, MapAccess access = MapAccess::read_only);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
-  const std::uint8_t* data() const { return data_; }
+  const std::uint8_t* data() const { return static_cast<const std::uint8_t*>(data_); }
   std::size_t bytes() const { return bytes_; }
+  /// The same bytes for JavaScript. Throws internal where the mapping is read-only.
+  std::uint8_t* writable() const;
 
  private:
-  std::uint8_t* data_ = nullptr;
+  const MapAccess access_;
+  void* data_ = nullptr;
   std::size_t bytes_ = 0;
 };
 

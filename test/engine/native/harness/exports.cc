@@ -27,23 +27,24 @@ void check_export(const Graph& graph, const GraphShape& shape) {
     REQUIRE(links <= most);
     for (std::uint32_t i = 1; i <= links; i++) REQUIRE(get(at + 4 * i) < shape.count && get(at + 4 * i) != row && may_link(get(at + 4 * i)));
   };
-  const std::size_t element = 12 + 8 * std::size_t{shape.m} + 4 * std::size_t{shape.dim}, list_bytes = 4 + 4 * std::size_t{shape.m};
+  const HnswlibElement element(shape.dim, shape.m);
+  const std::size_t list_bytes = element.upper_list_bytes, elements = sizeof(HnswlibHeader);
   for (std::uint32_t row = 0; row < shape.count; row++) {
-    check_list(96 + row * element, row, 2 * shape.m, [](std::uint32_t) { return true; });
-    REQUIRE(get(96 + (row + 1) * element - 8) == row);
+    check_list(elements + row * element.bytes, row, 2 * shape.m, [](std::uint32_t) { return true; });
+    REQUIRE(get(elements + row * element.bytes + element.label_offset) == row);
   }
   std::vector<std::uint32_t> levels(shape.count);
-  std::size_t at = 96 + shape.count * element;
+  std::size_t at = elements + shape.count * element.bytes;
   for (std::uint32_t row = 0; row < shape.count; row++) {
     levels[row] = static_cast<std::uint32_t>(get(at) / list_bytes);
     at += 4 + get(at);
   }
   REQUIRE(at == bytes.size());
-  const std::uint32_t entry = get(52);
-  REQUIRE(shape.count == 0 ? entry == kNone : levels[entry] == get(48));
-  at = 96 + shape.count * element;
+  const std::uint32_t entry = get(offsetof(HnswlibHeader, entry));
+  REQUIRE(shape.count == 0 ? entry == kNone : levels[entry] == get(offsetof(HnswlibHeader, max_level)));
+  at = elements + shape.count * element.bytes;
   for (std::uint32_t row = 0; row < shape.count; at += 4 + levels[row] * list_bytes, row++) {
-    REQUIRE(levels[row] <= get(48));
+    REQUIRE(levels[row] <= get(offsetof(HnswlibHeader, max_level)));
     for (std::uint32_t level = 1; level <= levels[row]; level++) {
       check_list(at + 4 + (level - 1) * list_bytes, row, shape.m, [&](std::uint32_t to) { return levels[to] >= level; });
     }

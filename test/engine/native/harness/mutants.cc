@@ -18,8 +18,10 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// Of the header, as core/graph_file.h has it.
-constexpr std::size_t kPage = 4096, kSizeAt = 16, kKindAt = 48, kSectionsAt = 288, kEntryBytes = 24, kChecksumAt = kPage - 8;
+constexpr std::size_t kFormatAt = offsetof(GraphFileHeader, format), kSizeAt = offsetof(GraphFileHeader, file_bytes);
+constexpr std::size_t kKindAt = offsetof(GraphFileHeader, code_kind), kScaleAt = offsetof(GraphFileHeader, scale);
+constexpr std::size_t kSectionsAt = offsetof(GraphFileHeader, sections), kChecksumAt = offsetof(GraphFileHeader, checksum);
+constexpr std::size_t kFieldsEnd = kSectionsAt + kSectionCount * sizeof(SectionEntry);
 /// A search that takes longer runs for ever.
 constexpr unsigned kMostSeconds = 60;
 
@@ -35,37 +37,23 @@ void put(Bytes& bytes, std::size_t at, T value) {
   if (at + sizeof value <= bytes.size()) std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-struct Section {
-  std::uint64_t offset, bytes;
-};
-
-Section section_of(const Bytes& bytes, std::size_t i) {
-  const std::size_t at = kSectionsAt + i * kEntryBytes;
-  return {get<std::uint64_t>(bytes, at), get<std::uint64_t>(bytes, at + 8)};
+SectionEntry section_of(const Bytes& bytes, std::size_t i) {
+  return get<SectionEntry>(bytes, kSectionsAt + i * sizeof(SectionEntry));
 }
-
-/// Entries of the table; behind the last one the header is zero.
-std::size_t section_count(const Bytes& bytes) {
-  std::size_t count = 0;
-  while (kSectionsAt + (count + 1) * kEntryBytes < kChecksumAt && section_of(bytes, count).offset != 0) count++;
-  return count;
-}
-
-std::size_t fields_end(const Bytes& bytes) { return kSectionsAt + section_count(bytes) * kEntryBytes; }
 
 void fix_header(Bytes& bytes) {
-  if (bytes.size() >= kPage) put(bytes, kChecksumAt, xxh64(bytes.data(), kChecksumAt));
+  if (bytes.size() >= kPageBytes) put(bytes, kChecksumAt, xxh64(bytes.data(), kChecksumAt));
 }
 
 void fix_size(Bytes& bytes) { put(bytes, kSizeAt, static_cast<std::uint64_t>(bytes.size())); }
 
 /// Checksums of sections that lie in the file.
 void fix_sections(Bytes& bytes) {
-  if (bytes.size() < kPage) return;
-  for (std::size_t i = 0; i < section_count(bytes); i++) {
-    const Section section = section_of(bytes, i);
+  if (bytes.size() < kPageBytes) return;
+  for (std::size_t i = 0; i < kSectionCount; i++) {
+    const SectionEntry section = section_of(bytes, i);
     if (section.offset > bytes.size() || section.bytes > bytes.size() - section.offset) continue;
-    put(bytes, kSectionsAt + i * kEntryBytes + 16, xxh64(bytes.data() + section.offset, section.bytes));
+    put(bytes, kSectionsAt + i * sizeof(SectionEntry) + offsetof(SectionEntry, checksum), xxh64(bytes.data() + section.offset, section.bytes));
   }
 }
 
@@ -166,7 +154,7 @@ Sample make_sample(const Trial& trial, Metric metric, std::uint32_t count, std::
   write_graph(trial.path(), sample.shard.built);
   const MappedFile file(trial.path());
   sample.bytes.assign(file.data(), file.data() + file.bytes());
-  REQUIRE(section_of(sample.bytes, 0).offset == kPage);  // else the constants above are not the header's any more
+  REQUIRE(sample.bytes.size() >= kPageBytes && section_of(sample.bytes, 0).offset == kPageBytes);
   return sample;
 }
 
@@ -192,13 +180,13 @@ std::vector<Sample> make_samples(const Trial& trial) {
 /// Changes some bytes, aimed at what decides where reads go.
 void change_at_random(Bytes& bytes, std::mt19937_64& random) {
   const std::uint32_t odd[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 64, 4096, 300, 299, 301};
-  const auto behind = [&] { return kPage + 4 * (random() % ((bytes.size() - kPage) / 4)); };
+  const auto behind = [&] { return kPageBytes + 4 * (random() % ((bytes.size() - kPageBytes) / 4)); };
   const std::size_t changes = 1 + random() % 4;
   for (std::size_t i = 0; i < changes; i++) {
     const std::uint32_t value = random() % 3 == 0 ? static_cast<std::uint32_t>(random()) : odd[random() % 11];
     switch (random() % 7) {
-      case 0: put(bytes, 8 + 4 * (random() % 110), value); break;    // header fields and section table
-      case 1: put(bytes, 96 + 8 * (random() % 3) + 4, value); break;  // the quantizer's exponents
+      case 0: put(bytes, kFormatAt + 4 * (random() % ((kFieldsEnd - kFormatAt) / 4)), value); break;    // header fields and section table
+      case 1: put(bytes, kScaleAt + 8 * (random() % 3) + 4, value); break;  // the quantizer's exponents
       case 2: put(bytes, behind(), value); break;
       case 3: put(bytes, behind(), static_cast<std::uint32_t>(random() % 400)); break;
       case 4: bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1 << random() % 8); break;
@@ -212,7 +200,7 @@ void change_at_random(Bytes& bytes, std::mt19937_64& random) {
         if (random() % 20 == 0) bytes.resize(random() % bytes.size());
         else if (random() % 20 == 0) bytes.resize(bytes.size() + 1 + random() % 5000);
     }
-    if (bytes.size() < kPage + 8) return;
+    if (bytes.size() < kPageBytes + 8) return;
   }
   if (random() % 5 == 0) return;
   if (random() % 2 == 0) fix_size(bytes);
@@ -230,16 +218,16 @@ void try_fields(Trial& trial, const Sample& sample, std::mt19937_64& random) {
   };
   const std::uint32_t count = sample.shape.count;
   const std::uint64_t size = sample.bytes.size();
-  for (std::size_t at = 8; at < fields_end(sample.bytes); at += 4) {
+  for (std::size_t at = kFormatAt; at < kFieldsEnd; at += 4) {
     const auto own = get<std::uint32_t>(sample.bytes, at);
     for (const std::uint32_t value : {0u, 1u, own - 1, own + 1, own ^ 0x80000000u, 2 * own, count - 1, count, count + 1, 33u,
                                       4096u, 0x7fffffffu, 0x80000000u, 0xfffffffeu, 0xffffffffu}) {
       if (value != own) run(at, value);
     }
   }
-  for (std::size_t at = 16; at < fields_end(sample.bytes); at += 8) {
+  for (std::size_t at = kSizeAt; at < kFieldsEnd; at += 8) {
     const auto own = get<std::uint64_t>(sample.bytes, at);
-    for (const std::uint64_t value : {own + kPage, own - kPage, size, size - 1, size - own, std::uint64_t{1} << 32,
+    for (const std::uint64_t value : {own + kPageBytes, own - kPageBytes, size, size - 1, size - own, std::uint64_t{1} << 32,
                                       std::uint64_t{1} << 63, ~std::uint64_t{0} - 4095, ~std::uint64_t{0}}) {
       if (value != own) run(at, value);
     }
@@ -260,7 +248,7 @@ void try_lengths(Trial& trial, const Sample& sample, std::mt19937_64& random) {
       trial.run(sample, bytes, "cut to " + std::to_string(length) + " bytes", random);
     }
   };
-  for (std::size_t page = 0; page <= sample.bytes.size(); page += kPage) {
+  for (std::size_t page = 0; page <= sample.bytes.size(); page += kPageBytes) {
     for (const std::size_t length : {page - 1, page, page + 1}) {
       if (length < sample.bytes.size()) run(length);
     }
@@ -275,20 +263,19 @@ void try_sections(Trial& trial, const Sample& sample, std::mt19937_64& random) {
     fix_header(bytes);
     trial.run(sample, bytes, name, random);
   };
-  const std::size_t sections = section_count(sample.bytes);
-  for (std::size_t i = 0; i < sections; i++) {
-    const Section a = section_of(sample.bytes, i);
+  for (std::size_t i = 0; i < kSectionCount; i++) {
+    const SectionEntry a = section_of(sample.bytes, i);
     const std::string name = "section " + std::to_string(i);
-    for (std::size_t j = 0; j < sections; j++) {
+    for (std::size_t j = 0; j < kSectionCount; j++) {
       if (i == j) continue;
-      const Section b = section_of(sample.bytes, j);
+      const SectionEntry b = section_of(sample.bytes, j);
       const std::string pair = name + " and " + std::to_string(j);
       Bytes swapped = sample.bytes;
-      std::swap_ranges(&swapped[kSectionsAt + i * kEntryBytes], &swapped[kSectionsAt + (i + 1) * kEntryBytes],
-                       &swapped[kSectionsAt + j * kEntryBytes]);
+      std::swap_ranges(&swapped[kSectionsAt + i * sizeof(SectionEntry)], &swapped[kSectionsAt + (i + 1) * sizeof(SectionEntry)],
+                       &swapped[kSectionsAt + j * sizeof(SectionEntry)]);
       run(swapped, pair + " swapped in the table");
       Bytes aliased = sample.bytes;
-      put(aliased, kSectionsAt + i * kEntryBytes, b.offset);
+      put(aliased, kSectionsAt + i * sizeof(SectionEntry), b.offset);
       run(aliased, pair + " in one place");
       Bytes copied = sample.bytes;
       const std::size_t shared = std::min(a.bytes, b.bytes);

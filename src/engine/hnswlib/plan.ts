@@ -29,7 +29,7 @@ const DISTANCES_PER_SCANNED_ROW = 3;
  * Share of allowed rows from which on the graph is not weighed against a scan: it is at most twice the work of a
  * search.
  */
-const MOST_ROWS = 0.5;
+const MAX_WEIGHED_SHARE = 0.5;
 
 /**
  * The plan for a search of `count` rows of which `allowed` may be returned, or null where a scan of those costs less.
@@ -48,6 +48,6 @@ export function planGraphSearch(query: { k: number; ef: number }, count: number,
   const needed = Math.min(k + count - allowed, Math.ceil((k + 3 * Math.sqrt(k * (1 - share)) + 3) / share));
   const wide = Math.min(count, Math.max(Math.ceil(ef / share), needed));
   const distances = DESCENT_DISTANCES + DISTANCES_PER_EF * wide;
-  if (share < MOST_ROWS && distances >= DISTANCES_PER_SCANNED_ROW * allowed) return null;
+  if (share < MAX_WEIGHED_SHARE && distances >= DISTANCES_PER_SCANNED_ROW * allowed) return null;
   return { fetch: Math.min(wide, needed + MARGIN), ef: wide };
 }

@@ -9,7 +9,7 @@
 //   new ScanPool(threads)              exact search on threads
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
-//     .search(k, ef, allow, allowed, plan, mostScanned, allowList)
+//     .search(k, ef, allow, allowed, plan, maxScanned, allowList)
 //                                      synchronous; query in, rows and scores out through buffers that are shared once
 //     .verify()                        blocks; compares all of the graph with the rows
 //   new HnswlibExport(options)         a graph as hnswlib's file
@@ -71,7 +71,7 @@ Napi::Value last_rows(const Napi::CallbackInfo& info) {
     const Napi::Object options = arguments::object(info[0], "options");
     const auto count = static_cast<std::uint32_t>(arguments::whole(options, "count", 0, arguments::kMaxRows));
     const auto m = static_cast<std::uint32_t>(
-        arguments::whole(options, "m", arguments::kLeastDegree, arguments::kMostDegree));
+        arguments::whole(options, "m", arguments::kMinDegree, arguments::kMaxDegree));
     const std::uint64_t seed = arguments::whole(options, "seed", 0, arguments::kMaxSafeInteger);
     const std::size_t size = arguments::whole(options, "size", 0, arguments::kMaxRows);
     const std::vector<std::uint32_t> rows = shortlist::last_points(count, {m, 0, seed}, size);

@@ -49,7 +49,7 @@ interface AddonOpen {
 export interface AddonShard {
   /**
    * @param plan position in SHARD_PLANS
-   * @param mostScanned components that may be scanned; a search that must scan more ends with the plan 'auto'
+   * @param maxScanned components that may be scanned; a search that must scan more ends with the plan 'auto'
    * @param allowList the rows of `allow`, ascending; some may have been taken out of it
    * @returns how many rows were found
    */
@@ -59,7 +59,7 @@ export interface AddonShard {
     allow: Uint32Array | undefined,
     allowed: number,
     plan: number,
-    mostScanned: number,
+    maxScanned: number,
     allowList?: Uint32Array,
   ): number;
   /** As `search`, on a thread of the addon's. What it is given is copied before it returns. */
@@ -69,7 +69,7 @@ export interface AddonShard {
     allow: Uint32Array | undefined,
     allowed: number,
     plan: number,
-    mostScanned: number,
+    maxScanned: number,
     allowList: Uint32Array | undefined,
     query: Float32Array,
   ): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array; readonly counters: Float64Array }>;

@@ -15,7 +15,7 @@
 namespace arguments {
 
 /// As src/base/limits.ts has them, but for the least degree, which tests go below.
-constexpr double kMaxDim = 16384, kMaxRows = 4294967294.0, kLeastDegree = 2, kMostDegree = 128;
+constexpr double kMaxDim = 16384, kMaxRows = 4294967294.0, kMinDegree = 2, kMaxDegree = 128;
 /// ef of a build or a search: the core lowers it to the rows there are.
 constexpr double kMaxEffort = 4294967295.0;
 /// More threads than any machine has cores for: a number that somebody got wrong.
@@ -124,7 +124,7 @@ inline shortlist::GraphShape shape(const Napi::Object& object) {
   return {static_cast<shortlist::Metric>(whole(object, "metric", 0, 2)),
           static_cast<std::uint32_t>(whole(object, "dim", 1, kMaxDim)),
           static_cast<std::uint32_t>(whole(object, "count", 0, kMaxRows)),
-          static_cast<std::uint32_t>(whole(object, "m", kLeastDegree, kMostDegree)),
+          static_cast<std::uint32_t>(whole(object, "m", kMinDegree, kMaxDegree)),
           static_cast<std::uint32_t>(whole(object, "efConstruction", 1, kMaxEffort))};
 }
 

@@ -46,7 +46,7 @@ class Checks {
 
     void start() {
       thread_ = std::thread([this] {
-        shortlist::give_way();
+        shortlist::lower_priority();
         work();
         checks_.inbox_.post(std::unique_ptr<Promised>(this));
       });
@@ -57,11 +57,11 @@ class Checks {
 
    private:
     void work() {
-      const auto look = [this] {
+      const auto check_cancelled = [this] {
         if (checks_.is_ending_.load(std::memory_order_relaxed)) throw Failure("cancelled", "the check was cancelled");
       };
       try {
-        shortlist::GraphFile(path_, shape_, look).verify(look);
+        shortlist::GraphFile(path_, shape_, check_cancelled).verify(check_cancelled);
       } catch (...) {
         failure_ = std::current_exception();
       }

@@ -33,7 +33,7 @@ import {
 const SHORT_SCAN = 2 ** 20;
 /** And `searchLater`: what takes longer is shared by the threads of scans. */
 const LONG_SCAN = 2 ** 26;
-const MOST_SCANNED = 2 ** 32 - 1;
+const NO_SCAN_LIMIT = 2 ** 32 - 1;
 /** Numbers in the account of a search. */
 const ACCOUNT_NUMBERS = 8;
 
@@ -87,7 +87,7 @@ export class NativeIndex implements ShardIndex {
   }
 
   search(query: Float32Array, options: ShardQuery): ShardAnswer {
-    return this.run(query, options, MOST_SCANNED)!;
+    return this.run(query, options, NO_SCAN_LIMIT)!;
   }
 
   searchGraph(query: Float32Array, options: ShardQuery): ShardAnswer | null {
@@ -99,7 +99,7 @@ export class NativeIndex implements ShardIndex {
     const { leftOut = NO_ROWS } = options;
     const allow = options.allow ?? (leftOut.length === 0 ? this.everyRow : undefined);
     const scan: ShardQuery = { ...options, plan: 'exact_scan', ...(allow && { allow }) };
-    return options.k > MAX_K ? scanAllowed(this.vectors, query, scan) : this.run(query, scan, MOST_SCANNED)!;
+    return options.k > MAX_K ? scanAllowed(this.vectors, query, scan) : this.run(query, scan, NO_SCAN_LIMIT)!;
   }
 
   /** @see ShardIndex.verify */

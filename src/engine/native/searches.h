@@ -96,7 +96,7 @@ class Searches {
 
  private:
   void serve() {
-    shortlist::give_way();
+    shortlist::lower_priority();
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return is_ending_ || !waiting_.empty(); });

@@ -58,7 +58,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     counters_ = shard_->open.memory.pins.pin(counters);
   }
 
-  /// What a search asks for, from the arguments (k, ef, allow | undefined, allowed, plan, mostScanned, allowList |
+  /// What a search asks for, from the arguments (k, ef, allow | undefined, allowed, plan, maxScanned, allowList |
   /// undefined).
   /// @param allow where the set is put, which the request points to
   shortlist::SearchRequest read_request(const Napi::CallbackInfo& info, const float* query, shortlist::RowSet& allow) const {
@@ -80,7 +80,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
       }
       request.plan = static_cast<shortlist::Plan>(arguments::whole(info[4], "plan", 0, shortlist::kPlanCount - 1));
     }
-    request.most_scanned = arguments::whole(info[5], "mostScanned", 0, arguments::kMaxEffort);
+    request.max_scanned = arguments::whole(info[5], "maxScanned", 0, arguments::kMaxEffort);
     return request;
   }
 

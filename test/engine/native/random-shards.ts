@@ -6,7 +6,7 @@ import { seededRandom } from '../../../src/base/random.js';
 import type { ShardVectors } from '../../../src/engine/engine.js';
 
 /** Rows times dimensions of one shard at most: the checks score all of them in JavaScript, for each query. */
-const MOST_VALUES = 120_000;
+const MAX_VALUES = 120_000;
 const MAX_DIM = 2048;
 /** One less, as many, one more than what a register or a cache line holds. */
 const EDGES = [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 768, 2047, 2048];
@@ -40,7 +40,7 @@ const share = fc.constantFrom(0, 0, 0.01, 0.3, 0.9, 1);
 
 export const spec: fc.Arbitrary<Spec> = dim
   .chain((size) =>
-    fc.tuple(fc.constant(size), fc.integer({ min: 0, max: Math.min(2500, Math.floor(MOST_VALUES / size)) })),
+    fc.tuple(fc.constant(size), fc.integer({ min: 0, max: Math.min(2500, Math.floor(MAX_VALUES / size)) })),
   )
   .chain(([size, count]) =>
     fc.record({

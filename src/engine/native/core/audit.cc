@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t kSelfEf = 50;
 /// Rows that are not found are linked from this many of the nearest that are found in their place, which the next
 /// search will expand; and so often is that tried.
-constexpr std::size_t kNearLinks = 16;
-constexpr std::size_t kLinksIn = 2;
-constexpr std::size_t kRounds = 8;
+constexpr std::size_t kMaxLinkSources = 16;
+constexpr std::size_t kMaxNewLinks = 2;
+constexpr std::size_t kMaxRounds = 8;
 /// Rows searched by codes and by float32 rows, and how.
 constexpr std::uint32_t kComparedRows = 64;
 constexpr std::size_t kComparedK = 10;
@@ -36,7 +36,7 @@ class Audit {
     }
     rows = find_unfound(rows);
     context_.built.figures.unfound = rows.size();
-    for (std::size_t round = 0; round < kRounds && !rows.empty(); round++) {
+    for (std::size_t round = 0; round < kMaxRounds && !rows.empty(); round++) {
       for (const std::uint32_t row : rows) link_in(row);
       rows = find_unfound(rows);
     }
@@ -117,9 +117,9 @@ class Audit {
     for (std::size_t i = 0; i < traversal_.size(); i++) {
       if (traversal_.node(i) != row) near.push_back(traversal_.node(i));
     }
-    near.resize(std::min(near.size(), kNearLinks));
+    near.resize(std::min(near.size(), kMaxLinkSources));
     std::size_t links = 0;
-    for (const std::uint32_t from : near) links += links < kLinksIn && (add_link(from, row) || replace_link(from, row)) ? 1 : 0;
+    for (const std::uint32_t from : near) links += links < kMaxNewLinks && (add_link(from, row) || replace_link(from, row)) ? 1 : 0;
     if (links > 0) return;
     if (near.empty()) return link_from_anywhere(row);
     // The last link of the nearest gives way; what it led to may have to be linked in again.
@@ -181,7 +181,7 @@ class Audit {
       workers.push_back({row_scorer(context_.kernels, context_.built), Traversal(context_.kernels, graph_.rows.count), {}});
     }
     context_.team.split(rows.size(), 64, [&](std::size_t worker_number, std::size_t from, std::size_t to) {
-      if (!context_.may_go_on(worker_number)) return;
+      if (!context_.keeps_running(worker_number)) return;
       Worker& worker = workers[worker_number];
       for (std::size_t i = from; i < to; i++) {
         const std::uint32_t row = rows[i];

@@ -13,7 +13,7 @@ struct AuditContext {
   BuiltGraph& built;
   ThreadTeam& team;
   /// False ends the work early.
-  std::function<bool(std::size_t worker)> may_go_on;
+  std::function<bool(std::size_t worker)> keeps_running;
 };
 
 /// Distances between rows of the graph, by whatever it is built on.

@@ -46,7 +46,7 @@ struct BuiltGraph {
   Quantizer quantizer;
   BuildFigures figures;
   CodeDepth depth;
-  double distances_per_place = kUsualDistancesPerPlace;
+  double distances_per_candidate = kDefaultDistancesPerCandidate;
   /// `norms` as in Graph.
   Pages codes, norms, links;
   /// For ip while it is built.

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint32_t kQueries = 64;
 constexpr std::uint32_t kSampleRows = 8192;
-constexpr std::size_t kNearest = 10;
-constexpr std::size_t kAmong = 20;
+constexpr std::size_t kTrueNeighbours = 10;
+constexpr std::size_t kCodeNeighbours = 20;
 
 std::vector<std::uint32_t> spread_rows(std::uint32_t count, std::uint32_t wanted) {
   wanted = std::min(wanted, count);
@@ -39,7 +39,7 @@ using KeysOf = std::function<void(std::uint32_t query, const std::vector<std::ui
 double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& keys_of, std::uint32_t query,
                        std::vector<std::uint32_t> sample) {
   sample.erase(std::remove(sample.begin(), sample.end(), query), sample.end());
-  const std::size_t nearest = std::min(kNearest, sample.size());
+  const std::size_t nearest = std::min(kTrueNeighbours, sample.size());
   std::vector<double> raw(sample.size());
   raw_rows(kernels, rows, rows.row(query), sample.data(), sample.size(), raw.data());
   std::vector<Hit> hits(sample.size());
@@ -48,7 +48,7 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& k
 
   std::vector<std::uint32_t> keys(sample.size());
   keys_of(query, sample, keys.data());
-  const auto found = nearest_by_code(sample, keys, std::min(kAmong, sample.size()));
+  const auto found = nearest_by_code(sample, keys, std::min(kCodeNeighbours, sample.size()));
   // Rows of equal score are as good as each other: a row counts where it is no farther than the last of the nearest.
   const float least = hits[nearest - 1].score;
   std::size_t good = 0;

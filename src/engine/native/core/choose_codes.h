@@ -14,6 +14,6 @@ double measure_half_recall(const Kernels& kernels, const Rows& rows, double larg
                            ThreadTeam& team);
 
 /// Below this, wider ones are taken: bfloat16, then float32.
-constexpr double kLeastCodeRecall = 0.98;
+constexpr double kMinCodeRecall = 0.98;
 
 }  // namespace shortlist

@@ -9,15 +9,15 @@ namespace {
 
 /// Components looked at to choose the scale: a quantile of 1 in 10,000 still rests on 50 of them.
 constexpr std::size_t kSampleComponents = std::size_t{1} << 19;
-constexpr std::size_t kLeastSampleRows = 256;
+constexpr std::size_t kMinSampleRows = 256;
 /// Shares of components that are not clipped, from which the one with the least squared error is taken.
-constexpr double kKept[] = {0.98, 0.99, 0.995, 0.999, 0.9999, 1.0};
+constexpr double kRangeQuantiles[] = {0.98, 0.99, 0.995, 0.999, 0.9999, 1.0};
 /// Largest value of one component of an ip query in 15 bits: 127 * 128.
 constexpr double kTopPlane = 16256;
 
 std::vector<std::uint32_t> sample_rows(const Rows& rows) {
   const std::size_t wanted =
-      std::min<std::size_t>(rows.count, std::max(kLeastSampleRows, kSampleComponents / rows.dim));
+      std::min<std::size_t>(rows.count, std::max(kMinSampleRows, kSampleComponents / rows.dim));
   std::vector<std::uint32_t> sample(wanted);
   for (std::size_t i = 0; i < wanted; i++) {
     sample[i] = static_cast<std::uint32_t>(static_cast<std::uint64_t>(i) * rows.count / wanted);
@@ -41,7 +41,7 @@ std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_
 double choose_half_range(std::vector<double> deviations, double top) {
   double best = 0, best_error = 0;
   std::size_t below = 0;
-  for (const double kept : kKept) {
+  for (const double kept : kRangeQuantiles) {
     const std::size_t at = std::min(deviations.size() - 1, static_cast<std::size_t>(kept * deviations.size()));
     std::nth_element(deviations.begin() + below, deviations.begin() + at, deviations.end());
     below = at;
@@ -173,7 +173,7 @@ bool QueryCode::set(const float* query) {
 
 bool QueryCode::set_code(const float* query) {
   const double lost = kernels_.encode(query, quantizer_.low.data(), quantizer_.scale, quantizer_.dim, code_);
-  return lost <= kMostClipped * quantizer_.spread;
+  return lost <= kMaxClippedShare * quantizer_.spread;
 }
 
 void QueryCode::set_planes(const float* query) {

@@ -23,7 +23,7 @@ namespace shortlist {
 enum class CodeKind : std::uint32_t { float32 = 0, bits4 = 4, bits7 = 7, bfloat16 = 16 };
 
 /// A query may lose this share of the rows' spread to clipping before codes order its neighbours wrongly.
-constexpr double kMostClipped = 0.02;
+constexpr double kMaxClippedShare = 0.02;
 /// Codes of rows go from 0 to these.
 constexpr double kTopCode = 127;
 constexpr double kTopNibble = 15;

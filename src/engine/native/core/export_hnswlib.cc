@@ -12,7 +12,7 @@ namespace shortlist {
 namespace {
 
 /// Rows beyond the neighbours that are looked at for one copy: all of them at m 16.
-constexpr std::size_t kMostBeyond = 1024;
+constexpr std::size_t kMaxSecondNeighbours = 1024;
 
 template <typename T>
 void put(std::uint8_t* into, std::size_t at, T value) {
@@ -23,7 +23,7 @@ void put(std::uint8_t* into, std::size_t at, T value) {
 
 HnswlibExport::HnswlibExport(const Kernels& kernels, const Graph& graph, const GraphShape& shape, float factor)
     : kernels_(kernels), graph_(graph), shape_(shape), element_(shape.dim, shape.m), factor_(factor) {
-  if (shape.count > kMostHnswlibRows) throw Failure("internal", "more rows than hnswlib can number");
+  if (shape.count > kMaxHnswlibRows) throw Failure("internal", "more rows than hnswlib can number");
   number_copies();
   sort_upper_rows();
   bytes_ = sizeof(HnswlibHeader) + std::uint64_t{shape.count} * (element_.bytes + 4);
@@ -137,10 +137,10 @@ std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32
   // What the first row has given up to lead here.
   if (copy.place == 1 && near_count == slots) links[count++] = near[slots - 1];
   const std::size_t from = std::size_t{copy.place - 1} * (slots - 2);
-  const std::vector<std::uint32_t> beyond =
-      from < kMostBeyond ? rank_beyond(row, near, near_count) : std::vector<std::uint32_t>();
-  if (from < beyond.size()) {
-    for (std::size_t i = from; i < std::min<std::size_t>(beyond.size(), from + slots - 2); i++) links[count++] = beyond[i];
+  const std::vector<std::uint32_t> second =
+      from < kMaxSecondNeighbours ? rank_second_neighbours(row, near, near_count) : std::vector<std::uint32_t>();
+  if (from < second.size()) {
+    for (std::size_t i = from; i < std::min<std::size_t>(second.size(), from + slots - 2); i++) links[count++] = second[i];
   } else {
     for (std::uint32_t i = 0; i < near_count && count < slots; i++) links[count++] = near[i];
   }
@@ -148,28 +148,28 @@ std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32
 }
 
 /// The neighbours of a row's neighbours that are not its own, nearest first.
-std::vector<std::uint32_t> HnswlibExport::rank_beyond(std::uint32_t row, const std::uint32_t* near,
+std::vector<std::uint32_t> HnswlibExport::rank_second_neighbours(std::uint32_t row, const std::uint32_t* near,
                                                       std::uint32_t near_count) const {
   const Level& level = graph_.levels[0];
-  std::vector<std::uint32_t> beyond;
-  for (std::uint32_t i = 0; i < near_count && beyond.size() + level.slots <= kMostBeyond; i++) {
+  std::vector<std::uint32_t> second;
+  for (std::uint32_t i = 0; i < near_count && second.size() + level.slots <= kMaxSecondNeighbours; i++) {
     const std::uint32_t* list = level.list(near[i]);
-    for (std::uint32_t j = 0; j < level.slots && list[j] != kNone; j++) beyond.push_back(list[j]);
+    for (std::uint32_t j = 0; j < level.slots && list[j] != kNone; j++) second.push_back(list[j]);
   }
-  std::sort(beyond.begin(), beyond.end());
-  beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
+  std::sort(second.begin(), second.end());
+  second.erase(std::unique(second.begin(), second.end()), second.end());
   const auto is_known = [&](std::uint32_t other) {
     return copies_[other].first == copies_[row].first || std::find(near, near + near_count, other) != near + near_count;
   };
-  beyond.erase(std::remove_if(beyond.begin(), beyond.end(), is_known), beyond.end());
-  std::vector<double> sums(beyond.size());
-  raw_rows(kernels_, graph_.rows, graph_.rows.row(row), beyond.data(), beyond.size(), sums.data());
+  second.erase(std::remove_if(second.begin(), second.end(), is_known), second.end());
+  std::vector<double> sums(second.size());
+  raw_rows(kernels_, graph_.rows, graph_.rows.row(row), second.data(), second.size(), sums.data());
   const double sign = graph_.rows.metric == Metric::l2 ? 1 : -1;
-  std::vector<std::pair<double, std::uint32_t>> ranked(beyond.size());
-  for (std::size_t i = 0; i < beyond.size(); i++) ranked[i] = {sign * sums[i], beyond[i]};
+  std::vector<std::pair<double, std::uint32_t>> ranked(second.size());
+  for (std::size_t i = 0; i < second.size(); i++) ranked[i] = {sign * sums[i], second[i]};
   std::sort(ranked.begin(), ranked.end());
-  for (std::size_t i = 0; i < ranked.size(); i++) beyond[i] = ranked[i].second;
-  return beyond;
+  for (std::size_t i = 0; i < ranked.size(); i++) second[i] = ranked[i].second;
+  return second;
 }
 
 /// The links that a row of the graph has, without one to itself, which no build of ours makes.

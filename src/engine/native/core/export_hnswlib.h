@@ -24,11 +24,11 @@
 namespace shortlist {
 
 /// hnswlib keeps row numbers in an int while it searches.
-constexpr std::uint32_t kMostHnswlibRows = 0x7fffffff;
+constexpr std::uint32_t kMaxHnswlibRows = 0x7fffffff;
 
 class HnswlibExport {
  public:
-  /// @param graph a view of a checked file; valid as long as this object. At most kMostHnswlibRows rows
+  /// @param graph a view of a checked file; valid as long as this object. At most kMaxHnswlibRows rows
   /// @param factor every component is multiplied by it: a power of two that keeps hnswlib's float32 sums in range
   HnswlibExport(const Kernels& kernels, const Graph& graph, const GraphShape& shape, float factor);
 
@@ -60,7 +60,7 @@ class HnswlibExport {
   /// Links of a row at level 0, at most as many as it has slots.
   std::uint32_t choose_links(std::uint32_t row, std::uint32_t* links) const;
   std::uint32_t choose_links_of_copy(std::uint32_t row, std::uint32_t* links) const;
-  std::vector<std::uint32_t> rank_beyond(std::uint32_t row, const std::uint32_t* near, std::uint32_t near_count) const;
+  std::vector<std::uint32_t> rank_second_neighbours(std::uint32_t row, const std::uint32_t* near, std::uint32_t near_count) const;
   std::uint32_t read_links(std::uint32_t row, std::uint32_t* links) const;
 
   const Kernels& kernels_;

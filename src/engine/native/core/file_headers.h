@@ -51,7 +51,7 @@ struct GraphFileHeader {
   /// Depth of the codes for k 10 and for k 100.
   std::uint32_t depth_at10;
   std::uint32_t depth_at100;
-  double distances_per_place;
+  double distances_per_candidate;
   std::uint8_t reserved[16];
   double scale;
   double largest_norm2;
@@ -78,7 +78,7 @@ static_assert(offsetof(GraphFileHeader, ef_construction) == 36 && offsetof(Graph
 static_assert(offsetof(GraphFileHeader, code_kind) == 48 && offsetof(GraphFileHeader, code_bytes) == 52);
 static_assert(offsetof(GraphFileHeader, entry) == 56 && offsetof(GraphFileHeader, upper_levels) == 60);
 static_assert(offsetof(GraphFileHeader, depth_at10) == 64 && offsetof(GraphFileHeader, depth_at100) == 68);
-static_assert(offsetof(GraphFileHeader, distances_per_place) == 72 && offsetof(GraphFileHeader, scale) == 96);
+static_assert(offsetof(GraphFileHeader, distances_per_candidate) == 72 && offsetof(GraphFileHeader, scale) == 96);
 static_assert(offsetof(GraphFileHeader, largest_norm2) == 104 && offsetof(GraphFileHeader, spread) == 112);
 static_assert(offsetof(GraphFileHeader, equal_rows) == 120 && offsetof(GraphFileHeader, unreachable) == 128);
 static_assert(offsetof(GraphFileHeader, unfound) == 136 && offsetof(GraphFileHeader, code_recall) == 144);

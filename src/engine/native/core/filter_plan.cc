@@ -12,64 +12,64 @@ namespace {
 // beside them, to times on 1,000,000 x 96.
 /// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked
 /// through; and a row that passes, since rows come in order, their codes ahead of them, and no links are read.
-constexpr double kScan = 600;
-constexpr double kScannedWord = 0.02;
-constexpr double kScannedCode = 0.13;
+constexpr double kScanStartCost = 600;
+constexpr double kWordCost = 0.02;
+constexpr double kCodeCost = 0.13;
 /// A cache line of a row that is scanned by its float32 values.
-constexpr double kScannedLine = 0.08;
+constexpr double kFloatLineCost = 0.08;
 /// The descent, and the look around the query, in nodes that are expanded.
-constexpr double kLookNodes = 44;
+constexpr double kProbeCost = 44;
 /// A node that is expanded with second hops, beside the distances, where nothing near passes: the fewer pass, the
 /// more lists are waited for. And each of the lists that it hops over.
-constexpr double kHoppingNode = 10;
-constexpr double kSecondHop = 0.1;
+constexpr double kTwoHopNodeCost = 10;
+constexpr double kBridgeCost = 0.1;
 /// Far from what passes second hops lead to more that was not seen: 12 to 16 distances a node where others find 6.
 /// They come many to a list, and wait for no more.
-constexpr double kFarDistances = 2;
+constexpr double kFarDistanceFactor = 2;
 /// Places of a pool that make keeping it as dear as the distances.
-constexpr double kDearPool = 27000;
+constexpr double kBeamUpkeep = 27000;
 /// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too
 /// few for a walk to find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of
 /// 200,000 x 128), of 0.985 at 0.15 and of 0.92 at 0.12.
-constexpr double kLeastLedTo = 0.22;
+constexpr double kMinNewPassing = 0.22;
 
 }  // namespace
 
-std::size_t second_hops(double near_share) {
-  constexpr double kMore = 1.5;
-  return static_cast<std::size_t>(std::ceil(kMore * (1 / near_share - 1)));
+std::size_t max_bridges(double near_share) {
+  constexpr double kLinkSlack = 1.5;
+  return static_cast<std::size_t>(std::ceil(kLinkSlack * (1 / near_share - 1)));
 }
 
-bool is_far(const FilterQuestion& question, double near_share) { return near_share < kFewNear * question.share(); }
+bool is_far(const FilteredSearch& question, double near_share) { return near_share < kFarRatio * question.share(); }
 
-double far_nodes(std::size_t ef) { return std::max(kLeastFarNodes, kFarNodes * static_cast<double>(ef)); }
+double far_expansions(std::size_t ef) { return std::max(kMinFarExpansions, kFarExpansionFactor * static_cast<double>(ef)); }
 
-double widened_nodes(std::size_t ef, double near_share) {
-  const double more = near_share < kSmallShare ? kWider : 1;
-  return more * static_cast<double>(ef) / std::pow(std::max(near_share, kWidestShare), kExpandedPower);
+double widened_expansions(std::size_t ef, double near_share) {
+  const double more = near_share < kSmallShare ? kBeamSlack : 1;
+  return more * static_cast<double>(ef) / std::pow(std::max(near_share, kMinWidenedShare), kExpansionExponent);
 }
 
-PlanCosts estimate_costs(const FilterQuestion& question, double near_share) {
+PlanCosts estimate_costs(const FilteredSearch& question, double near_share) {
   const Graph& graph = question.graph;
-  const double per_node = graph.distances_per_place;
+  const double per_node = graph.distances_per_candidate;
   const double allowed = static_cast<double>(question.allowed);
-  const double words = kScannedWord * graph.rows.count / 32;
+  const double words = kWordCost * graph.rows.count / 32;
   const double slots = graph.levels[0].slots;
-  const double hops = std::min(slots * (1 - near_share), static_cast<double>(second_hops(near_share)));
+  const double hops = std::min(slots * (1 - near_share), static_cast<double>(max_bridges(near_share)));
   const bool far = is_far(question, near_share);
-  const double look = kLookNodes * per_node;
+  const double probe = kProbeCost * per_node;
   PlanCosts costs;
-  const double places = kWider * static_cast<double>(question.pool) / std::max(near_share, kWidestShare);
-  costs.widened = look + per_node * widened_nodes(question.ef, near_share) * (1 + places / kDearPool);
-  const double hopping = far ? far_nodes(question.ef) : static_cast<double>(question.ef);
-  const double distances = far ? kFarDistances * per_node : per_node + kHoppingNode * (1 - near_share);
-  costs.two_hop = look + hopping * (distances + kSecondHop * hops);
-  costs.exact_scan = words + allowed * kScannedLine * static_cast<double>(4 * graph.rows.dim + 63) / 64;
-  costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : kScan + words + allowed * kScannedCode;
+  const double places = kBeamSlack * static_cast<double>(question.pool) / std::max(near_share, kMinWidenedShare);
+  costs.widened = probe + per_node * widened_expansions(question.ef, near_share) * (1 + places / kBeamUpkeep);
+  const double hopping = far ? far_expansions(question.ef) : static_cast<double>(question.ef);
+  const double distances = far ? kFarDistanceFactor * per_node : per_node + kTwoHopNodeCost * (1 - near_share);
+  costs.two_hop = probe + hopping * (distances + kBridgeCost * hops);
+  costs.exact_scan = words + allowed * kFloatLineCost * static_cast<double>(4 * graph.rows.dim + 63) / 64;
+  costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : kScanStartCost + words + allowed * kCodeCost;
   return costs;
 }
 
-Plan plan_before_looking(const FilterQuestion& question, const PlanCosts& costs) {
+Plan plan_before_probe(const FilteredSearch& question, const PlanCosts& costs) {
   if (question.allowed <= question.pool) return Plan::exact_scan;
   // No walk is cheaper than one on which everything near the query passes.
   const PlanCosts least = estimate_costs(question, 1);
@@ -78,7 +78,7 @@ Plan plan_before_looking(const FilterQuestion& question, const PlanCosts& costs)
   return costs.code_scan <= walk ? Plan::code_scan : Plan::automatic;
 }
 
-Plan plan_after_looking(const FilterQuestion& question, const PlanCosts& costs, double near_share) {
+Plan plan_after_probe(const FilteredSearch& question, const PlanCosts& costs, double near_share) {
   Plan best = costs.code_scan < costs.exact_scan ? Plan::code_scan : Plan::exact_scan;
   double least = std::min(costs.code_scan, costs.exact_scan);
   // So few near the query that a wider pool may not reach k of them.
@@ -86,8 +86,8 @@ Plan plan_after_looking(const FilterQuestion& question, const PlanCosts& costs, 
     best = Plan::widened;
     least = costs.widened;
   }
-  const double led_to = question.graph.distances_per_place * std::max(near_share, question.share());
-  if (led_to >= kLeastLedTo && costs.two_hop < least) best = Plan::two_hop;
+  const double new_passing = question.graph.distances_per_candidate * std::max(near_share, question.share());
+  if (new_passing >= kMinNewPassing && costs.two_hop < least) best = Plan::two_hop;
   return best;
 }
 

@@ -45,16 +45,16 @@ struct CodeDepth {
   std::uint32_t at10 = 10, at100 = 100;
 };
 /// Distances for each place of the pool where nobody has measured.
-constexpr double kUsualDistancesPerPlace = 18;
+constexpr double kDefaultDistancesPerCandidate = 18;
 /// No measurement looks deeper.
-constexpr std::uint32_t kMostCodeDepth = 1024;
+constexpr std::uint32_t kMaxCodeDepth = 1024;
 
 struct Graph {
   Rows rows;
   CodeKind kind;
   CodeDepth depth;
   /// Distances that a search computes for each place of its pool, measured.
-  double distances_per_place;
+  double distances_per_candidate;
   const Quantizer* quantizer;
   const std::uint8_t* codes;
   /// Norms of codes of 4 bits that have no room behind the codes; else null.

@@ -17,13 +17,13 @@ namespace shortlist {
 namespace {
 
 /// Twice the links of a row at most: a search that computes more has another graph.
-constexpr double kMostDistancesPerPlace = 2.0 * kMaxSlots;
+constexpr double kMaxDistancesPerCandidate = 2.0 * kMaxSlots;
 /// Components of rows reach to 1e18, codes of a sample no further beyond than their spread.
-constexpr double kLargestLow = 1e20;
+constexpr double kMaxLow = 1e20;
 /// Rows whose codes are compared when a graph is opened.
-constexpr std::uint32_t kMatchedRows = 64;
+constexpr std::uint32_t kSampledRows = 64;
 /// Nodes whose links are checked between two looks at whether to go on: a few megabytes.
-constexpr std::uint32_t kCheckedTogether = 1 << 16;
+constexpr std::uint32_t kNodesPerCheck = 1 << 16;
 
 std::size_t align_to_page(std::size_t offset) { return (offset + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
@@ -91,7 +91,7 @@ GraphFileHeader header_of(const BuiltGraph& built, const Part (&parts)[kSectionC
   header.upper_levels = static_cast<std::uint32_t>(built.upper_counts.size());
   header.depth_at10 = built.depth.at10;
   header.depth_at100 = built.depth.at100;
-  header.distances_per_place = built.distances_per_place;
+  header.distances_per_candidate = built.distances_per_candidate;
   header.scale = built.quantizer.scale;
   header.largest_norm2 = built.quantizer.largest_norm2;
   header.spread = built.quantizer.spread;
@@ -136,7 +136,7 @@ std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
   return file_bytes;
 }
 
-GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const Look& look)
+GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const CancelCheck& check_cancelled)
     : path_(path), file_(path), shape_(shape) {
   GraphFileHeader header;
   if (file_.bytes() < sizeof header) fail("has " + std::to_string(file_.bytes()) + " bytes, less than its header");
@@ -145,10 +145,10 @@ GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const Loo
   read_quantizer(header);
   read_levels(header);
   read_sections(header);
-  check_links(0, links_, shape_.count, 2 * shape_.m, look);
+  check_links(0, links_, shape_.count, 2 * shape_.m, check_cancelled);
   const std::uint32_t* lists = upper_links_;
   for (std::size_t i = 0; i < upper_counts_.size(); i++) {
-    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m, look);
+    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m, check_cancelled);
     lists += std::size_t{upper_counts_[i]} * link_stride(shape_.m);
   }
   check_upper_rows();
@@ -189,11 +189,11 @@ void GraphFile::read_header(const GraphFileHeader& header) {
 
 void GraphFile::read_quantizer(const GraphFileHeader& header) {
   depth_ = {header.depth_at10, header.depth_at100};
-  if (depth_.at10 < 10 || depth_.at100 < 100 || depth_.at10 > kMostCodeDepth || depth_.at100 > kMostCodeDepth) {
+  if (depth_.at10 < 10 || depth_.at100 < 100 || depth_.at10 > kMaxCodeDepth || depth_.at100 > kMaxCodeDepth) {
     fail("has a depth of codes out of range");
   }
-  distances_per_place_ = header.distances_per_place;
-  if (!(distances_per_place_ >= 0 && distances_per_place_ <= kMostDistancesPerPlace)) {
+  distances_per_candidate_ = header.distances_per_candidate;
+  if (!(distances_per_candidate_ >= 0 && distances_per_candidate_ <= kMaxDistancesPerCandidate)) {
     fail("has a number of distances out of range");
   }
   quantizer_.dim = shape_.dim;
@@ -248,7 +248,7 @@ void GraphFile::read_sections(const GraphFileHeader& header) {
   quantizer_.low.resize(shape_.dim);
   std::memcpy(quantizer_.low.data(), section<std::uint8_t>(Section::low), 8ull * shape_.dim);
   for (const double low : quantizer_.low) {
-    if (!(std::fabs(low) <= kLargestLow)) fail("has a quantizer out of range");
+    if (!(std::fabs(low) <= kMaxLow)) fail("has a quantizer out of range");
   }
   if (kind_ != CodeKind::float32) codes_ = section<std::uint8_t>(Section::codes);
   if (has_norms && count > 0) norms_ = section<std::uint8_t>(Section::norms);
@@ -260,10 +260,10 @@ void GraphFile::read_sections(const GraphFileHeader& header) {
 
 /// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
 void GraphFile::check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count,
-                            std::uint32_t slots, const Look& look) const {
+                            std::uint32_t slots, const CancelCheck& check_cancelled) const {
   const std::uint32_t stride = link_stride(slots);
   for (std::uint32_t node = 0; node < count; node++) {
-    if (node % kCheckedTogether == 0) look();
+    if (node % kNodesPerCheck == 0) check_cancelled();
     const std::uint32_t* list = links + static_cast<std::size_t>(node) * stride;
     std::uint32_t wrong = 0;
     for (std::uint32_t i = 0; i < stride; i++) wrong |= static_cast<std::uint32_t>(list[i] >= count && list[i] != kNone);
@@ -306,15 +306,15 @@ void GraphFile::check_equal_rows() const {
   for (std::size_t i = 0; i < links; i++) require_node(links_[i]);
 }
 
-void GraphFile::verify(const Look& look) const {
+void GraphFile::verify(const CancelCheck& check_cancelled) const {
   for (std::size_t i = 0; i < kSectionCount; i++) {
-    if (xxh64(file_.data() + sections_[i].offset, sections_[i].bytes, look) != sections_[i].checksum) {
+    if (xxh64(file_.data() + sections_[i].offset, sections_[i].bytes, check_cancelled) != sections_[i].checksum) {
       fail(std::string("differs from its checksum in the section ") + kSectionNames[i]);
     }
   }
 }
 
-void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const { match(kernels, rows, kMatchedRows); }
+void GraphFile::match_rows(const Kernels& kernels, const Rows& rows) const { match(kernels, rows, kSampledRows); }
 
 void GraphFile::match_all(const Kernels& kernels, const Rows& rows) const {
   match(kernels, rows, rows.count);
@@ -350,7 +350,7 @@ void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t mo
 }
 
 Graph GraphFile::view(const Rows& rows) const {
-  Graph graph{rows, kind_, depth_, distances_per_place_, &quantizer_, codes_, norms_, {}, next_equal_, entry_};
+  Graph graph{rows, kind_, depth_, distances_per_candidate_, &quantizer_, codes_, norms_, {}, next_equal_, entry_};
   graph.levels.push_back({links_, link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
   const std::uint32_t* lists = upper_links_;
   for (const std::uint32_t count : upper_counts_) {

@@ -29,15 +29,15 @@ struct GraphShape {
 std::uint64_t write_graph(const std::string& path, const BuiltGraph& built);
 
 /// Called now and then by what takes long; an exception of it ends that.
-using Look = std::function<void()>;
+using CancelCheck = std::function<void()>;
 
 class GraphFile {
  public:
   /// Maps and checks a file. Throws file_missing, file_corrupt, format_unsupported, io_error.
-  GraphFile(const std::string& path, const GraphShape& shape, const Look& look = [] {});
+  GraphFile(const std::string& path, const GraphShape& shape, const CancelCheck& check_cancelled = [] {});
 
   /// Compares every section with its checksum. Throws file_corrupt.
-  void verify(const Look& look = [] {}) const;
+  void verify(const CancelCheck& check_cancelled = [] {}) const;
   /// Compares the codes of a few rows with the rows: a graph of other vectors has others. Throws file_corrupt.
   void match_rows(const Kernels& kernels, const Rows& rows) const;
   /// Compares the codes of all rows, and rows that stand for others with those. Throws file_corrupt.
@@ -55,7 +55,7 @@ class GraphFile {
   void read_levels(const GraphFileHeader& header);
   void read_sections(const GraphFileHeader& header);
   void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots,
-                   const Look& look) const;
+                   const CancelCheck& check_cancelled) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
   void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;
@@ -71,7 +71,7 @@ class GraphFile {
   GraphShape shape_;
   CodeKind kind_ = CodeKind::bits7;
   CodeDepth depth_;
-  double distances_per_place_ = kUsualDistancesPerPlace;
+  double distances_per_candidate_ = kDefaultDistancesPerCandidate;
   Quantizer quantizer_;
   BuildFigures figures_;
   std::uint32_t entry_ = kNone;

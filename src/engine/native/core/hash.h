@@ -16,12 +16,12 @@ inline std::uint64_t mix64(std::uint64_t x) {
 }
 
 /// Bytes that are hashed between two looks at whether to go on.
-constexpr std::ptrdiff_t kHashedTogether = 1 << 24;
+constexpr std::ptrdiff_t kHashBlockBytes = 1 << 24;
 
 /// XXH64 with seed 0 (Yann Collet).
 /// @param look called now and then, before more is read; an exception of it ends the call
-template <typename Look>
-std::uint64_t xxh64(const void* data, std::size_t bytes, const Look& look) {
+template <typename CancelCheck>
+std::uint64_t xxh64(const void* data, std::size_t bytes, const CancelCheck& check_cancelled) {
   constexpr std::uint64_t k1 = 0x9e3779b185ebca87ull, k2 = 0xc2b2ae3d27d4eb4full, k3 = 0x165667b19e3779f9ull,
                           k4 = 0x85ebca77c2b2ae63ull, k5 = 0x27d4eb2f165667c5ull;
   const auto rotate = [](std::uint64_t x, int by) { return x << by | x >> (64 - by); };
@@ -34,8 +34,8 @@ std::uint64_t xxh64(const void* data, std::size_t bytes, const Look& look) {
   if (bytes >= 32) {
     std::uint64_t lane[4] = {k1 + k2, k2, 0, 0 - k1};
     while (end - at >= 32) {
-      look();
-      const std::uint8_t* const stop = at + std::min(end - at, kHashedTogether) / 32 * 32;
+      check_cancelled();
+      const std::uint8_t* const stop = at + std::min(end - at, kHashBlockBytes) / 32 * 32;
       for (; at < stop; at += 32) {
         for (int i = 0; i < 4; i++) lane[i] = round(lane[i], read64(at + 8 * i));
       }

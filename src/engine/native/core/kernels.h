@@ -25,8 +25,8 @@ constexpr std::size_t kPickSlack = 16;
 constexpr std::uint32_t kNoLink = 0xffffffff;
 
 /// Rows of a set are written so many at a time, and picked by words of 64.
-constexpr std::size_t kBitsAtOnce = 4;
-constexpr std::size_t kBitSlack = 64 + kBitsAtOnce;
+constexpr std::size_t kBitsPerStep = 4;
+constexpr std::size_t kBitSlack = 64 + kBitsPerStep;
 
 /// Rows and queries of one tile of an exact scan. A bit of a uint32 for each query.
 constexpr std::size_t kTileRows = 8;

@@ -12,19 +12,19 @@ namespace {
 
 /// Rows that are searched for, and how deep.
 constexpr std::uint32_t kQueries = 128;
-constexpr std::size_t kPool = 512;
+constexpr std::size_t kBeamWidth = 512;
 /// Share of the nearest that lie within the depth.
-constexpr double kWithin = 0.998;
+constexpr double kDepthQuantile = 0.998;
 /// Depths up to which codes of 4 bits are taken, and the dimensions that their rows have to save a cache line by them.
-constexpr CodeDepth kMostDepth{16, 118};
-constexpr std::uint32_t kLeastDim = 65;
+constexpr CodeDepth kMaxNibbleDepth{16, 118};
+constexpr std::uint32_t kMinNibbleDim = 65;
 
 /// The rows near one row, nearest first by code of 7 bits, with their exact scores.
 struct Neighbourhood {
   std::uint32_t row;
   std::vector<std::uint32_t> near;
   std::vector<float> scores;
-  double distances_per_place;
+  double distances_per_candidate;
 };
 
 class Narrowing {
@@ -41,13 +41,13 @@ class Narrowing {
     }
     built_.depth = measure(orders);
     double distances = 0;
-    for (const Neighbourhood& found : found_) distances += found.distances_per_place;
-    built_.distances_per_place = distances / static_cast<double>(found_.size());
-    if (built_.rows.metric == Metric::ip || built_.rows.dim < kLeastDim) return;
+    for (const Neighbourhood& found : found_) distances += found.distances_per_candidate;
+    built_.distances_per_candidate = distances / static_cast<double>(found_.size());
+    if (built_.rows.metric == Metric::ip || built_.rows.dim < kMinNibbleDim) return;
     Quantizer quantizer = fit_quantizer(context_.kernels, built_.rows, kTopNibble, context_.team);
     NibblePages pages = encode_nibbles(context_.kernels, built_.rows, quantizer, context_.team);
     const CodeDepth depth = measure(order_by_nibbles(quantizer, pages));
-    if (depth.at10 > kMostDepth.at10 || depth.at100 > kMostDepth.at100) return;
+    if (depth.at10 > kMaxNibbleDepth.at10 || depth.at100 > kMaxNibbleDepth.at100) return;
     built_.kind = CodeKind::bits4;
     built_.depth = depth;
     built_.quantizer = std::move(quantizer);
@@ -78,7 +78,7 @@ class Narrowing {
     std::uint32_t key;
     traversal.computed = 0;
     const std::uint32_t start = descend(graph_, traversal, scorer, key);
-    traversal.begin(kPool, kPool, kPool, start, key);
+    traversal.begin(kBeamWidth, kBeamWidth, kBeamWidth, start, key);
     traversal.run(graph_.levels[0], scorer);
     Neighbourhood found{row, {}, {}, static_cast<double>(traversal.computed) / static_cast<double>(traversal.size())};
     for (std::size_t i = 0; i < traversal.size(); i++) {
@@ -132,7 +132,7 @@ class Narrowing {
       }
     }
     if (places.empty()) return static_cast<std::uint32_t>(k);
-    const std::size_t at = std::min(places.size() - 1, static_cast<std::size_t>(kWithin * static_cast<double>(places.size())));
+    const std::size_t at = std::min(places.size() - 1, static_cast<std::size_t>(kDepthQuantile * static_cast<double>(places.size())));
     std::nth_element(places.begin(), places.begin() + at, places.end());
     return static_cast<std::uint32_t>(std::max(places[at], k));
   }

@@ -8,8 +8,8 @@ namespace {
 
 /// Steps of a query's codes in one of the rows', and where the rows' code 0 lies in them: half a step below is range
 /// as well.
-constexpr double kFiner = 8;
-constexpr double kBelow = 0.5;
+constexpr double kQuerySteps = 8;
+constexpr double kLowMargin = 0.5;
 constexpr std::int64_t kQueryZero = 64;  // a query's code at 7.5, the middle of the rows' range
 
 }  // namespace
@@ -60,14 +60,14 @@ NibblePages encode_nibbles(const Kernels& kernels, const Rows& rows, const Quant
 
 NibbleQuery::NibbleQuery(const Kernels& kernels, const Quantizer& quantizer)
     : kernels_(kernels), quantizer_(quantizer), layout_(quantizer.dim), low_(quantizer.low),
-      scale_(kFiner * quantizer.scale), memory_(2 * layout_.stride), code_(quantizer.dim + kCodeAlign) {
-  for (double& low : low_) low -= quantizer.scale == 0 ? 0 : kBelow / quantizer.scale;
+      scale_(kQuerySteps * quantizer.scale), memory_(2 * layout_.stride), code_(quantizer.dim + kCodeAlign) {
+  for (double& low : low_) low -= quantizer.scale == 0 ? 0 : kLowMargin / quantizer.scale;
 }
 
 bool NibbleQuery::set(const float* query) {
   const std::uint8_t* code = code_.as<std::uint8_t>();
   const double lost = kernels_.encode(query, low_.data(), scale_, quantizer_.dim, code_.as<std::uint8_t>());
-  if (lost > kMostClipped * quantizer_.spread * kFiner * kFiner) return false;
+  if (lost > kMaxClippedShare * quantizer_.spread * kQuerySteps * kQuerySteps) return false;
   std::memcpy(memory_.as<std::uint8_t>(), code, layout_.plane);
   std::memcpy(memory_.as<std::uint8_t>() + layout_.stride, code + layout_.plane, quantizer_.dim - layout_.plane);
   std::int64_t sum = 0, squares = 0;

@@ -15,11 +15,11 @@ __attribute__((always_inline)) inline std::size_t write_bits(std::uint64_t word,
   const std::size_t bits = static_cast<std::size_t>(__builtin_popcountll(word));
   std::size_t done = 0;
   do {
-    for (std::size_t i = done; i < done + kBitsAtOnce; i++) {
+    for (std::size_t i = done; i < done + kBitsPerStep; i++) {
       out[i] = first + static_cast<std::uint32_t>(__builtin_ctzll(word | kTopBit));
       word &= word - 1;
     }
-    done += kBitsAtOnce;
+    done += kBitsPerStep;
   } while (done < bits);
   return bits;
 }
@@ -28,22 +28,22 @@ __attribute__((always_inline)) inline std::size_t write_bits(std::uint64_t word,
 __attribute__((always_inline)) inline std::uint32_t pick_bits_inline(const std::uint32_t* words, std::uint32_t row,
                                                                      std::uint32_t to, std::size_t most,
                                                                      std::uint32_t* out, std::size_t* picked) {
-  constexpr std::uint32_t kWord = 64, kSkipped = 512;
+  constexpr std::uint32_t kWord = 64, kSkippedBits = 512;
   std::size_t count = 0;
   while (row < to && count < most) {
     const std::uint32_t first = row & ~(kWord - 1), left = to - first;
     std::uint64_t word;
     if (row == first && left >= kWord) {
-      std::uint64_t next[kSkipped / kWord];
-      if (left >= kSkipped) {
+      std::uint64_t next[kSkippedBits / kWord];
+      if (left >= kSkippedBits) {
         __builtin_memcpy(next, words + first / 32, sizeof next);
         std::uint64_t any = 0;
         for (const std::uint64_t one : next) any |= one;
         if (any == 0) {
-          row += kSkipped;
+          row += kSkippedBits;
           continue;
         }
-        for (std::size_t i = 0; i < kSkipped / kWord && count < most; i++) {
+        for (std::size_t i = 0; i < kSkippedBits / kWord && count < most; i++) {
           count += write_bits(next[i], row, out + count);
           row += kWord;
         }

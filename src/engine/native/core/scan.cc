@@ -17,7 +17,7 @@ constexpr std::size_t kMaxBlockRows = 1024;
 constexpr float kUnitNorm = 1.01f;
 
 /// Fewer queries are scanned for one by one: a tile takes the same time for one as for all of its queries.
-constexpr std::size_t kLeastTiled = 4;
+constexpr std::size_t kMinTiledQueries = 4;
 
 void scan_block_single(const Kernels& kernels, const Rows& rows, const float* query,
                        const std::vector<std::uint32_t>& picked, std::vector<double>& sums, Best& best) {
@@ -90,7 +90,7 @@ std::vector<Hit> Best::drain() {
 void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
                 std::uint32_t to, std::vector<Best>& best) {
   std::vector<QueryTile> tiles;
-  const std::size_t single = request.query_count < kLeastTiled ? request.query_count : 0;
+  const std::size_t single = request.query_count < kMinTiledQueries ? request.query_count : 0;
   for (std::size_t q = single; q < request.query_count; q += kTileQueries) {
     const std::size_t count = std::min(kTileQueries, request.query_count - q);
     tiles.emplace_back(rows, request.queries + q * rows.dim, count, best.data() + q);

@@ -13,10 +13,10 @@ constexpr std::size_t kQueriesPerPass = 128;
 /// Parts for each thread, where the scan is large enough: the threads then end together.
 constexpr std::size_t kPartsPerThread = 8;
 /// Products (a component of a row with one of a query) of one part: about a millisecond and about fifteen.
-constexpr double kLeastProducts = 1 << 23;
-constexpr double kMostProducts = 1 << 28;
+constexpr double kMinProducts = 1 << 23;
+constexpr double kMaxProducts = 1 << 28;
 /// Rows of a part in multiples of k: with fewer, it would do little but fill its lists.
-constexpr std::size_t kLeastRowsPerK = 4;
+constexpr std::size_t kMinRowsPerK = 4;
 
 }  // namespace
 
@@ -35,8 +35,8 @@ struct ScanPool::Running {
     passes = (query_count + kQueriesPerPass - 1) / kQueriesPerPass;
     const double per_row = static_cast<double>(std::min(query_count, kQueriesPerPass)) * rows.dim;
     const double fair = static_cast<double>(query_count) * rows.dim * rows.count / (threads * kPartsPerThread);
-    const double products = std::clamp(fair, kLeastProducts, kMostProducts);
-    part_rows = std::max(kLeastRowsPerK * job->k, static_cast<std::size_t>(products / std::max(1.0, per_row)) + 1);
+    const double products = std::clamp(fair, kMinProducts, kMaxProducts);
+    part_rows = std::max(kMinRowsPerK * job->k, static_cast<std::size_t>(products / std::max(1.0, per_row)) + 1);
     parts = (rows.count + part_rows - 1) / part_rows;
     best.assign(query_count, Best(rows.metric, std::min<std::size_t>(job->k, rows.count)));
     locks = std::make_unique<std::mutex[]>(passes);
@@ -80,7 +80,7 @@ void ScanPool::submit(std::unique_ptr<ScanJob> job) {
 }
 
 void ScanPool::serve() {
-  give_way();
+  lower_priority();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });

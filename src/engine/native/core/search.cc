@@ -7,15 +7,15 @@ namespace shortlist {
 namespace {
 
 /// A few more, since a sample was measured.
-constexpr std::size_t kLeastMore = 4;
+constexpr std::size_t kRescoreMargin = 4;
 
 /// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at
 /// 100.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
   const std::size_t more10 = depth.at10 - 10, more100 = depth.at100 - 100;
-  if (k <= 10) return k + kLeastMore + more10;
-  if (k >= 100) return k + kLeastMore + more100 * k / 100;
-  return k + kLeastMore + (more10 * (100 - k) + more100 * (k - 10)) / 90;
+  if (k <= 10) return k + kRescoreMargin + more10;
+  if (k >= 100) return k + kRescoreMargin + more100 * k / 100;
+  return k + kRescoreMargin + (more10 * (100 - k) + more100 * (k - 10)) / 90;
 }
 /// A larger ef asks for more care: some of the rest of the pool is scored again too.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef) {
@@ -27,23 +27,23 @@ std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef)
 std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 
 /// Nodes near the query that are looked at to tell how many there pass a filter.
-constexpr std::size_t kLookedAt = 128;
-constexpr std::size_t kLookingNodes = 32;
-constexpr std::size_t kMoreWide = 32;
+constexpr std::size_t kProbeNodes = 128;
+constexpr std::size_t kProbeExpansions = 32;
+constexpr std::size_t kWidenedMargin = 32;
 /// So few rows that may not be returned are left out at the end: the pool has room for them.
-constexpr std::size_t kFewLeftOut = 64;
+constexpr std::size_t kMaxUnfilteredExclusions = 64;
 
 /// Rows that are scanned by code while one is scanned by float32 values.
-constexpr std::size_t kCodesForFloat = 6;
+constexpr std::size_t kCodesPerFloatRow = 6;
 
 /// The last rows of a scan by code that are scored again, as a part of those beyond k, and at least; and of k those
 /// that may be good still.
-constexpr std::size_t kLastPart = 4;
-constexpr std::size_t kLeastLast = 8;
-constexpr std::size_t kLateHits = 64;
+constexpr std::size_t kTailDivisor = 4;
+constexpr std::size_t kMinTail = 8;
+constexpr std::size_t kTailHitDivisor = 64;
 
-std::size_t widened_pool(std::size_t pool, double share) {
-  return static_cast<std::size_t>(kWider * static_cast<double>(pool) / std::max(share, kWidestShare)) + kMoreWide;
+std::size_t widened_beam(std::size_t pool, double share) {
+  return static_cast<std::size_t>(kBeamSlack * static_cast<double>(pool) / std::max(share, kMinWidenedShare)) + kWidenedMargin;
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, 
   traversal.computed++;
   traversal.begin_descent(node);
   for (std::size_t level = graph.levels.size() - 1; level > 0; level--) {
-    traversal.climb_down(graph.levels[level], scorer, node, key);
+    traversal.descend_level(graph.levels[level], scorer, node, key);
   }
   return graph.levels.size() > 1 ? graph.levels[1].rows[node] : node;
 }
@@ -112,20 +112,20 @@ Plan Searcher::run(const SearchRequest& request, std::size_t k) {
   Scorer& scorer = prepare(request);
   const std::size_t rescored = rescored_rows(graph_.depth, k, request.ef);
   const std::size_t pool = std::max(request.ef, rescored);
-  const std::size_t left_out = visible_ - request.allowed;
+  const std::size_t excluded = visible_ - request.allowed;
   Plan plan = Plan::graph;
-  if (request.plan > Plan::graph || (request.plan == Plan::automatic && left_out > kFewLeftOut)) {
+  if (request.plan > Plan::graph || (request.plan == Plan::automatic && excluded > kMaxUnfilteredExclusions)) {
     plan = run_filtered(request, scorer, std::max(request.ef, rescored + filtered_margin(k)));
   } else {
-    start_walk(scorer, pool + left_out, request.ef + left_out, k + left_out);
-    rescore(request, rescored + left_out, Equal::unfold);
+    walk_graph(scorer, pool + excluded, request.ef + excluded, k + excluded);
+    rescore(request, rescored + excluded, Equal::unfold);
   }
   if (hits_.size() >= k || plan == Plan::automatic) return plan;
   // What a walk did not reach, a scan does.
   return scan_rows(request, scorer, Plan::exact_scan, pool) ? Plan::exact_scan : Plan::automatic;
 }
 
-void Searcher::start_walk(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least) {
+void Searcher::walk_graph(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least) {
   std::uint32_t key;
   const std::uint32_t start = descend(graph_, traversal_, scorer, key);
   traversal_.begin(size, expanded, least, start, key);
@@ -133,11 +133,11 @@ void Searcher::start_walk(Scorer& scorer, std::size_t size, std::size_t expanded
 }
 
 Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool) {
-  const FilterQuestion question{graph_, request.ef, pool, request.allowed};
+  const FilteredSearch question{graph_, request.ef, pool, request.allowed};
   account_.costs = estimate_costs(question, question.share());
-  Plan plan = request.plan == Plan::automatic ? plan_before_looking(question, account_.costs) : request.plan;
+  Plan plan = request.plan == Plan::automatic ? plan_before_probe(question, account_.costs) : request.plan;
   if (plan == Plan::automatic || plan == Plan::widened || plan == Plan::two_hop) {
-    const Plan advised = look_near(request, question, scorer);
+    const Plan advised = probe(request, question, scorer);
     if (plan == Plan::automatic) plan = advised;
   }
   if (plan == Plan::code_scan) {
@@ -147,13 +147,13 @@ Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::s
   }
   if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
   if (plan == Plan::widened) {
-    const double expanded = widened_nodes(request.ef, account_.near_share);
+    const double expanded = widened_expansions(request.ef, account_.near_share);
     traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(expanded));
     traversal_.keep_allowed(graph_, *request.allow);
   } else {
     const bool far = is_far(question, account_.near_share);
-    const std::size_t expanded = far ? static_cast<std::size_t>(far_nodes(request.ef)) : request.ef;
-    traversal_.run_two_hop(graph_, scorer, *request.allow, expanded, pool, second_hops(account_.near_share));
+    const std::size_t expanded = far ? static_cast<std::size_t>(far_expansions(request.ef)) : request.ef;
+    traversal_.run_two_hop(graph_, scorer, *request.allow, expanded, pool, max_bridges(account_.near_share));
   }
   rescore(request, filtered_rescored(request), Equal::unfold);
   return plan;
@@ -165,18 +165,18 @@ std::size_t Searcher::filtered_rescored(const SearchRequest& request) const {
 }
 
 /// Walks a little, with a pool that can be widened, to see how many of the nearest rows pass.
-Plan Searcher::look_near(const SearchRequest& request, const FilterQuestion& question, Scorer& scorer) {
-  start_walk(scorer, widened_pool(question.pool, question.share()), kLookingNodes, kLookedAt);
-  const double found = traversal_.share_allowed(graph_, *request.allow, kLookedAt);
-  account_.near_share = std::max(found, 0.5 / kLookedAt);
+Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& question, Scorer& scorer) {
+  walk_graph(scorer, widened_beam(question.pool, question.share()), kProbeExpansions, kProbeNodes);
+  const double found = traversal_.share_allowed(graph_, *request.allow, kProbeNodes);
+  account_.near_share = std::max(found, 0.5 / kProbeNodes);
   account_.costs = estimate_costs(question, account_.near_share);
-  return plan_after_looking(question, account_.costs, account_.near_share);
+  return plan_after_probe(question, account_.costs, account_.near_share);
 }
 
 /// @return false where that would be more rows than may be scanned
 bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool) {
   const std::size_t components = request.allowed * graph_.rows.dim;
-  if (components / (plan == Plan::code_scan ? kCodesForFloat : 1) > request.most_scanned) return false;
+  if (components / (plan == Plan::code_scan ? kCodesPerFloatRow : 1) > request.max_scanned) return false;
   hits_.clear();
   if (plan == Plan::code_scan) {
     traversal_.scan(graph_, scorer, *request.allow, pool);
@@ -195,13 +195,13 @@ bool Searcher::is_settled(const SearchRequest& request) const {
   const std::size_t k = std::min(request.k, request.allowed);
   if (rows_.size() >= request.allowed || hits_.size() < k) return true;
   const std::size_t beyond = rows_.size() - std::min(k, rows_.size());
-  const std::size_t last = std::min(beyond, std::max(beyond / kLastPart, kLeastLast));
+  const std::size_t last = std::min(beyond, std::max(beyond / kTailDivisor, kMinTail));
   std::size_t late = 0;
   for (std::size_t i = rows_.size() - last; i < rows_.size(); i++) {
     const Hit hit{to_score(graph_.rows.metric, sums_[i]), rows_[i]};
     late += !is_before(hits_.back(), hit);
   }
-  return late <= k / kLateHits;
+  return late <= k / kTailHitDivisor;
 }
 
 /// Codes where the graph has them and the query lies in their range, else the float32 rows.

@@ -27,7 +27,7 @@ struct SearchRequest {
   /// How to go about a filter; automatic: as the costs say.
   Plan plan = Plan::automatic;
   /// Components that may be scanned; a search that must scan more ends without an answer.
-  std::size_t most_scanned = ~std::size_t{0};
+  std::size_t max_scanned = ~std::size_t{0};
 };
 
 /// How a search went.
@@ -60,9 +60,9 @@ class Searcher {
   Scorer& prepare(const SearchRequest& request);
   Plan run(const SearchRequest& request, std::size_t k);
   Plan run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool);
-  Plan look_near(const SearchRequest& request, const FilterQuestion& question, Scorer& scorer);
+  Plan probe(const SearchRequest& request, const FilteredSearch& question, Scorer& scorer);
   std::size_t filtered_rescored(const SearchRequest& request) const;
-  void start_walk(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least);
+  void walk_graph(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least);
   bool scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool);
   enum class Equal { unfold, apart };
   bool is_settled(const SearchRequest& request) const;

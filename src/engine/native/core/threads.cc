@@ -10,7 +10,7 @@
 
 namespace shortlist {
 
-void give_way() {
+void lower_priority() {
 #ifdef __linux__
   constexpr int kNice = 10;  // weight 110 beside 1024: a tenth of a core that others want whole
   const auto thread = static_cast<id_t>(syscall(SYS_gettid));

@@ -13,7 +13,7 @@ namespace shortlist {
 
 /// From now on the calling thread has a tenth of the weight of others where cores are short: what it does takes long
 /// anyway, and others answer meanwhile. On systems without priorities of threads it does nothing.
-void give_way();
+void lower_priority();
 
 class ThreadTeam {
  public:

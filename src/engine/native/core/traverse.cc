@@ -15,8 +15,8 @@ constexpr std::size_t kScanBlock = 64;
 
 /// With fewer rows to begin with, a walk over what may be returned begins at others too: one in each of so many words
 /// of the set.
-constexpr std::size_t kFewFound = 16;
-constexpr std::size_t kSpreadWords = 512;
+constexpr std::size_t kMinStarts = 16;
+constexpr std::size_t kStartWords = 512;
 
 std::uint64_t pool_entry(std::uint32_t key, std::uint32_t node) {
   return static_cast<std::uint64_t>(key) << 33 | static_cast<std::uint64_t>(node) << 1;
@@ -37,14 +37,14 @@ Traversal::Traversal(const Kernels& kernels, std::size_t node_count) : kernels_(
 
 void Traversal::begin(std::size_t size, std::size_t expanded, std::size_t least, std::uint32_t node,
                       std::uint32_t key) {
-  if (pool_.size() < size + 1) pool_.resize(size + 1);
+  if (beam_.size() < size + 1) beam_.resize(size + 1);
   seen_.clear();
   for (const std::uint32_t row : hidden_rows_) seen_.add(row);
   seen_.add(node);
-  most_ = size;
-  most_expanded_ = expanded;
-  least_ = std::min(least, size);
-  pool_[0] = pool_entry(key, node);
+  beam_width_ = size;
+  max_expansions_ = expanded;
+  min_found_ = std::min(least, size);
+  beam_[0] = pool_entry(key, node);
   size_ = 1;
   cursor_ = 0;
 }
@@ -65,8 +65,8 @@ std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint
 void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std::size_t count) {
   if (batch_.size() < count) batch_.resize(2 * count);
   std::uint64_t* const batch = batch_.data();
-  std::uint64_t* const pool = pool_.data();
-  const std::uint64_t limit = size_ == most_ ? pool[size_ - 1] : ~std::uint64_t{0};
+  std::uint64_t* const pool = beam_.data();
+  const std::uint64_t limit = size_ == beam_width_ ? pool[size_ - 1] : ~std::uint64_t{0};
   std::size_t added = 0;
   for (std::size_t i = 0; i < count; i++) {
     batch[added] = pool_entry(keys[i], nodes[i]);
@@ -75,7 +75,7 @@ void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std
   if (added == 0) return;
   std::sort(batch, batch + added);
   std::size_t kept = size_;
-  size_ = std::min(kept + added, most_);
+  size_ = std::min(kept + added, beam_width_);
   while (kept + added > size_) (added == 0 || (kept > 0 && pool[kept - 1] > batch[added - 1]) ? kept : added)--;
   for (; added > 0; added--) {
     const std::uint64_t entry = batch[added - 1];
@@ -95,7 +95,7 @@ void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t n
 }
 
 /// Scores what was seen from `first` on. @return the keys
-const std::uint32_t* Traversal::score_fresh(const Level& level, Scorer& scorer, std::size_t first) {
+const std::uint32_t* Traversal::score_new(const Level& level, Scorer& scorer, std::size_t first) {
   const std::size_t count = seen_.size() - first;
   const std::uint32_t* rows = seen_.from(first);
   if (keys_.size() < count) keys_.resize(2 * count);
@@ -111,17 +111,17 @@ const std::uint32_t* Traversal::score_fresh(const Level& level, Scorer& scorer, 
 
 /// Moves the cursor to the nearest node that is not expanded.
 void Traversal::skip_expanded() {
-  while (cursor_ < size_ && (pool_[cursor_] & kExpanded) != 0) cursor_++;
+  while (cursor_ < size_ && (beam_[cursor_] & kExpanded) != 0) cursor_++;
 }
 
 /// The nearest nodes that are not expanded, which now are, and their links on the way. @return how many
-std::size_t Traversal::take_nearest(const Level& level, std::uint32_t (&nearest)[kExpandAtOnce]) {
+std::size_t Traversal::next_to_expand(const Level& level, std::uint32_t (&nearest)[kExpansionsPerStep]) {
   std::size_t count = 0;
-  for (skip_expanded(); count < kExpandAtOnce && may_expand(); skip_expanded()) {
+  for (skip_expanded(); count < kExpansionsPerStep && may_expand(); skip_expanded()) {
     nearest[count] = node(cursor_);
     const std::uint32_t* list = level.list(nearest[count++]);
     for (std::uint32_t i = 0; i < level.slots; i += 16) __builtin_prefetch(list + i);
-    pool_[cursor_] |= kExpanded;
+    beam_[cursor_] |= kExpanded;
   }
   return count;
 }
@@ -129,8 +129,8 @@ std::size_t Traversal::take_nearest(const Level& level, std::uint32_t (&nearest)
 /// Asks for the links of the nodes that are the next to be expanded, if none comes before them.
 void Traversal::prefetch_next(const Level& level) const {
   std::size_t asked = 0;
-  for (std::size_t i = cursor_; i < size_ && asked < kExpandAtOnce; i++) {
-    if ((pool_[i] & kExpanded) != 0) continue;
+  for (std::size_t i = cursor_; i < size_ && asked < kExpansionsPerStep; i++) {
+    if ((beam_[i] & kExpanded) != 0) continue;
     const std::uint32_t* list = level.list(node(i));
     __builtin_prefetch(list);
     __builtin_prefetch(list + 16);
@@ -140,8 +140,8 @@ void Traversal::prefetch_next(const Level& level) const {
 
 template <bool kStops>
 bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
-  std::uint32_t nearest[kExpandAtOnce];
-  while (const std::size_t expanded = take_nearest(level, nearest)) {
+  std::uint32_t nearest[kExpansionsPerStep];
+  while (const std::size_t expanded = next_to_expand(level, nearest)) {
     const std::size_t first = seen_.size();
     for (std::size_t i = 0; i < expanded; i++) {
       if (kStops && nearest[i] == target) return true;
@@ -149,7 +149,7 @@ bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
     }
     visited += expanded;
     prefetch_next(level);
-    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    const std::uint32_t* keys = score_new(level, scorer, first);
     merge(keys, seen_.from(first), seen_.size() - first);
   }
   return false;
@@ -162,7 +162,7 @@ bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t targ
 }
 
 void Traversal::widen(const Level& level, Scorer& scorer, std::size_t expanded) {
-  most_expanded_ = expanded;
+  max_expansions_ = expanded;
   run(level, scorer);
 }
 
@@ -191,35 +191,35 @@ void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const R
   const std::uint32_t* list = level.list(node);
   const std::size_t first = seen_.size();
   add_allowed(graph, allow, list);
-  stepped_over_.resize(level.slots + kPickSlack);
-  const std::size_t left_out = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, stepped_over_.data());
+  bridge_list_.resize(level.slots + kPickSlack);
+  const std::size_t excluded = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, bridge_list_.data());
   std::size_t taken = 0;
-  for (std::size_t i = 0; i < std::min(left_out, bridges); i++) {
-    const std::uint32_t other = stepped_over_[i];
+  for (std::size_t i = 0; i < std::min(excluded, bridges); i++) {
+    const std::uint32_t other = bridge_list_[i];
     if (!bridges_.add(other)) continue;
     const std::uint32_t* next = level.list(other);
     for (std::uint32_t at = 0; at < level.slots; at += 16) __builtin_prefetch(next + at);
-    stepped_over_[taken++] = other;
+    bridge_list_[taken++] = other;
   }
   for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
   const std::size_t direct = seen_.size();
-  for (std::size_t i = 0; i < taken; i++) add_allowed(graph, allow, level.list(stepped_over_[i]));
+  for (std::size_t i = 0; i < taken; i++) add_allowed(graph, allow, level.list(bridge_list_[i]));
   for (std::size_t i = direct; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
 }
 
 void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; i++) {
-    if (allows_any(allow, graph, node(i))) pool_[kept++] = pool_[i];
+    if (allows_any(allow, graph, node(i))) beam_[kept++] = beam_[i];
   }
   size_ = kept;
 }
 
 /// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to
 /// begin somewhere, and then finds its way to the nearest.
-void Traversal::add_spread(const Graph& graph, Scorer& scorer, const RowSet& allow) {
+void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet& allow) {
   const std::size_t words = (std::size_t{graph.rows.count} + 31) / 32;
-  const std::size_t step = std::max<std::size_t>(1, words / kSpreadWords);
+  const std::size_t step = std::max<std::size_t>(1, words / kStartWords);
   const std::size_t first = seen_.size();
   for (std::size_t word = 0; word < words; word += step) {
     if (allow.words[word] == 0) continue;
@@ -229,7 +229,7 @@ void Traversal::add_spread(const Graph& graph, Scorer& scorer, const RowSet& all
     scorer.prefetch(row);
   }
   if (seen_.size() == first) return;
-  const std::uint32_t* keys = score_fresh(graph.levels[0], scorer, first);
+  const std::uint32_t* keys = score_new(graph.levels[0], scorer, first);
   merge(keys, seen_.from(first), seen_.size() - first);
 }
 
@@ -244,20 +244,20 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
     bridges_.add(row);
   }
   for (std::size_t i = 0; i < size_; i++) {
-    pool_[i] &= ~kExpanded;
+    beam_[i] &= ~kExpanded;
     seen_.add(node(i));
   }
   cursor_ = 0;
-  most_expanded_ = expanded_most;
-  least_ = std::min(least, most_);
-  if (size_ < kFewFound) add_spread(graph, scorer, allow);
-  std::uint32_t nearest[kExpandAtOnce];
-  while (const std::size_t expanded = take_nearest(level, nearest)) {
+  max_expansions_ = expanded_most;
+  min_found_ = std::min(least, beam_width_);
+  if (size_ < kMinStarts) add_start_rows(graph, scorer, allow);
+  std::uint32_t nearest[kExpansionsPerStep];
+  while (const std::size_t expanded = next_to_expand(level, nearest)) {
     const std::size_t first = seen_.size();
     for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i], bridges);
     visited += expanded;
     prefetch_next(level);
-    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    const std::uint32_t* keys = score_new(level, scorer, first);
     merge(keys, seen_.from(first), seen_.size() - first);
   }
 }
@@ -266,13 +266,13 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
 /// half goes.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
   const std::size_t most = 2 * size + kScanBlock;
-  if (pool_.size() < most + kScanBlock + kBitSlack) pool_.resize(most + kScanBlock + kBitSlack);
+  if (beam_.size() < most + kScanBlock + kBitSlack) beam_.resize(most + kScanBlock + kBitSlack);
   std::uint64_t limit = ~std::uint64_t{0};
   std::size_t found = 0;
   const auto keep_nearest = [&] {
     if (found <= size) return;
-    std::nth_element(pool_.begin(), pool_.begin() + (size - 1), pool_.begin() + found);
-    limit = pool_[size - 1];
+    std::nth_element(beam_.begin(), beam_.begin() + (size - 1), beam_.begin() + found);
+    limit = beam_[size - 1];
     found = size;
   };
   std::vector<std::uint32_t> block, next;
@@ -285,15 +285,15 @@ void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, st
     scorer.score(block.data(), block.size(), keys_.data());
     computed += block.size();
     for (std::size_t i = 0; i < block.size(); i++) {
-      pool_[found] = pool_entry(keys_[i], block[i]);
-      found += pool_[found] < limit ? 1 : 0;
+      beam_[found] = pool_entry(keys_[i], block[i]);
+      found += beam_[found] < limit ? 1 : 0;
     }
     if (found > most) keep_nearest();
   }
   keep_nearest();
-  std::sort(pool_.begin(), pool_.begin() + found);
+  std::sort(beam_.begin(), beam_.begin() + found);
   size_ = found;
-  most_ = size;
+  beam_width_ = size;
   cursor_ = 0;
 }
 
@@ -308,13 +308,13 @@ void Traversal::begin_descent(std::uint32_t node) {
   seen_.add(node);
 }
 
-void Traversal::climb_down(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key) {
+void Traversal::descend_level(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key) {
   for (bool moved = true; moved;) {
     moved = false;
     const std::size_t first = seen_.size();
     gather(level, scorer, node);
     visited++;
-    const std::uint32_t* keys = score_fresh(level, scorer, first);
+    const std::uint32_t* keys = score_new(level, scorer, first);
     const std::uint32_t* nodes = seen_.from(first);
     for (std::size_t i = 0, count = seen_.size() - first; i < count; i++) {
       if (keys[i] > key || (keys[i] == key && nodes[i] >= node)) continue;

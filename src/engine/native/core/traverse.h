@@ -27,7 +27,7 @@ struct RowSet {
   bool has(std::uint32_t row) const { return (words[row >> 5] >> (row & 31) & 1) != 0; }
 };
 
-constexpr std::size_t kExpandAtOnce = 3;
+constexpr std::size_t kExpansionsPerStep = 3;
 
 /// True where the row, or one that is equal to it, may be returned.
 bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row);
@@ -66,11 +66,11 @@ class Traversal {
   void begin_descent(std::uint32_t node);
   /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A
   /// node has one number on all of them, so that what was scored on one is not scored again on the next.
-  void climb_down(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key);
+  void descend_level(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key);
 
   std::size_t size() const { return size_; }
-  std::uint32_t node(std::size_t i) const { return static_cast<std::uint32_t>(pool_[i] >> 1); }
-  std::uint32_t key(std::size_t i) const { return static_cast<std::uint32_t>(pool_[i] >> 33); }
+  std::uint32_t node(std::size_t i) const { return static_cast<std::uint32_t>(beam_[i] >> 1); }
+  std::uint32_t key(std::size_t i) const { return static_cast<std::uint32_t>(beam_[i] >> 33); }
 
   /// From now on no walk meets these: rows of level 0, and nodes of the levels above.
   void hide(std::vector<std::uint32_t> rows, std::vector<std::uint32_t> upper_nodes);
@@ -85,23 +85,23 @@ class Traversal {
   void gather(const Level& level, const Scorer& scorer, std::uint32_t node);
   void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
                       std::size_t bridges);
-  void add_spread(const Graph& graph, Scorer& scorer, const RowSet& allow);
+  void add_start_rows(const Graph& graph, Scorer& scorer, const RowSet& allow);
   void add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list);
-  const std::uint32_t* score_fresh(const Level& level, Scorer& scorer, std::size_t first);
-  bool may_expand() const { return cursor_ < size_ && (cursor_ < most_expanded_ || size_ < least_); }
+  const std::uint32_t* score_new(const Level& level, Scorer& scorer, std::size_t first);
+  bool may_expand() const { return cursor_ < size_ && (cursor_ < max_expansions_ || size_ < min_found_); }
   void skip_expanded();
-  std::size_t take_nearest(const Level& level, std::uint32_t (&nearest)[kExpandAtOnce]);
+  std::size_t next_to_expand(const Level& level, std::uint32_t (&nearest)[kExpansionsPerStep]);
   void prefetch_next(const Level& level) const;
   void merge(const std::uint32_t* keys, const std::uint32_t* nodes, std::size_t count);
 
   const Kernels& kernels_;
   SeenNodes seen_;
   /// key << 33 | node << 1 | expanded, ascending.
-  std::vector<std::uint64_t> pool_, batch_;
-  std::size_t size_ = 0, most_ = 0, most_expanded_ = 0, least_ = 0, cursor_ = 0;
+  std::vector<std::uint64_t> beam_, batch_;
+  std::size_t size_ = 0, beam_width_ = 0, max_expansions_ = 0, min_found_ = 0, cursor_ = 0;
   /// Nodes stepped over whose links were read.
   SeenNodes bridges_;
-  std::vector<std::uint32_t> stepped_over_;
+  std::vector<std::uint32_t> bridge_list_;
   /// What no walk meets: it counts as seen from the start.
   std::vector<std::uint32_t> hidden_rows_, hidden_upper_;
   /// Rows and keys of the nodes scored together.

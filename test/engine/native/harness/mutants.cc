@@ -23,7 +23,7 @@ constexpr std::size_t kKindAt = offsetof(GraphFileHeader, code_kind), kScaleAt =
 constexpr std::size_t kSectionsAt = offsetof(GraphFileHeader, sections), kChecksumAt = offsetof(GraphFileHeader, checksum);
 constexpr std::size_t kFieldsEnd = kSectionsAt + kSectionCount * sizeof(SectionEntry);
 /// A search that takes longer runs for ever.
-constexpr unsigned kMostSeconds = 60;
+constexpr unsigned kMaxSeconds = 60;
 
 template <typename T>
 T get(const Bytes& bytes, std::size_t at) {
@@ -86,7 +86,7 @@ class Trial {
                              ", metric " + std::to_string(static_cast<int>(sample.shape.metric)) + "\n";
     REQUIRE(ftruncate(log_, 0) == 0 && pwrite(log_, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size()));
     write_bytes(bytes);
-    alarm(kMostSeconds);
+    alarm(kMaxSeconds);
     try {
       const GraphFile file(path_, sample.shape);
       if (random() % 4 == 0) file.verify();

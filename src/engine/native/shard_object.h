@@ -67,7 +67,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     const std::size_t ef = std::min<std::uint64_t>(count, arguments::whole(info[1], "ef", 0, arguments::kMaxEffort));
     shard_->open.memory.pins.check(info.Env());
     arguments::require_finite(info.Env(), "query", query, shard_->open.graph.rows.dim);
-    shortlist::SearchRequest request{query, k, ef};
+    shortlist::SearchRequest request{.query = query, .k = k, .ef = ef};
     request.allowed = count - shard_->hidden.size();
     if (!info[2].IsUndefined()) {
       allow.words = arguments::row_set(info[2], count).Data();

@@ -150,9 +150,8 @@ class Audit {
 
   void walk_to(Scorer& scorer, Traversal& traversal, std::uint32_t row, std::size_t ef) {
     scorer.set_row(row);
-    std::uint32_t key;
-    const std::uint32_t start = descend(graph_, traversal, scorer, key);
-    traversal.begin(ef, ef, ef, start, key);
+    const Candidate start = descend(graph_, traversal, scorer);
+    traversal.begin({.beam_width = ef, .max_expansions = ef, .min_found = ef}, start);
     traversal.run(graph_.levels[0], scorer);
   }
 
@@ -186,9 +185,8 @@ class Audit {
       for (std::size_t i = from; i < to; i++) {
         const std::uint32_t row = rows[i];
         worker.scorer->set_row(row);
-        std::uint32_t key;
-        const std::uint32_t start = descend(graph_, worker.traversal, *worker.scorer, key);
-        worker.traversal.begin(kSelfEf, kSelfEf, kSelfEf, start, key);
+        const Candidate start = descend(graph_, worker.traversal, *worker.scorer);
+        worker.traversal.begin({.beam_width = kSelfEf, .max_expansions = kSelfEf, .min_found = kSelfEf}, start);
         if (!worker.traversal.run_until(graph_.levels[0], *worker.scorer, row)) worker.unfound.push_back(row);
       }
     });
@@ -230,7 +228,9 @@ void measure_traversal(const AuditContext& context) {
     if (!searchers[worker]) searchers[worker] = std::make_unique<Searcher>(context.kernels, graph);
     Searcher& searcher = *searchers[worker];
     const std::size_t row = static_cast<std::uint64_t>(from) * graph.rows.count / count;
-    SearchRequest request{graph.rows.row(row), kComparedK, kComparedEf, nullptr, graph.rows.count, true, Plan::automatic, ~std::size_t{0}};
+    SearchRequest request{.query = graph.rows.row(row), .k = kComparedK, .ef = kComparedEf};
+    request.allowed = graph.rows.count;
+    request.by_floats = true;
     searcher.search(request);
     const std::vector<Hit> wanted = searcher.hits();
     request.by_floats = false;

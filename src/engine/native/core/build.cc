@@ -66,7 +66,7 @@ class Builder {
  public:
   Builder(const Kernels& kernels, BuiltGraph& built, ThreadTeam& team, const BuildOptions& options)
       : kernels_(kernels), built_(built), team_(team), reporter_(options.progress),
-        expanded_(std::max(1u, built.parameters.ef_construction * kExpandedPercent / 100)) {}
+        expansions_(std::max(1u, built.parameters.ef_construction * kExpandedPercent / 100)) {}
 
   void run() {
     EqualRows equal = find_equal_rows(built_.rows, team_);
@@ -93,7 +93,8 @@ class Builder {
   };
   /// Where the search for a point begins: the nearest node of the level above its own that a greedy descent found.
   struct Start {
-    std::uint32_t point, node, key;
+    std::uint32_t point;
+    Candidate nearest;
     /// The node that the descent passed on kRegionLevel.
     std::uint32_t region;
   };
@@ -156,10 +157,10 @@ class Builder {
       workers.push_back({row_scorer(kernels_, built_), Traversal(kernels_, built_.rows.count), {}});
     }
     const std::size_t count = order_.size();
-    const std::size_t most = std::max<std::size_t>(1, count / kMaxBatchDivisor);
+    const std::size_t max_batch = std::max<std::size_t>(1, count / kMaxBatchDivisor);
     if (count > 0) reporter_.add(1);
     for (std::size_t from = 1, to; from < count; from = to) {
-      to = std::min({count, 2 * from, from + most});
+      to = std::min({count, 2 * from, from + max_batch});
       find_starts(workers, from, to);
       team_.split(to - from, kPointsPerTask, [&](std::size_t worker, std::size_t first, std::size_t end) {
         if (!reporter_.keeps_running(worker)) return;
@@ -188,18 +189,18 @@ class Builder {
     });
     std::sort(starts_.begin(), starts_.end(), [](const Start& a, const Start& b) {
       if (a.region != b.region) return a.region < b.region;
-      return a.node != b.node ? a.node < b.node : a.point < b.point;
+      return a.nearest.node != b.nearest.node ? a.nearest.node < b.nearest.node : a.point < b.point;
     });
   }
 
   Start find_start(Worker& worker, std::uint32_t point) {
-    Start start{point, 0, 0, 0};
+    Start start{point, {0, 0}, 0};
     worker.scorer->set_row(order_[point]);
-    worker.scorer->score(&order_[0], 1, &start.key);
-    worker.traversal.begin_descent(start.node);
+    worker.scorer->score(&order_[0], 1, &start.nearest.key);
+    worker.traversal.begin_descent(start.nearest.node);
     for (std::size_t level = graph_.levels.size() - 1; level > 0 && !has_level(level, point); level--) {
-      worker.traversal.descend_level(graph_.levels[level], *worker.scorer, start.node, start.key);
-      if (level >= kRegionLevel) start.region = start.node;
+      start.nearest = worker.traversal.descend_level(graph_.levels[level], *worker.scorer, start.nearest);
+      if (level >= kRegionLevel) start.region = start.nearest.node;
     }
     return start;
   }
@@ -209,26 +210,35 @@ class Builder {
   void link_forward(Worker& worker, Start start) {
     const std::uint32_t row = order_[start.point];
     for (std::size_t level = graph_.levels.size() - 1; level > 0; level--) {
-      if (has_level(level, start.point)) link_on_level(worker, level, row, start.point, start.node, start.key);
+      if (has_level(level, start.point)) {
+        start.nearest = link_on_level(worker, level, {.row = row, .node = start.point}, start.nearest);
+      }
     }
-    start.node = order_[start.node];
-    link_on_level(worker, 0, row, row, start.node, start.key);
+    start.nearest.node = order_[start.nearest.node];
+    link_on_level(worker, 0, {.row = row, .node = row}, start.nearest);
   }
 
-  /// @param node where the search starts; left at the nearest that it finds
-  void link_on_level(Worker& worker, std::size_t level_number, std::uint32_t row, std::uint32_t own,
-                     std::uint32_t& node, std::uint32_t& key) {
+  /// A row and its node on one level.
+  struct LevelPoint {
+    std::uint32_t row, node;
+  };
+
+  /// @param start where the search begins. @return the nearest that it finds
+  Candidate link_on_level(Worker& worker, std::size_t level_number, LevelPoint point, Candidate start) {
     const Level& level = graph_.levels[level_number];
     Traversal& traversal = worker.traversal;
-    worker.scorer->set_row(row);
-    traversal.begin(built_.parameters.ef_construction, expanded_, built_.parameters.ef_construction, node, key);
+    worker.scorer->set_row(point.row);
+    traversal.begin({.beam_width = built_.parameters.ef_construction,
+                     .max_expansions = expansions_,
+                     .min_found = built_.parameters.ef_construction},
+                    start);
     traversal.run(level, *worker.scorer);
     worker.candidates.resize(traversal.size());
     for (std::size_t i = 0; i < traversal.size(); i++) worker.candidates[i] = {traversal.key(i), traversal.node(i)};
-    node = worker.candidates[0].node;
-    key = worker.candidates[0].key;
+    const Candidate nearest = worker.candidates[0];
     select_neighbours(level, *worker.scorer, worker.candidates.data(), worker.candidates.size(), built_.parameters.m,
-                      built_.edit_list(level_number, own));
+                      built_.edit_list(level_number, point.node));
+    return nearest;
   }
 
   /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that
@@ -284,7 +294,7 @@ class Builder {
   BuiltGraph& built_;
   ThreadTeam& team_;
   Reporter reporter_;
-  const std::uint32_t expanded_;
+  const std::uint32_t expansions_;
   std::vector<std::uint32_t> order_;
   std::vector<Start> starts_;
   Graph graph_;
@@ -293,16 +303,25 @@ class Builder {
 }  // namespace
 
 Graph BuiltGraph::view() const {
-  Graph graph{rows, kind, depth, distances_per_candidate, &quantizer, codes.as<std::uint8_t>(), norms.as<std::uint8_t>(), {}, nullptr, kNone};
+  Graph graph{.rows = rows,
+              .kind = kind,
+              .depth = depth,
+              .distances_per_candidate = distances_per_candidate,
+              .quantizer = &quantizer,
+              .codes = codes.as<std::uint8_t>(),
+              .norms = norms.as<std::uint8_t>(),
+              .levels = {},
+              .next_equal = next_equal.empty() ? nullptr : next_equal.data(),
+              .entry = entry};
   const std::uint32_t m = parameters.m;
-  graph.levels.push_back({links.as<std::uint32_t>(), link_stride(2 * m), 2 * m, rows.count, nullptr});
+  graph.levels.push_back(
+      {.links = links.as<std::uint32_t>(), .stride = link_stride(2 * m), .slots = 2 * m, .count = rows.count, .rows = nullptr});
   const std::uint32_t* lists = upper_links.data();
   for (const std::uint32_t count : upper_counts) {
-    graph.levels.push_back({lists, link_stride(m), m, count, upper_rows.data()});
+    graph.levels.push_back(
+        {.links = lists, .stride = link_stride(m), .slots = m, .count = count, .rows = upper_rows.data()});
     lists += std::size_t{count} * link_stride(m);
   }
-  if (!next_equal.empty()) graph.next_equal = next_equal.data();
-  graph.entry = entry;
   return graph;
 }
 

@@ -40,7 +40,7 @@ std::size_t max_bridges(double near_share) {
   return static_cast<std::size_t>(std::ceil(kLinkSlack * (1 / near_share - 1)));
 }
 
-bool is_far(const FilteredSearch& question, double near_share) { return near_share < kFarRatio * question.share(); }
+bool is_far(const FilteredSearch& filtered, double near_share) { return near_share < kFarRatio * filtered.share(); }
 
 double far_expansions(std::size_t ef) { return std::max(kMinFarExpansions, kFarExpansionFactor * static_cast<double>(ef)); }
 
@@ -49,44 +49,44 @@ double widened_expansions(std::size_t ef, double near_share) {
   return more * static_cast<double>(ef) / std::pow(std::max(near_share, kMinWidenedShare), kExpansionExponent);
 }
 
-PlanCosts estimate_costs(const FilteredSearch& question, double near_share) {
-  const Graph& graph = question.graph;
+PlanCosts estimate_costs(const FilteredSearch& filtered, double near_share) {
+  const Graph& graph = filtered.graph;
   const double per_node = graph.distances_per_candidate;
-  const double allowed = static_cast<double>(question.allowed);
+  const double allowed = static_cast<double>(filtered.allowed);
   const double words = kWordCost * graph.rows.count / 32;
   const double slots = graph.levels[0].slots;
-  const double hops = std::min(slots * (1 - near_share), static_cast<double>(max_bridges(near_share)));
-  const bool far = is_far(question, near_share);
+  const double bridges = std::min(slots * (1 - near_share), static_cast<double>(max_bridges(near_share)));
+  const bool far = is_far(filtered, near_share);
   const double probe = kProbeCost * per_node;
   PlanCosts costs;
-  const double places = kBeamSlack * static_cast<double>(question.pool) / std::max(near_share, kMinWidenedShare);
-  costs.widened = probe + per_node * widened_expansions(question.ef, near_share) * (1 + places / kBeamUpkeep);
-  const double hopping = far ? far_expansions(question.ef) : static_cast<double>(question.ef);
+  const double beam = kBeamSlack * static_cast<double>(filtered.beam_width) / std::max(near_share, kMinWidenedShare);
+  costs.widened = probe + per_node * widened_expansions(filtered.ef, near_share) * (1 + beam / kBeamUpkeep);
+  const double expansions = far ? far_expansions(filtered.ef) : static_cast<double>(filtered.ef);
   const double distances = far ? kFarDistanceFactor * per_node : per_node + kTwoHopNodeCost * (1 - near_share);
-  costs.two_hop = probe + hopping * (distances + kBridgeCost * hops);
+  costs.two_hop = probe + expansions * (distances + kBridgeCost * bridges);
   costs.exact_scan = words + allowed * kFloatLineCost * static_cast<double>(4 * graph.rows.dim + 63) / 64;
   costs.code_scan = graph.kind == CodeKind::float32 ? costs.exact_scan : kScanStartCost + words + allowed * kCodeCost;
   return costs;
 }
 
-Plan plan_before_probe(const FilteredSearch& question, const PlanCosts& costs) {
-  if (question.allowed <= question.pool) return Plan::exact_scan;
+Plan plan_before_probe(const FilteredSearch& filtered, const PlanCosts& costs) {
+  if (filtered.allowed <= filtered.beam_width) return Plan::exact_scan;
   // No walk is cheaper than one on which everything near the query passes.
-  const PlanCosts least = estimate_costs(question, 1);
+  const PlanCosts least = estimate_costs(filtered, 1);
   const double walk = std::min(least.widened, least.two_hop);
   if (costs.exact_scan <= std::min(walk, costs.code_scan)) return Plan::exact_scan;
   return costs.code_scan <= walk ? Plan::code_scan : Plan::automatic;
 }
 
-Plan plan_after_probe(const FilteredSearch& question, const PlanCosts& costs, double near_share) {
+Plan plan_after_probe(const FilteredSearch& filtered, const PlanCosts& costs, double near_share) {
   Plan best = costs.code_scan < costs.exact_scan ? Plan::code_scan : Plan::exact_scan;
   double least = std::min(costs.code_scan, costs.exact_scan);
   // So few near the query that a wider pool may not reach k of them.
-  if (!is_far(question, near_share) && costs.widened < least) {
+  if (!is_far(filtered, near_share) && costs.widened < least) {
     best = Plan::widened;
     least = costs.widened;
   }
-  const double new_passing = question.graph.distances_per_candidate * std::max(near_share, question.share());
+  const double new_passing = filtered.graph.distances_per_candidate * std::max(near_share, filtered.share());
   if (new_passing >= kMinNewPassing && costs.two_hop < least) best = Plan::two_hop;
   return best;
 }

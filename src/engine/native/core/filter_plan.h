@@ -24,7 +24,7 @@ struct FilteredSearch {
   const Graph& graph;
   std::size_t ef;
   /// Places of the pool that must be filled.
-  std::size_t pool;
+  std::size_t beam_width;
   std::size_t allowed;
 
   double share() const { return static_cast<double>(allowed) / static_cast<double>(graph.rows.count); }
@@ -48,7 +48,7 @@ double widened_expansions(std::size_t ef, double near_share);
 
 /// Below this part of its share of all rows, what passes lies far from the query.
 constexpr double kFarRatio = 0.5;
-bool is_far(const FilteredSearch& question, double near_share);
+bool is_far(const FilteredSearch& filtered, double near_share);
 /// A walk over what passes expands so many times as many nodes there, and so many at least: what is nearest is a
 /// shell around the query, wide and thin, and how far a walk has to go along it has little to do with how far it has
 /// to go among neighbours. Recall@100 on 100,000 x 96, half of the rows pass and all of it far, at 200 and 400 nodes:
@@ -63,11 +63,11 @@ struct PlanCosts {
   double widened = 0, two_hop = 0, code_scan = 0, exact_scan = 0;
 };
 
-PlanCosts estimate_costs(const FilteredSearch& question, double near_share);
+PlanCosts estimate_costs(const FilteredSearch& filtered, double near_share);
 
 /// A scan where no walk could be much cheaper, else automatic: look near the query first.
-Plan plan_before_probe(const FilteredSearch& question, const PlanCosts& costs);
+Plan plan_before_probe(const FilteredSearch& filtered, const PlanCosts& costs);
 /// @param near_share share of the rows near the query that pass
-Plan plan_after_probe(const FilteredSearch& question, const PlanCosts& costs, double near_share);
+Plan plan_after_probe(const FilteredSearch& filtered, const PlanCosts& costs, double near_share);
 
 }  // namespace shortlist

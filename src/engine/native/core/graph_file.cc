@@ -145,12 +145,8 @@ GraphFile::GraphFile(const std::string& path, const GraphShape& shape, const Can
   read_quantizer(header);
   read_levels(header);
   read_sections(header);
-  check_links(0, links_, shape_.count, 2 * shape_.m, check_cancelled);
-  const std::uint32_t* lists = upper_links_;
-  for (std::size_t i = 0; i < upper_counts_.size(); i++) {
-    check_links(static_cast<std::uint32_t>(i + 1), lists, upper_counts_[i], shape_.m, check_cancelled);
-    lists += std::size_t{upper_counts_[i]} * link_stride(shape_.m);
-  }
+  const std::vector<Level> levels = level_views();
+  for (std::size_t i = 0; i < levels.size(); i++) check_links(i, levels[i], check_cancelled);
   check_upper_rows();
   check_equal_rows();
 }
@@ -259,16 +255,16 @@ void GraphFile::read_sections(const GraphFileHeader& header) {
 }
 
 /// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
-void GraphFile::check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count,
-                            std::uint32_t slots, const CancelCheck& check_cancelled) const {
-  const std::uint32_t stride = link_stride(slots);
-  for (std::uint32_t node = 0; node < count; node++) {
+void GraphFile::check_links(std::size_t number, const Level& level, const CancelCheck& check_cancelled) const {
+  for (std::uint32_t node = 0; node < level.count; node++) {
     if (node % kNodesPerCheck == 0) check_cancelled();
-    const std::uint32_t* list = links + static_cast<std::size_t>(node) * stride;
+    const std::uint32_t* list = level.list(node);
     std::uint32_t wrong = 0;
-    for (std::uint32_t i = 0; i < stride; i++) wrong |= static_cast<std::uint32_t>(list[i] >= count && list[i] != kNone);
+    for (std::uint32_t i = 0; i < level.stride; i++) {
+      wrong |= static_cast<std::uint32_t>(list[i] >= level.count && list[i] != kNone);
+    }
     if (wrong != 0) {
-      fail("links node " + std::to_string(node) + " of level " + std::to_string(level) + " to none of that level");
+      fail("links node " + std::to_string(node) + " of level " + std::to_string(number) + " to none of that level");
     }
   }
 }
@@ -349,15 +345,30 @@ void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t mo
   }
 }
 
-Graph GraphFile::view(const Rows& rows) const {
-  Graph graph{rows, kind_, depth_, distances_per_candidate_, &quantizer_, codes_, norms_, {}, next_equal_, entry_};
-  graph.levels.push_back({links_, link_stride(2 * shape_.m), 2 * shape_.m, shape_.count, nullptr});
+std::vector<Level> GraphFile::level_views() const {
+  const std::uint32_t m = shape_.m;
+  std::vector<Level> levels;
+  levels.push_back(
+      {.links = links_, .stride = link_stride(2 * m), .slots = 2 * m, .count = shape_.count, .rows = nullptr});
   const std::uint32_t* lists = upper_links_;
   for (const std::uint32_t count : upper_counts_) {
-    graph.levels.push_back({lists, link_stride(shape_.m), shape_.m, count, upper_rows_});
-    lists += std::size_t{count} * link_stride(shape_.m);
+    levels.push_back({.links = lists, .stride = link_stride(m), .slots = m, .count = count, .rows = upper_rows_});
+    lists += std::size_t{count} * link_stride(m);
   }
-  return graph;
+  return levels;
+}
+
+Graph GraphFile::view(const Rows& rows) const {
+  return {.rows = rows,
+              .kind = kind_,
+              .depth = depth_,
+              .distances_per_candidate = distances_per_candidate_,
+              .quantizer = &quantizer_,
+              .codes = codes_,
+              .norms = norms_,
+              .levels = level_views(),
+              .next_equal = next_equal_,
+              .entry = entry_};
 }
 
 }  // namespace shortlist

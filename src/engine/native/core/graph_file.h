@@ -54,8 +54,8 @@ class GraphFile {
   void read_quantizer(const GraphFileHeader& header);
   void read_levels(const GraphFileHeader& header);
   void read_sections(const GraphFileHeader& header);
-  void check_links(std::uint32_t level, const std::uint32_t* links, std::uint32_t count, std::uint32_t slots,
-                   const CancelCheck& check_cancelled) const;
+  std::vector<Level> level_views() const;
+  void check_links(std::size_t number, const Level& level, const CancelCheck& check_cancelled) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
   void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;

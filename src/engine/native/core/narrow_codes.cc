@@ -75,10 +75,9 @@ class Narrowing {
     CodeScorer codes(context_.kernels, graph_.codes, built_.quantizer.stride);
     codes.set_code(code.code());
     Scorer& scorer = rows.metric == Metric::ip ? static_cast<Scorer&>(products) : codes;
-    std::uint32_t key;
     traversal.computed = 0;
-    const std::uint32_t start = descend(graph_, traversal, scorer, key);
-    traversal.begin(kBeamWidth, kBeamWidth, kBeamWidth, start, key);
+    const Candidate start = descend(graph_, traversal, scorer);
+    traversal.begin({.beam_width = kBeamWidth, .max_expansions = kBeamWidth, .min_found = kBeamWidth}, start);
     traversal.run(graph_.levels[0], scorer);
     Neighbourhood found{row, {}, {}, static_cast<double>(traversal.computed) / static_cast<double>(traversal.size())};
     for (std::size_t i = 0; i < traversal.size(); i++) {

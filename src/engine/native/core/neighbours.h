@@ -9,15 +9,6 @@
 
 namespace shortlist {
 
-struct Candidate {
-  std::uint32_t key;
-  std::uint32_t node;
-};
-
-inline bool is_nearer(const Candidate& a, const Candidate& b) {
-  return a.key != b.key ? a.key < b.key : a.node < b.node;
-}
-
 /// Takes candidates in order and keeps those that are nearer to the point than to any that is kept already, `most` of
 /// them.
 /// @param scorer left at the last candidate looked at

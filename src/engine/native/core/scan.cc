@@ -39,32 +39,32 @@ std::size_t block_rows(std::uint32_t dim) {
 
 }  // namespace
 
-RowPicker::RowPicker(const Kernels& kernels, const RowSet* allow, std::uint32_t from, std::uint32_t to)
-    : kernels_(kernels), allow_(allow), row_(from), to_(to) {
+RowPicker::RowPicker(const Kernels& kernels, const RowSet* allow, RowRange range)
+    : kernels_(kernels), allow_(allow), row_(range.from), to_(range.to) {
   if (allow == nullptr || allow->list == nullptr) return;
-  at_ = static_cast<std::size_t>(std::lower_bound(allow->list, allow->list + allow->listed, from) - allow->list);
+  at_ = static_cast<std::size_t>(std::lower_bound(allow->list, allow->list + allow->listed, range.from) - allow->list);
 }
 
-bool RowPicker::next(std::size_t most, std::vector<std::uint32_t>& picked) {
+bool RowPicker::next(std::size_t max, std::vector<std::uint32_t>& picked) {
   if (allow_ == nullptr) {
-    picked.resize(std::min<std::size_t>(most, to_ - row_));
+    picked.resize(std::min<std::size_t>(max, to_ - row_));
     std::iota(picked.begin(), picked.end(), row_);
     row_ += static_cast<std::uint32_t>(picked.size());
   } else if (allow_->list != nullptr) {
-    pick_listed(most, picked);
+    pick_listed(max, picked);
   } else {
     std::size_t count;
-    picked.resize(most + kBitSlack);
-    row_ = kernels_.pick_bits(allow_->words, row_, to_, most, picked.data(), &count);
+    picked.resize(max + kBitSlack);
+    row_ = kernels_.pick_bits(allow_->words, row_, to_, max, picked.data(), &count);
     picked.resize(count);
   }
   return !picked.empty();
 }
 
-void RowPicker::pick_listed(std::size_t most, std::vector<std::uint32_t>& picked) {
-  picked.resize(most);
+void RowPicker::pick_listed(std::size_t max, std::vector<std::uint32_t>& picked) {
+  picked.resize(max);
   std::size_t count = 0;
-  for (; at_ < allow_->listed && count < most && allow_->list[at_] < to_; at_++) {
+  for (; at_ < allow_->listed && count < max && allow_->list[at_] < to_; at_++) {
     picked[count] = allow_->list[at_];
     count += allow_->has(picked[count]) ? 1 : 0;
   }
@@ -87,8 +87,8 @@ std::vector<Hit> Best::drain() {
   return std::move(hits_);
 }
 
-void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
-                std::uint32_t to, std::vector<Best>& best) {
+void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, RowRange range,
+                std::vector<Best>& best) {
   std::vector<QueryTile> tiles;
   const std::size_t single = request.query_count < kMinTiledQueries ? request.query_count : 0;
   for (std::size_t q = single; q < request.query_count; q += kTileQueries) {
@@ -98,8 +98,8 @@ void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& req
   std::vector<std::uint32_t> picked;
   std::vector<double> sums;
   std::vector<float> norms;
-  const std::size_t most = block_rows(rows.dim);
-  for (RowPicker picker(kernels, request.allow, from, to); picker.next(most, picked);) {
+  const std::size_t max_rows = block_rows(rows.dim);
+  for (RowPicker picker(kernels, request.allow, range); picker.next(max_rows, picked);) {
     for (std::size_t q = 0; q < single; q++) {
       scan_block_single(kernels, rows, request.queries + q * rows.dim, picked, sums, best[q]);
     }

@@ -50,17 +50,23 @@ struct ScanRequest {
   const RowSet* allow;
 };
 
+/// Rows from `from` up to `to`, exclusive.
+struct RowRange {
+  std::uint32_t from;
+  std::uint32_t to;
+};
+
 /// The rows of a range that may be returned, some at a time, ascending.
 class RowPicker {
  public:
   /// @param allow null: every row
-  RowPicker(const Kernels& kernels, const RowSet* allow, std::uint32_t from, std::uint32_t to);
+  RowPicker(const Kernels& kernels, const RowSet* allow, RowRange range);
 
   /// The next rows: `most` and up to 63 more, where there are as many. @return false where there are none
-  bool next(std::size_t most, std::vector<std::uint32_t>& picked);
+  bool next(std::size_t max, std::vector<std::uint32_t>& picked);
 
  private:
-  void pick_listed(std::size_t most, std::vector<std::uint32_t>& picked);
+  void pick_listed(std::size_t max, std::vector<std::uint32_t>& picked);
 
   const Kernels& kernels_;
   const RowSet* allow_;
@@ -69,8 +75,8 @@ class RowPicker {
   std::size_t at_ = 0;
 };
 
-/// Scans rows [from, to) into `best`, one for each query.
-void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, std::uint32_t from,
-                std::uint32_t to, std::vector<Best>& best);
+/// Scans the rows of a range into `best`, one list for each query.
+void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, RowRange range,
+                std::vector<Best>& best);
 
 }  // namespace shortlist

@@ -112,7 +112,10 @@ void ScanPool::work_on(Running& running, std::size_t task) const {
     const std::size_t part = task / running.passes, pass = task % running.passes, first = pass * kQueriesPerPass;
     const std::size_t count = std::min(kQueriesPerPass, running.query_count - first);
     const RowSet allow{job.allow.data()};
-    const ScanRequest request{job.queries.data() + first * job.rows.dim, count, job.k, job.filtered ? &allow : nullptr};
+    const ScanRequest request{.queries = job.queries.data() + first * job.rows.dim,
+                              .query_count = count,
+                              .k = job.k,
+                              .allow = job.filtered ? &allow : nullptr};
     // What other parts have found need not be beaten by rows of this one in vain. Lists are merged in the order in
     // which parts end, and come out the same: no two rows are equal in the contract's order.
     std::vector<Best> best;
@@ -123,7 +126,8 @@ void ScanPool::work_on(Running& running, std::size_t task) const {
       }
     }
     const std::size_t from = part * running.part_rows, to = std::min<std::size_t>(job.rows.count, from + running.part_rows);
-    scan_range(kernels_, job.rows, request, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), best);
+    scan_range(kernels_, job.rows, request,
+               {.from = static_cast<std::uint32_t>(from), .to = static_cast<std::uint32_t>(to)}, best);
     std::lock_guard<std::mutex> lock(running.locks[pass]);
     for (std::size_t q = 0; q < count; q++) {
       for (const Hit& hit : best[q].drain()) running.best[first + q].push(hit);

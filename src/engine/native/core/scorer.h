@@ -11,6 +11,16 @@
 
 namespace shortlist {
 
+/// A node and its key: smaller is nearer.
+struct Candidate {
+  std::uint32_t key;
+  std::uint32_t node;
+};
+
+inline bool is_nearer(const Candidate& a, const Candidate& b) {
+  return a.key != b.key ? a.key < b.key : a.node < b.node;
+}
+
 class Scorer {
  public:
   virtual ~Scorer() = default;

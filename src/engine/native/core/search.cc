@@ -42,22 +42,23 @@ constexpr std::size_t kTailDivisor = 4;
 constexpr std::size_t kMinTail = 8;
 constexpr std::size_t kTailHitDivisor = 64;
 
-std::size_t widened_beam(std::size_t pool, double share) {
-  return static_cast<std::size_t>(kBeamSlack * static_cast<double>(pool) / std::max(share, kMinWidenedShare)) + kWidenedMargin;
+std::size_t widened_beam(std::size_t beam_width, double share) {
+  return static_cast<std::size_t>(kBeamSlack * static_cast<double>(beam_width) / std::max(share, kMinWidenedShare)) + kWidenedMargin;
 }
 
 }  // namespace
 
-std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, std::uint32_t& key) {
-  std::uint32_t node = graph.levels.size() > 1 ? 0 : graph.entry;
-  const std::uint32_t row = graph.entry;
-  scorer.score(&row, 1, &key);
+Candidate descend(const Graph& graph, Traversal& traversal, Scorer& scorer) {
+  const bool has_upper = graph.levels.size() > 1;
+  Candidate nearest{0, has_upper ? 0 : graph.entry};
+  scorer.score(&graph.entry, 1, &nearest.key);
   traversal.computed++;
-  traversal.begin_descent(node);
+  traversal.begin_descent(nearest.node);
   for (std::size_t level = graph.levels.size() - 1; level > 0; level--) {
-    traversal.descend_level(graph.levels[level], scorer, node, key);
+    nearest = traversal.descend_level(graph.levels[level], scorer, nearest);
   }
-  return graph.levels.size() > 1 ? graph.levels[1].rows[node] : node;
+  if (has_upper) nearest.node = graph.levels[1].rows[nearest.node];
+  return nearest;
 }
 
 Searcher::Searcher(const Kernels& kernels, const Graph& graph, const std::vector<std::uint32_t>& hidden)
@@ -94,9 +95,9 @@ void Searcher::hide(const std::vector<std::uint32_t>& hidden) {
   traversal_.hide(std::move(rows), std::move(upper));
 }
 
-const SearchAccount& Searcher::search(const SearchRequest& asked) {
+const SearchAccount& Searcher::search(const SearchRequest& given) {
   const RowSet visible{visible_words_.data()};
-  SearchRequest request = asked;
+  SearchRequest request = given;
   if (!visible_words_.empty() && request.allow == nullptr) request.allow = &visible;
   account_ = {};
   traversal_.visited = traversal_.computed = 0;
@@ -111,49 +112,53 @@ const SearchAccount& Searcher::search(const SearchRequest& asked) {
 Plan Searcher::run(const SearchRequest& request, std::size_t k) {
   Scorer& scorer = prepare(request);
   const std::size_t rescored = rescored_rows(graph_.depth, k, request.ef);
-  const std::size_t pool = std::max(request.ef, rescored);
+  const std::size_t beam_width = std::max(request.ef, rescored);
   const std::size_t excluded = visible_ - request.allowed;
   Plan plan = Plan::graph;
   if (request.plan > Plan::graph || (request.plan == Plan::automatic && excluded > kMaxUnfilteredExclusions)) {
     plan = run_filtered(request, scorer, std::max(request.ef, rescored + filtered_margin(k)));
   } else {
-    walk_graph(scorer, pool + excluded, request.ef + excluded, k + excluded);
+    walk_graph(scorer, {.beam_width = beam_width + excluded,
+                        .max_expansions = request.ef + excluded,
+                        .min_found = k + excluded});
     rescore(request, rescored + excluded, Equal::unfold);
   }
   if (hits_.size() >= k || plan == Plan::automatic) return plan;
   // What a walk did not reach, a scan does.
-  return scan_rows(request, scorer, Plan::exact_scan, pool) ? Plan::exact_scan : Plan::automatic;
+  return scan_rows(request, scorer, Plan::exact_scan, beam_width) ? Plan::exact_scan : Plan::automatic;
 }
 
-void Searcher::walk_graph(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least) {
-  std::uint32_t key;
-  const std::uint32_t start = descend(graph_, traversal_, scorer, key);
-  traversal_.begin(size, expanded, least, start, key);
+void Searcher::walk_graph(Scorer& scorer, const WalkLimits& limits) {
+  traversal_.begin(limits, descend(graph_, traversal_, scorer));
   traversal_.run(graph_.levels[0], scorer);
 }
 
-Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool) {
-  const FilteredSearch question{graph_, request.ef, pool, request.allowed};
-  account_.costs = estimate_costs(question, question.share());
-  Plan plan = request.plan == Plan::automatic ? plan_before_probe(question, account_.costs) : request.plan;
+Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t beam_width) {
+  const FilteredSearch filtered{
+      .graph = graph_, .ef = request.ef, .beam_width = beam_width, .allowed = request.allowed};
+  account_.costs = estimate_costs(filtered, filtered.share());
+  Plan plan = request.plan == Plan::automatic ? plan_before_probe(filtered, account_.costs) : request.plan;
   if (plan == Plan::automatic || plan == Plan::widened || plan == Plan::two_hop) {
-    const Plan advised = probe(request, question, scorer);
+    const Plan advised = probe(request, filtered, scorer);
     if (plan == Plan::automatic) plan = advised;
   }
   if (plan == Plan::code_scan) {
-    if (!scan_rows(request, scorer, plan, pool)) return Plan::automatic;
+    if (!scan_rows(request, scorer, plan, beam_width)) return Plan::automatic;
     if (is_settled(request)) return plan;
     plan = Plan::exact_scan;
   }
-  if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, pool) ? plan : Plan::automatic;
+  if (plan == Plan::exact_scan) return scan_rows(request, scorer, plan, beam_width) ? plan : Plan::automatic;
   if (plan == Plan::widened) {
-    const double expanded = widened_expansions(request.ef, account_.near_share);
-    traversal_.widen(graph_.levels[0], scorer, static_cast<std::size_t>(expanded));
+    const double expansions = widened_expansions(request.ef, account_.near_share);
+    traversal_.resume(graph_.levels[0], scorer, static_cast<std::size_t>(expansions));
     traversal_.keep_allowed(graph_, *request.allow);
   } else {
-    const bool far = is_far(question, account_.near_share);
-    const std::size_t expanded = far ? static_cast<std::size_t>(far_expansions(request.ef)) : request.ef;
-    traversal_.run_two_hop(graph_, scorer, *request.allow, expanded, pool, max_bridges(account_.near_share));
+    const bool far = is_far(filtered, account_.near_share);
+    traversal_.run_two_hop(
+        graph_, scorer, *request.allow,
+        {.max_expansions = far ? static_cast<std::size_t>(far_expansions(request.ef)) : request.ef,
+         .min_found = beam_width,
+         .max_bridges = max_bridges(account_.near_share)});
   }
   rescore(request, filtered_rescored(request), Equal::unfold);
   return plan;
@@ -165,25 +170,28 @@ std::size_t Searcher::filtered_rescored(const SearchRequest& request) const {
 }
 
 /// Walks a little, with a pool that can be widened, to see how many of the nearest rows pass.
-Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& question, Scorer& scorer) {
-  walk_graph(scorer, widened_beam(question.pool, question.share()), kProbeExpansions, kProbeNodes);
+Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& filtered, Scorer& scorer) {
+  walk_graph(scorer, {.beam_width = widened_beam(filtered.beam_width, filtered.share()),
+                      .max_expansions = kProbeExpansions,
+                      .min_found = kProbeNodes});
   const double found = traversal_.share_allowed(graph_, *request.allow, kProbeNodes);
   account_.near_share = std::max(found, 0.5 / kProbeNodes);
-  account_.costs = estimate_costs(question, account_.near_share);
-  return plan_after_probe(question, account_.costs, account_.near_share);
+  account_.costs = estimate_costs(filtered, account_.near_share);
+  return plan_after_probe(filtered, account_.costs, account_.near_share);
 }
 
 /// @return false where that would be more rows than may be scanned
-bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool) {
+bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t beam_width) {
   const std::size_t components = request.allowed * graph_.rows.dim;
   if (components / (plan == Plan::code_scan ? kCodesPerFloatRow : 1) > request.max_scanned) return false;
   hits_.clear();
   if (plan == Plan::code_scan) {
-    traversal_.scan(graph_, scorer, *request.allow, pool);
-    rescore(request, pool, Equal::apart);
+    traversal_.scan(graph_, scorer, *request.allow, beam_width);
+    rescore(request, beam_width, Equal::apart);
   } else {
     std::vector<Best> best(1, Best(graph_.rows.metric, request.k));
-    scan_range(kernels_, graph_.rows, {request.query, 1, request.k, request.allow}, 0, graph_.rows.count, best);
+    scan_range(kernels_, graph_.rows, {.queries = request.query, .query_count = 1, .k = request.k, .allow = request.allow},
+               {.from = 0, .to = graph_.rows.count}, best);
     hits_ = best[0].drain();
   }
   return true;

@@ -59,11 +59,11 @@ class Searcher {
   void hide(const std::vector<std::uint32_t>& hidden);
   Scorer& prepare(const SearchRequest& request);
   Plan run(const SearchRequest& request, std::size_t k);
-  Plan run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t pool);
-  Plan probe(const SearchRequest& request, const FilteredSearch& question, Scorer& scorer);
+  Plan run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t beam_width);
+  Plan probe(const SearchRequest& request, const FilteredSearch& filtered, Scorer& scorer);
   std::size_t filtered_rescored(const SearchRequest& request) const;
-  void walk_graph(Scorer& scorer, std::size_t size, std::size_t expanded, std::size_t least);
-  bool scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t pool);
+  void walk_graph(Scorer& scorer, const WalkLimits& limits);
+  bool scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t beam_width);
   enum class Equal { unfold, apart };
   bool is_settled(const SearchRequest& request) const;
   void rescore(const SearchRequest& request, std::size_t count, Equal equal);
@@ -88,7 +88,7 @@ class Searcher {
   std::vector<double> sums_;
 };
 
-/// Descends from the entry to level 0. @return the row where level 0 is entered; `key` is its key
-std::uint32_t descend(const Graph& graph, Traversal& traversal, Scorer& scorer, std::uint32_t& key);
+/// Descends from the entry to level 0. @return the row where level 0 is entered
+Candidate descend(const Graph& graph, Traversal& traversal, Scorer& scorer);
 
 }  // namespace shortlist

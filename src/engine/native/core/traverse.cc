@@ -18,8 +18,8 @@ constexpr std::size_t kScanBlock = 64;
 constexpr std::size_t kMinStarts = 16;
 constexpr std::size_t kStartWords = 512;
 
-std::uint64_t pool_entry(std::uint32_t key, std::uint32_t node) {
-  return static_cast<std::uint64_t>(key) << 33 | static_cast<std::uint64_t>(node) << 1;
+std::uint64_t beam_entry(Candidate candidate) {
+  return static_cast<std::uint64_t>(candidate.key) << 33 | static_cast<std::uint64_t>(candidate.node) << 1;
 }
 
 }  // namespace
@@ -35,16 +35,15 @@ bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row) {
 
 Traversal::Traversal(const Kernels& kernels, std::size_t node_count) : kernels_(kernels), seen_(node_count), bridges_(node_count) {}
 
-void Traversal::begin(std::size_t size, std::size_t expanded, std::size_t least, std::uint32_t node,
-                      std::uint32_t key) {
-  if (beam_.size() < size + 1) beam_.resize(size + 1);
+void Traversal::begin(const WalkLimits& limits, Candidate start) {
+  if (beam_.size() < limits.beam_width + 1) beam_.resize(limits.beam_width + 1);
   seen_.clear();
   for (const std::uint32_t row : hidden_rows_) seen_.add(row);
-  seen_.add(node);
-  beam_width_ = size;
-  max_expansions_ = expanded;
-  min_found_ = std::min(least, size);
-  beam_[0] = pool_entry(key, node);
+  seen_.add(start.node);
+  beam_width_ = limits.beam_width;
+  max_expansions_ = limits.max_expansions;
+  min_found_ = std::min(limits.min_found, limits.beam_width);
+  beam_[0] = beam_entry(start);
   size_ = 1;
   cursor_ = 0;
 }
@@ -69,7 +68,7 @@ void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std
   const std::uint64_t limit = size_ == beam_width_ ? pool[size_ - 1] : ~std::uint64_t{0};
   std::size_t added = 0;
   for (std::size_t i = 0; i < count; i++) {
-    batch[added] = pool_entry(keys[i], nodes[i]);
+    batch[added] = beam_entry({keys[i], nodes[i]});
     added += batch[added] < limit ? 1 : 0;
   }
   if (added == 0) return;
@@ -161,13 +160,13 @@ bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t targ
   return walk<true>(level, scorer, target);
 }
 
-void Traversal::widen(const Level& level, Scorer& scorer, std::size_t expanded) {
-  max_expansions_ = expanded;
+void Traversal::resume(const Level& level, Scorer& scorer, std::size_t max_expansions) {
+  max_expansions_ = max_expansions;
   run(level, scorer);
 }
 
-double Traversal::share_allowed(const Graph& graph, const RowSet& allow, std::size_t among) const {
-  const std::size_t count = std::min(among, size_);
+double Traversal::share_allowed(const Graph& graph, const RowSet& allow, std::size_t count) const {
+  count = std::min(count, size_);
   std::size_t allowed = 0;
   for (std::size_t i = 0; i < count; i++) allowed += allows_any(allow, graph, node(i)) ? 1 : 0;
   return static_cast<double>(allowed) / static_cast<double>(std::max<std::size_t>(1, count));
@@ -186,15 +185,15 @@ void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::
 }
 
 void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
-                               std::size_t bridges) {
+                               std::size_t max_bridges) {
   const Level& level = graph.levels[0];
   const std::uint32_t* list = level.list(node);
   const std::size_t first = seen_.size();
   add_allowed(graph, allow, list);
   bridge_list_.resize(level.slots + kPickSlack);
-  const std::size_t excluded = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, bridge_list_.data());
+  const std::size_t failing = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, bridge_list_.data());
   std::size_t taken = 0;
-  for (std::size_t i = 0; i < std::min(excluded, bridges); i++) {
+  for (std::size_t i = 0; i < std::min(failing, max_bridges); i++) {
     const std::uint32_t other = bridge_list_[i];
     if (!bridges_.add(other)) continue;
     const std::uint32_t* next = level.list(other);
@@ -233,8 +232,8 @@ void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet&
   merge(keys, seen_.from(first), seen_.size() - first);
 }
 
-void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded_most,
-                            std::size_t least, std::size_t bridges) {
+void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow,
+                            const TwoHopLimits& limits) {
   const Level& level = graph.levels[0];
   keep_allowed(graph, allow);
   seen_.clear();
@@ -248,13 +247,13 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
     seen_.add(node(i));
   }
   cursor_ = 0;
-  max_expansions_ = expanded_most;
-  min_found_ = std::min(least, beam_width_);
+  max_expansions_ = limits.max_expansions;
+  min_found_ = std::min(limits.min_found, beam_width_);
   if (size_ < kMinStarts) add_start_rows(graph, scorer, allow);
   std::uint32_t nearest[kExpansionsPerStep];
   while (const std::size_t expanded = next_to_expand(level, nearest)) {
     const std::size_t first = seen_.size();
-    for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i], bridges);
+    for (std::size_t i = 0; i < expanded; i++) gather_allowed(graph, scorer, allow, nearest[i], limits.max_bridges);
     visited += expanded;
     prefetch_next(level);
     const std::uint32_t* keys = score_new(level, scorer, first);
@@ -265,8 +264,8 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
 /// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther
 /// half goes.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
-  const std::size_t most = 2 * size + kScanBlock;
-  if (beam_.size() < most + kScanBlock + kBitSlack) beam_.resize(most + kScanBlock + kBitSlack);
+  const std::size_t max_found = 2 * size + kScanBlock;
+  if (beam_.size() < max_found + kScanBlock + kBitSlack) beam_.resize(max_found + kScanBlock + kBitSlack);
   std::uint64_t limit = ~std::uint64_t{0};
   std::size_t found = 0;
   const auto keep_nearest = [&] {
@@ -276,7 +275,7 @@ void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, st
     found = size;
   };
   std::vector<std::uint32_t> block, next;
-  RowPicker picker(kernels_, &allow, 0, graph.rows.count);
+  RowPicker picker(kernels_, &allow, {.from = 0, .to = graph.rows.count});
   for (bool more = picker.next(kScanBlock, next); more;) {
     block.swap(next);
     more = picker.next(kScanBlock, next);
@@ -285,10 +284,10 @@ void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, st
     scorer.score(block.data(), block.size(), keys_.data());
     computed += block.size();
     for (std::size_t i = 0; i < block.size(); i++) {
-      beam_[found] = pool_entry(keys_[i], block[i]);
+      beam_[found] = beam_entry({keys_[i], block[i]});
       found += beam_[found] < limit ? 1 : 0;
     }
-    if (found > most) keep_nearest();
+    if (found > max_found) keep_nearest();
   }
   keep_nearest();
   std::sort(beam_.begin(), beam_.begin() + found);
@@ -308,21 +307,22 @@ void Traversal::begin_descent(std::uint32_t node) {
   seen_.add(node);
 }
 
-void Traversal::descend_level(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key) {
+Candidate Traversal::descend_level(const Level& level, Scorer& scorer, Candidate nearest) {
   for (bool moved = true; moved;) {
     moved = false;
     const std::size_t first = seen_.size();
-    gather(level, scorer, node);
+    gather(level, scorer, nearest.node);
     visited++;
     const std::uint32_t* keys = score_new(level, scorer, first);
     const std::uint32_t* nodes = seen_.from(first);
     for (std::size_t i = 0, count = seen_.size() - first; i < count; i++) {
-      if (keys[i] > key || (keys[i] == key && nodes[i] >= node)) continue;
-      key = keys[i];
-      node = nodes[i];
+      const Candidate candidate{keys[i], nodes[i]};
+      if (!is_nearer(candidate, nearest)) continue;
+      nearest = candidate;
       moved = true;
     }
   }
+  return nearest;
 }
 
 }  // namespace shortlist

@@ -32,33 +32,44 @@ constexpr std::size_t kExpansionsPerStep = 3;
 /// True where the row, or one that is equal to it, may be returned.
 bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row);
 
+/// How far a walk goes.
+struct WalkLimits {
+  /// How many of the nearest nodes are kept.
+  std::size_t beam_width;
+  /// How many of the nearest are expanded; more only until the beam holds `min_found`.
+  std::size_t max_expansions;
+  std::size_t min_found;
+};
+
+struct TwoHopLimits {
+  std::size_t max_expansions;
+  std::size_t min_found;
+  /// How many failing neighbours of a node are stepped over at most.
+  std::size_t max_bridges;
+};
+
 /// What one thread needs to search; used again and again.
 class Traversal {
  public:
   Traversal(const Kernels& kernels, std::size_t node_count);
 
-  /// Forgets what was found and seen, and starts at `node`, whose key is known.
-  /// @param size how many of the nearest nodes are kept
-  /// @param expanded how many of the nearest are expanded: more only until the pool holds `least`
-  void begin(std::size_t size, std::size_t expanded, std::size_t least, std::uint32_t node, std::uint32_t key);
+  /// Clears what was found and seen, and starts at a node whose key is known.
+  void begin(const WalkLimits& limits, Candidate start);
 
   /// Fills the pool with the nearest nodes of the level.
   void run(const Level& level, Scorer& scorer);
   /// As `run`, but ends as soon as `target` is found. @return whether it was
   bool run_until(const Level& level, Scorer& scorer, std::uint32_t target);
   /// Goes on with `run` until so many of the nearest are expanded.
-  void widen(const Level& level, Scorer& scorer, std::size_t expanded);
+  void resume(const Level& level, Scorer& scorer, std::size_t max_expansions);
 
   /// Share of the nearest `among` nodes found that may be returned.
-  double share_allowed(const Graph& graph, const RowSet& allow, std::size_t among) const;
+  double share_allowed(const Graph& graph, const RowSet& allow, std::size_t count) const;
   /// Keeps of what was found what may be returned.
   void keep_allowed(const Graph& graph, const RowSet& allow);
   /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to
   /// theirs.
-  /// @param expanded, least as in `begin`
-  /// @param bridges how many of a node's neighbours are stepped over at most
-  void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t expanded, std::size_t least,
-                   std::size_t bridges);
+  void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, const TwoHopLimits& limits);
   /// Fills the pool with the nearest of all rows that may be returned; rows equal to each other count apart.
   void scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size);
 
@@ -66,7 +77,7 @@ class Traversal {
   void begin_descent(std::uint32_t node);
   /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A
   /// node has one number on all of them, so that what was scored on one is not scored again on the next.
-  void descend_level(const Level& level, Scorer& scorer, std::uint32_t& node, std::uint32_t& key);
+  Candidate descend_level(const Level& level, Scorer& scorer, Candidate nearest);
 
   std::size_t size() const { return size_; }
   std::uint32_t node(std::size_t i) const { return static_cast<std::uint32_t>(beam_[i] >> 1); }
@@ -84,7 +95,7 @@ class Traversal {
   bool walk(const Level& level, Scorer& scorer, std::uint32_t target);
   void gather(const Level& level, const Scorer& scorer, std::uint32_t node);
   void gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
-                      std::size_t bridges);
+                      std::size_t max_bridges);
   void add_start_rows(const Graph& graph, Scorer& scorer, const RowSet& allow);
   void add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list);
   const std::uint32_t* score_new(const Level& level, Scorer& scorer, std::size_t first);

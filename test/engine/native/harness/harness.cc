@@ -198,10 +198,12 @@ int check_builds() {
       for (int i = 0; i < 50; i++) {
         std::vector<float> query = random_values(24, 1000 + i);
         if (metric == Metric::cosine) normalize(query, 24);
-        const SearchRequest plain{query.data(), static_cast<std::size_t>(1 + i * 3), 30, nullptr, 1500, false};
+        const SearchRequest plain{
+            .query = query.data(), .k = static_cast<std::size_t>(1 + i * 3), .ef = 30, .allow = nullptr, .allowed = 1500};
         searcher.search(plain);
         require_sound(shard.rows, plain, searcher.hits());
-        const SearchRequest filtered{query.data(), 10, 30, &allow, allowed, i % 2 == 0};
+        const SearchRequest filtered{
+            .query = query.data(), .k = 10, .ef = 30, .allow = &allow, .allowed = allowed, .by_floats = i % 2 == 0};
         searcher.search(filtered);
         require_sound(shard.rows, filtered, searcher.hits());
       }

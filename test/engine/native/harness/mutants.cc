@@ -128,11 +128,17 @@ class Trial {
     const RowSet allow{words.data()};
     for (int i = 0; i < 2; i++) {
       const std::vector<float> query = random_values(dim, random(), i == 0 ? 1.0f : 1e18f);
-      const SearchRequest plain{query.data(), 1 + random() % 40, 1 + random() % 60, nullptr, count, false};
+      const SearchRequest plain{
+          .query = query.data(), .k = 1 + random() % 40, .ef = 1 + random() % 60, .allow = nullptr, .allowed = count};
       searcher.search(plain);
       require_in_range(shard.rows, plain, searcher.hits());
-      const SearchRequest filtered{query.data(), 1 + random() % 10, 1 + random() % 20, &allow, allowed, false,
-                                   static_cast<Plan>(random() % kPlanCount)};
+      const SearchRequest filtered{.query = query.data(),
+                                   .k = 1 + random() % 10,
+                                   .ef = 1 + random() % 20,
+                                   .allow = &allow,
+                                   .allowed = allowed,
+                                   .by_floats = false,
+                                   .plan = static_cast<Plan>(random() % kPlanCount)};
       searcher.search(filtered);
       require_in_range(shard.rows, filtered, searcher.hits());
     }

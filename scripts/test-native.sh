@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the core of the native engine, and the addon, under the sanitizers of the compiler. A report of any of them ends the run.
+# Runs the core of the native engine, and the addon, under the sanitizers of the compiler, with assertions on
+# (core/assert.h). Any report ends the run.
 #
 #   npm run test:native -- [MUTANTS] [SEED]
 #
@@ -16,7 +17,7 @@ cores=$(nproc)
 scratch=$([ -d /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")
 work=$(mktemp -d "$scratch/shortlist-native-XXXXXX")
 compiler=${CXX:-g++}
-flags="-std=c++17 -O1 -g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Wno-psabi -pthread"
+flags="-std=c++17 -O1 -g -fno-omit-frame-pointer -ffp-contract=off -Wall -Wextra -Wno-psabi -pthread -DSHORTLIST_ASSERTIONS"
 address="-fsanitize=address,undefined -fno-sanitize-recover=all"
 thread="-fsanitize=thread"
 
@@ -44,7 +45,7 @@ build_addon() {
   mkdir "$work/addon" "$work/calls"
   cp -r src/engine/native/{core,binding.gyp} src/engine/native/*.{cc,h} "$work/addon"
   ln -s "$PWD/node_modules" "$work/node_modules"
-  CXXFLAGS="$address -g -fno-omit-frame-pointer" LDFLAGS="$address" JOBS=$cores \
+  CXXFLAGS="$address -DSHORTLIST_ASSERTIONS -g -fno-omit-frame-pointer" LDFLAGS="$address" JOBS=$cores \
     node-gyp rebuild --directory "$work/addon" >"$work/addon.log" 2>&1 || { cat "$work/addon.log"; exit 1; }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "assert.h"
 #include "search.h"
 #include "traverse.h"
 
@@ -73,6 +74,7 @@ class Audit {
   }
 
   void mark_from(std::uint32_t start) {
+    SHORTLIST_ASSERT(!reached_[start]);
     const Level& level = graph_.levels[0];
     std::vector<std::uint32_t> waiting{start};
     reached_[start] = true;
@@ -128,6 +130,7 @@ class Audit {
 
   /// Puts a link in the place of one whose target keeps another: from a row that it links to itself.
   bool replace_link(std::uint32_t from, std::uint32_t to) {
+    SHORTLIST_ASSERT(from != to);
     const Level& level = graph_.levels[0];
     std::uint32_t* list = context_.built.edit_list(0, from);
     for (std::uint32_t i = level.slots; i-- > 0;) {
@@ -156,6 +159,7 @@ class Audit {
   }
 
   bool add_link(std::uint32_t from, std::uint32_t to) {
+    SHORTLIST_ASSERT(from < graph_.rows.count && to < graph_.rows.count);
     if (from == to) return false;
     const Level& level = graph_.levels[0];
     std::uint32_t* list = context_.built.edit_list(0, from);

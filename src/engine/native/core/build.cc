@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "assert.h"
 #include "audit.h"
 #include "choose_codes.h"
 #include "equal_rows.h"
@@ -195,6 +196,7 @@ class Builder {
 
   Start find_start(Worker& worker, std::uint32_t point) {
     Start start{point, {0, 0}, 0};
+    SHORTLIST_ASSERT(point > 0 && point < order_.size());
     worker.scorer->set_row(order_[point]);
     worker.scorer->score(&order_[0], 1, &start.nearest.key);
     worker.traversal.begin_descent(start.nearest.node);
@@ -209,6 +211,7 @@ class Builder {
   /// to.
   void link_forward(Worker& worker, Start start) {
     const std::uint32_t row = order_[start.point];
+    SHORTLIST_ASSERT(start.nearest.node < start.point);
     for (std::size_t level = graph_.levels.size() - 1; level > 0; level--) {
       if (has_level(level, start.point)) {
         start.nearest = link_on_level(worker, level, {.row = row, .node = start.point}, start.nearest);
@@ -233,9 +236,11 @@ class Builder {
                      .min_found = built_.parameters.ef_construction},
                     start);
     traversal.run(level, *worker.scorer);
+    SHORTLIST_ASSERT(traversal.size() > 0 && traversal.size() <= built_.parameters.ef_construction);
     worker.candidates.resize(traversal.size());
     for (std::size_t i = 0; i < traversal.size(); i++) worker.candidates[i] = {traversal.key(i), traversal.node(i)};
     const Candidate nearest = worker.candidates[0];
+    SHORTLIST_ASSERT(!is_nearer(start, nearest));
     select_neighbours(level, *worker.scorer, worker.candidates.data(), worker.candidates.size(), built_.parameters.m,
                       built_.edit_list(level_number, point.node));
     return nearest;
@@ -270,6 +275,7 @@ class Builder {
                    std::size_t count) {
     const Level& level = graph_.levels[level_number];
     std::uint32_t* list = built_.edit_list(level_number, target);
+    SHORTLIST_ASSERT(count > 0 && pairs[0] >> 32 == target && pairs[count - 1] >> 32 == target);
     std::size_t size = 0;
     while (size < level.slots && list[size] != kNone) size++;
     if (size + count <= level.slots) {
@@ -303,6 +309,7 @@ class Builder {
 }  // namespace
 
 Graph BuiltGraph::view() const {
+  SHORTLIST_ASSERT(std::is_sorted(upper_counts.rbegin(), upper_counts.rend()));
   Graph graph{.rows = rows,
               .kind = kind,
               .depth = depth,
@@ -326,6 +333,8 @@ Graph BuiltGraph::view() const {
 }
 
 std::uint32_t* BuiltGraph::edit_list(std::size_t level, std::uint32_t node) {
+  SHORTLIST_ASSERT(level <= upper_counts.size());
+  SHORTLIST_ASSERT(node < (level == 0 ? rows.count : upper_counts[level - 1]));
   if (level == 0) return links.as<std::uint32_t>() + std::size_t{node} * link_stride(2 * parameters.m);
   std::size_t lists = node;
   for (std::size_t below = 1; below < level; below++) lists += upper_counts[below - 1];

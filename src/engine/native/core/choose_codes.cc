@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "assert.h"
 #include "neighbours.h"
 #include "scorer.h"
 
@@ -26,6 +27,7 @@ std::vector<std::uint32_t> spread_rows(std::uint32_t count, std::uint32_t wanted
 std::vector<std::uint32_t> nearest_by_code(const std::vector<std::uint32_t>& rows,
                                            const std::vector<std::uint32_t>& keys, std::size_t wanted) {
   std::vector<Candidate> sorted(rows.size());
+  SHORTLIST_ASSERT(wanted <= rows.size() && keys.size() == rows.size());
   for (std::size_t i = 0; i < rows.size(); i++) sorted[i] = {keys[i], rows[i]};
   std::partial_sort(sorted.begin(), sorted.begin() + wanted, sorted.end(), is_nearer);
   std::vector<std::uint32_t> nearest(wanted);
@@ -40,6 +42,7 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& k
                        std::vector<std::uint32_t> sample) {
   sample.erase(std::remove(sample.begin(), sample.end(), query), sample.end());
   const std::size_t nearest = std::min(kTrueNeighbours, sample.size());
+  SHORTLIST_ASSERT(nearest > 0);
   std::vector<double> raw(sample.size());
   raw_rows(kernels, rows, rows.row(query), sample.data(), sample.size(), raw.data());
   std::vector<Hit> hits(sample.size());

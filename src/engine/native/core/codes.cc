@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -39,10 +41,12 @@ std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_
 /// Half of the range that the codes cover: of several quantiles of the deviations, the one with the least squared
 /// error of clipping what lies beyond it and rounding the rest.
 double choose_half_range(std::vector<double> deviations, double top) {
+  SHORTLIST_ASSERT(!deviations.empty() && top > 0);
   double best = 0, best_error = 0;
   std::size_t below = 0;
   for (const double kept : kRangeQuantiles) {
     const std::size_t at = std::min(deviations.size() - 1, static_cast<std::size_t>(kept * deviations.size()));
+    SHORTLIST_ASSERT(below <= at);
     std::nth_element(deviations.begin() + below, deviations.begin() + at, deviations.end());
     below = at;
     const double half = deviations[at], step = 2 * half / top;
@@ -100,6 +104,7 @@ Quantizer fit_quantizer(const Kernels& kernels, const Rows& rows, double top, Th
 }
 
 Pages encode_rows(const Kernels& kernels, const Rows& rows, const Quantizer& quantizer, ThreadTeam& team) {
+  SHORTLIST_ASSERT(quantizer.dim == rows.dim && quantizer.stride % kCodeAlign == 0);
   Pages codes(static_cast<std::size_t>(rows.count) * quantizer.stride);
   team.split(rows.count, 1024, [&](std::size_t, std::size_t from, std::size_t to) {
     for (std::uint32_t row = static_cast<std::uint32_t>(from); row < to; row++) {
@@ -160,8 +165,10 @@ QueryCode::QueryCode(const Kernels& kernels, const Quantizer& quantizer, Metric 
     : kernels_(kernels), quantizer_(quantizer), metric_(metric), memory_(2 * quantizer.stride) {
   code_ = memory_.as<std::uint8_t>();
   low_plane_ = memory_.as<std::int8_t>() + quantizer.stride;
+  SHORTLIST_ASSERT(reinterpret_cast<std::uintptr_t>(code_) % kCodeAlign == 0 && quantizer.stride % kCodeAlign == 0);
   const std::int64_t largest = static_cast<std::int64_t>(kTopPlane * kTopCode) * quantizer.dim;
   bias_ = largest;
+  SHORTLIST_ASSERT(largest > 0);
   while ((2 * largest) >> shift_ >= (std::int64_t{1} << 31)) shift_++;
 }
 
@@ -177,6 +184,7 @@ bool QueryCode::set_code(const float* query) {
 }
 
 void QueryCode::set_planes(const float* query) {
+  SHORTLIST_ASSERT(metric_ == Metric::ip);
   float largest = 0;
   for (std::size_t j = 0; j < quantizer_.dim; j++) largest = std::max(largest, std::fabs(query[j]));
   const double factor = largest == 0 ? 0 : kTopPlane / largest;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "assert.h"
 #include "graph.h"
 #include "hash.h"
 
@@ -50,6 +51,7 @@ EqualRows find_equal_rows(const Rows& rows, ThreadTeam& team) {
         continue;
       }
       if (found.next.empty()) found.next.assign(rows.count, kNone);
+      SHORTLIST_ASSERT(*tail < row && row < rows.count);
       found.next[*tail] = row;
       is_later[row] = true;
       *tail = row;

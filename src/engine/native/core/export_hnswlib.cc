@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "assert.h"
 #include "failure.h"
 
 namespace shortlist {
@@ -69,6 +70,7 @@ std::size_t HnswlibExport::read(std::uint8_t* into, std::size_t size) {
   std::size_t filled = 0;
   while (next_ < parts) {
     const std::size_t bytes = part_bytes();
+    SHORTLIST_ASSERT(filled <= size);
     if (bytes > size - filled) break;
     std::memset(into + filled, 0, bytes);
     put_part(into + filled);
@@ -125,12 +127,14 @@ std::uint32_t HnswlibExport::choose_links(std::uint32_t row, std::uint32_t* link
   if (!graph_.has_equal(row)) return count;
   if (count == graph_.levels[0].slots) count--;
   links[count++] = graph_.next_equal[row];
+  SHORTLIST_ASSERT(count <= graph_.levels[0].slots);
   return count;
 }
 
 std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32_t* links) const {
   const std::uint32_t slots = graph_.levels[0].slots;
   const Copy copy = copies_[row];
+  SHORTLIST_ASSERT(copy.place > 0 && copy.first < row && slots > 2);
   std::uint32_t near[kMaxSlots];
   const std::uint32_t near_count = read_links(copy.first, near);
   std::uint32_t count = 0;
@@ -187,6 +191,7 @@ void HnswlibExport::put_upper_lists(std::uint8_t* into, std::uint32_t row) const
   if (!is_upper(row)) return;
   const std::uint32_t node = upper_rows_[next_upper_].node;
   const std::uint32_t top = level_of(node);
+  SHORTLIST_ASSERT(top > 0 && top < graph_.levels.size());
   put<std::uint32_t>(into, 0, static_cast<std::uint32_t>(top * element_.upper_list_bytes));
   for (std::uint32_t l = 1; l <= top; l++) {
     const Level& level = graph_.levels[l];

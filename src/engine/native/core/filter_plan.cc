@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -36,6 +38,7 @@ constexpr double kMinNewPassing = 0.22;
 }  // namespace
 
 std::size_t max_bridges(double near_share) {
+  SHORTLIST_ASSERT(near_share > 0 && near_share <= 1);
   constexpr double kLinkSlack = 1.5;
   return static_cast<std::size_t>(std::ceil(kLinkSlack * (1 / near_share - 1)));
 }
@@ -50,6 +53,7 @@ double widened_expansions(std::size_t ef, double near_share) {
 }
 
 PlanCosts estimate_costs(const FilteredSearch& filtered, double near_share) {
+  SHORTLIST_ASSERT(filtered.allowed <= filtered.graph.rows.count && near_share <= 1);
   const Graph& graph = filtered.graph;
   const double per_node = graph.distances_per_candidate;
   const double allowed = static_cast<double>(filtered.allowed);

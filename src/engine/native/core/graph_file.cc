@@ -9,6 +9,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "assert.h"
 #include "failure.h"
 #include "hash.h"
 #include "nibbles.h"
@@ -107,12 +108,15 @@ GraphFileHeader header_of(const BuiltGraph& built, const Part (&parts)[kSectionC
     offset = align_to_page(offset + parts[i].bytes);
   }
   header.checksum = checksum_of(header);
+  SHORTLIST_ASSERT(offset == file_bytes);
   return header;
 }
 
 }  // namespace
 
 std::uint64_t write_graph(const std::string& path, const BuiltGraph& built) {
+  SHORTLIST_ASSERT(built.upper_counts.size() <= kMaxLevels);
+  SHORTLIST_ASSERT(built.entry == kNone ? built.rows.count == 0 : built.entry < built.rows.count);
   const Part parts[kSectionCount] = {
       part_of(built.quantizer.low),
       {built.codes.as<void>(), built.codes.bytes()},
@@ -327,6 +331,7 @@ void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t mo
   const NibbleLayout layout(rows.dim);
   const std::size_t stride = code_bytes(kind_, rows.dim);
   const std::uint32_t matched = std::min(most, rows.count);
+  SHORTLIST_ASSERT(rows.count == shape_.count && rows.dim == shape_.dim);
   for (std::uint64_t i = 0; i < matched; i++) {
     const std::uint64_t row = i * rows.count / matched;
     std::vector<std::uint8_t> code(stride);
@@ -346,6 +351,7 @@ void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t mo
 }
 
 std::vector<Level> GraphFile::level_views() const {
+  SHORTLIST_ASSERT(links_ != nullptr && upper_counts_.size() <= kMaxLevels);
   const std::uint32_t m = shape_.m;
   std::vector<Level> levels;
   levels.push_back(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "assert.h"
 #include "nibbles.h"
 #include "search.h"
 #include "traverse.h"
@@ -34,6 +35,7 @@ class Narrowing {
   void run() {
     if (built_.kind != CodeKind::bits7 || built_.entry == kNone) return;
     find_neighbourhoods();
+    SHORTLIST_ASSERT(!found_.empty());
     std::vector<std::vector<std::uint32_t>> orders;
     for (const Neighbourhood& found : found_) {
       orders.emplace_back(found.near.size());
@@ -117,6 +119,7 @@ class Narrowing {
   /// Places within which, in the order by code, nearly all of the k nearest lie.
   std::uint32_t depth_of(const std::vector<std::vector<std::uint32_t>>& orders, std::size_t k) const {
     std::vector<std::size_t> places;
+    SHORTLIST_ASSERT(orders.size() == found_.size());
     for (std::size_t i = 0; i < found_.size(); i++) {
       const std::vector<float>& scores = found_[i].scores;
       if (scores.size() <= k) continue;

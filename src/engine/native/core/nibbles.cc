@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -19,6 +21,7 @@ NibbleLayout::NibbleLayout(std::uint32_t dim) {
   stride = code_bytes(CodeKind::bits4, dim);
   norm_at = bytes + 4 <= stride ? stride - 4 : 0;
   plane = bytes;
+  SHORTLIST_ASSERT(stride % kCodeAlign == 0 && norm_at + sizeof(std::uint32_t) <= stride);
 }
 
 NibbleRows nibble_rows(const NibbleLayout& layout, const std::uint8_t* codes, const std::uint8_t* separate) {
@@ -28,6 +31,7 @@ NibbleRows nibble_rows(const NibbleLayout& layout, const std::uint8_t* codes, co
 
 std::uint32_t pack_nibbles(const Kernels& kernels, const Quantizer& quantizer, const NibbleLayout& layout,
                            const float* row, std::uint8_t* packed) {
+                             SHORTLIST_ASSERT(2 * layout.plane >= quantizer.dim && layout.plane <= layout.stride);
   thread_local std::vector<std::uint8_t> code;
   code.resize(quantizer.dim + kCodeAlign);
   kernels.encode(row, quantizer.low.data(), quantizer.scale, quantizer.dim, code.data());
@@ -65,6 +69,7 @@ NibbleQuery::NibbleQuery(const Kernels& kernels, const Quantizer& quantizer)
 }
 
 bool NibbleQuery::set(const float* query) {
+  SHORTLIST_ASSERT(layout_.plane <= quantizer_.dim && 2 * layout_.plane >= quantizer_.dim);
   const std::uint8_t* code = code_.as<std::uint8_t>();
   const double lost = kernels_.encode(query, low_.data(), scale_, quantizer_.dim, code_.as<std::uint8_t>());
   if (lost > kMaxClippedShare * quantizer_.spread * kQuerySteps * kQuerySteps) return false;

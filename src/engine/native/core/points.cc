@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "assert.h"
 #include "hash.h"
 
 namespace shortlist {
 namespace {
 
 std::uint32_t level_of(std::uint64_t hash, std::uint32_t m) {
+  SHORTLIST_ASSERT(m >= 2);
   std::uint32_t level = 0;
   for (std::uint64_t threshold = ~std::uint64_t{0} / m; hash < threshold && level < kMaxLevels; threshold /= m) level++;
   return level;
@@ -44,6 +46,7 @@ std::vector<std::uint32_t> last_points(std::uint32_t count, const GraphParameter
     std::push_heap(last.begin(), last.end(), enters_after);
   }
   std::sort(last.begin(), last.end(), enters_after);
+  SHORTLIST_ASSERT(last.size() <= size);
   std::vector<std::uint32_t> rows;
   for (const Point& point : last) rows.push_back(point.row);
   return rows;

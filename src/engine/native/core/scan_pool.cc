@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "assert.h"
 #include "threads.h"
 
 namespace shortlist {
@@ -32,6 +33,7 @@ struct ScanPool::Running {
   Running(std::unique_ptr<ScanJob> scan, std::size_t threads) : job(std::move(scan)) {
     const Rows& rows = job->rows;
     query_count = job->queries.size() / rows.dim;
+    SHORTLIST_ASSERT(job->queries.size() % rows.dim == 0);
     passes = (query_count + kQueriesPerPass - 1) / kQueriesPerPass;
     const double per_row = static_cast<double>(std::min(query_count, kQueriesPerPass)) * rows.dim;
     const double fair = static_cast<double>(query_count) * rows.dim * rows.count / (threads * kPartsPerThread);
@@ -94,6 +96,7 @@ bool ScanPool::take_part(std::unique_lock<std::mutex>& lock) {
   std::shared_ptr<Running> running = std::move(queue_.front());
   queue_.pop_front();
   const std::size_t part = running->next++;
+  SHORTLIST_ASSERT(part < running->tasks() && running->ended <= part);
   if (running->next < running->tasks()) queue_.push_back(running);
   lock.unlock();
   work_on(*running, part);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -42,6 +44,7 @@ float norm_bound(const float* row, std::size_t dim) {
 QueryTile::QueryTile(const Rows& rows, const float* first, std::size_t count, Best* best)
     : rows_(rows), queries_(first), count_(count), best_(best), values_(rows.dim * kTileQueries), limits_{} {
   const std::size_t dim = rows.dim;
+  SHORTLIST_ASSERT(count > 0 && count <= kTileQueries);
   for (std::size_t q = 0; q < count; q++) {
     const float* query = first + q * dim;
     for (std::size_t j = 0; j < dim; j++) values_[j * kTileQueries + q] = query[j];
@@ -89,6 +92,7 @@ void QueryTile::offer(const Kernels& kernels, const std::uint32_t* which, std::s
 
 /// After all rows that were offered together: canonical sums are made of several rows at a time.
 void QueryTile::score(const Kernels& kernels, std::size_t query) {
+  SHORTLIST_ASSERT(query < count_);
   std::vector<std::uint32_t>& rows = entering_[query];
   if (rows.empty()) return;
   sums_.resize(rows.size());

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -41,6 +43,7 @@ ProductScorer::ProductScorer(const Kernels& kernels, const std::uint8_t* codes, 
     : Scorer(codes, stride), kernels_(kernels), codes_(codes), stride_(stride), query_(query) {}
 
 void ProductScorer::score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  SHORTLIST_ASSERT(stride_ % kCodeAlign == 0 && reinterpret_cast<std::uintptr_t>(codes_) % kCodeAlign == 0);
   std::int64_t products[kBlock];
   for (std::size_t from = 0; from < count; from += kBlock) {
     const std::size_t block = std::min(kBlock, count - from);
@@ -59,6 +62,7 @@ RowProductScorer::RowProductScorer(const Kernels& kernels, const std::uint8_t* c
 }
 
 void RowProductScorer::score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
+  SHORTLIST_ASSERT(row_ < offsets_.of_row.size());
   kernels_.multiply_codes(codes_ + static_cast<std::size_t>(row_) * stride_, codes_, stride_, rows, count, out);
   const double own = offsets_.of_row[row_] + offsets_.constant;
   for (std::size_t i = 0; i < count; i++) {
@@ -85,6 +89,7 @@ void FloatScorer::set_query(const float* query) {
 }
 
 void FloatScorer::set_row(std::uint32_t row) {
+  SHORTLIST_ASSERT(row < rows_.count);
   query_ = rows_.row(row);
   factor_ = largest_norm2_ == 0 ? 0 : 1 / largest_norm2_;
 }
@@ -100,6 +105,7 @@ void FloatScorer::sum(const std::uint32_t* rows, std::size_t count, double* raw)
 
 void FloatScorer::score(const std::uint32_t* rows, std::size_t count, std::uint32_t* out) {
   double raw[kBlock];
+  SHORTLIST_ASSERT(query_ != nullptr);
   const bool products = rows_.metric == Metric::ip;
   for (std::size_t from = 0; from < count; from += kBlock) {
     const std::size_t block = std::min(kBlock, count - from);

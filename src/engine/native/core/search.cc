@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "assert.h"
+
 namespace shortlist {
 namespace {
 
@@ -12,6 +14,7 @@ constexpr std::size_t kRescoreMargin = 4;
 /// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at
 /// 100.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
+  SHORTLIST_ASSERT(depth.at10 >= 10 && depth.at100 >= 100);
   const std::size_t more10 = depth.at10 - 10, more100 = depth.at100 - 100;
   if (k <= 10) return k + kRescoreMargin + more10;
   if (k >= 100) return k + kRescoreMargin + more100 * k / 100;
@@ -43,12 +46,14 @@ constexpr std::size_t kMinTail = 8;
 constexpr std::size_t kTailHitDivisor = 64;
 
 std::size_t widened_beam(std::size_t beam_width, double share) {
+  SHORTLIST_ASSERT(share >= 0 && share <= 1);
   return static_cast<std::size_t>(kBeamSlack * static_cast<double>(beam_width) / std::max(share, kMinWidenedShare)) + kWidenedMargin;
 }
 
 }  // namespace
 
 Candidate descend(const Graph& graph, Traversal& traversal, Scorer& scorer) {
+  SHORTLIST_ASSERT(!graph.levels.empty() && graph.entry < graph.rows.count);
   const bool has_upper = graph.levels.size() > 1;
   Candidate nearest{0, has_upper ? 0 : graph.entry};
   scorer.score(&graph.entry, 1, &nearest.key);
@@ -79,6 +84,7 @@ Searcher::Searcher(const Kernels& kernels, const Graph& graph, const std::vector
 }
 
 void Searcher::hide(const std::vector<std::uint32_t>& hidden) {
+  SHORTLIST_ASSERT(std::is_sorted(hidden.begin(), hidden.end()) && hidden.back() < graph_.rows.count);
   visible_words_.assign((std::size_t{graph_.rows.count} + 31) / 32, ~std::uint32_t{0});
   const std::uint32_t beyond = graph_.rows.count & 31;
   if (beyond != 0) visible_words_.back() = (std::uint32_t{1} << beyond) - 1;
@@ -96,6 +102,8 @@ void Searcher::hide(const std::vector<std::uint32_t>& hidden) {
 }
 
 const SearchAccount& Searcher::search(const SearchRequest& given) {
+  SHORTLIST_ASSERT(given.query != nullptr && given.allowed <= visible_);
+  SHORTLIST_ASSERT(given.allow != nullptr || given.allowed == visible_);
   const RowSet visible{visible_words_.data()};
   SearchRequest request = given;
   if (!visible_words_.empty() && request.allow == nullptr) request.allow = &visible;
@@ -110,6 +118,7 @@ const SearchAccount& Searcher::search(const SearchRequest& given) {
 }
 
 Plan Searcher::run(const SearchRequest& request, std::size_t k) {
+  SHORTLIST_ASSERT(k > 0 && k <= request.k);
   Scorer& scorer = prepare(request);
   const std::size_t rescored = rescored_rows(graph_.depth, k, request.ef);
   const std::size_t beam_width = std::max(request.ef, rescored);
@@ -134,6 +143,7 @@ void Searcher::walk_graph(Scorer& scorer, const WalkLimits& limits) {
 }
 
 Plan Searcher::run_filtered(const SearchRequest& request, Scorer& scorer, std::size_t beam_width) {
+  SHORTLIST_ASSERT(request.allow != nullptr && beam_width >= request.ef);
   const FilteredSearch filtered{
       .graph = graph_, .ef = request.ef, .beam_width = beam_width, .allowed = request.allowed};
   account_.costs = estimate_costs(filtered, filtered.share());
@@ -182,6 +192,7 @@ Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& filtere
 
 /// @return false where that would be more rows than may be scanned
 bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t beam_width) {
+  SHORTLIST_ASSERT(plan == Plan::code_scan || plan == Plan::exact_scan);
   const std::size_t components = request.allowed * graph_.rows.dim;
   if (components / (plan == Plan::code_scan ? kCodesPerFloatRow : 1) > request.max_scanned) return false;
   hits_.clear();
@@ -200,6 +211,7 @@ bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan
 /// Whether the last of the rows that were scored again were no good any more. Where a filter leaves only what is far
 /// from the query, all of it about equally far, codes tell less of the order than among its neighbours.
 bool Searcher::is_settled(const SearchRequest& request) const {
+  SHORTLIST_ASSERT(rows_.size() == sums_.size());
   const std::size_t k = std::min(request.k, request.allowed);
   if (rows_.size() >= request.allowed || hits_.size() < k) return true;
   const std::size_t beyond = rows_.size() - std::min(k, rows_.size());
@@ -228,6 +240,7 @@ Scorer& Searcher::prepare(const SearchRequest& request) {
 
 /// @param count how many of the nearest by code
 void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal equal) {
+  SHORTLIST_ASSERT(hits_.empty());
   count = std::min(traversal_.size(), count);
   rows_.resize(count);
   sums_.resize(count);
@@ -245,6 +258,7 @@ void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal eq
     hits_.resize(k);
   }
   std::sort(hits_.begin(), hits_.end(), is_before);
+  SHORTLIST_ASSERT(hits_.size() <= request.k);
 }
 
 /// Rows equal to one that was found, with its score: no more than can be returned.
@@ -252,6 +266,7 @@ void Searcher::add_equal_rows(const SearchRequest& request, Hit hit) {
   std::size_t added = 0;
   for (std::uint32_t row = graph_.next_equal[hit.row]; row != kNone && added < request.k;
        row = graph_.next_equal[row]) {
+         SHORTLIST_ASSERT(row > hit.row);
     if (request.allow != nullptr && !request.allow->has(row)) continue;
     hits_.push_back({hit.score, row});
     added++;

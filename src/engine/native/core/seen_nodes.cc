@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "assert.h"
+
 namespace shortlist {
 
 void SeenNodes::clear() {
@@ -14,6 +16,7 @@ void SeenNodes::clear() {
 }
 
 bool SeenNodes::add(std::uint32_t node) {
+  SHORTLIST_ASSERT(node >> 5 < words_.size());
   const std::uint32_t bit = std::uint32_t{1} << (node & 31);
   if ((words_[node >> 5] & bit) != 0) return false;
   words_[node >> 5] |= bit;
@@ -27,6 +30,7 @@ void SeenNodes::mark_since(std::size_t first) {
   std::size_t kept = first;
   for (std::size_t i = first; i < size_; i++) {
     const std::uint32_t node = order_[i];
+    SHORTLIST_ASSERT(node >> 5 < words_.size());
     std::uint32_t& word = words_[node >> 5];
     order_[kept] = node;
     kept += ~word >> (node & 31) & 1;
@@ -44,6 +48,7 @@ void SeenNodes::add_allowed(const Kernels& kernels, const std::uint32_t* list, s
   const std::size_t first = size_, needed = first + slots + kPickSlack;
   if (order_.size() < needed) order_.resize(2 * needed);
   size_ += kernels.pick_unseen(list, slots, words_.data(), allow, order_.data() + first);
+  SHORTLIST_ASSERT(size_ <= first + slots && size_ <= order_.size());
   mark_since(first);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "assert.h"
+
 #ifdef __linux__
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -36,6 +38,7 @@ void ThreadTeam::run(const std::function<void(std::size_t)>& work) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     work_ = &work;
+    SHORTLIST_ASSERT(busy_ == 0);
     busy_ = threads_.size();
     failure_ = nullptr;
     round_++;
@@ -73,6 +76,7 @@ void ThreadTeam::work_as(std::size_t worker) {
 
 void ThreadTeam::split(std::size_t count, std::size_t step,
                        const std::function<void(std::size_t, std::size_t, std::size_t)>& work) {
+                         SHORTLIST_ASSERT(step > 0);
   if (count == 0) return;
   if (threads_.empty() || count <= step) {
     for (std::size_t from = 0; from < count; from += step) work(0, from, std::min(count, from + step));

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "assert.h"
 #include "scan.h"
 
 namespace shortlist {
@@ -36,6 +37,7 @@ bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row) {
 Traversal::Traversal(const Kernels& kernels, std::size_t node_count) : kernels_(kernels), seen_(node_count), bridges_(node_count) {}
 
 void Traversal::begin(const WalkLimits& limits, Candidate start) {
+  SHORTLIST_ASSERT(limits.beam_width > 0);
   if (beam_.size() < limits.beam_width + 1) beam_.resize(limits.beam_width + 1);
   seen_.clear();
   for (const std::uint32_t row : hidden_rows_) seen_.add(row);
@@ -65,6 +67,8 @@ void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std
   if (batch_.size() < count) batch_.resize(2 * count);
   std::uint64_t* const batch = batch_.data();
   std::uint64_t* const pool = beam_.data();
+  SHORTLIST_ASSERT(size_ <= beam_width_ && size_ < beam_.size());
+  SHORTLIST_ASSERT(cursor_ <= size_);
   const std::uint64_t limit = size_ == beam_width_ ? pool[size_ - 1] : ~std::uint64_t{0};
   std::size_t added = 0;
   for (std::size_t i = 0; i < count; i++) {
@@ -84,10 +88,12 @@ void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std
     kept = at;
   }
   cursor_ = std::min(cursor_, kept);
+  SHORTLIST_ASSERT(size_ <= beam_width_ && cursor_ <= size_);
 }
 
 /// Adds the neighbours of a node to what was seen; the codes of the new ones are on their way.
 void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node) {
+  SHORTLIST_ASSERT(node < level.count);
   const std::size_t first = seen_.size();
   seen_.add_list(kernels_, level.list(node), level.slots);
   for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(level.row(*seen_.from(i)));
@@ -95,6 +101,7 @@ void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t n
 
 /// Scores what was seen from `first` on. @return the keys
 const std::uint32_t* Traversal::score_new(const Level& level, Scorer& scorer, std::size_t first) {
+  SHORTLIST_ASSERT(first <= seen_.size());
   const std::size_t count = seen_.size() - first;
   const std::uint32_t* rows = seen_.from(first);
   if (keys_.size() < count) keys_.resize(2 * count);
@@ -118,6 +125,7 @@ std::size_t Traversal::next_to_expand(const Level& level, std::uint32_t (&neares
   std::size_t count = 0;
   for (skip_expanded(); count < kExpansionsPerStep && may_expand(); skip_expanded()) {
     nearest[count] = node(cursor_);
+    SHORTLIST_ASSERT(nearest[count] < level.count);
     const std::uint32_t* list = level.list(nearest[count++]);
     for (std::uint32_t i = 0; i < level.slots; i += 16) __builtin_prefetch(list + i);
     beam_[cursor_] |= kExpanded;
@@ -154,7 +162,10 @@ bool Traversal::walk(const Level& level, Scorer& scorer, std::uint32_t target) {
   return false;
 }
 
-void Traversal::run(const Level& level, Scorer& scorer) { walk<false>(level, scorer, kNone); }
+void Traversal::run(const Level& level, Scorer& scorer) {
+  walk<false>(level, scorer, kNone);
+  SHORTLIST_ASSERT(is_beam_sorted());
+}
 
 bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t target) {
   return walk<true>(level, scorer, target);
@@ -162,11 +173,13 @@ bool Traversal::run_until(const Level& level, Scorer& scorer, std::uint32_t targ
 
 void Traversal::resume(const Level& level, Scorer& scorer, std::size_t max_expansions) {
   max_expansions_ = max_expansions;
+  SHORTLIST_ASSERT(size_ > 0);
   run(level, scorer);
 }
 
 double Traversal::share_allowed(const Graph& graph, const RowSet& allow, std::size_t count) const {
   count = std::min(count, size_);
+  SHORTLIST_ASSERT(is_beam_sorted());
   std::size_t allowed = 0;
   for (std::size_t i = 0; i < count; i++) allowed += allows_any(allow, graph, node(i)) ? 1 : 0;
   return static_cast<double>(allowed) / static_cast<double>(std::max<std::size_t>(1, count));
@@ -186,6 +199,7 @@ void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::
 
 void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
                                std::size_t max_bridges) {
+                                 SHORTLIST_ASSERT(node < graph.rows.count);
   const Level& level = graph.levels[0];
   const std::uint32_t* list = level.list(node);
   const std::size_t first = seen_.size();
@@ -207,6 +221,8 @@ void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const R
 }
 
 void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
+  SHORTLIST_ASSERT(allow.words != nullptr);
+  SHORTLIST_ASSERT(is_beam_sorted());
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; i++) {
     if (allows_any(allow, graph, node(i))) beam_[kept++] = beam_[i];
@@ -217,6 +233,7 @@ void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
 /// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to
 /// begin somewhere, and then finds its way to the nearest.
 void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet& allow) {
+  SHORTLIST_ASSERT(size_ < kMinStarts);
   const std::size_t words = (std::size_t{graph.rows.count} + 31) / 32;
   const std::size_t step = std::max<std::size_t>(1, words / kStartWords);
   const std::size_t first = seen_.size();
@@ -234,6 +251,7 @@ void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet&
 
 void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow,
                             const TwoHopLimits& limits) {
+                              SHORTLIST_ASSERT(allow.words != nullptr && beam_width_ > 0);
   const Level& level = graph.levels[0];
   keep_allowed(graph, allow);
   seen_.clear();
@@ -264,6 +282,7 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
 /// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther
 /// half goes.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
+  SHORTLIST_ASSERT(size > 0);
   const std::size_t max_found = 2 * size + kScanBlock;
   if (beam_.size() < max_found + kScanBlock + kBitSlack) beam_.resize(max_found + kScanBlock + kBitSlack);
   std::uint64_t limit = ~std::uint64_t{0};
@@ -292,6 +311,7 @@ void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, st
   keep_nearest();
   std::sort(beam_.begin(), beam_.begin() + found);
   size_ = found;
+  SHORTLIST_ASSERT(size_ <= size && is_beam_sorted());
   beam_width_ = size;
   cursor_ = 0;
 }
@@ -308,6 +328,7 @@ void Traversal::begin_descent(std::uint32_t node) {
 }
 
 Candidate Traversal::descend_level(const Level& level, Scorer& scorer, Candidate nearest) {
+  SHORTLIST_ASSERT(nearest.node < level.count && level.rows != nullptr);
   for (bool moved = true; moved;) {
     moved = false;
     const std::size_t first = seen_.size();

@@ -7,6 +7,7 @@
 // the links of the next nodes to expand are on their way. Three nodes are expanded at a time: one alone would wait
 // for memory, and the second and third nearest are nearly always expanded too.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -91,6 +92,7 @@ class Traversal {
   std::uint64_t computed = 0;
 
  private:
+  bool is_beam_sorted() const { return std::is_sorted(beam_.begin(), beam_.begin() + size_); }
   template <bool kStops>
   bool walk(const Level& level, Scorer& scorer, std::uint32_t target);
   void gather(const Level& level, const Scorer& scorer, std::uint32_t node);

@@ -1,0 +1,19 @@
+// Assertions on what the core's own code guarantees. Bytes from disk and arguments are checked by errors instead.
+//
+// -DSHORTLIST_ASSERTIONS turns them on: scripts/test-native.sh does, for the harness and for its addon. A release has
+// none: the condition is compiled, so that it stays valid, and never evaluated.
+#pragma once
+
+#ifdef SHORTLIST_ASSERTIONS
+#include <cstdio>
+#include <cstdlib>
+#define SHORTLIST_ASSERT(condition)                                                                        \
+  do {                                                                                                     \
+    if (!(condition)) {                                                                                    \
+      std::fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #condition);               \
+      std::abort();                                                                                        \
+    }                                                                                                      \
+  } while (false)
+#else
+#define SHORTLIST_ASSERT(condition) static_cast<void>(sizeof(!(condition)))
+#endif

@@ -17,14 +17,14 @@ export function engineOf(name: EngineName): GraphEngine {
   return ENGINES[name];
 }
 
-/** Whether opening a version of the engine takes next to no memory, since its files are mapped. */
+/** Whether opening a version of the engine takes almost no memory, since its files are mapped. */
 export function isMapped(name: string): boolean {
   return isEngineName(name) && engineOf(name).mapping !== null;
 }
 
 /**
- * What the kernels of an engine run with on this machine; null where it does not choose, or is not installed.
- * @throws usage where SHORTLIST_ISA asks for what this machine has not
+ * The instruction set of an engine's kernels on this machine; null if it does not choose one or is not installed.
+ * @throws usage if SHORTLIST_ISA names a set that is not available
  */
 export function instructionSetOf(name: EngineName): string | null {
   try {

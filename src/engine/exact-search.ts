@@ -1,5 +1,5 @@
 /**
- * Exact search on all cores, off the caller's thread: by the native engine's addon where it is there, else in
+ * Exact search on all cores, off the caller's thread: with the native engine's addon if it is available, else in
  * JavaScript.
  */
 import type { ShardVectors } from './engine.js';
@@ -23,7 +23,7 @@ export interface ExactSearch {
   close(): Promise<void>;
 }
 
-/** @param threads at most; default all cores. Both kinds give the same rows and the same scores to the bit. */
+/** @param threads at most; default all cores. Both kinds give the same rows and scores, to the bit. */
 export function openExactSearch(threads?: number): ExactSearch {
   return hasAddon() ? new NativePool(threads) : new ExactPool(threads);
 }

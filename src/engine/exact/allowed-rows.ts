@@ -2,8 +2,8 @@ import { Bitset } from '../../base/bitset.js';
 import type { ShardQuery } from '../engine.js';
 
 /**
- * The rows that a search may return, as one set; undefined where that is every row. It is a copy where rows are left
- * out, since `allow` belongs to others.
+ * The rows that a search may return, as one set; undefined if that is every row. It is a copy if rows are left out,
+ * since `allow` belongs to the caller.
  * @param size rows of the shard
  */
 export function allowedRows({ allow, leftOut = [] }: ShardQuery, size: number): Bitset | undefined {

@@ -1,11 +1,11 @@
 /**
  * Exact search on all cores, off the caller's thread.
  *
- * Takes shards whose vectors lie in shared memory; gives per query and shard what `scan` gives. Hides the threads: a
- * call is cut into tasks of some 15 ms, and threads take tasks from the calls in flight in turn, so that a short call
- * does not wait behind a long one and an aborted call leaves the threads within two tasks. A thread that crashes
- * fails the call that it was working for, with `internal`, and is replaced; a task that it had not begun goes to
- * another thread.
+ * Takes shards whose vectors are in shared memory; gives for each query and shard what `scan` gives. Hides the
+ * threads: a call is cut into tasks of about 15 ms, and threads take tasks from the calls in flight in turn. So a
+ * short call does not wait for a long one, and an aborted call leaves the threads within two tasks. If a thread
+ * crashes, the call that it worked for fails with `internal` and the thread is replaced; tasks that it had not begun
+ * go to other threads.
  */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
@@ -18,7 +18,7 @@ import { planTasks, type PoolReply, type PoolRequest, type PoolTask } from './po
 import type { Candidates } from './scan.js';
 
 export interface PoolOptions {
-  /** How many rows to return at most, of each shard; from 1. */
+  /** The most rows to return of each shard; from 1. */
   readonly k: number;
   /** Allowed rows, shard by shard; absent or undefined: all. */
   readonly allow?: readonly (Bitset | undefined)[] | undefined;
@@ -26,21 +26,21 @@ export interface PoolOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tasks a thread has at hand: one to work on and one to go on with while its reply travels. */
+/** Tasks assigned to a thread: one in progress, and one to start while the reply travels. */
 const TASKS_PER_THREAD = 2;
 
-/** Scans wait for memory, not for cores, before there are this many. */
+/** With this many threads, scans wait for memory and not for cores. */
 const MAX_DEFAULT_THREADS = 16;
 
 /** One `search` in flight. */
 interface Call {
-  /** Tasks to hand out: the next one, and those that a crashed thread had not begun. */
+  /** Tasks to assign: the next one, and those that a crashed thread had not begun. */
   readonly waiting: PoolTask[];
-  /** Tasks not looked at yet. */
+  /** Tasks not planned yet. */
   readonly rest: Iterator<PoolTask, void, void>;
   /** The best so far, [query][shard]. */
   readonly merged: readonly (readonly TopK[])[];
-  /** Tasks handed out and not answered. */
+  /** Tasks assigned and not answered. */
   pending: number;
   readonly settle: (error?: Error) => void;
 }
@@ -52,7 +52,7 @@ interface Assignment {
 
 interface Thread {
   readonly worker: Worker;
-  /** By request id, oldest first: the oldest is being worked on. */
+  /** By request id, oldest first: the oldest is in progress. */
   readonly assigned: Map<number, Assignment>;
   failure: unknown;
 }
@@ -61,12 +61,12 @@ export class ExactPool {
   private readonly size: number;
   private readonly threads = new Set<Thread>();
   private readonly calls = new Set<Call>();
-  /** The calls that have waiting tasks; the first is served next and moves to the end. */
+  /** The calls with waiting tasks. The first is served next and then moves to the end. */
   private queue: Call[] = [];
   private nextId = 0;
   private closed = false;
 
-  /** @param size threads at most. They start when there is work, and let the process end when there is none. */
+  /** @param size threads at most. They start when there is work, and idle threads do not keep the process alive. */
   constructor(size = Math.min(MAX_DEFAULT_THREADS, availableParallelism())) {
     assert(Number.isSafeInteger(size) && size >= 1, `a pool of ${size} threads`);
     this.size = size;
@@ -99,7 +99,7 @@ export class ExactPool {
       this.calls.add(call);
       this.enqueue(call);
       if (call.waiting.length === 0) settle();
-      this.handOut();
+      this.assignTasks();
     });
     return merged.map((perShard) => perShard.map((top) => top.drain()));
   }
@@ -116,10 +116,10 @@ export class ExactPool {
     this.queue = this.queue.filter((other) => other !== call);
   }
 
-  /** Gives tasks to threads until there are no more tasks or the threads have enough. */
-  private handOut(): void {
+  /** Assigns tasks to threads until there are no more tasks or every thread has enough. */
+  private assignTasks(): void {
     while (this.hasRoom()) {
-      const next = this.takeTask();
+      const next = this.nextTask();
       if (next === undefined) return;
       const { worker, assigned } = this.freeThread();
       next.call.pending++;
@@ -135,7 +135,7 @@ export class ExactPool {
     return false;
   }
 
-  /** An idle thread, else a new one where there may be more, else the one with the fewest tasks. */
+  /** An idle thread, else a new one if there may be more, else the one with the fewest tasks. */
   private freeThread(): Thread {
     const [first] = [...this.threads].sort((a, b) => a.assigned.size - b.assigned.size);
     if (first !== undefined && (first.assigned.size === 0 || this.threads.size === this.size)) return first;
@@ -152,8 +152,8 @@ export class ExactPool {
     this.queue.push(call);
   }
 
-  /** The next task of the call whose turn it is. */
-  private takeTask(): Assignment | undefined {
+  /** The next task of the first call in the queue. */
+  private nextTask(): Assignment | undefined {
     const call = this.queue.shift();
     const task = call?.waiting.pop();
     if (call === undefined || task === undefined) return undefined;
@@ -164,7 +164,7 @@ export class ExactPool {
   private startThread(): Thread {
     const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { name: 'exact', execArgv: [] });
     const thread: Thread = { worker, assigned: new Map(), failure: undefined };
-    worker.on('message', (reply: PoolReply) => this.takeReply(thread, reply));
+    worker.on('message', (reply: PoolReply) => this.handleReply(thread, reply));
     worker.on('error', (error) => (thread.failure = error));
     worker.on('exit', (code) => this.replaceThread(thread, code));
     worker.unref(); // after the listeners: adding one refs the thread again
@@ -172,7 +172,7 @@ export class ExactPool {
     return thread;
   }
 
-  private takeReply(thread: Thread, { id, answers }: PoolReply): void {
+  private handleReply(thread: Thread, { id, answers }: PoolReply): void {
     const { call, task } = thread.assigned.get(id)!;
     thread.assigned.delete(id);
     if (thread.assigned.size === 0) thread.worker.unref();
@@ -181,7 +181,7 @@ export class ExactPool {
       mergeAnswers(call, task, answers);
       if (call.pending === 0 && call.waiting.length === 0) call.settle();
     }
-    this.handOut();
+    this.assignTasks();
   }
 
   private replaceThread(thread: Thread, code: number): void {
@@ -194,7 +194,7 @@ export class ExactPool {
       if (this.calls.has(call) && !this.queue.includes(call)) this.queue.push(call);
     }
     if (working !== undefined && this.calls.has(working.call)) working.call.settle(crashError(thread.failure, code));
-    this.handOut();
+    this.assignTasks();
   }
 }
 

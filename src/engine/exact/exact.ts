@@ -30,7 +30,7 @@ export function scanAllowed(vectors: ShardVectors, query: Float32Array, options:
   return { ...scan(vectors, query, 1, { k: options.k, allow })[0]!, path: 'exact' };
 }
 
-/** `searchLater` of an engine without a thread of its own: the same search, in a promise. */
+/** `searchLater` of an engine without its own thread: the same search in a promise. */
 export function searchSoon<T>(search: () => T, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve) => {
     signal?.throwIfAborted();

@@ -1,16 +1,16 @@
 /**
- * The sums of base/metric.ts, several pairs at a time and equal to the bit.
+ * The sums of base/metric.ts for several pairs at a time, equal to the bit.
  *
- * Takes float32 rows and a packed query; gives the raw float64 sums. Two shapes: 2 rows x 4 queries, where every row is
- * read for four queries, and 4 rows x 1 query.
+ * Takes float32 rows and a packed query; gives the raw float64 sums. There are two shapes: 2 rows x 4 queries, where
+ * every row is read once for four queries, and 4 rows x 1 query.
  *
- * Both walk one lane (components j, j+8, j+16, ...) to its end before the next: the order of addition within a lane,
- * and so its rounding, is that of `dot` and `squaredL2`, while the 8 or 4 running sums of a lane are independent of
- * each other and stay in registers. Walking 8 lanes of several pairs at once would need more registers than there
- * are. Measured on Node 20, Zen 5, rows in the cache, against one `dot` a pair: 0.40 ns a product instead of 0.79 at
- * 128 dimensions, 0.47 instead of 0.75 at 768. One query over rows that come from memory waits for them either way.
+ * Both finish one lane (components j, j+8, j+16, ...) before the next. So a lane adds in the order of `dot` and
+ * `squaredL2`, with the same rounding, while the 8 or 4 running sums of a lane are independent and stay in
+ * registers. Eight lanes of several pairs at once would need more registers than there are. On Node 20 and Zen 5,
+ * with rows in the cache, against one `dot` a pair: 0.40 ns a product instead of 0.79 at 128 dimensions, 0.47
+ * instead of 0.75 at 768. One query over rows from memory waits for memory either way.
  *
- * The queries are float64 already: a float32 widens without loss, and widening it once is cheaper than for every row.
+ * Queries are float64 already: widening a float32 loses nothing, and doing it once is cheaper than for every row.
  */
 import type { Metric } from '../../base/metric.js';
 

@@ -1,8 +1,8 @@
 /**
- * What the pool and its threads send each other, and how a call is cut into it.
+ * The messages between the pool and its threads, and how a call is cut into tasks.
  *
  * Takes the shards and queries of one call; gives its tasks one by one, since a call over many rows and queries has
- * millions of them.
+ * millions.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
@@ -11,14 +11,15 @@ import type { ShardVectors } from '../engine.js';
 import { TILE_QUERIES } from './kernels.js';
 import type { Candidates } from './scan.js';
 
-/** One thread's next piece of work: some queries over some rows of one shard. All arrays lie in shared memory. */
+/** The next task of a thread: some queries over some rows of one shard. All arrays are in shared memory. */
 export interface PoolTask {
   readonly shard: number;
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
   /**
-   * Where the shard's values lie. The buffer is sent, not the array: Node cuts a view's length to 32 bits on the way.
+   * The memory of the shard's values. The buffer is sent and not the array, since Node cuts the length of a view to
+   * 32 bits.
    */
   readonly memory: SharedArrayBuffer;
   readonly memoryOffset: number;
@@ -44,18 +45,17 @@ export interface PoolReply {
 }
 
 /**
- * Products (one component of a row with one of a query) of one task: 1 to 15 ms at 0.4 ns each. Shorter ones cost
- * more in messages, longer ones abort later.
+ * Products (one component of a row with one of a query) of one task: 1 to 15 ms at 0.4 ns each. Shorter tasks cost
+ * more in messages; longer ones abort later.
  */
 const MIN_TASK_PRODUCTS = 2 ** 21;
 const MAX_TASK_PRODUCTS = 2 ** 25;
 
-/** Tasks per thread that a call is cut into where it is large enough: the threads then end together. */
+/** Tasks for each thread, if the call is large enough, so that the threads end together. */
 const TASKS_PER_THREAD = 4;
 
 /**
- * Queries of one task: 16 pass over a block of rows while it is in the cache; with more, a task would have too few
- * rows.
+ * Queries of one task: 16 share a block of rows while it is in the cache. With more, a task would have too few rows.
  */
 const TASK_QUERIES = 4 * TILE_QUERIES;
 
@@ -68,13 +68,13 @@ interface PoolQuery {
   readonly k: number;
   /** Allowed rows, shard by shard; absent or undefined: all. */
   readonly allow: readonly (Bitset | undefined)[] | undefined;
-  /** How many threads there are to share the work. */
+  /** Threads that share the work. */
   readonly threads: number;
 }
 
 /**
- * The tasks of a call, rows outermost so that neighbouring tasks read the same rows. Copies what does not lie in shared
- * memory yet, except the vectors: they must.
+ * The tasks of a call, rows outermost, so that consecutive tasks read the same rows. Copies arguments into shared
+ * memory, except the vectors, which must be there.
  */
 export function planTasks(shards: readonly ShardVectors[], query: PoolQuery): Generator<PoolTask, void, void> {
   const { queries, queryCount, k, allow } = query;

@@ -1,7 +1,4 @@
-/**
- * A thread of the pool: scans what it is sent, one task after the other. An exception ends it; the pool sees to the
- * rest.
- */
+/** A thread of the pool: scans its tasks one after the other. An exception ends the thread, which the pool notices. */
 import { parentPort } from 'node:worker_threads';
 import { Bitset } from '../../base/bitset.js';
 import type { PoolReply, PoolRequest } from './pool-task.js';

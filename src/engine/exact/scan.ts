@@ -1,9 +1,9 @@
 /**
- * Exact search: the truth that everything else is measured by.
+ * Exact search: the truth for every measurement of recall.
  *
  * Takes a shard's vectors and any number of queries; gives for each query the k best of a range of rows, in the
- * contract's order and with canonical scores. Hides the blocking: rows are taken in blocks that stay in the cache
- * while all queries pass over them.
+ * contract's order and with canonical scores. Hides the blocking: a block of rows stays in the cache while all
+ * queries pass over it.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
@@ -19,18 +19,18 @@ export interface Candidates {
 }
 
 interface ScanOptions {
-  /** How many rows to return at most; from 1. */
+  /** The most rows to return; from 1. */
   readonly k: number;
   /** Rows that may be returned; absent: all. */
   readonly allow?: Bitset | undefined;
 }
 
-/** Bytes of the rows of one block: with the packed queries beside them they fit a second-level cache of 512 KiB. */
+/** Bytes of the rows of one block: with the packed queries they fit a second-level cache of 512 KiB. */
 const BLOCK_BYTES = 128 * 1024;
 const MIN_BLOCK_ROWS = 4;
 const MAX_BLOCK_ROWS = 1024;
 
-/** Components seen through one view: the kernels' indexes stay small integers however large the shard is. */
+/** Components in one view, so that the kernels' indexes are small integers for any size of shard. */
 const WINDOW_COMPONENTS = 2 ** 28;
 
 /**
@@ -62,8 +62,8 @@ export function scan(
 }
 
 /**
- * The k best of the given rows, each given once. Rows that are not finite have no place in any order and are left
- * out, as by `scan`.
+ * The k best of the given rows, each given once. Rows that are not finite are left out, as by `scan`, since they
+ * have no place in an order.
  */
 export function rankRows(vectors: ShardVectors, query: Float32Array, rows: ArrayLike<number>, k: number): Candidates {
   const { dim, metric, values } = vectors;
@@ -105,9 +105,9 @@ interface List {
   /** +1, or -1 under l2: raw sums times `sign` grow with the score. */
   readonly sign: 1 | -1;
   /**
-   * A row whose signed sum is not above this one cannot get in. Rounding never turns an order around, the threshold
-   * is a float32 and its square exact in float64, so a sum at or below it has a score at or below the threshold; and
-   * at equal scores the row that came first, which is the lower one, stays. The answer is the same as without it.
+   * A row with a signed sum at or below this one cannot enter. Rounding is monotonic, and the threshold is a float32
+   * whose square is exact in float64. So such a sum has a score at or below the threshold, and of equal scores the
+   * earlier row, which is the lower one, stays.
    */
   limit: number;
 }
@@ -121,19 +121,19 @@ function limitOf(metric: Metric, threshold: number): number {
   return metric === 'l2' ? -(threshold * threshold) : threshold;
 }
 
-/** What one scan keeps from block to block. */
+/** The state that one scan keeps between blocks. */
 interface Pass {
   readonly metric: Metric;
   readonly dim: number;
   readonly kernels: Kernels;
-  /** Queries in fours, then one by one those left over. */
+  /** Queries in fours, then the remaining ones. */
   readonly tiles: readonly Float64Array[];
   readonly singles: readonly Float64Array[];
   readonly picked: Picked;
   readonly raw: Float64Array;
 }
 
-/** Rows of one block, counted from the first row of the window; the last one is repeated to fill a group of four. */
+/** Rows of one block, counted from the first row of the window. The last one is repeated to fill a group of four. */
 interface Picked {
   readonly rows: Int32Array;
   readonly capacity: number;
@@ -152,7 +152,7 @@ function openPass(metric: Metric, dim: number, queries: Float32Array, queryCount
   return { metric, dim, kernels: kernelsOf(metric), tiles, singles, picked, raw };
 }
 
-/** Fills `picked` with allowed rows from `row` on, up to `end`. @returns the row to go on from */
+/** Fills `picked` with allowed rows from `row` up to `end`. @returns the row to continue at */
 function pickRows(picked: Picked, allow: Bitset | undefined, base: number, row: number, end: number): number {
   const next = allow === undefined ? pickAll(picked, base, row, end) : pickAllowed(picked, allow.words, base, row, end);
   if (picked.count > 0) picked.rows.fill(picked.rows[picked.count - 1]!, picked.count, picked.count + 3);

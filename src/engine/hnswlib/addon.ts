@@ -1,11 +1,11 @@
-/** The one place that loads hnswlib-node, when it is first needed: all else works without the addon. */
+/** The only place that loads hnswlib-node, on first use. Everything else works without the addon. */
 import type { HierarchicalNSW } from 'hnswlib-node';
 import { ShortlistError } from '../../base/errors.js';
 
 export type Graph = HierarchicalNSW;
 type GraphClass = typeof HierarchicalNSW;
 
-/** @throws addon_missing where it was never compiled, or for another Node or system */
+/** @throws addon_missing if it was not compiled, or compiled for another Node or system */
 export async function loadGraphClass(): Promise<GraphClass> {
   try {
     const addon = await import('hnswlib-node');
@@ -22,8 +22,8 @@ export async function loadGraphClass(): Promise<GraphClass> {
 }
 
 /**
- * Lets go of a graph's memory now. The collector sees a small object only and may keep it for long, so the graph is
- * replaced by one of a single row.
+ * Releases a graph's memory now. The garbage collector only sees a small object and may keep it for long, so the
+ * graph is replaced by one of a single row.
  */
 export function releaseGraph(graph: Graph): void {
   graph.initIndex(1);

@@ -1,9 +1,9 @@
 /**
  * Builds a graph with hnswlib-node and writes it.
  *
- * Takes rows front to back; gives a file that has been flushed, read again and checked, or no file. One thread, rows
- * in order, one seed: equal input gives equal bytes. hnswlib-node takes real arrays of numbers only and copies them
- * element by element, so one array is filled again and again.
+ * Takes rows front to back; gives a file that was flushed, read again and checked, or no file. One thread, rows in
+ * order and one seed: equal input gives equal bytes. hnswlib-node only takes real arrays of numbers and copies them
+ * element by element, so one array is reused.
  */
 import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs';
 import { ioError, ShortlistError } from '../../base/errors.js';
@@ -13,10 +13,10 @@ import { checkFileSync } from './check.js';
 import { MAX_GRAPH_ROWS } from './layout.js';
 import { largestMagnitude, rowFactor } from './scale.js';
 
-/** Bytes of rows asked of the source at a time. */
+/** Bytes of rows in one read of the source. */
 const READ_BYTES = 1024 * 1024;
 
-/** Rows between two reports of progress: some 50 ms of work. */
+/** Rows between two reports of progress: about 50 ms of work. */
 const PROGRESS_ROWS = 100;
 
 /** @see GraphEngine.build */
@@ -50,7 +50,7 @@ function checkRowCount(count: number): void {
   );
 }
 
-/** All rows of the source, front to back, as many at a time as make a good read. */
+/** All rows of the source, front to back, in reads of READ_BYTES. */
 function* readRows(
   source: VectorSource,
 ): Generator<{ rows: Float32Array; first: number; end: number }, void, undefined> {
@@ -61,7 +61,7 @@ function* readRows(
   }
 }
 
-/** The largest component; not looked for under cosine, where it has no use. */
+/** The largest component; 0 under cosine, which does not need it. */
 function largestOf(source: VectorSource): number {
   let largest = 0;
   if (source.metric === 'cosine') return largest;
@@ -88,15 +88,15 @@ function addRows(
   }
 }
 
-/** As Node's own, but able to cross to another thread with its name, which a DOMException is not. */
+/** Like Node's own, but it keeps its name when it crosses to another thread, which a DOMException does not. */
 function abortError(row: number, count: number): Error {
   const error = new Error(`the build was cancelled at row ${row} of ${count}`);
   return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' });
 }
 
 /**
- * hnswlib reports success on a full disk and in a missing folder. So the file is opened here first, where a refusal
- * has a name, and read again before it is flushed.
+ * hnswlib reports success on a full disk and in a missing folder. So the file is opened here first, which gives a
+ * clear error, and is read again before it is flushed.
  */
 function writeGraph(graph: Graph, path: string, shape: GraphShape): void {
   try {
@@ -120,7 +120,7 @@ function checkWritten(path: string, shape: GraphShape): void {
     checkFileSync(path, shape);
   } catch (cause) {
     if (!(cause instanceof ShortlistError) || cause.code !== 'file_corrupt') throw cause;
-    const message = `cannot write ${path}: what was written is not what is there; the disk is full or over its quota, free some space and try again`;
+    const message = `cannot write ${path}: the file differs from what was written; the disk is full or over its quota, free some space and try again`;
     throw new ShortlistError('disk_full', message, { file: path }, { cause });
   }
 }

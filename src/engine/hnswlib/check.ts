@@ -1,14 +1,14 @@
 /**
- * Checks a graph file before native code may read it: hnswlib believes every byte.
+ * Checks a graph file before native code reads it, since hnswlib trusts every byte.
  *
  * Takes a path and what the file must be; gives nothing, or `file_corrupt` with the row and the reason. A file that
  * passes cannot make a search read outside its memory: every link names a row, links of a level lead to rows that
- * have that level, the entry point has the highest one, sizes add up to the end of the file. Labels are the row
- * numbers. Where the shard's vectors are given, the graph must hold them (times their factor), so that a graph of
- * other vectors, of another length or with a flipped bit is noticed. What cannot be seen in the file is the metric it
- * was built for.
+ * have that level, the entry point has the highest level, and sizes add up to the end of the file. Labels are the
+ * row numbers. If the shard's vectors are given, the graph must hold them (times their factor), which detects a
+ * graph of other vectors, another dimension or a flipped bit. The file does not tell the metric that it was built
+ * for.
  *
- * `checkFile` reads without holding up the event loop, `checkFileSync` within a build.
+ * `checkFile` does not block the event loop; `checkFileSync` is for builds.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -36,7 +36,7 @@ export async function checkFile(path: string, shape: GraphShape, contents?: Grap
   }
 }
 
-/** `checkFile` for a thread that may be held up. */
+/** `checkFile` for a thread that may be blocked. */
 export function checkFileSync(path: string, shape: GraphShape): void {
   try {
     const file = openSync(path, 'r');

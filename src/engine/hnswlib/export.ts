@@ -1,7 +1,4 @@
-/**
- * A graph of hnswlib-node as a file of hnswlib's: its own bytes, once they have been checked against the shard's
- * vectors.
- */
+/** A graph of hnswlib-node as a file of hnswlib: its own bytes, once they are checked against the shard's vectors. */
 import { open, stat } from 'node:fs/promises';
 import { ioError } from '../../base/errors.js';
 import type { GraphParameters, HnswlibFile, ShardVectors } from '../engine.js';

@@ -1,6 +1,7 @@
 /**
- * The checks of a graph file, as a generator that asks for bytes block by block, whoever reads them. Memory is one
- * block and a byte a row. Everything it reads is bounded by the size of the file before it is believed.
+ * The checks of a graph file, as a generator that requests bytes block by block, so that the reader may be
+ * synchronous or not. Memory is one block and a byte for each row. Every value is bounded by the size of the file
+ * before it is used.
  */
 import { ShortlistError } from '../../base/errors.js';
 import type { GraphShape } from '../engine.js';
@@ -20,22 +21,23 @@ import {
 export interface GraphContents {
   /** count x dim values. */
   readonly values: Float32Array;
-  /** What they were multiplied by. */
+  /** The factor on `values` in the graph. */
   readonly factor: number;
 }
 
-/** The error for a file whose bytes are wrong: `what` follows its path. */
+/** The error for a damaged file. `what` follows its path. */
 export function corrupt(path: string, what: string, details: Record<string, unknown> = {}): ShortlistError {
   const message = `${path} ${what}; restore the file or build the version again`;
   return new ShortlistError('file_corrupt', message, { file: path, ...details });
 }
 
 /**
- * Bytes of one read: large enough for the disk, checked in about a millisecond. Above the largest element and record.
+ * Bytes of one read: large enough for the disk, and checked in about a millisecond. Above the largest element and
+ * record.
  */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** A request of the checks: the whole of `into` is to be filled before they go on. */
+/** A request of the checks: the caller fills all of `into` before they continue. */
 interface BlockRead {
   readonly into: Uint8Array;
   readonly position: number;
@@ -65,12 +67,12 @@ export function* checkBlocks(path: string, size: number, shape: GraphShape, cont
   yield* checkUpperLinks(file);
 }
 
-/** The file is long enough for everything but the upper lists, so that its size bounds what is allocated. */
+/** Checks that the file has room for everything except the upper lists, so that its size bounds what is allocated. */
 function checkSize(path: string, size: number, { count, dim, m }: GraphShape): void {
   if (count > MAX_GRAPH_ROWS) throw corrupt(path, `cannot have ${count} rows, the most is ${MAX_GRAPH_ROWS}`);
-  const least = HEADER_BYTES + count * (elementBytes(dim, m) + 4);
-  if (size < least || size % 4 !== 0) {
-    throw corrupt(path, `has ${size} bytes; ${count} rows of ${dim} components need ${least} at least`, {
+  const min = HEADER_BYTES + count * (elementBytes(dim, m) + 4);
+  if (size < min || size % 4 !== 0) {
+    throw corrupt(path, `has ${size} bytes; ${count} rows of ${dim} components need ${min} at least`, {
       bytes: size,
     });
   }
@@ -96,8 +98,7 @@ function checkHeader(path: string, header: DataView, shape: GraphShape): { maxLe
       throw corrupt(path, `has ${found} as ${name} in its header, not ${value}`, { field: name });
   }
   const levelFactor = header.getFloat64(HEADER.levelFactor, true);
-  // hnswlib never uses it for searching; the logarithm may differ in its last bit from the one of the system that
-  // wrote it.
+  // hnswlib does not use it in searches. The last bit of the logarithm may depend on the system that wrote it.
   if (!(Math.abs(levelFactor * Math.log(m) - 1) < 1e-12)) {
     throw corrupt(path, `has ${levelFactor} as levelFactor in its header, not ${1 / Math.log(m)}`, {
       field: 'levelFactor',
@@ -132,13 +133,13 @@ function* checkElements(file: Checked, contents: GraphContents | undefined): Che
         throw corrupt(file.path, `does not hold the vector of row ${row}`, { row });
       }
       if (words[vector + dim] !== row || words[vector + dim + 1] !== 0) {
-        throw corrupt(file.path, `has another label than ${row} on row ${row}`, { row });
+        throw corrupt(file.path, `has a label other than ${row} on row ${row}`, { row });
       }
     }
   }
 }
 
-/** One list of links: a count, then the rows that it leads to. The count's upper half would mark deleted rows. */
+/** One list: a count, then links. The upper half of the count would mark deleted rows. */
 function checkLinks(
   { path, shape, levels }: Checked,
   words: Uint32Array,
@@ -147,9 +148,9 @@ function checkLinks(
   level: number,
 ): void {
   const links = words[at]!;
-  const most = level === 0 ? 2 * shape.m : shape.m;
-  if (links > most)
-    throw corrupt(path, `has ${links} links on row ${row}, level ${level}; the most is ${most}`, { row, level });
+  const max = level === 0 ? 2 * shape.m : shape.m;
+  if (links > max)
+    throw corrupt(path, `has ${links} links on row ${row}, level ${level}; the most is ${max}`, { row, level });
   for (let i = at + 1; i <= at + links; i++) {
     const to = words[i]!;
     if (to >= shape.count || to === row)
@@ -181,7 +182,7 @@ function upperStart({ count, dim, m }: GraphShape): number {
   return HEADER_BYTES + count * elementBytes(dim, m);
 }
 
-/** Reads the size of every record of upper levels into `levels`; the last one ends with the file. */
+/** Reads the size of every record of upper levels into `levels`. The last record must end with the file. */
 function* readLevels(file: Checked): Checks {
   const { path, size, shape, levels } = file;
   const words = new Uint32Array(file.block);
@@ -220,7 +221,7 @@ function checkEntry({ path, shape, levels }: Checked, maxLevel: number, entryPoi
     });
 }
 
-/** The lists of the upper levels, as many whole records at a time as a block holds. */
+/** Checks the lists of the upper levels, as many whole records at a time as fit a block. */
 function* checkUpperLinks(file: Checked): Checks {
   const { shape, levels } = file;
   const words = new Uint32Array(file.block);

@@ -1,9 +1,10 @@
 /**
- * hnswlib's file, byte by byte (hnswalg.h of hnswlib 0.8, saveIndex), and the memory of what it is read into.
+ * hnswlib's file, byte by byte (hnswalg.h of hnswlib 0.8, saveIndex), and the memory of a graph that was read from
+ * it.
  *
  * header, 96 bytes · count elements of equal size: links of level 0 (u32 count, 2m x u32), vector (dim x f32), label
- * (u64) · count records of the upper levels: u32 bytes that follow, then a list for each level from 1 (u32 count, m x
- * u32). Everything is a multiple of 4 bytes, little-endian.
+ * (u64) · count records of the upper levels: u32 bytes that follow, then a list for each level from 1 (u32 count, m
+ * x u32). Everything is a multiple of 4 bytes and little-endian.
  */
 import { endianness } from 'node:os';
 import assert from 'node:assert/strict';
@@ -12,7 +13,7 @@ assert(endianness() === 'LE', 'shortlist runs on little-endian processors only')
 
 export const HEADER_BYTES = 96;
 
-/** Offsets in the header. u64 but for maxLevel (i32), entryPoint (u32) and levelFactor (f64). */
+/** Offsets in the header. u64 except for maxLevel (i32), entryPoint (u32) and levelFactor (f64). */
 export const HEADER = {
   level0Offset: 0,
   maxElements: 8,
@@ -40,12 +41,12 @@ export const MAX_GRAPH_ROWS = 2 ** 31 - 1;
  */
 export const MAX_LEVEL = 63;
 
-/** Bytes of the links of level 0 of one row, the count included. */
+/** Bytes of the links of one row at level 0, with the count. */
 export function level0Bytes(m: number): number {
   return 4 + 4 * 2 * m;
 }
 
-/** Bytes of one list of an upper level, the count included. */
+/** Bytes of one list of an upper level, with the count. */
 export function upperListBytes(m: number): number {
   return 4 + 4 * m;
 }
@@ -68,7 +69,7 @@ const MALLOC_BYTES = 16;
 /** 65,536 locks of labels and the like. */
 const FIXED_BYTES = 4 * 1024 * 1024;
 
-/** Memory in bytes of a graph while it is built or served. A row has 1 / (m - 1) upper levels on average. */
+/** Memory in bytes of a graph that is built or served. A row has 1 / (m - 1) upper levels on average. */
 export function estimateHnswlibBytes(count: number, dim: number, m: number): number {
   const upper = (upperListBytes(m) + MALLOC_BYTES) / (m - 1);
   return Math.ceil(FIXED_BYTES + count * (elementBytes(dim, m) + ROW_BOOKKEEPING_BYTES + LABEL_BYTES + upper));

@@ -2,10 +2,9 @@
  * A graph of hnswlib-node behind the engines' interface.
  *
  * Takes a graph file and the shard's vectors; gives answers with canonical scores. hnswlib finds rows by float32
- * distances; its rows are scored again from the vectors and sorted in the contract's order. Hides the filter
- * (hnswlib's own calls back into JavaScript for every row: 15 ms where a scan takes 0.06), and falls back to a scan
- * wherever the graph cannot answer in full: few allowed rows, a query out of float32's reach, parts of the graph that
- * cannot be reached.
+ * distances; they are scored again from the vectors and sorted in the contract's order. Hides the filter: hnswlib's
+ * own calls JavaScript for every row and takes 15 ms where a scan takes 0.06. Scans if the graph cannot give a full
+ * answer: few allowed rows, a query outside float32's range, or unreachable parts of the graph.
  */
 import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';
@@ -21,7 +20,7 @@ import { planGraphSearch, type GraphPlan } from './plan.js';
 import { largestMagnitudeInTurns, queryFactor, rowFactor } from './scale.js';
 import { withoutRows } from './without-rows.js';
 
-/** Components that are scanned on the calling thread: about 0.4 ms of native code, some times that here. */
+/** Components that are scanned on the calling thread: about 0.4 ms in native code and several times that here. */
 const SHORT_SCAN = 2 ** 20;
 
 /** @see GraphEngine.open */
@@ -43,7 +42,7 @@ export async function openHnswlib(
   return new HnswlibIndex(graph, vectors, largest, factor, m, part);
 }
 
-/** Always into a new object: a failed read into a used one ends the process. */
+/** Reads into a new object: a failed read into a used one ends the process. */
 async function readGraph(path: string, { metric, dim, count }: ShardVectors): Promise<Graph> {
   const HierarchicalNSW = await loadGraphClass();
   const graph = new HierarchicalNSW(metric === 'l2' ? 'l2' : 'ip', dim);
@@ -61,9 +60,9 @@ class HnswlibIndex implements ShardIndex {
   readonly residentBytes: number;
   private graph: Graph | null;
   private closed = false;
-  /** The rows that may be found at all; null where that is every row. */
+  /** The rows that may be found; null if that is every row. */
   private readonly visible: { readonly rows: Bitset; readonly count: number } | null;
-  /** The query as hnswlib-node takes it: a plain array, used again and again. */
+  /** The query in the form that hnswlib-node takes, a plain array, reused. */
   private readonly point: number[];
 
   constructor(
@@ -85,7 +84,7 @@ class HnswlibIndex implements ShardIndex {
     return this.searchGraph(query, options) ?? this.scanRows(query, options);
   }
 
-  /** There is no other thread: a scan that would hold this one is left to the caller. */
+  /** There is no other thread, so a scan that would block this one is left to the caller. */
   searchLater(query: Float32Array, options: ShardQuery, signal?: AbortSignal): Promise<ShardAnswer | null> {
     const { count, dim } = this.vectors;
     const isShort = (options.allowCount ?? options.allow?.count() ?? count) * dim <= SHORT_SCAN;
@@ -118,7 +117,7 @@ class HnswlibIndex implements ShardIndex {
     const plan = planGraphSearch(options, count, allowed);
     const factor = plan && queryFactor(metric, query, this.largest, this.factor);
     if (this.graph === null || plan === null || factor === null) return null;
-    const found = this.askGraph(this.graph, query, factor, plan);
+    const found = this.queryGraph(this.graph, query, factor, plan);
     const rows = allow === undefined || allowed === size ? found : found.filter((row) => allow.has(row));
     if (rows.length < Math.min(options.k, allowed)) return null;
     return { ...rankRows(this.vectors, query, rows, options.k), path: 'graph' };
@@ -130,7 +129,7 @@ class HnswlibIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private askGraph(graph: Graph, query: Float32Array, factor: number, { fetch, ef }: GraphPlan): number[] {
+  private queryGraph(graph: Graph, query: Float32Array, factor: number, { fetch, ef }: GraphPlan): number[] {
     const { point } = this;
     for (let i = 0; i < point.length; i++) point[i] = query[i]! * factor;
     graph.setEf(ef);

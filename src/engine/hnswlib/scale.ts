@@ -2,9 +2,9 @@
  * Keeps hnswlib's float32 arithmetic in range.
  *
  * hnswlib adds squares and products in float32: components of 1e18 overflow, components of 1e-18 vanish, and inner
- * products far below 1 drown in its `1 - product`. So rows go in multiplied by a power of two, which is exact and
- * changes no order; scores are computed from the original rows and know nothing of it. The factor follows from the
- * rows alone, so that a graph and its vectors are all it takes to open it.
+ * products far below 1 are lost in its `1 - product`. So rows are multiplied by a power of two, which is exact and
+ * does not change the order. Scores are computed from the original rows. The factor depends on the rows alone, so a
+ * graph and its vectors suffice to open it.
  *
  * Cosine rows have unit length and are never scaled.
  */
@@ -12,15 +12,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metric } from '../../base/metric.js';
 
 /**
- * Largest components for which rows are left as they are: ordinary embeddings, and files that others can use as they
- * are.
+ * Largest components for which rows are not scaled: those of ordinary embeddings, so that others can use the files
+ * as they are.
  */
 const UNSCALED: Record<Exclude<Metric, 'cosine'>, { readonly from: number; readonly to: number }> = {
   l2: { from: 2 ** -32, to: 2 ** 32 },
   ip: { from: 2 ** -6, to: 2 ** 32 },
 };
 
-/** The factor for rows whose largest component is `largest`: it brings the others to 0.5 .. 1. */
+/** The factor for rows whose largest component is `largest`: it scales that one to 0.5 .. 1. */
 export function rowFactor(metric: Metric, largest: number): number {
   if (metric === 'cosine' || largest === 0) return 1;
   const { from, to } = UNSCALED[metric];
@@ -28,15 +28,15 @@ export function rowFactor(metric: Metric, largest: number): number {
 }
 
 /**
- * Queries further out than this many times the largest component of any row, under l2, are scanned for: their squared
- * distances would differ by less than float32 can tell, or overflow it.
+ * A query with a component beyond this many times the largest component of any row is scanned for under l2: its
+ * squared distances would differ by less than float32 resolves, or overflow.
  */
 const FAR_QUERY = 2 ** 12;
 
-/** Exponent of the largest component of a query under ip: products far above 1 survive `1 - product`. */
+/** Exponent of the largest component of a query under ip: products far above 1 keep their digits in `1 - product`. */
 const IP_QUERY_EXPONENT = 16;
 
-/** The factor for one query, or null where the graph cannot be searched for it. */
+/** The factor for one query, or null if the graph cannot be searched for it. */
 export function queryFactor(metric: Metric, query: Float32Array, largestOfRows: number, ofRows: number): number | null {
   if (metric === 'cosine') return 1;
   const largest = largestMagnitude(query);
@@ -44,7 +44,7 @@ export function queryFactor(metric: Metric, query: Float32Array, largestOfRows: 
   return largest === 0 ? null : 2 ** (IP_QUERY_EXPONENT - exponentOf(largest));
 }
 
-/** The largest magnitude among these values; 0 of none. */
+/** The largest magnitude of these values; 0 if there are none. */
 export function largestMagnitude(values: Float32Array): number {
   let largest = 0;
   for (let i = 0; i < values.length; i++) {
@@ -54,10 +54,10 @@ export function largestMagnitude(values: Float32Array): number {
   return largest;
 }
 
-/** Values looked at before others have their turn: about a millisecond. */
+/** Values between two turns of the event loop: about a millisecond. */
 const TURN_VALUES = 2 ** 20;
 
-/** `largestMagnitude` of a whole shard, without holding up the event loop. */
+/** `largestMagnitude` of a whole shard, without blocking the event loop. */
 export async function largestMagnitudeInTurns(values: Float32Array): Promise<number> {
   let largest = 0;
   for (let from = 0; from < values.length; from += TURN_VALUES) {

@@ -1,10 +1,9 @@
 /**
- * A copy of a graph file in which nothing leads to some rows, so that a search goes about as if they had never been
- * inserted. hnswlib itself can only leave rows out of answers: it goes on walking by them.
+ * A copy of a graph file without links to some rows, so that searches treat them as never inserted. hnswlib itself
+ * can only drop rows from answers and still walks through them.
  *
- * Takes a file that has been checked; gives one of the same size for as long as `use` runs, among the system's
- * temporary files. The entry point stays in reach, whether it is among the rows or not. Fails with io_error,
- * disk_full.
+ * Takes a checked file; gives one of the same size, in the system's folder for temporary files, while `use` runs.
+ * The entry point stays reachable even if it is one of the rows. Fails with io_error, disk_full.
  */
 import { copyFileSync, mkdtempSync, openSync, closeSync, readSync, rmSync, writeSync, fstatSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ioError } from '../../base/errors.js';
 import { elementBytes, HEADER, HEADER_BYTES, upperListBytes } from './layout.js';
 
-/** Bytes that are read, changed and written together: about a millisecond of work. */
+/** Bytes read, changed and written together: about a millisecond of work. */
 const BLOCK_BYTES = 1024 * 1024;
 
 interface Shape {
@@ -74,7 +73,7 @@ async function unlinkRows(path: string, { count, dim, m }: Shape, rows: Uint32Ar
   }
 }
 
-/** A list of links: how many, then where to. */
+/** A list: a count, then links. */
 function dropLinks(words: Uint32Array, at: number, gone: Uint8Array): void {
   const links = words[at]!;
   let kept = 0;

@@ -1,19 +1,20 @@
-// The glue between Node and the core: reads arguments (arguments.h), calls, turns failures into errors with a code.
-// No logic lives here. Wrong arguments are a TypeError without a code.
+// The glue between Node and the core: reads arguments (arguments.h), calls the core and turns failures into errors
+// with a code. Wrong arguments are a TypeError without a code.
 //
-//   isa()                              name of the instruction set that runs
-//   build(options)                     blocks; see native.ts for the fields
-//   lastRows(options)                  rows of a graph that entered it last; see native.ts
+//   isa()                              name of the instruction set in use
+//   build(options)                     blocks; see addon.ts for the fields
+//   lastRows(options)                  the rows that entered a graph last
 //   check(path, shape)                 a promise: reads the whole file
 //   map(path, offset, bytes)           a part of a file as an ArrayBuffer
 //   new ScanPool(threads)              exact search on threads
 //     .scan(options)                   a promise
 //   new Shard(options)                 one open graph
 //     .search(k, ef, allow, allowed, plan, maxScanned, allowList)
-//                                      synchronous; query in, rows and scores out through buffers that are shared once
+//                                      synchronous; query, rows and scores in buffers that are shared once
+//     .searchLater(..., query)         the same on another thread: a promise
 //     .verify()                        blocks; compares all of the graph with the rows
 //   new HnswlibExport(options)         a graph as hnswlib's file
-//     .read(block)                     fills a Uint8Array; how many bytes, 0 at the end
+//     .read(block)                     fills a Uint8Array; the number of bytes, 0 at the end
 #include <napi.h>
 
 #include <algorithm>
@@ -64,7 +65,7 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   });
 }
 
-/// lastRows({count, m, seed, size}): the very last first.
+/// lastRows({count, m, seed, size}): the latest first.
 Napi::Value last_rows(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&] {
@@ -90,7 +91,7 @@ Napi::Value check(const Napi::CallbackInfo& info) {
   });
 }
 
-/// A part of a file that an ArrayBuffer has.
+/// A part of a file that an ArrayBuffer exposes.
 struct ExposedFile {
   std::shared_ptr<shortlist::MappedFile> file;
   std::uint8_t* data;
@@ -104,8 +105,8 @@ struct ExposedFile {
   ExposedFile& operator=(const ExposedFile&) = delete;
 };
 
-/// Memory of a file as an ArrayBuffer. Node 20 has none above 4 GiB; it then frees the memory itself, and says so by
-/// failing.
+/// Exposes a part of a file as an ArrayBuffer. Node 20 has none above 4 GiB; then it frees the memory itself and
+/// returns a failure.
 Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<shortlist::MappedFile> file,
                    std::uint64_t offset, std::uint64_t bytes) {
   auto exposed = std::make_unique<ExposedFile>(std::move(file), offset, bytes);
@@ -122,7 +123,7 @@ Napi::Value expose(Napi::Env env, const std::string& path, std::shared_ptr<short
                                            "index with more shards, or use a later release");
 }
 
-/// map(path, offset, bytes): a part of a file as an ArrayBuffer, which keeps the mapping alive by itself.
+/// map(path, offset, bytes): a part of a file as an ArrayBuffer, which keeps the mapping alive.
 Napi::Value map_file(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const std::string path = arguments::path(info[0], "path");

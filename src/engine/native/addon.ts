@@ -1,21 +1,21 @@
-/** The one place that loads the addon of the native engine, when it is first needed. */
+/** The only place that loads the addon of the native engine, on first use. */
 import { createRequire } from 'node:module';
 import { errnoOf, ERRORS, ioError, ShortlistError, type ErrorCode } from '../../base/errors.js';
 import type { Metric } from '../../base/metric.js';
 
-/** What the build of a graph found. */
+/** What the build of a graph measured. */
 export interface GraphFigures {
-  /** 7: integer codes. 32: the float32 rows themselves, where codes lose neighbours. */
+  /** Bits of a component of the codes: 4, 7 or 16; 32 for the float32 rows, where codes lose neighbours. */
   readonly codeBits: number;
-  /** Share of the 10 nearest of sampled rows that are among the 20 nearest by code. */
+  /** For sampled rows, the share of the 10 nearest that are among the 20 nearest by code. */
   readonly codeRecall: number;
-  /** Share of the answers of searches by float32 rows that searches by codes find too, at the same ef. */
+  /** Share of the results of float32 searches that searches by codes also find at the same ef. */
   readonly traversalRecall: number;
-  /** Rows that an equal one stands for in the graph. */
+  /** Rows that an equal row represents in the graph. */
   readonly equalRows: number;
-  /** Rows that could not be reached from the entry, and were linked in. */
+  /** Rows that were not reachable from the entry until the audit linked them. */
   readonly unreachable: number;
-  /** Rows that a search for their own vector did not find, and were linked in. */
+  /** Rows that a search for their own vector did not find until the audit linked them. */
   readonly unfound: number;
 }
 
@@ -27,7 +27,7 @@ interface AddonShape {
   readonly efConstruction: number;
 }
 
-/** Float32 rows in memory, or where they lie in a file. */
+/** Float32 rows in memory, or their place in a file. */
 export type AddonRows =
   { readonly values: Float32Array } | { readonly vectorsPath: string; readonly vectorsOffset: number };
 
@@ -41,17 +41,17 @@ interface AddonBuild {
 
 interface AddonOpen {
   readonly path: string;
-  /** Rows, ascending, that no search meets. */
+  /** Rows, ascending, that searches treat as never inserted. */
   readonly hidden: Uint32Array | undefined;
 }
 
-/** One open graph. Queries go in and answers come out through buffers that are shared once. */
+/** One open graph. Queries and answers pass through buffers that are shared once. */
 export interface AddonShard {
   /**
    * @param plan position in SHARD_PLANS
    * @param maxScanned components that may be scanned; a search that must scan more ends with the plan 'auto'
-   * @param allowList the rows of `allow`, ascending; some may have been taken out of it
-   * @returns how many rows were found
+   * @param allowList the rows of `allow`, ascending; it may have more
+   * @returns the number of rows found
    */
   search(
     k: number,
@@ -62,7 +62,7 @@ export interface AddonShard {
     maxScanned: number,
     allowList?: Uint32Array,
   ): number;
-  /** As `search`, on a thread of the addon's. What it is given is copied before it returns. */
+  /** As `search`, on the addon's thread. Arguments are copied before it returns. */
   searchLater(
     k: number,
     ef: number,
@@ -95,11 +95,11 @@ interface AddonScan {
   readonly queries: Float32Array;
   readonly k: number;
   readonly allow: Uint32Array | undefined;
-  /** One number in shared memory; other than 0 cancels. */
+  /** One number in shared memory; any value but 0 cancels. */
   readonly cancel: Int32Array;
 }
 
-/** Threads for exact scans, on which scans in flight take turns. */
+/** Threads for exact scans. Scans in flight take turns. */
 export interface AddonScanPool {
   /** One answer for each query. `queries` and `allow` are copied before it returns. */
   scan(options: AddonScan): Promise<{ readonly rows: Uint32Array; readonly scores: Float32Array }[]>;
@@ -107,22 +107,22 @@ export interface AddonScanPool {
   close(): void;
 }
 
-/** A graph on its way into a file of hnswlib. */
+/** A graph that is being exported as a file of hnswlib. */
 export interface AddonHnswlibExport {
   /** Size of the whole file. */
   bytes(): number;
-  /** Puts what comes next into `block`. @returns how many bytes; 0 at the end */
+  /** Puts the next part into `block`. @returns the number of bytes; 0 at the end */
   read(block: Uint8Array): number;
   close(): void;
 }
 
-/** `factor`: what every component is multiplied by. */
+/** `factor` multiplies every component. */
 type AddonExportOptions = AddonShape & AddonRows & { readonly path: string; readonly factor: number };
 
 export interface Addon {
   isa(): string;
   build(options: AddonShape & AddonRows & AddonBuild): GraphFigures & { readonly bytes: number };
-  /** The rows of a graph that entered it last, the very last first; none of an upper level. */
+  /** The rows that entered a graph last, latest first; all of level 0. */
   lastRows(options: { count: number; m: number; seed: number; size: number }): Uint32Array;
   check(path: string, shape: AddonShape): Promise<void>;
   map(path: string, offset: number, bytes: number): ArrayBuffer;
@@ -131,20 +131,23 @@ export interface Addon {
   readonly HnswlibExport: new (options: AddonExportOptions) => AddonHnswlibExport;
 }
 
-/** Beside this file where it was put for shipping, else where node-gyp leaves it. */
+/** Beside this file in a package, else where node-gyp puts it. */
 const PLACES = ['./shortlist_native.node', '../../../src/engine/native/build/Release/shortlist_native.node'];
 
 const COMMAND = 'npm run build:native';
 
 let loaded: Addon | undefined;
 
-/** @throws addon_missing where it was never compiled, or for another Node or system; usage for a wrong SHORTLIST_ISA */
+/**
+ * @throws addon_missing if it was not compiled, or compiled for another Node or system; usage for a wrong
+ * SHORTLIST_ISA
+ */
 export function loadAddon(): Addon {
   loaded ??= requireAddon();
   return loaded;
 }
 
-/** Whether there is an addon to load. @throws usage for a wrong SHORTLIST_ISA, which is no reason to do without it */
+/** Whether the addon can be loaded. @throws usage for a wrong SHORTLIST_ISA, which must not hide the addon */
 export function hasAddon(): boolean {
   try {
     loadAddon();
@@ -180,7 +183,7 @@ function isModuleMissing(error: unknown): boolean {
   return errnoOf(error) === 'MODULE_NOT_FOUND';
 }
 
-/** Calls into the addon; its failures come out as errors of ours that name the file. */
+/** Calls the addon and turns its failures into errors of this project that name the file. */
 export function callAddon<T>(action: string, path: string, call: () => T): T {
   try {
     return call();
@@ -189,7 +192,7 @@ export function callAddon<T>(action: string, path: string, call: () => T): T {
   }
 }
 
-/** What the addon threw, as an error of ours. */
+/** The error of this project for what the addon threw. */
 export function addonError(action: string, path: string, error: unknown): unknown {
   const code = errnoOf(error);
   if (!(error instanceof Error) || code === null || error instanceof ShortlistError) return error;

@@ -1,6 +1,5 @@
-// What JavaScript hands to the addon, checked before the core sees it: the core computes addresses from these
-// numbers. Takes values of any kind; gives numbers in their range, arrays of their type and length; throws a
-// TypeError that names the argument.
+// Checks the arguments from JavaScript before the core computes addresses from them. Takes values of any kind; gives
+// numbers in range and arrays of the right type and length. Throws a TypeError that names the argument.
 #pragma once
 #include <napi.h>
 
@@ -14,11 +13,11 @@
 
 namespace arguments {
 
-/// As src/base/limits.ts has them, but for the least degree, which tests go below.
+/// As in src/base/limits.ts, except for the least degree, which tests go below.
 constexpr double kMaxDim = 16384, kMaxRows = 4294967294.0, kMinDegree = 2, kMaxDegree = 128;
-/// ef of a build or a search: the core lowers it to the rows there are.
+/// ef of a build or a search. The core lowers it to the number of rows.
 constexpr double kMaxEffort = 4294967295.0;
-/// More threads than any machine has cores for: a number that somebody got wrong.
+/// No machine has as many cores: the number is a mistake.
 constexpr double kMaxThreads = 1024;
 constexpr double kMaxSafeInteger = 9007199254740991.0;
 
@@ -28,7 +27,7 @@ constexpr double kMaxSafeInteger = 9007199254740991.0;
 
 inline std::string to_text(double number) { return std::to_string(static_cast<std::uint64_t>(number)); }
 
-/// A whole number from `least` to `most`.
+/// A whole number from `min` to `max`.
 inline std::uint64_t whole(const Napi::Value& value, const char* name, double least, double most) {
   double number;  // asked of the value at once: a search of 10 us notices each call to Node
   if (napi_get_value_double(value.Env(), value, &number) == napi_ok && number >= least && number <= most &&
@@ -57,7 +56,7 @@ inline Napi::Object object(const Napi::Value& value, const char* name) {
   return value.As<Napi::Object>();
 }
 
-/// A path: text without a zero, at which the system would end it.
+/// A path: text without NUL, where the system would end it.
 inline std::string path(const Napi::Value& value, const char* name) {
   if (value.IsString()) {
     const std::string text = value.As<Napi::String>().Utf8Value();
@@ -72,7 +71,7 @@ inline Napi::Function function(const Napi::Object& object, const char* name) {
   return value.As<Napi::Function>();
 }
 
-/// A typed array of exactly this type; node-addon-api itself would take any.
+/// A typed array of exactly this type; node-addon-api would accept any.
 template <typename Array>
 Array array(const Napi::Value& value, const char* name, napi_typedarray_type type) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
@@ -108,7 +107,7 @@ void require_length(const Array& array, const char* name, std::uint64_t length) 
   if (array.ElementLength() != length) refuse(array.Env(), name, "of " + std::to_string(length) + " values");
 }
 
-/// NaN has no place in an order, and sorting by one may read anywhere.
+/// NaN has no place in an order, and a sort with it may read anywhere.
 inline void require_finite(const Napi::Env& env, const char* name, const float* values, std::size_t count) {
   constexpr std::uint32_t kExponent = 0x7f800000;
   std::uint32_t wrong = 0;
@@ -128,8 +127,8 @@ inline shortlist::GraphShape shape(const Napi::Object& object) {
           static_cast<std::uint32_t>(whole(object, "efConstruction", 1, kMaxEffort))};
 }
 
-/// Memory of JavaScript that is read and written by address for longer than one call. It is kept alive, and where it
-/// could be detached or resized, a look before each use tells. Shared memory can be neither detached nor shrunk.
+/// Memory of JavaScript that is used by address for longer than one call. It is kept alive, and a check before each
+/// use detects that it was detached or resized. Shared memory can be neither detached nor shrunk.
 class Pins {
  public:
   /// @return where the array's values are
@@ -148,14 +147,14 @@ class Pins {
     return array.Data();
   }
 
-  /// @throws Failure where the memory is no longer what it was
+  /// @throws Failure if the memory has changed
   void check(Napi::Env env) const {
     for (const Pin& pin : pins_) {
       void* data = nullptr;
       std::size_t bytes = 0;
       const napi_status status = napi_get_arraybuffer_info(env, pin.buffer.Value(), &data, &bytes);
       if (status != napi_ok || data != pin.data || bytes != pin.bytes) {
-        throw shortlist::Failure("internal", "memory that the engine works on was detached or resized");
+        throw shortlist::Failure("internal", "memory that the engine uses was detached or resized");
       }
     }
   }

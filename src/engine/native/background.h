@@ -1,4 +1,4 @@
-// What works in the background for one thread of JavaScript.
+// The background work of one thread of JavaScript.
 #pragma once
 #include <napi.h>
 
@@ -10,7 +10,7 @@ namespace addon {
 struct Background {
   explicit Background(Napi::Env env) : checks(env), searches(env) {}
 
-  /// Of this environment, which frees it.
+  /// The instance of this environment, which frees it.
   static Background& of(Napi::Env env) {
     auto* background = env.GetInstanceData<Background>();
     if (background == nullptr) env.SetInstanceData(background = new Background(env));

@@ -1,15 +1,15 @@
 /**
  * Builds a graph with the addon and writes it.
  *
- * Takes the rows of a shard, mapped from their file where the source has one; gives a file that has been flushed and
+ * Takes the rows of a shard, mapped from their file if the source has one; gives a file that was flushed and
  * checked, or no file. Equal rows, parameters and seed give equal bytes on any number of threads. Blocks the calling
- * thread, which is one of those that work.
+ * thread, which is one of the threads of the build.
  */
 import { rmSync } from 'node:fs';
 import type { Figures, GraphBuildOptions, GraphBuilt, GraphParameters, GraphShape, VectorSource } from '../engine.js';
 import { addonError, callAddon, loadAddon, metricNumber, type AddonRows, type GraphFigures } from './addon.js';
 
-/** Bytes of rows asked of the source at a time. */
+/** Bytes of rows in one read of the source. */
 const READ_BYTES = 1024 * 1024;
 
 /** @see GraphEngine.build */
@@ -41,7 +41,7 @@ export async function buildNative(
   }
 }
 
-/** The addon's figures by the names that manifests have: codeRecall is code_recall. */
+/** The addon's figures by their names in manifests: codeRecall is code_recall. */
 function nameFigures(figures: GraphFigures): Figures {
   const nameOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [nameOf(name), value]));

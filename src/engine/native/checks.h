@@ -1,5 +1,5 @@
-// Checks of graph files, each on a thread of its own: reading a file takes as long as its disk does. Not on Node's
-// threads for files, which an ending process waits for.
+// Checks of graph files, each on its own thread, since reading a file takes as long as its disk does. They do not use
+// Node's threads for files, which an ending process waits for.
 #pragma once
 #include <napi.h>
 
@@ -18,12 +18,12 @@
 
 namespace addon {
 
-/// The checks that one thread of JavaScript waits for.
+/// The checks of one thread of JavaScript.
 class Checks {
  public:
   explicit Checks(Napi::Env env) : inbox_(env, [this] { end(); }) {}
 
-  /// Reads the whole file. @return a promise, rejected with what is wrong
+  /// Reads the whole file. @return a promise that is rejected with the damage found
   Napi::Value start(Napi::Env env, std::string path, const shortlist::GraphShape& shape) {
     auto check = std::make_unique<Check>(env, *this, std::move(path), shape);
     const Napi::Value promise = check->promise(env);

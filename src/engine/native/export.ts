@@ -1,6 +1,6 @@
 /**
- * A graph of the native engine as a file of hnswlib's. The bytes are made in core/export_hnswlib.cc, a block at a
- * time, so that whoever writes them has its turn in between and memory is one block.
+ * A graph of the native engine as a file of hnswlib. core/export_hnswlib.cc makes the bytes one block at a time, so
+ * that the caller keeps the event loop free and memory is one block.
  */
 import { ShortlistError } from '../../base/errors.js';
 import type { GraphParameters, HnswlibFile, ShardVectors } from '../engine.js';

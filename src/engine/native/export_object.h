@@ -1,4 +1,4 @@
-// A graph as hnswlib's file, a block at a time, for JavaScript.
+// The object of JavaScript that gives a graph as hnswlib's file, block by block.
 #pragma once
 #include <napi.h>
 
@@ -9,7 +9,6 @@
 
 namespace addon {
 
-/// A graph on its way into a file of hnswlib.
 class HnswlibExport final : public Napi::ObjectWrap<HnswlibExport> {
  public:
   static Napi::Function define(Napi::Env env) {

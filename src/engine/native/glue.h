@@ -1,5 +1,5 @@
-// What the addon's parts share: the kernels that run, failures as errors of JavaScript with a code, the rows of a
-// shard where they lie, and a graph opened over them.
+// Shared by the parts of the addon: the chosen kernels, failures as errors of JavaScript, the rows of a shard, and a
+// graph opened over them.
 #pragma once
 #include <napi.h>
 
@@ -29,7 +29,7 @@ inline Napi::Error to_error(Napi::Env env, const std::string& code, const std::s
   return error;
 }
 
-/// Runs `work`; what it throws leaves as an error of JavaScript with a code.
+/// Runs `work` and turns what it throws into an error of JavaScript with a code.
 template <typename Work>
 auto guarded(Napi::Env env, Work work) {
   try {
@@ -37,7 +37,7 @@ auto guarded(Napi::Env env, Work work) {
   } catch (const Failure& failure) {
     throw to_error(env, failure.code(), failure.what());
   } catch (const std::bad_alloc&) {
-    throw to_error(env, "insufficient_memory", "this process does not get the memory that the engine asks for");
+    throw to_error(env, "insufficient_memory", "this process cannot allocate the memory that the engine needs");
   } catch (const Napi::Error&) {
     throw;
   } catch (const std::exception& other) {  // a system that gives no thread, a length that no vector can have
@@ -45,7 +45,7 @@ auto guarded(Napi::Env env, Work work) {
   }
 }
 
-/// Where the float32 rows of a shard lie: in memory of JavaScript, or in a file that is mapped, or in both.
+/// The float32 rows of a shard: in memory of JavaScript, in a mapped file, or both.
 struct RowMemory {
   arguments::Pins pins;
   std::shared_ptr<shortlist::MappedFile> file;
@@ -73,7 +73,7 @@ inline RowMemory read_row_memory(const Napi::Object& options, std::uint32_t coun
   return memory;
 }
 
-/// A graph and its rows. Closed by putting an empty one in its place.
+/// A graph and its rows. Assigning an empty one closes it.
 struct OpenGraph {
   RowMemory memory;
   std::unique_ptr<shortlist::GraphFile> file;

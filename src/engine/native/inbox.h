@@ -1,10 +1,10 @@
-// Promises that other threads keep, and the end of the thread of JavaScript that made them.
+// Promises that other threads resolve, and what happens to them when their thread of JavaScript ends.
 //
-// Takes what has ended on any thread; gives it to the thread of JavaScript, which settles the promise. Hides the
-// function by which threads wake it, and its lifetime. A thread of JavaScript may end at any time
-// (worker.terminate(), process.exit()) with work for it under way. Node then frees that function, though threads
-// still call it, and only afterwards destroys wrapped objects: a destructor comes too late to wait for threads. So an
-// inbox has a hook, which Node runs before either, that ends them.
+// Takes results from any thread; gives them to the thread of JavaScript, which settles the promises. Hides the
+// thread-safe function that wakes it. A thread of JavaScript may end at any time (worker.terminate(), process.exit())
+// while work for it runs. Node then frees that function although threads still call it, and destroys wrapped objects
+// only afterwards, so a destructor would wait too late. So an inbox has a cleanup hook, which Node runs before both,
+// that ends the threads.
 #pragma once
 #include <napi.h>
 
@@ -18,7 +18,7 @@
 
 namespace addon {
 
-/// Work with a promise of its end. Made, settled and destroyed on the thread of JavaScript.
+/// Work with a promise. Made, settled and destroyed on the thread of JavaScript.
 class Promised {
  public:
   explicit Promised(Napi::Env env) {
@@ -28,10 +28,10 @@ class Promised {
   Promised(const Promised&) = delete;
   Promised& operator=(const Promised&) = delete;
 
-  /// Before the call of JavaScript that has made it returns.
+  /// Valid until the call from JavaScript that made it returns.
   Napi::Value promise(Napi::Env env) const { return Napi::Value(env, promise_); }
 
-  /// Once. Where JavaScript cannot run any more, nobody waits for it either: nothing happens.
+  /// Call it once. If JavaScript cannot run any more, nothing happens.
   void settle(Napi::Env env) {
     try {
       try {
@@ -52,20 +52,21 @@ class Promised {
   napi_value promise_ = nullptr;
 };
 
-/// The place of one thread of JavaScript where other threads put what they have ended. Made and destroyed on it.
+/// Where other threads put results for one thread of JavaScript. Made and destroyed on that thread.
 class Inbox {
  public:
-  /// @param end_threads ends those that post, and returns when they have; called where the environment ends first
+  /// @param end_threads ends the threads that post, and returns when they have ended; called if the environment ends
+  /// first
   Inbox(Napi::Env env, std::function<void()> end_threads) : env_(env), end_threads_(std::move(end_threads)) {
     const napi_value name = Napi::String::New(env, "shortlist");
     if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, wake, &wake_) != napi_ok) {
       throw Napi::Error::New(env);
     }
     napi_unref_threadsafe_function(env, wake_);
-    // After the function: hooks run in the reverse order of their making, and the function has one of its own.
+    // After the function: hooks run in reverse order, and the function has one of its own.
     napi_add_env_cleanup_hook(env, end, this);
   }
-  /// Nothing may post any more.
+  /// Nothing may post after this.
   ~Inbox() {
     if (wake_ == nullptr) return;
     napi_remove_env_cleanup_hook(env_, end, this);
@@ -74,12 +75,12 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  /// One more will be posted: until it is settled, the event loop goes on.
+  /// One more result will come. Until it is settled the event loop stays alive.
   void expect() {
     if (expected_++ == 0) napi_ref_threadsafe_function(env_, wake_);
   }
 
-  /// On any thread.
+  /// May be called on any thread.
   void post(std::unique_ptr<Promised> ended) {
     std::lock_guard<std::mutex> lock(mutex_);
     ended_.push_back(std::move(ended));
@@ -100,7 +101,7 @@ class Inbox {
   }
 
  private:
-  /// Without an environment where the function is being freed, and the inbox gone perhaps.
+  /// `env` is null while Node frees the function; the inbox may be gone then.
   static void wake(napi_env env, napi_value, void* inbox, void*) {
     if (env != nullptr) static_cast<Inbox*>(inbox)->settle();
   }
@@ -119,7 +120,7 @@ class Inbox {
   const Napi::Env env_;
   const std::function<void()> end_threads_;
   napi_threadsafe_function wake_ = nullptr;
-  /// What is still to be posted and settled; the thread of JavaScript's.
+  /// Results that are still to be settled; used on the thread of JavaScript only.
   std::size_t expected_ = 0;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Promised>> ended_;

@@ -1,8 +1,7 @@
-// Parts of files that JavaScript has as ArrayBuffers, and whoever else reads them.
+// Parts of files that JavaScript has as ArrayBuffers, and their other readers.
 //
-// An ArrayBuffer frees its memory when it is collected, and when its thread of JavaScript ends: then before anything
-// else, before threads that read it can be told. So the mapping has several owners, and who reads it elsewhere is one
-// of them.
+// An ArrayBuffer frees its memory when it is collected and when its thread of JavaScript ends, before other threads
+// that read it can be stopped. So a mapping has several owners, and each other reader is one.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -15,7 +14,7 @@
 
 namespace addon {
 
-/// Of the process: threads of JavaScript share memory.
+/// One for the process, since its threads of JavaScript share memory.
 class MappedMemory {
  public:
   static MappedMemory& of_process() {
@@ -23,13 +22,13 @@ class MappedMemory {
     return memory;
   }
 
-  /// From now on this memory is known to lie in the file.
+  /// Records that this memory belongs to the file.
   void add(const std::uint8_t* data, std::uint64_t bytes, const std::shared_ptr<shortlist::MappedFile>& file) {
     std::lock_guard<std::mutex> lock(mutex_);
     parts_[data] = {bytes, file};
   }
 
-  /// @return what keeps the memory, where it lies in a file that is mapped; else null, and JavaScript keeps it
+  /// @return the owner of memory in a mapped file; null for other memory, which JavaScript keeps alive
   std::shared_ptr<shortlist::MappedFile> owner(const void* data) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto* const at = static_cast<const std::uint8_t*>(data);
@@ -39,7 +38,7 @@ class MappedMemory {
     return std::less<>()(at, part->first + part->second.bytes) ? part->second.file.lock() : nullptr;
   }
 
-  /// Before the mapping goes: its addresses may be those of other memory soon.
+  /// Call it before the mapping goes, since other memory may soon have its addresses.
   void remove(const std::uint8_t* data) {
     std::lock_guard<std::mutex> lock(mutex_);
     parts_.erase(data);

@@ -1,6 +1,6 @@
 /**
- * Exact search on the addon's threads, with the interface of ExactPool. Vectors may lie in any memory: nothing
- * crosses to another thread of JavaScript.
+ * Exact search on the addon's threads, with the interface of ExactPool. Vectors may be in any memory, since no other
+ * thread of JavaScript is involved.
  */
 import assert from 'node:assert/strict';
 import type { Bitset } from '../../base/bitset.js';
@@ -11,12 +11,12 @@ import type { PoolOptions } from '../exact/exact-pool.js';
 import type { Candidates } from '../exact/scan.js';
 import { addonError, loadAddon, metricNumber, type AddonScanPool } from './addon.js';
 
-/** Scans wait for memory, not for cores, before there are this many. */
+/** With this many threads, scans wait for memory and not for cores. */
 const MAX_DEFAULT_THREADS = 16;
 
 export class NativePool {
   private readonly pool: AddonScanPool;
-  /** Flags of the calls in flight. */
+  /** Flags that cancel the calls in flight. */
   private readonly flags = new Set<Int32Array>();
   private closed = false;
 
@@ -68,7 +68,7 @@ export class NativePool {
     return Promise.resolve();
   }
 
-  /** Asked after an await, when `close` may have been called. */
+  /** For use after an await, when `close` may have been called. */
   private isClosed(): boolean {
     return this.closed;
   }

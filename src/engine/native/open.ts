@@ -1,6 +1,6 @@
 /**
- * An open graph of the native engine behind the engines' interface. The file is mapped, not read; every process that
- * opens it shares one copy. One search at a time, on the calling thread.
+ * An open graph of the native engine behind the engines' interface. The file is mapped and not read; processes that
+ * open it share one copy. Searches run on the calling thread, one at a time.
  */
 import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';
@@ -26,12 +26,9 @@ import {
   type GraphFigures,
 } from './addon.js';
 
-/**
- * Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or as long over the codes of more
- * rows.
- */
+/** Components that `searchGraph` scans at most: about 0.4 ms of float32 values, or the same time over codes. */
 const SHORT_SCAN = 2 ** 20;
-/** And `searchLater`: what takes longer is shared by the threads of scans. */
+/** The same for `searchLater`. The scan threads share longer scans. */
 const LONG_SCAN = 2 ** 26;
 const NO_SCAN_LIMIT = 2 ** 32 - 1;
 /** Numbers in the account of a search. */
@@ -47,7 +44,7 @@ export function openNative(
   return Promise.resolve(new NativeIndex(path, vectors, parameters, without));
 }
 
-/** The addon's thread makes one at a time; another waits there, so that it goes on at once. */
+/** The addon's thread runs one search. A second one waits there, so that the thread never idles. */
 const longSearches = new Lane(2);
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
@@ -59,10 +56,10 @@ export class NativeIndex implements ShardIndex {
   readonly figures: GraphFigures;
   private readonly shard: AddonShard;
   private readonly buffers: AddonBuffers;
-  /** Rows that may be found where no filter says less. */
+  /** Rows that may be found without a filter. */
   private readonly visible: number;
   private readonly hidden: Uint32Array | undefined;
-  /** Those rows as a set, made when it is first needed. Rows are taken out of it while the addon reads it. */
+  /** Those rows as a set, made on first use. Rows are taken out of it while the addon reads it. */
   private visibleRows: Bitset | null = null;
   private closed = false;
 
@@ -74,11 +71,11 @@ export class NativeIndex implements ShardIndex {
   ) {
     const { metric, dim, count, values } = vectors;
     const { m, efConstruction } = parameters;
-    const most = Math.min(count, MAX_K);
+    const capacity = Math.min(count, MAX_K);
     this.vectors = vectors;
     this.visible = count - (hidden?.length ?? 0);
     this.hidden = hidden;
-    this.buffers = makeBuffers(dim, most);
+    this.buffers = makeBuffers(dim, capacity);
     const shape = { metric: metricNumber(metric), dim, count, m, efConstruction };
     const { Shard } = loadAddon();
     this.shard = callAddon('open', path, () => new Shard({ ...shape, path, values, hidden, ...this.buffers }));
@@ -132,19 +129,19 @@ export class NativeIndex implements ShardIndex {
     this.closed = true;
   }
 
-  private run(query: Float32Array, options: ShardQuery, most: number): ShardAnswer | null {
+  private run(query: Float32Array, options: ShardQuery, maxScanned: number): ShardAnswer | null {
     this.requireFit(query, options);
     const { allow, allowList, leftOut, plan } = options;
-    const { foundRows, foundScores, counters, query: place } = this.buffers;
-    place.set(query);
+    const { foundRows, foundScores, counters, query: queryBuffer } = this.buffers;
+    queryBuffer.set(query);
     const k = Math.min(options.k, foundRows.length);
     const ef = Math.min(options.ef, this.vectors.count);
     const passing = this.countPassing(options);
     const found =
       leftOut === undefined || leftOut.length === 0
-        ? this.shard.search(k, ef, allow?.words, passing, planNumber(plan), most, allowList)
+        ? this.shard.search(k, ef, allow?.words, passing, planNumber(plan), maxScanned, allowList)
         : this.without(leftOut, allow, (words) =>
-            this.shard.search(k, ef, words, passing - leftOut.length, planNumber(plan), most, allowList),
+            this.shard.search(k, ef, words, passing - leftOut.length, planNumber(plan), maxScanned, allowList),
           );
     const path = count(counters);
     if (path === null) return null;
@@ -152,14 +149,14 @@ export class NativeIndex implements ShardIndex {
     return options.account === true ? { ...best, account: accountOf(counters) } : best;
   }
 
-  /** Rows that the search may return, before some are left out. */
+  /** Allowed rows before `leftOut` is subtracted. */
   private countPassing({ allow, allowCount }: ShardQuery): number {
     return allow === undefined ? this.visible : (allowCount ?? allow.count());
   }
 
   /**
-   * Gives the addon the rows that may be returned, without these. It has read or copied them when the call returns, so
-   * that rows which are left out of all are taken from the index's own set for as long.
+   * Calls the addon with the allowed rows without `leftOut`. The addon has read or copied them when the call
+   * returns. So without a filter, rows are taken out of the index's own set for that time.
    */
   private without<T>(leftOut: readonly number[], allow: Bitset | undefined, call: (words: Uint32Array) => T): T {
     const rows = allow === undefined ? this.everyRow : new Bitset(this.vectors.count, allow.words.slice());
@@ -179,7 +176,7 @@ export class NativeIndex implements ShardIndex {
     return this.visibleRows;
   }
 
-  /** Spelt out, since the message of an assertion is made before it is known whether it holds. */
+  /** Not `assert`, whose message would be formatted on every call. */
   private requireFit(query: Float32Array, { allow }: ShardQuery): void {
     const { count, dim } = this.vectors;
     if (this.closed) assert.fail('search of a closed index');
@@ -190,13 +187,13 @@ export class NativeIndex implements ShardIndex {
 
 const NO_ROWS: readonly number[] = [];
 
-/** Adds a search to the totals. @returns how its answer was found; null where there is none */
+/** Adds a search to the totals. @returns how its answer was found; null if there is none */
 function count(counters: Float64Array): ShardAnswer['path'] | null {
   searchTotals.visited += counters[0]!;
   searchTotals.computed += counters[1]!;
-  const way = SHARD_PLANS[counters[2]!]!;
-  if (way === 'auto') return null;
-  return way === 'exact_scan' ? 'exact' : 'graph';
+  const plan = SHARD_PLANS[counters[2]!]!;
+  if (plan === 'auto') return null;
+  return plan === 'exact_scan' ? 'exact' : 'graph';
 }
 
 function accountOf(counters: Float64Array): SearchAccount {
@@ -214,19 +211,19 @@ function planNumber(plan: ShardPlan | undefined): number {
   return plan === undefined ? 0 : SHARD_PLANS.indexOf(plan);
 }
 
-/** In one piece of memory, since the addon looks at each before it touches it. */
-function makeBuffers(dim: number, most: number): AddonBuffers {
+/** In one ArrayBuffer, since the addon checks each one before use. */
+function makeBuffers(dim: number, capacity: number): AddonBuffers {
   const counterBytes = ACCOUNT_NUMBERS * Float64Array.BYTES_PER_ELEMENT;
-  const memory = new ArrayBuffer(counterBytes + 4 * (dim + 2 * most));
+  const memory = new ArrayBuffer(counterBytes + 4 * (dim + 2 * capacity));
   return {
     counters: new Float64Array(memory, 0, ACCOUNT_NUMBERS),
     query: new Float32Array(memory, counterBytes, dim),
-    foundRows: new Uint32Array(memory, counterBytes + 4 * dim, most),
-    foundScores: new Float32Array(memory, counterBytes + 4 * (dim + most), most),
+    foundRows: new Uint32Array(memory, counterBytes + 4 * dim, capacity),
+    foundScores: new Float32Array(memory, counterBytes + 4 * (dim + capacity), capacity),
   };
 }
 
-/** Codes, links and upper levels, as they lie in the file. */
+/** Codes, links and upper levels, as in the file. */
 export function estimateNativeBytes(count: number, dim: number, m: number): number {
   const code = 64 * Math.ceil((dim + 1) / 64);
   const list = 64 * Math.ceil((2 * m) / 16);

@@ -1,4 +1,4 @@
-// Exact search on threads of its own, for JavaScript.
+// The object of JavaScript for exact search on own threads.
 #pragma once
 #include <napi.h>
 
@@ -15,7 +15,6 @@
 
 namespace addon {
 
-/// Threads for exact scans.
 class ScanPool final : public Napi::ObjectWrap<ScanPool> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -33,7 +32,8 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
   ~ScanPool() override { pool_.reset(); }
 
  private:
-  /// A scan on the side of JavaScript: what it keeps alive there, its pool too, and how it has ended.
+  /// The part of a scan on the thread of JavaScript: the objects that it keeps alive, its pool included, and its
+  /// result.
   class Scan final : public Promised {
    public:
     Scan(Napi::Env env, const Napi::Object& pool, const Napi::Object& values, const Napi::Object& cancel)
@@ -57,7 +57,7 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
     }
 
     Napi::ObjectReference pool_, values_, cancel_;
-    /// Of the values, where they lie in one.
+    /// The mapped file of the values, if there is one.
     std::shared_ptr<shortlist::MappedFile> file_;
     std::vector<std::vector<shortlist::Hit>> answers_;
     bool cancelled_ = false;
@@ -87,8 +87,8 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
       if (cancel.ElementLength() < 1 || cancel.ArrayBuffer().IsArrayBuffer()) {
         arguments::refuse(env, "cancel", "a number in shared memory");
       }
-      // The last one, since reading an option may run code. Threads read the values until the scan ends: where they
-      // lie in memory that can be detached, it is the caller's word that it is not.
+      // Read last, since reading an option may run code. Threads read the values until the scan ends; the caller must
+      // not detach them.
       const Napi::Float32Array values = arguments::floats(options, "values");
       arguments::require_length(values, "values", std::uint64_t{count} * dim);
       job->rows = {values.Data(), count, dim, metric};
@@ -128,7 +128,7 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
     return all;
   }
 
-  /// Scans in flight end here, as cancelled.
+  /// Scans in flight end as cancelled.
   void close(const Napi::CallbackInfo&) {
     pool_.reset();
     inbox_->settle();

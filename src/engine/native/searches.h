@@ -1,5 +1,5 @@
-// Graph searches that take too long for the thread of JavaScript: on one thread for all graphs that it has open, one
-// at a time.
+// Graph searches that take too long for the thread of JavaScript. They run one at a time on one thread for all of its
+// graphs.
 #pragma once
 #include <napi.h>
 
@@ -19,15 +19,15 @@
 
 namespace addon {
 
-/// An open graph with all that searches of it share. Lives as long as a shard or a search holds it.
+/// An open graph and what its searches share. It lives as long as a shard or a search holds it.
 struct OpenShard {
   OpenGraph open;
   std::vector<std::uint32_t> hidden;
-  /// For the thread of long searches; made when the first one runs.
+  /// The searcher of the thread of long searches, made by the first one.
   std::unique_ptr<shortlist::Searcher> later;
 };
 
-/// A search that runs elsewhere. Holds the graph, and copies of what was asked, which JavaScript may change meanwhile.
+/// A search on another thread. It holds the graph and copies of its arguments, which JavaScript may change meanwhile.
 class LongSearch : public Promised {
  public:
   LongSearch(Napi::Env env, std::shared_ptr<OpenShard> shard, const shortlist::SearchRequest& request, const float* query)
@@ -38,7 +38,7 @@ class LongSearch : public Promised {
     if (allow.list != nullptr) list_.assign(allow.list, allow.list + allow.listed);
   }
 
-  /// On the thread of long searches.
+  /// Runs on the thread of long searches.
   void run() {
     try {
       shortlist::RowSet allow{};
@@ -59,7 +59,7 @@ class LongSearch : public Promised {
   }
 
  protected:
-  /// The account, and what was found. @throws what the search threw
+  /// @throws what the search threw
   const shortlist::SearchAccount& account() const {
     if (failure_) std::rethrow_exception(failure_);
     return account_;
@@ -76,7 +76,7 @@ class LongSearch : public Promised {
   std::exception_ptr failure_;
 };
 
-/// The long searches of one thread of JavaScript, first come first served.
+/// The long searches of one thread of JavaScript, in order of arrival.
 class Searches {
  public:
   explicit Searches(Napi::Env env) : inbox_(env, [this] { end(); }) {}
@@ -110,7 +110,7 @@ class Searches {
     }
   }
 
-  /// After the search that runs; those that wait are dropped, since nobody waits for them any more.
+  /// Waits for the running search. Waiting ones are dropped, since nobody waits for their answers any more.
   void end() {
     {
       std::lock_guard<std::mutex> lock(mutex_);

@@ -1,4 +1,4 @@
-// One open graph, for JavaScript: queries come and answers leave through buffers that are shared once.
+// The object of JavaScript for one open graph: queries and answers pass through buffers that are shared once.
 #pragma once
 #include <napi.h>
 
@@ -12,10 +12,9 @@
 
 namespace addon {
 
-/// Numbers in a search's account: counters of addon.ts.
+/// Numbers in the account of a search: counters of addon.ts.
 constexpr std::size_t kAccountNumbers = 8;
 
-/// An open graph over its rows.
 class Shard final : public Napi::ObjectWrap<Shard> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -58,9 +57,8 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     counters_ = shard_->open.memory.pins.pin(counters);
   }
 
-  /// What a search asks for, from the arguments (k, ef, allow | undefined, allowed, plan, maxScanned, allowList |
-  /// undefined).
-  /// @param allow where the set is put, which the request points to
+  /// Reads the arguments (k, ef, allow | undefined, allowed, plan, maxScanned, allowList | undefined).
+  /// @param allow receives the set that the request points to
   shortlist::SearchRequest read_request(const Napi::CallbackInfo& info, const float* query, shortlist::RowSet& allow) const {
     const std::uint32_t count = shard_->open.graph.rows.count;
     const std::size_t k = arguments::whole(info[0], "k", 0, static_cast<double>(capacity_));
@@ -84,7 +82,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     return request;
   }
 
-  /// search(as read_request): how many rows were found. The rest of the account is in the counters.
+  /// search(as read_request): the number of rows found. The account is in the counters.
   Napi::Value search(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&] {
       if (!searcher_) throw Failure("internal", "search of a closed index");
@@ -154,7 +152,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     return figures_object(info.Env(), shard_->open.file->figures(), shard_->open.file->kind());
   }
 
-  /// verify(): compares all of the graph with the rows, which it reads.
+  /// verify(): reads all rows and compares the graph with them.
   void verify(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] {
       if (!shard_) throw Failure("internal", "verify of a closed index");
@@ -164,7 +162,7 @@ class Shard final : public Napi::ObjectWrap<Shard> {
     });
   }
 
-  /// Searches in the background go on, and hold what they need.
+  /// Background searches continue and keep what they need.
   void close(const Napi::CallbackInfo&) {
     searcher_.reset();
     shard_.reset();

@@ -1,7 +1,7 @@
-// Assertions on what the core's own code guarantees. Bytes from disk and arguments are checked by errors instead.
+// Assertions on what the core itself guarantees. Bytes from disk and arguments are checked by errors instead.
 //
-// -DSHORTLIST_ASSERTIONS turns them on: scripts/test-native.sh does, for the harness and for its addon. A release has
-// none: the condition is compiled, so that it stays valid, and never evaluated.
+// -DSHORTLIST_ASSERTIONS turns them on; scripts/test-native.sh does so for the harness and its addon. In a release the
+// condition is compiled but never evaluated.
 #pragma once
 
 #ifdef SHORTLIST_ASSERTIONS

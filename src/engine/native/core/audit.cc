@@ -9,14 +9,14 @@
 namespace shortlist {
 namespace {
 
-/// The moderate ef at which every row must find itself.
+/// The ef at which every row must find itself.
 constexpr std::size_t kSelfEf = 50;
-/// Rows that are not found are linked from this many of the nearest that are found in their place, which the next
-/// search will expand; and so often is that tried.
+/// An unfound row is linked from up to kMaxNewLinks of the nearest kMaxLinkSources nodes that its search returns,
+/// since the next search will expand those. This is repeated up to kMaxRounds times.
 constexpr std::size_t kMaxLinkSources = 16;
 constexpr std::size_t kMaxNewLinks = 2;
 constexpr std::size_t kMaxRounds = 8;
-/// Rows searched by codes and by float32 rows, and how.
+/// Sample size and parameters of the comparison between codes and float32 rows.
 constexpr std::uint32_t kComparedRows = 64;
 constexpr std::size_t kComparedK = 10;
 constexpr std::size_t kComparedEf = 64;
@@ -45,7 +45,7 @@ class Audit {
   }
 
  private:
-  /// Links in every row that cannot be reached from the entry. @return how many
+  /// Links every row that is not reachable from the entry. @return how many
   std::uint64_t link_unreached() {
     std::uint64_t linked = 0;
     reached_.assign(graph_.rows.count, false);
@@ -61,7 +61,7 @@ class Audit {
     return linked;
   }
 
-  /// Whether a row is in the graph by an equal one only.
+  /// Whether an equal row represents this one in the graph.
   bool is_represented(std::uint32_t row) {
     if (context_.built.next_equal.empty()) return false;
     if (later_.empty()) {
@@ -89,7 +89,7 @@ class Audit {
     }
   }
 
-  /// Links to a row from one that it links to, or that those link to; it can be reached and has a place left.
+  /// Links to a row from a reachable neighbour, or neighbour of a neighbour, that has a free slot.
   void link_from_neighbours(std::uint32_t row) {
     const Level& level = graph_.levels[0];
     const std::uint32_t* near = level.list(row);
@@ -105,14 +105,14 @@ class Audit {
     link_from_anywhere(row);
   }
 
-  /// Places only fill up, so that a row without one is not looked at again.
+  /// Slots only fill up, so a full row is not tried again.
   void link_from_anywhere(std::uint32_t row) {
     for (; full_rows_ < graph_.rows.count; full_rows_++) {
       if (reached_[full_rows_] && add_link(full_rows_, row)) return;
     }
   }
 
-  /// Links to a row from the nearest rows: in a free place, or in that of a link that others have too.
+  /// Links to a row from its nearest rows: in a free slot, or in place of a link whose target has another one.
   void link_in(std::uint32_t row) {
     walk_to(*scorer_, traversal_, row, kSelfEf);
     std::vector<std::uint32_t> near;
@@ -124,11 +124,11 @@ class Audit {
     for (const std::uint32_t from : near) links += links < kMaxNewLinks && (add_link(from, row) || replace_link(from, row)) ? 1 : 0;
     if (links > 0) return;
     if (near.empty()) return link_from_anywhere(row);
-    // The last link of the nearest gives way; what it led to may have to be linked in again.
+    // Replaces the last link of the nearest row. Its target may have to be linked again.
     context_.built.edit_list(0, near[0])[graph_.levels[0].slots - 1] = row;
   }
 
-  /// Puts a link in the place of one whose target keeps another: from a row that it links to itself.
+  /// Replaces a link whose target is also linked from one of the target's own neighbours.
   bool replace_link(std::uint32_t from, std::uint32_t to) {
     SHORTLIST_ASSERT(from != to);
     const Level& level = graph_.levels[0];
@@ -172,7 +172,7 @@ class Audit {
     return false;
   }
 
-  /// Those of the rows that a search for them does not find, ascending.
+  /// The rows that a search for their own vector does not find, ascending.
   std::vector<std::uint32_t> find_unfound(const std::vector<std::uint32_t>& rows) {
     struct Worker {
       std::unique_ptr<Scorer> scorer;
@@ -205,12 +205,12 @@ class Audit {
   std::unique_ptr<Scorer> scorer_;
   Traversal traversal_;
   std::vector<bool> reached_;
-  /// No row before this one can be reached and has a place left.
+  /// Rows before this one are unreachable or full.
   std::uint32_t full_rows_ = 0;
   std::vector<bool> later_;
 };
 
-/// Share of one answer's scores that the other reaches.
+/// Share of the wanted scores that the other answer reaches.
 double share_found(const std::vector<Hit>& found, const std::vector<Hit>& wanted) {
   if (wanted.empty()) return 1;
   std::size_t good = 0;

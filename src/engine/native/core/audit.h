@@ -1,4 +1,4 @@
-// What a finished graph must hold: every row can be reached, and finds itself. Rows that do not are linked in.
+// Checks a finished graph: every row is reachable from the entry and is found by its own vector. Other rows get links.
 #pragma once
 #include <functional>
 #include <memory>
@@ -12,11 +12,11 @@ struct AuditContext {
   const Kernels& kernels;
   BuiltGraph& built;
   ThreadTeam& team;
-  /// False ends the work early.
+  /// Returns false once the build is cancelled.
   std::function<bool(std::size_t worker)> keeps_running;
 };
 
-/// Distances between rows of the graph, by whatever it is built on.
+/// Distances between rows, by the codes that the graph is built with.
 std::unique_ptr<Scorer> row_scorer(const Kernels& kernels, const BuiltGraph& built);
 
 void audit_graph(const AuditContext& context);

@@ -19,19 +19,19 @@
 namespace shortlist {
 namespace {
 
-/// A batch has at most this share of the rows: they do not see each other while they enter.
+/// A batch has at most 1/50 of the points, since they do not see each other while they enter.
 constexpr std::uint32_t kMaxBatchDivisor = 50;
-/// Points one thread takes at a time.
+/// Points of one task.
 constexpr std::size_t kPointsPerTask = 16;
-/// Of efConstruction candidates so many percent are expanded: the others are neighbours to choose from all the same.
-/// Builds take 6 parts in 10 of the time. Against expanding all of them, recall at equal ef: the same on generated
-/// embeddings, SIFT, MNIST and a catalogue; 0.4 points less on normal deviates of 32 dimensions.
+/// Percent of the efConstruction candidates that are expanded; the others are candidates for links all the same.
+/// Builds take 0.6 of the time of expanding all. Recall at equal ef is the same on generated embeddings, SIFT, MNIST
+/// and a catalogue, and 0.4 points lower on normal deviates of 32 dimensions.
 constexpr std::uint32_t kExpandedPercent = 60;
-/// Level whose nodes part the rows into regions: at m 16 each has some 256 rows, about as many as a search reads.
+/// The level whose nodes divide the rows into regions: at m 16 a region has about 256 rows, as many as a search reads.
 constexpr std::size_t kRegionLevel = 2;
 constexpr auto kProgressEvery = std::chrono::milliseconds(50);
 
-/// Polls for cancellation and reports progress, on the calling thread.
+/// Checks for cancellation and reports progress, on the calling thread.
 class Reporter {
  public:
   explicit Reporter(const Progress& progress) : progress_(progress) {}
@@ -92,11 +92,12 @@ class Builder {
     Traversal traversal;
     std::vector<Candidate> candidates;
   };
-  /// Where the search for a point begins: the nearest node of the level above its own that a greedy descent found.
+  /// Where the search for a point begins: the nearest node that a greedy descent found on the level above the point's
+  /// own.
   struct Start {
     std::uint32_t point;
     Candidate nearest;
-    /// The node that the descent passed on kRegionLevel.
+    /// The node of the descent on kRegionLevel.
     std::uint32_t region;
   };
 
@@ -112,7 +113,7 @@ class Builder {
     }
   }
 
-  /// bfloat16, or the float32 rows themselves.
+  /// Replaces the codes with bfloat16 or float32 rows.
   void widen_codes() {
     built_.codes = halve_rows(built_.rows, team_);
     const double recall = measure_half_recall(kernels_, built_.rows, built_.quantizer.largest_norm2,
@@ -180,9 +181,8 @@ class Builder {
     return level == 0 || point < graph_.levels[level].count;
   }
 
-  /// Descends with every point to its own highest level, and sorts the batch by where they arrive: points that are
-  /// near each other are searched one after the other, while what they read is in the cache. The order changes no
-  /// link.
+  /// Descends to the highest level of every point, and sorts the batch by the result: near points are searched one
+  /// after the other while their neighbours are in the cache. The order does not change a link.
   void find_starts(std::vector<Worker>& workers, std::size_t from, std::size_t to) {
     starts_.resize(to - from);
     team_.split(to - from, kPointsPerTask, [&](std::size_t worker, std::size_t first, std::size_t end) {
@@ -207,8 +207,8 @@ class Builder {
     return start;
   }
 
-  /// Searches the levels of a point and links it to neighbours on each. Its lists are its own until it is linked back
-  /// to.
+  /// Searches the levels of a point and links it to neighbours on each. Only this thread touches its lists until
+  /// reverse links are merged.
   void link_forward(Worker& worker, Start start) {
     const std::uint32_t row = order_[start.point];
     SHORTLIST_ASSERT(start.nearest.node < start.point);
@@ -226,7 +226,7 @@ class Builder {
     std::uint32_t row, node;
   };
 
-  /// @param start where the search begins. @return the nearest that it finds
+  /// @return the nearest node found
   Candidate link_on_level(Worker& worker, std::size_t level_number, LevelPoint point, Candidate start) {
     const Level& level = graph_.levels[level_number];
     Traversal& traversal = worker.traversal;
@@ -246,8 +246,8 @@ class Builder {
     return nearest;
   }
 
-  /// Links every target of a batch back to the points that have chosen it: by target, and by point for each, so that
-  /// the outcome does not depend on who did what when.
+  /// Adds reverse links from each target to the points that selected it, sorted by target and point, so that the
+  /// result does not depend on the threads.
   void link_back(std::vector<Worker>& workers, std::size_t level_number, std::size_t from, std::size_t to) {
     const Level& level = graph_.levels[level_number];
     const std::uint64_t parts = team_.size() == 1 ? 1 : 4 * team_.size();

@@ -1,13 +1,13 @@
-// Builds the graph of one shard: takes its rows, gives arrays ready to be written. The same rows and parameters give
-// the same bytes whatever the number of threads and the instruction set.
+// Builds the graph of one shard: takes its rows, gives arrays that are ready to be written. The same rows and
+// parameters give the same bytes for any number of threads and any instruction set.
 //
-//   equal rows   rows with the same vector are chained; only the first of them enters the graph
+//   equal rows   rows with the same vector form a chain; only the first of them enters the graph
 //   codes        a quantizer is fitted; a sample decides whether 7 bits keep the order of neighbours
-//   levels       by a hash of the row number, so that they depend on nothing else
-//   batches      points enter in batches: each searches the graph as it stood before the batch, links forward by the
-//                usual heuristic; then links back are sorted by target and merged, target by target
-//   narrower     where 4 bits keep the order nearly as well, searches will go by those
-//   audit        every row must be reachable from the entry and found by its own vector; what is not is linked in
+//   levels       come from a hash of the row number
+//   batches      each point of a batch searches the graph as it was before the batch and links to its neighbours; then
+//                reverse links are sorted by target and merged target by target
+//   narrow codes searches use 4 bits where those keep the order nearly as well
+//   audit        rows that cannot be reached, or not found by their own vector, get more links
 #pragma once
 #include <functional>
 
@@ -17,7 +17,7 @@
 
 namespace shortlist {
 
-/// Told how many rows are done, on the calling thread; false cancels the build, which then throws `cancelled`.
+/// Called on the calling thread with the number of rows done. False cancels the build, which then throws `cancelled`.
 using Progress = std::function<bool(std::uint64_t rows_done)>;
 
 struct BuildOptions {
@@ -27,15 +27,15 @@ struct BuildOptions {
 
 /// What the build found, for the manifest.
 struct BuildFigures {
-  /// Rows that are represented by an equal one.
+  /// Rows that an equal row represents.
   std::uint64_t equal_rows = 0;
-  /// Rows that could not be reached from the entry, and were linked in.
+  /// Rows that were not reachable from the entry until the audit linked them.
   std::uint64_t unreachable = 0;
-  /// Rows that a search for their own vector did not find, and were linked in.
+  /// Rows that a search for their own vector did not find until the audit linked them.
   std::uint64_t unfound = 0;
   /// Share of the 10 nearest rows of a sample that are among the 20 nearest by their codes.
   double code_recall = 1;
-  /// Share of the answers of a search by float32 rows that the search by codes finds too, at the same ef.
+  /// Share of the results of a float32 search that a search by codes also finds at the same ef.
   double traversal_recall = 1;
 };
 
@@ -49,7 +49,7 @@ struct BuiltGraph {
   double distances_per_candidate = kDefaultDistancesPerCandidate;
   /// `norms` as in Graph.
   Pages codes, norms, links;
-  /// For ip while it is built.
+  /// Only for ip, during the build.
   ProductOffsets offsets;
   std::vector<std::uint32_t> upper_rows;
   /// Nodes of level 1, 2, ...
@@ -58,11 +58,11 @@ struct BuiltGraph {
   std::vector<std::uint32_t> upper_links;
   /// Empty where no two rows are equal.
   std::vector<std::uint32_t> next_equal;
-  /// Row where searches start: node 0 of the upper levels where there are any.
+  /// The row where searches start. It is node 0 of the upper levels where there are any.
   std::uint32_t entry = kNone;
 
   Graph view() const;
-  /// The list of links of a node, to be written: `view` gives the same lists to be read.
+  /// The list of links of a node, for writing. `view` gives the same lists for reading.
   std::uint32_t* edit_list(std::size_t level, std::uint32_t node);
 };
 

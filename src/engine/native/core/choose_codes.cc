@@ -23,7 +23,7 @@ std::vector<std::uint32_t> spread_rows(std::uint32_t count, std::uint32_t wanted
   return rows;
 }
 
-/// The `wanted` first rows by key.
+/// The `wanted` rows with the smallest keys.
 std::vector<std::uint32_t> nearest_by_code(const std::vector<std::uint32_t>& rows,
                                            const std::vector<std::uint32_t>& keys, std::size_t wanted) {
   std::vector<Candidate> sorted(rows.size());
@@ -35,7 +35,7 @@ std::vector<std::uint32_t> nearest_by_code(const std::vector<std::uint32_t>& row
   return nearest;
 }
 
-/// Keys of rows for one of them as a query.
+/// Computes keys of `rows` for one row as the query.
 using KeysOf = std::function<void(std::uint32_t query, const std::vector<std::uint32_t>& rows, std::uint32_t* keys)>;
 
 double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& keys_of, std::uint32_t query,
@@ -52,7 +52,7 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& k
   std::vector<std::uint32_t> keys(sample.size());
   keys_of(query, sample, keys.data());
   const auto found = nearest_by_code(sample, keys, std::min(kCodeNeighbours, sample.size()));
-  // Rows of equal score are as good as each other: a row counts where it is no farther than the last of the nearest.
+  // Rows with equal scores are equally good: a row counts if it is no farther than the last of the nearest.
   const float least = hits[nearest - 1].score;
   std::size_t good = 0;
   for (const std::uint32_t row : found) {

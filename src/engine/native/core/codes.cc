@@ -9,10 +9,10 @@
 namespace shortlist {
 namespace {
 
-/// Components looked at to choose the scale: a quantile of 1 in 10,000 still rests on 50 of them.
+/// Components sampled to choose the scale: a quantile of 1 in 10,000 still has 50 of them.
 constexpr std::size_t kSampleComponents = std::size_t{1} << 19;
 constexpr std::size_t kMinSampleRows = 256;
-/// Shares of components that are not clipped, from which the one with the least squared error is taken.
+/// Shares of components that are not clipped. The one with the least squared error is chosen.
 constexpr double kRangeQuantiles[] = {0.98, 0.99, 0.995, 0.999, 0.9999, 1.0};
 /// Largest value of one component of an ip query in 15 bits: 127 * 128.
 constexpr double kTopPlane = 16256;
@@ -38,8 +38,8 @@ std::vector<double> find_middle(const Rows& rows, const std::vector<std::uint32_
   return middle;
 }
 
-/// Half of the range that the codes cover: of several quantiles of the deviations, the one with the least squared
-/// error of clipping what lies beyond it and rounding the rest.
+/// Half of the range of the codes: of several quantiles of the deviations, the one with the least squared error from
+/// clipping and rounding.
 double choose_half_range(std::vector<double> deviations, double top) {
   SHORTLIST_ASSERT(!deviations.empty() && top > 0);
   double best = 0, best_error = 0;

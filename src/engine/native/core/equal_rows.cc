@@ -40,7 +40,7 @@ EqualRows find_equal_rows(const Rows& rows, ThreadTeam& team) {
   for (std::size_t from = 0; from < hashed.size();) {
     std::size_t to = from + 1;
     while (to < hashed.size() && hashed[to].hash == hashed[from].hash) to++;
-    // Rows of one hash are one chain, but for collisions, which start chains of their own. `tails` ends each.
+    // Rows with the same hash form one chain. Collisions start chains of their own, and `tails` has the end of each.
     std::vector<std::uint32_t> tails{hashed[from].row};
     for (std::size_t i = from + 1; i < to; i++) {
       const std::uint32_t row = hashed[i].row;

@@ -1,4 +1,4 @@
-// Rows with the same vector. Their links would all lead to each other and none out, so only the first enters the graph.
+// Rows with the same vector. Their links would only lead to each other, so only the first enters the graph.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -9,7 +9,7 @@
 namespace shortlist {
 
 struct EqualRows {
-  /// Rows that are the first with their vector, ascending.
+  /// The first row of each vector, ascending.
   std::vector<std::uint32_t> first;
   /// The next row with the same vector, or kNone; empty where all rows differ.
   std::vector<std::uint32_t> next;

@@ -12,7 +12,7 @@
 namespace shortlist {
 namespace {
 
-/// Rows beyond the neighbours that are looked at for one copy: all of them at m 16.
+/// The most neighbours of neighbours that are ranked for one copy: all of them at m 16.
 constexpr std::size_t kMaxSecondNeighbours = 1024;
 
 template <typename T>
@@ -31,7 +31,7 @@ HnswlibExport::HnswlibExport(const Kernels& kernels, const Graph& graph, const G
   for (const UpperRow& upper : upper_rows_) bytes_ += std::uint64_t{level_of(upper.node)} * element_.upper_list_bytes;
 }
 
-/// Chains ascend, so that a row's own place is known before that of the next.
+/// Chains ascend, so the place of a row is known before that of the next.
 void HnswlibExport::number_copies() {
   if (graph_.next_equal == nullptr) return;
   copies_.resize(shape_.count);
@@ -41,7 +41,7 @@ void HnswlibExport::number_copies() {
   }
 }
 
-/// A row that two nodes name, which no build of ours makes, counts as the higher one.
+/// If two nodes have the same row, which no build makes, the one with the higher level counts.
 void HnswlibExport::sort_upper_rows() {
   if (graph_.levels.size() < 2) return;
   const Level& level = graph_.levels[1];
@@ -54,7 +54,7 @@ void HnswlibExport::sort_upper_rows() {
   upper_rows_.erase(std::unique(upper_rows_.begin(), upper_rows_.end(), is_same), upper_rows_.end());
 }
 
-/// Nodes are sorted by descending level: a level holds the first of them.
+/// Nodes are sorted by descending level.
 std::uint32_t HnswlibExport::level_of(std::uint32_t node) const {
   std::uint32_t level = 0;
   while (level + 1 < graph_.levels.size() && node < graph_.levels[level + 1].count) level++;
@@ -120,7 +120,6 @@ void HnswlibExport::put_element(std::uint8_t* into, std::uint32_t row) const {
   put<std::uint64_t>(into, element_.label_offset, row);
 }
 
-/// @return how many
 std::uint32_t HnswlibExport::choose_links(std::uint32_t row, std::uint32_t* links) const {
   const bool is_copy = !copies_.empty() && copies_[row].place > 0;
   std::uint32_t count = is_copy ? choose_links_of_copy(row, links) : read_links(row, links);
@@ -138,7 +137,7 @@ std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32
   std::uint32_t near[kMaxSlots];
   const std::uint32_t near_count = read_links(copy.first, near);
   std::uint32_t count = 0;
-  // What the first row has given up to lead here.
+  // The link that the first row gave up for this one.
   if (copy.place == 1 && near_count == slots) links[count++] = near[slots - 1];
   const std::size_t from = std::size_t{copy.place - 1} * (slots - 2);
   const std::vector<std::uint32_t> second =
@@ -151,7 +150,7 @@ std::uint32_t HnswlibExport::choose_links_of_copy(std::uint32_t row, std::uint32
   return static_cast<std::uint32_t>(std::remove(links, links + count, row) - links);
 }
 
-/// The neighbours of a row's neighbours that are not its own, nearest first.
+/// The neighbours of a row's neighbours that are not its own neighbours, nearest first.
 std::vector<std::uint32_t> HnswlibExport::rank_second_neighbours(std::uint32_t row, const std::uint32_t* near,
                                                       std::uint32_t near_count) const {
   const Level& level = graph_.levels[0];
@@ -176,7 +175,7 @@ std::vector<std::uint32_t> HnswlibExport::rank_second_neighbours(std::uint32_t r
   return second;
 }
 
-/// The links that a row of the graph has, without one to itself, which no build of ours makes.
+/// The links of a row, without one to itself, which no build makes.
 std::uint32_t HnswlibExport::read_links(std::uint32_t row, std::uint32_t* links) const {
   const Level& level = graph_.levels[0];
   const std::uint32_t* list = level.list(row);

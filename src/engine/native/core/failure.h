@@ -1,4 +1,4 @@
-// What the core throws: a code of the project's error table and one sentence. The glue turns it into {code, message}.
+// What the core throws: a code of the project's error table and one sentence. The addon turns it into {code, message}.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -14,7 +14,7 @@ class Failure : public std::runtime_error {
   std::string code_;
 };
 
-/// A refusal of the operating system while doing `action` to `path`: disk_full, file_missing or io_error.
+/// An error of the operating system from `action` on `path`: disk_full, file_missing or io_error.
 Failure system_failure(const std::string& action, const std::string& path, int error_number);
 
 }  // namespace shortlist

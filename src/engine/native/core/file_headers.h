@@ -1,5 +1,5 @@
-// The headers of the files that the core writes, byte by byte. Writers fill one of these structs and readers copy one
-// out of the file, so that no offset stands anywhere else.
+// The headers of the files that the core writes. Writers fill one of these structs and readers copy one out of the
+// file, so no offset appears anywhere else.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,13 +9,13 @@ namespace shortlist {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and used as they lie in memory");
 
-/// 4^32 rows would be needed for so many levels above 0.
+/// A graph needs 4^32 rows to have so many levels above 0.
 constexpr std::uint32_t kMaxLevels = 32;
 
-/// Sections of a graph file begin at multiples of this, the first one behind the header.
+/// Sections of a graph file begin at multiples of this. The first one follows the header.
 constexpr std::size_t kPageBytes = 4096;
 
-/// The sections of a graph file in their order. Each is there, and may be empty.
+/// The sections of a graph file in order. None is absent; some are empty.
 enum class Section : std::size_t { low, codes, norms, links, upper_rows, upper_links, next_equal };
 constexpr std::size_t kSectionCount = 7;
 constexpr const char* kSectionNames[kSectionCount] = {"low",        "codes",       "norms",     "links",
@@ -43,7 +43,7 @@ struct GraphFileHeader {
   std::uint32_t m;
   std::uint32_t ef_construction;
   std::uint64_t seed;
-  /// Bits of a component: 4, 7 or 16; 0 where the float32 rows are compared.
+  /// Bits of a component: 4, 7 or 16. 0 means that searches compare the float32 rows.
   std::uint32_t code_kind;
   std::uint32_t code_bytes;
   std::uint32_t entry;
@@ -65,7 +65,7 @@ struct GraphFileHeader {
   std::uint32_t upper_counts[kMaxLevels];
   SectionEntry sections[kSectionCount];
   std::uint8_t more_reserved[3632];
-  /// XXH64 of the page before it.
+  /// XXH64 of the bytes before it.
   std::uint64_t checksum;
 };
 static_assert(std::is_trivially_copyable_v<GraphFileHeader> && std::is_standard_layout_v<GraphFileHeader>);

@@ -8,31 +8,30 @@
 namespace shortlist {
 namespace {
 
-// In distances by code on a walk, which waits for memory at every step. What is counted of walks (nodes, distances,
-// lists) was fitted to counts, on 100,000 x 96 of texts (common mean, falling spectrum) and of embeddings, filters
-// independent of the vectors and along a direction, queries near what passes and far from it; what a scan costs
-// beside them, to times on 1,000,000 x 96.
-/// A scan by code: to begin with, since its first rows all enter the list; 32 rows of the set that are looked
-/// through; and a row that passes, since rows come in order, their codes ahead of them, and no links are read.
+// Costs in distances by code on a walk, which waits for memory at every step. Costs of walks (nodes, distances, lists)
+// were fitted to counts on 100,000 x 96 of texts (common mean, falling spectrum) and of embeddings, with filters
+// independent of the vectors and along a direction, and queries near and far from the rows that pass. Costs of scans
+// were fitted to times on 1,000,000 x 96.
+/// A scan by code costs a constant, since its first rows all enter the list; a part for each word of 32 rows; and a
+/// part for each row that passes, since rows come in order, their codes are prefetched and no links are read.
 constexpr double kScanStartCost = 600;
 constexpr double kWordCost = 0.02;
 constexpr double kCodeCost = 0.13;
-/// A cache line of a row that is scanned by its float32 values.
+/// A cache line of a float32 row.
 constexpr double kFloatLineCost = 0.08;
-/// The descent, and the look around the query, in nodes that are expanded.
+/// The descent and the probe, in expanded nodes.
 constexpr double kProbeCost = 44;
-/// A node that is expanded with second hops, beside the distances, where nothing near passes: the fewer pass, the
-/// more lists are waited for. And each of the lists that it hops over.
+/// An expansion with second hops, beside its distances, where nothing near passes: the fewer rows pass, the more lists
+/// the walk waits for. kBridgeCost is for each list that it steps over.
 constexpr double kTwoHopNodeCost = 10;
 constexpr double kBridgeCost = 0.1;
-/// Far from what passes second hops lead to more that was not seen: 12 to 16 distances a node where others find 6.
-/// They come many to a list, and wait for no more.
+/// Far from the query second hops reach more unseen rows: 12 to 16 distances a node instead of 6. Many come from one
+/// list, so they add no waiting.
 constexpr double kFarDistanceFactor = 2;
-/// Places of a pool that make keeping it as dear as the distances.
+/// The beam width at which keeping the beam sorted costs as much as the distances.
 constexpr double kBeamUpkeep = 27000;
-/// With fewer rows that pass among those that an expanded node leads to for the first time, second hops lead to too
-/// few for a walk to find its way: recall@100 of 0.996 at 0.25 (5 % of 1,000,000 x 96) and of 0.99 at 0.24 (10 % of
-/// 200,000 x 128), of 0.985 at 0.15 and of 0.92 at 0.12.
+/// Passing rows among the new neighbours of an expanded node. With fewer, a two-hop walk loses its way: recall@100 is
+/// 0.996 at 0.25 (5 % of 1,000,000 x 96), 0.99 at 0.24 (10 % of 200,000 x 128), 0.985 at 0.15 and 0.92 at 0.12.
 constexpr double kMinNewPassing = 0.22;
 
 }  // namespace
@@ -75,7 +74,7 @@ PlanCosts estimate_costs(const FilteredSearch& filtered, double near_share) {
 
 Plan plan_before_probe(const FilteredSearch& filtered, const PlanCosts& costs) {
   if (filtered.allowed <= filtered.beam_width) return Plan::exact_scan;
-  // No walk is cheaper than one on which everything near the query passes.
+  // No walk costs less than one where everything near the query passes.
   const PlanCosts least = estimate_costs(filtered, 1);
   const double walk = std::min(least.widened, least.two_hop);
   if (costs.exact_scan <= std::min(walk, costs.code_scan)) return Plan::exact_scan;
@@ -85,7 +84,7 @@ Plan plan_before_probe(const FilteredSearch& filtered, const PlanCosts& costs) {
 Plan plan_after_probe(const FilteredSearch& filtered, const PlanCosts& costs, double near_share) {
   Plan best = costs.code_scan < costs.exact_scan ? Plan::code_scan : Plan::exact_scan;
   double least = std::min(costs.code_scan, costs.exact_scan);
-  // So few near the query that a wider pool may not reach k of them.
+  // If few rows pass near the query, even the wider beam may not reach k of them.
   if (!is_far(filtered, near_share) && costs.widened < least) {
     best = Plan::widened;
     least = costs.widened;

@@ -17,13 +17,13 @@
 namespace shortlist {
 namespace {
 
-/// Twice the links of a row at most: a search that computes more has another graph.
+/// Twice the links of a row. A search that computes more has another graph.
 constexpr double kMaxDistancesPerCandidate = 2.0 * kMaxSlots;
-/// Components of rows reach to 1e18, codes of a sample no further beyond than their spread.
+/// Components reach 1e18, and codes of a sample reach no further beyond than their spread.
 constexpr double kMaxLow = 1e20;
 /// Rows whose codes are compared when a graph is opened.
 constexpr std::uint32_t kSampledRows = 64;
-/// Nodes whose links are checked between two looks at whether to go on: a few megabytes.
+/// Nodes checked between two calls of `check_cancelled`: a few megabytes.
 constexpr std::uint32_t kNodesPerCheck = 1 << 16;
 
 std::size_t align_to_page(std::size_t offset) { return (offset + kPageBytes - 1) / kPageBytes * kPageBytes; }
@@ -208,7 +208,7 @@ void GraphFile::read_quantizer(const GraphFileHeader& header) {
 
 void GraphFile::read_levels(const GraphFileHeader& header) {
   entry_ = header.entry;
-  if (shape_.count == 0 ? entry_ != kNone : entry_ >= shape_.count) fail("starts at no row");
+  if (shape_.count == 0 ? entry_ != kNone : entry_ >= shape_.count) fail("has an entry that is not a row");
   if (header.upper_levels > kMaxLevels) fail("has " + std::to_string(header.upper_levels) + " levels");
   for (std::uint32_t i = 0; i < header.upper_levels; i++) {
     const std::uint32_t count = header.upper_counts[i];
@@ -244,7 +244,7 @@ void GraphFile::read_sections(const GraphFileHeader& header) {
     sections_[i] = entry;
     offset = align_to_page(offset + entry.bytes);
   }
-  if (offset != file_.bytes()) fail("goes on after its last section");
+  if (offset != file_.bytes()) fail("has bytes after its last section");
   quantizer_.low.resize(shape_.dim);
   std::memcpy(quantizer_.low.data(), section<std::uint8_t>(Section::low), 8ull * shape_.dim);
   for (const double low : quantizer_.low) {
@@ -258,7 +258,7 @@ void GraphFile::read_sections(const GraphFileHeader& header) {
   if (has_equal) next_equal_ = section<std::uint32_t>(Section::next_equal);
 }
 
-/// Every entry names a node of the level or ends its list, and so does the rest of the list after it.
+/// Every link is a node of the level or kNone, in the padding too.
 void GraphFile::check_links(std::size_t number, const Level& level, const CancelCheck& check_cancelled) const {
   for (std::uint32_t node = 0; node < level.count; node++) {
     if (node % kNodesPerCheck == 0) check_cancelled();
@@ -268,7 +268,8 @@ void GraphFile::check_links(std::size_t number, const Level& level, const Cancel
       wrong |= static_cast<std::uint32_t>(list[i] >= level.count && list[i] != kNone);
     }
     if (wrong != 0) {
-      fail("links node " + std::to_string(node) + " of level " + std::to_string(number) + " to none of that level");
+      fail("links node " + std::to_string(node) + " of level " + std::to_string(number) +
+           " to a node that is not on that level");
     }
   }
 }
@@ -278,18 +279,20 @@ void GraphFile::check_upper_rows() const {
   for (std::uint32_t node = 0; node < upper_counts_[0]; node++) {
     if (upper_rows_[node] >= shape_.count) fail("has node " + std::to_string(node) + " without a row");
   }
-  if (upper_rows_[0] != entry_) fail("starts at another row than its highest node");
+  if (upper_rows_[0] != entry_) fail("has an entry that is not its highest node");
 }
 
-/// Chains ascend, so that none is a circle, and no two meet. Rows that another one stands for are no nodes: one that
-/// a walk could reach by itself would be in an answer twice.
+/// Chains ascend, so none is a cycle, and no two chains meet. Represented rows are not nodes: if a walk could reach
+/// one, an answer would have it twice.
 void GraphFile::check_equal_rows() const {
   if (next_equal_ == nullptr) return;
   std::vector<bool> is_later(shape_.count, false);
   for (std::uint32_t row = 0; row < shape_.count; row++) {
     const std::uint32_t next = next_equal_[row];
     if (next == kNone) continue;
-    if (next <= row || next >= shape_.count || is_later[next]) fail("chains row " + std::to_string(row) + " wrongly");
+    if (next <= row || next >= shape_.count || is_later[next]) {
+      fail("has a chain of equal rows that is wrong at row " + std::to_string(row));
+    }
     is_later[next] = true;
   }
   for (std::uint32_t row = 0; row < shape_.count; row++) {
@@ -321,7 +324,7 @@ void GraphFile::match_all(const Kernels& kernels, const Rows& rows) const {
   for (std::uint32_t row = 0; next_equal_ != nullptr && row < rows.count; row++) {
     const std::uint32_t next = next_equal_[row];
     if (next != kNone && std::memcmp(rows.row(row), rows.row(next), std::size_t{4} * rows.dim) != 0) {
-      fail("has row " + std::to_string(row) + " stand for row " + std::to_string(next) + ", which is not equal");
+      fail("calls the rows " + std::to_string(row) + " and " + std::to_string(next) + " equal, and they differ");
     }
   }
 }

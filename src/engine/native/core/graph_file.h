@@ -1,9 +1,9 @@
-// The file of a graph: one header page (file_headers.h), then page-aligned sections that are used as they lie in memory.
+// Reads and writes the file of a graph: one header page (file_headers.h), then page-aligned sections that are used as
+// they lie in memory.
 //
-// Bytes are hostile: every field is compared with what the caller knows or with the size of the file before it is
-// used, and every link, node and chain is checked when the file is opened. Whatever passes cannot make a search read
-// outside the file or run for ever. Checksums are compared by `verify`, since that reads codes too, which opening
-// leaves on the disk.
+// Bytes are hostile. Every field is compared with what the caller knows or with the file's size before it is used, and
+// opening checks every link, node and chain. A file that passes cannot make a search read outside the file or run for
+// ever. Only `verify` compares checksums, since that reads the codes, which opening does not.
 #pragma once
 #include <functional>
 #include <memory>
@@ -16,7 +16,7 @@
 
 namespace shortlist {
 
-/// What the caller knows of a file.
+/// What the caller knows about a file.
 struct GraphShape {
   Metric metric;
   std::uint32_t dim;
@@ -25,10 +25,10 @@ struct GraphShape {
   std::uint32_t ef_construction;
 };
 
-/// Writes a graph, flushed to the disk. Throws disk_full, io_error. @return its bytes
+/// Writes a graph and flushes it to the disk. Throws disk_full, io_error. @return its bytes
 std::uint64_t write_graph(const std::string& path, const BuiltGraph& built);
 
-/// Called now and then by what takes long; an exception of it ends that.
+/// Long work calls this now and then. If it throws, the work ends.
 using CancelCheck = std::function<void()>;
 
 class GraphFile {
@@ -38,9 +38,9 @@ class GraphFile {
 
   /// Compares every section with its checksum. Throws file_corrupt.
   void verify(const CancelCheck& check_cancelled = [] {}) const;
-  /// Compares the codes of a few rows with the rows: a graph of other vectors has others. Throws file_corrupt.
+  /// Compares the codes of a few rows with the rows, which detects a graph of other vectors. Throws file_corrupt.
   void match_rows(const Kernels& kernels, const Rows& rows) const;
-  /// Compares the codes of all rows, and rows that stand for others with those. Throws file_corrupt.
+  /// Compares the codes of all rows, and the vectors of chained rows. Throws file_corrupt.
   void match_all(const Kernels& kernels, const Rows& rows) const;
 
   /// The graph over these rows; valid as long as this object and the rows.

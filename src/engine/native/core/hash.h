@@ -7,7 +7,7 @@
 
 namespace shortlist {
 
-/// splitmix64 (Steele, Lea and Flood 2014): neighbouring inputs give unrelated outputs.
+/// splitmix64 (Steele, Lea and Flood 2014): similar inputs give unrelated outputs.
 inline std::uint64_t mix64(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15ull;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -15,11 +15,11 @@ inline std::uint64_t mix64(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// Bytes that are hashed between two looks at whether to go on.
+/// Bytes hashed between two calls of `check_cancelled`.
 constexpr std::ptrdiff_t kHashBlockBytes = 1 << 24;
 
 /// XXH64 with seed 0 (Yann Collet).
-/// @param look called now and then, before more is read; an exception of it ends the call
+/// @param check_cancelled called now and then; if it throws, the call ends
 template <typename CancelCheck>
 std::uint64_t xxh64(const void* data, std::size_t bytes, const CancelCheck& check_cancelled) {
   constexpr std::uint64_t k1 = 0x9e3779b185ebca87ull, k2 = 0xc2b2ae3d27d4eb4full, k3 = 0x165667b19e3779f9ull,

@@ -82,7 +82,6 @@ SHORTLIST_AVX2 inline Lanes load8(const float* from) {
   return {_mm256_cvtps_pd(_mm_loadu_ps(from)), _mm256_cvtps_pd(_mm_loadu_ps(from + 4))};
 }
 
-/// The first `rest` components, then zeros.
 SHORTLIST_AVX2 inline Lanes load8(const std::uint16_t* from) {
   const __m256i halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   const __m256 floats = _mm256_castsi256_ps(_mm256_slli_epi32(halves, 16));
@@ -122,7 +121,7 @@ SHORTLIST_AVX2 void dot_nibbles(const std::uint8_t* query, const std::uint8_t* c
   }
 }
 
-/// Whose bit is set: the gathered words, shifted until the bit is the sign.
+/// Which nodes have their bit set: the gathered words are shifted until the bit is the sign.
 SHORTLIST_AVX2 inline std::uint32_t has_bits(const std::uint32_t* words, __m256i nodes, __m256i which) {
   const __m256i found = _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int*>(words),
                                                     _mm256_srli_epi32(nodes, 5), which, 4);
@@ -171,7 +170,7 @@ SHORTLIST_AVX2 double encode(const float* value, const double* low, double scale
   return add_lanes(lost_squares);
 }
 
-/// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
+/// Four rows at a time, since the additions of one row would wait four cycles each.
 template <bool kIsL2, typename Element>
 SHORTLIST_AVX2 void raw_rows(const float* query, const Element* vectors, std::size_t dim, std::size_t stride,
                              const std::uint32_t* rows, std::size_t count, double* out) {
@@ -207,7 +206,7 @@ SHORTLIST_AVX2 void halves(const float* query, const std::uint16_t* vectors, std
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
-/// Four rows by two registers of queries at a time: eight sums fit the sixteen registers.
+/// Four rows by two registers of queries: eight sums fit the sixteen registers.
 template <bool kIsL2>
 SHORTLIST_AVX2 inline void tile_part(const float* queries, const float* const* rows, std::size_t dim,
                                      const float* limits, const float* slacks, const float* norms, std::uint32_t shift,

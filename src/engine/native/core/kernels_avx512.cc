@@ -87,7 +87,7 @@ SHORTLIST_AVX512 inline __mmask16 has_bits(const std::uint32_t* words, __m512i n
   return _mm512_mask_test_epi32_mask(which, _mm512_rorv_epi32(found, nodes), _mm512_set1_epi32(1));
 }
 
-/// Without a branch for each link: whether a node was seen is as good as random.
+/// No branch for each link, since whether a node was seen is unpredictable.
 SHORTLIST_AVX512 std::size_t pick_unseen(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
                                          const std::uint32_t* allow, std::uint32_t* out) {
   std::size_t count = 0;
@@ -151,7 +151,7 @@ SHORTLIST_AVX512 inline __m512d add_term(__m512d sum, __m512d x, __m512d y) {
   return _mm512_add_pd(sum, _mm512_mul_pd(difference, difference));
 }
 
-/// Four rows at a time: one row's chain of additions alone would wait four cycles for each.
+/// Four rows at a time, since the additions of one row would wait four cycles each.
 template <bool kIsL2, typename Element>
 SHORTLIST_AVX512 void raw_rows(const float* query, const Element* vectors, std::size_t dim, std::size_t stride,
                                const std::uint32_t* rows, std::size_t count, double* out) {
@@ -188,8 +188,7 @@ SHORTLIST_AVX512 void halves(const float* query, const std::uint16_t* vectors, s
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
-/// Eight rows by two registers of queries: sixteen chains of additions, and a component of a row is loaded once for
-/// all.
+/// Eight rows by two registers of queries: sixteen chains of additions, and each component of a row is loaded once.
 template <bool kIsL2>
 SHORTLIST_AVX512 void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits,
                            const float* norms, std::uint32_t* entering) {

@@ -1,4 +1,4 @@
-// Plain C++, for every processor; compilers turn the inner loops into SSE2 or NEON.
+// Plain C++ for every processor. Compilers turn the inner loops into SSE2 or NEON.
 #include "kernels.h"
 #include "pick_bits.h"
 
@@ -130,7 +130,7 @@ void halves(const float* query, const std::uint16_t* vectors, std::size_t dim, s
   raw_rows<kIsL2>(query, vectors, dim, stride, rows, count, out);
 }
 
-/// Lanes are queries, which any compiler puts into the vectors of its processor.
+/// Lanes are queries, which every compiler can vectorize.
 template <bool kIsL2>
 void tile(const float* queries, const float* const* rows, std::size_t dim, const TileLimits& limits, const float* norms,
           std::uint32_t* entering) {

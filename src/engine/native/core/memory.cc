@@ -23,7 +23,7 @@ Pages::Pages(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    throw Failure("insufficient_memory", "this process does not get " + std::to_string(bytes) + " bytes of memory");
+    throw Failure("insufficient_memory", "this process cannot allocate " + std::to_string(bytes) + " bytes of memory");
   }
 #ifdef MADV_HUGEPAGE
   madvise(memory, bytes, MADV_HUGEPAGE);
@@ -57,7 +57,7 @@ MappedFile::MappedFile(const std::string& path, MapAccess access) : access_(acce
       close(file);
       if (error_number == ENOMEM) {
         throw Failure("insufficient_memory", path + " has " + std::to_string(bytes_) +
-                                                 " bytes, and this process has no addresses for so many; raise its limit (ulimit -v)");
+                                                 " bytes, more than this process may map; raise its limit (ulimit -v)");
       }
       throw system_failure("map", path, error_number);
     }
@@ -67,7 +67,7 @@ MappedFile::MappedFile(const std::string& path, MapAccess access) : access_(acce
 }
 
 std::uint8_t* MappedFile::writable() const {
-  if (access_ != MapAccess::copy_on_write) throw Failure("internal", "a read-only mapping was to be written");
+  if (access_ != MapAccess::copy_on_write) throw Failure("internal", "a read-only mapping cannot be written");
   return static_cast<std::uint8_t*>(data_);
 }
 

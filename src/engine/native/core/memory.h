@@ -1,4 +1,4 @@
-// Memory in bulk: zeroed pages for codes and links, and files mapped into memory.
+// Large memory: zeroed pages for codes and links, and mapped files.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -40,14 +40,14 @@ class Pages {
   std::size_t bytes_ = 0;
 };
 
-/// Who may write to a mapping. JavaScript has no read-only typed array, and its write to a read-only page would end the
-/// process (SIGSEGV). So what it gets is copy-on-write: a stray write copies the page for this process, and neither the
-/// file nor another process sees it.
+/// Who may write to a mapping. JavaScript has no read-only typed array, and its write to a read-only page would end
+/// the process (SIGSEGV). So its mappings are copy-on-write: a stray write copies the page for this process and
+/// reaches neither the file nor another process.
 enum class MapAccess { read_only, copy_on_write };
 
-/// A whole file, mapped. Its pages are shared with every process that maps it. Throws file_missing,
-/// insufficient_memory, io_error. A file that is cut short while it is mapped ends the process at the next read of a
-/// lost page (SIGBUS): versions are sealed, and nothing of ours shortens a file.
+/// A whole mapped file. Processes that map it share its pages. Throws file_missing, insufficient_memory, io_error. If
+/// a file is cut short while it is mapped, the next read of a lost page ends the process (SIGBUS). Versions are
+/// sealed, and shortlist never shortens a file.
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path, MapAccess access = MapAccess::read_only);
@@ -57,7 +57,7 @@ class MappedFile {
 
   const std::uint8_t* data() const { return static_cast<const std::uint8_t*>(data_); }
   std::size_t bytes() const { return bytes_; }
-  /// The same bytes for JavaScript. Throws internal where the mapping is read-only.
+  /// The same bytes for JavaScript. Throws internal if the mapping is read-only.
   std::uint8_t* writable() const;
 
  private:

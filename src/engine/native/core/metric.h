@@ -1,4 +1,4 @@
-// Scores as src/base/metric.ts defines them, equal to the bit.
+// Scores as src/base/metric.ts defines them, to the bit.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -20,7 +20,7 @@ struct Rows {
   const float* row(std::size_t index) const { return values + index * dim; }
 };
 
-/// The score behind a canonical raw sum: toScore of metric.ts.
+/// The score of a canonical raw sum: toScore of metric.ts.
 inline float to_score(Metric metric, double raw) {
   double score = raw;
   if (metric == Metric::l2) score = -std::sqrt(raw);

@@ -11,16 +11,16 @@
 namespace shortlist {
 namespace {
 
-/// Rows that are searched for, and how deep.
+/// Sampled rows, and the beam width of their searches.
 constexpr std::uint32_t kQueries = 128;
 constexpr std::size_t kBeamWidth = 512;
-/// Share of the nearest that lie within the depth.
+/// Share of the nearest rows that are within the depth.
 constexpr double kDepthQuantile = 0.998;
-/// Depths up to which codes of 4 bits are taken, and the dimensions that their rows have to save a cache line by them.
+/// The greatest depths at which 4-bit codes are used. From 65 dimensions on they save a cache line of a row.
 constexpr CodeDepth kMaxNibbleDepth{16, 118};
 constexpr std::uint32_t kMinNibbleDim = 65;
 
-/// The rows near one row, nearest first by code of 7 bits, with their exact scores.
+/// The rows near one row, nearest first by 7-bit code, with their exact scores.
 struct Neighbourhood {
   std::uint32_t row;
   std::vector<std::uint32_t> near;
@@ -116,7 +116,7 @@ class Narrowing {
     return {depth_of(orders, 10), depth_of(orders, 100)};
   }
 
-  /// Places within which, in the order by code, nearly all of the k nearest lie.
+  /// The rank by code within which nearly all of the k nearest are.
   std::uint32_t depth_of(const std::vector<std::vector<std::uint32_t>>& orders, std::size_t k) const {
     std::vector<std::size_t> places;
     SHORTLIST_ASSERT(orders.size() == found_.size());
@@ -125,7 +125,7 @@ class Narrowing {
       if (scores.size() <= k) continue;
       std::vector<float> best(scores);
       std::nth_element(best.begin(), best.begin() + (k - 1), best.end(), std::greater<float>());
-      // Of rows with equal scores any will do: the first in the order by code count.
+      // Rows with equal scores are equally good: the first in the order by code count.
       std::size_t good = 0;
       for (std::size_t place = 0; place < orders[i].size() && good < k; place++) {
         if (scores[orders[i][place]] < best[k - 1]) continue;

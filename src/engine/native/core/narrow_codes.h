@@ -1,12 +1,12 @@
-// How deep, in the order by code, the nearest rows lie, measured on the finished graph: searches score so many rows
-// again. And whether codes of 4 bits lie hardly deeper than those of 7: then searches go by them, and read half the
-// memory. Judged by recall alone, never by time, so that builds stay reproducible.
+// Measures on the finished graph how deep in the order by code the nearest rows are: searches score that many rows
+// again. If 4-bit codes need hardly more depth than 7-bit codes, they replace those, and searches read half the
+// memory. It measures recall and never time, so that builds are reproducible.
 #pragma once
 #include "audit.h"
 
 namespace shortlist {
 
-/// Sets the depth of the graph's codes, and replaces the codes by 4-bit ones where those are good enough.
+/// Sets the depth of the graph's codes, and replaces them with 4-bit codes where those are good enough.
 void narrow_codes(const AuditContext& context);
 
 }  // namespace shortlist

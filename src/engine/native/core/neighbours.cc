@@ -7,7 +7,7 @@
 namespace shortlist {
 namespace {
 
-/// Kept nodes compared at a time: most candidates fall to one of the first.
+/// Kept nodes compared at a time: most candidates are rejected by one of the first.
 constexpr std::size_t kChunk = 4;
 
 bool is_nearer_to_kept(Scorer& scorer, std::uint32_t row, std::uint32_t key, const std::uint32_t* kept_rows,

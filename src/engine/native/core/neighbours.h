@@ -1,4 +1,5 @@
-// Which of many candidates a node links to: near ones, in different directions (Malkov and Yashunin 2016, algorithm 4).
+// Selects the links of a node from many candidates: near ones in different directions (Malkov and Yashunin 2016,
+// algorithm 4).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,10 +10,9 @@
 
 namespace shortlist {
 
-/// Takes candidates in order and keeps those that are nearer to the point than to any that is kept already, `most` of
-/// them.
-/// @param scorer left at the last candidate looked at
-/// @return how many are kept, in `kept`
+/// Takes candidates in order and keeps each one that is nearer to the point than to any kept before, up to `max`.
+/// @param scorer its query is changed
+/// @return how many are in `kept`
 std::size_t select_neighbours(const Level& level, Scorer& scorer, const Candidate* candidates, std::size_t count,
                               std::size_t most, std::uint32_t* kept);
 

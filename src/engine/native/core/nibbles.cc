@@ -8,8 +8,7 @@
 namespace shortlist {
 namespace {
 
-/// Steps of a query's codes in one of the rows', and where the rows' code 0 lies in them: half a step below is range
-/// as well.
+/// Steps of a query's codes for each step of the rows', and the extra range below the rows' code 0: half a step.
 constexpr double kQuerySteps = 8;
 constexpr double kLowMargin = 0.5;
 constexpr std::int64_t kQueryZero = 64;  // a query's code at 7.5, the middle of the rows' range

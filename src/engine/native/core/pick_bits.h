@@ -1,5 +1,5 @@
-// The rows of a set, taken from its bits: written once, compiled for every instruction set, since counting bits is one
-// instruction on most and a function on the rest.
+// Picks the rows of a set from its bits. It is compiled for every instruction set, since counting bits is one
+// instruction on most and a function call on the rest.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace shortlist {
 
-/// Rows of one word, from the lowest on. Several are written at once, though there may be fewer: how many bits a word
-/// has is as good as random, and a wrong guess costs more than they do. @return how many there are
+/// Writes the rows of one word, lowest first. It writes several at once even if there are fewer: the number of bits is
+/// random, and a branch misprediction costs more than the extra writes. @return how many there are
 __attribute__((always_inline)) inline std::size_t write_bits(std::uint64_t word, std::uint32_t first, std::uint32_t* out) {
   constexpr std::uint64_t kTopBit = std::uint64_t{1} << 63;
   const std::size_t bits = static_cast<std::size_t>(__builtin_popcountll(word));

@@ -1,6 +1,5 @@
-// The order in which the rows of a shard enter its graph: those of upper levels first, each level by a hash of the
-// row's number, so that sorted input (a catalogue by category) neither starves a batch of near neighbours nor shapes
-// the graph.
+// The order in which rows enter the graph: by descending level, then by a hash of the row number. So sorted input,
+// such as a catalogue by category, neither keeps near neighbours out of a batch nor shapes the graph.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -9,15 +8,14 @@
 
 namespace shortlist {
 
-/// A row and what its place follows from, which is its number alone.
+/// A row and its place in the order, which depends on its number alone.
 struct Point {
-  /// Levels above 0: L with chance m^-L.
+  /// The highest level of the row: L with probability m^-L.
   std::uint32_t level;
   std::uint32_t row;
   std::uint64_t hash;
 };
 
-/// The order of rows under one seed.
 class PointOrder {
  public:
   explicit PointOrder(const GraphParameters& parameters);
@@ -30,9 +28,8 @@ class PointOrder {
 
 bool enters_before(const Point& a, const Point& b);
 
-/// The rows that enter last, the very last first: at most `size`, none of an upper level. A random sample of the
-/// rows, whatever their vectors. Each of them searched a graph of all rows before it, so it asked what a new row
-/// would ask.
+/// The rows that enter last, latest first: at most `size`, all of level 0. They are a random sample whatever the
+/// vectors are. Each searched a graph of all rows before it, as a query for a new row would.
 std::vector<std::uint32_t> last_points(std::uint32_t count, const GraphParameters& parameters, std::size_t size);
 
 }  // namespace shortlist

@@ -9,15 +9,15 @@
 namespace shortlist {
 namespace {
 
-/// Rows of one block, so that all queries pass over them while they are in the second-level cache.
+/// Bytes of one block of rows: it stays in the second-level cache while all queries pass over it.
 constexpr std::size_t kBlockBytes = 128 * 1024;
 constexpr std::size_t kMinBlockRows = 16;
 constexpr std::size_t kMaxBlockRows = 1024;
 
-/// Rows have unit length under cosine, more or less.
+/// Rows have about unit length under cosine.
 constexpr float kUnitNorm = 1.01f;
 
-/// Fewer queries are scanned for one by one: a tile takes the same time for one as for all of its queries.
+/// Fewer queries are scanned one by one, since a tile costs the same for one query as for all of its queries.
 constexpr std::size_t kMinTiledQueries = 4;
 
 void scan_block_single(const Kernels& kernels, const Rows& rows, const float* query,
@@ -29,7 +29,7 @@ void scan_block_single(const Kernels& kernels, const Rows& rows, const float* qu
   }
 }
 
-/// Hits in the contract's order; a type of its own, so that it is compiled into the heap.
+/// The contract's order as a type, so that the heap functions inline it.
 struct IsBefore {
   bool operator()(const Hit& a, const Hit& b) const { return is_before(a, b); }
 };

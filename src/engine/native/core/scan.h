@@ -1,5 +1,5 @@
-// Exact search: every row of a range scored for several queries at once. Canonical scores in the contract's order,
-// the same to the bit whatever the blocks, threads and instruction set.
+// Exact search: scores every row of a range for several queries at once. Canonical scores in the contract's order, the
+// same bits for any block size, number of threads and instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,26 +10,26 @@
 
 namespace shortlist {
 
-/// The best k of what is pushed.
+/// The best k of the rows that are pushed.
 class Best {
  public:
-  /// @param floor rows with scores up to it may be left out
+  /// @param floor rows with scores up to it may be dropped
   Best(Metric metric, std::size_t k, float floor = -__builtin_inff()) : metric_(metric), k_(k) { set_limit(floor); }
 
-  /// True where a row with this raw sum might get in, given that rows come in ascending order. Rounding never turns
-  /// an order around, the worst score is a float32 and its square exact in float64: a sum at or below the limit has a
-  /// score at or below the worst, and of equal scores the row that came first stays.
+  /// Whether a row with this raw sum can enter, if rows come in ascending order. Rounding is monotonic, and the worst
+  /// score is a float32 whose square is exact in float64. So a sum at or below the limit has a score at or below the
+  /// worst, and of equal scores the earlier row stays.
   bool may_enter(double raw) const { return (metric_ == Metric::l2 ? -raw : raw) > limit_; }
-  /// What `may_enter` compares with: a sum, or minus a squared distance; minus infinity while all may enter.
+  /// What `may_enter` compares with: a sum, or minus a squared distance; minus infinity until there are k rows.
   double limit() const { return limit_; }
-  /// The floor of a list of other rows that is to be merged with this one: below the worst score, which a row that
-  /// comes before the worst one may have too.
+  /// The floor for a list of other rows that will be merged with this one. It is just below the worst score, since a
+  /// row with that score may precede the worst one.
   float floor() const {
     return hits_.size() < k_ || k_ == 0 ? -__builtin_inff() : std::nextafter(hits_.front().score, -__builtin_inff());
   }
   void push(double raw, std::uint32_t row) { push(Hit{to_score(metric_, raw), row}); }
   void push(Hit hit);
-  /// Best first; empties it.
+  /// Returns the rows best first and empties the list.
   std::vector<Hit> drain();
 
  private:
@@ -56,13 +56,13 @@ struct RowRange {
   std::uint32_t to;
 };
 
-/// The rows of a range that may be returned, some at a time, ascending.
+/// Gives the allowed rows of a range in ascending blocks.
 class RowPicker {
  public:
   /// @param allow null: every row
   RowPicker(const Kernels& kernels, const RowSet* allow, RowRange range);
 
-  /// The next rows: `most` and up to 63 more, where there are as many. @return false where there are none
+  /// The next rows: `max` and up to 63 more if there are as many. @return false at the end
   bool next(std::size_t max, std::vector<std::uint32_t>& picked);
 
  private:
@@ -71,7 +71,7 @@ class RowPicker {
   const Kernels& kernels_;
   const RowSet* allow_;
   std::uint32_t row_, to_;
-  /// In the list, where there is one.
+  /// Position in the list, if there is one.
   std::size_t at_ = 0;
 };
 

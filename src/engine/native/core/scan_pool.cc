@@ -11,12 +11,12 @@ namespace {
 
 /// Queries that share a pass over a part of the rows.
 constexpr std::size_t kQueriesPerPass = 128;
-/// Parts for each thread, where the scan is large enough: the threads then end together.
+/// Parts for each thread, so that the threads end together.
 constexpr std::size_t kPartsPerThread = 8;
-/// Products (a component of a row with one of a query) of one part: about a millisecond and about fifteen.
+/// Products (a component of a row with one of a query) of one part: about 1 ms and 15 ms.
 constexpr double kMinProducts = 1 << 23;
 constexpr double kMaxProducts = 1 << 28;
-/// Rows of a part in multiples of k: with fewer, it would do little but fill its lists.
+/// Rows of a part in multiples of k: with fewer, a part would do little but fill its lists.
 constexpr std::size_t kMinRowsPerK = 4;
 
 }  // namespace
@@ -26,7 +26,7 @@ struct ScanPool::Running {
   std::size_t query_count, passes, part_rows, parts;
   /// Guarded by the pool's mutex.
   std::size_t next = 0, ended = 0;
-  /// Of each query in all parts that have ended; guarded by the lock of its pass.
+  /// The best of each query so far; guarded by the lock of its pass.
   std::vector<Best> best;
   std::unique_ptr<std::mutex[]> locks;
 
@@ -91,7 +91,7 @@ void ScanPool::serve() {
   }
 }
 
-/// Works on the next part of the scan whose turn it is, which then goes to the end of the queue.
+/// Works on the next part of the first scan in the queue, which then moves to the end.
 bool ScanPool::take_part(std::unique_lock<std::mutex>& lock) {
   std::shared_ptr<Running> running = std::move(queue_.front());
   queue_.pop_front();
@@ -119,8 +119,8 @@ void ScanPool::work_on(Running& running, std::size_t task) const {
                               .query_count = count,
                               .k = job.k,
                               .allow = job.filtered ? &allow : nullptr};
-    // What other parts have found need not be beaten by rows of this one in vain. Lists are merged in the order in
-    // which parts end, and come out the same: no two rows are equal in the contract's order.
+    // Rows of this part need not be scored below what other parts have found. The order in which parts are merged does
+    // not matter: no two rows are equal in the contract's order.
     std::vector<Best> best;
     {
       std::lock_guard<std::mutex> lock(running.locks[pass]);

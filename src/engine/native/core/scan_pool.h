@@ -1,7 +1,7 @@
-// Exact scans on threads of their own, off the event loop and off the threads that Node reads files with.
+// Exact scans on own threads, away from the event loop and from Node's threads for files.
 //
-// A scan is cut into parts; threads take a part of each scan in turn, so that a short scan does not wait behind a
-// long one and a cancelled one leaves the threads within a part.
+// A scan is cut into parts. Threads take a part of each scan in turn, so that a short scan does not wait for a long
+// one and a cancelled scan ends within a part.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -22,12 +22,13 @@ struct ScanJob {
   Rows rows{};
   std::vector<float> queries;
   std::size_t k = 0;
-  /// Words of the set of rows that may be returned, where `filtered`.
+  /// Words of the set of allowed rows, if `filtered`.
   std::vector<std::uint32_t> allow;
   bool filtered = false;
-  /// Polled before every part, on any thread.
+  /// Called before every part, on any thread.
   std::function<bool()> is_cancelled;
-  /// Called once, on the thread that ends the scan; `answers` by query, empty where it was cancelled or failed.
+  /// Called once, on the thread that ends the scan. `answers` has one list for each query and is empty if the scan was
+  /// cancelled or failed.
   std::function<void(ScanJob&)> done;
 
   std::vector<std::vector<Hit>> answers;
@@ -38,7 +39,7 @@ struct ScanJob {
 class ScanPool {
  public:
   ScanPool(const Kernels& kernels, std::size_t size);
-  /// Waits for the parts at work; scans that are not done end as cancelled.
+  /// Waits for the parts in progress. Other scans end as cancelled.
   ~ScanPool();
   ScanPool(const ScanPool&) = delete;
   ScanPool& operator=(const ScanPool&) = delete;

@@ -11,15 +11,15 @@ namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-/// Below it, the product of two lengths does not overflow; the square of its root neither.
+/// Below these, the product of two lengths and the square of their root do not overflow.
 constexpr double kSafeLength = 1e19, kSafeSquare = 1e38;
 
-/// What rounding may take, relative.
+/// The relative rounding error.
 double relative_slack(std::size_t dim) { return static_cast<double>(dim + 8) * 0x1p-23; }
-/// What underflow may take.
+/// The error from underflow.
 double absolute_slack(std::size_t dim) { return static_cast<double>(dim) * 0x1p-149; }
 
-/// As lanes, which any compiler puts into vectors.
+/// In lanes, which every compiler can vectorize.
 float sum_of_squares(const float* row, std::size_t dim) {
   constexpr std::size_t kLanes = 16;
   float lanes[kLanes] = {};
@@ -90,7 +90,7 @@ void QueryTile::offer(const Kernels& kernels, const std::uint32_t* which, std::s
   for (std::size_t q = 0; q < count_; q++) score(kernels, q);
 }
 
-/// After all rows that were offered together: canonical sums are made of several rows at a time.
+/// Runs after all rows of a call, since canonical sums are computed for several rows at a time.
 void QueryTile::score(const Kernels& kernels, std::size_t query) {
   SHORTLIST_ASSERT(query < count_);
   std::vector<std::uint32_t>& rows = entering_[query];

@@ -9,18 +9,18 @@
 namespace shortlist {
 namespace {
 
-/// Lines of a row fetched ahead: the processor's own prefetcher follows after them.
+/// Bytes of a row to prefetch: the processor's own prefetcher follows.
 constexpr std::size_t kPrefetchBytes = 12 * 64;
 constexpr std::size_t kBlock = 64;
 
-/// Keeps the order of floats of either sign in 31 bits; the last bit of the mantissa is given up.
+/// Maps floats of either sign to 31 bits in order; the last bit of the mantissa is lost.
 std::uint32_t ordered_key(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return ((bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u) >> 1;
 }
 
-/// The same for values from 0, with nothing given up.
+/// The same for values from 0, without loss.
 std::uint32_t positive_key(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);

@@ -8,11 +8,10 @@
 namespace shortlist {
 namespace {
 
-/// A few more, since a sample was measured.
+/// A margin, since the depth was measured on a sample.
 constexpr std::size_t kRescoreMargin = 4;
 
-/// Rows that are scored again to return k: as deep in the order by code as the k nearest lie, measured at 10 and at
-/// 100.
+/// Rows to score again for k results: the depth by code, measured at 10 and at 100.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
   SHORTLIST_ASSERT(depth.at10 >= 10 && depth.at100 >= 100);
   const std::size_t more10 = depth.at10 - 10, more100 = depth.at100 - 100;
@@ -20,27 +19,27 @@ std::size_t rescored_rows(const CodeDepth& depth, std::size_t k) {
   if (k >= 100) return k + kRescoreMargin + more100 * k / 100;
   return k + kRescoreMargin + (more10 * (100 - k) + more100 * (k - 10)) / 90;
 }
-/// A larger ef asks for more care: some of the rest of the pool is scored again too.
+/// A larger ef asks for more recall: part of the rest of the beam is scored again too.
 std::size_t rescored_rows(const CodeDepth& depth, std::size_t k, std::size_t ef) {
   return rescored_rows(depth, k) + (ef > k ? (ef - k) / 8 : 0);
 }
 
-/// Under a filter more are scored again: where it has to do with nearness, what passes is a shell around the query,
-/// wider than a ball.
+/// Under a filter more rows are scored again: where the filter depends on nearness, the rows that pass form a shell
+/// around the query, which holds more rows than a ball.
 std::size_t filtered_margin(std::size_t k) { return 16 + k / 8; }
 
-/// Nodes near the query that are looked at to tell how many there pass a filter.
+/// Candidates of the probe whose share that passes is measured, its expansions, and the extra width of a widened beam.
 constexpr std::size_t kProbeNodes = 128;
 constexpr std::size_t kProbeExpansions = 32;
 constexpr std::size_t kWidenedMargin = 32;
-/// So few rows that may not be returned are left out at the end: the pool has room for them.
+/// So few excluded rows are removed at the end: the beam has room for them.
 constexpr std::size_t kMaxUnfilteredExclusions = 64;
 
 /// Rows that are scanned by code while one is scanned by float32 values.
 constexpr std::size_t kCodesPerFloatRow = 6;
 
-/// The last rows of a scan by code that are scored again, as a part of those beyond k, and at least; and of k those
-/// that may be good still.
+/// After a scan by code, the last quarter of the rows scored again beyond k, and at least kMinTail, are the tail. At
+/// most k / 64 of the tail may be among the k best.
 constexpr std::size_t kTailDivisor = 4;
 constexpr std::size_t kMinTail = 8;
 constexpr std::size_t kTailHitDivisor = 64;
@@ -133,7 +132,7 @@ Plan Searcher::run(const SearchRequest& request, std::size_t k) {
     rescore(request, rescored + excluded, Equal::unfold);
   }
   if (hits_.size() >= k || plan == Plan::automatic) return plan;
-  // What a walk did not reach, a scan does.
+  // A scan finds what a walk does not reach.
   return scan_rows(request, scorer, Plan::exact_scan, beam_width) ? Plan::exact_scan : Plan::automatic;
 }
 
@@ -179,7 +178,7 @@ std::size_t Searcher::filtered_rescored(const SearchRequest& request) const {
   return rescored_rows(graph_.depth, k, request.ef) + filtered_margin(k);
 }
 
-/// Walks a little, with a pool that can be widened, to see how many of the nearest rows pass.
+/// Walks a little, with a beam that can be widened, to measure how many of the nearest rows pass.
 Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& filtered, Scorer& scorer) {
   walk_graph(scorer, {.beam_width = widened_beam(filtered.beam_width, filtered.share()),
                       .max_expansions = kProbeExpansions,
@@ -190,7 +189,7 @@ Plan Searcher::probe(const SearchRequest& request, const FilteredSearch& filtere
   return plan_after_probe(filtered, account_.costs, account_.near_share);
 }
 
-/// @return false where that would be more rows than may be scanned
+/// @return false if that would exceed the limit on scans
 bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan, std::size_t beam_width) {
   SHORTLIST_ASSERT(plan == Plan::code_scan || plan == Plan::exact_scan);
   const std::size_t components = request.allowed * graph_.rows.dim;
@@ -208,8 +207,8 @@ bool Searcher::scan_rows(const SearchRequest& request, Scorer& scorer, Plan plan
   return true;
 }
 
-/// Whether the last of the rows that were scored again were no good any more. Where a filter leaves only what is far
-/// from the query, all of it about equally far, codes tell less of the order than among its neighbours.
+/// Whether the tail of a scan by code has none of the best rows. If only rows far from the query pass, all at about
+/// the same distance, codes tell their order less well than among neighbours.
 bool Searcher::is_settled(const SearchRequest& request) const {
   SHORTLIST_ASSERT(rows_.size() == sums_.size());
   const std::size_t k = std::min(request.k, request.allowed);
@@ -224,7 +223,7 @@ bool Searcher::is_settled(const SearchRequest& request) const {
   return late <= k / kTailHitDivisor;
 }
 
-/// Codes where the graph has them and the query lies in their range, else the float32 rows.
+/// Codes if the graph has them and the query is in their range, else the float32 rows.
 Scorer& Searcher::prepare(const SearchRequest& request) {
   if (!request.by_floats) {
     if (graph_.kind == CodeKind::bits4 && nibbles_.set(request.query)) return nibble_scorer_;
@@ -238,7 +237,7 @@ Scorer& Searcher::prepare(const SearchRequest& request) {
   return scorer;
 }
 
-/// @param count how many of the nearest by code
+/// @param count how many of the nearest by code are scored again
 void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal equal) {
   SHORTLIST_ASSERT(hits_.empty());
   count = std::min(traversal_.size(), count);
@@ -261,7 +260,7 @@ void Searcher::rescore(const SearchRequest& request, std::size_t count, Equal eq
   SHORTLIST_ASSERT(hits_.size() <= request.k);
 }
 
-/// Rows equal to one that was found, with its score: no more than can be returned.
+/// Adds the rows equal to one that was found, with its score: no more than can be returned.
 void Searcher::add_equal_rows(const SearchRequest& request, Hit hit) {
   std::size_t added = 0;
   for (std::uint32_t row = graph_.next_equal[hit.row]; row != kNone && added < request.k;

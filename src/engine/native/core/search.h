@@ -1,4 +1,4 @@
-// One search of one shard: plans it, walks the graph by codes, scores what it found by the float32 rows.
+// One search of one shard: plans it, walks the graph by codes and scores the results by the float32 rows.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,36 +22,36 @@ struct SearchRequest {
   const RowSet* allow = nullptr;
   /// How many rows may be returned.
   std::size_t allowed = 0;
-  /// Walk by float32 rows though there are codes: to measure what codes lose.
+  /// Walk by float32 rows although there are codes, to measure what codes lose.
   bool by_floats = false;
-  /// How to go about a filter; automatic: as the costs say.
+  /// automatic: the costs decide.
   Plan plan = Plan::automatic;
-  /// Components that may be scanned; a search that must scan more ends without an answer.
+  /// Components that may be scanned. A search that needs to scan more ends without an answer.
   std::size_t max_scanned = ~std::size_t{0};
 };
 
 /// How a search went.
 struct SearchAccount {
-  /// The way that gave the answer; automatic where there is none, since it would have scanned too much.
+  /// The plan that gave the answer; automatic if there is none because the scan would have been too large.
   Plan plan = Plan::automatic;
-  /// Share of the rows near the query that pass the filter; 1 where nobody looked.
+  /// Share of the rows near the query that pass the filter; 1 if it was not measured.
   double near_share = 1;
-  /// As estimated under a filter, else 0.
+  /// Estimates under a filter, else 0.
   PlanCosts costs;
   std::uint64_t visited = 0, computed = 0;
 };
 
-/// Searches for one thread, over a graph that several may share.
+/// Searches of one thread. Several searchers may share a graph.
 class Searcher {
  public:
-  /// @param hidden rows, ascending, that searches go about as if they had never been inserted: no walk meets them and
-  /// no answer has them. One that is equal to another row, and the entry, stay where they are and are left out of
-  /// answers alone. A set of rows that may be returned must not have them.
+  /// @param hidden rows, ascending, that searches treat as never inserted: walks do not visit them and answers do not
+  /// have them. The entry, and hidden rows that are equal to others, are visited but not returned. A set of allowed
+  /// rows must not contain hidden rows.
   Searcher(const Kernels& kernels, const Graph& graph, const std::vector<std::uint32_t>& hidden = {});
   Searcher(const Searcher&) = delete;
   Searcher& operator=(const Searcher&) = delete;
 
-  /// The best k, best first, in hits(): fewer only where fewer rows may be returned.
+  /// Puts the best k into hits(), best first. There are fewer only if fewer rows are allowed.
   const SearchAccount& search(const SearchRequest& request);
   const std::vector<Hit>& hits() const { return hits_; }
 
@@ -79,7 +79,7 @@ class Searcher {
   NibbleScorer nibble_scorer_;
   ProductScorer product_scorer_;
   FloatScorer float_scorer_, half_scorer_;
-  /// The rows that are not hidden, as a set; empty where none is hidden.
+  /// The set of visible rows; empty if no row is hidden.
   std::vector<std::uint32_t> visible_words_;
   std::size_t visible_;
   SearchAccount account_;

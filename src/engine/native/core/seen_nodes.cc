@@ -25,7 +25,7 @@ bool SeenNodes::add(std::uint32_t node) {
   return true;
 }
 
-/// Without branches. A list that has a node twice, which no build writes, adds it once.
+/// Without branches. Adds a node once even if a list has it twice, which no build writes.
 void SeenNodes::mark_since(std::size_t first) {
   std::size_t kept = first;
   for (std::size_t i = first; i < size_; i++) {
@@ -48,7 +48,7 @@ void SeenNodes::add_allowed(const Kernels& kernels, const std::uint32_t* list, s
   const std::size_t first = size_, needed = first + slots + kPickSlack;
   if (order_.size() < needed) order_.resize(2 * needed);
   size_ += kernels.pick_unseen(list, slots, words_.data(), allow, order_.data() + first);
-  SHORTLIST_ASSERT(size_ <= first + slots && size_ <= order_.size());
+  SHORTLIST_ASSERT(size_ - first <= slots + kPickSlack && size_ <= order_.size());
   mark_since(first);
 }
 

@@ -1,6 +1,5 @@
-// Which nodes a search has seen: a bit each, so that those of a million nodes lie in the second-level cache. What was
-// seen is kept in order too: it is taken back node by node, since a search sees few, and it is what a walk goes on
-// with.
+// The nodes that a search has visited: one bit each, so that a million nodes fit the second-level cache. They are also
+// kept in order, since clearing them one by one is cheaper and the walk continues with them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +15,14 @@ class SeenNodes {
 
   void clear();
   bool add(std::uint32_t node);
-  /// Adds what a list of links holds and was not seen, in its order.
+  /// Adds the unseen nodes of a list of links, in order.
   void add_list(const Kernels& kernels, const std::uint32_t* list, std::uint32_t slots);
-  /// As `add_list`, for what `allow` has: the rest stays unseen.
+  /// The same for nodes in `allow`; others stay unseen.
   void add_allowed(const Kernels& kernels, const std::uint32_t* list, std::uint32_t slots, const std::uint32_t* allow);
 
   /// Nodes seen since the last `clear`.
   std::size_t size() const { return size_; }
-  /// The i-th of them and those after it; until the next call that adds.
+  /// The i-th node and those after it, valid until the next call that adds.
   const std::uint32_t* from(std::size_t i) const { return order_.data() + i; }
 
  private:

@@ -1,4 +1,4 @@
-// A team of threads that work on one thing at a time. The caller is worker 0.
+// Threads that work on one task at a time. The caller is worker 0.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -11,8 +11,8 @@
 
 namespace shortlist {
 
-/// From now on the calling thread has a tenth of the weight of others where cores are short: what it does takes long
-/// anyway, and others answer meanwhile. On systems without priorities of threads it does nothing.
+/// Gives the calling thread a tenth of the weight of other threads when cores are short, since its work takes long
+/// anyway. Does nothing on systems without thread priorities.
 void lower_priority();
 
 class ThreadTeam {
@@ -24,10 +24,10 @@ class ThreadTeam {
 
   std::size_t size() const { return threads_.size() + 1; }
 
-  /// Runs work(worker) once on each; returns when all have ended. The first exception is thrown again here.
+  /// Runs work(worker) once on each thread and returns when all have ended. Rethrows the first exception.
   void run(const std::function<void(std::size_t)>& work);
 
-  /// Runs work(worker, from, to) over parts of [0, count) of at most `step`, whoever is free taking the next one.
+  /// Runs work(worker, from, to) over parts of [0, count) of at most `step`. A free thread takes the next part.
   void split(std::size_t count, std::size_t step,
              const std::function<void(std::size_t, std::size_t, std::size_t)>& work);
 

@@ -11,11 +11,11 @@ namespace shortlist {
 namespace {
 
 constexpr std::uint64_t kExpanded = 1;
-/// Rows of a scan that are scored together, the next ones on their way.
+/// Rows scored together while the next ones are prefetched.
 constexpr std::size_t kScanBlock = 64;
 
-/// With fewer rows to begin with, a walk over what may be returned begins at others too: one in each of so many words
-/// of the set.
+/// With fewer candidates a two-hop walk also starts at other allowed rows: one in each of about this many words of the
+/// set.
 constexpr std::size_t kMinStarts = 16;
 constexpr std::size_t kStartWords = 512;
 
@@ -50,8 +50,8 @@ void Traversal::begin(const WalkLimits& limits, Candidate start) {
   cursor_ = 0;
 }
 
-/// The first of `size` ascending entries that is not before `entry`. Without branches: where an entry belongs is as
-/// good as random, and half the guesses would be wrong.
+/// The index of the first of `size` ascending entries that is not below `entry`. Without branches, since half of the
+/// predictions would be wrong.
 std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint64_t entry) {
   const std::uint64_t* from = entries;
   while (size > 0) {
@@ -62,7 +62,7 @@ std::size_t find_place(const std::uint64_t* entries, std::size_t size, std::uint
   return static_cast<std::size_t>(from - entries);
 }
 
-/// Merges what was scored into the pool: sorted first, so that every entry of the pool moves once, not once for each.
+/// Merges scored nodes into the beam. They are sorted first, so that every entry of the beam moves only once.
 void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std::size_t count) {
   if (batch_.size() < count) batch_.resize(2 * count);
   std::uint64_t* const batch = batch_.data();
@@ -91,7 +91,7 @@ void Traversal::merge(const std::uint32_t* keys, const std::uint32_t* nodes, std
   SHORTLIST_ASSERT(size_ <= beam_width_ && cursor_ <= size_);
 }
 
-/// Adds the neighbours of a node to what was seen; the codes of the new ones are on their way.
+/// Adds the neighbours of a node to the visited nodes and prefetches the codes of the new ones.
 void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t node) {
   SHORTLIST_ASSERT(node < level.count);
   const std::size_t first = seen_.size();
@@ -99,7 +99,7 @@ void Traversal::gather(const Level& level, const Scorer& scorer, std::uint32_t n
   for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(level.row(*seen_.from(i)));
 }
 
-/// Scores what was seen from `first` on. @return the keys
+/// Scores the visited nodes from `first` on. @return their keys
 const std::uint32_t* Traversal::score_new(const Level& level, Scorer& scorer, std::size_t first) {
   SHORTLIST_ASSERT(first <= seen_.size());
   const std::size_t count = seen_.size() - first;
@@ -120,7 +120,7 @@ void Traversal::skip_expanded() {
   while (cursor_ < size_ && (beam_[cursor_] & kExpanded) != 0) cursor_++;
 }
 
-/// The nearest nodes that are not expanded, which now are, and their links on the way. @return how many
+/// Marks the nearest unexpanded nodes as expanded and prefetches their links. @return how many
 std::size_t Traversal::next_to_expand(const Level& level, std::uint32_t (&nearest)[kExpansionsPerStep]) {
   std::size_t count = 0;
   for (skip_expanded(); count < kExpansionsPerStep && may_expand(); skip_expanded()) {
@@ -133,7 +133,7 @@ std::size_t Traversal::next_to_expand(const Level& level, std::uint32_t (&neares
   return count;
 }
 
-/// Asks for the links of the nodes that are the next to be expanded, if none comes before them.
+/// Prefetches the links of the nodes that will be expanded next unless nearer ones come.
 void Traversal::prefetch_next(const Level& level) const {
   std::size_t asked = 0;
   for (std::size_t i = cursor_; i < size_ && asked < kExpansionsPerStep; i++) {
@@ -185,7 +185,7 @@ double Traversal::share_allowed(const Graph& graph, const RowSet& allow, std::si
   return static_cast<double>(allowed) / static_cast<double>(std::max<std::size_t>(1, count));
 }
 
-/// Adds the nodes of a list that were not seen and may be returned.
+/// Adds the unseen allowed nodes of a list.
 void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::uint32_t* list) {
   const std::uint32_t slots = graph.levels[0].slots;
   if (graph.next_equal == nullptr) {
@@ -230,8 +230,7 @@ void Traversal::keep_allowed(const Graph& graph, const RowSet& allow) {
   size_ = kept;
 }
 
-/// Adds rows that may be returned from all over the graph: where none is near the query, a walk over them has to
-/// begin somewhere, and then finds its way to the nearest.
+/// Adds allowed rows from all over the graph. If none is near the query, a two-hop walk needs somewhere to start.
 void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet& allow) {
   SHORTLIST_ASSERT(size_ < kMinStarts);
   const std::size_t words = (std::size_t{graph.rows.count} + 31) / 32;
@@ -240,7 +239,7 @@ void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet&
   for (std::size_t word = 0; word < words; word += step) {
     if (allow.words[word] == 0) continue;
     const std::uint32_t row = static_cast<std::uint32_t>(32 * word + __builtin_ctz(allow.words[word]));
-    // A row that an equal one stands for is no node, and has no links.
+    // A represented row is not a node and has no links.
     if (graph.levels[0].list(row)[0] == kNone || !seen_.add(row)) continue;
     scorer.prefetch(row);
   }
@@ -279,8 +278,7 @@ void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& al
   }
 }
 
-/// What may be among the nearest is collected in no order; when there is twice as much of it as is kept, the farther
-/// half goes.
+/// Collects candidates without order. At twice the width the farther half is dropped.
 void Traversal::scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size) {
   SHORTLIST_ASSERT(size > 0);
   const std::size_t max_found = 2 * size + kScanBlock;

@@ -1,11 +1,11 @@
 // The search loop: best-first over one level (Malkov and Yashunin 2016, algorithm 2).
 //
-// Where it departs: one array, sorted by (key, node), is candidate list and result list at once, with a cursor at the
-// nearest node that is not expanded yet; two heaps would touch every entry twice. How many of its first places are
-// expanded is asked for apart from how many it has: an answer of 1,000 rows need not expand 1,000. Neighbours that
-// were not seen are picked from a list without branches and their codes prefetched, then scored in one call, while
-// the links of the next nodes to expand are on their way. Three nodes are expanded at a time: one alone would wait
-// for memory, and the second and third nearest are nearly always expanded too.
+// Departures: the beam is one array sorted by (key, node) that serves as candidate list and result list, with a cursor
+// at the nearest unexpanded node; two heaps would touch every entry twice. The number of expansions is independent of
+// the beam width, since an answer of 1,000 rows does not need 1,000 expansions. Unseen neighbours are picked from a
+// list without branches, their codes are prefetched and scored in one call, while the links of the next nodes are
+// being fetched. Three nodes are expanded in each step: one alone would wait for memory, and the next two are nearly
+// always expanded too.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -18,11 +18,11 @@
 
 namespace shortlist {
 
-/// Which rows may be returned: bit r & 31 of word r >> 5.
+/// The rows that may be returned: bit r & 31 of word r >> 5.
 struct RowSet {
   const std::uint32_t* words;
-  /// The same rows one by one, ascending, for scans: where few pass, their bits take longer to find than to score.
-  /// Rows that are not in the set are left out. Null where nobody listed them.
+  /// The same rows as a list, ascending, for scans: where few pass, finding their bits takes longer than scoring them.
+  /// Rows outside the set are skipped. Null if there is no list.
   const std::uint32_t* list = nullptr;
   std::size_t listed = 0;
   bool has(std::uint32_t row) const { return (words[row >> 5] >> (row & 31) & 1) != 0; }
@@ -30,14 +30,14 @@ struct RowSet {
 
 constexpr std::size_t kExpansionsPerStep = 3;
 
-/// True where the row, or one that is equal to it, may be returned.
+/// Whether the row or one equal to it may be returned.
 bool allows_any(const RowSet& allow, const Graph& graph, std::uint32_t row);
 
 /// How far a walk goes.
 struct WalkLimits {
   /// How many of the nearest nodes are kept.
   std::size_t beam_width;
-  /// How many of the nearest are expanded; more only until the beam holds `min_found`.
+  /// How many of the nearest are expanded. More are only while the beam holds fewer than `min_found`.
   std::size_t max_expansions;
   std::size_t min_found;
 };
@@ -45,46 +45,46 @@ struct WalkLimits {
 struct TwoHopLimits {
   std::size_t max_expansions;
   std::size_t min_found;
-  /// How many failing neighbours of a node are stepped over at most.
+  /// Failing neighbours of one node that are stepped over at most.
   std::size_t max_bridges;
 };
 
-/// What one thread needs to search; used again and again.
+/// The state of searches on one thread, reused from search to search.
 class Traversal {
  public:
   Traversal(const Kernels& kernels, std::size_t node_count);
 
-  /// Clears what was found and seen, and starts at a node whose key is known.
+  /// Clears the beam and the visited nodes, and starts at a node whose key is known.
   void begin(const WalkLimits& limits, Candidate start);
 
-  /// Fills the pool with the nearest nodes of the level.
+  /// Fills the beam with the nearest nodes of the level.
   void run(const Level& level, Scorer& scorer);
-  /// As `run`, but ends as soon as `target` is found. @return whether it was
+  /// As `run`, but stops when `target` is expanded. @return whether it was
   bool run_until(const Level& level, Scorer& scorer, std::uint32_t target);
-  /// Goes on with `run` until so many of the nearest are expanded.
+  /// Continues `run` up to a larger number of expansions.
   void resume(const Level& level, Scorer& scorer, std::size_t max_expansions);
 
-  /// Share of the nearest `among` nodes found that may be returned.
+  /// The share of the nearest `count` candidates that may be returned.
   double share_allowed(const Graph& graph, const RowSet& allow, std::size_t count) const;
-  /// Keeps of what was found what may be returned.
+  /// Removes the candidates that may not be returned.
   void keep_allowed(const Graph& graph, const RowSet& allow);
-  /// Starts again from those on level 0, and scores only what may be returned: other neighbours are stepped over to
+  /// Starts again from the candidates on level 0 and scores only allowed rows. The walk steps over other neighbours to
   /// theirs.
   void run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow, const TwoHopLimits& limits);
-  /// Fills the pool with the nearest of all rows that may be returned; rows equal to each other count apart.
+  /// Fills the beam with the nearest of all allowed rows. Equal rows count separately.
   void scan(const Graph& graph, Scorer& scorer, const RowSet& allow, std::size_t size);
 
-  /// Forgets what was seen, before climbing down from `node`.
+  /// Clears the visited nodes before a descent from `node`.
   void begin_descent(std::uint32_t node);
-  /// Moves to the neighbour nearest to the query until there is none nearer: ef = 1 above level 0, level by level. A
-  /// node has one number on all of them, so that what was scored on one is not scored again on the next.
+  /// Moves to the nearest neighbour until none is nearer: ef = 1 above level 0. A node has the same number on all
+  /// levels, so it is scored only once in a descent.
   Candidate descend_level(const Level& level, Scorer& scorer, Candidate nearest);
 
   std::size_t size() const { return size_; }
   std::uint32_t node(std::size_t i) const { return static_cast<std::uint32_t>(beam_[i] >> 1); }
   std::uint32_t key(std::size_t i) const { return static_cast<std::uint32_t>(beam_[i] >> 33); }
 
-  /// From now on no walk meets these: rows of level 0, and nodes of the levels above.
+  /// Excludes rows of level 0 and nodes of the upper levels from all walks.
   void hide(std::vector<std::uint32_t> rows, std::vector<std::uint32_t> upper_nodes);
 
   /// Nodes expanded and distances computed since the last reset.
@@ -112,12 +112,11 @@ class Traversal {
   /// key << 33 | node << 1 | expanded, ascending.
   std::vector<std::uint64_t> beam_, batch_;
   std::size_t size_ = 0, beam_width_ = 0, max_expansions_ = 0, min_found_ = 0, cursor_ = 0;
-  /// Nodes stepped over whose links were read.
+  /// Nodes stepped over, whose links were read.
   SeenNodes bridges_;
   std::vector<std::uint32_t> bridge_list_;
-  /// What no walk meets: it counts as seen from the start.
+  /// They count as visited from the start.
   std::vector<std::uint32_t> hidden_rows_, hidden_upper_;
-  /// Rows and keys of the nodes scored together.
   std::vector<std::uint32_t> rows_, keys_;
 };
 

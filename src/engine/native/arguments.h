@@ -28,17 +28,17 @@ constexpr double kMaxSafeInteger = 9007199254740991.0;
 inline std::string to_text(double number) { return std::to_string(static_cast<std::uint64_t>(number)); }
 
 /// A whole number from `min` to `max`.
-inline std::uint64_t whole(const Napi::Value& value, const char* name, double least, double most) {
-  double number;  // asked of the value at once: a search of 10 us notices each call to Node
-  if (napi_get_value_double(value.Env(), value, &number) == napi_ok && number >= least && number <= most &&
+inline std::uint64_t whole(const Napi::Value& value, const char* name, double min, double max) {
+  double number;  // read directly: a search of 10 us notices each call to Node
+  if (napi_get_value_double(value.Env(), value, &number) == napi_ok && number >= min && number <= max &&
       std::trunc(number) == number) {
     return static_cast<std::uint64_t>(number);
   }
-  refuse(value.Env(), name, "a whole number from " + to_text(least) + " to " + to_text(most));
+  refuse(value.Env(), name, "a whole number from " + to_text(min) + " to " + to_text(max));
 }
 
-inline std::uint64_t whole(const Napi::Object& object, const char* name, double least, double most) {
-  return whole(object.Get(name), name, least, most);
+inline std::uint64_t whole(const Napi::Object& object, const char* name, double min, double max) {
+  return whole(object.Get(name), name, min, max);
 }
 
 /// A number above 0 that float32 holds.

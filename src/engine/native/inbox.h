@@ -107,9 +107,9 @@ class Inbox {
   }
 
   static void end(void* inbox) {
-    auto* const mine = static_cast<Inbox*>(inbox);
-    mine->end_threads_();
-    mine->close();
+    auto* const ended = static_cast<Inbox*>(inbox);
+    ended->end_threads_();
+    ended->close();
   }
 
   void close() {

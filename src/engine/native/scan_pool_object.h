@@ -98,9 +98,9 @@ class ScanPool final : public Napi::ObjectWrap<ScanPool> {
       // JavaScript sets the flag with Atomics.store.
       const auto* flag = reinterpret_cast<const std::atomic<std::int32_t>*>(cancel.Data());
       job->is_cancelled = [flag] { return flag->load(std::memory_order_relaxed) != 0; };
-      job->done = [inbox = inbox_.get(), mine = scan.get()](shortlist::ScanJob& ended) {
-        mine->end(ended);
-        inbox->post(std::unique_ptr<Promised>(mine));
+      job->done = [inbox = inbox_.get(), pending = scan.get()](shortlist::ScanJob& ended) {
+        pending->end(ended);
+        inbox->post(std::unique_ptr<Promised>(pending));
       };
       pool_->submit(std::move(job));
       scan.release();  // its end frees it

@@ -53,12 +53,12 @@ double recall_of_query(const Kernels& kernels, const Rows& rows, const KeysOf& k
   keys_of(query, sample, keys.data());
   const auto found = nearest_by_code(sample, keys, std::min(kCodeNeighbours, sample.size()));
   // Rows with equal scores are equally good: a row counts if it is no farther than the last of the nearest.
-  const float least = hits[nearest - 1].score;
+  const float worst = hits[nearest - 1].score;
   std::size_t good = 0;
   for (const std::uint32_t row : found) {
     double sum;
     raw_rows(kernels, rows, rows.row(query), &row, 1, &sum);
-    if (to_score(rows.metric, sum) >= least) good++;
+    if (to_score(rows.metric, sum) >= worst) good++;
   }
   return static_cast<double>(std::min(good, nearest)) / static_cast<double>(nearest);
 }

@@ -75,22 +75,22 @@ PlanCosts estimate_costs(const FilteredSearch& filtered, double near_share) {
 Plan plan_before_probe(const FilteredSearch& filtered, const PlanCosts& costs) {
   if (filtered.allowed <= filtered.beam_width) return Plan::exact_scan;
   // No walk costs less than one where everything near the query passes.
-  const PlanCosts least = estimate_costs(filtered, 1);
-  const double walk = std::min(least.widened, least.two_hop);
+  const PlanCosts ideal = estimate_costs(filtered, 1);
+  const double walk = std::min(ideal.widened, ideal.two_hop);
   if (costs.exact_scan <= std::min(walk, costs.code_scan)) return Plan::exact_scan;
   return costs.code_scan <= walk ? Plan::code_scan : Plan::automatic;
 }
 
 Plan plan_after_probe(const FilteredSearch& filtered, const PlanCosts& costs, double near_share) {
   Plan best = costs.code_scan < costs.exact_scan ? Plan::code_scan : Plan::exact_scan;
-  double least = std::min(costs.code_scan, costs.exact_scan);
+  double lowest = std::min(costs.code_scan, costs.exact_scan);
   // If few rows pass near the query, even the wider beam may not reach k of them.
-  if (!is_far(filtered, near_share) && costs.widened < least) {
+  if (!is_far(filtered, near_share) && costs.widened < lowest) {
     best = Plan::widened;
-    least = costs.widened;
+    lowest = costs.widened;
   }
   const double new_passing = filtered.graph.distances_per_candidate * std::max(near_share, filtered.share());
-  if (new_passing >= kMinNewPassing && costs.two_hop < least) best = Plan::two_hop;
+  if (new_passing >= kMinNewPassing && costs.two_hop < lowest) best = Plan::two_hop;
   return best;
 }
 

@@ -329,11 +329,11 @@ void GraphFile::match_all(const Kernels& kernels, const Rows& rows) const {
   }
 }
 
-void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const {
+void GraphFile::match(const Kernels& kernels, const Rows& rows, std::uint32_t max) const {
   if (kind_ == CodeKind::float32) return;
   const NibbleLayout layout(rows.dim);
   const std::size_t stride = code_bytes(kind_, rows.dim);
-  const std::uint32_t matched = std::min(most, rows.count);
+  const std::uint32_t matched = std::min(max, rows.count);
   SHORTLIST_ASSERT(rows.count == shape_.count && rows.dim == shape_.dim);
   for (std::uint64_t i = 0; i < matched; i++) {
     const std::uint64_t row = i * rows.count / matched;

@@ -58,7 +58,7 @@ class GraphFile {
   void check_links(std::size_t number, const Level& level, const CancelCheck& check_cancelled) const;
   void check_upper_rows() const;
   void check_equal_rows() const;
-  void match(const Kernels& kernels, const Rows& rows, std::uint32_t most) const;
+  void match(const Kernels& kernels, const Rows& rows, std::uint32_t max) const;
   template <typename T>
   const T* section(Section section) const {
     return reinterpret_cast<const T*>(file_.data() + sections_[static_cast<std::size_t>(section)].offset);

@@ -67,9 +67,9 @@ struct Kernels {
   std::size_t (*pick_unseen)(const std::uint32_t* list, std::size_t slots, const std::uint32_t* seen,
                              const std::uint32_t* allow, std::uint32_t* out);
 
-  /// Picks the rows from `row` up to `to` whose bits are set: `most` and up to 63 more. `out` has room for kBitSlack
+  /// Picks the rows from `row` up to `to` whose bits are set: `max` and up to 63 more. `out` has room for kBitSlack
   /// more. @return the row to continue at
-  std::uint32_t (*pick_bits)(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+  std::uint32_t (*pick_bits)(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t max,
                              std::uint32_t* out, std::size_t* picked);
 
   /// Canonical raw sums of a query with rows[i] of `vectors`, float64.

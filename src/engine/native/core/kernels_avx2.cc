@@ -226,8 +226,8 @@ SHORTLIST_AVX2 inline void tile_part(const float* queries, const float* const* r
   for (std::size_t r = 0; r < 4; r++) {
     for (std::size_t half = 0; half < 2; half++) {
       const __m256 limit = _mm256_loadu_ps(limits + 8 * half), slack = _mm256_loadu_ps(slacks + 8 * half);
-      const __m256 most = kIsL2 ? sum[r][half] : _mm256_fmadd_ps(_mm256_set1_ps(norms[r]), slack, sum[r][half]);
-      const __m256 is_in = kIsL2 ? _mm256_cmp_ps(most, limit, _CMP_NGE_UQ) : _mm256_cmp_ps(most, limit, _CMP_NLE_UQ);
+      const __m256 upper = kIsL2 ? sum[r][half] : _mm256_fmadd_ps(_mm256_set1_ps(norms[r]), slack, sum[r][half]);
+      const __m256 is_in = kIsL2 ? _mm256_cmp_ps(upper, limit, _CMP_NGE_UQ) : _mm256_cmp_ps(upper, limit, _CMP_NLE_UQ);
       entering[r] |= static_cast<std::uint32_t>(_mm256_movemask_ps(is_in)) << (shift + 8 * half);
     }
   }
@@ -244,9 +244,9 @@ SHORTLIST_AVX2 void tile(const float* queries, const float* const* rows, std::si
   }
 }
 
-SHORTLIST_AVX2 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+SHORTLIST_AVX2 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t max,
                         std::uint32_t* out, std::size_t* picked) {
-  return pick_bits_inline(words, row, to, most, out, picked);
+  return pick_bits_inline(words, row, to, max, out, picked);
 }
 
 }  // namespace

@@ -209,16 +209,16 @@ SHORTLIST_AVX512 void tile(const float* queries, const float* const* rows, std::
     for (std::size_t half = 0; half < 2; half++) {
       const __m512 limit = _mm512_loadu_ps(limits.limits + 16 * half);
       const __m512 slack = _mm512_loadu_ps(limits.slacks + 16 * half);
-      const __m512 most = kIsL2 ? sum[r][half] : _mm512_fmadd_ps(_mm512_set1_ps(norms[r]), slack, sum[r][half]);
-      bits[half] = kIsL2 ? _mm512_cmp_ps_mask(most, limit, _CMP_NGE_UQ) : _mm512_cmp_ps_mask(most, limit, _CMP_NLE_UQ);
+      const __m512 upper = kIsL2 ? sum[r][half] : _mm512_fmadd_ps(_mm512_set1_ps(norms[r]), slack, sum[r][half]);
+      bits[half] = kIsL2 ? _mm512_cmp_ps_mask(upper, limit, _CMP_NGE_UQ) : _mm512_cmp_ps_mask(upper, limit, _CMP_NLE_UQ);
     }
     entering[r] = bits[0] | bits[1] << 16;
   }
 }
 
-SHORTLIST_AVX512 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+SHORTLIST_AVX512 std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t max,
                         std::uint32_t* out, std::size_t* picked) {
-  return pick_bits_inline(words, row, to, most, out, picked);
+  return pick_bits_inline(words, row, to, max, out, picked);
 }
 
 }  // namespace

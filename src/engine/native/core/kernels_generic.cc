@@ -152,9 +152,9 @@ void tile(const float* queries, const float* const* rows, std::size_t dim, const
   }
 }
 
-std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t most,
+std::uint32_t pick_bits(const std::uint32_t* words, std::uint32_t row, std::uint32_t to, std::size_t max,
                         std::uint32_t* out, std::size_t* picked) {
-  return pick_bits_inline(words, row, to, most, out, picked);
+  return pick_bits_inline(words, row, to, max, out, picked);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ constexpr std::size_t kChunk = 4;
 
 bool is_nearer_to_kept(Scorer& scorer, std::uint32_t row, std::uint32_t key, const std::uint32_t* kept_rows,
                        std::size_t kept) {
-                         SHORTLIST_ASSERT(kept <= kMaxSlots);
+  SHORTLIST_ASSERT(kept <= kMaxSlots);
   if (kept == 0) return false;
   scorer.set_row(row);
   for (std::size_t from = 0; from < kept; from += kChunk) {
@@ -29,12 +29,12 @@ bool is_nearer_to_kept(Scorer& scorer, std::uint32_t row, std::uint32_t key, con
 }  // namespace
 
 std::size_t select_neighbours(const Level& level, Scorer& scorer, const Candidate* candidates, std::size_t count,
-                              std::size_t most, std::uint32_t* kept) {
-                                SHORTLIST_ASSERT(most <= kMaxSlots);
-                                SHORTLIST_ASSERT(std::is_sorted(candidates, candidates + count, is_nearer));
+                              std::size_t max, std::uint32_t* kept) {
+  SHORTLIST_ASSERT(max <= kMaxSlots);
+  SHORTLIST_ASSERT(std::is_sorted(candidates, candidates + count, is_nearer));
   std::uint32_t kept_rows[kMaxSlots];
   std::size_t size = 0;
-  for (std::size_t i = 0; i < count && size < most; i++) {
+  for (std::size_t i = 0; i < count && size < max; i++) {
     const std::uint32_t row = level.row(candidates[i].node);
     if (is_nearer_to_kept(scorer, row, candidates[i].key, kept_rows, size)) continue;
     kept_rows[size] = row;

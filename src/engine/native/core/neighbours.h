@@ -14,6 +14,6 @@ namespace shortlist {
 /// @param scorer its query is changed
 /// @return how many are in `kept`
 std::size_t select_neighbours(const Level& level, Scorer& scorer, const Candidate* candidates, std::size_t count,
-                              std::size_t most, std::uint32_t* kept);
+                              std::size_t max, std::uint32_t* kept);
 
 }  // namespace shortlist

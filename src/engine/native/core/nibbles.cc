@@ -30,7 +30,7 @@ NibbleRows nibble_rows(const NibbleLayout& layout, const std::uint8_t* codes, co
 
 std::uint32_t pack_nibbles(const Kernels& kernels, const Quantizer& quantizer, const NibbleLayout& layout,
                            const float* row, std::uint8_t* packed) {
-                             SHORTLIST_ASSERT(2 * layout.plane >= quantizer.dim && layout.plane <= layout.stride);
+  SHORTLIST_ASSERT(2 * layout.plane >= quantizer.dim && layout.plane <= layout.stride);
   thread_local std::vector<std::uint8_t> code;
   code.resize(quantizer.dim + kCodeAlign);
   kernels.encode(row, quantizer.low.data(), quantizer.scale, quantizer.dim, code.data());

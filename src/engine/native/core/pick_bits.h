@@ -26,11 +26,11 @@ __attribute__((always_inline)) inline std::size_t write_bits(std::uint64_t word,
 
 /// @see Kernels::pick_bits
 __attribute__((always_inline)) inline std::uint32_t pick_bits_inline(const std::uint32_t* words, std::uint32_t row,
-                                                                     std::uint32_t to, std::size_t most,
+                                                                     std::uint32_t to, std::size_t max,
                                                                      std::uint32_t* out, std::size_t* picked) {
   constexpr std::uint32_t kWord = 64, kSkippedBits = 512;
   std::size_t count = 0;
-  while (row < to && count < most) {
+  while (row < to && count < max) {
     const std::uint32_t first = row & ~(kWord - 1), left = to - first;
     std::uint64_t word;
     if (row == first && left >= kWord) {
@@ -43,7 +43,7 @@ __attribute__((always_inline)) inline std::uint32_t pick_bits_inline(const std::
           row += kSkippedBits;
           continue;
         }
-        for (std::size_t i = 0; i < kSkippedBits / kWord && count < most; i++) {
+        for (std::size_t i = 0; i < kSkippedBits / kWord && count < max; i++) {
           count += write_bits(next[i], row, out + count);
           row += kWord;
         }

@@ -42,7 +42,7 @@ std::size_t block_rows(std::uint32_t dim) {
 
 RowPicker::RowPicker(const Kernels& kernels, const RowSet* allow, RowRange range)
     : kernels_(kernels), allow_(allow), row_(range.from), to_(range.to) {
-      SHORTLIST_ASSERT(range.from <= range.to);
+  SHORTLIST_ASSERT(range.from <= range.to);
   if (allow == nullptr || allow->list == nullptr) return;
   at_ = static_cast<std::size_t>(std::lower_bound(allow->list, allow->list + allow->listed, range.from) - allow->list);
 }
@@ -92,7 +92,7 @@ std::vector<Hit> Best::drain() {
 
 void scan_range(const Kernels& kernels, const Rows& rows, const ScanRequest& request, RowRange range,
                 std::vector<Best>& best) {
-                  SHORTLIST_ASSERT(best.size() == request.query_count && range.from <= range.to && range.to <= rows.count);
+  SHORTLIST_ASSERT(best.size() == request.query_count && range.from <= range.to && range.to <= rows.count);
   std::vector<QueryTile> tiles;
   const std::size_t single = request.query_count < kMinTiledQueries ? request.query_count : 0;
   for (std::size_t q = single; q < request.query_count; q += kTileQueries) {

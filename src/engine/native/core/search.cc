@@ -265,7 +265,7 @@ void Searcher::add_equal_rows(const SearchRequest& request, Hit hit) {
   std::size_t added = 0;
   for (std::uint32_t row = graph_.next_equal[hit.row]; row != kNone && added < request.k;
        row = graph_.next_equal[row]) {
-         SHORTLIST_ASSERT(row > hit.row);
+    SHORTLIST_ASSERT(row > hit.row);
     if (request.allow != nullptr && !request.allow->has(row)) continue;
     hits_.push_back({hit.score, row});
     added++;

@@ -76,7 +76,7 @@ void ThreadTeam::work_as(std::size_t worker) {
 
 void ThreadTeam::split(std::size_t count, std::size_t step,
                        const std::function<void(std::size_t, std::size_t, std::size_t)>& work) {
-                         SHORTLIST_ASSERT(step > 0);
+  SHORTLIST_ASSERT(step > 0);
   if (count == 0) return;
   if (threads_.empty() || count <= step) {
     for (std::size_t from = 0; from < count; from += step) work(0, from, std::min(count, from + step));

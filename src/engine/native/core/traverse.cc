@@ -135,13 +135,13 @@ std::size_t Traversal::next_to_expand(const Level& level, std::uint32_t (&neares
 
 /// Prefetches the links of the nodes that will be expanded next unless nearer ones come.
 void Traversal::prefetch_next(const Level& level) const {
-  std::size_t asked = 0;
-  for (std::size_t i = cursor_; i < size_ && asked < kExpansionsPerStep; i++) {
+  std::size_t fetched = 0;
+  for (std::size_t i = cursor_; i < size_ && fetched < kExpansionsPerStep; i++) {
     if ((beam_[i] & kExpanded) != 0) continue;
     const std::uint32_t* list = level.list(node(i));
     __builtin_prefetch(list);
     __builtin_prefetch(list + 16);
-    asked++;
+    fetched++;
   }
 }
 
@@ -199,24 +199,24 @@ void Traversal::add_allowed(const Graph& graph, const RowSet& allow, const std::
 
 void Traversal::gather_allowed(const Graph& graph, const Scorer& scorer, const RowSet& allow, std::uint32_t node,
                                std::size_t max_bridges) {
-                                 SHORTLIST_ASSERT(node < graph.rows.count);
+  SHORTLIST_ASSERT(node < graph.rows.count);
   const Level& level = graph.levels[0];
   const std::uint32_t* list = level.list(node);
   const std::size_t first = seen_.size();
   add_allowed(graph, allow, list);
   bridge_list_.resize(level.slots + kPickSlack);
   const std::size_t failing = kernels_.pick_unseen(list, level.slots, allow.words, nullptr, bridge_list_.data());
-  std::size_t taken = 0;
+  std::size_t bridges = 0;
   for (std::size_t i = 0; i < std::min(failing, max_bridges); i++) {
     const std::uint32_t other = bridge_list_[i];
     if (!bridges_.add(other)) continue;
     const std::uint32_t* next = level.list(other);
     for (std::uint32_t at = 0; at < level.slots; at += 16) __builtin_prefetch(next + at);
-    bridge_list_[taken++] = other;
+    bridge_list_[bridges++] = other;
   }
   for (std::size_t i = first; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
   const std::size_t direct = seen_.size();
-  for (std::size_t i = 0; i < taken; i++) add_allowed(graph, allow, level.list(bridge_list_[i]));
+  for (std::size_t i = 0; i < bridges; i++) add_allowed(graph, allow, level.list(bridge_list_[i]));
   for (std::size_t i = direct; i < seen_.size(); i++) scorer.prefetch(*seen_.from(i));
 }
 
@@ -250,7 +250,7 @@ void Traversal::add_start_rows(const Graph& graph, Scorer& scorer, const RowSet&
 
 void Traversal::run_two_hop(const Graph& graph, Scorer& scorer, const RowSet& allow,
                             const TwoHopLimits& limits) {
-                              SHORTLIST_ASSERT(allow.words != nullptr && beam_width_ > 0);
+  SHORTLIST_ASSERT(allow.words != nullptr && beam_width_ > 0);
   const Level& level = graph.levels[0];
   keep_allowed(graph, allow);
   seen_.clear();

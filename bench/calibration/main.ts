@@ -13,7 +13,7 @@ import { calibrate } from '../../src/evaluate/calibrate/calibrate.js';
 import { recallOf } from '../../src/evaluate/recall.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from '../../src/retrieve/load/calibration.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
-import { askOne, searchNow } from '../../src/retrieve/search/run-search.js';
+import { singleTask, searchNow } from '../../src/retrieve/search/run-search.js';
 import { planSearch } from '../../src/retrieve/search/search-plan.js';
 import { markdownTable } from '../engine/markdown.js';
 import { runCli } from '../engine/peers/shortlist.js';
@@ -191,7 +191,7 @@ class Fresh {
     const plan = { ...planSearch(version, { k, ef }), ef };
     const recalls = this.truths.map((truth, position) => {
       const query = set.queries.subarray(position * set.dim, (position + 1) * set.dim);
-      return recallOf(version, query, searchNow(version, askOne(query, plan)).ordinals, truth, k).byDistance;
+      return recallOf(version, query, searchNow(version, singleTask(query, plan)).ordinals, truth, k).byDistance;
     });
     const mean = recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
     const variance = recalls.reduce((sum, recall) => sum + (recall - mean) ** 2, 0) / recalls.length;

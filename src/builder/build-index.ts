@@ -173,7 +173,7 @@ class Build {
       ...(signal !== undefined && { signal }),
     });
     for (const warning of plan.warnings) onWarning?.(warning);
-    if (plan.dim !== null) await this.requireRoom(plan, plan.dim);
+    if (plan.dim !== null) await this.requireResources(plan, plan.dim);
     return plan;
   }
 
@@ -193,7 +193,7 @@ class Build {
   }
 
   /** Before the first row is read, by what the files promise. */
-  private async requireRoom(plan: IngestPlan, dim: number): Promise<void> {
+  private async requireResources(plan: IngestPlan, dim: number): Promise<void> {
     const { shards, root, index } = this.options;
     const size = this.sizeOf(
       plan,

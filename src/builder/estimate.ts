@@ -59,15 +59,15 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
  * Serving maps a shard's vectors as one buffer, and Node 20 has none above 4 GiB.
  * @throws unsupported where that would be found out only after the graphs are built
  */
-export function requireMappable({ shardRows, dim, engine }: BuildSize, mostBytes = constants.MAX_LENGTH): void {
+export function requireMappable({ shardRows, dim, engine }: BuildSize, maxBytes = constants.MAX_LENGTH): void {
   if (engineOf(engine).mapping === null) return;
   const largest = Math.max(...shardRows) * dim * 4;
-  if (largest <= mostBytes) return;
-  const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / mostBytes); // shards differ by some per cent
+  if (largest <= maxBytes) return;
+  const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / maxBytes); // shards differ by some per cent
   const message =
-    `a shard would have ${formatBytes(largest)} of vectors, and this release of Node maps at most ${formatBytes(mostBytes)}; ` +
+    `a shard would have ${formatBytes(largest)} of vectors, and this release of Node maps at most ${formatBytes(maxBytes)}; ` +
     `use at least ${shards} --shards, or a later release of Node`;
-  throw new ShortlistError('unsupported', message, { needed_bytes: largest, limit_bytes: mostBytes, shards });
+  throw new ShortlistError('unsupported', message, { needed_bytes: largest, limit_bytes: maxBytes, shards });
 }
 
 /** @throws disk_full with the numbers */

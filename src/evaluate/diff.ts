@@ -59,7 +59,7 @@ export interface DiffQueries {
   readonly before: QuerySet;
   readonly after: QuerySet;
   /** Ordinals that are left out of the answers to each query; -1 where the version has no such item. */
-  readonly selves: { readonly before: Int32Array; readonly after: Int32Array } | null;
+  readonly selfOrdinals: { readonly before: Int32Array; readonly after: Int32Array } | null;
 }
 
 /** @throws dimension_mismatch, whichever of the two comes first */
@@ -80,7 +80,7 @@ export function fileQueries(
     source: 'file',
     before: externalQueries(before, vectors.before),
     after: externalQueries(after, vectors.after),
-    selves: null,
+    selfOrdinals: null,
   };
 }
 
@@ -96,13 +96,13 @@ export async function sampledQueries(
   const isUnit = ({ manifest }: LoadedVersion): boolean => manifest.metric === 'cosine';
   const source = isUnit(before) && !isUnit(after) ? after : before;
   const sampled = await sampleVectors(source, size, seed, new Turns(signal));
-  const ids = Array.from(sampled.selves!, (ordinal) => source.ids.text(ordinal));
+  const ids = Array.from(sampled.selfOrdinals!, (ordinal) => source.ids.text(ordinal));
   const selvesIn = (version: LoadedVersion): Int32Array => Int32Array.from(ids, (id) => version.ordinalOf(id));
   return {
     source: 'sample',
     before: externalQueries(before, sampled.vectors),
     after: externalQueries(after, sampled.vectors),
-    selves: { before: selvesIn(before), after: selvesIn(after) },
+    selfOrdinals: { before: selvesIn(before), after: selvesIn(after) },
   };
 }
 
@@ -121,11 +121,11 @@ export async function diffVersions(
   const { count } = queries.before;
   let sameFirst = 0;
   for (let position = 0; position < count; position++) {
-    let [old, fresh]: [Found, Found] = [NOTHING, NOTHING];
+    let [old, fresh]: [FoundIds, FoundIds] = [NO_ANSWER, NO_ANSWER];
     for (const point of points) {
       const wanted = { k: point.k, ef: options.ef };
-      old = find(before, queries.before, position, wanted, queries.selves?.before);
-      fresh = find(after, queries.after, position, wanted, queries.selves?.after);
+      old = find(before, queries.before, position, wanted, queries.selfOrdinals?.before);
+      fresh = find(after, queries.after, position, wanted, queries.selfOrdinals?.after);
       point.overlap += overlapOf(old.ids, fresh.ids);
       if (position === 0) point.ef = { from: old.ef, to: fresh.ef };
     }
@@ -145,21 +145,21 @@ export async function diffVersions(
   };
 }
 
-interface Found {
+interface FoundIds {
   readonly ids: readonly string[];
   readonly ef: number | null;
 }
 
-const NOTHING: Found = { ids: [], ef: null };
+const NO_ANSWER: FoundIds = { ids: [], ef: null };
 
 function find(
   version: LoadedVersion,
   queries: QuerySet,
   position: number,
   wanted: { readonly k: number; readonly ef: number | undefined },
-  selves: Int32Array | undefined,
-): Found {
-  const self = selves?.[position] ?? -1;
+  selfOrdinals: Int32Array | undefined,
+): FoundIds {
+  const self = selfOrdinals?.[position] ?? -1;
   const query = queryAt(queries, position, version.manifest.dim);
   const { ordinals, quality } = search(version, query, wanted, self < 0 ? undefined : self);
   return { ids: version.ids.texts(ordinals), ef: quality.ef };

@@ -7,7 +7,7 @@ import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
 import { type SearchOptions } from '../retrieve/search/search-options.js';
-import { queryAt, selfAt, type QuerySet } from './queries.js';
+import { queryAt, selfOrdinalAt, type QuerySet } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import type { Truth } from './truth.js';
 
@@ -56,7 +56,7 @@ export async function measurePoint(
   const recalls: Recall[] = [];
   for (const [position, neighbors] of truth.neighbors.entries()) {
     const query = queryAt(queries, position, dim);
-    const answer = search(version, query, options, selfAt(queries, position));
+    const answer = search(version, query, options, selfOrdinalAt(queries, position));
     recalls.push(recallOf(version, query, answer.ordinals, neighbors, k));
     await turns.rest();
   }
@@ -90,7 +90,7 @@ async function timeSearches(
   for (let round = 0; round < MAX_ROUNDS && performance.now() - started < MEASURED_MS; round++) {
     for (let position = 0; position < queries.count; position++) {
       const before = performance.now();
-      search(version, queryAt(queries, position, dim), options, selfAt(queries, position));
+      search(version, queryAt(queries, position, dim), options, selfOrdinalAt(queries, position));
       latencies.push(performance.now() - before);
       await turns.rest();
     }

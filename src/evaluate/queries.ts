@@ -14,7 +14,7 @@ export interface QuerySet {
    * Ordinal of each query that is a row of the index, which then is left out of its answer; null for queries from
    * outside.
    */
-  readonly selves: Uint32Array | null;
+  readonly selfOrdinals: Uint32Array | null;
 }
 
 /** `size` rows of the version, chosen by the seed, each to be searched without finding itself. */
@@ -36,11 +36,11 @@ export async function sampleVectors(
   return queriesOf(version, Uint32Array.from(ordinals).sort());
 }
 
-function queriesOf(version: LoadedVersion, selves: Uint32Array): QuerySet {
+function queriesOf(version: LoadedVersion, selfOrdinals: Uint32Array): QuerySet {
   const { dim } = version.manifest;
-  const vectors = new Float32Array(selves.length * dim);
-  for (const [position, ordinal] of selves.entries()) vectors.set(version.vectorOf(ordinal), position * dim);
-  return { count: selves.length, vectors, selves };
+  const vectors = new Float32Array(selfOrdinals.length * dim);
+  for (const [position, ordinal] of selfOrdinals.entries()) vectors.set(version.vectorOf(ordinal), position * dim);
+  return { count: selfOrdinals.length, vectors, selfOrdinals };
 }
 
 /** Queries from outside. @throws as `checkQuery`, with the position of the bad one */
@@ -52,13 +52,13 @@ export function externalQueries(version: LoadedVersion, vectors: Float32Array): 
     const query = checkQuery(version.manifest, vectors.subarray(position * dim, (position + 1) * dim), position);
     checked.set(query, position * dim);
   }
-  return { count, vectors: checked, selves: null };
+  return { count, vectors: checked, selfOrdinals: null };
 }
 
 export function queryAt(queries: Pick<QuerySet, 'vectors'>, position: number, dim: number): Float32Array {
   return queries.vectors.subarray(position * dim, (position + 1) * dim);
 }
 
-export function selfAt(queries: QuerySet, position: number): number | undefined {
-  return queries.selves?.[position];
+export function selfOrdinalAt(queries: QuerySet, position: number): number | undefined {
+  return queries.selfOrdinals?.[position];
 }

@@ -34,23 +34,23 @@ export function recallOf(
   const expected = Math.min(k, truth.length);
   if (expected === 0) return { byDistance: 1, byId: 1 };
   const score = scorer(version, query);
-  const least = score(truth[expected - 1]!).score;
-  const most = version.manifest.metric === 'l2' ? TOLERANCE * Math.abs(least) : Infinity;
+  const minScore = score(truth[expected - 1]!).score;
+  const maxTolerance = version.manifest.metric === 'l2' ? TOLERANCE * Math.abs(minScore) : Infinity;
   const trueIds = new Set(truth.subarray(0, expected));
-  let near = 0;
-  let named = 0;
+  let correct = 0;
+  let sameIds = 0;
   for (const ordinal of new Set(found.subarray(0, k))) {
     if (trueIds.has(ordinal)) {
       // Truth is in the order of float32 scores, whose rounding is well within the tolerance: it need not be scored
       // again.
-      near++;
-      named++;
+      correct++;
+      sameIds++;
       continue;
     }
     const candidate = score(ordinal);
-    if (candidate.score >= least - Math.min(candidate.tolerance, most)) near++;
+    if (candidate.score >= minScore - Math.min(candidate.tolerance, maxTolerance)) correct++;
   }
-  return { byDistance: Math.min(near, expected) / expected, byId: named / expected };
+  return { byDistance: Math.min(correct, expected) / expected, byId: sameIds / expected };
 }
 
 function scorer(version: LoadedVersion, query: Float32Array) {

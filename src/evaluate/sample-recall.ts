@@ -4,7 +4,7 @@ import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import type { OnStageProgress } from './evaluate.js';
-import { queryAt, sampleVectors, selfAt } from './queries.js';
+import { queryAt, sampleVectors, selfOrdinalAt } from './queries.js';
 import { recallOf, summarizeRecall, type Recall } from './recall.js';
 import { findTruth, type TruthCache } from './truth.js';
 
@@ -38,7 +38,7 @@ export async function sampleRecall(
   const recalls: Recall[] = [];
   for (const [position, neighbors] of truth.neighbors.entries()) {
     const query = queryAt(queries, position, version.manifest.dim);
-    const answer = search(version, query, { k: options.k }, selfAt(queries, position));
+    const answer = search(version, query, { k: options.k }, selfOrdinalAt(queries, position));
     recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
     await turns.rest();
   }

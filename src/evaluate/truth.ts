@@ -50,7 +50,7 @@ async function computeTruth(version: LoadedVersion, queries: QuerySet, options: 
   for (let from = 0; from < queries.count; from += TRUTH_QUERIES_PER_PASS) {
     const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
     const vectors = queries.vectors.subarray(from * dim, to * dim);
-    const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
+    const selves = queries.selfOrdinals === null ? [] : Array.from(queries.selfOrdinals.subarray(from, to));
     const answers = await searchExact(version, pool, vectors, { k, filter }, selves, { signal });
     neighbors.push(...answers.map((answer) => answer.ordinals));
     options.onProgress?.(to, queries.count);
@@ -61,10 +61,12 @@ async function computeTruth(version: LoadedVersion, queries: QuerySet, options: 
 function truthKey(version: LoadedVersion, queries: QuerySet, k: number): string {
   const hash = createHash('sha256');
   hash.update(
-    `truth 1\n${version.manifest.content}\n${version.manifest.metric}\n${k}\n${queries.selves === null ? 'external' : 'held-in'}\n`,
+    `truth 1\n${version.manifest.content}\n${version.manifest.metric}\n${k}\n${queries.selfOrdinals === null ? 'external' : 'held-in'}\n`,
   );
-  if (queries.selves !== null)
-    hash.update(new Uint8Array(queries.selves.buffer, queries.selves.byteOffset, queries.selves.byteLength));
+  if (queries.selfOrdinals !== null)
+    hash.update(
+      new Uint8Array(queries.selfOrdinals.buffer, queries.selfOrdinals.byteOffset, queries.selfOrdinals.byteLength),
+    );
   hash.update(new Uint8Array(queries.vectors.buffer, queries.vectors.byteOffset, queries.vectors.byteLength));
   return hash.digest('hex');
 }

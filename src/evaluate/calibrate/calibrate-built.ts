@@ -5,7 +5,7 @@
 import { ShortlistError } from '../../base/errors.js';
 import { openExactSearch } from '../../engine/exact-search.js';
 import { isMapped } from '../../engine/engines.js';
-import { calibrate, keepCalibration } from './calibrate.js';
+import { calibrate, storeCalibration } from './calibrate.js';
 import type { OnStageProgress } from '../evaluate.js';
 import type { Calibration } from '../../retrieve/load/calibration.js';
 import { loadVersion } from '../../retrieve/load/loaded-version.js';
@@ -32,7 +32,7 @@ export async function calibrateBuilt(
     options.signal?.throwIfAborted();
     requireOpenMemory(manifest, options.memoryLimitBytes);
     const calibration = await measure(root, manifest, options);
-    await keepCalibration(root, manifest, calibration, options.files);
+    await storeCalibration(root, manifest, calibration, options.files);
     return calibration;
   } catch (error) {
     if (options.signal?.aborted === true) {

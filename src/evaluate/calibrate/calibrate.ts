@@ -3,9 +3,9 @@
  *
  * Takes a loaded version; gives recall by distance (recall.ts) at rising ef, for several k and several shares of rows
  * that a filter lets through. Queries are rows of the version that are hidden from their own searches
- * (held-in-queries.ts), or are a file's. The work follows from the version alone, never from a clock, so that a
+ * (calibration-queries.ts), or are a file's. The work follows from the version alone, never from a clock, so that a
  * version has one calibration on every machine. Its price is that of the truth, which a version of more components
- * has for fewer queries, and of the walks (climb.ts).
+ * has for fewer queries, and of the walks (band-measurement.ts).
  */
 import { isMapped } from '../../engine/engines.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
@@ -19,10 +19,10 @@ import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { writeNote } from '../../version/state/catalog.js';
 import type { FileSystem } from '../../version/disk/files.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
-import { OpenFolds } from './folds.js';
-import { CalibrationLane } from './calibration-lane.js';
-import { drawQueries, hideRows, type CalibrationQueries } from './held-in-queries.js';
-import { calibrateShare, CALIBRATION_SEED, MOST_QUERIES } from './share.js';
+import { GroupShards } from './group-shards.js';
+import { CalibrationWorker } from './calibration-worker.js';
+import { drawQueries, hideRows, type CalibrationQueries } from './calibration-queries.js';
+import { calibrateShare, CALIBRATION_SEED, MAX_QUERIES } from './share.js';
 import type { OnStageProgress } from '../evaluate.js';
 
 /** Shares of rows that pass: below the last an engine scans what passes. */
@@ -35,7 +35,7 @@ const SELECTIVITIES = [1, 0.5, 0.2, 0.1, 0.05];
 const TRUTH_COMPONENTS = 2 ** 35;
 
 /** Queries that every version has, whatever their truth costs: 300 that found everything promise 0.999 at k 10. */
-const LEAST_QUERIES = 300;
+const MIN_QUERIES = 300;
 
 /**
  * Of the rows, those that entered late: of earlier ones more is missing when they are hidden than what a new row
@@ -60,36 +60,36 @@ export async function calibrate(version: LoadedVersion, options: CalibrateOption
   const size = affordableQueries(version);
   const queries =
     given === null ? hideRows(version, size, CALIBRATION_SEED) : drawQueries(version, given, size, CALIBRATION_SEED);
-  const lane = openLane(version, queries, options.root);
-  const folds = new OpenFolds(version, queries);
+  const worker = startWorker(version, queries, options.root);
+  const folds = new GroupShards(version, queries);
   try {
-    const progress = countParts(SELECTIVITIES.length, options.onProgress);
-    const bands = await shareOut(SELECTIVITIES, lane, progress, (selectivity, onProgress) =>
+    const progress = progressOfParts(SELECTIVITIES.length, options.onProgress);
+    const bands = await distributeShares(SELECTIVITIES, worker, progress, (selectivity, onProgress) =>
       calibrateShare(folds, selectivity, { pool, signal, onProgress }),
     );
     return { format: CALIBRATION_FORMAT, source: given === null ? 'rows' : 'file', queries: queries.count, bands };
   } finally {
-    await lane?.close();
+    await worker?.close();
     await folds.close();
   }
 }
 
 /** Null where a second copy of the version would have to be read. */
-function openLane(
+function startWorker(
   { manifest: { index, version, engine } }: LoadedVersion,
   queries: CalibrationQueries,
   root?: string,
-): CalibrationLane | null {
-  return root !== undefined && isMapped(engine.name) ? new CalibrationLane({ root, index, version, queries }) : null;
+): CalibrationWorker | null {
+  return root !== undefined && isMapped(engine.name) ? new CalibrationWorker({ root, index, version, queries }) : null;
 }
 
 function affordableQueries({ manifest: { count, dim } }: LoadedVersion): number {
   const affordable = Math.floor(TRUTH_COMPONENTS / (count * dim));
-  return Math.max(LEAST_QUERIES, Math.min(MOST_QUERIES, affordable, Math.floor(count * LATE_SHARE)));
+  return Math.max(MIN_QUERIES, Math.min(MAX_QUERIES, affordable, Math.floor(count * LATE_SHARE)));
 }
 
 /** Told of share `position` which part of it is done; tells of them all. */
-function countParts(shares: number, onProgress: OnStageProgress | undefined) {
+function progressOfParts(shares: number, onProgress: OnStageProgress | undefined) {
   const parts = Array.from({ length: shares }, () => 0);
   return (position: number, part: number): void => {
     parts[position] = part;
@@ -101,9 +101,9 @@ function countParts(shares: number, onProgress: OnStageProgress | undefined) {
  * Each share is measured by whoever is free first: this thread, or the lane. @returns the bands in the order of the
  * shares
  */
-async function shareOut(
+async function distributeShares(
   shares: readonly number[],
-  lane: CalibrationLane | null,
+  worker: CalibrationWorker | null,
   progress: (position: number, part: number) => void,
   measureHere: (share: number, onProgress: (part: number) => void) => Promise<CalibrationBand[]>,
 ): Promise<CalibrationBand[]> {
@@ -117,7 +117,7 @@ async function shareOut(
     }
   };
   const here = work((share, position) => measureHere(share, (part) => progress(position, part)));
-  const there = lane === null ? Promise.resolve() : work((share) => lane.measure(share));
+  const there = worker === null ? Promise.resolve() : work((share) => worker.measure(share));
   there.catch(() => (waiting.length = 0));
   await here; // a failure here ends the lane, and one there is thrown when this thread is done
   await there;
@@ -125,7 +125,7 @@ async function shareOut(
 }
 
 /** Stores a calibration beside its version. @throws io_error, disk_full */
-export function keepCalibration(
+export function storeCalibration(
   root: string,
   { index, version }: Manifest,
   calibration: Calibration,

@@ -24,7 +24,7 @@ export class TruthOnDemand {
   /** At least the k nearest of the first `count` queries, fewer only where fewer rows may come back. */
   async find(count: number, k: number): Promise<readonly Neighbors[]> {
     for (let from = 0; from < count;) {
-      const to = await this.lackingTo(from, count, k);
+      const to = await this.endOfMissing(from, count, k);
       if (to > from) await this.scan(from, to, k);
       from = Math.max(to, from + 1);
     }
@@ -32,9 +32,9 @@ export class TruthOnDemand {
   }
 
   /** Where the queries from here on end that lack neighbours, have one fold and fit into one pass. */
-  private async lackingTo(from: number, count: number, k: number): Promise<number> {
-    const { fold } = await this.trial.sideOf(from);
-    const most = Math.min(count, fold.to, from + TRUTH_QUERIES_PER_PASS);
+  private async endOfMissing(from: number, count: number, k: number): Promise<number> {
+    const { group } = await this.trial.searchSpaceOf(from);
+    const most = Math.min(count, group.to, from + TRUTH_QUERIES_PER_PASS);
     let to = from;
     while (to < most && (this.known[to]?.k ?? 0) < k) to++;
     return to;
@@ -43,7 +43,7 @@ export class TruthOnDemand {
   private async scan(from: number, to: number, k: number): Promise<void> {
     const { version, queries } = this.trial;
     const { dim } = version.manifest;
-    const { allow } = await this.trial.sideOf(from);
+    const { allow } = await this.trial.searchSpaceOf(from);
     const shards = version.shards.map(({ graph }) => graph.vectors);
     const options = { k, allow: allow ?? undefined, signal: this.signal };
     const vectors = queries.vectors.slice(from * dim, to * dim);

@@ -6,17 +6,17 @@ import { Bitset } from '../../base/bitset.js';
 import { seededRandom } from '../../base/random.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import { askOne, searchNow } from '../../retrieve/search/run-search.js';
+import { singleTask, searchNow } from '../../retrieve/search/run-search.js';
 import { planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
 import type { LoadedShard } from '../../retrieve/load/shards.js';
-import type { OpenFolds } from './folds.js';
-import type { CalibrationQueries, Fold } from './held-in-queries.js';
+import type { GroupShards } from './group-shards.js';
+import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 import { queryAt } from '../queries.js';
 import { recallOf } from '../recall.js';
 
 /** What the queries of one fold search in. */
-interface Side {
-  readonly fold: Fold;
+interface SearchSpace {
+  readonly group: QueryGroup;
   readonly shards: readonly LoadedShard[];
   /** Rows that may come back, by shard; null where that is every row. */
   readonly allow: readonly Bitset[] | null;
@@ -48,58 +48,58 @@ export interface Neighbors {
 export class Trial {
   readonly version: LoadedVersion;
   readonly queries: CalibrationQueries;
-  private readonly folds: OpenFolds;
+  private readonly shards: GroupShards;
   /** By shard; null where every row passes. */
   private readonly passing: readonly Bitset[] | null;
-  private readonly sides = new Map<Fold, Side>();
+  private readonly spaces = new Map<QueryGroup, SearchSpace>();
 
   /** @param selectivity each row passes with this chance */
-  constructor(folds: OpenFolds, selectivity: number, seed: number) {
-    this.folds = folds;
+  constructor(folds: GroupShards, selectivity: number, seed: number) {
+    this.shards = folds;
     this.version = folds.version;
     this.queries = folds.queries;
     this.passing = selectivity === 1 ? null : drawRows(this.version, selectivity, seed);
   }
 
-  async sideOf(position: number): Promise<Side> {
-    const fold = this.folds.foldAt(position);
-    let side = this.sides.get(fold);
-    if (side === undefined) this.sides.set(fold, (side = this.makeSide(fold, await this.folds.shards(fold))));
+  async searchSpaceOf(position: number): Promise<SearchSpace> {
+    const fold = this.shards.groupAt(position);
+    let side = this.spaces.get(fold);
+    if (side === undefined) this.spaces.set(fold, (side = this.makeSearchSpace(fold, await this.shards.shards(fold))));
     return side;
   }
 
   /** @param truth of the query at this position, at least the k nearest, or all that pass */
-  tryQuery({ shards, passing }: Side, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
+  tryQuery({ shards, passing }: SearchSpace, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
     const { version, queries } = this;
     const query = queryAt(queries, position, version.manifest.dim);
     const explain = passing !== null;
     const plan: SearchPlan = { ...planSearch(version, { k, ef, explain }), ef, passing };
-    const found = searchNow({ shards, locate: version.locate }, askOne(query, plan));
-    const { byDistance: recall } = recallOf(version, query, this.dropFar(found, truth, k), truth.ordinals, k);
+    const found = searchNow({ shards, locate: version.locate }, singleTask(query, plan));
+    const { byDistance: recall } = recallOf(version, query, this.dropDistant(found, truth, k), truth.ordinals, k);
     return { recall, isScan: found.explain?.shards.every(({ plan }) => hasScanned(plan)) ?? false };
   }
 
-  private makeSide(fold: Fold, shards: readonly LoadedShard[]): Side {
-    const isWhole = this.passing === null && fold.hidden.every(({ length }) => length === 0);
-    if (isWhole) return { fold, shards, allow: null, available: this.version.manifest.count, passing: null };
+  private makeSearchSpace(group: QueryGroup, shards: readonly LoadedShard[]): SearchSpace {
+    const isWhole = this.passing === null && group.hidden.every(({ length }) => length === 0);
+    if (isWhole) return { group, shards, allow: null, available: this.version.manifest.count, passing: null };
     const allow = shards.map(({ ordinals }, shard) => {
       const rows = this.passing === null ? Bitset.full(ordinals.length) : copyOf(this.passing[shard]!);
-      for (const row of fold.hidden[shard]!) rows.delete(row);
+      for (const row of group.hidden[shard]!) rows.delete(row);
       return rows;
     });
     const passing = allow.map((rows) => ({ words: rows.words, count: rows.count() }));
     const available = passing.reduce((sum, { count }) => sum + count, 0);
-    return { fold, shards, allow, available, passing: this.passing && passing };
+    return { group, shards, allow, available, passing: this.passing && passing };
   }
 
   /** The ordinals found, best first, up to those that are too far by their float32 scores for any tolerance. */
-  private dropFar({ ordinals, scores }: Neighbors, truth: Neighbors, k: number): Uint32Array {
+  private dropDistant({ ordinals, scores }: Neighbors, truth: Neighbors, k: number): Uint32Array {
     const { metric } = this.version.manifest;
     const last = truth.scores[Math.min(k, truth.scores.length) - 1];
     if (metric === 'ip' || last === undefined) return ordinals; // the tolerance grows with the norm of each row
-    const least = last - FAR * (metric === 'l2' ? Math.abs(last) : 1);
+    const minScore = last - DISTANT * (metric === 'l2' ? Math.abs(last) : 1);
     let near = ordinals.length;
-    while (near > 0 && scores[near - 1]! < least) near--;
+    while (near > 0 && scores[near - 1]! < minScore) near--;
     return ordinals.subarray(0, near);
   }
 }
@@ -123,4 +123,4 @@ const hasScanned = (plan: ShardPlan): boolean => plan === 'code_scan' || plan ==
  * Of unit vectors, twice the tolerance of recall.ts: what is farther than that is no neighbour, and need not be
  * scored again.
  */
-const FAR = 2e-6;
+const DISTANT = 2e-6;

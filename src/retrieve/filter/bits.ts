@@ -10,7 +10,7 @@ export function emptyWords(count: number): Uint32Array {
 }
 
 /** An empty set for each of so many: together they may take longer to get than a slice. */
-export function* manyWords(sets: number, count: number, meter: Meter): Work<Uint32Array[]> {
+export function* emptySets(sets: number, count: number, meter: Meter): Work<Uint32Array[]> {
   const made: Uint32Array[] = [];
   for (let i = 0; i < sets; i++) {
     const words = emptyWords(count);
@@ -32,21 +32,21 @@ export function addBit(into: Uint32Array, position: number): void {
  * Words, or ordinals, that are visited between two looks at the meter: at most a fifth of a slice, whatever is done
  * with them.
  */
-const STRETCH = 1_024;
+const CHUNK = 1_024;
 
 /** Units of a word that is read or joined as a whole, and of one whose members are visited, of which it may have 32. */
 const WORD_UNITS = 1;
 const MEMBERS_UNITS = 100;
 
 /** Calls `visit` for stretches of words from 0 to `length`. */
-function* inStretches(
+function* visitChunks(
   length: number,
   units: number,
   meter: Meter,
   visit: (from: number, to: number) => void,
 ): Work<void> {
-  for (let from = 0; from < length; from += STRETCH) {
-    const to = Math.min(from + STRETCH, length);
+  for (let from = 0; from < length; from += CHUNK) {
+    const to = Math.min(from + CHUNK, length);
     visit(from, to);
     if (meter.spend(units * (to - from))) yield;
   }
@@ -54,14 +54,14 @@ function* inStretches(
 
 /** Keeps what `other` has too. */
 export function intersectWords(into: Uint32Array, other: Uint32Array, meter: Meter): Work<void> {
-  return inStretches(into.length, WORD_UNITS, meter, (from, to) => {
+  return visitChunks(into.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) into[i] = into[i]! & other[i]!;
   });
 }
 
 /** Adds what `other` has. */
 export function uniteWords(into: Uint32Array, other: Uint32Array, meter: Meter): Work<void> {
-  return inStretches(into.length, WORD_UNITS, meter, (from, to) => {
+  return visitChunks(into.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) into[i] = into[i]! | other[i]!;
   });
 }
@@ -69,7 +69,7 @@ export function uniteWords(into: Uint32Array, other: Uint32Array, meter: Meter):
 /** What `words` lacks, as a new set. */
 export function* invertWords(words: Uint32Array, count: number, meter: Meter): Work<Uint32Array> {
   const inverted = new Uint32Array(words.length);
-  yield* inStretches(words.length, WORD_UNITS, meter, (from, to) => {
+  yield* visitChunks(words.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) inverted[i] = ~words[i]!;
   });
   const rest = count & 31;
@@ -79,7 +79,7 @@ export function* invertWords(words: Uint32Array, count: number, meter: Meter): W
 
 export function* countWords(words: Uint32Array, meter: Meter): Work<number> {
   let total = 0;
-  yield* inStretches(words.length, WORD_UNITS, meter, (from, to) => {
+  yield* visitChunks(words.length, WORD_UNITS, meter, (from, to) => {
     total += new Bitset(32 * (to - from), words.subarray(from, to)).count();
   });
   return total;
@@ -88,7 +88,7 @@ export function* countWords(words: Uint32Array, meter: Meter): Work<number> {
 /** The members one by one, ascending. @param list has room for exactly all of them */
 export function* listMembers(words: Uint32Array, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   let at = 0;
-  yield* inStretches(words.length, MEMBERS_UNITS, meter, (from, to) => {
+  yield* visitChunks(words.length, MEMBERS_UNITS, meter, (from, to) => {
     for (let word = from; word < to; word++) {
       for (let bits = words[word]!; bits !== 0; bits &= bits - 1)
         list[at++] = 32 * word + 31 - Math.clz32(bits & -bits);
@@ -100,7 +100,7 @@ export function* listMembers(words: Uint32Array, list: Uint32Array, meter: Meter
 /** The bits of these rows, in their order: bit p of the result is bit list[p] of the words. */
 export function* gatherBits(words: Uint32Array, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   const gathered = emptyWords(list.length);
-  yield* inStretches(gathered.length, MEMBERS_UNITS, meter, (from, to) => {
+  yield* visitChunks(gathered.length, MEMBERS_UNITS, meter, (from, to) => {
     for (let word = from; word < to; word++) {
       const end = Math.min(32 * word + 32, list.length);
       let bits = 0;
@@ -115,9 +115,14 @@ export function* gatherBits(words: Uint32Array, list: Uint32Array, meter: Meter)
 }
 
 /** The rows at these positions of a list, as ordinals among `count` rows. */
-export function* spreadBits(positions: Uint32Array, list: Uint32Array, count: number, meter: Meter): Work<Uint32Array> {
+export function* scatterBits(
+  positions: Uint32Array,
+  list: Uint32Array,
+  count: number,
+  meter: Meter,
+): Work<Uint32Array> {
   const words = emptyWords(count);
-  yield* inStretches(positions.length, MEMBERS_UNITS, meter, (from, to) => {
+  yield* visitChunks(positions.length, MEMBERS_UNITS, meter, (from, to) => {
     for (let word = from; word < to; word++) {
       for (let bits = positions[word]!; bits !== 0; bits &= bits - 1) {
         addBit(words, list[32 * word + 31 - Math.clz32(bits & -bits)]!);
@@ -136,7 +141,7 @@ export function* addOrdinals(
   meter: Meter,
 ): Work<void> {
   while (from < to) {
-    const end = Math.min(from + STRETCH, to);
+    const end = Math.min(from + CHUNK, to);
     for (let i = from; i < end; i++) addBit(into, ordinals[i]!);
     if (meter.spend(4 * (end - from))) yield;
     from = end;

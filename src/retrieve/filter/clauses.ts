@@ -24,7 +24,7 @@ export function findSubject(schema: FilterSchema, attribute: string, path: strin
   const type = schema.get(attribute);
   if (type !== undefined) return { attribute, type };
   const known = attributeNames(schema);
-  const there = known.length === 0 ? 'the index has none' : `the index has ${list(known)}`;
+  const there = known.length === 0 ? 'the index has none' : `the index has ${listNames(known)}`;
   const problem = `there is no attribute ${quote(attribute)}; ${there}${didYouMean(attribute, [...schema.keys()])}`;
   const suggestion = nearestName(attribute, [...schema.keys()]);
   throw badFilter(path, problem, { attribute: attribute.slice(0, 64), suggestion });
@@ -33,7 +33,7 @@ export function findSubject(schema: FilterSchema, attribute: string, path: strin
 /** As many names as a message can carry. */
 const MAX_LISTED = 30;
 
-function list(names: readonly string[]): string {
+function listNames(names: readonly string[]): string {
   const shown = names.slice(0, MAX_LISTED).map(quote).join(', ');
   return names.length > MAX_LISTED ? `${shown} and ${names.length - MAX_LISTED} more` : shown;
 }
@@ -47,8 +47,8 @@ export function* makeClause(
   meter: Meter,
 ): Work<Clause> {
   const { attribute, type } = subject;
-  const taken = operatorsOf(type);
-  if (!taken.includes(operator)) throw notTaken(subject, operator, path);
+  const supported = operatorsOf(type);
+  if (!supported.includes(operator)) throw unsupportedOperator(subject, operator, path);
   try {
     const test = yield* testOf(type, operator, literal, meter);
     const negated = (operator === '$ne' && test.kind !== 'null') || operator === '$nin';
@@ -68,29 +68,29 @@ export function* makeClause(
   }
 }
 
-const RANGES: readonly Operator[] = ['$gt', '$gte', '$lt', '$lte'];
-const FOR_BOOLS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin', '$exists'];
-const FOR_NUMBERS: readonly Operator[] = [...FOR_BOOLS, ...RANGES];
+const RANGE_OPERATORS: readonly Operator[] = ['$gt', '$gte', '$lt', '$lte'];
+const BOOL_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin', '$exists'];
+const NUMBER_OPERATORS: readonly Operator[] = [...BOOL_OPERATORS, ...RANGE_OPERATORS];
 /** Of the first two only with null. */
-const FOR_LISTS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains', '$containsAny', '$containsAll'];
-const FOR_IDS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin'];
+const LIST_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains', '$containsAny', '$containsAll'];
+const ID_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin'];
 
 function operatorsOf(type: FieldType): readonly Operator[] {
   switch (type.kind) {
     case 'bool':
-      return FOR_BOOLS;
+      return BOOL_OPERATORS;
     case 'utf8':
       return OPERATORS;
     case 'list':
-      return FOR_LISTS;
+      return LIST_OPERATORS;
     case 'id':
-      return FOR_IDS;
+      return ID_OPERATORS;
     default:
-      return FOR_NUMBERS;
+      return NUMBER_OPERATORS;
   }
 }
 
-function notTaken(subject: Subject, operator: Operator, path: string): ShortlistError {
+function unsupportedOperator(subject: Subject, operator: Operator, path: string): ShortlistError {
   const { attribute, type } = subject;
   const advice = type.kind === 'list' && operator === '$in' ? '; $containsAny finds lists with any of some items' : '';
   const problem = `${describeSubject(subject)} takes ${operatorsOf(type).join(', ')}, not ${operator}${advice}`;
@@ -139,7 +139,7 @@ function* testOf(type: FieldType, operator: Operator, literal: unknown, meter: M
       return yield* containsList(type as ColumnType, operator, literal, meter);
     case '$in':
     case '$nin':
-      return yield* anyOf(type, operator, literal, meter);
+      return yield* inTest(type, operator, literal, meter);
     case '$ne':
       return equalityTest(type, literal);
     default:
@@ -220,7 +220,7 @@ function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unk
   return items;
 }
 
-function* anyOf(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
+function* inTest(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
   const list = listLiteral(literal);
   const advice = operator === '$in' ? 'join {"$eq": null} with $or' : '$nin never passes null anyway';
   if (type.kind === 'id') return { kind: 'ids', ids: yield* eachItem(list, advice, idLiteral, meter) };

@@ -3,8 +3,8 @@ import { emptyWords, hasBit } from './bits.js';
 import type { Test } from './filter-plan.js';
 import { addPostings, buildPostings, type Postings } from './postings.js';
 import type { TextDictionary } from './text-dictionary.js';
-import { passTextRows } from './text-pass.js';
-import type { Found } from './value-index.js';
+import { scanTextRows } from './text-scan.js';
+import type { LookupResult } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class CodedTexts {
@@ -17,13 +17,13 @@ export class CodedTexts {
     return new CodedTexts(dictionary, yield* buildPostings(dictionary.codes, dictionary.counts, null));
   }
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<Found[]> {
-    const found: Found[] = [];
+  *lookUp(tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
     for (const codes of yield* findCodes(this.dictionary, tests, meter)) found.push(this.rowsOf(codes));
     return found;
   }
 
-  private rowsOf(passing: readonly number[]): Found {
+  private rowsOf(passing: readonly number[]): LookupResult {
     const { dictionary, postings } = this;
     const { codes, counts } = dictionary;
     const atMost = passing.reduce((sum, code) => sum + counts[code]!, 0);
@@ -44,7 +44,7 @@ export class CodedTexts {
  */
 function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
   const tried = tests.filter(({ kind }) => kind !== 'texts');
-  const sets = tried.length === 0 ? [] : yield* passTextRows(dictionary.texts, tried, meter);
+  const sets = tried.length === 0 ? [] : yield* scanTextRows(dictionary.texts, tried, meter);
   const found: number[][] = [];
   for (const test of tests) {
     if (test.kind === 'texts') found.push(yield* lookUpTexts(dictionary, test.values, meter));

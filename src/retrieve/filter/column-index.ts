@@ -13,7 +13,7 @@ import { ListIndex } from './list-index.js';
 import { NumberIndex } from './number-index.js';
 import type { Rows } from './rows.js';
 import { TextIndex } from './text-index.js';
-import type { Found, IndexBudget, ValueIndex } from './value-index.js';
+import type { LookupResult, IndexBudget, ValueIndex } from './value-index.js';
 import { Meter, type Work } from '../../base/work.js';
 
 /** Rows with a value. */
@@ -46,14 +46,14 @@ export class ColumnIndex {
   }
 
   /** For each clause the rows that pass, where that is known without a look at every row; null where it is not. */
-  *lookUp(clauses: readonly Clause[], meter: Meter): Work<(Found | null)[]> {
+  *lookUp(clauses: readonly Clause[], meter: Meter): Work<(LookupResult | null)[]> {
     const presence = yield* this.presence();
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
     const known = yield* this.values.lookUp(
       valued.map(({ test }) => test),
       meter,
     );
-    return clauses.map((clause): Found | null => {
+    return clauses.map((clause): LookupResult | null => {
       const { test, negated } = clause;
       if (test.kind === 'null') {
         const atMost = test.isNull ? this.count - presence.count : presence.count;
@@ -67,11 +67,11 @@ export class ColumnIndex {
   }
 
   /** The rows that pass, by looking at all of these: a new set for each clause. */
-  *pass(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+  *scan(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const presence = yield* this.presence();
     const present = yield* presentAmong(presence, rows, meter);
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
-    const passed = valued.length === 0 ? [] : yield* this.passTests(valued, rows, meter);
+    const passed = valued.length === 0 ? [] : yield* this.scanTests(valued, rows, meter);
     const outs: Uint32Array[] = [];
     for (const { test, negated } of clauses) {
       if (test.kind === 'null') {
@@ -92,8 +92,8 @@ export class ColumnIndex {
     yield* this.values.prepare();
   }
 
-  private passTests(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return this.values.pass(
+  private scanTests(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return this.values.scan(
       clauses.map(({ test }) => test),
       rows,
       meter,
@@ -105,7 +105,7 @@ export class ColumnIndex {
     return isNull ? yield* invertWords(present, this.count, meter) : present.slice();
   }
 
-  private *selectFound(found: Found, negated: boolean, { words }: Presence, meter: Meter): Work<Uint32Array> {
+  private *selectFound(found: LookupResult, negated: boolean, { words }: Presence, meter: Meter): Work<Uint32Array> {
     const selected = yield* found.select(meter);
     const passing = negated ? yield* invertWords(selected, this.count, meter) : selected;
     if (words !== null) yield* intersectWords(passing, words, meter);

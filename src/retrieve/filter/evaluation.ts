@@ -17,13 +17,13 @@ import {
   intersectWords,
   invertWords,
   listMembers,
-  spreadBits,
+  scatterBits,
   uniteWords,
 } from './bits.js';
 import type { ColumnIndex } from './column-index.js';
 import type { AndNode, Clause, FilterNode } from './filter-plan.js';
-import { allRows, someRows, type Rows } from './rows.js';
-import type { Found } from './value-index.js';
+import { allRows, listedRows, type Rows } from './rows.js';
+import type { LookupResult } from './value-index.js';
 import { Meter, type Work } from '../../base/work.js';
 
 /** Rows of a clause, by ordinal. Kept by the cache: not to be changed. */
@@ -52,7 +52,7 @@ export class Evaluation {
   /** Over all rows, by key. Some are the cache's. */
   private readonly known = new Map<string, Uint32Array>();
   private readonly counts = new Map<string, number>();
-  private readonly found = new Map<string, Found>();
+  private readonly lookups = new Map<string, LookupResult>();
   /** The part of a conjunction that passes few rows. */
   private readonly sparse = new Map<AndNode, FilterNode>();
 
@@ -70,8 +70,8 @@ export class Evaluation {
   }
 
   /** For each clause as it is written, by key, which of these rows pass it. */
-  passClauses(root: FilterNode, rows: Rows): Work<Map<string, Uint32Array>> {
-    return this.passAmong(distinctClauses(root, 'nodes'), rows);
+  scanClauses(root: FilterNode, rows: Rows): Work<Map<string, Uint32Array>> {
+    return this.scanRows(distinctClauses(root, 'nodes'), rows);
   }
 
   private readCache(clauses: readonly Clause[]): void {
@@ -88,7 +88,7 @@ export class Evaluation {
       const found = yield* this.source.column(name).lookUp(group, this.meter);
       for (const [i, { key }] of group.entries()) {
         if (found[i] === null) continue;
-        this.found.set(key, found[i]!);
+        this.lookups.set(key, found[i]!);
         this.counts.set(key, found[i]!.atMost);
       }
     }
@@ -122,8 +122,8 @@ export class Evaluation {
   private rarestStep({ steps }: AndNode): FilterNode | null {
     if (steps.length === 1) return null;
     const estimates = steps.map((step) => this.estimate(step) ?? Infinity);
-    const least = Math.min(...estimates);
-    return least <= this.source.count * SPARSE_SHARE ? steps[estimates.indexOf(least)]! : null;
+    const min = Math.min(...estimates);
+    return min <= this.source.count * SPARSE_SHARE ? steps[estimates.indexOf(min)]! : null;
   }
 
   /** Rows that pass at most, where that is known. */
@@ -147,12 +147,12 @@ export class Evaluation {
 
   private *findRows(clauses: readonly Clause[]): Work<void> {
     for (const clause of clauses) {
-      const found = this.found.get(clause.key);
+      const found = this.lookups.get(clause.key);
       if (found !== undefined) yield* this.keep(clause, yield* found.select(this.meter));
     }
     const all = allRows(this.source.count);
-    for (const [name, group] of byAttribute(clauses.filter(({ key }) => !this.found.has(key)))) {
-      const passed = yield* this.source.column(name).pass(group, all, this.meter);
+    for (const [name, group] of byAttribute(clauses.filter(({ key }) => !this.lookups.has(key)))) {
+      const passed = yield* this.source.column(name).scan(group, all, this.meter);
       for (const [i, clause] of group.entries()) yield* this.keep(clause, passed[i]!);
     }
   }
@@ -195,22 +195,22 @@ export class Evaluation {
     yield* listMembers(candidates, list, this.meter);
     const others = node.steps.filter((step) => step !== rarest);
     const clauses = others.flatMap((step) => distinctClauses(step, 'steps'));
-    const rows = someRows(list);
-    const known = yield* this.passAmong(distinct(clauses), rows);
+    const rows = listedRows(list);
+    const known = yield* this.scanRows(distinct(clauses), rows);
     const positions = Bitset.full(list.length).words;
     for (const step of others) yield* intersectWords(positions, yield* this.combine(step, known, rows), this.meter);
-    return yield* spreadBits(positions, list, count, this.meter);
+    return yield* scatterBits(positions, list, count, this.meter);
   }
 
   /** Which of some rows pass these clauses, by key. */
-  private *passAmong(clauses: readonly Clause[], rows: Rows): Work<Map<string, Uint32Array>> {
+  private *scanRows(clauses: readonly Clause[], rows: Rows): Work<Map<string, Uint32Array>> {
     const among = new Map<string, Uint32Array>();
     for (const { key } of clauses) {
       const known = this.known.get(key) ?? this.source.clauses.get(key)?.words;
       if (known !== undefined) among.set(key, yield* gatherBits(known, rows.list!, this.meter));
     }
     for (const [name, group] of byAttribute(clauses.filter(({ key }) => !among.has(key)))) {
-      const passed = yield* this.source.column(name).pass(group, rows, this.meter);
+      const passed = yield* this.source.column(name).scan(group, rows, this.meter);
       group.forEach(({ key }, i) => among.set(key, passed[i]!));
     }
     return among;

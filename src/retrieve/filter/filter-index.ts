@@ -12,7 +12,7 @@
  *     const { shards, count } = filters.select(plan); // must not be changed: they are kept
  *     filters.explain(plan, [ordinal]);                           // the clauses that remove each row
  *
- * `select` and `explain` run at once; `selecting` and `explaining` are the same as work in slices, of which the
+ * `select` and `explain` run at once; `selectInSlices` and `explainInSlices` are the same as work in slices, of which the
  * longest takes about a millisecond. What they keep is whole when it is kept, so work may end between any two slices.
  *
  * Memory is bounded: results by `cacheBytes`, indexes by `indexBytes`, both this process's own; what one filter takes
@@ -29,7 +29,7 @@ import { distinctClauses, Evaluation, type ClauseCache } from './evaluation.js';
 import { attributeNames, filterSchema, MAX_FILTER_WORK } from './filter-plan.js';
 import type { FilterNode, FilterPlan, FilterSchema } from './filter-plan.js';
 import type { FilterIds } from './id-index.js';
-import { someRows } from './rows.js';
+import { listedRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
 import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
 import type { Rejection } from '../../wire/answers.js';
@@ -81,7 +81,7 @@ interface ShardSelection {
  * Rows are listed where no more than this share passes: searches scan them then, and the list takes as much memory as
  * the bits.
  */
-const LISTED_SHARE = 1 / 32;
+const MAX_LISTED_SHARE = 1 / 32;
 
 export class FilterIndex {
   readonly schema: FilterSchema;
@@ -107,11 +107,11 @@ export class FilterIndex {
 
   /** The rows that pass. @throws filter_too_costly */
   select(plan: FilterPlan): Selection {
-    return runAtOnce(this.selecting(plan));
+    return runAtOnce(this.selectInSlices(plan));
   }
 
   /** As `select`, in slices. */
-  *selecting(plan: FilterPlan): Work<Selection> {
+  *selectInSlices(plan: FilterPlan): Work<Selection> {
     if (plan.schema !== this.schema) throw new Error('a filter was parsed against the schema of another version');
     const known = this.selections.get(plan.key);
     if (known !== undefined) return known;
@@ -123,7 +123,7 @@ export class FilterIndex {
   }
 
   /** Whether `select` has the answer already. */
-  keeps(plan: FilterPlan): boolean {
+  hasCached(plan: FilterPlan): boolean {
     return this.selections.has(plan.key);
   }
 
@@ -131,12 +131,12 @@ export class FilterIndex {
    * Why rows do not pass: for each, every part of the filter that by itself removes it. Empty for a row that passes.
    */
   explain(plan: FilterPlan, ordinals: readonly number[]): Rejection[][] {
-    return runAtOnce(this.explaining(plan, ordinals));
+    return runAtOnce(this.explainInSlices(plan, ordinals));
   }
 
   /** As `explain`, in slices. */
-  *explaining(plan: FilterPlan, ordinals: readonly number[]): Work<Rejection[][]> {
-    const passed = yield* this.evaluation().passClauses(plan.root, someRows(Uint32Array.from(ordinals)));
+  *explainInSlices(plan: FilterPlan, ordinals: readonly number[]): Work<Rejection[][]> {
+    const passed = yield* this.evaluation().scanClauses(plan.root, listedRows(Uint32Array.from(ordinals)));
     return ordinals.map((ordinal, position) =>
       this.rejections(plan.root, ordinal, (key) => hasBit(passed.get(key)!, position)),
     );
@@ -199,7 +199,7 @@ export class FilterIndex {
       const own = ordinals.length === count ? words : yield* gatherBits(words, ordinals, meter);
       const rows = new Bitset(ordinals.length, own);
       const passed = yield* countWords(own, meter);
-      const isListed = passed <= LISTED_SHARE * rows.size;
+      const isListed = passed <= MAX_LISTED_SHARE * rows.size;
       parts.push({
         rows,
         count: passed,
@@ -233,7 +233,7 @@ function isPassed(node: FilterNode, passes: (key: string) => boolean): boolean {
 function checkCost({ root }: FilterPlan, rows: number): void {
   const clauses = distinctClauses(root, 'steps').length;
   if (clauses * rows <= MAX_FILTER_WORK) return;
-  const most = Math.floor(MAX_FILTER_WORK / rows);
-  const message = `the filter has ${clauses} clauses over ${rows} rows; at most ${most} are taken: $in, $containsAny and $containsAll join values of one attribute`;
-  throw new ShortlistError('filter_too_costly', message, { clauses, rows, max: most });
+  const maxClauses = Math.floor(MAX_FILTER_WORK / rows);
+  const message = `the filter has ${clauses} clauses over ${rows} rows; at most ${maxClauses} are taken: $in, $containsAny and $containsAll join values of one attribute`;
+  throw new ShortlistError('filter_too_costly', message, { clauses, rows, max: maxClauses });
 }

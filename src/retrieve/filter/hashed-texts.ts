@@ -5,9 +5,9 @@ import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import { listPresent, sortByKeys } from './row-order.js';
 import { hashBytes, isEqual } from './text-hash.js';
-import { textAt } from './text-pass.js';
+import { textAt } from './text-scan.js';
 import { TextSet } from './text-set.js';
-import type { Found } from './value-index.js';
+import type { LookupResult } from './value-index.js';
 import { Meter, SLICE_ROWS, type Work } from '../../base/work.js';
 
 /** Memory for each row: its ordinal and its hash. */
@@ -42,13 +42,13 @@ export class HashedTexts {
   }
 
   /** For each test its rows; null where only a pass over the texts can tell. */
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
-    const found: (Found | null)[] = [];
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
+    const found: (LookupResult | null)[] = [];
     for (const test of tests) found.push(test.kind === 'texts' ? yield* this.find(test.values, meter) : null);
     return found;
   }
 
-  private *find(values: readonly string[], meter: Meter): Work<Found> {
+  private *find(values: readonly string[], meter: Meter): Work<LookupResult> {
     const { column } = this;
     const ordinals: number[] = [];
     const wanted = yield* TextSet.build([values], meter);

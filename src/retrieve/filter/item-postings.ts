@@ -5,7 +5,7 @@
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf, readPresence } from './column-blocks.js';
-import { numberAt } from './number-pass.js';
+import { numberAt } from './number-scan.js';
 import { buildPostings, type Postings } from './postings.js';
 import { listPresent, sortByNumber } from './row-order.js';
 import { buildDictionary, type Texts } from './text-dictionary.js';

@@ -1,12 +1,18 @@
 /** Columns of lists of texts or integers: passes over the items, and postings of the items once they pay. */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { emptyWords, listMembers, countWords, spreadBits } from './bits.js';
+import { emptyWords, listMembers, countWords, scatterBits } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import { buildItemPostings, countItems, ITEM_BYTES, type ItemPostings } from './item-postings.js';
-import { itemsOf, passLists } from './list-pass.js';
+import { itemsOf, scanLists } from './list-scan.js';
 import { addPostings } from './postings.js';
-import { someRows, type Rows } from './rows.js';
-import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import { listedRows, type Rows } from './rows.js';
+import {
+  ResumableWork,
+  SCANS_BEFORE_SORTING,
+  type LookupResult,
+  type IndexBudget,
+  type ValueIndex,
+} from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 const NOTHING: readonly number[] = [];
@@ -14,32 +20,32 @@ const NOTHING: readonly number[] = [];
 export class ListIndex implements ValueIndex {
   private items: ItemPostings | null = null;
   private scans = 0;
-  private readonly indexing = new OnceWork(() => this.build());
+  private readonly indexing = new ResumableWork(() => this.build());
 
   constructor(
     private readonly column: AttributeColumn,
     private readonly budget: IndexBudget,
   ) {}
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
     this.scans += tests.length;
     if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (Found | null)[] = [];
+    const found: (LookupResult | null)[] = [];
     for (const test of tests) {
       found.push(this.items === null ? null : yield* this.find(this.items, itemsOf(test), meter));
     }
     return found;
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passLists(this.column, tests, rows, meter);
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanLists(this.column, tests, rows, meter);
   }
 
   prepare(): Work<void> {
     return this.indexing.finish();
   }
 
-  private *find({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<Found> {
+  private *find({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<LookupResult> {
     const codes = new Set<number>();
     let isMissing = test.never;
     for (const value of test.values) {
@@ -75,12 +81,12 @@ export class ListIndex implements ValueIndex {
     if (test.values.length === 1) return candidates;
     const list = new Uint32Array(yield* countWords(candidates, meter));
     yield* listMembers(candidates, list, meter);
-    const [passing] = yield* this.pass([test], someRows(list), meter);
-    return yield* spreadBits(passing!, list, this.column.count, meter);
+    const [passing] = yield* this.scan([test], listedRows(list), meter);
+    return yield* scatterBits(passing!, list, this.column.count, meter);
   }
 
   private *build(): Work<void> {
-    if (!this.budget.take(ITEM_BYTES * countItems(this.column))) return;
+    if (!this.budget.reserve(ITEM_BYTES * countItems(this.column))) return;
     this.items = yield* buildItemPostings(this.column);
   }
 }

@@ -108,34 +108,34 @@ interface Point {
 }
 
 /** The range of a column that is stored as integers. */
-export function integerRange(type: ColumnType): { readonly least: bigint; readonly most: bigint } {
+export function integerRange(type: ColumnType): { readonly min: bigint; readonly max: bigint } {
   const bits = type.kind === 'int' ? type.bits : type.kind === 'date' && type.unit === 'day' ? 32 : 64;
-  if (type.kind === 'int' && !type.signed) return { least: 0n, most: 2n ** BigInt(bits) - 1n };
-  return { least: -(2n ** BigInt(bits - 1)), most: 2n ** BigInt(bits - 1) - 1n };
+  if (type.kind === 'int' && !type.signed) return { min: 0n, max: 2n ** BigInt(bits) - 1n };
+  return { min: -(2n ** BigInt(bits - 1)), max: 2n ** BigInt(bits - 1) - 1n };
 }
 
 /** The counts of an int, date or timestamp column that compare so with the literal. */
 export function integerInterval(type: ColumnType, comparison: Comparison, value: unknown): Intervals<bigint> {
   const { first, width } = pointOf(type, value);
-  const { least, most } = integerRange(type);
+  const { min, max } = integerRange(type);
   const clamped = (low: bigint, high: bigint): Intervals<bigint> =>
-    interval(low < least ? least : low, high > most ? most : high);
+    interval(low < min ? min : low, high > max ? max : high);
   switch (comparison) {
     case '$eq':
-      if (width === 0n) throw new LiteralProblem(notExactly(type, value));
+      if (width === 0n) throw new LiteralProblem(inexactLiteral(type, value));
       return clamped(first, first + width - 1n);
     case '$gt':
-      return clamped(first + width, most);
+      return clamped(first + width, max);
     case '$gte':
-      return clamped(first, most);
+      return clamped(first, max);
     case '$lt':
-      return clamped(least, first - 1n);
+      return clamped(min, first - 1n);
     case '$lte':
-      return clamped(least, first + width - 1n);
+      return clamped(min, first + width - 1n);
   }
 }
 
-function notExactly(type: ColumnType, value: unknown): string {
+function inexactLiteral(type: ColumnType, value: unknown): string {
   if (type.kind === 'date') return `takes whole days here, not ${describe(value)}; compare by $gt and $lt`;
   if (type.kind === 'timestamp')
     return `counts in ${type.unit} and is never ${describe(value)}; compare by $gt and $lt`;
@@ -182,8 +182,8 @@ function numberPoint(type: IntType, value: unknown): Point {
   return whole === value ? { first, width: 1n } : { first: first + 1n, width: 0n };
 }
 
-function isWithin({ least, most }: { readonly least: bigint; readonly most: bigint }, value: bigint): boolean {
-  return value >= least && value <= most;
+function isWithin({ min, max }: { readonly min: bigint; readonly max: bigint }, value: bigint): boolean {
+  return value >= min && value <= max;
 }
 
 /** The canonical text of an id: a text as it is, or a whole number. */

@@ -28,9 +28,9 @@ class Edges {
   private readonly keys: Int32Array;
   private readonly targets: Int32Array;
 
-  constructor(most: number) {
+  constructor(maxEdges: number) {
     let slots = 64;
-    while (slots < 2 * most) slots *= 2;
+    while (slots < 2 * maxEdges) slots *= 2;
     this.keys = new Int32Array(slots).fill(-1);
     this.targets = new Int32Array(slots);
   }
@@ -78,7 +78,7 @@ export class Needles {
   states = 1;
 
   private constructor(groups: number, needles: readonly Buffer[]) {
-    const most = needles.reduce((sum, needle) => sum + needle.length, 1);
+    const maxStates = needles.reduce((sum, needle) => sum + needle.length, 1);
     this.classOf = new Uint8Array(256);
     // Where all 256 bytes occur, the class of none has no byte: classes begin at 0 then.
     const isSeen = new Uint8Array(256);
@@ -93,11 +93,11 @@ export class Needles {
       }
     }
     this.classes = classes;
-    this.edges = new Edges(most);
-    this.fail = new Int32Array(most);
-    this.isFinal = new Uint8Array(most);
-    this.suffixFinal = new Int32Array(most).fill(-1);
-    this.firstOwner = new Int32Array(most).fill(-1);
+    this.edges = new Edges(maxStates);
+    this.fail = new Int32Array(maxStates);
+    this.isFinal = new Uint8Array(maxStates);
+    this.suffixFinal = new Int32Array(maxStates).fill(-1);
+    this.firstOwner = new Int32Array(maxStates).fill(-1);
     this.wanted = new Int32Array(groups);
   }
 
@@ -232,7 +232,7 @@ export class NeedleReader {
     for (let i = from; i < to; i++) {
       const byClass = classOf[bytes[i]!]!;
       state = table === null ? this.needles.next(state, byClass) : table[state * classes + byClass]!;
-      if (isFinal[state] === 1 && !this.visit(state)) return false;
+      if (isFinal[state] === 1 && !this.completeGroups(state)) return false;
     }
     this.state = state;
     return true;
@@ -242,16 +242,16 @@ export class NeedleReader {
    * The needles that end here. A state that was visited in this text has told all of its suffixes then, so that a
    * text costs no more than its bytes and the needles.
    */
-  private visit(state: number): boolean {
+  private completeGroups(state: number): boolean {
     const { suffixFinal, fail, firstOwner, nextOwner, owner } = this.needles;
     for (let at = suffixFinal[state]!; at >= 0 && this.visited[at] !== this.text; at = suffixFinal[fail[at]!]!) {
       this.visited[at] = this.text;
-      for (let own = firstOwner[at]!; own >= 0; own = nextOwner[own]!) this.take(owner[own]!);
+      for (let own = firstOwner[at]!; own >= 0; own = nextOwner[own]!) this.countNeedle(owner[own]!);
     }
     return this.undecided > 0;
   }
 
-  private take(group: number): void {
+  private countNeedle(group: number): void {
     if (this.begun[group] !== this.text) {
       this.begun[group] = this.text;
       this.left[group] = this.needles.wanted[group]!;

@@ -2,16 +2,23 @@
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addOrdinals, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
-import { passNumbers } from './number-pass.js';
-import { findStretches, listPresent, sortByNumber } from './row-order.js';
+import { scanNumbers } from './number-scan.js';
+import { findRanges, listPresent, sortByNumber } from './row-order.js';
 import type { Rows } from './rows.js';
-import { OnceWork, SCANS_BEFORE_SORTING, unfit, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import {
+  ResumableWork,
+  SCANS_BEFORE_SORTING,
+  throwUnsupported,
+  type LookupResult,
+  type IndexBudget,
+  type ValueIndex,
+} from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class NumberIndex implements ValueIndex {
   private sorted: Uint32Array | null = null;
   private scans = 0;
-  private readonly sorting = new OnceWork(() => this.sort());
+  private readonly sorting = new ResumableWork(() => this.sort());
 
   constructor(
     private readonly column: AttributeColumn,
@@ -19,42 +26,42 @@ export class NumberIndex implements ValueIndex {
     private readonly budget: IndexBudget,
   ) {}
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
     this.scans += tests.length;
     if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (Found | null)[] = [];
+    const found: (LookupResult | null)[] = [];
     for (const test of tests) found.push(yield* this.find(test, meter));
     return found;
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passNumbers(this.column, tests, rows, meter);
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanNumbers(this.column, tests, rows, meter);
   }
 
   prepare(): Work<void> {
     return this.sorting.finish();
   }
 
-  private *find(test: Test, meter: Meter): Work<Found | null> {
+  private *find(test: Test, meter: Meter): Work<LookupResult | null> {
     const { column, sorted } = this;
     if (sorted === null) return null;
-    if (test.kind !== 'numbers' && test.kind !== 'integers') return unfit(test);
-    const stretches = yield* findStretches(column, sorted, test.intervals, meter);
-    const atMost = stretches.reduce((sum, { from, to }) => sum + to - from, 0);
+    if (test.kind !== 'numbers' && test.kind !== 'integers') return throwUnsupported(test);
+    const ranges = yield* findRanges(column, sorted, test.intervals, meter);
+    const atMost = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
     const select = function* (own: Meter): Work<Uint32Array> {
       // A pass costs about as much as setting the bits of half of the rows one by one.
       if (atMost > column.count / 2) {
-        return (yield* passNumbers(column, [test], { count: column.count, list: null }, own))[0]!;
+        return (yield* scanNumbers(column, [test], { count: column.count, list: null }, own))[0]!;
       }
       const words = emptyWords(column.count);
-      for (const { from, to } of stretches) yield* addOrdinals(words, sorted, from, to, own);
+      for (const { from, to } of ranges) yield* addOrdinals(words, sorted, from, to, own);
       return words;
     };
     return { atMost, select };
   }
 
   private *sort(): Work<void> {
-    if (!this.budget.take(4 * this.column.count)) return;
+    if (!this.budget.reserve(4 * this.column.count)) return;
     const rows = yield* listPresent(this.column.count, yield* this.presence());
     this.sorted = yield* sortByNumber(this.column, rows);
   }

@@ -41,11 +41,11 @@ import { Meter, runAtOnce, type Work } from '../../base/work.js';
  * @throws bad_filter
  */
 export function parseFilter(value: unknown, schema: FilterSchema, at = ''): FilterPlan {
-  return runAtOnce(parsingFilter(value, schema, at));
+  return runAtOnce(parseFilterInSlices(value, schema, at));
 }
 
 /** As `parseFilter`, in slices. */
-export function* parsingFilter(value: unknown, schema: FilterSchema, at = ''): Work<FilterPlan> {
+export function* parseFilterInSlices(value: unknown, schema: FilterSchema, at = ''): Work<FilterPlan> {
   const root = yield* new Parser(schema).filter(value, at, 1);
   return { schema, root, key: root.key };
 }

@@ -7,11 +7,11 @@ import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import { isWide } from './clauses.js';
 import type { Intervals } from './filter-plan.js';
 import { integerRange } from './literals.js';
-import { numberAt, signFlip } from './number-pass.js';
+import { numberAt, signFlip } from './number-scan.js';
 import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
 /** A stretch of the sorted ordinals. */
-interface Stretch {
+interface SortedRange {
   readonly from: number;
   readonly to: number;
 }
@@ -62,10 +62,10 @@ function keyFiller(
     };
   }
   if (low === null) {
-    const least = Number(integerRange(type).least);
+    const min = Number(integerRange(type).min);
     return (from, to) => {
       readNumbers(column, from, to, numbers);
-      for (let i = from; i < to; i++) high[i] = numbers[i - from]! - least;
+      for (let i = from; i < to; i++) high[i] = numbers[i - from]! - min;
     };
   }
   const words = new Uint32Array(numbers.buffer);
@@ -134,24 +134,24 @@ function* countDigits(rows: Uint32Array, keys: Uint32Array, shift: number): Work
 }
 
 /** Where each interval lies in ordinals that are sorted by the values of their column. */
-export function* findStretches(
+export function* findRanges(
   column: AttributeColumn,
   sorted: Uint32Array,
   intervals: Intervals<number> | Intervals<bigint>,
   meter: Meter,
-): Work<Stretch[]> {
-  const stretches: Stretch[] = [];
+): Work<SortedRange[]> {
+  const ranges: SortedRange[] = [];
   for (let i = 0; i < intervals.length; i += 2) {
     const from = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) < intervals[i]!);
     const to = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) <= intervals[i + 1]!);
-    if (from < to) stretches.push({ from, to });
-    if (meter.spend(STRETCH_UNITS)) yield;
+    if (from < to) ranges.push({ from, to });
+    if (meter.spend(RANGE_UNITS)) yield;
   }
-  return stretches;
+  return ranges;
 }
 
 /** Two searches of some 20 steps, most of which miss the processor's caches. */
-const STRETCH_UNITS = 2_000;
+const RANGE_UNITS = 2_000;
 
 /** The first place whose row is not before. @param isBefore true for rows up to some place, false from there on */
 function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {

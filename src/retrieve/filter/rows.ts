@@ -13,6 +13,6 @@ export function allRows(count: number): Rows {
   return { count, list: null };
 }
 
-export function someRows(list: Uint32Array): Rows {
+export function listedRows(list: Uint32Array): Rows {
   return { count: list.length, list };
 }

@@ -34,12 +34,12 @@ export function* buildDictionary(chunks: readonly Texts[], size: number): Work<T
   for (const { offsets, bytes, valid, rows } of chunks) {
     for (let row = 0; row < rows; row++) {
       if (!isPresent(valid, row)) {
-        table.takeNothing();
+        table.addMissing();
         continue;
       }
       const [start, end] = [offsets[row]!, offsets[row + 1]!];
       // What is longer than all texts together may be needs no look.
-      const code = end - start > MAX_TEXT_BYTES ? 0 : table.take(bytes, start, end);
+      const code = end - start > MAX_TEXT_BYTES ? 0 : table.addText(bytes, start, end);
       if (code === 0) return null;
       codes[position + row] = code;
       if (meter.spend(20 + 2 * (end - start))) yield;
@@ -68,7 +68,7 @@ class TextTable {
   private readonly counts = [0];
 
   /** The code of a text, a new one where it is new; 0 where there is no room. */
-  take(source: Uint8Array, start: number, end: number): number {
+  addText(source: Uint8Array, start: number, end: number): number {
     const slot = this.slotOf(source, start, end);
     const known = this.slots[slot]!;
     if (known !== 0) {
@@ -88,7 +88,7 @@ class TextTable {
   }
 
   /** A position without a text. */
-  takeNothing(): void {
+  addMissing(): void {
     this.counts[0]!++;
   }
 

@@ -10,14 +10,20 @@ import type { Test } from './filter-plan.js';
 import { HASHED_BYTES, HashedTexts } from './hashed-texts.js';
 import type { Rows } from './rows.js';
 import { buildDictionary } from './text-dictionary.js';
-import { passTexts } from './text-pass.js';
-import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import { scanTexts } from './text-scan.js';
+import {
+  ResumableWork,
+  SCANS_BEFORE_SORTING,
+  type LookupResult,
+  type IndexBudget,
+  type ValueIndex,
+} from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class TextIndex implements ValueIndex {
   private index: CodedTexts | HashedTexts | null = null;
   private scans = 0;
-  private readonly indexing = new OnceWork(() => this.build());
+  private readonly indexing = new ResumableWork(() => this.build());
 
   constructor(
     private readonly column: AttributeColumn,
@@ -25,14 +31,14 @@ export class TextIndex implements ValueIndex {
     private readonly budget: IndexBudget,
   ) {}
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
     for (const test of tests) this.scans += scansFor(test);
     if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
     return this.index === null ? tests.map(() => null) : yield* this.index.lookUp(tests, meter);
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passTexts(this.column, tests, rows, meter);
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanTexts(this.column, tests, rows, meter);
   }
 
   prepare(): Work<void> {
@@ -41,7 +47,7 @@ export class TextIndex implements ValueIndex {
 
   private *build(): Work<void> {
     const { column, budget } = this;
-    if (!budget.take(HASHED_BYTES * column.count)) return;
+    if (!budget.reserve(HASHED_BYTES * column.count)) return;
     const chunks = [...chunksOf(column, 'strings')].map(({ chunk }) => chunk);
     const dictionary = yield* buildDictionary(chunks, column.count);
     if (dictionary !== null) this.index = yield* CodedTexts.ofRows(dictionary);

@@ -7,19 +7,19 @@ import type { Meter, Work } from '../../base/work.js';
 
 export class TextSet {
   /** Whether a text of that length is wanted: most rows end there, since hashing costs as much as ten comparisons. */
-  private isWanted = new Uint8Array(1);
+  private hasLength = new Uint8Array(1);
   private readonly slots: Int32Array;
   private bytes = Buffer.alloc(1024);
   /** Where each text ends, which is where the next one begins. */
   private readonly ends: number[] = [];
   /** For each text the first of those who want it, as a place in the two lists, which chain them. */
-  private readonly firstWanter: number[] = [];
-  private readonly wanter: number[] = [];
-  private readonly nextWanter: number[] = [];
+  private readonly firstTest: number[] = [];
+  private readonly testList: number[] = [];
+  private readonly nextTest: number[] = [];
 
-  private constructor(most: number) {
+  private constructor(maxTexts: number) {
     let slots = 16;
-    while (slots < 2 * most) slots *= 2;
+    while (slots < 2 * maxTexts) slots *= 2;
     this.slots = new Int32Array(slots).fill(-1);
   }
 
@@ -42,13 +42,13 @@ export class TextSet {
 
   /** The number of a text; -1 where nobody wants it. */
   find(source: Uint8Array, start: number, end: number): number {
-    if (this.isWanted[end - start] !== 1) return -1;
+    if (this.hasLength[end - start] !== 1) return -1;
     return this.slots[this.slotOf(source, start, end)]!;
   }
 
   /** Calls `visit` for each test that wants the text, which may be more than once. */
-  eachWanter(text: number, visit: (test: number) => void): void {
-    for (let at = this.firstWanter[text]!; at >= 0; at = this.nextWanter[at]!) visit(this.wanter[at]!);
+  eachTest(text: number, visit: (test: number) => void): void {
+    for (let at = this.firstTest[text]!; at >= 0; at = this.nextTest[at]!) visit(this.testList[at]!);
   }
 
   /** The bytes of each text. */
@@ -66,11 +66,11 @@ export class TextSet {
       known = this.size;
       this.slots[slot] = known;
       this.ends.push(end);
-      this.firstWanter.push(-1);
-      this.wantLength(end - start);
+      this.firstTest.push(-1);
+      this.addLength(end - start);
     }
-    this.nextWanter.push(this.firstWanter[known]!);
-    this.firstWanter[known] = this.wanter.push(test) - 1;
+    this.nextTest.push(this.firstTest[known]!);
+    this.firstTest[known] = this.testList.push(test) - 1;
   }
 
   /** Where a text is, or where it belongs. */
@@ -88,13 +88,13 @@ export class TextSet {
     return text === 0 ? 0 : this.ends[text - 1]!;
   }
 
-  private wantLength(length: number): void {
-    if (length >= this.isWanted.length) {
+  private addLength(length: number): void {
+    if (length >= this.hasLength.length) {
       const grown = new Uint8Array(2 * length + 1);
-      grown.set(this.isWanted);
-      this.isWanted = grown;
+      grown.set(this.hasLength);
+      this.hasLength = grown;
     }
-    this.isWanted[length] = 1;
+    this.hasLength[length] = 1;
   }
 
   private reserve(needed: number): void {

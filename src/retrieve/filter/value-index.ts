@@ -4,7 +4,7 @@ import type { Test } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
 /** Rows that are known to pass a test without a look at every row. */
-export interface Found {
+export interface LookupResult {
   /** As many at most. */
   readonly atMost: number;
   /** Exactly those, as a new set. */
@@ -14,9 +14,9 @@ export interface Found {
 /** Rows without a value are not its business: it may pass them or not, callers mask. */
 export interface ValueIndex {
   /** For each test what an index knows; null where only a pass over rows can tell. */
-  lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]>;
+  lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]>;
   /** One pass over the rows for all of the tests: a new set for each. */
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
   /** Builds what makes selective tests quick, within the budget; nothing where it is there. */
   prepare(): Work<void>;
 }
@@ -34,7 +34,7 @@ export class IndexBudget {
   constructor(readonly limit: number) {}
 
   /** @returns whether there was room */
-  take(bytes: number): boolean {
+  reserve(bytes: number): boolean {
     if (this.used + bytes > this.limit) return false;
     this.used += bytes;
     return true;
@@ -45,7 +45,7 @@ export class IndexBudget {
  * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs
  * out of time leaves an index half built, and the next one finishes it.
  */
-export class OnceWork {
+export class ResumableWork {
   private work: Work<void> | null = null;
   private isDone = false;
 
@@ -61,6 +61,6 @@ export class OnceWork {
   }
 }
 
-export function unfit(test: Test): never {
+export function throwUnsupported(test: Test): never {
   throw new TypeError(`a test of ${test.kind} does not fit the column`);
 }

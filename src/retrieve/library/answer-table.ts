@@ -64,19 +64,19 @@ export class AnswerTable {
   /**
    * The rows of all answers, in record batches of bounded size.
    * @param answers undefined for a query without one
-   * @param most rows of a batch
+   * @param maxRows rows of a batch
    */
-  *batches(answers: readonly (Candidates | undefined)[], most = BATCH_ROWS): Generator<Column[], void, undefined> {
+  *batches(answers: readonly (Candidates | undefined)[], maxRows = BATCH_ROWS): Generator<Column[], void, undefined> {
     let parts: Part[] = [];
     let rows = 0;
     for (const [query, answer] of answers.entries()) {
       const count = answer?.ordinals.length ?? 0;
       for (let from = 0; from < count;) {
-        const to = Math.min(count, from + most - rows);
+        const to = Math.min(count, from + maxRows - rows);
         parts.push({ query, ...answer!, from, to });
         rows += to - from;
         from = to;
-        if (rows < most) continue;
+        if (rows < maxRows) continue;
         yield this.columns(parts, rows);
         [parts, rows] = [[], 0];
       }

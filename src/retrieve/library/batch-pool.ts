@@ -56,7 +56,7 @@ type BatchWork =
     };
 
 /** What a thread is told: a task, or to end. */
-export type BatchOrder = BatchTask | 'stop';
+export type BatchCommand = BatchTask | 'stop';
 
 export type BatchReply = { readonly batch: number; readonly task: number } & (
   { readonly results: Answer[] | ShardPart[] } | { readonly error: SerializedError }
@@ -100,7 +100,7 @@ export class BatchPool {
   async search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
     const { dim } = this.version.manifest;
     const shared = sharePlan(plan, this.version.shards);
-    const parts = slices(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
+    const parts = splitRange(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
     const works = parts.map((own): BatchWork => ({ kind: 'queries', queries: own, plan: shared }));
     return (await this.queue(works, options)) as Answer[];
   }
@@ -109,7 +109,7 @@ export class BatchPool {
   async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
     const distinct = [...new Set(searches.map(({ plan }) => plan))];
     const shared = distinct.map((plan) => sharePlan(plan, this.version.shards));
-    const works = slices(searches.length, TASK_QUERIES, (from, to): BatchWork => {
+    const works = splitRange(searches.length, TASK_QUERIES, (from, to): BatchWork => {
       const group = searches.slice(from, to);
       const used = [...new Set(group.map(({ plan }) => distinct.indexOf(plan)))];
       return {
@@ -158,7 +158,7 @@ export class BatchPool {
       const job: Job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
-      for (const thread of this.threads) this.handOut(thread, job);
+      for (const thread of this.threads) this.sendTask(thread, job);
     }).finally(() => {
       signal?.removeEventListener('abort', stop);
       this.jobs.shift();
@@ -166,7 +166,7 @@ export class BatchPool {
     return results.flat();
   }
 
-  private handOut(thread: Worker, job: Job): void {
+  private sendTask(thread: Worker, job: Job): void {
     const task = job.tasks[job.next];
     if (task === undefined) return;
     job.next++;
@@ -175,7 +175,7 @@ export class BatchPool {
     thread.postMessage(task, work.kind === 'queries' ? [work.queries.buffer as ArrayBuffer] : []);
   }
 
-  private take(thread: Worker, reply: BatchReply): void {
+  private handleReply(thread: Worker, reply: BatchReply): void {
     if (this.closed) return;
     thread.unref(); // idle, and an idle thread must not keep the process
     const job = this.jobs[0];
@@ -188,7 +188,7 @@ export class BatchPool {
     job.done++;
     job.onProgress?.(job.done * TASK_QUERIES);
     if (job.done === job.tasks.length) job.resolve();
-    else this.handOut(thread, job);
+    else this.sendTask(thread, job);
   }
 
   private startThread(): Worker {
@@ -205,7 +205,7 @@ export class BatchPool {
       })),
     };
     const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: data, execArgv: [] });
-    thread.on('message', (reply: BatchReply) => this.take(thread, reply));
+    thread.on('message', (reply: BatchReply) => this.handleReply(thread, reply));
     const fail = (error: unknown) => {
       const position = this.threads.indexOf(thread);
       if (position >= 0) this.threads.splice(position, 1);
@@ -222,7 +222,7 @@ export class BatchPool {
 }
 
 /** Equal parts of so many things, but for the last. */
-function slices<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
+function splitRange<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
   const parts: T[] = [];
   for (let from = 0; from < count; from += size) parts.push(part(from, Math.min(count, from + size)));
   return parts;
@@ -233,8 +233,8 @@ function slices<T>(count: number, size: number, part: (from: number, to: number)
  * holds functions stays here.
  */
 function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
-  const alone = { ...plan, crowding: null, suspects: null };
-  if (plan.passing === null) return alone;
+  const local: SearchPlan = { ...plan, crowding: null, explainedIds: null };
+  if (plan.passing === null) return local;
   const passing = shards.map(({ ordinals }, shard) => {
     const rows = copyAllowed(plan, shard, ordinals.length)!;
     const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
@@ -242,13 +242,13 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const { list } = plan.passing![shard]!; // in shared memory already
     return { words, count: countAllowed(plan, shard, ordinals.length), list };
   });
-  return { ...alone, passing, excluded: shards.map(() => []), selves: [] };
+  return { ...local, passing, excluded: shards.map(() => []), selfMatches: [] };
 }
 
 async function stopThread(thread: Worker): Promise<void> {
   const exited = once(thread, 'exit');
   thread.ref();
-  thread.postMessage('stop' satisfies BatchOrder);
+  thread.postMessage('stop' satisfies BatchCommand);
   await exited;
 }
 

@@ -5,10 +5,10 @@ import { engineOf } from '../../engine/engines.js';
 import type { Answer } from '../search/answer.js';
 import { searchShard, type LocalShards } from '../search/local-shards.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
-import { askOne, searchNow } from '../search/run-search.js';
+import { singleTask, searchNow } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { openShard, type LoadedShard } from '../load/shards.js';
-import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
+import type { BatchCommand, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 
 const { dim, engine, metric, shards } = workerData as BatchThreadData;
 const opened = Promise.all(shards.map(open));
@@ -42,7 +42,7 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
       searchShard(local, one);
       return one.part!;
     });
-    return { batch, task, results: parts.map(own) };
+    return { batch, task, results: parts.map(copyArrays) };
   } catch (error) {
     return { batch, task, error: serializeError(error) };
   }
@@ -51,13 +51,13 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
 function searchAll(local: LocalShards, queries: Float32Array, plan: SearchPlan): Answer[] {
   const answers: Answer[] = [];
   for (let from = 0; from < queries.length; from += dim) {
-    answers.push(own(searchNow(local, askOne(queries.subarray(from, from + dim), plan))));
+    answers.push(copyArrays(searchNow(local, singleTask(queries.subarray(from, from + dim), plan))));
   }
   return answers;
 }
 
 /** With arrays of its own, so that no more is sent than was found. */
-function own<T extends Pick<Answer, 'ordinals' | 'scores'>>(found: T): T {
+function copyArrays<T extends Pick<Answer, 'ordinals' | 'scores'>>(found: T): T {
   return { ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() };
 }
 
@@ -68,7 +68,7 @@ async function stop(): Promise<void> {
   parentPort!.close();
 }
 
-parentPort!.on('message', (order: BatchOrder) => {
+parentPort!.on('message', (order: BatchCommand) => {
   if (order === 'stop') void stop();
   else void answer(order).then((reply) => parentPort!.postMessage(reply));
 });

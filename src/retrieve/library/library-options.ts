@@ -54,8 +54,8 @@ function hasMembers(members: Readonly<Record<string, Term>>, value: unknown): bo
   );
 }
 
-function expect(what: string, holds: (value: unknown) => boolean): (value: unknown) => string | null {
-  return (value) => (value === undefined || holds(value) ? null : what);
+function expect(what: string, isValid: (value: unknown) => boolean): (value: unknown) => string | null {
+  return (value) => (value === undefined || isValid(value) ? null : what);
 }
 
 /** @throws unknown_field, unsupported, bad_field, naming the option */

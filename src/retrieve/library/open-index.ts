@@ -16,13 +16,13 @@ import { checkQuery } from '../search/query.js';
 import type { Answer } from '../search/answer.js';
 import type { Explain, Quality } from '../../wire/answers.js';
 import {
-  askOne,
-  scanAll,
+  singleTask,
+  poolScanner,
   search,
   searchExact,
   searchSeeds,
   searchTogether,
-  type TogetherOptions,
+  type SearchTogetherOptions,
 } from '../search/run-search.js';
 import { planSearch } from '../search/search-plan.js';
 import type { SearchOptions, SeedQuery } from '../search/search-options.js';
@@ -123,14 +123,14 @@ export class OpenIndex {
     this.requireOpen();
     checkArray(query);
     const checked = checkQuery(this.manifest, query, undefined, this.scratch);
-    return this.named(search(this.loaded, checked, checkOptions(options)));
+    return this.withIds(search(this.loaded, checked, checkOptions(options)));
   }
 
   /** The k best items for the vector of an item, which itself is left out. @throws ShortlistError `unknown_id` */
   searchById(id: string, options: IndexSearchOptions = {}): SearchAnswer {
     this.requireOpen();
     const ordinal = this.ordinalOf(id);
-    return this.named(search(this.loaded, this.loaded.vectorOf(ordinal), checkOptions(options), ordinal));
+    return this.withIds(search(this.loaded, this.loaded.vectorOf(ordinal), checkOptions(options), ordinal));
   }
 
   /**
@@ -140,7 +140,7 @@ export class OpenIndex {
   searchSeeds(seeds: readonly Seed[], options: IndexSearchOptions = {}): SearchAnswer {
     this.requireOpen();
     const queries = seeds.map((seed) => this.seedQuery(seed));
-    return this.named(searchSeeds(this.loaded, queries, checkOptions(options)));
+    return this.withIds(searchSeeds(this.loaded, queries, checkOptions(options)));
   }
 
   /**
@@ -160,7 +160,7 @@ export class OpenIndex {
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = await this.searchAll(checked, wanted, { onProgress, signal: options.signal });
     onProgress(count);
-    return answers.map((answer) => this.named(answer));
+    return answers.map((answer) => this.withIds(answer));
   }
 
   /** The item's vector, at unit length under cosine. @throws ShortlistError `unknown_id` */
@@ -184,17 +184,17 @@ export class OpenIndex {
     this.loaded.close();
   }
 
-  private searchAll(queries: Float32Array, options: SearchOptions, turns: TogetherOptions): Promise<Answer[]> {
+  private searchAll(queries: Float32Array, options: SearchOptions, turns: SearchTogetherOptions): Promise<Answer[]> {
     const { loaded, batches, exact } = this;
     if (options.exact === true) return searchExact(loaded, exact, queries, options, [], turns);
     const plan = planSearch(loaded, options);
-    if (plan.crowding === null && plan.suspects === null) return batches.search(queries, plan, turns);
+    if (plan.crowding === null && plan.explainedIds === null) return batches.search(queries, plan, turns);
     // What asks for attributes goes on here, between its searches of shards.
     const { dim } = loaded.manifest;
     const asked = Array.from({ length: queries.length / dim }, (_, position) =>
-      askOne(queries.subarray(position * dim, (position + 1) * dim), plan),
+      singleTask(queries.subarray(position * dim, (position + 1) * dim), plan),
     );
-    const scan = scanAll(loaded, exact);
+    const scan = poolScanner(loaded, exact);
     return searchTogether(
       loaded,
       asked,
@@ -243,7 +243,7 @@ export class OpenIndex {
   }
 
   /** Nobody may have verified the files, whose ids need not be unique then. @throws file_corrupt */
-  private named(answer: Answer): SearchAnswer {
+  private withIds(answer: Answer): SearchAnswer {
     const { ids } = this.loaded;
     const repeated = ids.findRepeated(answer.ordinals);
     if (repeated >= 0) throw this.repeatedId(ids.text(answer.ordinals[repeated]!));

@@ -23,10 +23,10 @@ export const CALIBRATION_NOTE = 'calibration';
 export const DEFAULT_TARGET_RECALL = 0.99;
 
 /** Where the default target is out of reach: a recall this close to the best is not worth a walk many times as long. */
-const SAME_RECALL = 0.0025;
+const RECALL_MARGIN = 0.0025;
 
 /** A promise of 1 misses this much where logarithms are taken. */
-const LEAST_MISSED = 1e-6;
+const MIN_MISSED = 1e-6;
 /** What logarithms may add to a whole number. */
 const ROUNDING = 1e-9;
 
@@ -138,12 +138,12 @@ interface EfRequest {
 export function resolveEf(calibration: Calibration, request: EfRequest): { readonly ef: number } {
   const { targetRecall } = request;
   const missed: number[] = [];
-  const ef = resolveBetween(calibration, request, (band) => {
-    const found = reach(band, targetRecall);
+  const ef = resolveInBands(calibration, request, (band) => {
+    const found = estimateEf(band, targetRecall);
     if (found === undefined) missed.push(bestRecall(band));
     return found ?? { ef: MAX_EF, isScan: false };
   });
-  if (missed.length > 0) throw unreachable(request, Math.min(...missed));
+  if (missed.length > 0) throw unreachableRecall(request, Math.min(...missed));
   return { ef };
 }
 
@@ -152,41 +152,41 @@ export function resolveEf(calibration: Calibration, request: EfRequest): { reado
  * reached.
  */
 export function resolveDefaultEf(calibration: Calibration, request: Omit<EfRequest, 'targetRecall'>): number {
-  return resolveBetween(
+  return resolveInBands(
     calibration,
     request,
-    (band) => reach(band, DEFAULT_TARGET_RECALL) ?? reach(band, bestRecall(band) - SAME_RECALL)!,
+    (band) => estimateEf(band, DEFAULT_TARGET_RECALL) ?? estimateEf(band, bestRecall(band) - RECALL_MARGIN)!,
   );
 }
 
 /** An ef that keeps a promise in one band. */
-interface Reached {
+interface EfEstimate {
   readonly ef: number;
   /** True where the engine scanned, so that no ef changes the answer. */
   readonly isScan: boolean;
 }
 
 /** The ef at which the band reaches the recall; undefined where it does not. */
-export function efReaching(band: CalibrationBand, targetRecall: number): number | undefined {
-  const found = reach(band, targetRecall);
+export function efForRecall(band: CalibrationBand, targetRecall: number): number | undefined {
+  const found = estimateEf(band, targetRecall);
   return found && Math.ceil(found.ef - ROUNDING);
 }
 
-function reach({ points }: CalibrationBand, targetRecall: number): Reached | undefined {
+function estimateEf({ points }: CalibrationBand, targetRecall: number): EfEstimate | undefined {
   const position = points.findIndex((point) => point.recall_low >= targetRecall);
   const point = points[position];
   if (point === undefined) return undefined;
   const below = points[position - 1];
   if (point.scanned === true) return { ef: point.ef, isScan: true };
   if (below === undefined) return { ef: point.ef, isScan: false };
-  const missed = (recall: number): number => Math.log(Math.max(LEAST_MISSED, 1 - recall));
+  const missed = (recall: number): number => Math.log(Math.max(MIN_MISSED, 1 - recall));
   const part =
     (missed(below.recall_low) - missed(targetRecall)) / (missed(below.recall_low) - missed(point.recall_low));
-  return { ef: between(below.ef, point.ef, part), isScan: false };
+  return { ef: interpolate(below.ef, point.ef, part), isScan: false };
 }
 
 /** On the line between two values in logarithms. @param part 0 for the first, 1 for the second */
-function between(first: number, second: number, part: number): number {
+function interpolate(first: number, second: number, part: number): number {
   return Math.exp(Math.log(first) + Math.min(1, Math.max(0, part)) * Math.log(second / first));
 }
 
@@ -199,37 +199,37 @@ export function bestRecall({ points }: CalibrationBand): number {
  * The ef of each band around the request, and what lies between them; that of the nearest one where it lies beyond
  * them all.
  */
-function resolveBetween(
+function resolveInBands(
   { bands }: Calibration,
   { k, selectivity = 1 }: Omit<EfRequest, 'targetRecall'>,
-  efOf: (band: CalibrationBand) => Reached,
+  efOf: (band: CalibrationBand) => EfEstimate,
 ): number {
-  const shares = around([...new Set(bands.map((band) => band.selectivity))], selectivity);
+  const shares = bracket([...new Set(bands.map((band) => band.selectivity))], selectivity);
   let largest = 0;
   const atShares = shares.map((share) => {
     const same = bands.filter((band) => band.selectivity === share);
-    const ks = around(same.map((band) => band.k), k); // prettier-ignore
+    const ks = bracket(same.map((band) => band.k), k); // prettier-ignore
     largest = Math.max(largest, ...ks);
-    return mix(ks, k, ks.map((own) => efOf(same.find((band) => band.k === own)!))); // prettier-ignore
+    return interpolateEf(ks, k, ks.map((own) => efOf(same.find((band) => band.k === own)!))); // prettier-ignore
   });
-  return scaleEf(mix(shares, selectivity, atShares).ef, k / largest);
+  return scaleEf(interpolateEf(shares, selectivity, atShares).ef, k / largest);
 }
 
 /** Of these values the nearest at or below and at or above; one where both are the same. */
-function around(values: readonly number[], value: number): number[] {
+function bracket(values: readonly number[], value: number): number[] {
   const below = Math.max(...values.filter((known) => known <= value));
   const above = Math.min(...values.filter((known) => known >= value));
   return [...new Set([below, above])].filter((known) => Number.isFinite(known));
 }
 
 /** What lies at `value`, which is between the places of one or two. */
-function mix(places: readonly number[], value: number, reached: readonly Reached[]): Reached {
-  const [first, second] = reached as [Reached, Reached?];
+function interpolateEf(places: readonly number[], value: number, reached: readonly EfEstimate[]): EfEstimate {
+  const [first, second] = reached as [EfEstimate, EfEstimate?];
   if (second === undefined) return first;
   if (first.isScan || second.isScan)
     return { ef: Math.max(first.ef, second.ef), isScan: first.isScan && second.isScan };
   const part = Math.log(value / places[0]!) / Math.log(places[1]! / places[0]!);
-  return { ef: between(first.ef, second.ef, part), isScan: false };
+  return { ef: interpolate(first.ef, second.ef, part), isScan: false };
 }
 
 /** Beyond the largest k that was measured, a walk goes as much farther as it has more to find: more than it needs. */
@@ -237,7 +237,7 @@ function scaleEf(ef: number, times: number): number {
   return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, times) - ROUNDING));
 }
 
-function unreachable({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {
+function unreachableRecall({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {
   const among = selectivity < 1 ? ` where the filter passes ${Number((100 * selectivity).toPrecision(3))} % of the rows` : ''; // prettier-ignore
   const reached = Math.floor(best * 1e4) / 1e4;
   const message = `a recall of ${targetRecall} at k ${k}${among} is more than the calibration can promise, which is ${reached}; ask for that, or for exact: true`;

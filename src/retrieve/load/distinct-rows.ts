@@ -45,14 +45,14 @@ class Sketch {
   private readonly size: number;
   private found = new Map<number, RowPlace>();
   /** Larger hashes are not among the smallest. */
-  private most = Infinity;
+  private maxHash = Infinity;
 
   constructor(size: number) {
     this.size = size;
   }
 
   add(hash: number, place: RowPlace): void {
-    if (hash > this.most || this.found.has(hash)) return;
+    if (hash > this.maxHash || this.found.has(hash)) return;
     this.found.set(hash, place);
     if (this.found.size >= 2 * this.size) this.shrink();
   }
@@ -65,7 +65,7 @@ class Sketch {
   private shrink(): void {
     const kept = [...this.found].sort(([a], [b]) => a - b).slice(0, this.size);
     this.found = new Map(kept);
-    if (kept.length === this.size) this.most = kept.at(-1)![0];
+    if (kept.length === this.size) this.maxHash = kept.at(-1)![0];
   }
 }
 

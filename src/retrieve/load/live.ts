@@ -9,7 +9,7 @@
 import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
-import { probing } from './probe.js';
+import { probeInSlices } from './probe.js';
 import { runInTurns } from '../../base/work.js';
 
 /** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
@@ -38,7 +38,7 @@ export interface Lease {
   release(): void;
 }
 
-interface Holding {
+interface LoadedEntry {
   readonly version: LoadedVersion;
   leases: number;
   /** No name leads here any more and no new lease is given; closed with the last lease. */
@@ -48,7 +48,7 @@ interface Holding {
 interface LiveIndex {
   names: Names;
   /** Loaded versions by name: the named ones, one just prepared, and the previous one for its grace. */
-  readonly holdings: Map<string, Holding>;
+  readonly entries: Map<string, LoadedEntry>;
   readonly loading: Map<string, Promise<void>>;
   previous: { version: string; timer: NodeJS.Timeout } | null;
 }
@@ -74,7 +74,7 @@ export class LiveIndexes {
    */
   async prepare(index: string, version: string): Promise<void> {
     const live = this.liveIndex(index);
-    const holding = live.holdings.get(version);
+    const holding = live.entries.get(version);
     if (holding !== undefined) {
       holding.retired = false; // an answer may hold it still, and must not take it away when it ends
       return;
@@ -91,14 +91,14 @@ export class LiveIndexes {
   private async load(live: LiveIndex, index: string, name: string): Promise<void> {
     const version = await loadVersion(this.root, index, name);
     try {
-      await runInTurns(probing(version));
+      await runInTurns(probeInSlices(version));
       await version.filters.prepare();
     } catch (error) {
       version.close();
       throw error;
     }
     const holding = { version, leases: 0, retired: false };
-    live.holdings.set(name, holding);
+    live.entries.set(name, holding);
     try {
       await this.rehearse(index, name);
     } catch (error) {
@@ -111,7 +111,7 @@ export class LiveIndexes {
   apply(index: string, names: Names): void {
     const live = this.liveIndex(index);
     for (const version of namedVersions(names)) {
-      if (!live.holdings.has(version)) throw new Error(`apply before prepare: ${index}@${version}`);
+      if (!live.entries.has(version)) throw new Error(`apply before prepare: ${index}@${version}`);
     }
     const before = live.names.current;
     live.names = names;
@@ -122,7 +122,7 @@ export class LiveIndexes {
   /** Drops a version that was prepared and is not wanted after all. */
   discard(index: string, version: string): void {
     const live = this.indexes.get(index);
-    const holding = live?.holdings.get(version);
+    const holding = live?.entries.get(version);
     if (!live || !holding || this.isWanted(live, version)) return;
     this.retire(live, version, holding);
   }
@@ -138,9 +138,9 @@ export class LiveIndexes {
       clearTimeout(live.previous.timer);
       live.previous = null;
     }
-    const holding = live.holdings.get(version);
+    const holding = live.entries.get(version);
     if (holding === undefined) return;
-    live.holdings.delete(version);
+    live.entries.delete(version);
     this.retire(live, version, holding);
   }
 
@@ -152,8 +152,8 @@ export class LiveIndexes {
     const live = this.indexes.get(index);
     if (live === undefined) throw this.unknownIndex(index);
     const name = ref === undefined ? live.names.current : (live.names.aliases[ref] ?? ref);
-    if (name === null) throw nothingAnswers(index, live.names.fault);
-    const holding = live.holdings.get(name);
+    if (name === null) throw notServed(index, live.names.fault);
+    const holding = live.entries.get(name);
     if (holding === undefined || !(this.isWanted(live, name) || live.loading.has(name))) {
       const loaded = [...namedVersions(live.names)].join(', ');
       throw new ShortlistError(
@@ -162,7 +162,7 @@ export class LiveIndexes {
         { index, version: ref ?? name },
       );
     }
-    return this.grant(live, name, holding);
+    return this.createLease(live, name, holding);
   }
 
   /** Names of all indexes that are known, loaded or not, in order. */
@@ -179,7 +179,7 @@ export class LiveIndexes {
   /** Versions in memory with the bytes that each holds, wanted or still leased. */
   loaded(): { index: string; version: string; residentBytes: number }[] {
     return [...this.indexes].flatMap(([index, live]) =>
-      [...live.holdings].map(([version, { version: loaded }]) => ({
+      [...live.entries].map(([version, { version: loaded }]) => ({
         index,
         version,
         residentBytes: loaded.residentBytes,
@@ -189,7 +189,7 @@ export class LiveIndexes {
 
   /** Reads the calibrations of all loaded versions again. */
   async refreshCalibrations(): Promise<void> {
-    const holdings = [...this.indexes.values()].flatMap((live) => [...live.holdings.values()]);
+    const holdings = [...this.indexes.values()].flatMap((live) => [...live.entries.values()]);
     for (const { version } of holdings) await version.refreshCalibration();
   }
 
@@ -208,7 +208,7 @@ export class LiveIndexes {
     if (known !== undefined) return known;
     const live: LiveIndex = {
       names: { current: null, aliases: {} },
-      holdings: new Map(),
+      entries: new Map(),
       loading: new Map(),
       previous: null,
     };
@@ -216,7 +216,7 @@ export class LiveIndexes {
     return live;
   }
 
-  private grant(live: LiveIndex, name: string, holding: Holding): Lease {
+  private createLease(live: LiveIndex, name: string, holding: LoadedEntry): Lease {
     holding.leases++;
     let held = true;
     const release = () => {
@@ -246,20 +246,20 @@ export class LiveIndexes {
   }
 
   private retireUnnamed(live: LiveIndex): void {
-    for (const [version, holding] of live.holdings) {
+    for (const [version, holding] of live.entries) {
       if (live.loading.has(version)) continue; // it is about to be named
       if (!this.isWanted(live, version)) this.retire(live, version, holding);
       else holding.retired = false;
     }
   }
 
-  private retire(live: LiveIndex, name: string, holding: Holding): void {
+  private retire(live: LiveIndex, name: string, holding: LoadedEntry): void {
     holding.retired = true;
     if (holding.leases === 0) this.drop(live, name, holding);
   }
 
-  private drop(live: LiveIndex, name: string, holding: Holding): void {
-    if (live.holdings.get(name) === holding) live.holdings.delete(name);
+  private drop(live: LiveIndex, name: string, holding: LoadedEntry): void {
+    if (live.entries.get(name) === holding) live.entries.delete(name);
     holding.version.close();
   }
 
@@ -274,7 +274,7 @@ function isDamage({ code }: IndexFault): boolean {
   return ERRORS[code].exit === EXIT.badIndex;
 }
 
-function nothingAnswers(index: string, fault: IndexFault | undefined): ShortlistError {
+function notServed(index: string, fault: IndexFault | undefined): ShortlistError {
   if (fault === undefined) {
     return new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
   }

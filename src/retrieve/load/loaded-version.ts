@@ -68,7 +68,7 @@ export async function loadVersion(
       signal?.throwIfAborted();
       shards.push(await loadShard(files, position));
     }
-    requirePlacement(files, shards);
+    requireDistinctOrdinals(files, shards);
   } catch (error) {
     for (const shard of shards) shard.graph.close();
     throw error;
@@ -93,7 +93,7 @@ async function loadShard(files: VersionFiles, position: number): Promise<LoadedS
  * Each shard's ordinals ascend and are as many as they should be, all together as many as there are: no two shards
  * may share one.
  */
-function requirePlacement({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
+function requireDistinctOrdinals({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
   if (shards.length === 1) return;
   const seen = new Uint32Array(Math.ceil(manifest.count / 32));
   for (const [position, { ordinals }] of shards.entries()) {

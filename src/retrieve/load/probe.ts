@@ -20,10 +20,10 @@ const PROBE_EF = 200;
 const MAX_MISSED_SHARE = 0.1;
 
 /** Over any rows, a slice each. @throws probe_failed naming the shard */
-export function* probing({ shards, manifest }: LoadedVersion): Work<void> {
+export function* probeInSlices({ shards, manifest }: LoadedVersion): Work<void> {
   for (const [position, shard] of shards.entries()) {
     const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
-    yield* probingRows(shard, [...rows], nameShard(manifest, position));
+    yield* probeRows(shard, [...rows], nameShard(manifest, position));
   }
 }
 
@@ -39,14 +39,14 @@ export async function probeVectors({ shards, manifest }: LoadedVersion, turns: T
 export async function probeShard(shard: LoadedShard, name: string, turns: Turns): Promise<void> {
   const places = await sampleDistinctRows([shard], PROBES_PER_SHARD, PROBE_SEED, turns);
   const rows = places.map(({ row }) => row);
-  runAtOnce(probingRows(shard, rows, name));
+  runAtOnce(probeRows(shard, rows, name));
 }
 
 function nameShard({ index, version }: LoadedVersion['manifest'], position: number): string {
   return `shard ${position} of ${index}@${version}`;
 }
 
-function* probingRows(shard: LoadedShard, rows: readonly number[], name: string): Work<void> {
+function* probeRows(shard: LoadedShard, rows: readonly number[], name: string): Work<void> {
   let missed = 0;
   for (const row of rows) {
     if (!findsItself(shard, row)) missed++;

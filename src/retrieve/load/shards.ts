@@ -49,16 +49,16 @@ export function engineSettings({ index, version, engine, seed }: Manifest): Engi
     const message = `${index}@${version} was built by the engine ${name}, which this release does not have; build it again`;
     throw new ShortlistError('format_unsupported', message, { engine: name });
   }
-  const whole = (parameter: string, least: number, most: number): number => {
+  const wholeNumber = (parameter: string, min: number, max: number): number => {
     const value = engine.parameters[parameter];
-    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
     throw new ShortlistError(
       'manifest_corrupt',
       `the manifest of ${index}@${version} has ${value === undefined ? 'nothing' : JSON.stringify(value)} as the engine's ${parameter}, ` +
-        `not a whole number from ${least} to ${most}; restore it or build the version again`,
+        `not a whole number from ${min} to ${max}; restore it or build the version again`,
       { field: `engine.parameters.${parameter}` },
     );
   };
-  const m = whole('m', MIN_M, MAX_M);
-  return { name, parameters: { m, efConstruction: whole('ef_construction', 1, MAX_EF_CONSTRUCTION), seed } };
+  const m = wholeNumber('m', MIN_M, MAX_M);
+  return { name, parameters: { m, efConstruction: wholeNumber('ef_construction', 1, MAX_EF_CONSTRUCTION), seed } };
 }

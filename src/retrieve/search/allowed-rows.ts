@@ -24,7 +24,7 @@ export interface AllowedRows {
   /** Rows that pass and are excluded by their ids, by shard. */
   readonly excluded: readonly (readonly number[])[];
   /** Rows that are queries themselves. Each passes and is not excluded. */
-  readonly selves: readonly RowPlace[];
+  readonly selfMatches: readonly RowPlace[];
 }
 
 /** True for a row that passes the filter and is not excluded. */
@@ -34,21 +34,21 @@ export function mayReturn({ passing, excluded }: AllowedRows, { shard, row }: Ro
 }
 
 /** Rows of a shard that must not come back though they pass. */
-export function rowsLeftOut({ excluded, selves }: AllowedRows, shard: number): readonly number[] {
+export function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
   const rows = excluded[shard]!;
-  if (selves.length === 0) return rows;
-  const own = selves.filter((place) => place.shard === shard);
+  if (selfMatches.length === 0) return rows;
+  const own = selfMatches.filter((place) => place.shard === shard);
   return own.length === 0 ? rows : [...rows, ...own.map(({ row }) => row)];
 }
 
 /** How many rows of a shard may come back. @param size rows of the shard */
 export function countAllowed(rows: AllowedRows, shard: number, size: number): number {
-  return (rows.passing?.[shard]!.count ?? size) - rowsLeftOut(rows, shard).length;
+  return (rows.passing?.[shard]!.count ?? size) - excludedRows(rows, shard).length;
 }
 
 /** The rows of a shard that may come back, as a set of their own; undefined where all may. */
 export function copyAllowed(rows: AllowedRows, shard: number, size: number): Bitset | undefined {
-  const leftOut = rowsLeftOut(rows, shard);
+  const leftOut = excludedRows(rows, shard);
   const passing = rows.passing?.[shard];
   if (passing === undefined && leftOut.length === 0) return undefined;
   const allow = passing === undefined ? Bitset.full(size) : new Bitset(size, passing.words.slice());

@@ -21,8 +21,8 @@ import type { Explain, Quality } from '../../wire/answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
 import { Meter } from '../../base/work.js';
-import { Found } from './found.js';
-import { together, type Searching } from './needs.js';
+import { CandidateSet } from './candidate-set.js';
+import { runTogether, type SearchWork } from './needs.js';
 
 /** One of the queries. */
 interface Source {
@@ -41,11 +41,11 @@ export interface BlendTask {
   readonly allowed: number;
   readonly available: number;
   /** Searches one source as deep as a step says. */
-  readonly search: (step: Step) => Searching<Answer>;
+  readonly search: (step: SearchStep) => SearchWork<Answer>;
 }
 
 /** A search that is needed: this many candidates of this query. Beyond MAX_K only a scan gives them. */
-export interface Step {
+export interface SearchStep {
   readonly source: number;
   readonly depth: number;
   /** Values of the crowding's attribute that have no room left, so that their rows need not come again; they may. */
@@ -61,10 +61,10 @@ const SCORING_UNITS = 1_000;
 const WALKING_UNITS = 400;
 
 /** What is known of a query. */
-interface Known {
+interface SourceState {
   /** All that was found of it, search by search: a later one may leave out what an earlier one found. */
   readonly answers: readonly Answer[];
-  readonly step: Step;
+  readonly step: SearchStep;
   /** Nothing is beyond what was found. */
   readonly complete: boolean;
   /** No row beyond is before this place in the merged order. */
@@ -77,27 +77,27 @@ interface Place {
 }
 
 /** Rows asked for beyond k where scores are weighted: rounding may make neighbours in one order equal in the other. */
-const SPARE = 8;
+const SPARE_ROWS = 8;
 /** Candidates asked for first where they crowd each other, as a multiple of those that are wanted. */
-const CROWDED = 2;
+const CROWDED_FACTOR = 2;
 /** How much deeper each search is than the one before. */
-const GROWTH = 4;
+const DEPTH_GROWTH = 4;
 /** Searches deepen so many times before they leave out what is in the way: that takes a filter, which costs more. */
-const MOST_DEEPENED = 4;
+const FILTER_DEPTH_FACTOR = 4;
 
-export function* blend(task: BlendTask): Searching<Answer> {
-  const known: Known[] = [];
+export function* blend(task: BlendTask): SearchWork<Answer> {
+  const known: SourceState[] = [];
   let steps = task.sources.map((_, source) => firstStep(task, source));
   for (;;) {
-    const answers = yield* together(steps.map((step) => task.search(step)));
+    const answers = yield* runTogether(steps.map((step) => task.search(step)));
     for (const [i, step] of steps.entries()) {
       const before = known[step.source]?.answers ?? [];
-      known[step.source] = knownFrom(task, step, answers[i]!, before);
+      known[step.source] = sourceState(task, step, answers[i]!, before);
     }
     const begun = performance.now();
     const found = yield* collect(task, known);
     const walked = yield* walk(task, known, found);
-    if (walked.blockers.length === 0) return settle(task, known, found, walked, begun);
+    if (walked.blockers.length === 0) return buildAnswer(task, known, found, walked, begun);
     steps = walked.blockers.map((source) => deeperStep(task, known[source]!.step, walked.full));
   }
 }
@@ -106,18 +106,18 @@ export function* blend(task: BlendTask): Searching<Answer> {
  * The best of what there is, where time has run out. Nothing is needed for it: what was found counts as all there is.
  * @param answers by source
  */
-export function blendSoFar(task: BlendTask, answers: readonly Answer[]): Answer {
+export function blendPartial(task: BlendTask, answers: readonly Answer[]): Answer {
   const known = task.sources.map((_, source) => {
     const step = { ...firstStep(task, source), depth: Infinity };
-    return knownFrom(task, step, answers[source]!, []);
+    return sourceState(task, step, answers[source]!, []);
   });
   const found = atOnce(collect(task, known));
-  const { quality, ...best } = settle(task, known, found, atOnce(walk(task, known, found)), performance.now());
+  const { quality, ...best } = buildAnswer(task, known, found, atOnce(walk(task, known, found)), performance.now());
   const answered = Math.min(...known.map((one) => lastOf(one).quality.shards.answered));
   return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
 }
 
-function atOnce<T>(steps: Searching<T>): T {
+function atOnce<T>(steps: SearchWork<T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -133,22 +133,27 @@ export function mergeScore(score: number, weight: number): number {
 
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-function firstStep({ k, sources, crowding, allowed }: BlendTask, source: number): Step {
+function firstStep({ k, sources, crowding, allowed }: BlendTask, source: number): SearchStep {
   const { quota, weight } = sources[source]!;
-  const wanted = Math.min(k, quota) * (crowding === null ? 1 : CROWDED) + (weight === 1 ? 0 : SPARE);
+  const wanted = Math.min(k, quota) * (crowding === null ? 1 : CROWDED_FACTOR) + (weight === 1 ? 0 : SPARE_ROWS);
   return { source, depth: Math.max(1, Math.min(wanted, allowed, MAX_K)), without: [] };
 }
 
 /** @param full values that have no room left */
-function deeperStep(task: BlendTask, { source, depth, without }: Step, full: readonly JsonValue[]): Step {
+function deeperStep(task: BlendTask, { source, depth, without }: SearchStep, full: readonly JsonValue[]): SearchStep {
   const first = firstStep(task, source).depth;
-  const deeper = Math.min(task.allowed, depth < MAX_K ? Math.min(MAX_K, GROWTH * depth) : GROWTH * depth);
-  if (full.length === 0 || depth < MOST_DEEPENED * first) return { source, depth: deeper, without };
+  const deeper = Math.min(task.allowed, depth < MAX_K ? Math.min(MAX_K, DEPTH_GROWTH * depth) : DEPTH_GROWTH * depth);
+  if (full.length === 0 || depth < FILTER_DEPTH_FACTOR * first) return { source, depth: deeper, without };
   // The first search without what was in the way need not be deep.
   return { source, depth: without.length === 0 ? first : deeper, without: full };
 }
 
-function knownFrom({ sources, allowed }: BlendTask, step: Step, answer: Answer, before: readonly Answer[]): Known {
+function sourceState(
+  { sources, allowed }: BlendTask,
+  step: SearchStep,
+  answer: Answer,
+  before: readonly Answer[],
+): SourceState {
   const { weight } = sources[step.source]!;
   const { ordinals, scores } = answer;
   const last = ordinals.length - 1;
@@ -161,20 +166,20 @@ function knownFrom({ sources, allowed }: BlendTask, step: Step, answer: Answer, 
   return { answers: [...before, answer], step, complete, threshold };
 }
 
-function lastOf({ answers }: Known): Answer {
+function lastOf({ answers }: SourceState): Answer {
   return answers.at(-1)!;
 }
 
 /** True unless a row that is not known of the query may come before the place. */
-function isBefore(place: Place, { complete, threshold }: Known): boolean {
+function isBefore(place: Place, { complete, threshold }: SourceState): boolean {
   return complete || !isBetter(threshold.score, threshold.ordinal, place.score, place.ordinal);
 }
 
 /** Every row that was found and may be wanted, once, with the source that gives it its best score. */
-function* collect(task: BlendTask, known: readonly Known[]): Searching<Found> {
+function* collect(task: BlendTask, known: readonly SourceState[]): SearchWork<CandidateSet> {
   const meter = new Meter();
   const lengths = known.flatMap(({ answers }) => answers.map(({ ordinals }) => ordinals.length));
-  const found = new Found(
+  const found = new CandidateSet(
     lengths.reduce((sum, length) => sum + length, 0),
     lengths.length > 1,
   );
@@ -185,7 +190,7 @@ function* collect(task: BlendTask, known: readonly Known[]): Searching<Found> {
       if (known.length > 1 && meter.spend(COLLECTING_UNITS * ordinals.length)) yield;
     }
   }
-  if (known.length > 1) yield* correct(task, known, found);
+  if (known.length > 1) yield* completeScores(task, known, found);
   return found;
 }
 
@@ -193,7 +198,13 @@ function* collect(task: BlendTask, known: readonly Known[]): Searching<Found> {
  * A function of its own, as are other loops over many rows: V8 compiles one that is part of a generator again and
  * again.
  */
-function addAll(found: Found, ordinals: Uint32Array, scores: Float32Array, weight: number, source: number): void {
+function addAll(
+  found: CandidateSet,
+  ordinals: Uint32Array,
+  scores: Float32Array,
+  weight: number,
+  source: number,
+): void {
   for (let i = 0; i < ordinals.length; i++) {
     found.add(ordinals[i]!, mergeScore(scores[i]!, weight), source, scores[i]!);
   }
@@ -203,13 +214,13 @@ function addAll(found: Found, ordinals: Uint32Array, scores: Float32Array, weigh
  * A row that one query found may be beyond the threshold of another that gives it a better score: that is computed.
  * Rows that cannot be wanted are dropped.
  */
-function* correct(task: BlendTask, known: readonly Known[], found: Found): Searching<void> {
+function* completeScores(task: BlendTask, known: readonly SourceState[], found: CandidateSet): SearchWork<void> {
   const meter = new Meter();
-  const least = yield* leastWanted(task, found);
+  const minWanted = yield* minWantedScore(task, found);
   const unfinished = listUnfinished(known);
   for (let from = 0; from < found.size;) {
     const pairs = new ScorePairs(task.sources.length);
-    from = addPairs(pairs, found, from, unfinished, least);
+    from = addPairs(pairs, found, from, unfinished, minWanted);
     for (const source of unfinished.sources) {
       const places = pairs.places[source]!;
       if (places.length === 0) continue;
@@ -219,11 +230,11 @@ function* correct(task: BlendTask, known: readonly Known[], found: Found): Searc
         scores: new Float32Array(places.length),
       };
       yield { kind: 'scores', scoring };
-      improveAll(task, found, places, source, scoring.scores);
+      applyScores(task, found, places, source, scoring.scores);
     }
     if (meter.spend(COLLECTING_UNITS * pairs.rows + SCORING_UNITS * pairs.count)) yield;
   }
-  dropBelow(found, least);
+  dropBelow(found, minWanted);
 }
 
 /**
@@ -235,7 +246,7 @@ interface Unfinished {
   readonly thresholds: Float64Array;
 }
 
-function listUnfinished(known: readonly Known[]): Unfinished {
+function listUnfinished(known: readonly SourceState[]): Unfinished {
   const sources = [...known.keys()].filter((source) => !known[source]!.complete);
   sources.sort((a, b) => known[b]!.threshold.score - known[a]!.threshold.score);
   return {
@@ -260,13 +271,19 @@ class ScorePairs {
 }
 
 /** @returns the first place that is left for the next time */
-function addPairs(pairs: ScorePairs, found: Found, from: number, unfinished: Unfinished, least: number): number {
+function addPairs(
+  pairs: ScorePairs,
+  found: CandidateSet,
+  from: number,
+  unfinished: Unfinished,
+  minWanted: number,
+): number {
   const { scores, sources: own, size } = found;
   const { sources, thresholds } = unfinished;
   let place = from;
   for (; place < size && pairs.rows < ROWS_TOGETHER && pairs.count < PAIRS_TOGETHER; place++) {
     pairs.rows++;
-    const wanted = Math.max(scores[place]!, least);
+    const wanted = Math.max(scores[place]!, minWanted);
     for (let i = 0; i < thresholds.length; i++) {
       if (thresholds[i]! < wanted) break; // and so are those that follow
       if (sources[i] === own[place]) continue;
@@ -277,33 +294,33 @@ function addPairs(pairs: ScorePairs, found: Found, from: number, unfinished: Unf
   return place;
 }
 
-function improveAll(
+function applyScores(
   { sources, minScore }: BlendTask,
-  found: Found,
+  found: CandidateSet,
   places: readonly number[],
   source: number,
-  owns: Float32Array,
+  ownScores: Float32Array,
 ): void {
   const { weight } = sources[source]!;
   for (let i = 0; i < places.length; i++) {
     const place = places[i]!;
-    const own = owns[i]!;
+    const own = ownScores[i]!;
     const score = mergeScore(own, weight);
     const isAhead = score > found.scores[place]! || (score === found.scores[place] && source < found.sources[place]!);
     if (own >= minScore && isAhead) found.improve(place, score, source, own);
   }
 }
 
-function dropBelow(found: Found, least: number): void {
+function dropBelow(found: CandidateSet, minWanted: number): void {
   let kept = 0;
   for (let place = 0; place < found.size; place++) {
-    if (found.scores[place]! >= least) found.move(place, kept++);
+    if (found.scores[place]! >= minWanted) found.move(place, kept++);
   }
   found.size = kept;
 }
 
 /** No candidate below this score is wanted, whatever its score turns out to be elsewhere. */
-function* leastWanted({ k, sources, crowding }: BlendTask, { scores, size }: Found): Searching<number> {
+function* minWantedScore({ k, sources, crowding }: BlendTask, { scores, size }: CandidateSet): SearchWork<number> {
   if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
   const meter = new Meter();
   const best = new TopK(k);
@@ -328,7 +345,11 @@ interface Walked {
 /** Beyond all rows. */
 const LAST: Place = { score: -Infinity, ordinal: 0 };
 
-function* walk({ k, sources, crowding }: BlendTask, known: readonly Known[], found: Found): Searching<Walked> {
+function* walk(
+  { k, sources, crowding }: BlendTask,
+  known: readonly SourceState[],
+  found: CandidateSet,
+): SearchWork<Walked> {
   const meter = new Meter();
   const crowd = crowding && new CrowdCount(crowding);
   const left = sources.map(({ quota }) => quota);
@@ -347,7 +368,7 @@ function* walk({ k, sources, crowding }: BlendTask, known: readonly Known[], fou
       return { taken, blockers: blockersAt({ score, ordinal }), crowded, full: crowd?.full ?? [] };
     }
     if (left[source] === 0) continue;
-    if (crowd !== null && !crowd.take(ordinal)) {
+    if (crowd !== null && !crowd.tryAdd(ordinal)) {
       crowded = true;
       continue;
     }
@@ -361,10 +382,10 @@ function* walk({ k, sources, crowding }: BlendTask, known: readonly Known[], fou
   return { taken, blockers: blockersAt(LAST), crowded, full: crowd?.full ?? [] };
 }
 
-function settle(
+function buildAnswer(
   task: BlendTask,
-  known: readonly Known[],
-  found: Found,
+  known: readonly SourceState[],
+  found: CandidateSet,
   { taken, crowded }: Walked,
   begun: number,
 ): Answer {
@@ -381,7 +402,7 @@ function settle(
     ordinals: Uint32Array.from(taken, (place) => found.ordinals[place]!),
     scores: Float32Array.from(taken, (place) => found.scores[place]!),
     seeds: Uint8Array.from(taken, (place) => found.sources[place]!),
-    seedScores: Float32Array.from(taken, (place) => found.own[place]!),
+    seedScores: Float32Array.from(taken, (place) => found.ownScores[place]!),
     quality,
   };
   const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));

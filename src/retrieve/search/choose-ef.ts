@@ -21,7 +21,7 @@ export function chooseEf(
   if (targetRecall !== undefined) {
     checkTarget(targetRecall, ef !== undefined || exact === true);
     const calibration = requireCalibration(version);
-    return remembered(
+    return cachedEf(
       calibration,
       k,
       targetRecall,
@@ -32,18 +32,18 @@ export function chooseEf(
   if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));
   const { calibration } = version.calibration();
   if (calibration === null) return defaultEf(k);
-  return remembered(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
+  return cachedEf(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
 }
 
 /**
  * What was resolved for all rows of a version, by k and target (0: none): it takes a quarter of the time of a short
  * walk.
  */
-const known = new WeakMap<Calibration, Map<number, Map<number, number>>>();
+const efCache = new WeakMap<Calibration, Map<number, Map<number, number>>>();
 /** Of each k; more are hardly meant to be asked again. */
 const MAX_TARGETS = 16;
 
-function remembered(
+function cachedEf(
   calibration: Calibration,
   k: number,
   target: number,
@@ -51,8 +51,8 @@ function remembered(
   resolve: () => number,
 ): number {
   if (selectivity !== 1) return resolve();
-  let byK = known.get(calibration);
-  if (byK === undefined) known.set(calibration, (byK = new Map<number, Map<number, number>>()));
+  let byK = efCache.get(calibration);
+  if (byK === undefined) efCache.set(calibration, (byK = new Map<number, Map<number, number>>()));
   let byTarget = byK.get(k);
   if (byTarget === undefined) byK.set(k, (byTarget = new Map<number, number>()));
   let ef = byTarget.get(target);

@@ -7,7 +7,7 @@ import { MAX_K } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { checkRange } from './check-range.js';
-import { parsingFilter } from '../filter/parse-filter.js';
+import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { PassingRows } from './allowed-rows.js';
@@ -47,8 +47,8 @@ function* rowsOf(
   values: readonly JsonValue[],
 ): Work<PassingRows[] | null> {
   try {
-    const filter = yield* parsingFilter({ [attribute]: { $in: values } }, filters.schema);
-    const { shards } = yield* filters.selecting(filter);
+    const filter = yield* parseFilterInSlices({ [attribute]: { $in: values } }, filters.schema);
+    const { shards } = yield* filters.selectInSlices(filter);
     return shards.map(({ rows, count }) => ({ words: rows.words, count }));
   } catch (error) {
     // Too many values, or one too long for a literal.
@@ -64,7 +64,7 @@ export class CrowdCount {
   constructor(private readonly crowding: Crowding) {}
 
   /** Takes the item if there is room for one more of its value. */
-  take(ordinal: number): boolean {
+  tryAdd(ordinal: number): boolean {
     const value = this.crowding.valueOf(ordinal);
     if (value === null) return true;
     const before = this.taken.get(value) ?? 0;

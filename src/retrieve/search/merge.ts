@@ -4,14 +4,14 @@ import type { Answer } from './answer.js';
 import type { ShardPart } from './needs.js';
 
 /** Candidates, best first. */
-export type Best = Pick<Answer, 'ordinals' | 'scores'>;
+export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
 
 /** @param parts by shard, each in the contract's order; null where one has not answered */
-export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Best {
+export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Candidates {
   const [only] = parts;
-  if (parts.length === 1 && only) return takeBest(only, k);
-  const held = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);
-  const best = new TopK(Math.min(k, held));
+  if (parts.length === 1 && only) return truncate(only, k);
+  const total = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);
+  const best = new TopK(Math.min(k, total));
   for (const part of parts) {
     for (let i = 0; part !== null && i < part.ordinals.length; i++) best.push(part.scores[i]!, part.ordinals[i]!);
   }
@@ -19,7 +19,7 @@ export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Bes
   return { ordinals: rows, scores };
 }
 
-function takeBest({ ordinals, scores }: Best, k: number): Best {
+function truncate({ ordinals, scores }: Candidates, k: number): Candidates {
   if (ordinals.length <= k) return { ordinals, scores };
   return { ordinals: ordinals.subarray(0, k), scores: scores.subarray(0, k) };
 }

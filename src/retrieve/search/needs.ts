@@ -10,7 +10,7 @@ import type { SearchAccount } from '../../engine/engine.js';
 import type { SearchPlan } from './search-plan.js';
 
 /** Yields what is needed, undefined to pause. */
-export type Searching<T> = Generator<Need | undefined, T, undefined>;
+export type SearchWork<T> = Generator<Need | undefined, T, undefined>;
 
 export type Need =
   | { readonly kind: 'shards'; readonly searches: readonly ShardSearch[] }
@@ -50,7 +50,7 @@ export interface Scoring {
   readonly scores: Float32Array;
 }
 
-export const NOTHING: ShardPart = {
+export const EMPTY_PART: ShardPart = {
   ordinals: new Uint32Array(0),
   scores: new Float32Array(0),
   path: 'exact',
@@ -59,7 +59,7 @@ export const NOTHING: ShardPart = {
 };
 
 /** Several searches as one, which needs at once what all of them need. @returns what each returns, in their order */
-export function* together<T>(searches: readonly Searching<T>[]): Searching<T[]> {
+export function* runTogether<T>(searches: readonly SearchWork<T>[]): SearchWork<T[]> {
   const results: T[] = [];
   let open = searches.map((search, position) => ({ search, position }));
   while (open.length > 0) {

@@ -9,21 +9,21 @@
  */
 import type { Answer } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
-import { blend, blendSoFar, type BlendTask, type Step } from './blend.js';
-import { planningDeeper } from './deeper-plan.js';
+import { blend, blendPartial, type BlendTask, type SearchStep } from './blend.js';
+import { planDeeper } from './deeper-plan.js';
 import type { LocalShards } from './local-shards.js';
-import type { Need, Searching } from './needs.js';
+import type { Need, SearchWork } from './needs.js';
 import type { SeedQuery } from './search-options.js';
 import type { SearchPlan } from './search-plan.js';
 import { ShardRounds } from './shard-search.js';
-import { explaining, explainSoFar } from './why-not.js';
+import { addReasons, addPartialReasons } from './why-not.js';
 
 /** Whether queries are seeds: then candidates say which of them brought them, also where there is one. */
 export type QueryKind = 'single' | 'seeds';
 
 export class Search {
   private readonly sizes: readonly number[];
-  private readonly steps: Searching<Answer>;
+  private readonly steps: SearchWork<Answer>;
   private readonly task: BlendTask | null;
   /** Of each query, the newest search of it, and what the newest one that ended found. */
   private readonly rounds: ShardRounds[] = [];
@@ -49,26 +49,27 @@ export class Search {
   }
 
   /** The best of what has been found; `short` is `timeout` unless that is all. */
-  soFar(): Answer {
+  partialAnswer(): Answer {
     const { local, plan, queries, task } = this;
-    const answer = this.found ?? (task === null ? this.latest(0) : this.settled(blendSoFar(task, this.allLatest())));
-    return explainSoFar({ shards: local.shards, plan, queries, answer });
+    const answer =
+      this.found ?? (task === null ? this.latest(0) : this.formatAnswer(blendPartial(task, this.allLatest())));
+    return addPartialReasons({ shards: local.shards, plan, queries, answer });
   }
 
-  private *run(): Searching<Answer> {
+  private *run(): SearchWork<Answer> {
     const { local, plan, queries, task } = this;
-    const answer = task === null ? yield* this.searchDeep(0, plan) : this.settled(yield* blend(task));
+    const answer = task === null ? yield* this.searchShards(0, plan) : this.formatAnswer(yield* blend(task));
     this.found = answer;
-    if (plan.suspects === null) return answer;
-    return yield* explaining({ shards: local.shards, plan, queries, answer });
+    if (plan.explainedIds === null) return answer;
+    return yield* addReasons({ shards: local.shards, plan, queries, answer });
   }
 
-  private *searchStep(step: Step): Searching<Answer> {
-    const plan = yield* planningDeeper(this.sizes, this.plan, step);
-    return yield* this.searchDeep(step.source, plan);
+  private *searchStep(step: SearchStep): SearchWork<Answer> {
+    const plan = yield* planDeeper(this.sizes, this.plan, step);
+    return yield* this.searchShards(step.source, plan);
   }
 
-  private *searchDeep(source: number, plan: SearchPlan): Searching<Answer> {
+  private *searchShards(source: number, plan: SearchPlan): SearchWork<Answer> {
     const seed = this.kind === 'seeds' ? source : undefined;
     this.rounds[source] = new ShardRounds(this.sizes, this.queries[source]!.query, plan, seed);
     this.answers[source] = yield* this.rounds[source].run();
@@ -85,14 +86,14 @@ export class Search {
   private latest(source: number): Answer {
     const { query } = this.queries[source]!;
     const nothing = () => new ShardRounds(this.sizes, query, this.plan);
-    return this.answers[source] ?? (this.rounds[source] ?? nothing()).soFar();
+    return this.answers[source] ?? (this.rounds[source] ?? nothing()).partialAnswer();
   }
 
   private allLatest(): Answer[] {
     return this.queries.map((_, source) => this.latest(source));
   }
 
-  private settled({ seeds, seedScores, ...answer }: Answer): Answer {
+  private formatAnswer({ seeds, seedScores, ...answer }: Answer): Answer {
     return this.kind === 'seeds' ? { ...answer, seeds: seeds!, seedScores: seedScores! } : answer;
   }
 }

@@ -2,7 +2,7 @@
 import type { SearchAccount } from '../../engine/engine.js';
 import type { Answer } from './answer.js';
 import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
-import type { Best } from './merge.js';
+import type { Candidates } from './merge.js';
 import type { ShardPart, ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 
@@ -19,7 +19,7 @@ export interface Trace {
 export function answerOf(
   plan: SearchPlan,
   parts: readonly (Pick<ShardPart, 'path'> | null)[],
-  { ordinals, scores }: Best,
+  { ordinals, scores }: Candidates,
   trace?: Trace,
 ): Answer {
   const kept = countAtLeast(scores, plan.minScore);
@@ -40,9 +40,9 @@ export function answerOf(
 }
 
 /** How many of these descending scores reach the least one. */
-function countAtLeast(scores: Float32Array, least: number): number {
+function countAtLeast(scores: Float32Array, minScore: number): number {
   let kept = scores.length;
-  while (kept > 0 && scores[kept - 1]! < least) kept--;
+  while (kept > 0 && scores[kept - 1]! < minScore) kept--;
   return kept;
 }
 
@@ -76,11 +76,11 @@ export function explainPart(
   { source }: Trace,
 ): ShardExplain {
   const { ordinals, account, path, tookUs } = part!;
-  const way = path === 'exact' ? 'exact_scan' : allowed < size ? 'widened' : 'graph';
+  const planName = path === 'exact' ? 'exact_scan' : allowed < size ? 'widened' : 'graph';
   return {
     shard,
     ...(source !== undefined && { seed: source }),
-    plan: account?.plan ?? way,
+    plan: account?.plan ?? planName,
     k,
     ef,
     visited: account?.visited ?? 0,

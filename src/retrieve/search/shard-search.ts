@@ -10,8 +10,8 @@ import { isBetter } from '../../base/top-k.js';
 import type { Answer } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
 import { answerOf, explainPart, type Trace } from './shard-answer.js';
-import { mergeParts, type Best } from './merge.js';
-import { NOTHING, type Searching, type ShardPart, type ShardSearch } from './needs.js';
+import { mergeParts, type Candidates } from './merge.js';
+import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
 
@@ -35,24 +35,24 @@ export class ShardRounds {
     this.trace = plan.explain ? { shards: [], begun: performance.now(), mergeMs: 0, source } : undefined;
   }
 
-  *run(): Searching<Answer> {
+  *run(): SearchWork<Answer> {
     const total = this.allowed.reduce((sum, count) => sum + count, 0);
     this.searches = this.sizes.map((_, shard) => {
       const depth = this.plan.exact ? this.plan : firstDepth(this.plan, this.allowed[shard]!, total);
-      return this.ask(shard, depth);
+      return this.createSearch(shard, depth);
     });
     let asked = this.searches.filter(({ part }) => part === null);
     for (;;) {
       if (asked.length > 0) yield { kind: 'shards', searches: asked };
-      this.note(asked);
+      this.recordTrace(asked);
       const best = this.merge();
-      asked = this.deeper(best);
+      asked = this.deepen(best);
       if (asked.length === 0) return answerOf(this.plan, this.parts, best, this.trace);
     }
   }
 
   /** The best of the shards that have answered; `short` is `timeout` where some have not. */
-  soFar(): Answer {
+  partialAnswer(): Answer {
     const parts = this.searches.length === 0 ? this.sizes.map(() => null) : this.parts;
     const answer = answerOf(this.plan, parts, mergeParts(parts, this.plan.k), this.trace);
     if (!parts.includes(null)) return answer;
@@ -63,13 +63,13 @@ export class ShardRounds {
     return this.searches.map(({ part }) => part);
   }
 
-  private ask(shard: number, { k, ef }: Depth): ShardSearch {
+  private createSearch(shard: number, { k, ef }: Depth): ShardSearch {
     const { query, plan } = this;
-    const part = this.allowed[shard] === 0 ? NOTHING : null;
+    const part = this.allowed[shard] === 0 ? EMPTY_PART : null;
     return { query, shard, k, ef, exact: plan.exact, plan, part };
   }
 
-  private note(asked: readonly ShardSearch[]): void {
+  private recordTrace(asked: readonly ShardSearch[]): void {
     if (this.trace === undefined) return;
     for (const search of asked) {
       const { shard } = search;
@@ -77,7 +77,7 @@ export class ShardRounds {
     }
   }
 
-  private merge(): Best {
+  private merge(): Candidates {
     const begun = performance.now();
     const best = mergeParts(this.parts, this.plan.k);
     if (this.trace !== undefined) this.trace.mergeMs += performance.now() - begun;
@@ -85,11 +85,11 @@ export class ShardRounds {
   }
 
   /** Searches of the shards that may hold more, twice as deep as before; they take the places of those. */
-  private deeper(best: Best): ShardSearch[] {
+  private deepen(best: Candidates): ShardSearch[] {
     const asked: ShardSearch[] = [];
     const next = this.searches.map((search) => {
       if (!mayHoldMore(search.part!, this.plan, best)) return search;
-      const deeper = this.ask(search.shard, deeperDepth(this.plan, search.part!.ordinals.length));
+      const deeper = this.createSearch(search.shard, deeperDepth(this.plan, search.part!.ordinals.length));
       asked.push(deeper);
       return deeper;
     });
@@ -99,7 +99,11 @@ export class ShardRounds {
 }
 
 /** True where a shard's last candidate is among the best, so that its next one may be. */
-function mayHoldMore({ ordinals, scores, complete }: ShardPart, { k, minScore }: SearchPlan, best: Best): boolean {
+function mayHoldMore(
+  { ordinals, scores, complete }: ShardPart,
+  { k, minScore }: SearchPlan,
+  best: Candidates,
+): boolean {
   const last = ordinals.length - 1;
   if (complete || ordinals.length >= k || scores[last]! < minScore) return false;
   if (best.scores.length < k) return true;

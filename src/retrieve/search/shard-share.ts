@@ -27,7 +27,7 @@ const MIN_SHARD_EF = 32;
 export function firstDepth({ k, ef }: SearchPlan, allowed: number, total: number): Depth {
   if (allowed === total) return { k, ef };
   const share = allowed / total;
-  return { k: Math.min(k, partOf(k, share) + 1), ef: Math.min(ef, Math.max(MIN_SHARD_EF, partOf(ef, share))) };
+  return { k: Math.min(k, shareOf(k, share) + 1), ef: Math.min(ef, Math.max(MIN_SHARD_EF, shareOf(ef, share))) };
 }
 
 /** Twice as deep as a search that found so many. */
@@ -36,6 +36,6 @@ export function deeperDepth(plan: SearchPlan, found: number): Depth {
   return { k, ef: Math.min(plan.ef, Math.max(MIN_SHARD_EF, Math.ceil((plan.ef * k) / plan.k))) };
 }
 
-function partOf(whole: number, share: number): number {
+function shareOf(whole: number, share: number): number {
   return Math.ceil(whole * share + SPARE_DEVIATIONS * Math.sqrt(whole * share * (1 - share)));
 }

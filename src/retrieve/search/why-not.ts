@@ -13,27 +13,27 @@ import { Meter, type Work } from '../../base/work.js';
 import { copyAllowed } from './allowed-rows.js';
 import type { SearchPlan } from './search-plan.js';
 import type { LoadedShard } from '../load/shards.js';
-import type { Suspect, SuspectItem } from './suspects.js';
+import type { ExplainedId, ExplainedItem } from './explained-ids.js';
 
 /** A query that the answer came from. */
-interface AskedQuery {
+interface WeightedQuery {
   readonly query: Float32Array;
   readonly weight: number;
   readonly quota?: number | undefined;
 }
 
 /** The answer with its `why_not`. */
-export function* explaining(asked: Case): Work<Answer> {
-  return withReasons(asked.answer, yield* explainSuspects(asked));
+export function* addReasons(asked: Explanation): Work<Answer> {
+  return withReasons(asked.answer, yield* explainIds(asked));
 }
 
 /** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
-export function explainSoFar(asked: Case): Answer {
+export function addPartialReasons(asked: Explanation): Answer {
   const { plan, answer } = asked;
-  if (plan.suspects === null) return answer;
+  if (plan.explainedIds === null) return answer;
   return withReasons(
     answer,
-    plan.suspects.map(({ id, item }): WhyNot => {
+    plan.explainedIds.map(({ id, item }): WhyNot => {
       if (item === null) return { id, found: false, reason: 'unknown_id' };
       const { own, score } = bestOf(asked, item.shard, item.row);
       const excluded = isExcluded(plan, item);
@@ -48,16 +48,16 @@ function withReasons(answer: Answer, reasons: readonly WhyNot[]): Answer {
   return { ...answer, explain: { ...answer.explain!, why_not: reasons } };
 }
 
-interface Case {
+interface Explanation {
   readonly shards: readonly LoadedShard[];
   readonly plan: SearchPlan;
-  readonly queries: readonly AskedQuery[];
+  readonly queries: readonly WeightedQuery[];
   readonly answer: Answer;
 }
 
 /** A suspect with its score and, when all rows have been seen, its ranks. */
-interface Judged {
-  readonly item: SuspectItem;
+interface ScoredItem {
+  readonly item: ExplainedItem;
   /** Merged, where there are several queries. */
   readonly score: number;
   /** With the query that gives the best merged score. */
@@ -67,27 +67,31 @@ interface Judged {
   rankAllowed: number;
 }
 
-function* explainSuspects(asked: Case): Work<WhyNot[]> {
-  const suspects = asked.plan.suspects ?? [];
-  const judged: (Judged | null)[] = [];
+function* explainIds(asked: Explanation): Work<WhyNot[]> {
+  const suspects = asked.plan.explainedIds ?? [];
+  const scored: (ScoredItem | null)[] = [];
   for (const { item } of suspects) {
-    judged.push(item && judge(asked, item));
+    scored.push(item && scoreItem(asked, item));
     if (asked.queries.length > 1) yield;
   }
   yield* countBetter(
     asked,
-    judged.filter((one) => one !== null),
+    scored.filter((one) => one !== null),
   );
   const reasons: WhyNot[] = [];
   for (const [i, suspect] of suspects.entries()) {
-    reasons.push(explainOne(asked, suspect, judged[i] ?? null));
+    reasons.push(explainOne(asked, suspect, scored[i] ?? null));
     yield; // each has a walk of its own
   }
   return reasons;
 }
 
 /** The best of all queries for one row: merged score, own score, position of the query. */
-function bestOf({ queries, shards }: Case, shard: number, row: number): { score: number; own: number; source: number } {
+function bestOf(
+  { queries, shards }: Explanation,
+  shard: number,
+  row: number,
+): { score: number; own: number; source: number } {
   const { metric, dim, values } = shards[shard]!.graph.vectors;
   const raw = rawKernel(metric);
   let best = { score: -Infinity, own: -Infinity, source: 0 };
@@ -100,7 +104,7 @@ function bestOf({ queries, shards }: Case, shard: number, row: number): { score:
 }
 
 /** @throws file_corrupt where the row's vector is none, which no sealed one is */
-function judge(asked: Case, item: SuspectItem): Judged {
+function scoreItem(asked: Explanation, item: ExplainedItem): ScoredItem {
   const { dim, values } = asked.shards[item.shard]!.graph.vectors;
   if (values.subarray(item.row * dim, (item.row + 1) * dim).every(Number.isFinite)) {
     return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
@@ -113,18 +117,18 @@ function judge(asked: Case, item: SuspectItem): Judged {
 const ROW_UNITS = 100;
 
 /** Ranks: one more for each row before a suspect. */
-function* countBetter(asked: Case, judged: readonly Judged[]): Work<void> {
-  if (judged.length === 0) return;
+function* countBetter(asked: Explanation, scored: readonly ScoredItem[]): Work<void> {
+  if (scored.length === 0) return;
   const { shards, plan, queries } = asked;
   const meter = new Meter();
   for (const [shard, { ordinals, graph }] of shards.entries()) {
     const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
-    const units = ROW_UNITS + graph.vectors.dim * queries.length + judged.length;
+    const units = ROW_UNITS + graph.vectors.dim * queries.length + scored.length;
     for (let row = 0; row < ordinals.length; row++) {
       if (meter.spend(units)) yield;
       const { score } = bestOf(asked, shard, row);
       const allowed = allow.has(row);
-      for (const one of judged) {
+      for (const one of scored) {
         if (!isBetter(score, ordinals[row]!, one.score, one.item.ordinal)) continue;
         one.rank++;
         if (allowed) one.rankAllowed++;
@@ -133,15 +137,15 @@ function* countBetter(asked: Case, judged: readonly Judged[]): Work<void> {
   }
 }
 
-function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot {
-  if (judged === null) return { id, found: false, reason: 'unknown_id' };
-  const { item, score, rank, rankAllowed } = judged;
+function explainOne(asked: Explanation, { id }: ExplainedId, scored: ScoredItem | null): WhyNot {
+  if (scored === null) return { id, found: false, reason: 'unknown_id' };
+  const { item, score, rank, rankAllowed } = scored;
   const excluded = isExcluded(asked.plan, item);
   const found = asked.answer.ordinals.includes(item.ordinal);
   return {
     id,
     found,
-    reason: found ? null : reasonOf(asked, judged, excluded),
+    reason: found ? null : reasonOf(asked, scored, excluded),
     score,
     rank,
     rank_allowed: rankAllowed,
@@ -154,34 +158,34 @@ function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot
 }
 
 /** By its id, or because it is the query or a seed itself. */
-function isExcluded({ selves, excluded }: SearchPlan, item: SuspectItem): boolean {
+function isExcluded({ selfMatches, excluded }: SearchPlan, item: ExplainedItem): boolean {
   if (item.excluded || excluded[item.shard]!.includes(item.row)) return true;
-  return selves.some(({ shard, row }) => shard === item.shard && row === item.row);
+  return selfMatches.some(({ shard, row }) => shard === item.shard && row === item.row);
 }
 
-function reasonOf(asked: Case, judged: Judged, excluded: boolean): WhyNot['reason'] {
+function reasonOf(asked: Explanation, scored: ScoredItem, excluded: boolean): WhyNot['reason'] {
   const { plan, answer } = asked;
-  const own = ownReason(plan, judged.item, judged.own, excluded);
+  const own = ownReason(plan, scored.item, scored.own, excluded);
   if (own !== null) return own;
-  if (isBehindAll(plan, answer, judged)) return 'rank';
-  if (isCrowded(asked, judged)) return 'crowding';
+  if (isBehindAll(plan, answer, scored)) return 'rank';
+  if (isCrowded(asked, scored)) return 'crowding';
   return answer.quality.short === 'timeout' ? 'timeout' : 'graph';
 }
 
 /** A reason that other rows have no part in. */
-function ownReason(plan: SearchPlan, item: SuspectItem, score: number, excluded: boolean): WhyNot['reason'] {
+function ownReason(plan: SearchPlan, item: ExplainedItem, score: number, excluded: boolean): WhyNot['reason'] {
   if (excluded) return 'excluded';
   if (item.removedBy !== null) return 'filter';
   return score < plan.minScore ? 'min_score' : null;
 }
 
 /** True where the answer is full, of better ones. */
-function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: Judged): boolean {
+function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: ScoredItem): boolean {
   return ordinals.length === k && isBetter(scores[k - 1]!, ordinals[k - 1]!, score, item.ordinal);
 }
 
 /** True where better ones have used up its value's limit, or the quota of its seed. */
-function isCrowded({ plan, queries, answer }: Case, { score, item, source }: Judged): boolean {
+function isCrowded({ plan, queries, answer }: Explanation, { score, item, source }: ScoredItem): boolean {
   const { ordinals, scores, seeds } = answer;
   let sameValue = 0;
   let sameSeed = 0;

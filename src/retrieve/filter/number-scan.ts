@@ -4,11 +4,11 @@
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { manyWords } from './bits.js';
+import { emptySets } from './bits.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import type { Intervals, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
-import { unfit } from './value-index.js';
+import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 /** Looks at the rows of a block, of which the first has this position. */
@@ -20,20 +20,20 @@ interface Prepared {
   readonly cost: number;
 }
 
-export function* passNumbers(
+export function* scanNumbers(
   column: AttributeColumn,
   tests: readonly Test[],
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const outs = yield* manyWords(tests.length, rows.count, meter);
+  const outs = yield* emptySets(tests.length, rows.count, meter);
   const block = new Float64Array(BLOCK_ROWS); // of 64-bit integers: the words
   const words = new Uint32Array(block.buffer);
   const flip = signFlip(column);
   const isWide = tests[0]?.kind === 'integers';
   const prepared = tests.map((test, i): Prepared => {
     if (test.kind === 'numbers' && !isWide) return testNumbers(block, test.intervals, outs[i]!);
-    return test.kind === 'integers' ? testIntegers(words, flip, test.intervals, outs[i]!) : unfit(test);
+    return test.kind === 'integers' ? testIntegers(words, flip, test.intervals, outs[i]!) : throwUnsupported(test);
   });
   for (let from = 0; from < rows.count; from += BLOCK_ROWS) {
     const to = Math.min(from + BLOCK_ROWS, rows.count);

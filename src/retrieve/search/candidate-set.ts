@@ -9,34 +9,34 @@ import { isBetter } from '../../base/top-k.js';
 /** Odd, with its bits spread: rows that follow each other do not lie side by side. (Knuth's multiplicative hashing.) */
 const HASH_FACTOR = 0x9e3779b1;
 
-export class Found {
+export class CandidateSet {
   readonly ordinals: Uint32Array;
   /** Merged. */
   readonly scores: Float32Array;
   readonly sources: Uint8Array;
   /** With that source, as it is. */
-  readonly own: Float32Array;
+  readonly ownScores: Float32Array;
   size = 0;
   /**
    * Of rows, each at its hash or behind it, 1 more than it is; 0 where there is none. Null where no row comes twice.
    */
-  private readonly places: Uint32Array | null;
+  private readonly slots: Uint32Array | null;
 
   /**
-   * @param most rows that may be added
+   * @param maxRows rows that may be added
    * @param repeats a row may be added more than once
    */
-  constructor(most: number, repeats: boolean) {
-    this.ordinals = new Uint32Array(most);
-    this.scores = new Float32Array(most);
-    this.sources = new Uint8Array(most);
-    this.own = new Float32Array(most);
-    this.places = repeats ? new Uint32Array(2 ** Math.ceil(Math.log2(2 * most + 1))) : null;
+  constructor(maxRows: number, repeats: boolean) {
+    this.ordinals = new Uint32Array(maxRows);
+    this.scores = new Float32Array(maxRows);
+    this.sources = new Uint8Array(maxRows);
+    this.ownScores = new Float32Array(maxRows);
+    this.slots = repeats ? new Uint32Array(2 ** Math.ceil(Math.log2(2 * maxRows + 1))) : null;
   }
 
   /** Of a row that is there the better score counts, of equal ones the first. */
   add(ordinal: number, score: number, source: number, own: number): void {
-    const place = this.places === null ? this.size : this.placeOf(ordinal, this.places);
+    const place = this.slots === null ? this.size : this.placeOf(ordinal, this.slots);
     if (place === this.size) {
       this.ordinals[this.size++] = ordinal;
       this.improve(place, score, source, own);
@@ -59,14 +59,14 @@ export class Found {
   improve(place: number, score: number, source: number, own: number): void {
     this.scores[place] = score;
     this.sources[place] = source;
-    this.own[place] = own;
+    this.ownScores[place] = own;
   }
 
   /** To a place of which nothing is wanted any more. */
   move(from: number, to: number): void {
     if (from === to) return;
     this.ordinals[to] = this.ordinals[from]!;
-    this.improve(to, this.scores[from]!, this.sources[from]!, this.own[from]!);
+    this.improve(to, this.scores[from]!, this.sources[from]!, this.ownScores[from]!);
   }
 
   /** Places by score, then ordinal. Nothing may be added meanwhile. */

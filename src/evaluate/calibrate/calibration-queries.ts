@@ -25,13 +25,13 @@ import { engineSettings } from '../../retrieve/load/shards.js';
 import { externalQueries, queryAt } from '../queries.js';
 
 /** Rows that are hidden together: no more than a batch of a build, and no more than this part of the rows. */
-const FOLD_ROWS = 500;
+const GROUP_ROWS = 500;
 /** Where a fold costs a copy of the graph, fewer of them are made, each with more rows. */
-const COPIED_FOLD_ROWS = 1_000;
-const FOLD_SHARE = 0.1;
+const COPIED_GROUP_ROWS = 1_000;
+const MAX_GROUP_SHARE = 0.1;
 
 /** Queries `from` to `to`, exclusive, which are rows of the version, or from elsewhere. */
-export interface Fold {
+export interface QueryGroup {
   readonly from: number;
   readonly to: number;
   /** By shard: rows, ascending, that must not be met; none for queries from elsewhere. */
@@ -42,34 +42,34 @@ export interface CalibrationQueries {
   readonly count: number;
   /** count x dim values, in random order: the first of them are a sample too. */
   readonly vectors: Float32Array;
-  readonly folds: readonly Fold[];
+  readonly groups: readonly QueryGroup[];
 }
 
-/** Rows of the version to be hidden, as many as `most` or a few more. */
-export function hideRows(version: LoadedVersion, most: number, seed: number): CalibrationQueries {
+/** Rows of the version to be hidden, as many as `maxQueries` or a few more. */
+export function hideRows(version: LoadedVersion, maxQueries: number, seed: number): CalibrationQueries {
   const { count, dim } = version.manifest;
-  const size = Math.min(most, count);
+  const size = Math.min(maxQueries, count);
   const { name, parameters } = engineSettings(version.manifest);
-  const mostRows = isMapped(name) ? FOLD_ROWS : COPIED_FOLD_ROWS;
-  const foldRows = Math.max(1, Math.min(mostRows, Math.floor(count * FOLD_SHARE)));
+  const maxRows = isMapped(name) ? GROUP_ROWS : COPIED_GROUP_ROWS;
+  const groupRows = Math.max(1, Math.min(maxRows, Math.floor(count * MAX_GROUP_SHARE)));
   const last = version.shards.map(({ ordinals }) =>
     engineOf(name).lastRows(ordinals.length, parameters, partOf(size, ordinals.length, count)),
   );
-  const folds: Fold[] = [];
+  const groups: QueryGroup[] = [];
   const places: Place[] = [];
-  for (let fold = 0; places.length < size; fold++) {
+  for (let group = 0; places.length < size; group++) {
     const chosen = last.map((rows, shard) => {
-      const part = partOf(foldRows, version.shards[shard]!.ordinals.length, count);
-      return rows.subarray(fold * part, (fold + 1) * part);
+      const part = partOf(groupRows, version.shards[shard]!.ordinals.length, count);
+      return rows.subarray(group * part, (group + 1) * part);
     });
     const from = places.length;
-    places.push(...inRandomOrder(chosen, seed + fold));
+    places.push(...inRandomOrder(chosen, seed + group));
     if (places.length === from) break;
-    folds.push({ from, to: places.length, hidden: chosen.map((rows) => rows.slice().sort()) });
+    groups.push({ from, to: places.length, hidden: chosen.map((rows) => rows.slice().sort()) });
   }
   // One row alone, whose hiding would leave nothing to find, asks for itself.
-  if (count < 2 || places.length === 0) return askUnhidden(version, [{ shard: version.locate(0).shard, row: 0 }]);
-  return { count: places.length, vectors: gather(version, places, dim), folds };
+  if (count < 2 || places.length === 0) return unhiddenQueries(version, [{ shard: version.locate(0).shard, row: 0 }]);
+  return { count: places.length, vectors: gather(version, places, dim), groups };
 }
 
 /** Some of the queries given, in random order. @throws as `checkQuery` */
@@ -84,7 +84,7 @@ export function drawQueries(
   const chosen = shuffle(sampleDistinct(all.count, size, seed), seed);
   const vectors = new Float32Array(chosen.length * dim);
   for (const [slot, position] of chosen.entries()) vectors.set(queryAt(all, position, dim), slot * dim);
-  return { count: chosen.length, vectors, folds: [hidesNothing(version, chosen.length)] };
+  return { count: chosen.length, vectors, groups: [groupWithoutHidden(version, chosen.length)] };
 }
 
 interface Place {
@@ -92,12 +92,12 @@ interface Place {
   readonly row: number;
 }
 
-function askUnhidden(version: LoadedVersion, places: readonly Place[]): CalibrationQueries {
+function unhiddenQueries(version: LoadedVersion, places: readonly Place[]): CalibrationQueries {
   const vectors = gather(version, places, version.manifest.dim);
-  return { count: places.length, vectors, folds: [hidesNothing(version, places.length)] };
+  return { count: places.length, vectors, groups: [groupWithoutHidden(version, places.length)] };
 }
 
-function hidesNothing({ shards }: LoadedVersion, to: number): Fold {
+function groupWithoutHidden({ shards }: LoadedVersion, to: number): QueryGroup {
   return { from: 0, to, hidden: shards.map(() => new Uint32Array(0)) };
 }
 

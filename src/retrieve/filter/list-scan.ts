@@ -4,11 +4,11 @@
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { addBit, manyWords } from './bits.js';
+import { addBit, emptySets } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { TextSet } from './text-set.js';
-import { unfit } from './value-index.js';
+import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 type Lists = Column & { readonly shape: 'lists' };
@@ -18,18 +18,18 @@ interface ItemSet {
   /** -1 for an item that nobody wants. */
   find(items: Column, position: number): number;
   /** Each test once. */
-  wantersOf(item: number): readonly number[];
+  testsOf(item: number): readonly number[];
 }
 
-export function* passLists(
+export function* scanLists(
   column: AttributeColumn,
   tests: readonly Test[],
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const asked = tests.map(itemsOf);
-  const outs = yield* manyWords(asked.length, rows.count, meter);
-  const reader = new ListReader(asked, yield* buildItemSet(asked, meter), outs, meter);
+  const itemTests = tests.map(itemsOf);
+  const outs = yield* emptySets(itemTests.length, rows.count, meter);
+  const reader = new ListReader(itemTests, yield* buildItemSet(itemTests, meter), outs, meter);
   if (rows.list !== null) {
     for (let position = 0; position < rows.count; position++) {
       const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(rows.list[position]!)]!;
@@ -55,7 +55,7 @@ const LONG_LIST = 1_024;
 const ITEM_UNITS = 40;
 
 export function itemsOf(test: Test): ItemsTest {
-  return test.kind === 'items' ? test : unfit(test);
+  return test.kind === 'items' ? test : throwUnsupported(test);
 }
 
 class ListReader {
@@ -102,15 +102,15 @@ class ListReader {
       if (items.valid !== null && items.valid[at] === 0) continue;
       const item = this.set.find(items, at);
       if (item < 0) continue;
-      const wanters = this.set.wantersOf(item);
-      for (const test of wanters) this.take(test, item);
-      units += 10 * wanters.length;
+      const tests = this.set.testsOf(item);
+      for (const test of tests) this.countItem(test, item);
+      units += 10 * tests.length;
     }
     if (items.shape === 'strings' && to > from) units += 2 * (items.offsets[to]! - items.offsets[from]!);
     return this.meter.spend(units);
   }
 
-  private take(test: number, item: number): void {
+  private countItem(test: number, item: number): void {
     const needed = this.wanted[test]!;
     if (needed > 1) {
       // A list may hold an item twice.
@@ -138,11 +138,11 @@ function* buildTexts(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
     tests.map(({ values }) => values as readonly string[]),
     meter,
   );
-  const wanters: number[][] = [];
+  const testsByItem: number[][] = [];
   for (let text = 0; text < set.size; text++) {
     const own = new Set<number>();
-    set.eachWanter(text, (test) => own.add(test));
-    wanters.push([...own]);
+    set.eachTest(text, (test) => own.add(test));
+    testsByItem.push([...own]);
     if (meter.spend(200)) yield;
   }
   return {
@@ -150,23 +150,23 @@ function* buildTexts(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
       const { bytes, offsets } = items as Column & { readonly shape: 'strings' };
       return set.find(bytes, offsets[at]!, offsets[at + 1]!);
     },
-    wantersOf: (text) => wanters[text]!,
+    testsOf: (text) => testsByItem[text]!,
   };
 }
 
 function* buildNumbers(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
   const numbers = new Map<number | bigint, number>();
-  const wanters: number[][] = [];
+  const testsByItem: number[][] = [];
   for (const [test, { values }] of tests.entries()) {
     for (const value of new Set(values as readonly (number | bigint)[])) {
       const known = numbers.get(value);
-      if (known !== undefined) wanters[known]!.push(test);
-      else numbers.set(value, wanters.push([test]) - 1);
+      if (known !== undefined) testsByItem[known]!.push(test);
+      else numbers.set(value, testsByItem.push([test]) - 1);
       if (meter.spend(100)) yield;
     }
   }
   return {
     find: (items, at) => numbers.get((items as Column & { readonly shape: 'numbers' }).values[at]!) ?? -1,
-    wantersOf: (number) => wanters[number]!,
+    testsOf: (number) => testsByItem[number]!,
   };
 }

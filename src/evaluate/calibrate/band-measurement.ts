@@ -24,7 +24,7 @@ import { deviationOf, lowerRecall, meanOf, STANDARD_ERRORS } from './recall-boun
  */
 export interface QueryBudget {
   readonly first: number;
-  readonly most: number;
+  readonly max: number;
   readonly width: number;
 }
 
@@ -89,11 +89,11 @@ interface Measured {
   readonly isScan: boolean;
 }
 
-export async function climb(band: Band): Promise<CalibrationPoint[]> {
-  return new Climb(band, await chooseGrid(band)).run();
+export async function measureBand(band: Band): Promise<CalibrationPoint[]> {
+  return new BandMeasurement(band, await chooseGrid(band)).run();
 }
 
-class Climb {
+class BandMeasurement {
   private readonly band: Band;
   private readonly grid: readonly number[];
   /** By ascending ef. */
@@ -110,7 +110,7 @@ class Climb {
     for (const ef of this.grid) {
       const point = await this.measure(ef, first, this.points.at(-1)?.recalls);
       this.points.push(point);
-      if (point.isScan || isSettled(this.band, point) || isStuck(this.band, this.points) || this.isSpent()) break;
+      if (point.isScan || isSettled(this.band, point) || isStuck(this.band, this.points) || this.isOverBudget()) break;
     }
     if (!this.points.at(-1)!.isScan) {
       await this.widen();
@@ -125,13 +125,13 @@ class Climb {
     const near = this.points.find(({ recalls }) => meanOf(recalls) >= NEAR_TARGET);
     if (near === undefined) return;
     const wanted = Math.min(
-      budget.most,
+      budget.max,
       Math.ceil(((STANDARD_ERRORS * deviationOf(near.recalls, k)) / budget.width) ** 2),
     );
     if (wanted <= near.recalls.length) return; // prettier-ignore
     let before: readonly number[] | undefined;
     for (const [position, { ef, recalls }] of this.points.entries()) {
-      if (meanOf(recalls) < SCREENING_RECALL || this.isSpent()) continue;
+      if (meanOf(recalls) < SCREENING_RECALL || this.isOverBudget()) continue;
       const point = await this.measure(ef, wanted, before, recalls);
       this.points[position] = point;
       before = point.recalls;
@@ -141,7 +141,7 @@ class Climb {
   private async refine(): Promise<void> {
     for (const target of TARGETS) {
       const above = this.points.findIndex((point) => promises(this.band, point, target));
-      if (above <= 0 || (this.isSpent() && target !== DEFAULT_TARGET_RECALL)) continue;
+      if (above <= 0 || (this.isOverBudget() && target !== DEFAULT_TARGET_RECALL)) continue;
       const [low, high] = [this.points[above - 1]!, this.points[above]!];
       if (high.ef <= FINE_STEP * low.ef) continue;
       const ef = Math.round(Math.sqrt(low.ef * high.ef));
@@ -150,7 +150,7 @@ class Climb {
     }
   }
 
-  private isSpent(): boolean {
+  private isOverBudget(): boolean {
     return this.expansions >= BAND_EXPANSIONS;
   }
 
@@ -187,7 +187,7 @@ class Climb {
   }
 }
 
-interface Found {
+interface QueryResults {
   readonly recalls: readonly number[];
   readonly searches: number;
   readonly scans: number;
@@ -200,7 +200,7 @@ async function askQueries(
   size: number,
   before: readonly number[] = [],
   asked: readonly number[] = [],
-): Promise<Found> {
+): Promise<QueryResults> {
   const count = Math.max(asked.length, Math.min(size, trial.queries.count));
   const nearest = await truth.find(count, k);
   const recalls = [...asked];
@@ -215,7 +215,10 @@ async function askQueries(
       await setImmediate();
       signal?.throwIfAborted();
     }
-    const { recall, isScan } = trial.tryQuery(await trial.sideOf(position), nearest[position]!, position, { k, ef });
+    const { recall, isScan } = trial.tryQuery(await trial.searchSpaceOf(position), nearest[position]!, position, {
+      k,
+      ef,
+    });
     recalls.push(recall);
     if (isScan) scans++;
   }
@@ -224,9 +227,9 @@ async function askQueries(
 
 /** The ef to climb by: from the one below the first at which a handful of queries finds enough. */
 async function chooseGrid(band: Band): Promise<number[]> {
-  const least = await leastEf(band);
-  const grid = efGrid(least, largestShard(band));
-  if (least >= band.k) return grid;
+  const first = await minEf(band);
+  const grid = efGrid(first, largestShard(band));
+  if (first >= band.k) return grid;
   const recallOf = async (step: number): Promise<number> =>
     meanOf((await askQueries(band, grid[step]!, SCREENING_QUERIES)).recalls);
   let start = Math.max(0, grid.findLastIndex((ef) => ef <= START_SHARE * band.k)); // prettier-ignore
@@ -246,7 +249,7 @@ async function chooseGrid(band: Band): Promise<number[]> {
  * points below k would promise something about searches with another k that those do not do. So would those of a
  * scan.
  */
-async function leastEf(band: Band): Promise<number> {
+async function minEf(band: Band): Promise<number> {
   const low = await askQueries(band, Math.min(band.k, MIN_EF), SCREENING_QUERIES);
   if (low.searches === low.scans) return band.k;
   const atK = await askQueries(band, band.k, SCREENING_QUERIES);
@@ -289,7 +292,7 @@ function toPoint(band: Band, { ef, recalls, isScan }: Measured): CalibrationPoin
 
 /** Times that a new row misses what a query of the band does. */
 function missedByNew({ trial, k }: Band): number {
-  const isHidden = trial.queries.folds.some(({ hidden }) => hidden.length > 0);
+  const isHidden = trial.queries.groups.some(({ hidden }) => hidden.length > 0);
   return isHidden && k >= MANY_NEIGHBORS ? MISSED_BY_NEW : 1;
 }
 

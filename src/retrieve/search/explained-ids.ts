@@ -11,13 +11,13 @@ import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { SearchOptions } from './search-options.js';
 
-export interface Suspect {
+export interface ExplainedId {
   readonly id: string;
   /** Null where there is no such id. */
-  readonly item: SuspectItem | null;
+  readonly item: ExplainedItem | null;
 }
 
-export interface SuspectItem {
+export interface ExplainedItem {
   readonly ordinal: number;
   readonly shard: number;
   readonly row: number;
@@ -33,11 +33,11 @@ export interface SuspectItem {
  * @param filter null where there is none, or where there is no time to ask it
  * @throws bad_field for too many
  */
-export function* findingSuspects(
+export function* findExplainedIds(
   version: LoadedVersion,
   options: SearchOptions,
   filter: FilterPlan | null,
-): Work<Suspect[]> {
+): Work<ExplainedId[]> {
   const ids = options.whyNot ?? [];
   if (ids.length > MAX_WHY_NOT) {
     const message = `why_not has ${ids.length} ids; at most ${MAX_WHY_NOT} are taken`;
@@ -46,7 +46,7 @@ export function* findingSuspects(
   const excluded = new Set(options.excludeIds?.map((id) => version.ids.find(id)));
   const ordinals = ids.map((id) => version.ordinalOf(id));
   const known = ordinals.filter((ordinal) => ordinal >= 0);
-  const rejections = filter === null ? [] : yield* version.filters.explaining(filter, known);
+  const rejections = filter === null ? [] : yield* version.filters.explainInSlices(filter, known);
   return ids.map((id, i) => {
     const ordinal = ordinals[i]!;
     if (ordinal < 0) return { id, item: null };

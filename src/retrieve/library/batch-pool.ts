@@ -1,10 +1,9 @@
 /**
- * Graph searches of a whole batch on all cores. Takes checked queries and one plan and gives one answer a query, in
- * order; or takes searches of shards, for searches that go on between them, and fills in their parts.
+ * Searches a batch on all cores. Runs whole graph searches of checked queries with one plan and returns one answer per
+ * query, in order. Or runs single shard searches for drivers that continue between them.
  *
- * Threads start at the first batch. They share the vectors and ordinals of the version; each opens a graph of its
- * own, since an engine's graph object belongs to one thread. A thread that dies fails the batch it worked for and is
- * replaced by the next batch.
+ * Threads start at the first batch. They share the version's vectors and ordinals; each opens its own graph, since an
+ * engine's graph object belongs to one thread. A thread that dies fails its batch; the next batch replaces it.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -18,7 +17,7 @@ import type { ShardPart, ShardSearch } from '../search/needs.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
-/** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
+/** Queries of one task: a few ms of work, so that threads end together and messages cost little. */
 const TASK_QUERIES = 64;
 
 /** What a thread needs to open its shards. */
@@ -29,24 +28,24 @@ export interface BatchThreadData {
   readonly shards: readonly SharedShard[];
 }
 
-/** Buffers, not views of them: Node cuts the length of a posted view to 32 bits. */
+/** Buffers, not views: Node truncates the length of a posted view to 32 bits. */
 export interface SharedShard {
   readonly graphPath: string | null;
   readonly count: number;
-  /** count x dim float32, or where the thread maps them from. */
+  /** count x dim float32, or the file that the thread maps them from. */
   readonly vectors: ArrayBufferLike | FilePlace;
   /** count uint32. */
   readonly ordinals: ArrayBufferLike;
 }
 
 export interface BatchTask {
-  /** Which batch it belongs to: a batch that failed may leave answers on the way. */
+  /** Its batch. Replies of a failed batch may still arrive. */
   readonly batch: number;
   readonly task: number;
   readonly work: BatchWork;
 }
 
-/** Whole searches of queries with one plan; or searches of shards, each with the position of its plan among those. */
+/** Whole searches with one plan; or shard searches, each with the position of its plan in `plans`. */
 type BatchWork =
   | { readonly kind: 'queries'; readonly queries: Float32Array; readonly plan: SearchPlan }
   | {
@@ -55,7 +54,7 @@ type BatchWork =
       readonly plans: readonly SearchPlan[];
     };
 
-/** What a thread is told: a task, or to end. */
+/** A message to a thread. */
 export type BatchCommand = BatchTask | 'stop';
 
 export type BatchReply = { readonly batch: number; readonly task: number } & (
@@ -64,7 +63,7 @@ export type BatchReply = { readonly batch: number; readonly task: number } & (
 
 interface BatchRunOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
-  /** Aborting it rejects with its reason; the threads end the tasks at hand. */
+  /** Aborting it rejects with its reason; threads finish their current task. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -92,10 +91,10 @@ export class BatchPool {
   ) {}
 
   /**
-   * Crowding and questions about ids are left to the caller, who has the attributes.
+   * Crowding and `whyNot` are left to the caller, who has the attributes.
    * @param queries count x dim checked values
-   * @param plan without a query of its own
-   * @param options.onProgress told how many queries are done
+   * @param plan without self-matches
+   * @param options.onProgress called with the number of finished queries
    */
   async search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
     const { dim } = this.version.manifest;
@@ -105,7 +104,7 @@ export class BatchPool {
     return (await this.queue(works, options)) as Answer[];
   }
 
-  /** Fills in the parts. */
+  /** Fills in the parts of the searches. */
   async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
     const distinct = [...new Set(searches.map(({ plan }) => plan))];
     const shared = distinct.map((plan) => sharePlan(plan, this.version.shards));
@@ -125,8 +124,8 @@ export class BatchPool {
   }
 
   /**
-   * Rejects what runs and waits for the threads to end by themselves, which they do after the task in hand: one that is
-   * terminated inside native code takes the process with it.
+   * Rejects running batches and waits until the threads end by themselves, after their current task: terminating a
+   * thread inside native code ends the process.
    */
   async close(): Promise<void> {
     this.closed = true;
@@ -135,7 +134,7 @@ export class BatchPool {
   }
 
   private queue(works: readonly BatchWork[], options: BatchRunOptions): Promise<(Answer | ShardPart)[]> {
-    // One batch at a time: it has all threads anyway, and batches then end in the order they came.
+    // One batch at a time: it uses all threads anyway, and batches end in the order they came.
     const result = this.tail.then(() => this.run(works, options));
     this.tail = result.catch(() => undefined);
     return result;
@@ -177,7 +176,7 @@ export class BatchPool {
 
   private handleReply(thread: Worker, reply: BatchReply): void {
     if (this.closed) return;
-    thread.unref(); // idle, and an idle thread must not keep the process
+    thread.unref(); // an idle thread must not keep the process alive
     const job = this.jobs[0];
     if (job === undefined || reply.batch !== job.batch) return;
     if ('error' in reply) {
@@ -221,7 +220,7 @@ export class BatchPool {
   }
 }
 
-/** Equal parts of so many things, but for the last. */
+/** Maps a range in parts of equal size; the last may be smaller. */
 function splitRange<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
   const parts: T[] = [];
   for (let from = 0; from < count; from += size) parts.push(part(from, Math.min(count, from + size)));
@@ -229,8 +228,7 @@ function splitRange<T>(count: number, size: number, part: (from: number, to: num
 }
 
 /**
- * The plan for all threads at once: rows that pass in shared memory, out of which what is excluded is taken once. What
- * holds functions stays here.
+ * A plan for all threads: passing rows in shared memory, without the excluded ones. Parts with functions are removed.
  */
 function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
   const local: SearchPlan = { ...plan, crowding: null, explainedIds: null };

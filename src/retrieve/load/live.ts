@@ -1,10 +1,10 @@
 /**
  * The versions that a process serves, and the switch from one to the next.
  *
- * A version is prepared (loaded and warmed) while another answers, then `apply` makes it the one that answers, in one
- * step. Whoever searches holds a lease, so a version's memory is let go only after its last answer. The version that
- * was current before a switch stays pinnable for a while; older ones go as soon as nobody leases them. Calibrations,
- * which are measured and not built, are read again every few seconds.
+ * A version is prepared (loaded and warmed up) while another answers; then `apply` switches to it in one step. Every
+ * search holds a lease, so a version's memory is freed only after its last answer. The previously current version can
+ * still be named for a while; older ones are freed once nobody leases them. Calibrations may be replaced at any time
+ * and are read again every few seconds.
  */
 import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
@@ -12,23 +12,23 @@ import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probeInSlices } from './probe.js';
 import { runInTurns } from '../../base/work.js';
 
-/** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
+/** A new calibration is used after at most this time. Reading it is cheap: one small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
 
-/** Why what is published is not what answers. */
+/** Why the published version does not answer. */
 export interface IndexFault {
-  /** The published version; null where not even that can be read. */
+  /** The published version; null if even that cannot be read. */
   readonly version: string | null;
   readonly code: ErrorCode;
 }
 
-/** What an index's names point at. */
+/** The versions that the names of an index refer to. */
 export interface Names {
-  /** The version that answers; null where none does. */
+  /** The version that answers; null if none does. */
   readonly current: string | null;
   /** Alias to version. */
   readonly aliases: Readonly<Record<string, string>>;
-  /** Absent while the published version answers, and while none is. */
+  /** Absent if the published version answers or nothing is published. */
   readonly fault?: IndexFault | undefined;
 }
 
@@ -41,19 +41,21 @@ export interface Lease {
 interface LoadedEntry {
   readonly version: LoadedVersion;
   leases: number;
-  /** No name leads here any more and no new lease is given; closed with the last lease. */
+  /** No name refers to it any more and no lease is granted; closed after the last lease. */
   retired: boolean;
 }
 
 interface LiveIndex {
   names: Names;
-  /** Loaded versions by name: the named ones, one just prepared, and the previous one for its grace. */
+  /**
+   * Loaded versions by name: those with a name or alias, the newly prepared, and the previous during its grace period.
+   */
   readonly entries: Map<string, LoadedEntry>;
   readonly loading: Map<string, Promise<void>>;
   previous: { version: string; timer: NodeJS.Timeout } | null;
 }
 
-/** Warms a version that is loaded, and can be leased by its name, before it answers. */
+/** Warms up a version before it answers. It is loaded and can be leased by its name. */
 type Rehearse = (index: string, version: string) => Promise<void>;
 
 export class LiveIndexes {
@@ -68,15 +70,12 @@ export class LiveIndexes {
     this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
   }
 
-  /**
-   * Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading
-   * throws
-   */
+  /** Loads and warms up a version that does not answer yet. Does nothing if it is loaded. @throws as `loadVersion` */
   async prepare(index: string, version: string): Promise<void> {
     const live = this.liveIndex(index);
     const holding = live.entries.get(version);
     if (holding !== undefined) {
-      holding.retired = false; // an answer may hold it still, and must not take it away when it ends
+      holding.retired = false; // an answer may still lease it and must not close it
       return;
     }
     const loading = live.loading.get(version) ?? this.load(live, index, version);
@@ -107,7 +106,7 @@ export class LiveIndexes {
     }
   }
 
-  /** Makes these names the ones that answer, in one step. Every version named must have been prepared. */
+  /** Switches to these names in one step. Every named version must be prepared. */
   apply(index: string, names: Names): void {
     const live = this.liveIndex(index);
     for (const version of namedVersions(names)) {
@@ -119,7 +118,7 @@ export class LiveIndexes {
     this.retireUnnamed(live);
   }
 
-  /** Drops a version that was prepared and is not wanted after all. */
+  /** Drops a version that was prepared and is no longer needed. */
   discard(index: string, version: string): void {
     const live = this.indexes.get(index);
     const holding = live?.entries.get(version);
@@ -127,7 +126,7 @@ export class LiveIndexes {
     this.retire(live, version, holding);
   }
 
-  /** A version whose files are damaged is not served any more, by no name, and is loaded anew should it come back. */
+  /** Stops serving a damaged version under any name. If it is prepared again, it is loaded again. */
   condemn(index: string, version: string): void {
     const live = this.indexes.get(index);
     if (live === undefined) return;
@@ -145,7 +144,7 @@ export class LiveIndexes {
   }
 
   /**
-   * @param ref a version or alias; absent: the current version
+   * @param ref a version or alias; default: the current version
    * @throws unknown_index, not_ready, index_damaged, version_not_loaded
    */
   lease(index: string, ref?: string): Lease {
@@ -158,14 +157,14 @@ export class LiveIndexes {
       const loaded = [...namedVersions(live.names)].join(', ');
       throw new ShortlistError(
         'version_not_loaded',
-        `${ref ?? name} of index ${index} is not loaded; loaded: ${loaded || 'none'}`,
+        `version or alias ${ref ?? name} of index ${index} is not loaded; loaded versions: ${loaded || 'none'}`,
         { index, version: ref ?? name },
       );
     }
     return this.createLease(live, name, holding);
   }
 
-  /** Names of all indexes that are known, loaded or not, in order. */
+  /** Names of all known indexes, loaded or not, sorted. */
   names(): string[] {
     return [...this.indexes.keys()].sort();
   }
@@ -176,7 +175,7 @@ export class LiveIndexes {
     return live.names;
   }
 
-  /** Versions in memory with the bytes that each holds, wanted or still leased. */
+  /** All versions in memory with their sizes, including those that are only leased. */
   loaded(): { index: string; version: string; residentBytes: number }[] {
     return [...this.indexes].flatMap(([index, live]) =>
       [...live.entries].map(([version, { version: loaded }]) => ({
@@ -193,7 +192,7 @@ export class LiveIndexes {
     for (const { version } of holdings) await version.refreshCalibration();
   }
 
-  /** Forgets all indexes. What is still leased goes with its last lease. */
+  /** Forgets all indexes. Leased versions are closed with their last lease. */
   close(): void {
     clearInterval(this.refreshing);
     for (const [index, live] of this.indexes) {
@@ -218,10 +217,10 @@ export class LiveIndexes {
 
   private createLease(live: LiveIndex, name: string, holding: LoadedEntry): Lease {
     holding.leases++;
-    let held = true;
+    let released = false;
     const release = () => {
-      if (!held) return;
-      held = false;
+      if (released) return;
+      released = true;
       holding.leases--;
       if (holding.retired && holding.leases === 0) this.drop(live, name, holding);
     };
@@ -247,7 +246,7 @@ export class LiveIndexes {
 
   private retireUnnamed(live: LiveIndex): void {
     for (const [version, holding] of live.entries) {
-      if (live.loading.has(version)) continue; // it is about to be named
+      if (live.loading.has(version)) continue; // a name will refer to it soon
       if (!this.isWanted(live, version)) this.retire(live, version, holding);
       else holding.retired = false;
     }
@@ -265,11 +264,13 @@ export class LiveIndexes {
 
   private unknownIndex(index: string): ShortlistError {
     const known = this.names().join(', ');
-    return new ShortlistError('unknown_index', `there is no index ${index}; there is: ${known || 'none'}`, { index });
+    return new ShortlistError('unknown_index', `there is no index ${index}; known indexes: ${known || 'none'}`, {
+      index,
+    });
   }
 }
 
-/** Whether what is wrong is the version itself, so that trying again alone helps nobody. */
+/** Returns true if the version itself is damaged, so that loading it again does not help. */
 function isDamage({ code }: IndexFault): boolean {
   return ERRORS[code].exit === EXIT.badIndex;
 }
@@ -280,18 +281,14 @@ function notServed(index: string, fault: IndexFault | undefined): ShortlistError
   }
   const { version, code } = fault;
   const what =
-    version === null ? `what is published of index ${index}` : `the published version ${version} of index ${index}`;
+    version === null ? `the published version of index ${index}` : `the published version ${version} of index ${index}`;
   const details = { index, version, cause: code };
   if (!isDamage(fault)) return new ShortlistError('not_ready', `${what} is not loaded yet (${code})`, details);
-  const message = `${what} is damaged (${code}), and no version published before it can answer; the server's log names the file`;
-  return new ShortlistError(
-    'index_damaged',
-    `${message}; it answers again once that is restored or another version is published`,
-    details,
-  );
+  const message = `${what} is damaged (${code}), and no earlier version can answer; the server's log names the file`;
+  return new ShortlistError('index_damaged', `${message}; restore that file or publish another version`, details);
 }
 
-/** Every version that a name leads to; the current one comes first. */
+/** Every version that a name refers to; the current one first. */
 export function namedVersions({ current, aliases }: Names): Set<string> {
   return new Set([...(current === null ? [] : [current]), ...Object.values(aliases)]);
 }

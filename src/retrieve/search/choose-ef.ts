@@ -1,4 +1,4 @@
-/** The ef of a search: its own, the one for its target recall, or the default. */
+/** Chooses the ef of a search: the one given, the one for the target recall, or the default. */
 import { ShortlistError } from '../../base/errors.js';
 import { defaultEf, MAX_EF } from '../../base/limits.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from '../load/calibration.js';
@@ -7,8 +7,8 @@ import type { LoadedVersion } from '../load/loaded-version.js';
 import type { SearchOptions } from './search-options.js';
 
 /**
- * An ef that is asked for is raised to k; one that was calibrated may be below it.
- * @param selectivity share of the rows that pass the filter; 1 without one
+ * An ef below k that the caller gives is raised to k; a calibrated ef is not.
+ * @param selectivity share of the rows that pass the filter; 1 without a filter
  * @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable,
  * ef_out_of_range
  */
@@ -36,11 +36,10 @@ export function chooseEf(
 }
 
 /**
- * What was resolved for all rows of a version, by k and target (0: none): it takes a quarter of the time of a short
- * walk.
+ * The ef resolved for unfiltered searches, by k and target recall (0: none). Resolving takes a quarter of a short walk.
  */
 const efCache = new WeakMap<Calibration, Map<number, Map<number, number>>>();
-/** Of each k; more are hardly meant to be asked again. */
+/** Targets kept for each k; a caller rarely uses more. */
 const MAX_TARGETS = 16;
 
 function cachedEf(
@@ -70,7 +69,7 @@ function checkTarget(targetRecall: number, hasOther: boolean): void {
     throw new ShortlistError('target_recall_out_of_range', message, { field: 'target_recall' });
   }
   if (!hasOther) return;
-  const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
+  const message = 'target_recall chooses the ef of a graph search; give only one of ef, target_recall and exact';
   throw new ShortlistError('bad_request', message, { field: 'target_recall' });
 }
 
@@ -78,6 +77,6 @@ function requireCalibration(version: LoadedVersion): Calibration {
   const state = version.calibration();
   if (state.calibration !== null) return state.calibration;
   const { index, version: name } = version.manifest;
-  const message = `${index}@${name} ${state.reason}, so no ef is known for a target_recall; run: shortlist evaluate ${index}@${name} --calibrate`;
+  const message = `${index}@${name} ${state.reason}, so target_recall cannot be used; run: shortlist evaluate ${index}@${name} --calibrate`;
   throw new ShortlistError('not_calibrated', message, { field: 'target_recall' });
 }

@@ -1,6 +1,6 @@
 /**
- * The plan of one of the searches that a blend needs (blend.ts): deeper than the request's own by a longer walk or by a
- * scan, and where values have no room left, among the other rows. That takes a filter, so it is work in slices.
+ * The plan of one of the deeper searches that a blend needs (blend.ts). It has a longer walk or is a scan, and skips
+ * rows whose value has reached its limit. That takes a filter, so planning is work in slices.
  */
 import { Bitset } from '../../base/bitset.js';
 import { MAX_EF, MAX_K } from '../../base/limits.js';
@@ -10,7 +10,7 @@ import type { SearchStep } from './blend.js';
 import type { SearchPlan } from './search-plan.js';
 import type { ShardSizes } from './shard-search.js';
 
-/** Length of a walk for each candidate, at most: a plan for few candidates has more, which many do not need. */
+/** Largest ef per candidate: a plan for few candidates has a higher ratio, which many candidates do not need. */
 const MAX_EF_PER_CANDIDATE = 2;
 
 export function* planDeeper(sizes: ShardSizes, plan: SearchPlan, { depth: k, without }: SearchStep): Work<SearchPlan> {
@@ -21,7 +21,7 @@ export function* planDeeper(sizes: ShardSizes, plan: SearchPlan, { depth: k, wit
   return full === null ? deeper : { ...deeper, ...excludeRows(sizes, plan, full) };
 }
 
-/** Sets of their own, out of which everything is taken that must not come back. */
+/** New sets of the allowed rows, without the rows to skip. */
 function excludeRows(sizes: ShardSizes, plan: SearchPlan, full: readonly PassingRows[]): AllowedRows {
   const passing = sizes.map((size, shard) => {
     const rows = copyAllowed(plan, shard, size) ?? Bitset.full(size);

@@ -1,6 +1,6 @@
 /**
- * The ids that a `why_not` asks about, with what the version knows of them before anything is searched. The filter is
- * asked for all of them together, in slices.
+ * The ids to explain (`why_not`), with what is known before the search. The filter checks all of them together, in
+ * slices.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_WHY_NOT } from '../../base/limits.js';
@@ -13,7 +13,7 @@ import type { SearchOptions } from './search-options.js';
 
 export interface ExplainedId {
   readonly id: string;
-  /** Null where there is no such id. */
+  /** Null if the id is unknown. */
   readonly item: ExplainedItem | null;
 }
 
@@ -21,17 +21,17 @@ export interface ExplainedItem {
   readonly ordinal: number;
   readonly shard: number;
   readonly row: number;
-  /** By `excludeIds`. */
+  /** True if `excludeIds` has it. */
   readonly excluded: boolean;
-  /** Null where it passes. */
+  /** The parts of the filter that remove it; null if it passes. */
   readonly removedBy: readonly Rejection[] | null;
-  /** Of the crowding's attribute; undefined without crowding. */
+  /** Its value of the crowding attribute; undefined without crowding. */
   readonly value: JsonValue | undefined;
 }
 
 /**
- * @param filter null where there is none, or where there is no time to ask it
- * @throws bad_field for too many
+ * @param filter null if there is none, or no time left to evaluate it
+ * @throws bad_field for too many ids
  */
 export function* findExplainedIds(
   version: LoadedVersion,
@@ -40,7 +40,7 @@ export function* findExplainedIds(
 ): Work<ExplainedId[]> {
   const ids = options.whyNot ?? [];
   if (ids.length > MAX_WHY_NOT) {
-    const message = `why_not has ${ids.length} ids; at most ${MAX_WHY_NOT} are taken`;
+    const message = `why_not has ${ids.length} ids; give at most ${MAX_WHY_NOT}`;
     throw new ShortlistError('bad_field', message, { field: 'why_not', max: MAX_WHY_NOT });
   }
   const excluded = new Set(options.excludeIds?.map((id) => version.ids.find(id)));

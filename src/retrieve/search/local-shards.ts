@@ -1,28 +1,28 @@
 /**
- * Searches of shards that are in this process's memory: on the calling thread, where that does not take long, on the
- * engine's own thread, or by scans on a pool of threads.
+ * Searches of shards in this process's memory: on the calling thread if short, on the engine's own thread, or as scans
+ * on a pool of threads.
  */
 import { Bitset } from '../../base/bitset.js';
 import { rawKernel, toScore } from '../../base/metric.js';
 import type { ShardAnswer, ShardQuery } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
-import type { LoadedShard } from '../load/shards.js';
-import { copyAllowed, countAllowed, excludedRows, type AllowedRows, type RowPlace } from './allowed-rows.js';
+import type { LoadedShard, RowPlace } from '../load/shards.js';
+import { copyAllowed, countAllowed, excludedRows, type AllowedRows } from './allowed-rows.js';
 import { isLongWalk } from './long-walk.js';
 import type { Scoring, ShardPart, ShardSearch } from './needs.js';
 
 export type ScanPool = Pick<ExactSearch, 'search'>;
 
-/** Shards, and in which of them an item is. A loaded version is one. */
+/** Shards, and the shard and row of each item. A LoadedVersion is one. */
 export interface LocalShards {
   readonly shards: readonly LoadedShard[];
   readonly locate: (ordinal: number) => RowPlace;
 }
 
-/** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */
+/** Largest scan on the calling thread, in components: about 0.4 ms, the time of some ten graph searches. */
 const SHORT_SCAN = 2 ** 20;
 
-/** Searches a shard on the calling thread, however long that takes. */
+/** Searches a shard on the calling thread, however long it takes. */
 export function searchShard({ shards }: LocalShards, search: ShardSearch): void {
   const shard = shards[search.shard]!;
   const begun = startTimeOf(search);
@@ -31,7 +31,7 @@ export function searchShard({ shards }: LocalShards, search: ShardSearch): void 
   search.part = partOf(search, shard, found, begun);
 }
 
-/** As `searchShard`, where that does not take long. @returns whether it was done */
+/** Searches a shard on the calling thread if that is short. @returns false if it was not searched */
 export function trySearchShard({ shards }: LocalShards, search: ShardSearch): boolean {
   if (search.exact) return false;
   const { query, plan } = search;
@@ -49,8 +49,8 @@ export function trySearchShard({ shards }: LocalShards, search: ShardSearch): bo
 }
 
 /**
- * Searches shards elsewhere: long walks on the engine's thread, scans on the pool's.
- * @throws the signal's reason when it is aborted; the shards that were searched by then have their parts
+ * Searches shards on other threads: long walks on the engine's, scans on the pool's.
+ * @throws the signal's reason when it is aborted; shards that were searched by then have their parts
  */
 export async function searchOnThreads(
   local: LocalShards,
@@ -64,20 +64,20 @@ export async function searchOnThreads(
   await Promise.all(searches.map(walkOrScan));
 }
 
-/** @returns false where the shard is to be scanned */
+/** @returns false if the shard must be scanned instead */
 async function tryWalkOnThread({ shards }: LocalShards, search: ShardSearch, signal?: AbortSignal): Promise<boolean> {
   if (search.exact) return false;
   const shard = shards[search.shard]!;
   const { graph, ordinals } = shard;
   const allowed = countAllowed(search.plan, search.shard, ordinals.length);
-  if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // its graph would have scanned
+  if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // short: the graph would have scanned
   const begun = startTimeOf(search);
   const found = await graph.searchLater(search.query, optionsOf(search, shard), signal);
   if (found !== null) search.part = partOf(search, shard, found, begun);
   return found !== null;
 }
 
-/** Searches of one shard that one scan answers: they allow the same rows, but for the queries themselves. */
+/** Searches of one shard that one scan answers: they allow the same rows, except for the queries themselves. */
 interface ScanGroup {
   readonly shard: number;
   readonly k: number;
@@ -85,8 +85,8 @@ interface ScanGroup {
 }
 
 /**
- * Scans shards on the pool's threads, for as many queries together as have the same rows. @throws as
- * `searchOnThreads`
+ * Scans shards on the pool's threads. One scan serves all queries with the same allowed rows.
+ * @throws as `searchOnThreads`
  */
 export async function scanShards(
   local: LocalShards,
@@ -96,7 +96,7 @@ export async function scanShards(
 ): Promise<void> {
   const groups: ScanGroup[] = [];
   for (const search of searches) {
-    const group = groups.find((one) => belongsToGroup(search, one));
+    const group = groups.find((known) => belongsToGroup(search, known));
     if (group !== undefined) group.searches.push(search);
     else groups.push({ shard: search.shard, k: search.plan.k, searches: [search] });
   }
@@ -104,13 +104,13 @@ export async function scanShards(
 }
 
 function belongsToGroup({ shard, plan }: ShardSearch, group: ScanGroup): boolean {
-  const { plan: theirs } = group.searches[0]!;
+  const { plan: groupPlan } = group.searches[0]!;
   if (shard !== group.shard || plan.k !== group.k) return false;
-  if (needsOwnScan(plan) || needsOwnScan(theirs)) return plan === theirs;
-  return plan.passing === theirs.passing && plan.excluded === theirs.excluded;
+  if (needsOwnScan(plan) || needsOwnScan(groupPlan)) return plan === groupPlan;
+  return plan.passing === groupPlan.passing && plan.excluded === groupPlan.excluded;
 }
 
-/** Several queries are left out of one answer, as seeds are: only searches of the same plan share the scan. */
+/** With several self-matches, as with seeds, only searches of the same plan can share a scan. */
 function needsOwnScan({ selfMatches }: ShardSearch['plan']): boolean {
   return selfMatches.length > 1;
 }
@@ -120,7 +120,7 @@ async function scanGroup(shard: LoadedShard, group: ScanGroup, pool: ScanPool, s
   const { vectors } = shard.graph;
   const [{ plan }] = searches as [ShardSearch];
   const begun = startTimeOf(searches[0]!);
-  // Each query may have to leave out itself: one more is asked for, and dropped.
+  // A query may find itself: request one row more and drop it.
   const ownRows = searches.map((search) => (needsOwnScan(search.plan) ? -1 : selfRow(search)));
   const more = ownRows.some((row) => row >= 0) ? 1 : 0;
   const rows: AllowedRows = needsOwnScan(plan) ? plan : { ...plan, selfMatches: [] };
@@ -147,7 +147,7 @@ function packQueries(searches: readonly ShardSearch[], dim: number): Float32Arra
 
 type RowScores = Pick<ShardAnswer, 'rows' | 'scores'>;
 
-/** The k best but for one row. */
+/** The k best rows without one row. @param row -1 for none */
 function dropRow({ rows, scores }: RowScores, row: number, k: number): RowScores {
   const at = row < 0 ? -1 : rows.indexOf(row);
   if (at < 0) return { rows: rows.subarray(0, k), scores: scores.subarray(0, k) };
@@ -157,7 +157,7 @@ function dropRow({ rows, scores }: RowScores, row: number, k: number): RowScores
   return kept;
 }
 
-/** When a search begins that is to be explained: for others the clock is not asked. */
+/** Start time in ms; 0 without explain, to save the call. */
 function startTimeOf({ plan }: ShardSearch): number {
   return plan.explain ? performance.now() : 0;
 }
@@ -180,7 +180,7 @@ function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, beg
   return { ordinals: ordinalsOf(shard, rows), scores, path, complete, account, tookUs };
 }
 
-/** Ordinals ascend with rows; in the only shard of a version each is its own row. */
+/** Ordinals ascend with rows. In a version with one shard they are equal. */
 function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
   if (ordinals.length === 0 || ordinals[ordinals.length - 1] === ordinals.length - 1) return rows;
   const mapped = new Uint32Array(rows.length);
@@ -188,7 +188,7 @@ function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
   return mapped;
 }
 
-/** Fills in the scores. */
+/** Fills in `scores`. */
 export function scoreRows({ shards, locate }: LocalShards, { query, ordinals, scores }: Scoring): void {
   for (let i = 0; i < ordinals.length; i++) {
     const { shard, row } = locate(ordinals[i]!);

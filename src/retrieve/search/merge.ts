@@ -1,12 +1,9 @@
-/** The best of several shards in the contract's order, whatever the order in which they answered. */
+/** Merges the parts of several shards: best first, whatever the order in which the shards answered. */
 import { TopK } from '../../base/top-k.js';
-import type { Answer } from './answer.js';
+import type { Candidates } from './answer.js';
 import type { ShardPart } from './needs.js';
 
-/** Candidates, best first. */
-export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
-
-/** @param parts by shard, each in the contract's order; null where one has not answered */
+/** @param parts by shard, each best first; null if a shard has not answered */
 export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Candidates {
   const [only] = parts;
   if (parts.length === 1 && only) return truncate(only, k);

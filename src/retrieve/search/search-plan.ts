@@ -1,8 +1,7 @@
 /**
- * From what a request asks for to what is done. Takes a version and options; gives a plan, in which the filter is a
- * set of rows, ids are rows, and ef is a number. Planning needs ids and attributes; running a plan does not, so that
- * any thread with the shards can. A filter may take long, so planning is work in slices (base/work.ts);
- * `planSearch` does it at once.
+ * Turns the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a number.
+ * Planning needs ids and attributes; running a plan does not, so any thread with the shards can run it. A filter may
+ * take long, so planning is work in slices (base/work.ts); `planSearch` runs it at once.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -12,34 +11,35 @@ import type { FilterExplain } from '../../wire/answers.js';
 import { checkRange } from './check-range.js';
 import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';
+import { hasBit } from '../filter/bits.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
 import { runAtOnce, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import { hasRow, mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
+import { mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import type { SearchOptions } from './search-options.js';
 import { findExplainedIds, type ExplainedId } from './explained-ids.js';
 
 export interface SearchPlan extends AllowedRows {
   readonly k: number;
-  /** How far a walk goes; below k where the calibration found that to be enough. */
+  /** Size of the candidate list. Below k if the calibration found that to be enough. */
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
-  /** Rows that could come back if nothing but the query itself were left out. */
+  /** Number of rows that could be returned if only the query itself were left out. */
   readonly available: number;
   readonly filter: FilterExplain | null;
-  /** What holds a function: it stays on the thread that has the attributes. */
+  /** Contains a function, so it stays on the thread that has the attributes. */
   readonly crowding: Crowding | null;
-  /** The way to take under a filter. */
+  /** The plan to use under a filter; undefined: the cheapest. */
   readonly shardPlan: ShardPlan | undefined;
   readonly explain: boolean;
-  /** Null where nobody asks. */
+  /** Ids to explain; null without `whyNot`. */
   readonly explainedIds: readonly ExplainedId[] | null;
 }
 
 /**
- * The plan of all queries of a request: filters and lists of excluded ids take longer than many searches.
+ * Plans all queries of a request together: a filter or a list of excluded ids takes longer than many searches.
  * @throws k_out_of_range, bad_filter with the clause's path below `/filter`, filter_too_costly, bad_field,
  * unknown_attribute, and as `chooseEf`
  */
@@ -56,8 +56,8 @@ export function* planSearchInSlices(version: LoadedVersion, options: SearchOptio
 }
 
 /**
- * The plan of a request whose time ran out while it was planned: nothing is known to pass its filter.
- * @throws as `planSearch`, but for what is wrong with the filter
+ * The plan of a request whose time ran out during planning: no row is known to pass its filter.
+ * @throws as `planSearch`, except for errors in the filter
  */
 export function planTimedOut(version: LoadedVersion, options: SearchOptions): SearchPlan {
   const suspects = options.whyNot === undefined ? null : runAtOnce(findExplainedIds(version, options, null));
@@ -95,9 +95,7 @@ function planWith(
   };
 }
 
-/**
- * The plan of one of its queries. @param selfOrdinals ordinals of the items that are queries themselves: they are left out
- */
+/** The plan of one query. @param selfOrdinals ordinals of the items that are queries themselves; they are left out */
 export function planQuery(version: LoadedVersion, plan: SearchPlan, selfOrdinals: readonly number[]): SearchPlan {
   if (selfOrdinals.length === 0) return plan;
   const places = selfOrdinals.map((ordinal) => version.locate(ordinal));
@@ -115,7 +113,7 @@ interface Selected {
 
 const ALL_ROWS: Selected = { passing: null, account: null };
 
-/** `{}` is no filter. */
+/** `{}` means no filter. */
 function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | null): Work<Selected> {
   if (filter === null || filter.root.kind === 'all') return ALL_ROWS;
   const started = performance.now();
@@ -135,7 +133,7 @@ function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | 
 
 function findExcluded(version: LoadedVersion, ids: readonly string[], passing: readonly PassingRows[] | null) {
   if (ids.length > MAX_EXCLUDE_IDS) {
-    const message = `exclude_ids has ${ids.length} ids; at most ${MAX_EXCLUDE_IDS} are taken`;
+    const message = `exclude_ids has ${ids.length} ids; give at most ${MAX_EXCLUDE_IDS}`;
     throw new ShortlistError('bad_field', message, { field: 'exclude_ids', max: MAX_EXCLUDE_IDS });
   }
   const rows: number[][] = version.shards.map(() => []);
@@ -144,7 +142,7 @@ function findExcluded(version: LoadedVersion, ids: readonly string[], passing: r
   for (const ordinal of ordinals) {
     if (ordinal < 0) continue;
     const { shard, row } = version.locate(ordinal);
-    if (passing === null || hasRow(passing[shard]!.words, row)) rows[shard]!.push(row);
+    if (passing === null || hasBit(passing[shard]!.words, row)) rows[shard]!.push(row);
   }
   return rows;
 }

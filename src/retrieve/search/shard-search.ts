@@ -1,30 +1,29 @@
 /**
- * One query over all shards of a version: ask each, merge, and ask again where a shard may hold more.
+ * Searches all shards of a version for one query, merges, and searches again where a shard may hold more.
  *
- * Rows are spread over shards by a hash, so each is asked for its part of k and ef with some to spare (shard-share.ts);
- * one whose last candidate is among the k best may hold more of them and is searched deeper, until none is. The answer
- * is what asking every shard for all k would give, in the contract's order, whatever the order in which shards
- * answered.
+ * Rows are spread over shards by a hash, so each shard is searched for its share of k and ef plus a margin
+ * (shard-share.ts). A shard whose last candidate is among the k best may hold more of them and is searched deeper. The
+ * answer is the same as if every shard had been searched for all k, whatever the order in which shards answer.
  */
 import { isBetter } from '../../base/top-k.js';
-import type { Answer } from './answer.js';
+import type { Answer, Candidates } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
 import { answerOf, explainPart, type Trace } from './shard-answer.js';
-import { mergeParts, type Candidates } from './merge.js';
+import { mergeParts } from './merge.js';
 import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
 
-/** Rows of each shard. */
+/** Number of rows of each shard. */
 export type ShardSizes = readonly number[];
 
-/** A query, its plan, and what its shards have found so far. */
+/** A query, its plan, and what its shards have found. */
 export class ShardRounds {
   private searches: readonly ShardSearch[] = [];
   private readonly allowed: readonly number[];
   private readonly trace: Trace | undefined;
 
-  /** @param source position of the query among those of a search with seeds; undefined where there is one */
+  /** @param source position of the seed; undefined without seeds */
   constructor(
     private readonly sizes: ShardSizes,
     private readonly query: Float32Array,
@@ -51,7 +50,7 @@ export class ShardRounds {
     }
   }
 
-  /** The best of the shards that have answered; `short` is `timeout` where some have not. */
+  /** The best of the shards that have answered; `short` is `timeout` if some have not. */
   partialAnswer(): Answer {
     const parts = this.searches.length === 0 ? this.sizes.map(() => null) : this.parts;
     const answer = answerOf(this.plan, parts, mergeParts(parts, this.plan.k), this.trace);
@@ -84,7 +83,7 @@ export class ShardRounds {
     return best;
   }
 
-  /** Searches of the shards that may hold more, twice as deep as before; they take the places of those. */
+  /** Replaces the searches of shards that may hold more by searches twice as deep, and returns those. */
   private deepen(best: Candidates): ShardSearch[] {
     const asked: ShardSearch[] = [];
     const next = this.searches.map((search) => {
@@ -98,7 +97,7 @@ export class ShardRounds {
   }
 }
 
-/** True where a shard's last candidate is among the best, so that its next one may be. */
+/** Returns true if the shard's last candidate is among the best, so that its next one may be too. */
 function mayHoldMore(
   { ordinals, scores, complete }: ShardPart,
   { k, minScore }: SearchPlan,

@@ -1,6 +1,6 @@
 /**
- * Why ids did not come back: their exact scores and ranks, what removed them, and whether the graph reaches them. It
- * scans every row, so it runs in turns with the event loop where others wait.
+ * Explains why ids were not returned: exact score and rank, what removed them, and whether the graph reaches them.
+ * Scans every row, so it runs in slices.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -15,19 +15,18 @@ import type { SearchPlan } from './search-plan.js';
 import type { LoadedShard } from '../load/shards.js';
 import type { ExplainedId, ExplainedItem } from './explained-ids.js';
 
-/** A query that the answer came from. */
 interface WeightedQuery {
   readonly query: Float32Array;
   readonly weight: number;
   readonly quota?: number | undefined;
 }
 
-/** The answer with its `why_not`. */
+/** Returns the answer with its `why_not`. */
 export function* addReasons(asked: Explanation): Work<Answer> {
   return withReasons(asked.answer, yield* explainIds(asked));
 }
 
-/** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
+/** Explains without a scan, and therefore without ranks: for an answer whose time has run out. */
 export function addPartialReasons(asked: Explanation): Answer {
   const { plan, answer } = asked;
   if (plan.explainedIds === null) return answer;
@@ -55,12 +54,12 @@ interface Explanation {
   readonly answer: Answer;
 }
 
-/** A suspect with its score and, when all rows have been seen, its ranks. */
+/** An id to explain with its score, and its ranks once all rows were scanned. */
 interface ScoredItem {
   readonly item: ExplainedItem;
-  /** Merged, where there are several queries. */
+  /** The merged score if there are several queries. */
   readonly score: number;
-  /** With the query that gives the best merged score. */
+  /** The score with the query `source` alone. */
   readonly own: number;
   readonly source: number;
   rank: number;
@@ -76,17 +75,17 @@ function* explainIds(asked: Explanation): Work<WhyNot[]> {
   }
   yield* countBetter(
     asked,
-    scored.filter((one) => one !== null),
+    scored.filter((item) => item !== null),
   );
   const reasons: WhyNot[] = [];
   for (const [i, suspect] of suspects.entries()) {
     reasons.push(explainOne(asked, suspect, scored[i] ?? null));
-    yield; // each has a walk of its own
+    yield; // each needs a graph walk
   }
   return reasons;
 }
 
-/** The best of all queries for one row: merged score, own score, position of the query. */
+/** The best merged score of a row over all queries, with the query's position and the score before weighting. */
 function bestOf(
   { queries, shards }: Explanation,
   shard: number,
@@ -103,7 +102,7 @@ function bestOf(
   return best;
 }
 
-/** @throws file_corrupt where the row's vector is none, which no sealed one is */
+/** @throws file_corrupt if the row's vector is not finite; a sealed version has none */
 function scoreItem(asked: Explanation, item: ExplainedItem): ScoredItem {
   const { dim, values } = asked.shards[item.shard]!.graph.vectors;
   if (values.subarray(item.row * dim, (item.row + 1) * dim).every(Number.isFinite)) {
@@ -113,10 +112,10 @@ function scoreItem(asked: Explanation, item: ExplainedItem): ScoredItem {
   throw new ShortlistError('file_corrupt', message, { ordinal: item.ordinal });
 }
 
-/** Units of a row (base/work.ts) beside one for each component and each suspect. */
+/** Meter units for a row, in addition to one per component and per id. */
 const ROW_UNITS = 100;
 
-/** Ranks: one more for each row before a suspect. */
+/** Computes ranks: adds one for each row that is ahead. */
 function* countBetter(asked: Explanation, scored: readonly ScoredItem[]): Work<void> {
   if (scored.length === 0) return;
   const { shards, plan, queries } = asked;
@@ -128,10 +127,10 @@ function* countBetter(asked: Explanation, scored: readonly ScoredItem[]): Work<v
       if (meter.spend(units)) yield;
       const { score } = bestOf(asked, shard, row);
       const allowed = allow.has(row);
-      for (const one of scored) {
-        if (!isBetter(score, ordinals[row]!, one.score, one.item.ordinal)) continue;
-        one.rank++;
-        if (allowed) one.rankAllowed++;
+      for (const other of scored) {
+        if (!isBetter(score, ordinals[row]!, other.score, other.item.ordinal)) continue;
+        other.rank++;
+        if (allowed) other.rankAllowed++;
       }
     }
   }
@@ -157,7 +156,7 @@ function explainOne(asked: Explanation, { id }: ExplainedId, scored: ScoredItem 
   };
 }
 
-/** By its id, or because it is the query or a seed itself. */
+/** True if the id is excluded, or the item is the query or a seed. */
 function isExcluded({ selfMatches, excluded }: SearchPlan, item: ExplainedItem): boolean {
   if (item.excluded || excluded[item.shard]!.includes(item.row)) return true;
   return selfMatches.some(({ shard, row }) => shard === item.shard && row === item.row);
@@ -172,19 +171,19 @@ function reasonOf(asked: Explanation, scored: ScoredItem, excluded: boolean): Wh
   return answer.quality.short === 'timeout' ? 'timeout' : 'graph';
 }
 
-/** A reason that other rows have no part in. */
+/** A reason that does not depend on other rows; null if there is none. */
 function ownReason(plan: SearchPlan, item: ExplainedItem, score: number, excluded: boolean): WhyNot['reason'] {
   if (excluded) return 'excluded';
   if (item.removedBy !== null) return 'filter';
   return score < plan.minScore ? 'min_score' : null;
 }
 
-/** True where the answer is full, of better ones. */
+/** True if the answer is full and all of it is better. */
 function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: ScoredItem): boolean {
   return ordinals.length === k && isBetter(scores[k - 1]!, ordinals[k - 1]!, score, item.ordinal);
 }
 
-/** True where better ones have used up its value's limit, or the quota of its seed. */
+/** True if better candidates have used up the limit of its value, or the quota of its seed. */
 function isCrowded({ plan, queries, answer }: Explanation, { score, item, source }: ScoredItem): boolean {
   const { ordinals, scores, seeds } = answer;
   let sameValue = 0;
@@ -197,11 +196,11 @@ function isCrowded({ plan, queries, answer }: Explanation, { score, item, source
   return sameValue >= (plan.crowding?.limit ?? Infinity) || sameSeed >= (queries[source]!.quota ?? Infinity);
 }
 
-/** A walk with this many places, which no served search needs more of. */
+/** A walk deeper than served searches need. */
 const REACHING_EF = 1_000;
 const REACHING_K = 64;
 
-/** True where a walk towards the item's own vector finds it, or so many others in the very same place. */
+/** True if a walk towards the item's vector finds it, or finds enough equally near rows in its place. */
 function isReached({ graph }: LoadedShard, row: number): boolean {
   const { metric, dim, values } = graph.vectors;
   const query = values.slice(row * dim, (row + 1) * dim);

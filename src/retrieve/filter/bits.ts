@@ -1,6 +1,6 @@
 /**
- * Sets as words of 32 bits (base/bitset.ts), joined word by word in slices. Bits past the last member stay 0. A set
- * that is given is never changed unless its parameter is called `into`.
+ * Sets as words of 32 bits (base/bitset.ts), combined in slices. Bits beyond the last member stay 0. Only parameters
+ * named `into` are changed.
  */
 import { Bitset } from '../../base/bitset.js';
 import type { Meter, Work } from '../../base/work.js';
@@ -9,7 +9,7 @@ export function emptyWords(count: number): Uint32Array {
   return new Uint32Array((count + 31) >>> 5);
 }
 
-/** An empty set for each of so many: together they may take longer to get than a slice. */
+/** Allocates several empty sets, in slices since large ones take long. */
 export function* emptySets(sets: number, count: number, meter: Meter): Work<Uint32Array[]> {
   const made: Uint32Array[] = [];
   for (let i = 0; i < sets; i++) {
@@ -28,17 +28,14 @@ export function addBit(into: Uint32Array, position: number): void {
   into[position >>> 5]! |= 1 << (position & 31);
 }
 
-/**
- * Words, or ordinals, that are visited between two looks at the meter: at most a fifth of a slice, whatever is done
- * with them.
- */
+/** Words or ordinals visited between two checks of the meter: at most a fifth of a slice. */
 const CHUNK = 1_024;
 
-/** Units of a word that is read or joined as a whole, and of one whose members are visited, of which it may have 32. */
+/** Meter units of a word that is combined as a whole, and of one whose members (up to 32) are visited. */
 const WORD_UNITS = 1;
 const MEMBERS_UNITS = 100;
 
-/** Calls `visit` for stretches of words from 0 to `length`. */
+/** Calls `visit` for chunks of words from 0 to `length`. */
 function* visitChunks(
   length: number,
   units: number,
@@ -52,7 +49,7 @@ function* visitChunks(
   }
 }
 
-/** Keeps what `other` has too. */
+/** Removes what `other` does not have. */
 export function intersectWords(into: Uint32Array, other: Uint32Array, meter: Meter): Work<void> {
   return visitChunks(into.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) into[i] = into[i]! & other[i]!;
@@ -66,7 +63,7 @@ export function uniteWords(into: Uint32Array, other: Uint32Array, meter: Meter):
   });
 }
 
-/** What `words` lacks, as a new set. */
+/** The complement of `words`, as a new set. */
 export function* invertWords(words: Uint32Array, count: number, meter: Meter): Work<Uint32Array> {
   const inverted = new Uint32Array(words.length);
   yield* visitChunks(words.length, WORD_UNITS, meter, (from, to) => {
@@ -85,7 +82,7 @@ export function* countWords(words: Uint32Array, meter: Meter): Work<number> {
   return total;
 }
 
-/** The members one by one, ascending. @param list has room for exactly all of them */
+/** Lists the members, ascending. @param list has room for exactly all of them */
 export function* listMembers(words: Uint32Array, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   let at = 0;
   yield* visitChunks(words.length, MEMBERS_UNITS, meter, (from, to) => {
@@ -97,7 +94,7 @@ export function* listMembers(words: Uint32Array, list: Uint32Array, meter: Meter
   return list;
 }
 
-/** The bits of these rows, in their order: bit p of the result is bit list[p] of the words. */
+/** Gathers the bits of the listed rows: bit p of the result is bit list[p] of the words. */
 export function* gatherBits(words: Uint32Array, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   const gathered = emptyWords(list.length);
   yield* visitChunks(gathered.length, MEMBERS_UNITS, meter, (from, to) => {
@@ -114,7 +111,7 @@ export function* gatherBits(words: Uint32Array, list: Uint32Array, meter: Meter)
   return gathered;
 }
 
-/** The rows at these positions of a list, as ordinals among `count` rows. */
+/** The inverse: rows at the given positions of a list, as ordinals among `count` rows. */
 export function* scatterBits(
   positions: Uint32Array,
   list: Uint32Array,
@@ -132,7 +129,7 @@ export function* scatterBits(
   return words;
 }
 
-/** Adds the ordinals at these places of a list. */
+/** Adds the ordinals at places `from` to `to` of a list. */
 export function* addOrdinals(
   into: Uint32Array,
   ordinals: Uint32Array,

@@ -1,4 +1,4 @@
-/** Columns of bools: a pass is all it takes. */
+/** Columns of bools: one scan answers all tests, so there is no index. */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { emptySets } from './bits.js';

@@ -1,4 +1,4 @@
-/** The rows of a column of texts that repeat: a code and a place in the postings each. */
+/** The index of a text column with few distinct texts: a code per row, and postings per code. */
 import { emptyWords, hasBit } from './bits.js';
 import type { Test } from './filter-plan.js';
 import { addPostings, buildPostings, type Postings } from './postings.js';
@@ -29,7 +29,7 @@ export class CodedTexts {
     const atMost = passing.reduce((sum, code) => sum + counts[code]!, 0);
     const select = function* (meter: Meter): Work<Uint32Array> {
       const words = emptyWords(codes.length);
-      // A pass over the codes costs as much as setting the bits of a quarter of the rows one by one.
+      // A scan of the codes costs as much as setting the bits of a quarter of the rows one by one.
       if (atMost > codes.length / 4) yield* scanCodes(codes, tableOf(passing, counts.length), words, meter);
       else yield* addPostings(words, postings, passing, meter);
       return words;
@@ -38,10 +38,7 @@ export class CodedTexts {
   }
 }
 
-/**
- * For each test the codes whose text passes, never 0. Texts that are asked for are looked up, the rest is tried on
- * all.
- */
+/** For each test, the codes whose text passes; never 0. Equality looks texts up; other tests scan all texts. */
 function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
   const tried = tests.filter(({ kind }) => kind !== 'texts');
   const sets = tried.length === 0 ? [] : yield* scanTextRows(dictionary.texts, tried, meter);
@@ -76,7 +73,7 @@ function tableOf(codes: readonly number[], count: number): Uint8Array {
   return table;
 }
 
-/** Codes of one slice, in whole words. */
+/** Codes per slice; a multiple of 32. */
 const SLICE_CODES = 2 ** 17;
 
 function* scanCodes(codes: Uint16Array, table: Uint8Array, words: Uint32Array, meter: Meter): Work<void> {

@@ -1,6 +1,6 @@
 /**
- * Clauses on one attribute: what passes, by its values' index and by which rows have a value. Indexes are built at
- * need.
+ * Evaluates clauses on one attribute, from the index of its values and the rows that have a value. Indexes are built
+ * when needed.
  */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { Bitset } from '../../base/bitset.js';
@@ -18,7 +18,7 @@ import { Meter, type Work } from '../../base/work.js';
 
 /** Rows with a value. */
 interface Presence {
-  /** Null where every row has one. */
+  /** Null if every row has a value. */
   readonly words: Uint32Array | null;
   readonly count: number;
 }
@@ -45,7 +45,7 @@ export class ColumnIndex {
     return new ColumnIndex(ids.count, null, () => new IdIndex(ids));
   }
 
-  /** For each clause the rows that pass, where that is known without a look at every row; null where it is not. */
+  /** For each clause, the rows that pass if the index knows them; null if only a scan can tell. */
   *lookUp(clauses: readonly Clause[], meter: Meter): Work<(LookupResult | null)[]> {
     const presence = yield* this.presence();
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
@@ -66,12 +66,13 @@ export class ColumnIndex {
     });
   }
 
-  /** The rows that pass, by looking at all of these: a new set for each clause. */
+  /** Scans these rows. @returns a new set for each clause */
   *scan(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const presence = yield* this.presence();
     const present = yield* presentAmong(presence, rows, meter);
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
-    const passed = valued.length === 0 ? [] : yield* this.scanTests(valued, rows, meter);
+    const tests = valued.map(({ test }) => test);
+    const passed = tests.length === 0 ? [] : yield* this.values.scan(tests, rows, meter);
     const outs: Uint32Array[] = [];
     for (const { test, negated } of clauses) {
       if (test.kind === 'null') {
@@ -90,14 +91,6 @@ export class ColumnIndex {
   *prepare(): Work<void> {
     yield* this.presence();
     yield* this.values.prepare();
-  }
-
-  private scanTests(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return this.values.scan(
-      clauses.map(({ test }) => test),
-      rows,
-      meter,
-    );
   }
 
   private *selectNull({ words }: Presence, isNull: boolean, meter: Meter): Work<Uint32Array> {

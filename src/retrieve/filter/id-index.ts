@@ -1,4 +1,4 @@
-/** Ids as what a filter can name: each is found by the table of ids. */
+/** Filters on ids, which the id table looks up. */
 import type { IdTable } from '../../base/id-table.js';
 import { addBit, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
@@ -8,7 +8,7 @@ import type { Meter, Work } from '../../base/work.js';
 
 export type FilterIds = Pick<IdTable, 'find' | 'text' | 'count'>;
 
-/** Units of a look into the table. */
+/** Meter units of one lookup in the table. */
 const FIND_UNITS = 500;
 
 export class IdIndex implements ValueIndex {

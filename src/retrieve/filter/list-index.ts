@@ -1,4 +1,4 @@
-/** Columns of lists of texts or integers: passes over the items, and postings of the items once they pay. */
+/** Columns of lists of texts or integers: scans of the items at first, then postings of the items once they pay off. */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { emptyWords, listMembers, countWords, scatterBits } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
@@ -14,8 +14,6 @@ import {
   type ValueIndex,
 } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
-
-const NOTHING: readonly number[] = [];
 
 export class ListIndex implements ValueIndex {
   private items: ItemPostings | null = null;
@@ -59,7 +57,7 @@ export class ListIndex implements ValueIndex {
       const atMost = [...codes].reduce((sum, code) => sum + countOf(code), 0);
       return { atMost, select: (own) => this.selectCodes(postings, codes, own) };
     }
-    if (isMissing) return { atMost: 0, select: (own) => this.selectCodes(postings, NOTHING, own) };
+    if (isMissing) return { atMost: 0, select: (own) => this.selectCodes(postings, [], own) };
     const rarest = [...codes].reduce((a, b) => (countOf(b) < countOf(a) ? b : a));
     return { atMost: countOf(rarest), select: (own) => this.selectAll(postings, rarest, test, own) };
   }
@@ -70,7 +68,7 @@ export class ListIndex implements ValueIndex {
     return words;
   }
 
-  /** The lists with the rarest item, one by one. */
+  /** Selects the lists with the rarest item, then tests each. */
   private *selectAll(
     postings: ItemPostings['postings'],
     rarest: number,

@@ -1,6 +1,6 @@
 /**
- * One pass over lists for many tests: each asks for any of its items or for all of them. Reads each item once,
- * whatever the tests. What null rows hold may pass too, so callers mask by presence.
+ * Scans lists for many tests at once, each for any of its items or all of them. Reads each item once. Rows without a
+ * value may pass; callers mask them.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
@@ -13,11 +13,11 @@ import type { Meter, Work } from '../../base/work.js';
 
 type Lists = Column & { readonly shape: 'lists' };
 
-/** Items that tests ask for, by number, and the tests that want each. */
+/** The items that tests ask for, numbered, with the tests for each. */
 interface ItemSet {
-  /** -1 for an item that nobody wants. */
+  /** The number of the item; -1 if no test asks for it. */
   find(items: Column, position: number): number;
-  /** Each test once. */
+  /** The tests that ask for the item, each once. */
   testsOf(item: number): readonly number[];
 }
 
@@ -48,10 +48,10 @@ export function* scanLists(
   return outs;
 }
 
-/** Items of a list that are read at once. */
+/** Items read between two checks of the meter. */
 const LONG_LIST = 1_024;
 
-/** Units of an item beside the bytes of its text. */
+/** Meter units of an item, in addition to the bytes of its text. */
 const ITEM_UNITS = 40;
 
 export function itemsOf(test: Test): ItemsTest {
@@ -59,9 +59,9 @@ export function itemsOf(test: Test): ItemsTest {
 }
 
 class ListReader {
-  /** Position of the row that is read, above 0. */
+  /** Position of the current row plus 1. */
   private row = 0;
-  /** The last row in which a wanted item was seen for a test, and in which a test was begun. */
+  /** By test: the last row in which each item was seen, and the last row in which any was. */
   private readonly seen: Map<number, number>[];
   private readonly begun: Uint32Array;
   private readonly left: Uint32Array;
@@ -73,7 +73,7 @@ class ListReader {
     private readonly outs: readonly Uint32Array[],
     private readonly meter: Meter,
   ) {
-    // An item that no value can be is never seen, so that a test which wants all waits for it in vain.
+    // An item that the type cannot hold is never seen, so a test for all items fails.
     this.wanted = tests.map(({ all, values, never }) => (all ? new Set<unknown>(values).size + (never ? 1 : 0) : 1));
     this.begun = new Uint32Array(tests.length);
     this.left = new Uint32Array(tests.length);
@@ -89,7 +89,7 @@ class ListReader {
     if (this.meter.spend(ITEM_UNITS)) yield;
   }
 
-  /** @returns whether a slice is over */
+  /** @returns true if the slice is over */
   readShort({ items, offsets }: Lists, row: number, position: number): boolean {
     this.row = position + 1;
     return this.readItems(items, offsets[row]!, offsets[row + 1]!);
@@ -113,7 +113,7 @@ class ListReader {
   private countItem(test: number, item: number): void {
     const needed = this.wanted[test]!;
     if (needed > 1) {
-      // A list may hold an item twice.
+      // A list may contain an item twice.
       const seen = this.seen[test]!;
       if (seen.get(item) === this.row) return;
       seen.set(item, this.row);

@@ -1,4 +1,4 @@
-/** Columns of numbers, dates and timestamps: passes over the values, and the sorted rows once they pay. */
+/** Columns of numbers, dates and timestamps: scans of the values at first, then sorted rows once they pay off. */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addOrdinals, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
@@ -49,7 +49,7 @@ export class NumberIndex implements ValueIndex {
     const ranges = yield* findRanges(column, sorted, test.intervals, meter);
     const atMost = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
     const select = function* (own: Meter): Work<Uint32Array> {
-      // A pass costs about as much as setting the bits of half of the rows one by one.
+      // A scan costs about as much as setting the bits of half of the rows one by one.
       if (atMost > column.count / 2) {
         return (yield* scanNumbers(column, [test], { count: column.count, list: null }, own))[0]!;
       }

@@ -1,7 +1,6 @@
 /**
- * Columns of texts. At first, passes over the bytes. Once an index pays: of texts that repeat a dictionary with
- * postings; of others the rows sorted by the hash of their text, which serves equality, while the rest stays with
- * passes.
+ * Columns of texts: scans of the bytes at first, then an index once it pays off. Texts that repeat get a dictionary
+ * with postings. Others get rows sorted by hash, which answers equality; everything else is still scanned.
  */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf } from './column-blocks.js';
@@ -56,8 +55,8 @@ export class TextIndex implements ValueIndex {
 }
 
 /**
- * What a pass costs in passes over numbers: one text is told apart by its length; several, and ranges, cost an index
- * at once.
+ * Cost of a scan in scans of numbers: one text is compared by its length first; several texts, and ranges, justify an
+ * index at once.
  */
 function scansFor(test: Test): number {
   const isQuick = test.kind === 'substrings' || (test.kind === 'texts' && test.values.length === 1);

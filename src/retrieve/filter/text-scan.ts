@@ -1,6 +1,6 @@
 /**
- * One pass over texts for many tests, linear in their bytes: equality with any of many texts, ranges, and substrings.
- * Texts are read as they lie in their chunks. What null rows hold may pass too, so callers mask by presence.
+ * Scans texts for many tests at once, linear in their bytes: equality with any of many texts, ranges, and substrings.
+ * Texts are read in place. Rows without a value may pass; callers mask them.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
@@ -16,13 +16,13 @@ import { TextSet } from './text-set.js';
 import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** Bytes of a text that are read at once; a longer one is read in pieces. */
+/** Bytes of a text read at once; a longer one is read in pieces. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Texts of a window that is probed, at most PIECE_BYTES of them. */
+/** Maximum texts of a probed window, which has at most PIECE_BYTES bytes. */
 const WINDOW_ROWS = 4_096;
 
-/** Windows in which many texts were found before probing is given up. */
+/** Probing stops after this many windows in which many texts were found. */
 const MAX_DENSE_WINDOWS = 8;
 
 export function* scanTexts(
@@ -43,7 +43,7 @@ export function* scanTexts(
   return pass.outs;
 }
 
-/** A set of positions for each test. */
+/** Scans all texts. @returns a set of positions for each test */
 export function* scanTextRows(texts: Texts, tests: readonly Test[], meter: Meter): Work<Uint32Array[]> {
   const pass = yield* TextScan.prepare(tests, texts.rows, meter);
   yield* pass.readAll(texts, 0);
@@ -55,9 +55,9 @@ export function textAt(column: AttributeColumn, ordinal: number): { readonly tex
   return { texts: chunk as Column & { readonly shape: 'strings' }, row: ordinal - firstOrdinal };
 }
 
-/** What the tests are answered with, and their answers. */
+/** One scan: its tests, prepared, and their results. */
 class TextScan {
-  /** Of the text that is read. */
+  /** Position of the current text. */
   private position = 0;
   private readonly reader: NeedleReader | null = null;
 
@@ -66,9 +66,9 @@ class TextScan {
     private readonly set: TextSet | null,
     private readonly bounds: TextBounds | null,
     needles: Needles | null,
-    /** Distinct; empty where probing for them would not tell enough. */
+    /** Distinct needles to probe for; empty if probing does not help. */
     private readonly probed: readonly Buffer[],
-    /** Positions of the tests of each kind among all. */
+    /** For each kind of test, its positions among all tests. */
     private readonly places: { readonly sets: number[]; readonly ranges: number[]; readonly groups: number[] },
     private readonly meter: Meter,
   ) {
@@ -96,14 +96,14 @@ class TextScan {
     return new TextScan(outs, set, bounds, needles, probed, places, meter);
   }
 
-  /** The texts of a chunk, of which the first has this position. */
+  /** Reads the texts of a chunk; the first has this position. */
   *readAll(texts: Texts, firstPosition: number): Work<void> {
     const probes = this.probed.length === 0 ? null : chooseProbes(this.probed, texts);
     const from = probes === null ? 0 : yield* this.readProbed(texts, firstPosition, probes);
     yield* this.readRows(texts, from, texts.rows, firstPosition + from);
   }
 
-  /** @param firstPosition of the row `from` */
+  /** @param firstPosition position of the row `from` */
   *readRows(texts: Texts, from: number, to: number, firstPosition: number): Work<void> {
     const { meter, reader } = this;
     const { offsets, bytes } = texts;
@@ -152,7 +152,7 @@ class TextScan {
     }
   }
 
-  /** Reads what the probes find, window by window. @returns the row from which on all is to be read */
+  /** Reads only the texts that probes find, window by window. @returns the first row that was not read */
   private *readProbed(texts: Texts, firstPosition: number, probes: readonly Probe[]): Work<number> {
     const { offsets, rows } = texts;
     const marks = new Uint8Array(WINDOW_ROWS);
@@ -183,7 +183,7 @@ class TextScan {
   }
 }
 
-/** The rows of a window that begins with this one; none where it alone is too long. */
+/** The end of the window that begins with this row; `from` itself if that row is too long. */
 function windowEnd(offsets: Uint32Array, from: number, rows: number): number {
   const maxTo = Math.min(from + WINDOW_ROWS, rows);
   const end = offsets[from]! + PIECE_BYTES;

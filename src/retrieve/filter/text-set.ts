@@ -1,18 +1,18 @@
 /**
- * The texts that several tests want to be equal to: one look tells which. Takes the texts of each test, which may
- * repeat themselves and each other; gives each text a number.
+ * The set of texts that several tests compare with. Takes the texts of each test, with duplicates; numbers the distinct
+ * texts and finds them by their bytes.
  */
 import { hashBytes, isEqual } from './text-hash.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class TextSet {
-  /** Whether a text of that length is wanted: most rows end there, since hashing costs as much as ten comparisons. */
+  /** By length: 1 if the set has such a text. Most rows end here, since a hash costs as much as ten comparisons. */
   private hasLength = new Uint8Array(1);
   private readonly slots: Int32Array;
   private bytes = Buffer.alloc(1024);
   /** Where each text ends, which is where the next one begins. */
   private readonly ends: number[] = [];
-  /** For each text the first of those who want it, as a place in the two lists, which chain them. */
+  /** The tests of each text: a place in the two lists, which form a linked list. */
   private readonly firstTest: number[] = [];
   private readonly testList: number[] = [];
   private readonly nextTest: number[] = [];
@@ -35,18 +35,18 @@ export class TextSet {
     return set;
   }
 
-  /** How many different texts there are. */
+  /** Number of distinct texts. */
   get size(): number {
     return this.ends.length;
   }
 
-  /** The number of a text; -1 where nobody wants it. */
+  /** The number of a text; -1 if the set does not have it. */
   find(source: Uint8Array, start: number, end: number): number {
     if (this.hasLength[end - start] !== 1) return -1;
     return this.slots[this.slotOf(source, start, end)]!;
   }
 
-  /** Calls `visit` for each test that wants the text, which may be more than once. */
+  /** Calls `visit` for each test of the text, possibly more than once. */
   eachTest(text: number, visit: (test: number) => void): void {
     for (let at = this.firstTest[text]!; at >= 0; at = this.nextTest[at]!) visit(this.testList[at]!);
   }
@@ -73,7 +73,7 @@ export class TextSet {
     this.firstTest[known] = this.testList.push(test) - 1;
   }
 
-  /** Where a text is, or where it belongs. */
+  /** The slot of a text, or the free slot for it. */
   private slotOf(source: Uint8Array, start: number, end: number): number {
     const mask = this.slots.length - 1;
     let slot = hashBytes(source, start, end) & mask;

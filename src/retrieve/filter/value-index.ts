@@ -1,39 +1,39 @@
-/** What tests on one attribute are answered from: one for each filtered attribute, by the shape of its column. */
+/** The index of one attribute's values. Each column type has its own implementation. */
 import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** Rows that are known to pass a test without a look at every row. */
+/** The rows that pass a test, known without a scan. */
 export interface LookupResult {
-  /** As many at most. */
+  /** Upper bound of their number. */
   readonly atMost: number;
-  /** Exactly those, as a new set. */
+  /** The exact rows, as a new set. */
   select(meter: Meter): Work<Uint32Array>;
 }
 
-/** Rows without a value are not its business: it may pass them or not, callers mask. */
+/** Rows without a value may pass or not; callers mask them. */
 export interface ValueIndex {
-  /** For each test what an index knows; null where only a pass over rows can tell. */
+  /** For each test, what the index knows; null if only a scan can tell. */
   lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]>;
-  /** One pass over the rows for all of the tests: a new set for each. */
+  /** Scans the rows once for all tests. @returns a new set for each */
   scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
-  /** Builds what makes selective tests quick, within the budget; nothing where it is there. */
+  /** Builds the index, within the budget. Does nothing if it exists. */
   prepare(): Work<void>;
 }
 
 /**
- * Passes over a column before it is sorted: sorting a million rows takes as long as some 20 passes, so a filter that is
- * asked a few times is not made to wait for it.
+ * Scans of a column before it is sorted: sorting a million rows takes as long as some 20 scans, so a filter that is
+ * used a few times does not wait for it.
  */
 export const SCANS_BEFORE_SORTING = 8;
 
-/** Memory for what the indexes of a version build, in bytes. Taken once, never given back before the version is. */
+/** Memory budget for the indexes of a version, in bytes. What is reserved stays reserved. */
 export class IndexBudget {
   used = 0;
 
   constructor(readonly limit: number) {}
 
-  /** @returns whether there was room */
+  /** @returns true if there was room */
   reserve(bytes: number): boolean {
     if (this.used + bytes > this.limit) return false;
     this.used += bytes;
@@ -42,8 +42,8 @@ export class IndexBudget {
 }
 
 /**
- * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs
- * out of time leaves an index half built, and the next one finishes it.
+ * Work that is done once and that any caller can continue: a request that runs out of time leaves an index half built,
+ * and the next request finishes it.
  */
 export class ResumableWork {
   private work: Work<void> | null = null;

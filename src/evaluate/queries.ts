@@ -1,30 +1,28 @@
-/** Where the queries of a measurement come from: a file, or rows of the index itself. */
+/** The queries of a measurement: from a file, or rows of the index itself. */
 import { sampleDistinct } from '../base/random.js';
 import type { Turns } from '../base/turns.js';
 import { checkQuery } from '../retrieve/search/query.js';
 import { sampleDistinctRows } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 
-/** Checked queries, one after the other. */
+/** Checked queries. */
 export interface QuerySet {
   readonly count: number;
   /** count x dim values, unit length under cosine. */
   readonly vectors: Float32Array;
   /**
-   * Ordinal of each query that is a row of the index, which then is left out of its answer; null for queries from
-   * outside.
+   * For queries that are rows of the index: their ordinals, which are left out of their answers. Null for given
+   * queries.
    */
   readonly selfOrdinals: Uint32Array | null;
 }
 
-/** `size` rows of the version, chosen by the seed, each to be searched without finding itself. */
+/** Samples `size` rows of the version; each is left out of its own answer. */
 export function sampleQueries(version: LoadedVersion, size: number, seed: number): QuerySet {
   return queriesOf(version, sampleDistinct(version.manifest.count, size, seed));
 }
 
-/**
- * As `sampleQueries`, of rows whose vectors differ: each vector is as likely as any other, however many rows have it.
- */
+/** As `sampleQueries`, with distinct vectors: each vector is equally likely, however many rows have it. */
 export async function sampleVectors(
   version: LoadedVersion,
   size: number,
@@ -43,7 +41,7 @@ function queriesOf(version: LoadedVersion, selfOrdinals: Uint32Array): QuerySet 
   return { count: selfOrdinals.length, vectors, selfOrdinals };
 }
 
-/** Queries from outside. @throws as `checkQuery`, with the position of the bad one */
+/** Checks given queries. @throws as `checkQuery`, with the position of the wrong one */
 export function externalQueries(version: LoadedVersion, vectors: Float32Array): QuerySet {
   const { dim } = version.manifest;
   const count = vectors.length / dim;

@@ -1,4 +1,4 @@
-/** Recall of a version on its own rows: what the gate asks. */
+/** Measures the recall of a version on its own rows, for the gate. */
 import { Turns } from '../base/turns.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
@@ -19,8 +19,8 @@ interface SampleRecallOptions {
 }
 
 /**
- * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors differ: where most
- * rows are equal, a sample of rows would find those and nothing else, and they are the easiest to find.
+ * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors are distinct: where
+ * most rows are equal, a sample of rows would contain little else, and equal rows are the easiest to find.
  */
 export async function sampleRecall(
   version: LoadedVersion,

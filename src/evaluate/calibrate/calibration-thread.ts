@@ -1,4 +1,4 @@
-/** The thread behind CalibrationLane: opens the version, then measures one share after the other. */
+/** The thread of a CalibrationWorker: opens the version, then measures one share after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../../base/errors.js';
 import { openExactSearch } from '../../engine/exact-search.js';
@@ -9,7 +9,7 @@ import { calibrateShare } from './share.js';
 
 const { root, index, version: name, queries } = workerData as CalibrationWorkerData;
 const opened = loadVersion(root, index, name).then((version) => new GroupShards(version, queries));
-opened.catch(() => undefined); // told with the first share
+opened.catch(() => undefined); // the first `measure` reports it
 const pool = openExactSearch(1);
 const stopping = new AbortController();
 let working: Promise<unknown> = Promise.resolve();
@@ -27,9 +27,9 @@ async function stop(): Promise<void> {
   stopping.abort();
   await working;
   await pool.close();
-  const folds = await opened.catch(() => null);
-  await folds?.close();
-  folds?.version.close();
+  const groups = await opened.catch(() => null);
+  await groups?.close();
+  groups?.version.close();
   parentPort!.close();
 }
 

@@ -1,20 +1,15 @@
-/**
- * The shards of a version as they would be without the rows of a fold. Opened when they are first asked for, until
- * `close`.
- */
+/** The shards of a version without the hidden rows of a query group. Opened when first needed; closed by `close`. */
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { engineSettings, openShard, type LoadedShard } from '../../retrieve/load/shards.js';
 import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 
 export class GroupShards {
-  readonly version: LoadedVersion;
-  readonly queries: CalibrationQueries;
   private readonly opened = new Map<QueryGroup, Promise<readonly LoadedShard[]>>();
 
-  constructor(version: LoadedVersion, queries: CalibrationQueries) {
-    this.version = version;
-    this.queries = queries;
-  }
+  constructor(
+    readonly version: LoadedVersion,
+    readonly queries: CalibrationQueries,
+  ) {}
 
   groupAt(position: number): QueryGroup {
     return this.queries.groups.find(({ from, to }) => position >= from && position < to)!;

@@ -1,28 +1,26 @@
 /**
- * The truth that a calibration judges by: the nearest rows that may come back, of each query, by scans of all float32
- * values. Found for as many queries as are asked, and as deep, when they are: a query that was scanned for 1,000
- * neighbours needs no scan for 10.
+ * The truth of a calibration: the nearest allowed rows of each query, found by scans of all float32 values. Scans run
+ * when needed: a query that was scanned for 1,000 neighbours needs no scan for 10.
  */
 import { TRUTH_QUERIES_PER_PASS } from '../../base/limits.js';
 import { TopK } from '../../base/top-k.js';
+import type { ShardAnswer } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { Neighbors, Trial } from './trial.js';
+import type { Candidates } from '../../retrieve/search/answer.js';
+import type { Trial } from './trial.js';
 
 export class TruthOnDemand {
-  private readonly trial: Trial;
-  private readonly pool: ExactSearch;
-  private readonly signal: AbortSignal | undefined;
-  private readonly known: { readonly k: number; readonly neighbors: Neighbors }[] = [];
+  private readonly known: { readonly k: number; readonly neighbors: Candidates }[] = [];
 
-  constructor(trial: Trial, pool: ExactSearch, signal?: AbortSignal) {
-    this.trial = trial;
-    this.pool = pool;
-    this.signal = signal;
-  }
+  constructor(
+    private readonly trial: Trial,
+    private readonly pool: ExactSearch,
+    private readonly signal?: AbortSignal,
+  ) {}
 
-  /** At least the k nearest of the first `count` queries, fewer only where fewer rows may come back. */
-  async find(count: number, k: number): Promise<readonly Neighbors[]> {
+  /** At least the k nearest rows of the first `count` queries; fewer if fewer rows are allowed. */
+  async find(count: number, k: number): Promise<readonly Candidates[]> {
     for (let from = 0; from < count;) {
       const to = await this.endOfMissing(from, count, k);
       if (to > from) await this.scan(from, to, k);
@@ -31,7 +29,7 @@ export class TruthOnDemand {
     return this.known.slice(0, count).map(({ neighbors }) => neighbors);
   }
 
-  /** Where the queries from here on end that lack neighbours, have one fold and fit into one pass. */
+  /** The end of the queries from `from` that need a scan, belong to one group and fit into one pass. */
   private async endOfMissing(from: number, count: number, k: number): Promise<number> {
     const { group } = await this.trial.searchSpaceOf(from);
     const most = Math.min(count, group.to, from + TRUTH_QUERIES_PER_PASS);
@@ -52,13 +50,12 @@ export class TruthOnDemand {
   }
 }
 
-interface ShardPart {
-  readonly rows: Uint32Array;
-  readonly scores: Float32Array;
-}
-
-/** The k best of all shards. A version of one shard has rows for ordinals, and they are in order. */
-function mergeParts(version: LoadedVersion, parts: readonly ShardPart[], k: number): Neighbors {
+/** The k best of all shards. In a version with one shard, rows equal ordinals and are sorted already. */
+function mergeParts(
+  version: LoadedVersion,
+  parts: readonly Pick<ShardAnswer, 'rows' | 'scores'>[],
+  k: number,
+): Candidates {
   if (parts.length === 1) {
     const { rows, scores } = parts[0]!;
     return { ordinals: rows.subarray(0, k), scores: scores.subarray(0, k) };

@@ -1,75 +1,71 @@
 /**
- * What one share of passing rows is calibrated with: queries, the rows that may come back, and the recall of a search
- * at any ef. It searches as everyone does (shard-search.ts), in the shards of the query's fold.
+ * The searches that calibrate one share of passing rows: queries, the rows that may be returned, and the recall of a
+ * search at any ef. Uses the same search as everything else (run-search.ts), on the shards of the query's group.
  */
 import { Bitset } from '../../base/bitset.js';
 import { seededRandom } from '../../base/random.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import type { Candidates } from '../../retrieve/search/answer.js';
 import { singleTask, searchNow } from '../../retrieve/search/run-search.js';
 import { planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
+import { countAtLeast } from '../../retrieve/search/shard-answer.js';
+import type { Depth } from '../../retrieve/search/shard-share.js';
 import type { LoadedShard } from '../../retrieve/load/shards.js';
 import type { GroupShards } from './group-shards.js';
 import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 import { queryAt } from '../queries.js';
 import { recallOf } from '../recall.js';
 
-/** What the queries of one fold search in. */
+/** What the queries of one group search in. */
 interface SearchSpace {
   readonly group: QueryGroup;
   readonly shards: readonly LoadedShard[];
-  /** Rows that may come back, by shard; null where that is every row. */
+  /** By shard, the rows that may be returned; null for every row. */
   readonly allow: readonly Bitset[] | null;
-  /** How many those are. */
+  /** Their number. */
   readonly available: number;
-  /** The same as a search's filter; null without one. */
+  /** The same as the filter of a search; null without a filter. */
   readonly passing: SearchPlan['passing'];
-}
-
-/** What is asked of the graph: exactly this ef, also where it is below k. */
-interface Asked {
-  readonly k: number;
-  readonly ef: number;
 }
 
 interface Outcome {
   /** By distance. */
   readonly recall: number;
-  /** True where the engine scanned what passes, so that no ef changes the answer. */
+  /** True if the engine scanned the passing rows, so that no ef changes the answer. */
   readonly isScan: boolean;
-}
-
-/** Best first. */
-export interface Neighbors {
-  readonly ordinals: Uint32Array;
-  readonly scores: Float32Array;
 }
 
 export class Trial {
   readonly version: LoadedVersion;
   readonly queries: CalibrationQueries;
-  private readonly shards: GroupShards;
-  /** By shard; null where every row passes. */
+  /** By shard; null if every row passes. */
   private readonly passing: readonly Bitset[] | null;
   private readonly spaces = new Map<QueryGroup, SearchSpace>();
 
-  /** @param selectivity each row passes with this chance */
-  constructor(folds: GroupShards, selectivity: number, seed: number) {
-    this.shards = folds;
-    this.version = folds.version;
-    this.queries = folds.queries;
+  /** @param selectivity probability that a row passes */
+  constructor(
+    private readonly shards: GroupShards,
+    selectivity: number,
+    seed: number,
+  ) {
+    this.version = shards.version;
+    this.queries = shards.queries;
     this.passing = selectivity === 1 ? null : drawRows(this.version, selectivity, seed);
   }
 
   async searchSpaceOf(position: number): Promise<SearchSpace> {
-    const fold = this.shards.groupAt(position);
-    let side = this.spaces.get(fold);
-    if (side === undefined) this.spaces.set(fold, (side = this.makeSearchSpace(fold, await this.shards.shards(fold))));
-    return side;
+    const group = this.shards.groupAt(position);
+    let space = this.spaces.get(group);
+    if (space === undefined) {
+      space = this.makeSearchSpace(group, await this.shards.shards(group));
+      this.spaces.set(group, space);
+    }
+    return space;
   }
 
-  /** @param truth of the query at this position, at least the k nearest, or all that pass */
-  tryQuery({ shards, passing }: SearchSpace, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
+  /** Searches with exactly this ef, even below k. @param truth at least the k nearest of the query, or all that pass */
+  tryQuery({ shards, passing }: SearchSpace, truth: Candidates, position: number, { k, ef }: Depth): Outcome {
     const { version, queries } = this;
     const query = queryAt(queries, position, version.manifest.dim);
     const explain = passing !== null;
@@ -92,15 +88,13 @@ export class Trial {
     return { group, shards, allow, available, passing: this.passing && passing };
   }
 
-  /** The ordinals found, best first, up to those that are too far by their float32 scores for any tolerance. */
-  private dropDistant({ ordinals, scores }: Neighbors, truth: Neighbors, k: number): Uint32Array {
+  /** The ordinals found, best first, without those that are beyond any tolerance by their float32 scores. */
+  private dropDistant({ ordinals, scores }: Candidates, truth: Candidates, k: number): Uint32Array {
     const { metric } = this.version.manifest;
     const last = truth.scores[Math.min(k, truth.scores.length) - 1];
     if (metric === 'ip' || last === undefined) return ordinals; // the tolerance grows with the norm of each row
     const minScore = last - DISTANT * (metric === 'l2' ? Math.abs(last) : 1);
-    let near = ordinals.length;
-    while (near > 0 && scores[near - 1]! < minScore) near--;
-    return ordinals.subarray(0, near);
+    return ordinals.subarray(0, countAtLeast(scores, minScore));
   }
 }
 
@@ -119,8 +113,5 @@ function copyOf({ size, words }: Bitset): Bitset {
 
 const hasScanned = (plan: ShardPlan): boolean => plan === 'code_scan' || plan === 'exact_scan';
 
-/**
- * Of unit vectors, twice the tolerance of recall.ts: what is farther than that is no neighbour, and need not be
- * scored again.
- */
+/** Twice the tolerance of recall.ts for unit vectors. Rows beyond are not neighbours and need not be scored again. */
 const DISTANT = 2e-6;

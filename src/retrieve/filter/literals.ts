@@ -137,7 +137,7 @@ export function integerInterval(type: ColumnType, comparison: Comparison, value:
 function inexactLiteral(type: ColumnType, value: unknown): string {
   if (type.kind === 'date') return `takes whole days here, not ${describe(value)}; use $gt and $lt`;
   if (type.kind === 'timestamp')
-    return `has a resolution of 1 ${type.unit} and cannot equal ${describe(value)}; use $gt and $lt`;
+    return `takes times in whole ${type.unit} here, not ${describe(value)}; use $gt and $lt`;
   return `takes whole numbers here, not ${describe(value)}`;
 }
 

@@ -39,7 +39,7 @@ export function answerOf(
 }
 
 /** Number of scores, in descending order, that are at least `minScore`. */
-function countAtLeast(scores: Float32Array, minScore: number): number {
+export function countAtLeast(scores: Float32Array, minScore: number): number {
   let kept = scores.length;
   while (kept > 0 && scores[kept - 1]! < minScore) kept--;
   return kept;

@@ -170,9 +170,7 @@ class Build {
     return plan;
   }
 
-  /**
-   * Dimension of the published version; null if there is none that can be read: a new version does not depend on it.
-   */
+  /** Dimension of the published version; null if it cannot be read: a new version does not depend on it. */
   private async readLiveDim(): Promise<number | null> {
     const { root, index } = this.options;
     try {

@@ -52,10 +52,7 @@ export function requireMemory(size: BuildSize, limitBytes: number): void {
   throw new ShortlistError('insufficient_memory', message, { needed_bytes: needed, available_bytes: limitBytes });
 }
 
-/**
- * Serving maps a shard's vectors as one buffer, which Node 20 limits to 4 GiB.
- * @throws unsupported, before the graphs are built
- */
+/** Serving maps a shard's vectors as one buffer; Node 20 limits it to 4 GiB. @throws unsupported, before the build */
 export function requireMappable({ shardRows, dim, engine }: BuildSize, maxBytes = constants.MAX_LENGTH): void {
   if (engineOf(engine).mapping === null) return;
   const largest = Math.max(...shardRows) * dim * 4;

@@ -43,10 +43,7 @@ export type GraphReply = GraphBuilt | { readonly error: SerializedError };
 
 const PROGRESS_MS = 200;
 
-/**
- * Builds all graphs. When it returns, they are on disk and no thread is left.
- * @returns figures in the order of the jobs
- */
+/** Builds all graphs. No thread is left when it returns. @returns figures of each build, in the order of the jobs */
 export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<Figures[]> {
   const figures: Figures[] = [];
   const states = jobs.map(() => new Int32Array(new SharedArrayBuffer(8)));

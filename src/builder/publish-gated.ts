@@ -18,10 +18,7 @@ export interface Published {
   readonly version: string;
   /** The version published before; null if there was none. */
   readonly previous: string | null;
-  /**
-   * False if HISTORY could not be written after CURRENT moved, which the next move completes, or if a refusal was not
-   * recorded.
-   */
+  /** False if CURRENT moved but HISTORY was not written (the next move does it), or a refusal was not recorded. */
   readonly recorded: boolean;
   /** False if the version was published already or was refused. */
   readonly changed: boolean;

@@ -8,7 +8,7 @@ import { search } from '../retrieve/search/run-search.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
 import { type SearchOptions } from '../retrieve/search/search-options.js';
 import { queryAt, selfOrdinalAt, type QuerySet } from './queries.js';
-import { recallOf, summarizeRecall, type Recall } from './recall.js';
+import { measureRecall } from './recall.js';
 import type { Truth } from './truth.js';
 
 /** Names are those of the JSON output. */
@@ -49,15 +49,7 @@ export async function measurePoint(
 ): Promise<GridPoint> {
   const { k } = options;
   const used = planSearch(version, options).ef;
-  const { dim } = version.manifest;
-  const recalls: Recall[] = [];
-  for (const [position, neighbors] of truth.neighbors.entries()) {
-    const query = queryAt(queries, position, dim);
-    const answer = search(version, query, options, selfOrdinalAt(queries, position));
-    recalls.push(recallOf(version, query, answer.ordinals, neighbors, k));
-    await turns.rest();
-  }
-  const recall = summarizeRecall(recalls);
+  const recall = await measureRecall(version, queries, truth, options, turns);
   const latencies = await timeSearches(version, queries, options, turns);
   const total = latencies.reduce((sum, ms) => sum + ms, 0);
   const sorted = latencies.sort((a, b) => a - b);

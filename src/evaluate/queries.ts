@@ -1,7 +1,7 @@
 /** The queries of a measurement: from a file, or rows of the index itself. */
 import { sampleDistinct } from '../base/random.js';
 import type { Turns } from '../base/turns.js';
-import { checkQuery } from '../retrieve/search/query.js';
+import { checkQueries } from '../retrieve/search/query.js';
 import { sampleDistinctRows } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 
@@ -10,10 +10,7 @@ export interface QuerySet {
   readonly count: number;
   /** count x dim values, unit length under cosine. */
   readonly vectors: Float32Array;
-  /**
-   * For queries that are rows of the index: their ordinals, which are left out of their answers. Null for given
-   * queries.
-   */
+  /** For queries that are rows of the index: their ordinals, left out of their answers. Null for given queries. */
   readonly selfOrdinals: Uint32Array | null;
 }
 
@@ -43,14 +40,8 @@ function queriesOf(version: LoadedVersion, selfOrdinals: Uint32Array): QuerySet 
 
 /** Checks given queries. @throws as `checkQuery`, with the position of the wrong one */
 export function externalQueries(version: LoadedVersion, vectors: Float32Array): QuerySet {
-  const { dim } = version.manifest;
-  const count = vectors.length / dim;
-  const checked = new Float32Array(vectors.length);
-  for (let position = 0; position < count; position++) {
-    const query = checkQuery(version.manifest, vectors.subarray(position * dim, (position + 1) * dim), position);
-    checked.set(query, position * dim);
-  }
-  return { count, vectors: checked, selfOrdinals: null };
+  const checked = checkQueries(version.manifest, vectors);
+  return { count: vectors.length / version.manifest.dim, vectors: checked, selfOrdinals: null };
 }
 
 export function queryAt(queries: Pick<QuerySet, 'vectors'>, position: number, dim: number): Float32Array {

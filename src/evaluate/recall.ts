@@ -8,7 +8,12 @@
  * found. By id: the share of the truth's ids that were found.
  */
 import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
+import type { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { search } from '../retrieve/search/run-search.js';
+import type { SearchOptions } from '../retrieve/search/search-options.js';
+import { queryAt, selfOrdinalAt, type QuerySet } from './queries.js';
+import type { Truth } from './truth.js';
 
 /** How far a candidate may be below the k-th true score, relative to |q||x|: float32 scores are no more precise. */
 const TOLERANCE = 1e-6;
@@ -79,4 +84,22 @@ export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly
     byId: recalls.length === 0 ? 1 : round(mean((recall) => recall.byId)),
     worst: recalls.reduce((least, recall) => Math.min(least, recall.byDistance), 1),
   };
+}
+
+/** Recall of a search for each query. @param truth for the same filter @throws the signal's reason when it is aborted */
+export async function measureRecall(
+  version: LoadedVersion,
+  queries: QuerySet,
+  truth: Truth,
+  options: SearchOptions,
+  turns: Turns,
+): Promise<Recall & { readonly worst: number }> {
+  const recalls: Recall[] = [];
+  for (const [position, neighbors] of truth.neighbors.entries()) {
+    const query = queryAt(queries, position, version.manifest.dim);
+    const answer = search(version, query, options, selfOrdinalAt(queries, position));
+    recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
+    await turns.rest();
+  }
+  return summarizeRecall(recalls);
 }

@@ -2,10 +2,9 @@
 import { Turns } from '../base/turns.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { search } from '../retrieve/search/run-search.js';
 import type { OnStageProgress } from './evaluate.js';
-import { queryAt, sampleVectors, selfOrdinalAt } from './queries.js';
-import { recallOf, summarizeRecall, type Recall } from './recall.js';
+import { sampleVectors } from './queries.js';
+import { measureRecall, type Recall } from './recall.js';
 import { findTruth, type TruthCache } from './truth.js';
 
 interface SampleRecallOptions {
@@ -35,12 +34,5 @@ export async function sampleRecall(
     signal: options.signal,
     onProgress: (done, total) => options.onProgress?.('recall', done, total, 'queries'),
   });
-  const recalls: Recall[] = [];
-  for (const [position, neighbors] of truth.neighbors.entries()) {
-    const query = queryAt(queries, position, version.manifest.dim);
-    const answer = search(version, query, { k: options.k }, selfOrdinalAt(queries, position));
-    recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
-    await turns.rest();
-  }
-  return { ...summarizeRecall(recalls), queries: queries.count };
+  return { ...(await measureRecall(version, queries, truth, { k: options.k }, turns)), queries: queries.count };
 }

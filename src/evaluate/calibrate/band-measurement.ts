@@ -17,10 +17,7 @@ import type { Trial } from './trial.js';
 import type { TruthOnDemand } from './hidden-truth.js';
 import { deviationOf, lowerRecall, meanOf, STANDARD_ERRORS } from './recall-bound.js';
 
-/**
- * Number of queries of a band, at first and at most, and how far the promise at the default target may be below the
- * mean.
- */
+/** Queries of a band, at first and at most, and how far the promise at the default target may be below the mean. */
 export interface QueryBudget {
   readonly first: number;
   readonly max: number;
@@ -58,17 +55,13 @@ const MISSED_BY_NEW = 1.1;
 const MIN_EF = 3;
 const EF_STEP = Math.SQRT2;
 
-/**
- * The search for the first ef starts at this share of k, and goes up or down: one step of a walk finds several rows.
- */
+/** The search for the first ef starts at this share of k and goes up or down: one step of a walk finds several rows. */
 const START_SHARE = 0.25;
 
 /** From this recall on, a larger ef is useless. */
 const SETTLED_RECALL = 0.998;
 
-/**
- * From this ef on (or from k), measurement stops after this many steps without gain: what is missed cannot be reached.
- */
+/** From this ef on (or k), measurement stops after this many steps without gain: what is missed cannot be reached. */
 const PLATEAU_EF = 128;
 const PLATEAU_STEPS = 4;
 
@@ -96,16 +89,14 @@ export async function measureBand(band: Band): Promise<CalibrationPoint[]> {
 }
 
 class BandMeasurement {
-  private readonly band: Band;
-  private readonly grid: readonly number[];
   /** By ascending ef. */
   private points: Measured[] = [];
   private expansions = 0;
 
-  constructor(band: Band, grid: readonly number[]) {
-    this.band = band;
-    this.grid = grid;
-  }
+  constructor(
+    private readonly band: Band,
+    private readonly grid: readonly number[],
+  ) {}
 
   async run(): Promise<CalibrationPoint[]> {
     const { first } = this.band.budget;

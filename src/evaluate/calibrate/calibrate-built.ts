@@ -60,8 +60,7 @@ async function measure(root: string, manifest: Manifest, options: CalibrateBuilt
 }
 
 /**
- * Here all shards are open at once, and a second time without the query rows. An engine that cannot map its files holds
- * both in memory.
+ * All shards are open twice here, once without the query rows. An engine that cannot map files holds both in memory.
  */
 function requireOpenMemory(manifest: Manifest, limitBytes: number): void {
   const needed = 2 * versionBytes(manifest);

@@ -35,8 +35,7 @@ const TRUTH_COMPONENTS = 2 ** 35;
 const MIN_QUERIES = 300;
 
 /**
- * The share of rows, inserted last, that may become queries. Hiding an earlier row removes more links than a new row
- * would lack.
+ * Only this share of rows, inserted last, may become queries: hiding older rows removes links that new rows would have.
  */
 const LATE_SHARE = 0.2;
 
@@ -94,10 +93,7 @@ function progressOfParts(shares: number, onProgress: OnStageProgress | undefined
   };
 }
 
-/**
- * Measures each share on this thread or on the worker, whichever is free first.
- * @returns the bands in the order of the shares
- */
+/** Measures each share on this thread or on the worker, whichever is free. @returns bands in the order of the shares */
 async function distributeShares(
   shares: readonly number[],
   worker: CalibrationWorker | null,

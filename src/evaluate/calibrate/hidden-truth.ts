@@ -3,11 +3,10 @@
  * when needed: a query that was scanned for 1,000 neighbours needs no scan for 10.
  */
 import { TRUTH_QUERIES_PER_PASS } from '../../base/limits.js';
-import { TopK } from '../../base/top-k.js';
-import type { ShardAnswer } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
-import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Candidates } from '../../retrieve/search/answer.js';
+import { ordinalsOf } from '../../retrieve/search/local-shards.js';
+import { mergeParts } from '../../retrieve/search/merge.js';
 import type { Trial } from './trial.js';
 
 export class TruthOnDemand {
@@ -32,9 +31,9 @@ export class TruthOnDemand {
   /** The end of the queries from `from` that need a scan, belong to one group and fit into one pass. */
   private async endOfMissing(from: number, count: number, k: number): Promise<number> {
     const { group } = await this.trial.searchSpaceOf(from);
-    const most = Math.min(count, group.to, from + TRUTH_QUERIES_PER_PASS);
+    const max = Math.min(count, group.to, from + TRUTH_QUERIES_PER_PASS);
     let to = from;
-    while (to < most && (this.known[to]?.k ?? 0) < k) to++;
+    while (to < max && (this.known[to]?.k ?? 0) < k) to++;
     return to;
   }
 
@@ -46,25 +45,12 @@ export class TruthOnDemand {
     const options = { k, allow: allow ?? undefined, signal: this.signal };
     const vectors = queries.vectors.slice(from * dim, to * dim);
     const found = await this.pool.search(shards, vectors, to - from, options);
-    for (const [i, parts] of found.entries()) this.known[from + i] = { k, neighbors: mergeParts(version, parts, k) };
+    for (const [i, answers] of found.entries()) {
+      const parts = answers.map(({ rows, scores }, shard) => ({
+        ordinals: ordinalsOf(version.shards[shard]!, rows),
+        scores,
+      }));
+      this.known[from + i] = { k, neighbors: mergeParts(parts, k) };
+    }
   }
-}
-
-/** The k best of all shards. In a version with one shard, rows equal ordinals and are sorted already. */
-function mergeParts(
-  version: LoadedVersion,
-  parts: readonly Pick<ShardAnswer, 'rows' | 'scores'>[],
-  k: number,
-): Candidates {
-  if (parts.length === 1) {
-    const { rows, scores } = parts[0]!;
-    return { ordinals: rows.subarray(0, k), scores: scores.subarray(0, k) };
-  }
-  const best = new TopK(k);
-  for (const [shard, { rows, scores }] of parts.entries()) {
-    const { ordinals } = version.shards[shard]!;
-    for (let i = 0; i < rows.length; i++) best.push(scores[i]!, ordinals[rows[i]!]!);
-  }
-  const { rows, scores } = best.drain();
-  return { ordinals: rows, scores };
 }

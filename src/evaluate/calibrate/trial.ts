@@ -79,7 +79,10 @@ export class Trial {
     const isWhole = this.passing === null && group.hidden.every(({ length }) => length === 0);
     if (isWhole) return { group, shards, allow: null, available: this.version.manifest.count, passing: null };
     const allow = shards.map(({ ordinals }, shard) => {
-      const rows = this.passing === null ? Bitset.full(ordinals.length) : copyOf(this.passing[shard]!);
+      const rows =
+        this.passing === null
+          ? Bitset.full(ordinals.length)
+          : new Bitset(ordinals.length, this.passing[shard]!.words.slice());
       for (const row of group.hidden[shard]!) rows.delete(row);
       return rows;
     });
@@ -105,10 +108,6 @@ function drawRows({ shards }: LoadedVersion, selectivity: number, seed: number):
     for (let row = 0; row < rows.size; row++) if (random() < selectivity) rows.add(row);
     return rows;
   });
-}
-
-function copyOf({ size, words }: Bitset): Bitset {
-  return new Bitset(size, words.slice());
 }
 
 const hasScanned = (plan: ShardPlan): boolean => plan === 'code_scan' || plan === 'exact_scan';

@@ -54,8 +54,7 @@ export interface FilterOptions {
 const FILTER_CACHE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Sorted rows, dictionaries and postings take 4 to 8 bytes per row and attribute: about 15 attributes of 2.5 million
- * rows.
+ * Sorted rows, dictionaries and postings take 4 to 8 bytes per row and attribute: 15 attributes of 2.5 million rows.
  */
 const FILTER_INDEX_BYTES = 256 * 1024 * 1024;
 

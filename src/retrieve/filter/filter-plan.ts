@@ -37,47 +37,41 @@ export interface FilterPlan {
 
 export type FilterNode = AllNode | Clause | AndNode | OrNode | NotNode;
 
+interface Node {
+  /** JSON pointer into the filter. */
+  readonly path: string;
+  readonly key: string;
+}
+
 /** `{}`: every row. */
-interface AllNode {
+interface AllNode extends Node {
   readonly kind: 'all';
-  readonly path: string;
-  readonly key: string;
 }
 
-export interface AndNode {
+interface JoinNode extends Node {
+  /** As written, with nested nodes of the same kind flattened; explanations name these. */
+  readonly nodes: readonly FilterNode[];
+  /** As evaluated: clauses on one attribute are one clause where possible, so that they cost one scan. */
+  readonly steps: readonly FilterNode[];
+}
+
+export interface AndNode extends JoinNode {
   readonly kind: 'and';
-  readonly path: string;
-  readonly key: string;
-  /** As written, with nested `$and`s flattened; explanations name these. */
-  readonly nodes: readonly FilterNode[];
-  /** As evaluated: several ranges of one attribute are one clause, so that they cost one scan. */
-  readonly steps: readonly FilterNode[];
 }
 
-interface OrNode {
+interface OrNode extends JoinNode {
   readonly kind: 'or';
-  readonly path: string;
-  readonly key: string;
-  /** As written, with nested `$or`s flattened. */
-  readonly nodes: readonly FilterNode[];
-  /** As evaluated: clauses on one attribute are one clause where possible. */
-  readonly steps: readonly FilterNode[];
 }
 
 /** Every row that does not pass the node, whether it has a value or not. */
-interface NotNode {
+interface NotNode extends Node {
   readonly kind: 'not';
-  readonly path: string;
-  readonly key: string;
   readonly node: FilterNode;
 }
 
 /** One operator on one attribute. */
-export interface Clause {
+export interface Clause extends Node {
   readonly kind: 'clause';
-  /** JSON pointer into the filter. */
-  readonly path: string;
-  readonly key: string;
   readonly attribute: string;
   readonly operator: Operator;
   readonly test: Test;
@@ -142,18 +136,13 @@ export const MAX_FILTER_BRANCHES = 1_024;
 /** Maximum items of one list: the same as for excluded ids. */
 export const MAX_FILTER_LIST = 10_000;
 
-/**
- * Maximum items of all lists together: two full ones. JSON is parsed at once, and this many short texts take some ms.
- */
+/** Maximum items of all lists together: two full ones. JSON is parsed at once; this many short texts take some ms. */
 export const MAX_FILTER_ITEMS = 20_000;
 
 /** Maximum length of a text literal in UTF-16 units. */
 export const MAX_FILTER_TEXT = 4_096;
 
-/**
- * Maximum bytes (UTF-8) that `$contains` searches for in one filter: 256 texts of 256 bytes. Their automaton takes 30
- * times as much.
- */
+/** Maximum UTF-8 bytes of all `$contains` in a filter: 256 texts of 256. Their automaton takes 30 times as much. */
 export const MAX_FILTER_NEEDLES = 64 * 1024;
 
 /**

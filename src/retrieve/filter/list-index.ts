@@ -6,44 +6,28 @@ import { buildItemPostings, countItems, ITEM_BYTES, type ItemPostings } from './
 import { itemsOf, scanLists } from './list-scan.js';
 import { addPostings } from './postings.js';
 import { listedRows, type Rows } from './rows.js';
-import {
-  ResumableWork,
-  SCANS_BEFORE_SORTING,
-  type LookupResult,
-  type IndexBudget,
-  type ValueIndex,
-} from './value-index.js';
+import { LazyIndex, type LookupResult, type IndexBudget } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-export class ListIndex implements ValueIndex {
-  private items: ItemPostings | null = null;
-  private scans = 0;
-  private readonly indexing = new ResumableWork(() => this.build());
-
+export class ListIndex extends LazyIndex<ItemPostings> {
   constructor(
     private readonly column: AttributeColumn,
     private readonly budget: IndexBudget,
-  ) {}
-
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
-    this.scans += tests.length;
-    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (LookupResult | null)[] = [];
-    for (const test of tests) {
-      found.push(this.items === null ? null : yield* this.find(this.items, itemsOf(test), meter));
-    }
-    return found;
+  ) {
+    super();
   }
 
   scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     return scanLists(this.column, tests, rows, meter);
   }
 
-  prepare(): Work<void> {
-    return this.indexing.finish();
+  protected *find(index: ItemPostings, tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
+    for (const test of tests) found.push(yield* this.findLists(index, itemsOf(test), meter));
+    return found;
   }
 
-  private *find({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<LookupResult> {
+  private *findLists({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<LookupResult> {
     const codes = new Set<number>();
     let isMissing = test.never;
     for (const value of test.values) {
@@ -83,8 +67,8 @@ export class ListIndex implements ValueIndex {
     return yield* scatterBits(passing!, list, this.column.count, meter);
   }
 
-  private *build(): Work<void> {
-    if (!this.budget.reserve(ITEM_BYTES * countItems(this.column))) return;
-    this.items = yield* buildItemPostings(this.column);
+  protected *build(): Work<ItemPostings | null> {
+    if (!this.budget.reserve(ITEM_BYTES * countItems(this.column))) return null;
+    return yield* buildItemPostings(this.column);
   }
 }

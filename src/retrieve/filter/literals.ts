@@ -1,14 +1,15 @@
 /**
  * Converts literals of a filter to the type of their column: which values satisfy an operator with its literal.
  *
- * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99. "Infinity"
- *   and "-Infinity" are values, as answers show them; a number beyond float64 is read as one of them.
+ * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99.
+ *   "Infinity" and "-Infinity" are values, as answers show them; a number beyond float64 is read as one of them.
  * - Integer columns take whole numbers within 2^53; 64-bit columns also take decimal text. Range bounds may have a
  *   fraction.
  * - A range bound outside of a column's range is no limit; equality with such a value finds nothing. Equality with a
  *   fraction is an error.
- * - Dates and timestamps are `YYYY-MM-DD`, optionally with a time, in UTC unless an offset is given, whatever the column's
- *   timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a date column.
+ * - Dates and timestamps are `YYYY-MM-DD`, optionally with a time, in UTC unless an offset is given, whatever the
+ *   column's timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a
+ *   date column.
  */
 import { float16ToNumber } from '../../base/float32.js';
 import type { ColumnType } from '../../arrow/column.js';
@@ -96,10 +97,7 @@ function nextDouble(value: number, direction: 1 | -1): number {
   return double[0];
 }
 
-/**
- * A literal on the scale of an integer column: it covers counts from `first` on, or lies between `first - 1` and
- * `first`.
- */
+/** A literal on the scale of an integer column: covers counts from `first` on, or lies just before `first`. */
 interface Point {
   readonly first: bigint;
   /** Number of counts it covers: 1, a day's milliseconds for date64, or 0 between two counts. */

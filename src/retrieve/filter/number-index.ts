@@ -5,46 +5,30 @@ import type { Test } from './filter-plan.js';
 import { scanNumbers } from './number-scan.js';
 import { findRanges, listPresent, sortByNumber } from './row-order.js';
 import type { Rows } from './rows.js';
-import {
-  ResumableWork,
-  SCANS_BEFORE_SORTING,
-  throwUnsupported,
-  type LookupResult,
-  type IndexBudget,
-  type ValueIndex,
-} from './value-index.js';
+import { LazyIndex, throwUnsupported, type LookupResult, type IndexBudget } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-export class NumberIndex implements ValueIndex {
-  private sorted: Uint32Array | null = null;
-  private scans = 0;
-  private readonly sorting = new ResumableWork(() => this.sort());
-
+export class NumberIndex extends LazyIndex<Uint32Array> {
   constructor(
     private readonly column: AttributeColumn,
     private readonly presence: () => Work<Uint32Array | null>,
     private readonly budget: IndexBudget,
-  ) {}
-
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
-    this.scans += tests.length;
-    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (LookupResult | null)[] = [];
-    for (const test of tests) found.push(yield* this.find(test, meter));
-    return found;
+  ) {
+    super();
   }
 
   scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     return scanNumbers(this.column, tests, rows, meter);
   }
 
-  prepare(): Work<void> {
-    return this.sorting.finish();
+  protected *find(sorted: Uint32Array, tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
+    for (const test of tests) found.push(yield* this.findRows(sorted, test, meter));
+    return found;
   }
 
-  private *find(test: Test, meter: Meter): Work<LookupResult | null> {
-    const { column, sorted } = this;
-    if (sorted === null) return null;
+  private *findRows(sorted: Uint32Array, test: Test, meter: Meter): Work<LookupResult> {
+    const { column } = this;
     if (test.kind !== 'numbers' && test.kind !== 'integers') return throwUnsupported(test);
     const ranges = yield* findRanges(column, sorted, test.intervals, meter);
     const atMost = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -60,9 +44,9 @@ export class NumberIndex implements ValueIndex {
     return { atMost, select };
   }
 
-  private *sort(): Work<void> {
-    if (!this.budget.reserve(4 * this.column.count)) return;
+  protected *build(): Work<Uint32Array | null> {
+    if (!this.budget.reserve(4 * this.column.count)) return null;
     const rows = yield* listPresent(this.column.count, yield* this.presence());
-    this.sorted = yield* sortByNumber(this.column, rows);
+    return yield* sortByNumber(this.column, rows);
   }
 }

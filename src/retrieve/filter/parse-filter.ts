@@ -6,8 +6,8 @@
  *     {"category": "jewelry", "price": {"$gte": 10, "$lt": 50}, "$or": [{"sale": true}, {"new": true}]}
  *
  * - Members of an object are joined by and; so are several operators on one attribute.
- * - A null value passes only `$eq: null` and `$exists: false`, and a `$not` of a filter that it does not pass. It does not
- *   pass `$ne` and `$nin`. NaN counts as null, as answers show it. An empty list is a value.
+ * - A null value passes only `$eq: null` and `$exists: false`, and a `$not` of a filter that it does not pass. It does
+ *   not pass `$ne` and `$nin`. NaN counts as null, as answers show it. An empty list is a value.
  * - `{}` passes every row, as in MongoDB, also as a branch. An empty condition, `$and`, `$or`, `$in` or `$nin`, and
  *   `$not: {}`, are errors: they hint at a bug in the caller.
  * - `$not` takes a filter, or under an attribute a condition: `{"price": {"$not": {"$gt": 5}}}`.

@@ -25,7 +25,7 @@ export interface ValueIndex {
  * Scans of a column before it is sorted: sorting a million rows takes as long as some 20 scans, so a filter that is
  * used a few times does not wait for it.
  */
-export const SCANS_BEFORE_SORTING = 8;
+const SCANS_BEFORE_SORTING = 8;
 
 /** Memory budget for the indexes of a version, in bytes. What is reserved stays reserved. */
 export class IndexBudget {
@@ -41,24 +41,46 @@ export class IndexBudget {
   }
 }
 
-/**
- * Work that is done once and that any caller can continue: a request that runs out of time leaves an index half built,
- * and the next request finishes it.
- */
-export class ResumableWork {
-  private work: Work<void> | null = null;
-  private isDone = false;
+/** An index that is built after some scans, when it pays off. `Index` is what it builds. */
+export abstract class LazyIndex<Index> implements ValueIndex {
+  private index: Index | null = null;
+  private scans = 0;
+  private building: Work<Index | null> | null = null;
+  private isBuilt = false;
 
-  constructor(private readonly begin: () => Work<void>) {}
+  abstract scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
 
-  *finish(): Work<void> {
-    while (!this.isDone) {
-      this.work ??= this.begin();
-      this.isDone = this.work.next().done === true;
-      if (!this.isDone) yield;
-    }
-    this.work = null;
+  /** Returns null if the index does not fit the budget. */
+  protected abstract build(): Work<Index | null>;
+
+  protected abstract find(index: Index, tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]>;
+
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
+    for (const test of tests) this.scans += scansFor(test);
+    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
+    return this.index === null ? tests.map(() => null) : yield* this.find(this.index, tests, meter);
   }
+
+  /** Any caller continues the build: one that runs out of time leaves it half done, and the next one finishes it. */
+  *prepare(): Work<void> {
+    while (!this.isBuilt) {
+      this.building ??= this.build();
+      const step = this.building.next();
+      this.isBuilt = step.done === true;
+      if (step.done === true) this.index = step.value;
+      else yield;
+    }
+    this.building = null;
+  }
+}
+
+/**
+ * Cost of one scan in scans of numbers. One text is compared by its length first; several texts, and ranges of texts,
+ * justify an index at once.
+ */
+function scansFor(test: Test): number {
+  const isSlow = test.kind === 'text_range' || (test.kind === 'texts' && test.values.length !== 1);
+  return isSlow ? SCANS_BEFORE_SORTING + 1 : 1;
 }
 
 export function throwUnsupported(test: Test): never {

@@ -14,6 +14,7 @@ import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
 import { copyAllowed, countAllowed } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
+import type { SearchTogetherOptions } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
@@ -61,11 +62,8 @@ export type BatchReply = { readonly batch: number; readonly task: number } & (
   { readonly results: Answer[] | ShardPart[] } | { readonly error: SerializedError }
 );
 
-interface BatchRunOptions {
-  readonly onProgress?: ((done: number) => void) | undefined;
-  /** Aborting it rejects with its reason; threads finish their current task. */
-  readonly signal?: AbortSignal | undefined;
-}
+/** Aborting the signal rejects with its reason; threads finish their current task. */
+type BatchRunOptions = Pick<SearchTogetherOptions, 'onProgress' | 'signal'>;
 
 interface Job {
   readonly batch: number;
@@ -227,9 +225,7 @@ function splitRange<T>(count: number, size: number, part: (from: number, to: num
   return parts;
 }
 
-/**
- * A plan for all threads: passing rows in shared memory, without the excluded ones. Parts with functions are removed.
- */
+/** A plan for all threads, without functions: passing rows are in shared memory, excluded ones are removed. */
 function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
   const local: SearchPlan = { ...plan, crowding: null, explainedIds: null };
   if (plan.passing === null) return local;

@@ -12,9 +12,8 @@ import { BatchPool } from './batch-pool.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
 import { checkArray, checkOptions } from './library-options.js';
-import { checkQuery } from '../search/query.js';
+import { checkQueries, checkQuery } from '../search/query.js';
 import type { Answer } from '../search/answer.js';
-import type { Explain, Quality } from '../../wire/answers.js';
 import {
   singleTask,
   poolScanner,
@@ -55,19 +54,8 @@ export type Seed = ({ readonly id: string } | { readonly vector: Float32Array })
 };
 
 /** Best first: `ids[i]` has `scores[i]`. */
-export interface SearchAnswer {
+export interface SearchAnswer extends Answer {
   readonly ids: string[];
-  /** Position of each item among the accepted rows of the build's input. */
-  readonly ordinals: Uint32Array;
-  /** With seeds: the merged scores. */
-  readonly scores: Float32Array;
-  readonly quality: Quality;
-  /** With seeds: for each candidate, the position of the seed with the best score. */
-  readonly seeds?: Uint8Array;
-  /** With seeds: the candidate's score with that seed, before weighting. */
-  readonly seedScores?: Float32Array;
-  /** Present if `explain` or `whyNot` was given. */
-  readonly explain?: Explain;
 }
 
 /**
@@ -134,8 +122,7 @@ export class OpenIndex {
   }
 
   /**
-   * One answer for several queries: the best of all, each with the seed of its best score. Items that are seeds are not
-   * returned.
+   * One answer for several queries: the best of all, each with its best seed. Items that are seeds are not returned.
    */
   searchSeeds(seeds: readonly Seed[], options: IndexSearchOptions = {}): SearchAnswer {
     this.requireOpen();
@@ -155,7 +142,7 @@ export class OpenIndex {
       const message = `the batch has ${queries.length} values, which is not a multiple of the dimension ${this.manifest.dim}`;
       throw new ShortlistError('dimension_mismatch', message, { expected: this.manifest.dim });
     }
-    const checked = this.checkAll(queries, count);
+    const checked = checkQueries(this.manifest, queries);
     const wanted = checkOptions(options);
     const onProgress = (done: number) => options.onProgress?.(Math.min(done, count), count);
     const answers = await this.searchAll(checked, wanted, { onProgress, signal: options.signal });
@@ -220,16 +207,6 @@ export class OpenIndex {
     const ordinal = this.loaded.ordinalOf(id);
     if (ordinal < 0) throw new ShortlistError('unknown_id', `index ${this.manifest.index} has no item ${id}`, { id });
     return ordinal;
-  }
-
-  private checkAll(queries: Float32Array, count: number): Float32Array {
-    const { dim } = this.manifest;
-    const checked = new Float32Array(queries.length);
-    for (let position = 0; position < count; position++) {
-      const query = queries.subarray(position * dim, (position + 1) * dim);
-      checked.set(checkQuery(this.manifest, query, position), position * dim);
-    }
-    return checked;
   }
 
   private seedQuery(seed: Seed): SeedQuery {

@@ -145,9 +145,7 @@ export function resolveEf(calibration: Calibration, request: EfRequest): { reado
   return { ef };
 }
 
-/**
- * The ef of a search that gives neither ef nor a target: for `DEFAULT_TARGET_RECALL`, or for the best recall reached.
- */
+/** The ef of a search without ef and target: for `DEFAULT_TARGET_RECALL`, or for the best recall reached. */
 export function resolveDefaultEf(calibration: Calibration, request: Omit<EfRequest, 'targetRecall'>): number {
   return resolveInBands(
     calibration,

@@ -61,9 +61,7 @@ class Sketch {
 
 const MINUS_ZERO = 0x80000000;
 
-/**
- * A 53-bit hash of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, with two seeds.
- */
+/** A 53-bit hash of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, for two seeds. */
 function hashWords(words: Uint32Array, from: number, length: number, seed: number): number {
   let a = finish(seed);
   let b = finish(~seed);

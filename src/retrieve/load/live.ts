@@ -47,9 +47,7 @@ interface LoadedEntry {
 
 interface LiveIndex {
   names: Names;
-  /**
-   * Loaded versions by name: those with a name or alias, the newly prepared, and the previous during its grace period.
-   */
+  /** Loaded versions by name: those with a name, a newly prepared one, and the previous one in its grace period. */
   readonly entries: Map<string, LoadedEntry>;
   readonly loading: Map<string, Promise<void>>;
   previous: { version: string; timer: NodeJS.Timeout } | null;
@@ -133,10 +131,7 @@ export class LiveIndexes {
     const { current, aliases, fault } = live.names;
     const kept = Object.entries(aliases).filter(([, named]) => named !== version);
     live.names = { current: current === version ? null : current, aliases: Object.fromEntries(kept), fault };
-    if (live.previous?.version === version) {
-      clearTimeout(live.previous.timer);
-      live.previous = null;
-    }
+    if (live.previous?.version === version) this.forgetPrevious(live);
     const holding = live.entries.get(version);
     if (holding === undefined) return;
     live.entries.delete(version);
@@ -144,7 +139,7 @@ export class LiveIndexes {
   }
 
   /**
-   * @param ref a version or alias; default: the current version
+   * @param ref a version or alias; default: current
    * @throws unknown_index, not_ready, index_damaged, version_not_loaded
    */
   lease(index: string, ref?: string): Lease {
@@ -232,16 +227,19 @@ export class LiveIndexes {
   }
 
   private keepAsPrevious(live: LiveIndex, version: string): void {
-    if (live.previous !== null) clearTimeout(live.previous.timer);
-    const timer = setTimeout(() => this.endGrace(live), this.graceMs);
-    timer.unref();
+    this.forgetPrevious(live);
+    const timer = setTimeout(() => this.endGrace(live), this.graceMs).unref();
     live.previous = { version, timer };
   }
 
   private endGrace(live: LiveIndex): void {
-    if (live.previous !== null) clearTimeout(live.previous.timer);
-    live.previous = null;
+    this.forgetPrevious(live);
     this.retireUnnamed(live);
+  }
+
+  private forgetPrevious(live: LiveIndex): void {
+    clearTimeout(live.previous?.timer);
+    live.previous = null;
   }
 
   private retireUnnamed(live: LiveIndex): void {

@@ -17,7 +17,7 @@ const PROBE_SEED = 1;
 const PROBE_EF = 200;
 
 /**
- * A graph may miss some rows, which recall measures. One that misses more than this share of its own rows is broken.
+ * A graph may miss some rows, which recall measures. One that misses more of its own rows than this share is broken.
  */
 const MAX_MISSED_SHARE = 0.1;
 

@@ -6,6 +6,7 @@ export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
 
 /** Best first. */
 export interface Answer {
+  /** Position of each item among the accepted rows of the build's input. */
   readonly ordinals: Uint32Array;
   /** With seeds: the merged scores. */
   readonly scores: Float32Array;
@@ -14,5 +15,6 @@ export interface Answer {
   readonly seeds?: Uint8Array;
   /** With seeds: the candidate's score with that seed, before weighting. */
   readonly seedScores?: Float32Array;
+  /** Present if `explain` or `whyNot` was given. */
   readonly explain?: Explain;
 }

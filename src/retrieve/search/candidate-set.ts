@@ -4,10 +4,7 @@
  */
 import { isBetter } from '../../base/top-k.js';
 
-/**
- * Odd, with evenly spread bits, so that consecutive rows do not get neighbouring slots (Knuth's multiplicative
- * hashing).
- */
+/** Odd, with spread bits: consecutive rows do not get neighbouring slots (Knuth's multiplicative hashing). */
 const HASH_FACTOR = 0x9e3779b1;
 
 export class CandidateSet {
@@ -21,10 +18,7 @@ export class CandidateSet {
   /** Hash table with linear probing: 1 + a row's place; 0 marks an empty slot. Null if no row is added twice. */
   private readonly slots: Uint32Array | null;
 
-  /**
-   * @param maxRows how many rows may be added
-   * @param repeats whether a row may be added more than once
-   */
+  /** @param maxRows how many rows may be added @param repeats whether a row may be added more than once */
   constructor(maxRows: number, repeats: boolean) {
     this.ordinals = new Uint32Array(maxRows);
     this.scores = new Float32Array(maxRows);

@@ -35,9 +35,7 @@ export function chooseEf(
   return cachedEf(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
 }
 
-/**
- * The ef resolved for unfiltered searches, by k and target recall (0: none). Resolving takes a quarter of a short walk.
- */
+/** The ef of unfiltered searches, by k and target recall (0: none). Resolving takes a quarter of a short walk. */
 const efCache = new WeakMap<Calibration, Map<number, Map<number, number>>>();
 /** Targets kept for each k; a caller rarely uses more. */
 const MAX_TARGETS = 16;

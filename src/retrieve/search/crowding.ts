@@ -16,9 +16,7 @@ import type { CrowdingOptions } from './search-options.js';
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
-  /**
-   * By shard, the rows that have one of these values; must not be changed. Null if no filter can express the values.
-   */
+  /** By shard, the rows that have one of these values; must not be changed. Null if no filter can express them. */
   rowsOf(values: readonly JsonValue[]): Work<readonly PassingRows[] | null>;
 }
 

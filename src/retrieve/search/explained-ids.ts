@@ -29,10 +29,7 @@ export interface ExplainedItem {
   readonly value: JsonValue | undefined;
 }
 
-/**
- * @param filter null if there is none, or no time left to evaluate it
- * @throws bad_field for too many ids
- */
+/** @param filter null if there is none, or no time to evaluate it @throws bad_field for too many ids */
 export function* findExplainedIds(
   version: LoadedVersion,
   options: SearchOptions,

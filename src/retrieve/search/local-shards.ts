@@ -84,10 +84,7 @@ interface ScanGroup {
   readonly searches: ShardSearch[];
 }
 
-/**
- * Scans shards on the pool's threads. One scan serves all queries with the same allowed rows.
- * @throws as `searchOnThreads`
- */
+/** Scans shards on the pool's threads: one scan for all queries with the same rows. @throws as `searchOnThreads` */
 export async function scanShards(
   local: LocalShards,
   searches: readonly ShardSearch[],
@@ -181,7 +178,7 @@ function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, beg
 }
 
 /** Ordinals ascend with rows. In a version with one shard they are equal. */
-function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
+export function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
   if (ordinals.length === 0 || ordinals[ordinals.length - 1] === ordinals.length - 1) return rows;
   const mapped = new Uint32Array(rows.length);
   for (let i = 0; i < rows.length; i++) mapped[i] = ordinals[rows[i]!]!;

@@ -1,10 +1,9 @@
 /** Merges the parts of several shards: best first, whatever the order in which the shards answered. */
 import { TopK } from '../../base/top-k.js';
 import type { Candidates } from './answer.js';
-import type { ShardPart } from './needs.js';
 
 /** @param parts by shard, each best first; null if a shard has not answered */
-export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Candidates {
+export function mergeParts(parts: readonly (Candidates | null)[], k: number): Candidates {
   const [only] = parts;
   if (parts.length === 1 && only) return truncate(only, k);
   const total = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);

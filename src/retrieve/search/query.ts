@@ -46,6 +46,16 @@ export function checkQuery(
   return query;
 }
 
+/** Checks count x dim values. @returns a copy, scaled as by `checkQuery` @throws as `checkQuery`, with the position */
+export function checkQueries(space: { dim: number; metric: Metric }, vectors: Float32Array): Float32Array {
+  const { dim } = space;
+  const checked = new Float32Array(vectors.length);
+  for (let position = 0, from = 0; from < vectors.length; position++, from += dim) {
+    checkQuery(space, vectors.subarray(from, from + dim), position, checked.subarray(from, from + dim));
+  }
+  return checked;
+}
+
 /** Position of the first component that is not finite or beyond the limit; -1 if all are fine. */
 function findBadComponent(values: Float32Array, limit: number): number {
   for (let i = 0; i < values.length; i++) {

@@ -291,7 +291,7 @@ describe('a build', () => {
     };
     const options = buildOptions(folder, 'cut', [input], { calibrate: true, onProgress, signal: controller.signal });
     const failure = await buildIndex(options).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'interrupted', message: expect.stringContaining('the version is there') as unknown }); // prettier-ignore
+    expect(failure).toMatchObject({ code: 'interrupted', message: expect.stringContaining('the version is complete') as unknown }); // prettier-ignore
     const { version: left } = (failure as { details: { version: string } }).details;
     expect(await resolveVersion(folder, 'cut', left)).toBe(left);
     expect(await readCalibration(folder, 'cut', left)).toBeNull();

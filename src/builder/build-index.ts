@@ -79,13 +79,11 @@ export interface BuildOptions {
   /** For tests. */
   readonly files?: FileSystem | undefined;
   readonly now?: (() => Date) | undefined;
-  /** Options of the build lock. */
   readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
 }
 
 export interface BuildResult {
   readonly manifest: Manifest;
-  /** Size of all files of the version. */
   readonly bytes: number;
   /** From the start of the build to its end, calibration included. */
   readonly seconds: number;
@@ -335,7 +333,6 @@ function secondsSince(startedMs: number): number {
   return Math.round(performance.now() - startedMs) / 1000;
 }
 
-/** Where the rows of a finished shard file start. */
 function locateVectors(path: string, files: FileSystem): Promise<GraphJob['vectors']> {
   return SectionFile.use(path, 'shard', files, (file) => Promise.resolve({ path, offset: file.offset('vectors') }));
 }

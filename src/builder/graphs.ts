@@ -17,9 +17,7 @@ export interface GraphJob {
   /** Where the shard's float32 rows start: a file and an offset in bytes. */
   readonly vectors: { readonly path: string; readonly offset: number };
   readonly parameters: GraphParameters;
-  /** Threads for this graph. */
   readonly threads: number;
-  /** Path of the graph file. */
   readonly graphPath: string;
 }
 

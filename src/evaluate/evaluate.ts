@@ -26,7 +26,6 @@ interface EvaluateOptions {
 }
 
 export interface Evaluation {
-  /** Number of queries. */
   readonly queries: number;
   readonly source: 'file' | 'sample';
   /** Share of the rows that pass the filter; absent without a filter. */

@@ -14,7 +14,6 @@ import type { Truth } from './truth.js';
 /** Names are those of the JSON output. */
 export interface GridPoint {
   readonly k: number;
-  /** The ef that was requested. */
   readonly ef: number;
   /** The ef that was used: an ef below k is raised to k. */
   readonly ef_used: number;
@@ -23,7 +22,6 @@ export interface GridPoint {
   /** Mean recall@k by distance. */
   readonly recall: number;
   readonly recall_by_id: number;
-  /** Recall of the worst query. */
   readonly recall_worst: number;
   /** Searches per second on one thread. */
   readonly qps: number;

@@ -5,7 +5,6 @@ import { checkQueries } from '../retrieve/search/query.js';
 import { sampleDistinctRows } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 
-/** Checked queries. */
 export interface QuerySet {
   readonly count: number;
   /** count x dim values, unit length under cosine. */

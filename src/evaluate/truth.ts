@@ -24,7 +24,6 @@ export interface TruthCache {
 
 interface TruthOptions {
   readonly k: number;
-  /** Which rows may be neighbours. */
   readonly filter?: unknown;
   readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;

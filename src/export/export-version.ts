@@ -44,7 +44,6 @@ interface Exported {
   readonly files: readonly ExportedFile[];
 }
 
-/** The contents of `export.json`. */
 export interface ExportDescription {
   readonly format: 'hnswlib';
   readonly index: string;
@@ -70,12 +69,10 @@ interface ExportedShard {
 
 export const DESCRIPTION_FILE = 'export.json';
 
-/** Rows of one record batch of ids. */
 const BATCH_ROWS = 65_536;
 
 const UINT32: ColumnType = { kind: 'int', bits: 32, signed: false };
 
-/** A shard with rows, open for export. */
 interface Source {
   readonly shard: number;
   readonly ordinals: Uint32Array;

@@ -24,7 +24,6 @@ export interface QueryBudget {
   readonly width: number;
 }
 
-/** Targets that get a point of their own. */
 const TARGETS = [0.9, 0.95, 0.98, 0.99, 0.995];
 /** Points farther apart than this factor get one between them if a target lies there. */
 const FINE_STEP = 1.25;
@@ -80,7 +79,6 @@ interface Band {
 interface Measured {
   readonly ef: number;
   readonly recalls: readonly number[];
-  /** True if every query was answered by a scan. */
   readonly isScan: boolean;
 }
 

@@ -8,7 +8,6 @@ import { deserializeError, serializeError, ShortlistError, type SerializedError 
 import type { CalibrationBand } from '../../retrieve/load/calibration.js';
 import type { CalibrationQueries } from './calibration-queries.js';
 
-/** The version to open, and the queries. */
 export interface CalibrationWorkerData {
   readonly root: string;
   readonly index: string;

@@ -17,7 +17,6 @@ import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 import { queryAt } from '../queries.js';
 import { recallOf } from '../recall.js';
 
-/** What the queries of one group search in. */
 interface SearchSpace {
   readonly group: QueryGroup;
   readonly shards: readonly LoadedShard[];

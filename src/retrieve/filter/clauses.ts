@@ -14,7 +14,6 @@ import { badFilter, describe, pathTo, quote } from './problem.js';
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** The field of a clause. */
 export interface Subject {
   readonly attribute: string;
   readonly type: FieldType;
@@ -31,7 +30,6 @@ export function findSubject(schema: FilterSchema, attribute: string, path: strin
   throw badFilter(path, problem, { attribute: attribute.slice(0, 64), suggestion });
 }
 
-/** Names listed in a message. */
 const MAX_LISTED = 30;
 
 function listNames(names: readonly string[]): string {
@@ -322,7 +320,6 @@ function setKey(members: readonly Member[], meter: Meter): Work<string> {
   );
 }
 
-/** Members added to the digest at once. */
 const HASHED_MEMBERS = 256;
 
 /** The list, or the digest of a long one: keys are stored with each result. */

@@ -16,7 +16,6 @@ import { TextIndex } from './text-index.js';
 import type { LookupResult, IndexBudget, ValueIndex } from './value-index.js';
 import { Meter, type Work } from '../../base/work.js';
 
-/** Rows with a value. */
 interface Presence {
   /** Null if every row has a value. */
   readonly words: Uint32Array | null;

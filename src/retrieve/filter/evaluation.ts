@@ -40,7 +40,6 @@ export type ClauseCache = BoundedCache<ClauseRows>;
 const SPARSE_SHARE = 1 / 64;
 
 interface EvaluationSource {
-  /** Number of rows of the version. */
   readonly count: number;
   column(name: string): ColumnIndex;
   readonly clauses: ClauseCache;

@@ -33,9 +33,7 @@ import { IndexBudget } from './value-index.js';
 import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
 import type { Rejection } from '../../wire/answers.js';
 
-/** The parts of a loaded version that filters need. */
 interface FilterSource {
-  /** Number of rows of all shards. */
   readonly count: number;
   /** Null if the version has none; then `{}` is the only valid filter. */
   readonly attributes: AttributeStore | null;
@@ -61,12 +59,10 @@ const FILTER_INDEX_BYTES = 256 * 1024 * 1024;
 /** The rows that pass a filter. Shared with later callers; must not be changed. */
 export interface Selection {
   readonly shards: readonly ShardSelection[];
-  /** Number of rows in all shards. */
   readonly count: number;
 }
 
 interface ShardSelection {
-  /** The rows of the shard that pass. */
   readonly rows: Bitset;
   readonly count: number;
   /** The same as a list in shared memory, if few pass: reading their bits would take longer than searching them. */
@@ -116,7 +112,6 @@ export class FilterIndex {
     return selection;
   }
 
-  /** Returns true if the result is cached. */
   hasCached(plan: FilterPlan): boolean {
     return this.selections.has(plan.key);
   }
@@ -181,7 +176,6 @@ export class FilterIndex {
     return column;
   }
 
-  /** Splits ordinals into the rows of each shard. */
   private *split(words: Uint32Array): Work<Selection> {
     const { shards, count } = this.source;
     const meter = new Meter();

@@ -14,7 +14,6 @@ export type FilterSchema = ReadonlyMap<string, FieldType>;
 /** The field that stands for ids, unless an attribute has that name. */
 const ID_FIELD = 'id';
 
-/** @param hasIds whether ids can be filtered */
 export function filterSchema(
   fields: readonly { readonly name: string; readonly type: ColumnType }[],
   hasIds = false,
@@ -23,7 +22,6 @@ export function filterSchema(
   return new Map([...ids, ...fields.map(({ name, type }): [string, FieldType] => [name, type])]);
 }
 
-/** The names of a schema's attributes. */
 export function attributeNames(schema: FilterSchema): string[] {
   return [...schema].flatMap(([name, { kind }]) => (kind === 'id' ? [] : [name]));
 }
@@ -121,7 +119,6 @@ export const OPERATORS = [
 ] as const; // prettier-ignore
 export type Operator = (typeof OPERATORS)[number];
 
-/** Operators that combine filters. */
 export const LOGICAL_OPERATORS = ['$and', '$or', '$not'] as const;
 
 /** Maximum nesting depth. People write 3, programs 8. Parser and evaluation recurse this deep. */

@@ -37,7 +37,6 @@ function sortAscending<T extends number | bigint>(values: readonly T[]): readonl
   return [...sorted] as readonly (number | bigint)[] as readonly T[];
 }
 
-/** The intersection. */
 export function intersect<T extends number | bigint>(a: Intervals<T>, b: Intervals<T>): Intervals<T> {
   const common: T[] = [];
   for (let i = 0, j = 0; i < a.length && j < b.length;) {

@@ -20,7 +20,6 @@ export interface ItemPostings {
 /** Bytes per item while the postings are built: its code or position, and the ordinal of its list. */
 export const ITEM_BYTES = 8;
 
-/** Number of items in all lists. */
 export function countItems(column: AttributeColumn): number {
   let count = 0;
   for (const { chunk } of chunksOf(column, 'lists')) count += chunk.items.rows;
@@ -35,7 +34,6 @@ export function* buildItemPostings(column: AttributeColumn): Work<ItemPostings |
   return isText ? yield* postTexts(column, owners) : yield* postNumbers(column, owners);
 }
 
-/** The ordinal of the list of each item. */
 function* findOwners(column: AttributeColumn, size: number): Work<Uint32Array> {
   const owners = new Uint32Array(size);
   let first = 0;
@@ -85,7 +83,6 @@ function* postNumbers(column: AttributeColumn, owners: Uint32Array): Work<ItemPo
 /** Items per slice; each is looked up in its chunk. */
 const SLICE_ITEMS = 8_192;
 
-/** The items of all lists as one column. */
 function itemsAsColumn(column: AttributeColumn, size: number): AttributeColumn {
   const { type } = column.field;
   if (type.kind !== 'list') throw new TypeError(`${column.field.name} has no lists`);

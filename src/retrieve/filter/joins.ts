@@ -86,7 +86,6 @@ function* joinClauses(clauses: readonly Clause[], path: string, mode: Mode, mete
   return { ...first!, path, test, key: yield* clauseKey(first!.attribute, false, test, meter) };
 }
 
-/** @param tests of one column and one group */
 function joinTests(tests: readonly Test[], mode: Mode): Test {
   const all = mode === 'and';
   const [first] = tests;

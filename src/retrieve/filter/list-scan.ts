@@ -17,7 +17,6 @@ type Lists = Column & { readonly shape: 'lists' };
 interface ItemSet {
   /** The number of the item; -1 if no test asks for it. */
   find(items: Column, position: number): number;
-  /** The tests that ask for the item, each once. */
   testsOf(item: number): readonly number[];
 }
 

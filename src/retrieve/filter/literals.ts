@@ -23,7 +23,6 @@ import { describe } from './problem.js';
 /** A problem with a literal; the parser adds the place. */
 export class LiteralProblem extends Error {}
 
-/** A comparison with one literal. */
 export type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
 
 export function boolLiteral(value: unknown): boolean {
@@ -104,7 +103,6 @@ interface Point {
   readonly width: bigint;
 }
 
-/** The range of a column stored as integers. */
 export function integerRange(type: ColumnType): { readonly min: bigint; readonly max: bigint } {
   const bits = type.kind === 'int' ? type.bits : type.kind === 'date' && type.unit === 'day' ? 32 : 64;
   if (type.kind === 'int' && !type.signed) return { min: 0n, max: 2n ** BigInt(bits) - 1n };
@@ -160,7 +158,6 @@ function decimalPoint(text: string): Point {
   throw new LiteralProblem(`takes a whole number or its decimal text, not ${describe(text)}`);
 }
 
-/** Beyond every column of integers. */
 const BEYOND = 2n ** 100n;
 
 type IntType = ColumnType & { readonly kind: 'int' };

@@ -9,7 +9,6 @@
  */
 import type { Meter, Work } from '../../base/work.js';
 
-/** Needles that belong together. */
 export interface NeedleGroup {
   /** None is empty. */
   readonly texts: readonly string[];
@@ -199,7 +198,6 @@ export class Needles {
 /** Reads texts one after the other, each in any number of pieces, and reports complete groups. */
 export class NeedleReader {
   private state = ROOT;
-  /** Number of the current text. */
   private text = 0;
   private undecided = 0;
   /** The last text in which each state was visited, and in which each group was begun. */
@@ -217,7 +215,6 @@ export class NeedleReader {
     this.left = new Int32Array(needles.wanted.length);
   }
 
-  /** Begins a new text. */
   begin(): void {
     this.text++;
     this.state = ROOT;

@@ -16,7 +16,6 @@ type BlockTest = (rows: number, firstPosition: number) => void;
 
 interface Prepared {
   readonly test: BlockTest;
-  /** Meter units per row. */
   readonly cost: number;
 }
 

@@ -11,7 +11,6 @@ import { integerRange } from './literals.js';
 import { numberAt, signFlip } from './number-scan.js';
 import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
-/** A range of places in the sorted ordinals. */
 interface SortedRange {
   readonly from: number;
   readonly to: number;

@@ -37,7 +37,6 @@ export class TextBounds {
     return new TextBounds(bounds, passing, (bytes) => steps * (20 + Math.min(bytes, longest)));
   }
 
-  /** The ranges that contain a text. */
   rangesOf(bytes: Uint8Array, start: number, end: number): readonly number[] {
     let low = 0;
     let high = this.bounds.length;

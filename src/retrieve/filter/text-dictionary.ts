@@ -19,7 +19,6 @@ export interface TextDictionary {
   readonly codes: Uint16Array;
   /** The text of each code; that of code 0 is unused. */
   readonly texts: Texts;
-  /** How often each code occurs in `codes`. */
   readonly counts: Uint32Array;
   /** The code of a text; 0 if it is unknown. */
   readonly codeOf: (text: Uint8Array) => number;
@@ -84,7 +83,6 @@ class TextTable {
     return code;
   }
 
-  /** Counts a position without a text. */
   addMissing(): void {
     this.counts[0]!++;
   }

@@ -21,7 +21,6 @@ const MAX_SHARE = 1 / 8;
 
 export interface Probe {
   readonly part: Buffer;
-  /** True if the part is the whole needle. */
   readonly isWhole: boolean;
 }
 
@@ -35,7 +34,6 @@ export function chooseProbes(needles: readonly Buffer[], { bytes, offsets, rows 
   return probes.some(({ part }) => counts[part[0]!]! > sampled * MAX_SHARE) ? null : probes;
 }
 
-/** The part that begins with the rarest byte. */
 function chooseProbe(needle: Buffer, counts: Uint32Array): Probe {
   if (needle.length <= PROBE_BYTES) return { part: needle, isWhole: true };
   let best = 0;

@@ -57,7 +57,6 @@ export function textAt(column: AttributeColumn, ordinal: number): { readonly tex
 
 /** One scan: its tests, prepared, and their results. */
 class TextScan {
-  /** Position of the current text. */
   private position = 0;
   private readonly reader: NeedleReader | null = null;
 
@@ -103,7 +102,6 @@ class TextScan {
     yield* this.readRows(texts, from, texts.rows, firstPosition + from);
   }
 
-  /** @param firstPosition position of the row `from` */
   *readRows(texts: Texts, from: number, to: number, firstPosition: number): Work<void> {
     const { meter, reader } = this;
     const { offsets, bytes } = texts;

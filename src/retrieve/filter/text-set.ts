@@ -23,7 +23,6 @@ export class TextSet {
     this.slots = new Int32Array(slots).fill(-1);
   }
 
-  /** @param lists the texts of each test */
   static *build(lists: readonly (readonly string[])[], meter: Meter): Work<TextSet> {
     const set = new TextSet(lists.reduce((sum, texts) => sum + texts.length, 0));
     for (const [test, texts] of lists.entries()) {
@@ -35,7 +34,6 @@ export class TextSet {
     return set;
   }
 
-  /** Number of distinct texts. */
   get size(): number {
     return this.ends.length;
   }
@@ -51,7 +49,6 @@ export class TextSet {
     for (let at = this.firstTest[text]!; at >= 0; at = this.nextTest[at]!) visit(this.testList[at]!);
   }
 
-  /** The bytes of each text. */
   *texts(): Generator<Uint8Array, void, undefined> {
     for (const [text, end] of this.ends.entries()) yield this.bytes.subarray(this.startOf(text), end);
   }

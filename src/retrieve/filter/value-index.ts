@@ -3,11 +3,9 @@ import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** The rows that pass a test, known without a scan. */
 export interface LookupResult {
   /** Upper bound of their number. */
   readonly atMost: number;
-  /** The exact rows, as a new set. */
   select(meter: Meter): Work<Uint32Array>;
 }
 

@@ -27,7 +27,6 @@ interface Part extends Candidates {
   readonly to: number;
 }
 
-/** A column beside query, id and score. */
 export interface ExtraColumn {
   readonly field: Fields[number];
   /** @param first position of the first candidate in its answer */
@@ -49,7 +48,6 @@ export class AnswerTable {
     ];
   }
 
-  /** The metadata of the schema. */
   get metadata(): [string, string][] {
     const { index, version } = this.source.manifest;
     return [

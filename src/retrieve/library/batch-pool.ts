@@ -21,7 +21,6 @@ import { engineSettings, type EngineSettings, type LoadedShard } from '../load/s
 /** Queries of one task: a few ms of work, so that threads end together and messages cost little. */
 const TASK_QUERIES = 64;
 
-/** What a thread needs to open its shards. */
 export interface BatchThreadData {
   readonly dim: number;
   readonly engine: EngineSettings;
@@ -55,7 +54,6 @@ type BatchWork =
       readonly plans: readonly SearchPlan[];
     };
 
-/** A message to a thread. */
 export type BatchCommand = BatchTask | 'stop';
 
 export type BatchReply = { readonly batch: number; readonly task: number } & (
@@ -102,7 +100,6 @@ export class BatchPool {
     return (await this.queue(works, options)) as Answer[];
   }
 
-  /** Fills in the parts of the searches. */
   async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
     const distinct = [...new Set(searches.map(({ plan }) => plan))];
     const shared = distinct.map((plan) => sharePlan(plan, this.version.shards));

@@ -92,7 +92,6 @@ function gatherStrings(columns: readonly Of<'strings'>[], picked: PickedRows, bu
   return { offsets, bytes };
 }
 
-/** All items of the gathered lists. */
 function pickItems(lists: readonly Of<'lists'>[], picked: PickedRows, offsets: Uint32Array): PickedRows {
   const count = offsets[picked.rows.length]!;
   const items = { pieces: new Uint32Array(count), rows: new Uint32Array(count) };

@@ -39,7 +39,6 @@ export interface OpenIndexOptions {
 export type IndexSearchOptions = Partial<SearchOptions>;
 
 export interface BatchSearchOptions extends IndexSearchOptions {
-  /** Called with the number of answered queries. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Aborting it rejects the call with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -92,7 +91,6 @@ export class OpenIndex {
     this.exact = openExactSearch(threads);
   }
 
-  /** Describes the version and its build. */
   get manifest(): Manifest {
     return this.loaded.manifest;
   }

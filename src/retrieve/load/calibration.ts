@@ -37,7 +37,6 @@ const MAX_POINTS = 256;
 /** Names are those of the note and of JSON answers. */
 export interface CalibrationPoint {
   readonly ef: number;
-  /** Number of queries measured at this ef. */
   readonly queries: number;
   /** Mean recall@k by distance. */
   readonly recall: number;
@@ -154,7 +153,6 @@ export function resolveDefaultEf(calibration: Calibration, request: Omit<EfReque
   );
 }
 
-/** An ef that reaches the recall in one band. */
 interface EfEstimate {
   readonly ef: number;
   /** True if the engine scanned, so that no ef changes the answer. */

@@ -15,7 +15,6 @@ import { runInTurns } from '../../base/work.js';
 /** A new calibration is used after at most this time. Reading it is cheap: one small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
 
-/** Why the published version does not answer. */
 export interface IndexFault {
   /** The published version; null if even that cannot be read. */
   readonly version: string | null;

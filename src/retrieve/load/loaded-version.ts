@@ -33,7 +33,6 @@ export interface LoadedVersion {
   readonly graphPaths: readonly (string | null)[];
   /** Memory of the version in bytes; grows with the filters that are used. */
   readonly residentBytes: number;
-  /** The calibration as last read. */
   calibration(): CalibrationState;
   /** Reads the calibration again; `evaluate --calibrate` may have replaced it. */
   refreshCalibration(): Promise<void>;

@@ -13,7 +13,6 @@ interface ShardData {
   readonly ordinals: Uint32Array;
 }
 
-/** Where an item is. */
 export interface RowPlace {
   readonly shard: number;
   readonly row: number;

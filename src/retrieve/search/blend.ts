@@ -26,7 +26,6 @@ import { runTogether, type SearchWork } from './needs.js';
 
 interface Source {
   readonly weight: number;
-  /** Maximum number of candidates from this query. */
   readonly quota: number;
   readonly query: Float32Array;
 }
@@ -40,7 +39,6 @@ export interface BlendTask {
   readonly allowed: number;
   /** The same number if there were no filter and no exclusions. */
   readonly available: number;
-  /** Searches one source to the depth of the step. */
   readonly search: (step: SearchStep) => SearchWork<Answer>;
 }
 
@@ -57,7 +55,6 @@ const COLLECTING_UNITS = 100;
 const SCORING_UNITS = 1_000;
 const WALKING_UNITS = 400;
 
-/** What has been found for one query. */
 interface SourceState {
   /** The answers of its searches in order; a later one may omit what an earlier one found. */
   readonly answers: readonly Answer[];
@@ -316,7 +313,6 @@ function* minWantedScore({ k, sources, crowding }: BlendTask, { scores, size }: 
 }
 
 interface Walked {
-  /** Places in the candidate set. */
   readonly taken: readonly number[];
   /** Sources that must be searched deeper before the walk can continue; empty if it is complete. */
   readonly blockers: readonly number[];

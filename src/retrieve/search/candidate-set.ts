@@ -9,7 +9,6 @@ const HASH_FACTOR = 0x9e3779b1;
 
 export class CandidateSet {
   readonly ordinals: Uint32Array;
-  /** Merged scores. */
   readonly scores: Float32Array;
   readonly sources: Uint8Array;
   /** Scores with the source alone, before weighting. */
@@ -55,7 +54,6 @@ export class CandidateSet {
     this.ownScores[place] = own;
   }
 
-  /** Overwrites the place `to`. */
   move(from: number, to: number): void {
     if (from === to) return;
     this.ordinals[to] = this.ordinals[from]!;

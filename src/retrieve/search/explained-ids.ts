@@ -13,7 +13,6 @@ import type { SearchOptions } from './search-options.js';
 
 export interface ExplainedId {
   readonly id: string;
-  /** Null if the id is unknown. */
   readonly item: ExplainedItem | null;
 }
 
@@ -21,7 +20,6 @@ export interface ExplainedItem {
   readonly ordinal: number;
   readonly shard: number;
   readonly row: number;
-  /** True if `excludeIds` has it. */
   readonly excluded: boolean;
   /** The parts of the filter that remove it; null if it passes. */
   readonly removedBy: readonly Rejection[] | null;

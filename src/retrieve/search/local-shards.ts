@@ -185,7 +185,6 @@ export function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32
   return mapped;
 }
 
-/** Fills in `scores`. */
 export function scoreRows({ shards, locate }: LocalShards, { query, ordinals, scores }: Scoring): void {
   for (let i = 0; i < ordinals.length; i++) {
     const { shard, row } = locate(ordinals[i]!);

@@ -8,14 +8,12 @@
 import type { SearchAccount } from '../../engine/engine.js';
 import type { SearchPlan } from './search-plan.js';
 
-/** Yields a need, or undefined to pause. */
 export type SearchWork<T> = Generator<Need | undefined, T, undefined>;
 
 export type Need =
   | { readonly kind: 'shards'; readonly searches: readonly ShardSearch[] }
   | { readonly kind: 'scores'; readonly scoring: Scoring };
 
-/** One search of one shard for one query. */
 export interface ShardSearch {
   readonly query: Float32Array;
   readonly shard: number;
@@ -29,7 +27,6 @@ export interface ShardSearch {
   part: ShardPart | null;
 }
 
-/** What a shard found, best first. */
 export interface ShardPart {
   readonly ordinals: Uint32Array;
   readonly scores: Float32Array;

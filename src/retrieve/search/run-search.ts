@@ -23,7 +23,6 @@ import { planQuery, planSearch, type SearchPlan } from './search-plan.js';
 import { planSeeds } from './seeds.js';
 import { answerOf } from './shard-answer.js';
 
-/** What to search for. */
 export interface SearchTask {
   readonly plan: SearchPlan;
   /** One query, or several seeds. */
@@ -104,7 +103,6 @@ type SearchState =
   | { readonly kind: 'answered'; readonly answer: Answer }
   | { readonly kind: 'long'; readonly searches: readonly ShardSearch[] };
 
-/** Length of one step of the event loop. */
 const STEP_MS = 2;
 
 /** Runs the search in slices until it is answered or needs long work. */
@@ -139,7 +137,6 @@ function* waiting(stretch: SearchState): Work<SearchState> {
 type SearchAll = (searches: readonly ShardSearch[], signal: AbortSignal | undefined) => Promise<void>;
 
 export interface SearchTogetherOptions extends Turns {
-  /** Called with the number of answered searches. */
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
@@ -169,7 +166,6 @@ interface RunningSearch {
   readonly running: Search;
 }
 
-/** Cost of one step of one search, in Meter units. */
 const TURN_UNITS = 2_000;
 
 /** Runs each search until it needs shards or is answered. @returns the shard searches that they need */

@@ -29,7 +29,6 @@ export interface SearchOptions extends PlainOptions {
 
 export type CrowdingOptions = NonNullable<SearchOptions['crowding']>;
 
-/** One of several queries with one answer. */
 export interface SeedQuery {
   /** Checked, `dim` values. */
   readonly query: Float32Array;

@@ -27,7 +27,6 @@ export class Search {
   /** For each query: its latest search, and the answer of the latest one that ended. */
   private readonly rounds: ShardRounds[] = [];
   private readonly answers: Answer[] = [];
-  /** The answer before ids are explained. */
   private found: Answer | null = null;
 
   /** @param plan leaves out the items that are queries (`planQuery`) */

@@ -5,7 +5,6 @@ import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
 import type { ShardPart, ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 
-/** Records a search that is to be explained. */
 export interface Trace {
   readonly shards: ShardExplain[];
   readonly begun: number;

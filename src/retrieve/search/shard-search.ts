@@ -14,7 +14,6 @@ import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from '.
 import type { SearchPlan } from './search-plan.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
 
-/** Number of rows of each shard. */
 export type ShardSizes = readonly number[];
 
 /** A query, its plan, and what its shards have found. */

@@ -7,7 +7,6 @@
  */
 import type { SearchPlan } from './search-plan.js';
 
-/** How deep one shard is searched. */
 export interface Depth {
   readonly k: number;
   readonly ef: number;
@@ -30,7 +29,6 @@ export function firstDepth({ k, ef }: SearchPlan, allowed: number, total: number
   return { k: Math.min(k, shareOf(k, share) + 1), ef: Math.min(ef, Math.max(MIN_SHARD_EF, shareOf(ef, share))) };
 }
 
-/** Twice as deep as a search that found this many. */
 export function deeperDepth(plan: SearchPlan, found: number): Depth {
   const k = Math.min(plan.k, 2 * found);
   return { k, ef: Math.min(plan.ef, Math.max(MIN_SHARD_EF, Math.ceil((plan.ef * k) / plan.k))) };

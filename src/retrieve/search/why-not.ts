@@ -21,7 +21,6 @@ interface WeightedQuery {
   readonly quota?: number | undefined;
 }
 
-/** Returns the answer with its `why_not`. */
 export function* addReasons(asked: Explanation): Work<Answer> {
   return withReasons(asked.answer, yield* explainIds(asked));
 }
@@ -59,7 +58,6 @@ interface ScoredItem {
   readonly item: ExplainedItem;
   /** The merged score if there are several queries. */
   readonly score: number;
-  /** The score with the query `source` alone. */
   readonly own: number;
   readonly source: number;
   rank: number;

@@ -1,6 +1,6 @@
 /**
- * The calibration bench: is the ef that a version's own calibration chooses the one that fresh queries need? Recall and ef are counts,
- * so that a busy machine changes nothing. README.md of the benches says how it is measured.
+ * The calibration bench: does the ef that a version's calibration chooses match what fresh queries need? Recall and ef
+ * are counts, so load on the machine does not matter. The README of the benches describes the method.
  *
  *     npm run bench:calibration -- --help
  */
@@ -15,9 +15,9 @@ import { resolveDefaultEf, resolveEf, type Calibration } from '../../src/retriev
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
 import { singleTask, searchNow } from '../../src/retrieve/search/run-search.js';
 import { planSearch } from '../../src/retrieve/search/search-plan.js';
-import { markdownTable } from '../engine/markdown.js';
+import { markdownTable } from '../lib/markdown.js';
 import { runCli } from '../engine/peers/shortlist.js';
-import { say } from '../engine/say.js';
+import { say } from '../lib/say.js';
 import { prepareFresh, SETS, type FreshSet } from './data-sets.js';
 
 const INDEX = 'fresh';

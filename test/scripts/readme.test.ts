@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeCatalog } from '../../scripts/catalog.js';
 import { withTables } from '../../scripts/readme-tables.js';
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = join(PROJECT, 'dist/cli/main.js');
 const readme = readFileSync(join(PROJECT, 'README.md'), 'utf8');
 

@@ -52,17 +52,17 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
   try {
     options.signal?.throwIfAborted();
     const waiting = [...jobs.entries()];
-    const lane = async () => {
+    const buildNext = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [position, job] = next;
         figures[position] = await buildGraph({ job, state: states[position]! });
       }
     };
-    const lanes = Array.from({ length: Math.min(options.threads, jobs.length) }, lane);
-    await Promise.all(lanes).catch(async (error: unknown) => {
+    const running = Array.from({ length: Math.min(options.threads, jobs.length) }, buildNext);
+    await Promise.all(running).catch(async (error: unknown) => {
       waiting.length = 0;
       cancel();
-      await Promise.allSettled(lanes); // no thread may write into a folder that will be removed
+      await Promise.allSettled(running); // no thread may write into a folder that will be removed
       throw error;
     });
     options.signal?.throwIfAborted();

@@ -82,11 +82,11 @@ export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly
   return {
     byDistance: recalls.length === 0 ? 1 : round(mean((recall) => recall.byDistance)),
     byId: recalls.length === 0 ? 1 : round(mean((recall) => recall.byId)),
-    worst: recalls.reduce((least, recall) => Math.min(least, recall.byDistance), 1),
+    worst: recalls.reduce((worst, recall) => Math.min(worst, recall.byDistance), 1),
   };
 }
 
-/** Recall of a search for each query. @param truth for the same filter @throws the signal's reason when it is aborted */
+/** Recall of all queries. @param truth for the same filter @throws the signal's reason when it is aborted */
 export async function measureRecall(
   version: LoadedVersion,
   queries: QuerySet,

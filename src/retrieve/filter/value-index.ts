@@ -3,6 +3,7 @@ import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
+/** The rows that pass a test, found without a scan. `select` returns them as a new set. */
 export interface LookupResult {
   /** Upper bound of their number. */
   readonly atMost: number;
@@ -65,7 +66,8 @@ export abstract class LazyIndex<Index> implements ValueIndex {
       this.building ??= this.build();
       const step = this.building.next();
       this.isBuilt = step.done === true;
-      if (step.done === true) this.index = step.value;
+      if (step.done === true)
+        this.index = step.value ?? null; // a generator that has thrown returns undefined
       else yield;
     }
     this.building = null;

@@ -49,16 +49,8 @@ export class Search {
   /** The best answer from what was found; `short` is `timeout` unless the search was complete. */
   partialAnswer(): Answer {
     const { local, plan, queries, task } = this;
-    const answer =
-      this.found ??
-      (task === null
-        ? this.latest(0)
-        : this.formatAnswer(
-            blendPartial(
-              task,
-              queries.map((_, source) => this.latest(source)),
-            ),
-          ));
+    const latest = () => queries.map((_, source) => this.latest(source));
+    const answer = this.found ?? (task === null ? this.latest(0) : this.formatAnswer(blendPartial(task, latest())));
     return addPartialReasons({ shards: local.shards, plan, queries, answer });
   }
 

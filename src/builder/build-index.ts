@@ -328,7 +328,6 @@ async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Pr
   await writing;
 }
 
-/** Rounded to milliseconds. */
 function secondsSince(startedMs: number): number {
   return Math.round(performance.now() - startedMs) / 1000;
 }

@@ -49,14 +49,12 @@ function* visitChunks(
   }
 }
 
-/** Removes what `other` does not have. */
 export function intersectWords(into: Uint32Array, other: Uint32Array, meter: Meter): Work<void> {
   return visitChunks(into.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) into[i] = into[i]! & other[i]!;
   });
 }
 
-/** Adds what `other` has. */
 export function uniteWords(into: Uint32Array, other: Uint32Array, meter: Meter): Work<void> {
   return visitChunks(into.length, WORD_UNITS, meter, (from, to) => {
     for (let i = from; i < to; i++) into[i] = into[i]! | other[i]!;

@@ -31,8 +31,7 @@ const MIN_MISSED = 1e-6;
 const ROUNDING = 1e-9;
 
 /** More than any calibration has: 5 shares x 3 sizes of k, and a grid of about 25 ef. */
-const MAX_BANDS = 256;
-const MAX_POINTS = 256;
+const MAX_ENTRIES = 256;
 
 /** Names are those of the note and of JSON answers. */
 export interface CalibrationPoint {
@@ -91,7 +90,7 @@ function checkCalibration(fields: Fields): Calibration {
   if (format < OLDEST_FORMAT || format > CALIBRATION_FORMAT)
     fields.fail('format', `is ${format}; this release reads formats ${OLDEST_FORMAT} to ${CALIBRATION_FORMAT}`);
   const bands = fields.list('bands', checkBand);
-  if (bands.length === 0 || bands.length > MAX_BANDS) fields.fail('bands', `has ${bands.length} entries`);
+  if (bands.length === 0 || bands.length > MAX_ENTRIES) fields.fail('bands', `has ${bands.length} entries`);
   return { format, source: fields.oneOf('source', ['rows', 'file']), queries: fields.integer('queries', 1), bands };
 }
 
@@ -99,7 +98,7 @@ function checkBand(fields: Fields): CalibrationBand {
   const selectivity = checkShare(fields, 'selectivity');
   if (selectivity === 0) fields.fail('selectivity', 'is 0');
   const points = fields.list('points', checkPoint);
-  if (points.length === 0 || points.length > MAX_POINTS) fields.fail('points', `has ${points.length} entries`);
+  if (points.length === 0 || points.length > MAX_ENTRIES) fields.fail('points', `has ${points.length} entries`);
   if (points.some((point, position) => point.ef <= (points[position - 1]?.ef ?? 0)))
     fields.fail('points', 'is not sorted by ef');
   return { selectivity, k: fields.integer('k', 1, MAX_K), points };

@@ -1,16 +1,16 @@
 /**
- * The data sets of the calibration bench. Fresh queries are rows that were held out of the index, drawn at random. Each set is made
- * once into the work folder and found there again.
+ * The data sets of the calibration bench. Fresh queries are random rows that were kept out of the index. Each set is
+ * written once to the work folder and reused later.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metric } from '../../src/base/metric.js';
 import { sampleDistinct } from '../../src/base/random.js';
 import { readQueries } from '../../src/ingest/read-queries.js';
-import { writeBaseArrow } from '../engine/base-arrow.js';
-import { readFloats, writeValues } from '../engine/float-file.js';
+import { writeBaseArrow } from '../lib/base-arrow.js';
+import { readFloats, writeValues } from '../lib/float-file.js';
 import { generateEmbeddings } from '../engine/generate.js';
-import { say } from '../engine/say.js';
+import { say } from '../lib/say.js';
 import { copies, deviates, diffuse, skewedNorms, textLike } from './generate.js';
 
 const SEED = 7;

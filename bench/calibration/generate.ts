@@ -1,11 +1,11 @@
 /**
- * Kinds of data on which a rule for ef may go wrong, each as rows end to end. Equal arguments give equal bytes.
+ * Kinds of data on which a rule for ef may fail, as rows one after the other. Equal arguments give equal bytes.
  *
  *   diffuse      wide clusters that share directions: the nearest neighbour of a row is far away (median cosine 0.66)
- *   textLike     a mean that all rows share, a spectrum that falls as a power, topics and sub-topics of very uneven sizes
+ *   textLike     a mean common to all rows, a power-law spectrum, topics and sub-topics of very uneven sizes
  *   deviates     normal deviates: no structure at all
- *   skewedNorms  directions in clusters, lengths lognormal: for inner product
- *   copies       three rows in ten are copies of others, one of them of thousands
+ *   skewedNorms  clustered directions, lognormal lengths: for inner product
+ *   copies       three rows in ten are copies of others; one row has thousands of copies
  */
 import { normalizeRow } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';

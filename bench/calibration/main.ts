@@ -1,6 +1,6 @@
 /**
- * The calibration bench: is the ef that a version's own calibration chooses the one that fresh queries need? Recall and ef are counts,
- * so that a busy machine changes nothing. README.md of the benches says how it is measured.
+ * The calibration bench: does the ef that a version's calibration chooses match what fresh queries need? Recall and ef
+ * are counts, so load on the machine does not matter. The README of the benches describes the method.
  *
  *     npm run bench:calibration -- --help
  */
@@ -13,11 +13,11 @@ import { calibrate } from '../../src/evaluate/calibrate/calibrate.js';
 import { recallOf } from '../../src/evaluate/recall.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from '../../src/retrieve/load/calibration.js';
 import { loadVersion, type LoadedVersion } from '../../src/retrieve/load/loaded-version.js';
-import { askOne, searchNow } from '../../src/retrieve/search/run-search.js';
+import { singleTask, searchNow } from '../../src/retrieve/search/run-search.js';
 import { planSearch } from '../../src/retrieve/search/search-plan.js';
-import { markdownTable } from '../engine/markdown.js';
+import { markdownTable } from '../lib/markdown.js';
 import { runCli } from '../engine/peers/shortlist.js';
-import { say } from '../engine/say.js';
+import { say } from '../lib/say.js';
 import { prepareFresh, SETS, type FreshSet } from './data-sets.js';
 
 const INDEX = 'fresh';
@@ -191,7 +191,7 @@ class Fresh {
     const plan = { ...planSearch(version, { k, ef }), ef };
     const recalls = this.truths.map((truth, position) => {
       const query = set.queries.subarray(position * set.dim, (position + 1) * set.dim);
-      return recallOf(version, query, searchNow(version, askOne(query, plan)).ordinals, truth, k).byDistance;
+      return recallOf(version, query, searchNow(version, singleTask(query, plan)).ordinals, truth, k).byDistance;
     });
     const mean = recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
     const variance = recalls.reduce((sum, recall) => sum + (recall - mean) ** 2, 0) / recalls.length;

@@ -1,4 +1,4 @@
-/** Builds every engine's index of a data set, engines taking turns; the last build of each is the one that is searched. */
+/** Builds every engine's index of a data set, engines taking turns. The last build of each is searched. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchOptions } from './options.js';
@@ -6,7 +6,7 @@ import type { Built, DataSet } from './peer.js';
 import { buildPeer } from './peer-process.js';
 import { LABELS, type PeerName } from './labels.js';
 import { PEERS } from './peers.js';
-import { say } from './say.js';
+import { say } from '../lib/say.js';
 
 export interface PeerBuilds {
   readonly name: PeerName;

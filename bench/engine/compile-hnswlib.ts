@@ -1,11 +1,11 @@
-/** Compiles peers/hnswlib.cc against the headers of hnswlib-node, for the processor that this runs on. Once a run. */
+/** Compiles peers/hnswlib.cc against the headers of hnswlib-node for this processor, once per run. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PROJECT } from './library.js';
+import { PROJECT } from '../lib/library.js';
 
 const SOURCE = fileURLToPath(new URL('./peers/hnswlib.cc', import.meta.url));
 const HEADERS = join(PROJECT, 'node_modules/hnswlib-node/src/hnswlib');

@@ -1,17 +1,16 @@
 /**
- * The vectors of the bench. Generated ones look like embeddings (generate.ts); real ones are read from the Arrow files of
- * SHORTLIST_TEST_DATA. Each is written once into the work folder, in the two forms that engines are fed from, and found there
- * again by the next run.
+ * The data sets of the bench. Generated ones resemble embeddings (generate.ts); real ones come from the Arrow files of
+ * SHORTLIST_TEST_DATA. Each is written once to the work folder, in the two forms that engines read, and reused later.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readQueries } from '../../src/ingest/read-queries.js';
 import { textLike } from '../calibration/generate.js';
-import { writeBaseArrow } from './base-arrow.js';
-import { writeValues } from './float-file.js';
+import { writeBaseArrow } from '../lib/base-arrow.js';
+import { writeValues } from '../lib/float-file.js';
 import { generateEmbeddings } from './generate.js';
 import type { DataSet } from './peer.js';
-import { say } from './say.js';
+import { say } from '../lib/say.js';
 
 /** Of generated data; files are made again when it changes. */
 const GENERATOR_SEED = 7;

@@ -1,11 +1,13 @@
-/** Indexes of shortlist whose graph does not matter to what is measured: a thin one, quickly built and not calibrated. */
+/**
+ * Builds indexes of shortlist for measurements that do not depend on the graph: sparse, fast to build, not calibrated.
+ */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions } from './options.js';
 import type { DataSet } from './peer.js';
 import { buildShortlist } from './peers/shortlist.js';
-import { say } from './say.js';
+import { say } from '../lib/say.js';
 
 const THIN_M = 8;
 const THIN_EF_CONSTRUCTION = 40;

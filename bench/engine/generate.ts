@@ -1,6 +1,6 @@
 /**
- * Data that looks like embeddings: points of a Gaussian mixture in a small latent space, sent through a random two-layer
- * network, scaled to unit length. Equal arguments give equal bytes.
+ * Generates data that resembles embeddings: points of a Gaussian mixture in a small latent space, mapped by a random
+ * two-layer network, scaled to unit length. Equal arguments give equal bytes.
  */
 import { normalizeRow } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';

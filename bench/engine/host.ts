@@ -1,21 +1,20 @@
 /**
  * The process of one engine, driven by peer-process.ts.
  *
- *     node --import tsx host.ts build PEER JOB     builds, prints what was built, ends
+ *     node --import tsx host.ts build PEER JOB     builds, prints figures of the build, ends
  *     node --import tsx host.ts search PEER JOB    answers requests until stdin ends
  *
- * Requests are lines, replies are JSON in lines that begin with @ (engines print what they like on stdout):
+ * Requests are lines. Replies are lines of JSON that begin with @ (engines print other text on stdout):
  *
  *     memory                          resident memory now
- *     open                            opens the index once more, and says how long that took
- *     answer K POINT FILE             the rows of every query, k uint32 each, into FILE; or {refused} where POINT asks for more
- *                                     than the engine can promise
- *     time K POINT MILLISECONDS       whole passes over the queries for at least so long, after warming up
+ *     open                            opens the index again, and says how long that took
+ *     answer K POINT FILE             writes k uint32 rows per query to FILE; or {refused} if the engine cannot promise POINT
+ *     time K POINT MILLISECONDS       whole passes over the queries for at least this long, after a warm-up
  */
 import { createInterface } from 'node:readline';
-import { writeValues } from './float-file.js';
+import { writeValues } from '../lib/float-file.js';
 import { residentMemory } from './memory.js';
-import { percentile } from './numbers.js';
+import { percentile } from '../lib/numbers.js';
 import type { BuildJob, Peer, Point, Searcher, SearchJob } from './peer.js';
 import type { PeerName } from './labels.js';
 import { PEERS } from './peers.js';

@@ -1,9 +1,9 @@
-/** Installs bench/engine/package.json where it is missing: the peers are no dependency of shortlist. */
+/** Installs bench/engine/package.json if it is missing: the peers are not dependencies of shortlist. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { PROJECT } from './library.js';
-import { say } from './say.js';
+import { PROJECT } from '../lib/library.js';
+import { say } from '../lib/say.js';
 
 export function installPeers(packages: readonly string[]): void {
   const folder = join(PROJECT, 'bench/engine');

@@ -1,4 +1,4 @@
-/** The engines that are measured, in the order in which tables show them, as tables name them. */
+/** The names of the measured engines, in the order of tables. */
 export const LABELS = {
   shortlist: 'shortlist',
   'hnswlib-node': 'hnswlib-node',

@@ -1,19 +1,19 @@
 /**
- * The engine bench: shortlist and its peers in one run. README.md beside says what is measured and how.
+ * The engine bench: shortlist and its peers in one run. The README of the benches describes the method.
  *
  *     npm run bench:engine -- --help
  *
- * Progress goes to stderr; results go into one JSON file, section by section as they are there.
+ * Progress goes to stderr. Results go to one JSON file, section by section.
  */
 import { resolve } from 'node:path';
 import { prepareData } from './data-sets.js';
-import { readEnvironment } from './environment.js';
+import { readEnvironment } from '../lib/environment.js';
 import { installPeers } from './install-peers.js';
-import { PROJECT } from './library.js';
+import { PROJECT } from '../lib/library.js';
 import { readOptions, USAGE, type BenchOptions, type SectionName } from './options.js';
 import { PEERS } from './peers.js';
 import { mergeResult, type BenchResult } from './result.js';
-import { say } from './say.js';
+import { say } from '../lib/say.js';
 import { compare } from './sections/compare.js';
 import { measureExact } from './sections/exact.js';
 import { measureOpen } from './sections/open.js';

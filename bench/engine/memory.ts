@@ -1,4 +1,4 @@
-/** Memory of a process as Linux accounts for it; zeros elsewhere. */
+/** Memory of a process as reported by Linux; zeros on other systems. */
 import { readFileSync } from 'node:fs';
 
 export interface Resident {

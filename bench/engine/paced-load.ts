@@ -1,8 +1,9 @@
 /**
- * Requests at a steady rate, whether or not earlier ones have been answered: a server that stalls then meets all the requests
- * that came meanwhile, as in life. (Load generators that wait for an answer before they ask again, or send a second's requests
- * at its start, hide stalls or make them.)
+ * Requests at a steady rate, whether or not earlier ones are answered: a server that stalls then meets all requests of
+ * that time. (Generators that wait for an answer before the next request, or send a second's requests at once, hide
+ * stalls or cause them.)
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'node:http';
 
 export interface Sample {
@@ -35,7 +36,7 @@ export class PacedLoad {
   /** Stops sending and waits for what is on its way. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    while (this.open > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.open > 0) await sleep(10);
     this.agent.destroy();
   }
 

@@ -1,7 +1,4 @@
-/**
- * The bench's end of an engine's process: starts it, asks, and ends it. Searching processes are pinned to one core; they
- * take turns, so that one core serves them all.
- */
+/** Starts, asks and ends the process of an engine. Searching processes are pinned to one core and take turns on it. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
@@ -9,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { compileHnswlib } from './compile-hnswlib.js';
-import { PROJECT } from './library.js';
+import { PROJECT } from '../lib/library.js';
 import type { Resident } from './memory.js';
 import { EF_CONSTRUCTION, M, SEED, type BuildJob, type Built, type Point, type SearchJob } from './peer.js';
 import { LABELS, type PeerName } from './labels.js';

@@ -1,6 +1,6 @@
 /**
- * What the bench knows of an engine: a program that builds an index of a data set, and one that opens and searches it.
- * Each runs in a process of its own (host.ts), so that memory, open time and a crash are one engine's alone.
+ * The interface of a measured engine: a program that builds an index of a data set, and one that opens and searches it.
+ * Each runs in its own process (host.ts), so that memory, open time and crashes belong to one engine.
  */
 import type { Metric } from '../../src/base/metric.js';
 

@@ -1,4 +1,4 @@
-/** The engines that are measured: their programs, and the operating points that each is tried at. */
+/** The measured engines: their programs, and the operating points to try. */
 import type { PeerName } from './labels.js';
 import type { Peer, Point } from './peer.js';
 import { hnswlibNode } from './peers/hnswlib-node.js';

@@ -1,11 +1,11 @@
-/** The result file: one section after the other, each with the environment that it was measured in. */
+/** The result file: one section per measurement, each with its environment. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Environment } from './environment.js';
+import type { Environment } from '../lib/environment.js';
 import type { CompareResult } from './sections/compare.js';
 import type { ExactResult } from './sections/exact.js';
 import type { OpenResult } from './sections/open.js';
 import type { SwapResult } from './sections/swap.js';
-import { writeJson } from './write-json.js';
+import { writeJson } from '../lib/write-json.js';
 
 type Measured<Result> = Result & { readonly environment: Environment };
 

@@ -1,19 +1,19 @@
 /**
  * Finds each engine's operating points and times them.
  *
- * For every k and recall: the least effort that reaches the recall, by a binary search over the engine's points; then rounds
- * in which every engine has a turn at its point, in an order that rotates. Nothing is timed whose recall is not known. A
- * neighbour counts by distance: in data with duplicates the truth names any of several equally near rows.
+ * For every k and recall, a binary search over the engine's points finds the cheapest one that reaches the recall. Then
+ * each engine has a turn per round, in rotating order. Nothing is timed whose recall is unknown. Neighbours count by
+ * distance: with duplicates, the truth names any of several equally near rows.
  */
 import { join } from 'node:path';
-import { median, significant } from './numbers.js';
+import { median, significant } from '../lib/numbers.js';
 import type { BenchOptions } from './options.js';
 import { ANSWERS_FILE, type DataSet, type Point } from './peer.js';
 import type { PeerProcess, Timing } from './peer-process.js';
 import { LABELS, type PeerName } from './labels.js';
 import { PEERS } from './peers.js';
-import { readUints } from './float-file.js';
-import { say } from './say.js';
+import { readUints } from '../lib/float-file.js';
+import { say } from '../lib/say.js';
 import type { Judge, MeasuredRecall } from './truth.js';
 
 export interface PointResult {

@@ -1,7 +1,9 @@
-/** The bench's result as the Markdown of the project's README. Ratios compare what was measured in the same run, round by round. */
+/**
+ * Formats the result as Markdown for the project's README. Ratios compare measurements of the same run, round by round.
+ */
 import { LABELS, PEER_NAMES } from './labels.js';
-import { markdownTable } from './markdown.js';
-import { median } from './numbers.js';
+import { markdownTable } from '../lib/markdown.js';
+import { median } from '../lib/numbers.js';
 import type { BenchResult } from './result.js';
 import type { BuildResult, CompareResult } from './sections/compare.js';
 

@@ -1,15 +1,15 @@
 /**
- * What every engine's answers are judged by: the exact neighbours, found once a data set by the exact scan (section `exact`
- * compares that with another engine's), and recall as src/evaluate/recall.ts defines it, over bare arrays.
+ * The exact neighbours, found once per data set by the exact scan (section `exact` compares it with another engine's),
+ * and recall as src/evaluate/recall.ts defines it, over plain arrays.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { dot, rawKernel, toScore64 } from '../../src/base/metric.js';
 import { NativePool } from '../../src/engine/native/native-pool.js';
-import { readFloats, readUints, writeValues } from './float-file.js';
+import { readFloats, readUints, writeValues } from '../lib/float-file.js';
 import { NO_ROW } from './no-row.js';
 import type { DataSet } from './peer.js';
-import { say } from './say.js';
+import { say } from '../lib/say.js';
 
 export const MAX_TRUTH_K = 1_000;
 

@@ -1,18 +1,17 @@
 /**
- * A data set of the engine bench with attributes: each a rank from 0 to rows - 1, so that `{"lot": {"$lt": n}}` passes exactly n
- * rows. `lot` is drawn at random and knows nothing of the vectors; `side` ranks the rows by how far they lie along a random
- * direction, the farthest first.
+ * A data set of the engine bench with attributes. Each attribute is a rank from 0 to rows - 1, so `{"lot": {"$lt": n}}`
+ * passes exactly n rows. `lot` is random; `side` ranks rows by their position along a random direction, farthest first.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dot, normalizeRow } from '../../src/base/metric.js';
 import { seededRandom } from '../../src/base/random.js';
-import { writeBaseArrow } from '../engine/base-arrow.js';
+import { writeBaseArrow } from '../lib/base-arrow.js';
 import { prepareData, type DataSpec } from '../engine/data-sets.js';
-import { readFloats } from '../engine/float-file.js';
+import { readFloats } from '../lib/float-file.js';
 import { EF_CONSTRUCTION, M, SEED, type DataSet } from '../engine/peer.js';
 import { INDEX, runCli } from '../engine/peers/shortlist.js';
-import { say } from '../engine/say.js';
+import { say } from '../lib/say.js';
 
 export const ATTRIBUTES = ['lot', 'side'] as const;
 export type Attribute = (typeof ATTRIBUTES)[number];

@@ -1,6 +1,6 @@
 /**
- * The filter bench: what a filter costs, in time and in recall, by how many rows pass and how they lie to the query. README.md
- * of the benches says how it is measured.
+ * The filter bench: what a filter costs in time and recall, by how many rows pass and where they lie relative to the
+ * query. The README of the benches describes the method.
  *
  *     npm run bench:filters -- --help
  */
@@ -9,12 +9,12 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { NativePool } from '../../src/engine/native/native-pool.js';
 import { generated, text } from '../engine/data-sets.js';
-import { readEnvironment } from '../engine/environment.js';
-import { loadLibrary, PROJECT } from '../engine/library.js';
-import { significant } from '../engine/numbers.js';
+import { readEnvironment } from '../lib/environment.js';
+import { loadLibrary, PROJECT } from '../lib/library.js';
+import { significant } from '../lib/numbers.js';
 import { INDEX } from '../engine/peers/shortlist.js';
-import { say } from '../engine/say.js';
-import { writeJson } from '../engine/write-json.js';
+import { say } from '../lib/say.js';
+import { writeJson } from '../lib/write-json.js';
 import { prepareAttributed, type Attribute, type Attributed } from './attributed.js';
 import { LEAST_RECALL, leastReaching, planOf, recallAt, timeTurns, type Case } from './measure.js';
 import { RELATIONS, type FilterCase, type FilterResult, type Relation } from './result.js';

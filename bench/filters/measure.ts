@@ -1,10 +1,10 @@
 /**
- * One filter: which ef reaches the recall on these queries, and how long a search takes there, against the search without a
- * filter at the least ef that reaches the same recall on the same queries. Both take turns, query by query, so that what else
- * the machine does meets both alike.
+ * Measures one filter: which ef reaches the recall on these queries, and how long a search takes with it, compared with
+ * the search without a filter at the smallest ef that reaches the same recall. Both alternate query by query, so that
+ * other load on the machine affects both alike.
  */
 import type { IndexSearchOptions, OpenIndex, SearchAnswer } from '../../src/retrieve/library/open-index.js';
-import { median, significant } from '../engine/numbers.js';
+import { median, significant } from '../lib/numbers.js';
 import { recallOf, type Truth } from './truth.js';
 
 export const LEAST_RECALL = 0.99;

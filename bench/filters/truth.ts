@@ -1,4 +1,4 @@
-/** The exact neighbours among the rows that pass, found without anything that the library knows of filters. */
+/** The exact neighbours among the rows that pass, found without the library's filters. */
 import { Bitset } from '../../src/base/bitset.js';
 import type { NativePool } from '../../src/engine/native/native-pool.js';
 import type { SearchAnswer } from '../../src/retrieve/library/open-index.js';

@@ -1,6 +1,7 @@
 /**
- * A process of large callers: three that ask again when they are answered, and read their answers without a look at them. Takes a URL, what
- * they ask (large.ts) and the index's rows; told to stop, it says how many answers had which status.
+ * A process with three callers of large searches. Each sends its next request after an answer, and discards the
+ * answers. Takes a URL, the kind of request (large.ts) and the index's rows. When told to stop, it sends the number of
+ * answers by status.
  */
 import { Agent, request } from 'node:http';
 import { LARGE } from './large.js';

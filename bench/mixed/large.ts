@@ -1,4 +1,4 @@
-/** What the large callers ask. */
+/** The requests of the large callers. */
 export type Body = Readonly<Record<string, unknown>>;
 
 /** By name. @param id of an item of the index */

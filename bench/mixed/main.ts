@@ -1,23 +1,24 @@
 /**
- * A caller of small searches beside callers of large ones: how long its answers take alone and beside each of them, and the longest
- * time for which the worker's event loop stood still, as the worker measures it itself. README.md of the benches says how.
+ * The mixed bench: a caller of small searches beside callers of large ones. Measures how long small searches take alone
+ * and beside each kind, and the longest stall of the worker's event loop, as the worker reports it. The README of the
+ * benches describes the method.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { generated } from '../engine/data-sets.js';
-import { readEnvironment } from '../engine/environment.js';
-import { PROJECT } from '../engine/library.js';
-import { markdownTable } from '../engine/markdown.js';
-import { percentile, significant } from '../engine/numbers.js';
-import { say } from '../engine/say.js';
-import { ServerProcess } from '../engine/server-process.js';
-import { writeJson } from '../engine/write-json.js';
+import { readEnvironment } from '../lib/environment.js';
+import { PROJECT } from '../lib/library.js';
+import { markdownTable } from '../lib/markdown.js';
+import { percentile, significant } from '../lib/numbers.js';
+import { say } from '../lib/say.js';
+import { ServerProcess } from '../lib/server-process.js';
+import { writeJson } from '../lib/write-json.js';
 import { prepareAttributed } from '../filters/attributed.js';
-import { pin } from '../overload/pin.js';
+import { startHelper } from '../lib/helper-process.js';
+import { pin } from '../lib/pin.js';
 import { runOpenLoad } from '../overload/open-load.js';
 import { makeRequest } from '../serve/forms.js';
 import { LARGE } from './large.js';
@@ -70,7 +71,7 @@ async function run(): Promise<void> {
     const isPinned = pin(server.workerPids, 1);
     const measure = async (beside: string): Promise<Row> => {
       const callers = startCallers(server.searchUrl, beside, rows);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await sleep(1_000);
       await readStall(origin);
       const { goodMs, refusedMs, broken } = await runOpenLoad({ ...small, durationMs });
       const longest_stall_ms = await readStall(origin);
@@ -99,14 +100,7 @@ async function run(): Promise<void> {
 /** The large callers, in a process of their own: what they send and read must not hold up the clock of the small one. */
 function startCallers(url: string, beside: string, rows: number) {
   if (!(beside in LARGE)) return { stop: () => Promise.resolve({}) };
-  const child = fork(CALLERS_SCRIPT, [url, beside, String(rows)], { execArgv: [...process.execArgv] });
-  const stop = async (): Promise<Readonly<Record<number, number>>> => {
-    child.send('stop');
-    const [statuses] = (await once(child, 'message')) as [Readonly<Record<number, number>>];
-    await once(child, 'exit');
-    return statuses;
-  };
-  return { stop };
+  return startHelper<Readonly<Record<number, number>>>(CALLERS_SCRIPT, [url, beside, String(rows)]);
 }
 
 /** The longest stall of the worker's event loop since it was read last, milliseconds. */

@@ -1,6 +1,7 @@
 /**
- * Workers that are killed with SIGKILL, one each second and each in turn, the one that stands by too, under a load that they can bear:
- * how much of it is refused or broken off. Then one is stopped (SIGSTOP): how long until all workers listen again.
+ * Kills workers with SIGKILL, one each second in turn, including the standby, under a load that they can bear. Measures
+ * how many requests are refused or broken. Then stops one (SIGSTOP) and measures how long until all workers listen
+ * again.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,22 +1,24 @@
 /**
- * A server that is offered more than it can do: what it still answers for each second of processor time, how long answers and
- * refusals take, and whether probes are answered meanwhile. The workers have a core of their own where `taskset` is there.
+ * The overload bench: a server that is offered more than it can handle. Measures answers per second of processor time,
+ * the time of answers and refusals, and whether probes are answered. With `taskset`, the workers have a core of their
+ * own.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generated } from '../engine/data-sets.js';
-import { readEnvironment } from '../engine/environment.js';
-import { PROJECT } from '../engine/library.js';
-import { percentile, significant } from '../engine/numbers.js';
-import { say } from '../engine/say.js';
-import { ServerProcess } from '../engine/server-process.js';
-import { writeJson } from '../engine/write-json.js';
+import { readEnvironment } from '../lib/environment.js';
+import { PROJECT } from '../lib/library.js';
+import { percentile, significant } from '../lib/numbers.js';
+import { say } from '../lib/say.js';
+import { ServerProcess } from '../lib/server-process.js';
+import { writeJson } from '../lib/write-json.js';
 import { prepareAttributed } from '../filters/attributed.js';
 import { makeRequest } from '../serve/forms.js';
-import { cpuSeconds } from '../serve/server-cpu.js';
+import { cpuSeconds } from '../lib/server-cpu.js';
 import { measureKills } from './kills.js';
-import { pin } from './pin.js';
+import { pin } from '../lib/pin.js';
 import { runOpenLoad, type Outcome } from './open-load.js';
 import { startProbes } from './probes.js';
 
@@ -180,7 +182,7 @@ async function findCapacity(target: Target, durationMs: number): Promise<number>
 }
 
 async function recover(target: Target, perSecond: number): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 1_700)); // the driver itself has waited 300 ms
+  await sleep(1_700); // the driver itself has waited 300 ms
   const load = { ...target, durationMs: 1_000, connections: 16, opened: 'before' as const, seed: 4 };
   return (await runOpenLoad({ ...load, perSecond })).refusedMs.length;
 }

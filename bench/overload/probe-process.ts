@@ -1,6 +1,7 @@
 /**
- * A process that asks for liveness and readiness as an orchestrator does: each time on a new connection. Takes a port; told to stop, it
- * says how many milliseconds each answer took from the opening of its connection on, null where none came.
+ * A process that asks for liveness and readiness like an orchestrator, each time on a new connection. Takes a port.
+ * When told to stop, it sends the milliseconds that each answer took from the opening of its connection; null if none
+ * came.
  */
 import { connect } from 'node:net';
 

@@ -1,5 +1,8 @@
-/** Batches over Arrow against the same queries one by one as octet-stream, in short turns: see measure.ts. */
-import { median, significant } from '../engine/numbers.js';
+/**
+ * Compares batches over Arrow with the same queries one by one as octet-stream, in short alternating turns
+ * (measure.ts).
+ */
+import { median, significant } from '../lib/numbers.js';
 import type { Expected } from './expected.js';
 import { loadClosed } from './load.js';
 import { makeLoad, type Target } from './measure.js';

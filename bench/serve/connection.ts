@@ -1,7 +1,7 @@
 /**
- * One keep-alive connection to a server, with one request on its way at a time. It writes bytes that are ready and parses
- * no more of an answer than its status and its length, so that the load driver takes little of the cores that it shares with the server:
- * node:http takes three times as long for a request as the server itself.
+ * A keep-alive connection with one request at a time. Writes prepared bytes and parses only status and length of an
+ * answer, so that the load driver takes little of the cores it shares with the server: node:http takes three times as
+ * long per request as the server itself.
  */
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-/** Exact searches that take longer than their budget: how long a client waits until it has an answer or 504. */
-import { percentile, significant } from '../engine/numbers.js';
+/** Exact searches that exceed their time limit: how long a client waits for an answer or a 504. */
+import { percentile, significant } from '../lib/numbers.js';
 import { makeRequest, type Ask } from './forms.js';
 import { loadClosed, type Load } from './load.js';
 import type { Target } from './measure.js';

@@ -1,9 +1,9 @@
-/** What the server has to answer: the library's own answers, their recall, and what one costs in process. */
+/** The expected answers of the server: the library's own answers, their recall, and their cost in process. */
 import type { NativePool } from '../../src/engine/native/native-pool.js';
 import type { OpenIndex } from '../../src/retrieve/library/open-index.js';
 import type { Attributed } from '../filters/attributed.js';
 import { findTruth, recallOf, rowsBelow } from '../filters/truth.js';
-import { significant } from '../engine/numbers.js';
+import { significant } from '../lib/numbers.js';
 import type { Ask, Candidates } from './forms.js';
 
 /** Share of the rows that the filter passes, as one of so many. */

@@ -1,4 +1,4 @@
-/** The wire forms: how a search is asked and answered in each, as whole HTTP requests that are ready to be sent. */
+/** The wire forms: how a search is sent and answered in each, as complete HTTP requests. */
 import { openArrowBytes } from '../../src/arrow/read/reader.js';
 import { encodeVectors } from '../../src/serve/worker/rehearsal-requests.js';
 

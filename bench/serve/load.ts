@@ -1,8 +1,8 @@
 /**
- * Two ways to load a server. *Closed*: a number of connections, each asks again when it is answered; it shows how much the server
- * can do, and hides how long requests wait. *Open*: requests come at random times at a steady mean rate, whether or not
- * earlier ones are answered, each on a connection that is free or a new one; the time of each counts from when it was meant to be sent,
- * so that a server, or a driver, that stalls cannot hide it.
+ * Two kinds of load. *Closed*: each connection sends its next request when the last is answered. It shows how much the
+ * server can do, but hides how long requests wait. *Open*: requests come at random times at a steady mean rate, whether
+ * or not earlier ones are answered, each on a free or a new connection. Latency counts from the planned time, so that a
+ * server or driver that stalls cannot hide it.
  */
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '../../src/base/random.js';

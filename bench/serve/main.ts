@@ -1,6 +1,6 @@
 /**
- * The request bench: what a request costs a server above its search, and how long it takes, by wire form, k and filter. README.md
- * of the benches says how it is measured.
+ * The request bench: what a request costs in addition to its search, and how long it takes, by wire form, k and filter.
+ * The README of the benches describes the method.
  *
  *     npm run bench:serve -- --help
  */
@@ -10,12 +10,12 @@ import { parseArgs } from 'node:util';
 import { NativePool } from '../../src/engine/native/native-pool.js';
 import type { OpenIndex } from '../../src/retrieve/library/open-index.js';
 import { generated } from '../engine/data-sets.js';
-import { readEnvironment } from '../engine/environment.js';
-import { loadLibrary, PROJECT } from '../engine/library.js';
+import { readEnvironment } from '../lib/environment.js';
+import { loadLibrary, PROJECT } from '../lib/library.js';
 import { INDEX } from '../engine/peers/shortlist.js';
-import { say } from '../engine/say.js';
-import { ServerProcess } from '../engine/server-process.js';
-import { writeJson } from '../engine/write-json.js';
+import { say } from '../lib/say.js';
+import { ServerProcess } from '../lib/server-process.js';
+import { writeJson } from '../lib/write-json.js';
 import { prepareAttributed, type Attributed } from '../filters/attributed.js';
 import { measureBatch } from './batch.js';
 import { measureDeadline } from './deadline.js';

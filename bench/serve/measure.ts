@@ -1,13 +1,13 @@
 /**
- * One wire form and one kind of search: closed load in turns with the search alone, then open load at half the rate, answers
- * checked during both.
+ * Measures one wire form and one kind of search: closed load alternating with the search alone, then open load at half
+ * the rate. Answers are checked during both.
  */
-import { median, percentile, significant } from '../engine/numbers.js';
+import { median, percentile, significant } from '../lib/numbers.js';
 import { requireEqual, type Expected } from './expected.js';
 import { makeRequest, readAnswer, type Ask, type Form } from './forms.js';
 import { loadClosed, loadOpen, type Load, type Loaded } from './load.js';
 import type { LoadFigures, ServeCase } from './result.js';
-import { cpuSeconds } from './server-cpu.js';
+import { cpuSeconds } from '../lib/server-cpu.js';
 
 /** One answer of so many is compared in full; of the others status and size are looked at. */
 const COMPARED = 8;

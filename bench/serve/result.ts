@@ -1,7 +1,7 @@
-/** The file of the request bench, and its table in the project's README. */
+/** The result file of the request bench, and its table for the project's README. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Environment } from '../engine/environment.js';
-import { markdownTable } from '../engine/markdown.js';
+import type { Environment } from '../lib/environment.js';
+import { markdownTable } from '../lib/markdown.js';
 import { FORMS, type Form } from './forms.js';
 
 export interface LoadFigures {

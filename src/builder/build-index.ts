@@ -1,14 +1,16 @@
 /**
- * A build, from Arrow files to a sealed version.
+ * Builds a sealed version from Arrow files.
  *
- *   plan     open every input, check schemas, estimate memory and disk
- *   ingest   one pass over the rows: validate, and write vectors, ids and attributes into staging
- *   graph    one graph a shard, on threads
- *   seal     sync, re-open and re-hash every file, search known rows, write the manifest, rename staging to the version
- *   calibrate  where wanted: which ef reaches which recall, measured into a note beside the version
+ *   plan       open every input, check schemas, estimate memory and disk
+ *   ingest     one pass over the rows: validate, and write vectors, ids and attributes into staging
+ *   graph      one graph per shard, on threads
+ *   probe      open what was written, search known rows
+ *   seal       sync, read and hash every file again, write the manifest, rename staging to the version
+ *   calibrate  optional: which ef reaches which recall, into a note of the version
  *
- * All of it under the index's build lock. Nothing is visible before the rename; a build that dies leaves staging,
- * which the next one removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`, `index_busy`.
+ * All of it runs under the index's build lock. Nothing is visible before the rename. A build that crashes leaves
+ * staging, which the next build removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`,
+ * `index_busy`.
  */
 import { availableMemoryBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
@@ -42,7 +44,7 @@ import { TOOL_VERSION } from '../base/tool-version.js';
 
 type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
 
-/** A bad row in a hundred is the daily dirt of a feed; more of them are a fault that an index must not hide. */
+/** One bad row in a hundred is normal for a feed; more point to a fault that a build must not hide. */
 export const DEFAULT_MAX_REJECTED = 0.01;
 
 export interface BuildOptions {
@@ -58,18 +60,18 @@ export interface BuildOptions {
   readonly engine: EngineName;
   readonly parameters: GraphParameters;
   readonly threads: number;
-  /** Measure which ef reaches which recall; default false. */
+  /** Calibrate the version; default false. */
   readonly calibrate?: boolean | undefined;
-  /** Components that every vector must have; default: as many as most vectors have. */
+  /** Components that every vector must have; default: the most frequent length. */
   readonly dim?: number | undefined;
   /** Keep decimal attributes as float64; default false. */
   readonly castDecimals?: boolean | undefined;
   readonly onBadRow: 'fail' | 'skip';
-  /** Largest share of the rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
+  /** Largest share of rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
   readonly maxRejected?: number | undefined;
-  /** Where rows left out are listed; default among the notes of the version. */
+  /** File for the rows left out; default: in the version's notes. */
   readonly rejectsPath?: string | undefined;
-  /** Default: what is free. */
+  /** Default: the free memory. */
   readonly memoryLimitBytes?: number | undefined;
   readonly onProgress?: OnBuildProgress | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -77,21 +79,19 @@ export interface BuildOptions {
   /** For tests. */
   readonly files?: FileSystem | undefined;
   readonly now?: (() => Date) | undefined;
-  /** How the build lock is claimed. */
   readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
 }
 
 export interface BuildResult {
   readonly manifest: Manifest;
-  /** Of all files of the version. */
   readonly bytes: number;
-  /** From the first input byte to the sealed version, its calibration included. */
+  /** From the start of the build to its end, calibration included. */
   readonly seconds: number;
-  /** Seconds of each stage: those of the manifest, and what came after it was sealed. */
+  /** Seconds of each stage, including stages after sealing. */
   readonly stages: Readonly<Record<string, number>>;
-  /** Null where it was not asked for or could not be measured. */
+  /** Null if it was not requested or could not be measured. */
   readonly calibration: Calibration | null;
-  /** Null where no row was left out. */
+  /** Null if no row was left out. */
   readonly rejectsPath: string | null;
 }
 
@@ -105,21 +105,19 @@ export function buildIndex(options: BuildOptions): Promise<BuildResult> {
 class Build {
   private readonly startedMs = performance.now();
   private readonly stages: Record<string, number> = {};
-  private readonly options: BuildOptions;
-  private readonly files: FileSystem;
-  private readonly lock: Lock;
 
-  constructor(options: BuildOptions, files: FileSystem, lock: Lock) {
-    this.options = options;
-    this.files = files;
-    this.lock = lock;
-  }
+  constructor(
+    private readonly options: BuildOptions,
+    private readonly files: FileSystem,
+    private readonly lock: Lock,
+  ) {}
 
   async run(): Promise<BuildResult> {
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
     const stages = { ...manifest.stages, ...this.stages };
-    return { manifest, bytes: versionBytes(manifest), seconds: this.seconds(), stages, calibration, rejectsPath };
+    const seconds = secondsSince(this.startedMs);
+    return { manifest, bytes: versionBytes(manifest), seconds, stages, calibration, rejectsPath };
   }
 
   private async calibrate(manifest: Manifest): Promise<Calibration | null> {
@@ -133,18 +131,11 @@ class Build {
     const { root, index, shards, now, rejectsPath } = this.options;
     const rejects = new RejectsFile(root, index, rejectsPath, this.files);
     await rejects.check();
-    await cleanStaging(root, index, this.files); // before the disk's free space is asked for
+    await cleanStaging(root, index, this.files); // before free disk space is measured
     const plan = await this.timed('plan', () => this.plan());
     const { attributes } = plan;
-    const writer = await VersionWriter.create({
-      root,
-      index,
-      shards,
-      attributes,
-      lock: this.lock,
-      files: this.files,
-      now,
-    });
+    const { lock, files } = this;
+    const writer = await VersionWriter.create({ root, index, shards, attributes, lock, files, now });
     try {
       const report = await this.timed('ingest', () => this.ingest(plan, writer, rejects));
       await this.timed('graph', () => this.buildGraphs(plan, report, writer));
@@ -173,14 +164,11 @@ class Build {
       ...(signal !== undefined && { signal }),
     });
     for (const warning of plan.warnings) onWarning?.(warning);
-    if (plan.dim !== null) await this.requireRoom(plan, plan.dim);
+    if (plan.dim !== null) await this.requireResources(plan, plan.dim);
     return plan;
   }
 
-  /**
-   * Of the published version; null where there is none, or none that can be read: a new version does not depend on
-   * it.
-   */
+  /** Dimension of the published version; null if it cannot be read: a new version does not depend on it. */
   private async readLiveDim(): Promise<number | null> {
     const { root, index } = this.options;
     try {
@@ -192,14 +180,11 @@ class Build {
     }
   }
 
-  /** Before the first row is read, by what the files promise. */
-  private async requireRoom(plan: IngestPlan, dim: number): Promise<void> {
+  /** Checks memory and disk before the first row is read, based on the sizes of the inputs. */
+  private async requireResources(plan: IngestPlan, dim: number): Promise<void> {
     const { shards, root, index } = this.options;
-    const size = this.sizeOf(
-      plan,
-      dim,
-      Array.from({ length: shards }, () => Math.ceil(plan.rows / shards)),
-    );
+    const shardRows = this.shardPositions.map(() => Math.ceil(plan.rows / shards));
+    const size = this.sizeOf(plan, dim, shardRows);
     this.requireMemory(size);
     const sourceBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
     requireDisk(estimateDiskBytes(size, sourceBytes), await this.files.freeBytes(indexPath(root, index)), root);
@@ -243,7 +228,7 @@ class Build {
     const perGraph = Math.max(1, Math.floor(threads / Math.max(1, graphs)));
     const jobs: GraphJob[] = [];
     for (const [shard, count] of counts.entries()) {
-      if (count === 0) continue; // 20 ids over 16 shards leave some empty, and those have no graph
+      if (count === 0) continue; // shards of a small index may be empty; they have no graph
       const vectors = await locateVectors(writer.shardPath(shard), this.files);
       const graphPath = writer.graphPath(shard, engineOf(engine).fileSuffix);
       jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
@@ -264,11 +249,8 @@ class Build {
       const path = writer.shardPath(shard);
       const { count, ordinals, vectors: values } = await readShardFile(path, dim, this.files, mapping?.vectors);
       const graphPath = count === 0 ? null : writer.graphPath(shard, fileSuffix);
-      const opened = await openShard(
-        graphPath,
-        { name, parameters },
-        { vectors: { metric, dim, count, values }, ordinals },
-      );
+      const vectors = { metric, dim, count, values };
+      const opened = await openShard(graphPath, { name, parameters }, { vectors, ordinals });
       try {
         await probeShard(opened, `shard ${shard} of the new version of ${index}`, turns);
       } finally {
@@ -311,15 +293,12 @@ class Build {
     return Array.from({ length: this.options.shards }, (_, shard) => shard);
   }
 
-  private progress(
-    stage: string,
-    unit: string,
-  ): { onProgress: (done: number, total: number) => void; signal: AbortSignal | undefined } {
+  private progress(stage: string, unit: string) {
     const { onProgress, signal } = this.options;
-    return { onProgress: (done, total) => onProgress?.(stage, done, total, unit), signal };
+    return { onProgress: (done: number, total: number) => onProgress?.(stage, done, total, unit), signal };
   }
 
-  /** A stage that an interruption ends before it begins. */
+  /** Runs and times a stage, unless the build was interrupted. */
   private timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
     this.options.signal?.throwIfAborted();
     return this.measured(stage, work);
@@ -328,23 +307,19 @@ class Build {
   private async measured<T>(stage: string, work: () => Promise<T>): Promise<T> {
     const startedMs = performance.now();
     const result = await work();
-    this.stages[stage] = roundMs(performance.now() - startedMs) / 1000;
+    this.stages[stage] = secondsSince(startedMs);
     return result;
-  }
-
-  private seconds(): number {
-    return roundMs(performance.now() - this.startedMs) / 1000;
   }
 }
 
-/** Each batch is written while the next one is read and checked. */
+/** Writes each batch while the next one is read and checked. */
 async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Promise<void>): Promise<void> {
   let writing = Promise.resolve();
   try {
     for await (const batch of batches) {
       await writing;
       writing = write(batch);
-      writing.catch(() => undefined); // told before the next one, or at the end
+      writing.catch(() => undefined); // awaited before the next batch, or at the end
     }
   } catch (error) {
     await attempt(writing);
@@ -353,11 +328,10 @@ async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Pr
   await writing;
 }
 
-function roundMs(ms: number): number {
-  return Math.round(ms);
+function secondsSince(startedMs: number): number {
+  return Math.round(performance.now() - startedMs) / 1000;
 }
 
-/** Where the rows of a finished shard file start. */
 function locateVectors(path: string, files: FileSystem): Promise<GraphJob['vectors']> {
   return SectionFile.use(path, 'shard', files, (file) => Promise.resolve({ path, offset: file.offset('vectors') }));
 }

@@ -1,6 +1,6 @@
 /**
- * What a build will need, known before it is paid for. Memory peaks either while the graphs are built (as many shards
- * as there are threads) or at the end, when one shard after the other is opened for the probe.
+ * Estimates what a build needs before it starts. Memory peaks while the graphs are built (as many shards as threads),
+ * or at the end, when the probe opens one shard after the other.
  */
 import { constants } from 'node:buffer';
 import { ShortlistError } from '../base/errors.js';
@@ -10,13 +10,13 @@ import type { EngineName } from '../engine/engine.js';
 
 /** Node itself, read buffers and one chunk of rows. */
 const BASE_BYTES = 300 * 2 ** 20;
-/** Free memory that other processes may want before the build ends. */
+/** Usable share of the free memory; other processes may need the rest. */
 const SAFE_SHARE = 0.95;
 
 export interface BuildSize {
   readonly idType: IdType;
   readonly dim: number;
-  /** Rows of each shard; before they are known, equal parts. */
+  /** Rows of each shard; equal parts before they are known. */
   readonly shardRows: readonly number[];
   readonly engine: EngineName;
   readonly m: number;
@@ -32,10 +32,7 @@ function estimateBuildBytes(size: BuildSize): number {
   return BASE_BYTES + estimateIdTableBytes(size.idType, rows) + Math.max(building, probing);
 }
 
-/**
- * Bytes on disk: vectors twice (for exact search and in the graph), links, ids, and what the sources hold beside
- * vectors.
- */
+/** Bytes on disk: vectors twice (for exact search and in the graph), links, ids, and the rest of the sources. */
 export function estimateDiskBytes(size: BuildSize, sourceBytes: number): number {
   const engine = engineOf(size.engine);
   const rows = sum(size.shardRows);
@@ -44,36 +41,33 @@ export function estimateDiskBytes(size: BuildSize, sourceBytes: number): number 
   return vectors + graphs + estimateIdTableBytes(size.idType, rows) + Math.max(0, sourceBytes - vectors);
 }
 
-/** @throws insufficient_memory with the numbers and the ways out */
+/** @throws insufficient_memory with the numbers and possible remedies */
 export function requireMemory(size: BuildSize, limitBytes: number): void {
   const needed = estimateBuildBytes(size);
   if (needed <= limitBytes * SAFE_SHARE) return;
   const vectors = `${sum(size.shardRows).toLocaleString('en-US')} vectors of ${size.dim}`;
   const message =
-    `building ${vectors} needs about ${formatBytes(needed)} of memory and may use ${formatBytes(limitBytes)}; ` +
-    `use a machine with more, fewer --threads with more --shards, or a smaller --m`;
+    `building ${vectors} needs about ${formatBytes(needed)} of memory, but may use only ${formatBytes(limitBytes)}; ` +
+    `use a machine with more memory, fewer --threads with more --shards, or a smaller --m`;
   throw new ShortlistError('insufficient_memory', message, { needed_bytes: needed, available_bytes: limitBytes });
 }
 
-/**
- * Serving maps a shard's vectors as one buffer, and Node 20 has none above 4 GiB.
- * @throws unsupported where that would be found out only after the graphs are built
- */
-export function requireMappable({ shardRows, dim, engine }: BuildSize, mostBytes = constants.MAX_LENGTH): void {
+/** Serving maps a shard's vectors as one buffer; Node 20 limits it to 4 GiB. @throws unsupported, before the build */
+export function requireMappable({ shardRows, dim, engine }: BuildSize, maxBytes = constants.MAX_LENGTH): void {
   if (engineOf(engine).mapping === null) return;
   const largest = Math.max(...shardRows) * dim * 4;
-  if (largest <= mostBytes) return;
-  const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / mostBytes); // shards differ by some per cent
+  if (largest <= maxBytes) return;
+  const shards = Math.ceil((1.1 * sum(shardRows) * dim * 4) / maxBytes); // shards differ by some per cent
   const message =
-    `a shard would have ${formatBytes(largest)} of vectors, and this release of Node maps at most ${formatBytes(mostBytes)}; ` +
+    `a shard would have ${formatBytes(largest)} of vectors, and this release of Node maps at most ${formatBytes(maxBytes)}; ` +
     `use at least ${shards} --shards, or a later release of Node`;
-  throw new ShortlistError('unsupported', message, { needed_bytes: largest, limit_bytes: mostBytes, shards });
+  throw new ShortlistError('unsupported', message, { needed_bytes: largest, limit_bytes: maxBytes, shards });
 }
 
 /** @throws disk_full with the numbers */
 export function requireDisk(needed: number, free: number, root: string): void {
   if (needed <= free) return;
-  const message = `the version needs about ${formatBytes(needed)} on disk and ${root} has ${formatBytes(free)} free; make room or use another --root`;
+  const message = `the version needs about ${formatBytes(needed)} on disk, but ${root} has only ${formatBytes(free)} free; free some space or use another --root`;
   throw new ShortlistError('disk_full', message, { file: root, needed_bytes: needed, available_bytes: free });
 }
 

@@ -1,6 +1,6 @@
 /**
- * The gate: what a version must show before it may be published. Takes the name of a version; gives a verdict with a
- * value and a limit for each check, never an exception for a version that is merely bad.
+ * The gate: the checks that a version must pass before it is published. Takes the name of a version; returns a verdict
+ * with a value and a limit for each check. Throws only if a check cannot run, not for a version that fails.
  */
 import { ShortlistError } from '../base/errors.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
@@ -10,10 +10,10 @@ import { openExactSearch } from '../engine/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { verifyVersion } from '../retrieve/load/verify.js';
 
-/** Recall@100 below which rankers see the difference; hnswlib's defaults reach 0.97 and more on real embeddings. */
+/** Recall@100 below which rankers notice the difference; hnswlib's defaults reach 0.97 and more on real embeddings. */
 export const DEFAULT_MIN_RECALL = 0.95;
 const GATE_K = 100;
-/** Sampled rows: the standard error of a mean recall near 0.95 is then below 0.002. */
+/** Sampled rows: at a mean recall near 0.95 the standard error is below 0.002. */
 const GATE_QUERIES = 1000;
 const GATE_SEED = 42;
 
@@ -23,7 +23,7 @@ interface GateCheck {
   readonly pass: boolean;
   readonly value: number;
   readonly limit: number;
-  /** What failed, for a person. */
+  /** What failed, for people. */
   readonly detail?: string;
 }
 
@@ -34,7 +34,7 @@ export interface GateVerdict {
 
 export interface GateOptions {
   readonly minRecall: number;
-  /** Whether the truth may be kept among the version's notes; default true. */
+  /** Whether the truth may be stored in the version's notes; default true. */
   readonly keepsTruth?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
@@ -47,7 +47,7 @@ export async function runGate(
   options: GateOptions,
 ): Promise<GateVerdict> {
   const checks = [await checkSound(root, index, version, options)];
-  // A version that is not sound is not loaded: its recall would be a number about damaged bytes.
+  // A damaged version is not loaded: its recall would mean nothing.
   if (checks[0]!.pass) checks.push(await checkRecall(root, index, version, options));
   return { pass: checks.every((check) => check.pass), checks };
 }
@@ -92,14 +92,14 @@ async function checkRecall(root: string, index: string, name: string, options: G
   }
 }
 
-/** What refused, in a sentence. @param gate that did not pass */
+/** The reason of a refusal. @param gate one that did not pass */
 export function describeRefusal({ checks }: GateVerdict): string {
   const failed = checks.find((check) => !check.pass);
-  if (failed === undefined) return 'the gate said no';
+  if (failed === undefined) return 'the gate did not pass';
   return failed.detail ?? `${failed.name} is ${formatGateValue(failed.value)} and the limit is ${failed.limit}`;
 }
 
-/** A recall to four places, a count as it is. */
+/** A recall with four places, a count unchanged. */
 export function formatGateValue(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(4);
 }

@@ -1,4 +1,4 @@
-/** The thread behind buildGraphs: builds the graph of one shard and ends. */
+/** The thread of buildGraphs: builds the graph of one shard and ends. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ioError, serializeError, ShortlistError } from '../base/errors.js';
@@ -33,14 +33,13 @@ async function build(): Promise<GraphReply> {
 
 /** Rows [from, to) of the shard as float32. */
 function readRows(file: number, { vectors, dim }: GraphJob, from: number, to: number): Float32Array {
+  const { path, offset } = vectors;
   const rows = new Float32Array((to - from) * dim);
   const bytes = new Uint8Array(rows.buffer);
   for (let done = 0; done < bytes.length;) {
-    const read = readChunk(file, bytes, done, vectors.path, vectors.offset + from * dim * 4 + done);
+    const read = readChunk(file, bytes, done, path, offset + from * dim * 4 + done);
     if (read === 0)
-      throw new ShortlistError('io_error', `${vectors.path} ended early while its graph was built`, {
-        file: vectors.path,
-      });
+      throw new ShortlistError('io_error', `${path} ended early while its graph was built`, { file: path });
     done += read;
   }
   return rows;

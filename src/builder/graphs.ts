@@ -1,7 +1,7 @@
 /**
- * The graph stage: one graph a shard, shards in parallel on threads. Takes the shards' vectors where the version
- * writer has put them; gives a graph file beside each, and what its build found. Which thread builds which shard
- * changes nothing in the bytes.
+ * The graph stage: builds one graph per shard, shards in parallel on threads. Takes the shards' vectors from the files
+ * of the version writer; writes a graph file beside each and returns figures of each build. The bytes do not depend on
+ * which thread builds which shard.
  */
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';
@@ -14,12 +14,10 @@ export interface GraphJob {
   readonly metric: Metric;
   readonly dim: number;
   readonly count: number;
-  /** Where the shard's float32 rows start: a file and a position in bytes. */
+  /** Where the shard's float32 rows start: a file and an offset in bytes. */
   readonly vectors: { readonly path: string; readonly offset: number };
   readonly parameters: GraphParameters;
-  /** Threads that may work on this graph. */
   readonly threads: number;
-  /** Where the graph is written. */
   readonly graphPath: string;
 }
 
@@ -29,7 +27,7 @@ interface GraphOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a graph thread shares with the one that started it: rows done, and whether to stop. */
+/** Slots of the state that a graph thread shares: rows done, and whether to stop. */
 export const ROWS_DONE = 0;
 export const CANCELLED = 1;
 
@@ -43,10 +41,7 @@ export type GraphReply = GraphBuilt | { readonly error: SerializedError };
 
 const PROGRESS_MS = 200;
 
-/**
- * Returns when every graph is on disk and no thread is left. @returns what each job's build found, in the order of
- * the jobs
- */
+/** Builds all graphs. No thread is left when it returns. @returns figures of each build, in the order of the jobs */
 export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<Figures[]> {
   const figures: Figures[] = [];
   const states = jobs.map(() => new Int32Array(new SharedArrayBuffer(8)));
@@ -57,17 +52,17 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
   try {
     options.signal?.throwIfAborted();
     const waiting = [...jobs.entries()];
-    const lane = async () => {
+    const buildNext = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [position, job] = next;
         figures[position] = await buildGraph({ job, state: states[position]! });
       }
     };
-    const lanes = Array.from({ length: Math.min(options.threads, jobs.length) }, lane);
-    await Promise.all(lanes).catch(async (error: unknown) => {
+    const running = Array.from({ length: Math.min(options.threads, jobs.length) }, buildNext);
+    await Promise.all(running).catch(async (error: unknown) => {
       waiting.length = 0;
       cancel();
-      await Promise.allSettled(lanes); // no thread may write into a folder that is about to be removed
+      await Promise.allSettled(running); // no thread may write into a folder that will be removed
       throw error;
     });
     options.signal?.throwIfAborted();
@@ -81,10 +76,7 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
 
 function buildGraph(data: GraphThreadData): Promise<Figures> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./graph-thread.js', import.meta.url), {
-      workerData: data,
-      execArgv: [],
-    });
+    const thread = new Worker(new URL('./graph-thread.js', import.meta.url), { workerData: data, execArgv: [] });
     let reply: GraphReply | null = null;
     thread.on('message', (message: GraphReply) => (reply = message));
     thread.on('error', (error) => {
@@ -93,7 +85,7 @@ function buildGraph(data: GraphThreadData): Promise<Figures> {
     });
     thread.on('exit', () => {
       if (reply === null)
-        reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a word`));
+        reject(new ShortlistError('internal', `the thread that built shard ${data.job.shard} ended without a result`));
       else if ('error' in reply) reject(deserializeError(reply.error));
       else resolve(reply.figures ?? {});
     });

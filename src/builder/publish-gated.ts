@@ -1,31 +1,31 @@
-/** publish: the gate, its verdict stored beside the version, and only then CURRENT. A refusal is written down too. */
+/**
+ * Publishes a version: runs the gate, stores its verdict beside the version, and then moves CURRENT. A refusal is
+ * recorded too.
+ */
 import { publish, refuse } from '../version/state/publish.js';
 import { describeRefusal, runGate, type GateOptions, type GateVerdict } from './gate.js';
 
 interface PublishGatedOptions extends Omit<GateOptions, 'keepsTruth'> {
-  /** Run the gate and check everything, change nothing. */
+  /** Run the gate and all checks without changing anything. */
   readonly dryRun: boolean;
-  /** Why, for HISTORY. */
+  /** Reason recorded in HISTORY. */
   readonly reason?: string | undefined;
-  /** Who wants it, for HISTORY. */
+  /** Person or program recorded in HISTORY. */
   readonly who?: string | undefined;
 }
 
 export interface Published {
   readonly version: string;
-  /** What was published before; null where nothing was. */
+  /** The version published before; null if there was none. */
   readonly previous: string | null;
-  /**
-   * False where HISTORY could not be written after CURRENT had moved, which the next move completes; or a refusal not
-   * at all.
-   */
+  /** False if CURRENT moved but HISTORY was not written (the next move does it), or a refusal was not recorded. */
   readonly recorded: boolean;
-  /** False where the version was published already, or was refused. */
+  /** False if the version was published already or was refused. */
   readonly changed: boolean;
   readonly gate: GateVerdict;
 }
 
-/** Moves CURRENT only when the gate passes; a refusal is an answer, not an exception. */
+/** Moves CURRENT only if the gate passes. A refusal is a result, not an error. */
 export async function publishGated(
   root: string,
   index: string,

@@ -1,6 +1,6 @@
 /**
- * The rows that a build left out, as JSON Lines: written while the input is read, kept when the version is sealed,
- * removed when the build fails. By default it ends among the notes of the version; before that it lies in staging.
+ * The rows that a build left out, as JSON Lines. Written while the input is read, kept when the version is sealed,
+ * removed when the build fails. By default it is written to staging and moved to the version's notes.
  */
 import { dirname, join } from 'node:path';
 import { ShortlistError } from '../base/errors.js';
@@ -15,24 +15,24 @@ export class RejectsFile {
   private readonly temporary: string;
   private file: OpenFile | null = null;
 
-  /** @param path where the file ends; absent: among the notes */
+  /** @param path final path; default: in the version's notes */
   constructor(
     private readonly root: string,
     private readonly index: string,
     private readonly path: string | undefined,
     private readonly files: FileSystem,
   ) {
-    // A rename does not cross file systems, so a file of one's own is written where it ends.
+    // A rename cannot cross file systems, so a file with a path of its own is written in its final folder.
     this.temporary = join(path === undefined ? stagingPath(root, index) : dirname(path), temporaryName());
   }
 
-  /** Finds out before the work whether the file can be. @throws io_error */
+  /** Checks before the build that the file can be written. @throws io_error */
   async check(): Promise<void> {
     if (this.path === undefined) return;
     const folder = dirname(this.path);
     const { kind } = await this.files.stat(folder);
     if (kind === 'directory') return;
-    throw new ShortlistError('io_error', `${folder} is not a folder; --rejects needs a file in one that exists`, {
+    throw new ShortlistError('io_error', `${folder} is not a folder; --rejects needs a path in an existing folder`, {
       file: folder,
     });
   }
@@ -42,7 +42,7 @@ export class RejectsFile {
     await this.file.write(new TextEncoder().encode(lines));
   }
 
-  /** @returns where the file is; null where no row was left out */
+  /** @returns the path of the file; null if no row was left out */
   async keep(version: string): Promise<string | null> {
     if (this.file === null) return null;
     await this.file.sync();

@@ -1,7 +1,7 @@
 /**
- * How the candidates differ between two versions: what a person looks at before a new version is published. Takes two
- * loaded versions and queries, of a file or rows of a version; gives the overlap at each k, and the ids that came and
- * went at the largest k. Each k is searched on its own, with the ef that a server would use for it.
+ * Compares the candidates of two versions, for a person who decides whether to publish the new one. Takes two loaded
+ * versions and queries, from a file or from rows of a version. Returns the overlap at each k, and the ids that entered
+ * and left at the largest k. Each k is searched separately with the ef that a server would use.
  */
 import { ShortlistError } from '../base/errors.js';
 import { Turns } from '../base/turns.js';
@@ -10,16 +10,16 @@ import { search } from '../retrieve/search/run-search.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import { externalQueries, queryAt, sampleVectors, type QuerySet } from './queries.js';
 
-/** Ids listed of those that entered and of those that left: enough to see a pattern. */
+/** Ids listed of each change: enough to see a pattern. */
 const LISTED_IDS = 20;
 
 interface IdCount {
   readonly id: string;
-  /** Queries whose answer it entered or left. */
+  /** Number of queries whose answer it entered or left. */
   readonly queries: number;
 }
 
-/** Ids on one side only, most frequent first; all are counted, the first are listed. */
+/** Ids that only one version returns, most frequent first: the total number, and the first ids. */
 export interface Change {
   readonly total: number;
   readonly ids: readonly IdCount[];
@@ -29,7 +29,7 @@ export interface DiffPoint {
   readonly k: number;
   /** Mean share of the candidates at k that both versions return. */
   readonly overlap: number;
-  /** As used for the first query; null where every row is scanned. */
+  /** As used for the first query; null if every row is scanned. */
   readonly ef: { readonly from: number | null; readonly to: number | null };
 }
 
@@ -37,7 +37,7 @@ export interface VersionDiff {
   readonly queries: number;
   readonly source: 'file' | 'sample';
   readonly points: readonly DiffPoint[];
-  /** Queries whose best candidate at the largest k is the same. */
+  /** Number of queries whose best candidate at the largest k is the same. */
   readonly same_first: number;
   /** At the largest k: ids that only the second version returns. */
   readonly entered: Change;
@@ -47,30 +47,30 @@ export interface VersionDiff {
 
 interface DiffOptions {
   readonly ks: readonly number[];
-  /** Default: as a server searches, calibrated where the version is. */
+  /** Default: as a server would choose, by the calibration if there is one. */
   readonly ef?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** The same queries, as each of the two versions takes them, and which items they are themselves. */
+/** The queries as each of the two versions takes them, and which items they are. */
 export interface DiffQueries {
   readonly source: VersionDiff['source'];
   readonly before: QuerySet;
   readonly after: QuerySet;
-  /** Ordinals that are left out of the answers to each query; -1 where the version has no such item. */
-  readonly selves: { readonly before: Int32Array; readonly after: Int32Array } | null;
+  /** For each query, the ordinal left out of its answer; -1 if the version does not have the item. */
+  readonly selfOrdinals: { readonly before: Int32Array; readonly after: Int32Array } | null;
 }
 
-/** @throws dimension_mismatch, whichever of the two comes first */
+/** @throws dimension_mismatch */
 export function requireComparable(before: Manifest, after: Manifest): void {
   if (before.dim === after.dim) return;
   const of = ({ index, version, dim }: Manifest): string => `${index}@${version} has vectors of ${dim} components`;
-  const message = `${of(before)} and ${of(after)}: no query fits both, so their candidates cannot be compared`;
+  const message = `${of(before)} and ${of(after)}; only versions of the same dimension can be compared`;
   throw new ShortlistError('dimension_mismatch', message, { from_dim: before.dim, to_dim: after.dim });
 }
 
-/** Queries from outside. @param vectors count x dim values, checked for the metric of each version */
+/** Queries from a file. @param vectors count x dim values, checked for the metric of each version */
 export function fileQueries(
   before: LoadedVersion,
   after: LoadedVersion,
@@ -80,13 +80,13 @@ export function fileQueries(
     source: 'file',
     before: externalQueries(before, vectors.before),
     after: externalQueries(after, vectors.after),
-    selves: null,
+    selfOrdinals: null,
   };
 }
 
 /**
- * Rows of the first version, each of which is left out of its own answers in both. Where only the first version has its
- * vectors at unit length, rows of the second are taken, since lengths cannot be told from directions.
+ * Samples rows of the first version; each is left out of its own answer in both versions. If only the first version has
+ * normalized its vectors, samples the second: lengths cannot be recovered from directions.
  */
 export async function sampledQueries(
   before: LoadedVersion,
@@ -96,17 +96,17 @@ export async function sampledQueries(
   const isUnit = ({ manifest }: LoadedVersion): boolean => manifest.metric === 'cosine';
   const source = isUnit(before) && !isUnit(after) ? after : before;
   const sampled = await sampleVectors(source, size, seed, new Turns(signal));
-  const ids = Array.from(sampled.selves!, (ordinal) => source.ids.text(ordinal));
+  const ids = Array.from(sampled.selfOrdinals!, (ordinal) => source.ids.text(ordinal));
   const selvesIn = (version: LoadedVersion): Int32Array => Int32Array.from(ids, (id) => version.ordinalOf(id));
   return {
     source: 'sample',
     before: externalQueries(before, sampled.vectors),
     after: externalQueries(after, sampled.vectors),
-    selves: { before: selvesIn(before), after: selvesIn(after) },
+    selfOrdinals: { before: selvesIn(before), after: selvesIn(after) },
   };
 }
 
-/** @throws dimension_mismatch; what the signal is aborted with */
+/** @throws dimension_mismatch; the signal's reason when it is aborted */
 export async function diffVersions(
   before: LoadedVersion,
   after: LoadedVersion,
@@ -121,11 +121,11 @@ export async function diffVersions(
   const { count } = queries.before;
   let sameFirst = 0;
   for (let position = 0; position < count; position++) {
-    let [old, fresh]: [Found, Found] = [NOTHING, NOTHING];
+    let [old, fresh]: [FoundIds, FoundIds] = [NO_ANSWER, NO_ANSWER];
     for (const point of points) {
       const wanted = { k: point.k, ef: options.ef };
-      old = find(before, queries.before, position, wanted, queries.selves?.before);
-      fresh = find(after, queries.after, position, wanted, queries.selves?.after);
+      old = find(before, queries.before, position, wanted, queries.selfOrdinals?.before);
+      fresh = find(after, queries.after, position, wanted, queries.selfOrdinals?.after);
       point.overlap += overlapOf(old.ids, fresh.ids);
       if (position === 0) point.ef = { from: old.ef, to: fresh.ef };
     }
@@ -145,27 +145,27 @@ export async function diffVersions(
   };
 }
 
-interface Found {
+interface FoundIds {
   readonly ids: readonly string[];
   readonly ef: number | null;
 }
 
-const NOTHING: Found = { ids: [], ef: null };
+const NO_ANSWER: FoundIds = { ids: [], ef: null };
 
 function find(
   version: LoadedVersion,
   queries: QuerySet,
   position: number,
   wanted: { readonly k: number; readonly ef: number | undefined },
-  selves: Int32Array | undefined,
-): Found {
-  const self = selves?.[position] ?? -1;
+  selfOrdinals: Int32Array | undefined,
+): FoundIds {
+  const self = selfOrdinals?.[position] ?? -1;
   const query = queryAt(queries, position, version.manifest.dim);
   const { ordinals, quality } = search(version, query, wanted, self < 0 ? undefined : self);
   return { ids: version.ids.texts(ordinals), ef: quality.ef };
 }
 
-/** Shared ids over those of the longer list; two empty lists agree. */
+/** Shared ids divided by the length of the longer list; 1 for two empty lists. */
 function overlapOf(old: readonly string[], fresh: readonly string[]): number {
   const longer = Math.max(old.length, fresh.length);
   if (longer === 0) return 1;

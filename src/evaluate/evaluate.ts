@@ -1,4 +1,6 @@
-/** `evaluate`: queries, their truth, and the grid. Takes a loaded version; gives the points of the JSON output. */
+/**
+ * Runs `evaluate`: queries, their truth, and the grid. Takes a loaded version; returns the points of the JSON output.
+ */
 import { Turns } from '../base/turns.js';
 import { openExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
@@ -17,22 +19,21 @@ interface EvaluateOptions {
   readonly seed: number;
   readonly ks: readonly number[];
   readonly efs: readonly number[];
-  /** Which rows may come back, in the truth and in the answers; as in a search. */
+  /** Rows that may be returned, in the truth and in the answers; as in a search. */
   readonly filter?: unknown;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
 
 export interface Evaluation {
-  /** How many queries were asked. */
   readonly queries: number;
   readonly source: 'file' | 'sample';
-  /** Share of the rows that pass the filter; absent without one. */
+  /** Share of the rows that pass the filter; absent without a filter. */
   readonly selectivity?: number;
   readonly points: readonly GridPoint[];
 }
 
-/** @throws bad_filter, and as the queries' own checks */
+/** @throws bad_filter, and as `checkQuery` for given queries */
 export async function evaluateVersion(
   root: string,
   version: LoadedVersion,
@@ -67,10 +68,7 @@ export async function evaluateVersion(
   }
 }
 
-/**
- * The ef that are asked for and, in its place among them, that of a search which names none (undefined), if it is
- * another one.
- */
+/** The given ef, with the default ef (undefined) in its place among them if it is a different one. */
 function efsAt(version: LoadedVersion, k: number, { efs, filter }: EvaluateOptions): (number | undefined)[] {
   const own = planSearch(version, { k, filter }).ef;
   if (efs.some((ef) => Math.max(k, ef) === own)) return [...efs];

@@ -1,29 +1,27 @@
 /**
- * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass
- * is also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
+ * Measures the grid of k and ef: at each point recall, then speed. The recall pass runs first and is also the warm-up.
+ * Searches run one after the other on one thread, as in a server's worker.
  */
 import type { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
 import { type SearchOptions } from '../retrieve/search/search-options.js';
-import { queryAt, selfAt, type QuerySet } from './queries.js';
-import { recallOf, summarizeRecall, type Recall } from './recall.js';
+import { queryAt, selfOrdinalAt, type QuerySet } from './queries.js';
+import { measureRecall } from './recall.js';
 import type { Truth } from './truth.js';
 
 /** Names are those of the JSON output. */
 export interface GridPoint {
   readonly k: number;
-  /** As asked for. */
   readonly ef: number;
-  /** As used: an ef below k is raised to k. */
+  /** The ef that was used: an ef below k is raised to k. */
   readonly ef_used: number;
-  /** True for the ef of a search that names none. */
+  /** True if a search without ef would use it. */
   readonly is_default: boolean;
   /** Mean recall@k by distance. */
   readonly recall: number;
   readonly recall_by_id: number;
-  /** Recall of the worst query. */
   readonly recall_worst: number;
   /** Searches per second on one thread. */
   readonly qps: number;
@@ -31,18 +29,15 @@ export interface GridPoint {
   readonly p99_ms: number;
 }
 
-/**
- * Least time that a point is measured for, so that small query sets are repeated: the clock and the collector then
- * even out.
- */
+/** Minimum time to measure a point. Small query sets are repeated, which evens out clock and garbage collector. */
 const MEASURED_MS = 500;
-/** Most rounds over the queries, so that a tiny index ends too. */
+/** Maximum rounds over the queries, so that a tiny index ends too. */
 const MAX_ROUNDS = 50;
 
-/** Where on the grid, and which rows may come back; without ef as a search that names none. */
+/** The point, and which rows may be returned; without ef, the default is used. */
 type PointOptions = Pick<SearchOptions, 'k' | 'filter' | 'ef'>;
 
-/** @param truth of the same filter @throws what the turns' signal is aborted with */
+/** @param truth for the same filter @throws the signal's reason when it is aborted */
 export async function measurePoint(
   version: LoadedVersion,
   queries: QuerySet,
@@ -52,15 +47,7 @@ export async function measurePoint(
 ): Promise<GridPoint> {
   const { k } = options;
   const used = planSearch(version, options).ef;
-  const { dim } = version.manifest;
-  const recalls: Recall[] = [];
-  for (const [position, neighbors] of truth.neighbors.entries()) {
-    const query = queryAt(queries, position, dim);
-    const answer = search(version, query, options, selfAt(queries, position));
-    recalls.push(recallOf(version, query, answer.ordinals, neighbors, k));
-    await turns.rest();
-  }
-  const recall = summarizeRecall(recalls);
+  const recall = await measureRecall(version, queries, truth, options, turns);
   const latencies = await timeSearches(version, queries, options, turns);
   const total = latencies.reduce((sum, ms) => sum + ms, 0);
   const sorted = latencies.sort((a, b) => a - b);
@@ -90,7 +77,7 @@ async function timeSearches(
   for (let round = 0; round < MAX_ROUNDS && performance.now() - started < MEASURED_MS; round++) {
     for (let position = 0; position < queries.count; position++) {
       const before = performance.now();
-      search(version, queryAt(queries, position, dim), options, selfAt(queries, position));
+      search(version, queryAt(queries, position, dim), options, selfOrdinalAt(queries, position));
       latencies.push(performance.now() - before);
       await turns.rest();
     }
@@ -98,7 +85,7 @@ async function timeSearches(
   return latencies;
 }
 
-/** Nearest-rank percentile of ascending values; 0 of none. */
+/** Nearest-rank percentile of ascending values; 0 if there are none. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }

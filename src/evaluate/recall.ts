@@ -1,16 +1,21 @@
 /**
- * Recall, the one definition that the gate, `evaluate`, tests and benchmarks share.
+ * Recall, as the gate, `evaluate`, tests and benchmarks define it.
  *
- * By distance: a candidate counts when its true score, in float64, is within 1e-6 x |q||x| of the k-th true
- * neighbour's. Under l2 the tolerance is at most 1e-6 of the k-th distance too: |q||x| grows with the distance of the
- * data from the origin, and data far from it would pass whatever was found. So equally near rows count alike,
- * whichever of them the truth happened to name (ann-benchmarks judges the same way). The denominator is min(k, rows
- * that could come back), never what was found. By id: the share of the truth's own ids.
+ * By distance: a candidate counts if its true score, in float64, is within 1e-6 x |q||x| of the k-th true neighbour's.
+ * Under l2 the tolerance is also at most 1e-6 of the k-th distance: |q||x| grows with the distance of the data from the
+ * origin, and would accept anything for data far from it. Equally near rows therefore count alike, whichever of them
+ * the truth lists (ann-benchmarks does the same). The denominator is min(k, allowed rows), never the number of rows
+ * found. By id: the share of the truth's ids that were found.
  */
 import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
+import type { Turns } from '../base/turns.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { search } from '../retrieve/search/run-search.js';
+import type { SearchOptions } from '../retrieve/search/search-options.js';
+import { queryAt, selfOrdinalAt, type QuerySet } from './queries.js';
+import type { Truth } from './truth.js';
 
-/** How far below the k-th true score a candidate may be, relative to |q||x|: float32 scores carry no more. */
+/** How far a candidate may be below the k-th true score, relative to |q||x|: float32 scores are no more precise. */
 const TOLERANCE = 1e-6;
 
 export interface Recall {
@@ -19,10 +24,10 @@ export interface Recall {
 }
 
 /**
- * Recall of one answer among its first k.
+ * Recall of the first k candidates of one answer.
  * @param query checked, `dim` values
  * @param found ordinals of the answer
- * @param truth ordinals of the true neighbours, best first, at least min(k, rows that could come back)
+ * @param truth ordinals of the true neighbours, best first, at least min(k, allowed rows)
  */
 export function recallOf(
   version: LoadedVersion,
@@ -34,23 +39,22 @@ export function recallOf(
   const expected = Math.min(k, truth.length);
   if (expected === 0) return { byDistance: 1, byId: 1 };
   const score = scorer(version, query);
-  const least = score(truth[expected - 1]!).score;
-  const most = version.manifest.metric === 'l2' ? TOLERANCE * Math.abs(least) : Infinity;
+  const minScore = score(truth[expected - 1]!).score;
+  const maxTolerance = version.manifest.metric === 'l2' ? TOLERANCE * Math.abs(minScore) : Infinity;
   const trueIds = new Set(truth.subarray(0, expected));
-  let near = 0;
-  let named = 0;
+  let correct = 0;
+  let sameIds = 0;
   for (const ordinal of new Set(found.subarray(0, k))) {
     if (trueIds.has(ordinal)) {
-      // Truth is in the order of float32 scores, whose rounding is well within the tolerance: it need not be scored
-      // again.
-      near++;
-      named++;
+      // The truth is sorted by float32 scores, whose rounding is well within the tolerance: no need to score it again.
+      correct++;
+      sameIds++;
       continue;
     }
     const candidate = score(ordinal);
-    if (candidate.score >= least - Math.min(candidate.tolerance, most)) near++;
+    if (candidate.score >= minScore - Math.min(candidate.tolerance, maxTolerance)) correct++;
   }
-  return { byDistance: Math.min(near, expected) / expected, byId: named / expected };
+  return { byDistance: Math.min(correct, expected) / expected, byId: sameIds / expected };
 }
 
 function scorer(version: LoadedVersion, query: Float32Array) {
@@ -69,16 +73,33 @@ function scorer(version: LoadedVersion, query: Float32Array) {
   };
 }
 
-/** The mean of many, and the worst. */
+/** The mean of several recalls, and the worst. */
 export function summarizeRecall(recalls: readonly Recall[]): Recall & { readonly worst: number } {
   const mean = (pick: (recall: Recall) => number) =>
     recalls.reduce((sum, recall) => sum + pick(recall), 0) / Math.max(1, recalls.length);
-  // Six places are more than any number of queries supports, and sums of decimals print as 0.9998800000000001
-  // otherwise.
+  // More than six places would be false precision, and sums of decimals would print as 0.9998800000000001.
   const round = (value: number) => Math.round(value * 1e6) / 1e6;
   return {
     byDistance: recalls.length === 0 ? 1 : round(mean((recall) => recall.byDistance)),
     byId: recalls.length === 0 ? 1 : round(mean((recall) => recall.byId)),
-    worst: recalls.reduce((least, recall) => Math.min(least, recall.byDistance), 1),
+    worst: recalls.reduce((worst, recall) => Math.min(worst, recall.byDistance), 1),
   };
+}
+
+/** Recall of all queries. @param truth for the same filter @throws the signal's reason when it is aborted */
+export async function measureRecall(
+  version: LoadedVersion,
+  queries: QuerySet,
+  truth: Truth,
+  options: SearchOptions,
+  turns: Turns,
+): Promise<Recall & { readonly worst: number }> {
+  const recalls: Recall[] = [];
+  for (const [position, neighbors] of truth.neighbors.entries()) {
+    const query = queryAt(queries, position, version.manifest.dim);
+    const answer = search(version, query, options, selfOrdinalAt(queries, position));
+    recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
+    await turns.rest();
+  }
+  return summarizeRecall(recalls);
 }

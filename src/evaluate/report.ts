@@ -1,7 +1,7 @@
-/** Texts for people about measurements. */
+/** Formats measurements for people. */
 import type { GridPoint } from './grid.js';
 
-/** Recall to four places, never rounded up to a 1 that was not reached. */
+/** Recall with four places, never rounded up to 1. */
 export function formatRecall(recall: number): string {
   return recall === 1 ? '1.0000' : Math.min(0.9999, recall).toFixed(4);
 }

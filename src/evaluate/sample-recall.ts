@@ -1,11 +1,10 @@
-/** Recall of a version on its own rows: what the gate asks. */
+/** Measures the recall of a version on its own rows, for the gate. */
 import { Turns } from '../base/turns.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
-import { search } from '../retrieve/search/run-search.js';
 import type { OnStageProgress } from './evaluate.js';
-import { queryAt, sampleVectors, selfAt } from './queries.js';
-import { recallOf, summarizeRecall, type Recall } from './recall.js';
+import { sampleVectors } from './queries.js';
+import { measureRecall, type Recall } from './recall.js';
 import { findTruth, type TruthCache } from './truth.js';
 
 interface SampleRecallOptions {
@@ -19,8 +18,8 @@ interface SampleRecallOptions {
 }
 
 /**
- * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors differ: where most
- * rows are equal, a sample of rows would find those and nothing else, and they are the easiest to find.
+ * Mean recall@k at the default ef, over rows that are left out of their own answers. Their vectors are distinct: where
+ * most rows are equal, a sample of rows would contain little else, and equal rows are the easiest to find.
  */
 export async function sampleRecall(
   version: LoadedVersion,
@@ -35,12 +34,5 @@ export async function sampleRecall(
     signal: options.signal,
     onProgress: (done, total) => options.onProgress?.('recall', done, total, 'queries'),
   });
-  const recalls: Recall[] = [];
-  for (const [position, neighbors] of truth.neighbors.entries()) {
-    const query = queryAt(queries, position, version.manifest.dim);
-    const answer = search(version, query, { k: options.k }, selfAt(queries, position));
-    recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
-    await turns.rest();
-  }
-  return { ...summarizeRecall(recalls), queries: queries.count };
+  return { ...(await measureRecall(version, queries, truth, { k: options.k }, turns)), queries: queries.count };
 }

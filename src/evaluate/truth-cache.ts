@@ -1,15 +1,15 @@
-/** Truths kept among the notes of their version, so that they go when the version goes. */
+/** Stores truths as notes of their version, so that they are deleted with the version. */
 import { readBinaryNote, writeBinaryNote } from '../version/state/catalog.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import type { TruthCache } from './truth.js';
 
-/** 128 bits of the key: enough that no two truths of a version share a file. */
+/** 128 bits of the key: enough to tell all truths of a version apart. */
 const KEY_DIGITS = 32;
 
-/** The largest truth that is kept (truth.ts), with its digest. */
+/** Size of the largest truth that is stored (truth.ts), with its digest. */
 const MAX_TRUTH_BYTES = 2 ** 30 + 4096;
 
-/** A cache that cannot be read or written (a read-only root, a full disk) costs time, not the measurement. */
+/** If the cache cannot be read or written (read-only root, full disk), the truth is computed again. */
 export function noteTruthCache(root: string, { index, version }: Manifest): TruthCache {
   const note = (key: string) => `truth-${key.slice(0, KEY_DIGITS)}`;
   return {

@@ -1,7 +1,7 @@
 /**
  * The truth: the exact k nearest rows of each query, by a scan of every vector. It is the same for every build of the
- * same vectors, so it is cached by content: the version's content digest, the queries, k. Under a filter, which
- * attributes decide, it is found anew each time.
+ * same vectors, so it is cached by content: the version's content digest, the queries, k. With a filter it also depends
+ * on attributes and is not cached.
  */
 import { createHash } from 'node:crypto';
 import { TRUTH_QUERIES_PER_PASS } from '../base/limits.js';
@@ -12,11 +12,11 @@ import type { QuerySet } from './queries.js';
 
 export interface Truth {
   readonly k: number;
-  /** Ordinals of each query's nearest rows, best first; fewer than k where the corpus is smaller. */
+  /** Ordinals of each query's nearest rows, best first; fewer than k if there are fewer rows. */
   readonly neighbors: readonly Uint32Array[];
 }
 
-/** A place to keep truths between runs. Keys are hex digests. */
+/** Stores truths between runs. Keys are hex digests. */
 export interface TruthCache {
   read(key: string): Promise<Uint8Array | null>;
   write(key: string, bytes: Uint8Array): Promise<void>;
@@ -24,7 +24,6 @@ export interface TruthCache {
 
 interface TruthOptions {
   readonly k: number;
-  /** Which rows may be neighbours. */
   readonly filter?: unknown;
   readonly pool: ExactSearch;
   readonly cache?: TruthCache | undefined;
@@ -50,7 +49,7 @@ async function computeTruth(version: LoadedVersion, queries: QuerySet, options: 
   for (let from = 0; from < queries.count; from += TRUTH_QUERIES_PER_PASS) {
     const to = Math.min(queries.count, from + TRUTH_QUERIES_PER_PASS);
     const vectors = queries.vectors.subarray(from * dim, to * dim);
-    const selves = queries.selves === null ? [] : Array.from(queries.selves.subarray(from, to));
+    const selves = queries.selfOrdinals === null ? [] : Array.from(queries.selfOrdinals.subarray(from, to));
     const answers = await searchExact(version, pool, vectors, { k, filter }, selves, { signal });
     neighbors.push(...answers.map((answer) => answer.ordinals));
     options.onProgress?.(to, queries.count);
@@ -61,15 +60,17 @@ async function computeTruth(version: LoadedVersion, queries: QuerySet, options: 
 function truthKey(version: LoadedVersion, queries: QuerySet, k: number): string {
   const hash = createHash('sha256');
   hash.update(
-    `truth 1\n${version.manifest.content}\n${version.manifest.metric}\n${k}\n${queries.selves === null ? 'external' : 'held-in'}\n`,
+    `truth 1\n${version.manifest.content}\n${version.manifest.metric}\n${k}\n${queries.selfOrdinals === null ? 'external' : 'held-in'}\n`,
   );
-  if (queries.selves !== null)
-    hash.update(new Uint8Array(queries.selves.buffer, queries.selves.byteOffset, queries.selves.byteLength));
+  if (queries.selfOrdinals !== null)
+    hash.update(
+      new Uint8Array(queries.selfOrdinals.buffer, queries.selfOrdinals.byteOffset, queries.selfOrdinals.byteLength),
+    );
   hash.update(new Uint8Array(queries.vectors.buffer, queries.vectors.byteOffset, queries.vectors.byteLength));
   return hash.digest('hex');
 }
 
-/** k ordinals a query, little-endian; 0xffffffff where the corpus had no more. Then the sha256 of it all. */
+/** k ordinals per query, little-endian, padded with 0xffffffff; then the sha256 of it all. */
 function encodeTruth(truth: Truth): Uint8Array {
   const table = new Uint32Array(truth.neighbors.length * truth.k).fill(NO_NEIGHBOR);
   for (const [position, ordinals] of truth.neighbors.entries()) table.set(ordinals, position * truth.k);
@@ -77,13 +78,13 @@ function encodeTruth(truth: Truth): Uint8Array {
   return Buffer.concat([bytes, createHash('sha256').update(bytes).digest()]);
 }
 
-/** A larger table is quicker computed again than kept: 1 GiB. */
+/** A larger table (1 GiB) is computed again faster than stored. */
 const MAX_CACHED_NEIGHBORS = 2 ** 28;
 
 const NO_NEIGHBOR = 0xffffffff;
 const DIGEST_BYTES = 32;
 
-/** Null for anything but what `encodeTruth` writes for these sizes: a damaged cache is computed anew. */
+/** Returns null for anything that `encodeTruth` does not write for these sizes: a damaged entry is computed again. */
 function decodeTruth(bytes: Uint8Array, queries: number, k: number, count: number): Truth | null {
   const tableBytes = queries * k * 4;
   if (bytes.byteLength !== tableBytes + DIGEST_BYTES) return null;

@@ -1,10 +1,9 @@
 /**
- * A version as files that hnswlib and hnswlib-node load: for each shard that has rows its graph and a table of ids by
- * label, and `export.json`, which says how to open them. Takes the version's place on disk; gives a new folder, whole
- * or not at all.
+ * Exports a version as files that hnswlib and hnswlib-node load: for each shard with rows, its graph and a table of ids
+ * by label, and `export.json`, which says how to open them. Writes a new folder, whole or not at all.
  *
- * Every file of the version is compared with its digest first, and every graph that was written is read again and
- * checked as one of hnswlib's, which itself believes every byte.
+ * First compares every file of the version with its digest. Every written graph is read again and checked, because
+ * hnswlib itself does not check what it loads.
  */
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { ArrowWriter } from '../arrow/write/writer.js';
@@ -28,7 +27,7 @@ import {
 import { engineSettings } from '../retrieve/load/shards.js';
 
 interface ExportOptions {
-  /** Bytes read while the version is verified, then bytes written. */
+  /** Called with bytes read while the version is verified, then with bytes written. */
   readonly onProgress?: ((stage: 'verify' | 'export', bytesDone: number, bytesTotal: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly files?: FileSystem | undefined;
@@ -45,19 +44,18 @@ interface Exported {
   readonly files: readonly ExportedFile[];
 }
 
-/** What `export.json` holds. */
 export interface ExportDescription {
   readonly format: 'hnswlib';
   readonly index: string;
   readonly version: string;
   readonly metric: Metric;
-  /** The name of the space that hnswlib's bindings open the graphs with. */
+  /** The name of the space for hnswlib's bindings. */
   readonly space: Metric;
   readonly dim: number;
   readonly count: number;
   readonly m: number;
   readonly ef_construction: number;
-  /** Shards without rows are left out: hnswlib cannot search an index without rows. */
+  /** Only shards with rows: hnswlib cannot search an empty index. */
   readonly shards: readonly ExportedShard[];
 }
 
@@ -65,18 +63,16 @@ interface ExportedShard {
   readonly graph: string;
   readonly ids: string;
   readonly count: number;
-  /** What the vectors in the graph are multiplied by, and queries must be. */
+  /** Factor of the vectors in the graph; queries must be multiplied by it too. */
   readonly factor: number;
 }
 
 export const DESCRIPTION_FILE = 'export.json';
 
-/** Rows of one record batch of ids. */
 const BATCH_ROWS = 65_536;
 
 const UINT32: ColumnType = { kind: 'int', bits: 32, signed: false };
 
-/** One shard that has rows, open for export. */
 interface Source {
   readonly shard: number;
   readonly ordinals: Uint32Array;
@@ -84,9 +80,8 @@ interface Source {
 }
 
 /**
- * @param out the folder to make
- * @throws usage where `out` is not empty or lies in an index's folder, disk_full, io_error, and whatever is wrong
- * with the version
+ * @param out the folder to create
+ * @throws usage if `out` is not empty or inside an index's folder, disk_full, io_error, and every error of the version
  */
 export async function exportVersion(
   root: string,
@@ -121,11 +116,11 @@ export async function exportVersion(
   }
 }
 
-/** A version is sealed and its index's folder is read by name: nothing foreign may be put there. */
+/** Refuses to write into an index's folder, which may contain nothing but versions. */
 function checkPlace(root: string, out: string): void {
   const inside = relative(resolve(root), resolve(out));
   if (isAbsolute(inside) || inside.startsWith('..') || !inside.includes(sep)) return;
-  const message = `${out} lies in the folder of an index, which holds versions only; export to a place outside of ${root}`;
+  const message = `${out} is inside the folder of an index, which may contain only versions; export to a folder outside of ${root}`;
   throw new ShortlistError('usage', message, { file: out, root });
 }
 
@@ -165,23 +160,17 @@ interface Written {
   readonly bytes: number;
 }
 
-/** One export on its way into its folder. */
 class Export {
-  private readonly manifest: Manifest;
-  private readonly ids: IdTable;
-  private readonly folder: string;
-  private readonly files: FileSystem;
-  private readonly options: ExportOptions;
   private done = 0;
   private total = 0;
 
-  constructor(manifest: Manifest, ids: IdTable, folder: string, files: FileSystem, options: ExportOptions) {
-    this.manifest = manifest;
-    this.ids = ids;
-    this.folder = folder;
-    this.files = files;
-    this.options = options;
-  }
+  constructor(
+    private readonly manifest: Manifest,
+    private readonly ids: IdTable,
+    private readonly folder: string,
+    private readonly files: FileSystem,
+    private readonly options: ExportOptions,
+  ) {}
 
   async write(sources: readonly Source[], description: ExportDescription): Promise<Written[]> {
     this.total = sources.reduce((sum, { graph }) => sum + graph.bytes, 0);
@@ -196,11 +185,11 @@ class Export {
     return written;
   }
 
-  /** Known before hours of writing: the graphs' sizes are exact, ids are small beside them. */
+  /** Checks disk space before hours of writing: the graphs' sizes are exact, and ids are small beside them. */
   private async requireRoom(): Promise<void> {
     const free = await this.files.freeBytes(this.folder);
     if (free >= this.total) return;
-    const message = `the export needs ${this.total} bytes on disk and there are ${free}; make room or use another --out`;
+    const message = `the export needs ${this.total} bytes on disk, but only ${free} are free; free some space or use another --out`;
     const details = { file: this.folder, needed_bytes: this.total, available_bytes: free };
     throw new ShortlistError('disk_full', message, details);
   }
@@ -219,7 +208,7 @@ class Export {
     return written;
   }
 
-  /** Columns `label` (uint32) and `id` in its own Arrow type; labels ascend from 0. */
+  /** Columns `label` (uint32) and `id` in its Arrow type; labels ascend from 0. */
   private async writeIds({ shard, ordinals }: Source): Promise<Written> {
     const { index, version } = this.manifest;
     const fields = [

@@ -81,7 +81,7 @@ describe('truth', () => {
     const queries = sampleQueries(version, 100, 1);
     const truth = await findTruth(version, queries, { k: 10, pool });
     for (const [position, neighbors] of truth.neighbors.entries()) {
-      const self = queries.selves![position]!;
+      const self = queries.selfOrdinals![position]!;
       expect(neighbors).not.toContain(self);
       expect(neighbors).toEqual(search(version, queryAt(queries, position, 6), { k: 10, exact: true }, self).ordinals);
     }

@@ -15,7 +15,7 @@ import { readServeResult, serveTable } from '../../bench/serve/result.js';
 // Figures do not matter here, and warm servers take their time.
 process.env['SHORTLIST_WARM_UP_MS'] = '50';
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const PEERS = ['shortlist', 'hnswlib-node'] as const;
 const DATA = 'embeddings-3000x64';
 

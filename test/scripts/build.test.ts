@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compile } from '../../scripts/build/compile.js';
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = ['a.d.ts', 'a.js', 'a.js.map', 'inner/b.d.ts', 'inner/b.js', 'inner/b.js.map'];
 const UNCHANGED = { errors: null, changed: 0 };
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const QUICK_SERVER = { SHORTLIST_WARM_UP_MS: '50', SHORTLIST_WORKERS: '1' };
 const TSX = join(PROJECT, 'node_modules/tsx/dist/loader.mjs');
 

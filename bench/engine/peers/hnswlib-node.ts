@@ -1,9 +1,9 @@
-/** hnswlib-node as npm installs it, fed from one plain array that is filled again and again: the quickest way to feed it. */
+/** hnswlib-node as npm installs it. Rows are passed in one reused array, which is the fastest way. */
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { HierarchicalNSW, SearchResult, SpaceName } from 'hnswlib-node';
-import { readFloats, readRowArrays } from '../float-file.js';
+import { readFloats, readRowArrays } from '../../lib/float-file.js';
 import { EF_CONSTRUCTION, M, SEED, type DataSet, type Peer } from '../peer.js';
 
 const { HierarchicalNSW: Graph } = createRequire(import.meta.url)('hnswlib-node') as {

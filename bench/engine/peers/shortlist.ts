@@ -1,10 +1,10 @@
-/** shortlist through what its users have: the command line builds, `openIndex(...).search` answers. */
+/** shortlist as users run it: the command line builds, `openIndex(...).search` answers. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { IndexSearchOptions } from '../../../src/index.js';
-import { CLI, loadLibrary, PROJECT } from '../library.js';
-import { readRowArrays } from '../float-file.js';
+import { CLI, loadLibrary, PROJECT } from '../../lib/library.js';
+import { readRowArrays } from '../../lib/float-file.js';
 import { EF_CONSTRUCTION, M, SEED, type BuildJob, type Built, type Peer } from '../peer.js';
 
 export const INDEX = 'bench';

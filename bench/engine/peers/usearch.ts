@@ -1,11 +1,11 @@
 /**
- * usearch, its file mapped (`view`), which searches as quickly as a loaded one and opens in no time. The size of the
- * candidate list belongs to an index object: there is one for each size that is asked for, over one file.
+ * usearch with its file mapped (`view`), which searches as fast as a loaded index and opens at once. The size of the
+ * candidate list belongs to an index object, so there is one object per size over one file.
  */
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { readFloats, readRowArrays } from '../float-file.js';
+import { readFloats, readRowArrays } from '../../lib/float-file.js';
 import { EF_CONSTRUCTION, M, type DataSet, type Peer } from '../peer.js';
 
 interface Matches {

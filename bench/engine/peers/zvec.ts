@@ -1,12 +1,12 @@
 /**
- * zvec. Its 8-bit index finds candidates by codes; its refiner scores them again by float32 vectors, and both ways are
- * operating points. Its threads are a setting of the process. Rows of unit length are indexed by their Euclidean distance
- * where they are coded (0.974 of the neighbours kept, 0.951 by inner product), else by the inner product.
+ * zvec. Its 8-bit index finds candidates by codes; a refiner can score them again by float32 vectors. Both are
+ * operating points. The number of threads is a setting of the process. Coded rows of unit length are indexed by
+ * Euclidean distance (keeps 0.974 of the neighbours; inner product keeps 0.951), others by inner product.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { readFloats, readRowArrays } from '../float-file.js';
+import { readFloats, readRowArrays } from '../../lib/float-file.js';
 import { EF_CONSTRUCTION, M, type BuildJob, type Peer } from '../peer.js';
 
 interface Doc {

@@ -1,7 +1,7 @@
-/** Section `compare`: every engine on one data set. Builds with all cores, then searches on one, engines taking turns. */
+/** Section `compare`: every engine on one data set. Builds use all cores; searches use one, engines taking turns. */
 import { join } from 'node:path';
 import { buildAll, type PeerBuilds } from '../build-phase.js';
-import { median, significant } from '../numbers.js';
+import { median, significant } from '../../lib/numbers.js';
 import type { BenchOptions } from '../options.js';
 import { ANSWERS_FILE, EF_CONSTRUCTION, M, type DataSet, type SearchJob } from '../peer.js';
 import { startSearching, type PeerProcess } from '../peer-process.js';

@@ -1,18 +1,18 @@
 /**
- * Section `exact`: scans of all vectors by `openIndex(...).searchBatch(..., {exact: true})` and by usearch's `exactSearch`,
- * on two threads each, taking turns in one process. Both must name the same rows, but for rows that are equally near.
+ * Section `exact`: scans of all vectors by `openIndex(...).searchBatch(..., {exact: true})` and by usearch's
+ * `exactSearch`, on two threads each, alternating in one process. Both must return the same rows, except for ties.
  */
 import { join } from 'node:path';
 import { generated, prepareData } from '../data-sets.js';
-import { readFloats } from '../float-file.js';
-import { loadLibrary } from '../library.js';
-import { median, significant } from '../numbers.js';
+import { readFloats } from '../../lib/float-file.js';
+import { loadLibrary } from '../../lib/library.js';
+import { median, significant } from '../../lib/numbers.js';
 import type { BenchOptions } from '../options.js';
 import { buildFlat } from '../flat-index.js';
 import type { DataSet } from '../peer.js';
 import { INDEX } from '../peers/shortlist.js';
 import { loadUsearch, usearchMetric } from '../peers/usearch.js';
-import { say } from '../say.js';
+import { say } from '../../lib/say.js';
 
 const THREADS = 2;
 const KS = [10, 100];

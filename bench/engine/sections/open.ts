@@ -1,20 +1,19 @@
 /**
- * Section `open`: how long a shard of 1 GB takes to open when its files are in the page cache, and what eight workers of a
- * server on it take together. Proportional set sizes divide a page among the processes that have it: their sum is what the
- * processes take.
+ * Section `open`: how long a shard of 1 GB takes to open from the page cache, and how much memory eight workers of a
+ * server take together. A proportional set size divides each page among its processes, so the sum is their total.
  */
 import { join } from 'node:path';
 import { generated, prepareData } from '../data-sets.js';
 import { buildFlat, type FlatIndex } from '../flat-index.js';
-import { readRowArrays } from '../float-file.js';
-import { loadEngine, loadLibrary, loadVersionReader } from '../library.js';
+import { readRowArrays } from '../../lib/float-file.js';
+import { loadEngine, loadLibrary, loadVersionReader } from '../../lib/library.js';
 import { sharedMemory } from '../memory.js';
-import { median, significant } from '../numbers.js';
+import { median, significant } from '../../lib/numbers.js';
 import type { BenchOptions } from '../options.js';
 import type { DataSet } from '../peer.js';
 import { INDEX, runCli } from '../peers/shortlist.js';
-import { say } from '../say.js';
-import { searchBody, ServerProcess } from '../server-process.js';
+import { say } from '../../lib/say.js';
+import { searchBody, ServerProcess } from '../../lib/server-process.js';
 
 const OPENINGS = 7;
 const WORKERS = 8;

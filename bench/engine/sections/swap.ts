@@ -1,21 +1,21 @@
 /**
- * Section `swap`: a server under load while versions are published and rolled back, five times, by the command line as users
- * do it. For each: the tail of latencies before, while the command runs (a publish measures recall on the same cores before
- * it moves CURRENT) and in the two seconds after CURRENT has moved, in which the server loads the version and switches.
+ * Section `swap`: a server under load while versions are published and rolled back five times by the command line.
+ * Measures tail latencies before each command, while it runs (a publish measures recall on the same cores before it
+ * moves CURRENT), and in the two seconds after CURRENT moved, when the server loads the version and switches.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generated, prepareData } from '../data-sets.js';
 import { buildFlat, buildVersion } from '../flat-index.js';
-import { readRowArrays } from '../float-file.js';
-import { median, percentile, significant } from '../numbers.js';
+import { readRowArrays } from '../../lib/float-file.js';
+import { median, percentile, significant } from '../../lib/numbers.js';
 import type { BenchOptions } from '../options.js';
 import { PacedLoad, type Sample } from '../paced-load.js';
 import type { DataSet } from '../peer.js';
 import { INDEX, runCli } from '../peers/shortlist.js';
-import { say } from '../say.js';
-import { searchBody, ServerProcess } from '../server-process.js';
+import { say } from '../../lib/say.js';
+import { searchBody, ServerProcess } from '../../lib/server-process.js';
 
 const SWAPS = 5;
 const WORKERS = 2;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { MAX_EF, MAX_K } from '../../base/limits.js';
-import { calibrate, keepCalibration } from '../../evaluate/calibrate/calibrate.js';
+import { calibrate, storeCalibration } from '../../evaluate/calibrate/calibrate.js';
 import { evaluateVersion, type Evaluation } from '../../evaluate/evaluate.js';
 import { GRID_HEADER, gridRow } from '../../evaluate/report.js';
 import { openExactSearch } from '../../engine/exact-search.js';
@@ -97,7 +97,7 @@ async function recalibrate(
     const onProgress = (stage: string, done: number, total: number, unit: string): void =>
       progress.update(stage, done, total, unit);
     const calibration = await calibrate(version, { pool, queries, root, signal, onProgress });
-    await keepCalibration(root, version.manifest, calibration);
+    await storeCalibration(root, version.manifest, calibration);
     await version.refreshCalibration(); // so that the grid marks what searches do from now on
     return calibration;
   } finally {

@@ -5,7 +5,7 @@
 import {
   bestRecall,
   DEFAULT_TARGET_RECALL,
-  efReaching,
+  efForRecall,
   resolveDefaultEf,
   type Calibration,
   type CalibrationBand,
@@ -41,7 +41,7 @@ export function calibrationLines({ bands, queries, source, format }: Calibration
       { title: 'k', value: ({ k }) => formatCount(k), align: 'right' },
       ...TARGETS.map((target) => ({
         title: `ef for ${target}`,
-        value: (band: CalibrationBand) => String(efReaching(band, target) ?? '-'),
+        value: (band: CalibrationBand) => String(efForRecall(band, target) ?? '-'),
         align: 'right' as const,
       })),
       { title: 'most', value: (band) => (Math.floor(bestRecall(band) * 1e4) / 1e4).toFixed(4), align: 'right' },

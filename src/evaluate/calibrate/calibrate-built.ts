@@ -1,11 +1,11 @@
 /**
- * The last stage of a build: which ef reaches which recall. The version is sealed by then, so what keeps it from being
- * measured is told and not thrown: it answers without a calibration too, and can have one later.
+ * The last stage of a build: calibration. The version is sealed already and can answer without a calibration. So a
+ * failure is a warning, not an error: the version can be calibrated later.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { openExactSearch } from '../../engine/exact-search.js';
 import { isMapped } from '../../engine/engines.js';
-import { calibrate, keepCalibration } from './calibrate.js';
+import { calibrate, storeCalibration } from './calibrate.js';
 import type { OnStageProgress } from '../evaluate.js';
 import type { Calibration } from '../../retrieve/load/calibration.js';
 import { loadVersion } from '../../retrieve/load/loaded-version.js';
@@ -21,7 +21,7 @@ interface CalibrateBuiltOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** @returns null where it could not be measured. @throws interrupted, which leaves the version */
+/** @returns null if it could not be measured. @throws interrupted; the version is kept */
 export async function calibrateBuilt(
   root: string,
   manifest: Manifest,
@@ -32,11 +32,11 @@ export async function calibrateBuilt(
     options.signal?.throwIfAborted();
     requireOpenMemory(manifest, options.memoryLimitBytes);
     const calibration = await measure(root, manifest, options);
-    await keepCalibration(root, manifest, calibration, options.files);
+    await storeCalibration(root, manifest, calibration, options.files);
     return calibration;
   } catch (error) {
     if (options.signal?.aborted === true) {
-      const message = `the build was interrupted while ${name} was calibrated; the version is there and can be published`;
+      const message = `the build was interrupted while ${name} was calibrated; the version is complete and can be published`;
       throw new ShortlistError('interrupted', message, { version: manifest.version }, { cause: error });
     }
     if (!(error instanceof ShortlistError)) throw error;
@@ -60,12 +60,11 @@ async function measure(root: string, manifest: Manifest, options: CalibrateBuilt
 }
 
 /**
- * All shards are open at once here, and not before in a build, and once more without the rows that are asked: an
- * engine that cannot map them holds both in memory.
+ * All shards are open twice here, once without the query rows. An engine that cannot map files holds both in memory.
  */
 function requireOpenMemory(manifest: Manifest, limitBytes: number): void {
   const needed = 2 * versionBytes(manifest);
   if (isMapped(manifest.engine.name) || needed <= limitBytes) return;
-  const message = `opening all shards twice needs about ${needed} bytes of memory and may use ${limitBytes}`;
+  const message = `opening all shards twice needs about ${needed} bytes of memory; the limit is ${limitBytes}`;
   throw new ShortlistError('insufficient_memory', message);
 }

@@ -1,24 +1,22 @@
 /**
- * What the mean recall of a sample says about further queries of the same kind: the lower end of a one-sided interval.
+ * The lower bound of the mean recall of further queries of the same kind: the lower end of a one-sided confidence
+ * interval.
  *
- * The normal approximation, with one query added that misses one neighbour. Without it, a sample in which every query
- * found everything would promise a recall of 1; with it, 100 such queries promise 0.997 at k 10, which is about what
- * the rule of three gives (3 failures in n trials are possible where none was seen).
+ * Uses the normal approximation, with one extra query that misses one neighbour. Without it, a sample with full recall
+ * would promise a recall of 1. With it, 100 such queries promise 0.997 at k 10, about as much as the rule of three (up
+ * to 3 failures in n trials are plausible if none was seen).
  */
 
-/** Standard errors below the mean: 97.7 % of samples promise no more than what holds. */
+/** Standard errors below the mean: 97.7 % of samples promise no more than is true. */
 export const STANDARD_ERRORS = 2;
 
-/**
- * @param recalls of each query, from 0 to 1
- * @param neighbors how many neighbours a query had to find
- */
+/** @param recalls recall of each query, from 0 to 1 @param neighbors neighbours that each query had to find */
 export function lowerRecall(recalls: readonly number[], neighbors: number): number {
   const all = withMiss(recalls, neighbors);
   return Math.max(0, meanOf(all) - (STANDARD_ERRORS * deviation(all)) / Math.sqrt(all.length));
 }
 
-/** The standard deviation of one query's recall, as `lowerRecall` takes it. */
+/** The standard deviation of one query's recall, as in `lowerRecall`. */
 export function deviationOf(recalls: readonly number[], neighbors: number): number {
   return deviation(withMiss(recalls, neighbors));
 }

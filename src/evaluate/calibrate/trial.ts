@@ -1,106 +1,102 @@
 /**
- * What one share of passing rows is calibrated with: queries, the rows that may come back, and the recall of a search
- * at any ef. It searches as everyone does (shard-search.ts), in the shards of the query's fold.
+ * The searches that calibrate one share of passing rows: queries, the rows that may be returned, and the recall of a
+ * search at any ef. Uses the same search as everything else (run-search.ts), on the shards of the query's group.
  */
 import { Bitset } from '../../base/bitset.js';
 import { seededRandom } from '../../base/random.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import { askOne, searchNow } from '../../retrieve/search/run-search.js';
+import type { Candidates } from '../../retrieve/search/answer.js';
+import { singleTask, searchNow } from '../../retrieve/search/run-search.js';
 import { planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
+import { countAtLeast } from '../../retrieve/search/shard-answer.js';
+import type { Depth } from '../../retrieve/search/shard-share.js';
 import type { LoadedShard } from '../../retrieve/load/shards.js';
-import type { OpenFolds } from './folds.js';
-import type { CalibrationQueries, Fold } from './held-in-queries.js';
+import type { GroupShards } from './group-shards.js';
+import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 import { queryAt } from '../queries.js';
 import { recallOf } from '../recall.js';
 
-/** What the queries of one fold search in. */
-interface Side {
-  readonly fold: Fold;
+interface SearchSpace {
+  readonly group: QueryGroup;
   readonly shards: readonly LoadedShard[];
-  /** Rows that may come back, by shard; null where that is every row. */
+  /** By shard, the rows that may be returned; null for every row. */
   readonly allow: readonly Bitset[] | null;
-  /** How many those are. */
+  /** Their number. */
   readonly available: number;
-  /** The same as a search's filter; null without one. */
+  /** The same as the filter of a search; null without a filter. */
   readonly passing: SearchPlan['passing'];
-}
-
-/** What is asked of the graph: exactly this ef, also where it is below k. */
-interface Asked {
-  readonly k: number;
-  readonly ef: number;
 }
 
 interface Outcome {
   /** By distance. */
   readonly recall: number;
-  /** True where the engine scanned what passes, so that no ef changes the answer. */
+  /** True if the engine scanned the passing rows, so that no ef changes the answer. */
   readonly isScan: boolean;
-}
-
-/** Best first. */
-export interface Neighbors {
-  readonly ordinals: Uint32Array;
-  readonly scores: Float32Array;
 }
 
 export class Trial {
   readonly version: LoadedVersion;
   readonly queries: CalibrationQueries;
-  private readonly folds: OpenFolds;
-  /** By shard; null where every row passes. */
+  /** By shard; null if every row passes. */
   private readonly passing: readonly Bitset[] | null;
-  private readonly sides = new Map<Fold, Side>();
+  private readonly spaces = new Map<QueryGroup, SearchSpace>();
 
-  /** @param selectivity each row passes with this chance */
-  constructor(folds: OpenFolds, selectivity: number, seed: number) {
-    this.folds = folds;
-    this.version = folds.version;
-    this.queries = folds.queries;
+  /** @param selectivity probability that a row passes */
+  constructor(
+    private readonly shards: GroupShards,
+    selectivity: number,
+    seed: number,
+  ) {
+    this.version = shards.version;
+    this.queries = shards.queries;
     this.passing = selectivity === 1 ? null : drawRows(this.version, selectivity, seed);
   }
 
-  async sideOf(position: number): Promise<Side> {
-    const fold = this.folds.foldAt(position);
-    let side = this.sides.get(fold);
-    if (side === undefined) this.sides.set(fold, (side = this.makeSide(fold, await this.folds.shards(fold))));
-    return side;
+  async searchSpaceOf(position: number): Promise<SearchSpace> {
+    const group = this.shards.groupAt(position);
+    let space = this.spaces.get(group);
+    if (space === undefined) {
+      space = this.makeSearchSpace(group, await this.shards.shards(group));
+      this.spaces.set(group, space);
+    }
+    return space;
   }
 
-  /** @param truth of the query at this position, at least the k nearest, or all that pass */
-  tryQuery({ shards, passing }: Side, truth: Neighbors, position: number, { k, ef }: Asked): Outcome {
+  /** Searches with exactly this ef, even below k. @param truth at least the k nearest of the query, or all that pass */
+  tryQuery({ shards, passing }: SearchSpace, truth: Candidates, position: number, { k, ef }: Depth): Outcome {
     const { version, queries } = this;
     const query = queryAt(queries, position, version.manifest.dim);
     const explain = passing !== null;
     const plan: SearchPlan = { ...planSearch(version, { k, ef, explain }), ef, passing };
-    const found = searchNow({ shards, locate: version.locate }, askOne(query, plan));
-    const { byDistance: recall } = recallOf(version, query, this.dropFar(found, truth, k), truth.ordinals, k);
+    const found = searchNow({ shards, locate: version.locate }, singleTask(query, plan));
+    const { byDistance: recall } = recallOf(version, query, this.dropDistant(found, truth, k), truth.ordinals, k);
     return { recall, isScan: found.explain?.shards.every(({ plan }) => hasScanned(plan)) ?? false };
   }
 
-  private makeSide(fold: Fold, shards: readonly LoadedShard[]): Side {
-    const isWhole = this.passing === null && fold.hidden.every(({ length }) => length === 0);
-    if (isWhole) return { fold, shards, allow: null, available: this.version.manifest.count, passing: null };
+  private makeSearchSpace(group: QueryGroup, shards: readonly LoadedShard[]): SearchSpace {
+    const isWhole = this.passing === null && group.hidden.every(({ length }) => length === 0);
+    if (isWhole) return { group, shards, allow: null, available: this.version.manifest.count, passing: null };
     const allow = shards.map(({ ordinals }, shard) => {
-      const rows = this.passing === null ? Bitset.full(ordinals.length) : copyOf(this.passing[shard]!);
-      for (const row of fold.hidden[shard]!) rows.delete(row);
+      const rows =
+        this.passing === null
+          ? Bitset.full(ordinals.length)
+          : new Bitset(ordinals.length, this.passing[shard]!.words.slice());
+      for (const row of group.hidden[shard]!) rows.delete(row);
       return rows;
     });
     const passing = allow.map((rows) => ({ words: rows.words, count: rows.count() }));
     const available = passing.reduce((sum, { count }) => sum + count, 0);
-    return { fold, shards, allow, available, passing: this.passing && passing };
+    return { group, shards, allow, available, passing: this.passing && passing };
   }
 
-  /** The ordinals found, best first, up to those that are too far by their float32 scores for any tolerance. */
-  private dropFar({ ordinals, scores }: Neighbors, truth: Neighbors, k: number): Uint32Array {
+  /** The ordinals found, best first, without those that are beyond any tolerance by their float32 scores. */
+  private dropDistant({ ordinals, scores }: Candidates, truth: Candidates, k: number): Uint32Array {
     const { metric } = this.version.manifest;
     const last = truth.scores[Math.min(k, truth.scores.length) - 1];
     if (metric === 'ip' || last === undefined) return ordinals; // the tolerance grows with the norm of each row
-    const least = last - FAR * (metric === 'l2' ? Math.abs(last) : 1);
-    let near = ordinals.length;
-    while (near > 0 && scores[near - 1]! < least) near--;
-    return ordinals.subarray(0, near);
+    const minScore = last - DISTANT * (metric === 'l2' ? Math.abs(last) : 1);
+    return ordinals.subarray(0, countAtLeast(scores, minScore));
   }
 }
 
@@ -113,14 +109,7 @@ function drawRows({ shards }: LoadedVersion, selectivity: number, seed: number):
   });
 }
 
-function copyOf({ size, words }: Bitset): Bitset {
-  return new Bitset(size, words.slice());
-}
-
 const hasScanned = (plan: ShardPlan): boolean => plan === 'code_scan' || plan === 'exact_scan';
 
-/**
- * Of unit vectors, twice the tolerance of recall.ts: what is farther than that is no neighbour, and need not be
- * scored again.
- */
-const FAR = 2e-6;
+/** Twice the tolerance of recall.ts for unit vectors. Rows beyond are not neighbours and need not be scored again. */
+const DISTANT = 2e-6;

@@ -1,11 +1,11 @@
-/** Columns of bools: a pass is all it takes. */
+/** Columns of bools: one scan answers all tests, so there is no index. */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { manyWords } from './bits.js';
+import { emptySets } from './bits.js';
 import { BLOCK_ROWS, eachPart } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
-import { unfit, type Found, type ValueIndex } from './value-index.js';
+import { throwUnsupported, type LookupResult, type ValueIndex } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 type Bools = Column & { readonly shape: 'bools' };
@@ -13,14 +13,14 @@ type Bools = Column & { readonly shape: 'bools' };
 export class BoolIndex implements ValueIndex {
   constructor(private readonly column: AttributeColumn) {}
 
-  *lookUp(tests: readonly Test[]): Work<(Found | null)[]> {
+  *lookUp(tests: readonly Test[]): Work<(LookupResult | null)[]> {
     return tests.map(() => null);
   }
 
-  *pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+  *scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const values = new Uint8Array(BLOCK_ROWS);
     const masks = tests.map(maskOf);
-    const outs = yield* manyWords(tests.length, rows.count, meter);
+    const outs = yield* emptySets(tests.length, rows.count, meter);
     for (let from = 0; from < rows.count; from += BLOCK_ROWS) {
       const to = Math.min(from + BLOCK_ROWS, rows.count);
       this.read(rows, from, to, values);
@@ -55,5 +55,5 @@ function addPassing(values: Uint8Array, rows: number, mask: number, out: Uint32A
 }
 
 function maskOf(test: Test): number {
-  return test.kind === 'bools' ? test.mask : unfit(test);
+  return test.kind === 'bools' ? test.mask : throwUnsupported(test);
 }

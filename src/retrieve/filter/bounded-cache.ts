@@ -1,12 +1,12 @@
 /**
- * What was used last, up to a number of bytes.
+ * A least recently used cache with a limit in bytes.
  *
- * By hand: lru-cache takes a limit of 0 bytes for one that was not given, and here it means a cache that keeps nothing.
+ * By hand: lru-cache reads a limit of 0 bytes as no limit; here 0 must keep nothing.
  */
 
 export class BoundedCache<T> {
   private readonly entries = new Map<string, { readonly value: T; readonly bytes: number }>();
-  /** Of all entries, keys included. */
+  /** Bytes of all entries, keys included. */
   usedBytes = 0;
 
   constructor(private readonly limit: number) {}
@@ -20,11 +20,11 @@ export class BoundedCache<T> {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;
     this.entries.delete(key);
-    this.entries.set(key, entry); // A Map keeps the order of insertion: the first one is the one to go
+    this.entries.set(key, entry); // a Map keeps insertion order, so the first key is the least recently used
     return entry.value;
   }
 
-  /** Keeps the value, unless it alone is beyond the limit. */
+  /** Stores the value, unless it alone exceeds the limit. */
   set(key: string, value: T, valueBytes: number): void {
     this.delete(key);
     const bytes = valueBytes + 2 * key.length;

@@ -1,6 +1,6 @@
 /**
- * One operator on one field: which operators a type takes, and what each asks of a value. Lists of literals are read in
- * slices, since ten thousand of them take longer than a server may be held up.
+ * Parses one operator on one field: which operators a type supports, and the test they stand for. Lists of literals are
+ * read in slices: ten thousand of them would block a server too long.
  */
 import { createHash } from 'node:crypto';
 import type { ColumnType } from '../../arrow/column.js';
@@ -8,12 +8,12 @@ import type { Clause, FieldType, FilterSchema, Intervals, Operator, Test, TextBo
 import { attributeNames, MAX_FILTER_LIST, OPERATORS } from './filter-plan.js';
 import { unite } from './intervals.js';
 import { boolLiteral, floatInterval, idLiteral, integerInterval, LiteralProblem, textLiteral } from './literals.js';
+import type { Comparison } from './literals.js';
 import type { ShortlistError } from '../../base/errors.js';
 import { badFilter, describe, pathTo, quote } from './problem.js';
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** What a clause is about. */
 export interface Subject {
   readonly attribute: string;
   readonly type: FieldType;
@@ -24,21 +24,20 @@ export function findSubject(schema: FilterSchema, attribute: string, path: strin
   const type = schema.get(attribute);
   if (type !== undefined) return { attribute, type };
   const known = attributeNames(schema);
-  const there = known.length === 0 ? 'the index has none' : `the index has ${list(known)}`;
+  const there = known.length === 0 ? 'the index has no attributes' : `the index has ${listNames(known)}`;
   const problem = `there is no attribute ${quote(attribute)}; ${there}${didYouMean(attribute, [...schema.keys()])}`;
   const suggestion = nearestName(attribute, [...schema.keys()]);
   throw badFilter(path, problem, { attribute: attribute.slice(0, 64), suggestion });
 }
 
-/** As many names as a message can carry. */
 const MAX_LISTED = 30;
 
-function list(names: readonly string[]): string {
+function listNames(names: readonly string[]): string {
   const shown = names.slice(0, MAX_LISTED).map(quote).join(', ');
   return names.length > MAX_LISTED ? `${shown} and ${names.length - MAX_LISTED} more` : shown;
 }
 
-/** @param path of the operator, or of the attribute where a bare value stands for `$eq` @throws bad_filter */
+/** @param path of the operator, or of the attribute if a bare value stands for `$eq` @throws bad_filter */
 export function* makeClause(
   subject: Subject,
   operator: Operator,
@@ -47,8 +46,8 @@ export function* makeClause(
   meter: Meter,
 ): Work<Clause> {
   const { attribute, type } = subject;
-  const taken = operatorsOf(type);
-  if (!taken.includes(operator)) throw notTaken(subject, operator, path);
+  const supported = operatorsOf(type);
+  if (!supported.includes(operator)) throw unsupportedOperator(subject, operator, path);
   try {
     const test = yield* testOf(type, operator, literal, meter);
     const negated = (operator === '$ne' && test.kind !== 'null') || operator === '$nin';
@@ -68,32 +67,32 @@ export function* makeClause(
   }
 }
 
-const RANGES: readonly Operator[] = ['$gt', '$gte', '$lt', '$lte'];
-const FOR_BOOLS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin', '$exists'];
-const FOR_NUMBERS: readonly Operator[] = [...FOR_BOOLS, ...RANGES];
-/** Of the first two only with null. */
-const FOR_LISTS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains', '$containsAny', '$containsAll'];
-const FOR_IDS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin'];
+const RANGE_OPERATORS: readonly Operator[] = ['$gt', '$gte', '$lt', '$lte'];
+const BOOL_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin', '$exists'];
+const NUMBER_OPERATORS: readonly Operator[] = [...BOOL_OPERATORS, ...RANGE_OPERATORS];
+/** `$eq` and `$ne` only with null. */
+const LIST_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$exists', '$contains', '$containsAny', '$containsAll'];
+const ID_OPERATORS: readonly Operator[] = ['$eq', '$ne', '$in', '$nin'];
 
 function operatorsOf(type: FieldType): readonly Operator[] {
   switch (type.kind) {
     case 'bool':
-      return FOR_BOOLS;
+      return BOOL_OPERATORS;
     case 'utf8':
       return OPERATORS;
     case 'list':
-      return FOR_LISTS;
+      return LIST_OPERATORS;
     case 'id':
-      return FOR_IDS;
+      return ID_OPERATORS;
     default:
-      return FOR_NUMBERS;
+      return NUMBER_OPERATORS;
   }
 }
 
-function notTaken(subject: Subject, operator: Operator, path: string): ShortlistError {
+function unsupportedOperator(subject: Subject, operator: Operator, path: string): ShortlistError {
   const { attribute, type } = subject;
-  const advice = type.kind === 'list' && operator === '$in' ? '; $containsAny finds lists with any of some items' : '';
-  const problem = `${describeSubject(subject)} takes ${operatorsOf(type).join(', ')}, not ${operator}${advice}`;
+  const advice = type.kind === 'list' && operator === '$in' ? '; use $containsAny to find any of several items' : '';
+  const problem = `${describeSubject(subject)} supports ${operatorsOf(type).join(', ')}, not ${operator}${advice}`;
   return badFilter(path, problem, { attribute, operator });
 }
 
@@ -118,7 +117,7 @@ function describeType(type: FieldType): string {
   }
 }
 
-/** The literal at this place of a list is wrong. */
+/** A problem with the item at this position of a list. */
 class ItemProblem extends LiteralProblem {
   constructor(
     readonly item: number,
@@ -139,7 +138,7 @@ function* testOf(type: FieldType, operator: Operator, literal: unknown, meter: M
       return yield* containsList(type as ColumnType, operator, literal, meter);
     case '$in':
     case '$nin':
-      return yield* anyOf(type, operator, literal, meter);
+      return yield* inTest(type, operator, literal, meter);
     case '$ne':
       return equalityTest(type, literal);
     default:
@@ -149,19 +148,19 @@ function* testOf(type: FieldType, operator: Operator, literal: unknown, meter: M
 
 function nullTest(operator: Operator): Test {
   if (operator === '$eq' || operator === '$ne') return { kind: 'null', isNull: operator === '$eq' };
-  throw new LiteralProblem('never takes null; {"$eq": null} or {"$exists": false} finds what has no value');
+  throw new LiteralProblem('cannot be null; use {"$eq": null} or {"$exists": false} to find rows without a value');
 }
 
 function equalityTest(type: FieldType, literal: unknown): Test {
   if (type.kind === 'id') return { kind: 'ids', ids: [idLiteral(literal)] };
   if (type.kind !== 'list') return comparisonTest(type, '$eq', literal);
-  throw new LiteralProblem(`takes only null, not ${describe(literal)}; $contains looks for an item`);
+  throw new LiteralProblem(`takes only null, not ${describe(literal)}; use $contains to find an item`);
 }
 
 function containsTest(type: ColumnType, literal: unknown): Test {
   if (type.kind === 'list') return itemsTest([itemLiteral(type.item, literal)], false);
   const text = textLiteral(literal);
-  // Nothing is part of every text; whoever searches for it below may count on at least a byte.
+  // Every text contains the empty one. The search for substrings relies on at least one byte.
   return text === '' ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: [text], all: false };
 }
 
@@ -173,7 +172,7 @@ function* containsList(
 ): Work<Test> {
   const list = listLiteral(literal);
   const all = operator === '$containsAll';
-  const advice = 'what has no value is found by {"$eq": null}';
+  const advice = 'use {"$eq": null} to find rows without a value';
   if (type.kind === 'list')
     return itemsTest(yield* eachItem(list, advice, (item) => itemLiteral(type.item, item), meter), all);
   const texts = yield* eachItem(list, advice, textLiteral, meter);
@@ -182,7 +181,7 @@ function* containsList(
   return isEvery ? { kind: 'null', isNull: false } : { kind: 'substrings', texts: wanted, all };
 }
 
-/** What an item must be to equal a literal; null where none can. */
+/** The value of an item that equals the literal; null if no item can. */
 function itemLiteral(item: ColumnType, literal: unknown): string | number | bigint | null {
   if (item.kind === 'utf8') return textLiteral(literal);
   const [value] = integerInterval(item, '$eq', literal);
@@ -201,15 +200,15 @@ function listLiteral(literal: unknown): readonly unknown[] {
   throw new LiteralProblem(`takes up to ${MAX_FILTER_LIST} values, not ${literal.length}`);
 }
 
-/** Units of one literal of a list, beside its characters. */
+/** Meter units of one literal of a list, in addition to its characters. */
 const LITERAL_UNITS = 1_000;
 
-/** @param advice of what to do about null */
+/** @param advice what to do instead of null */
 function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unknown) => T, meter: Meter): Work<T[]> {
   const items: T[] = [];
   for (const [position, item] of list.entries()) {
     try {
-      if (item === null) throw new LiteralProblem(`never takes null; ${advice}`);
+      if (item === null) throw new LiteralProblem(`cannot contain null; ${advice}`);
       items.push(read(item));
     } catch (error) {
       if (!(error instanceof LiteralProblem)) throw error;
@@ -220,14 +219,14 @@ function* eachItem<T>(list: readonly unknown[], advice: string, read: (item: unk
   return items;
 }
 
-function* anyOf(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
+function* inTest(type: FieldType, operator: '$in' | '$nin', literal: unknown, meter: Meter): Work<Test> {
   const list = listLiteral(literal);
-  const advice = operator === '$in' ? 'join {"$eq": null} with $or' : '$nin never passes null anyway';
+  const advice = operator === '$in' ? 'add {"$eq": null} with $or' : '$nin never passes rows without a value';
   if (type.kind === 'id') return { kind: 'ids', ids: yield* eachItem(list, advice, idLiteral, meter) };
   return unionOf(yield* eachItem(list, advice, (item) => comparisonTest(type, '$eq', item), meter));
 }
 
-/** @param tests equalities, of one kind since they are of one column */
+/** @param tests equalities of one column, so all of the same kind */
 function unionOf(tests: readonly Test[]): Test {
   const first = tests[0]!;
   switch (first.kind) {
@@ -243,8 +242,6 @@ function unionOf(tests: readonly Test[]): Test {
       throw new TypeError(`${first.kind} is no equality`);
   }
 }
-
-type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
 
 function comparisonTest(type: ColumnType, comparison: Comparison, literal: unknown): Test {
   switch (type.kind) {
@@ -263,13 +260,13 @@ function comparisonTest(type: ColumnType, comparison: Comparison, literal: unkno
   }
 }
 
-/** Values of up to 32 bits are compared as doubles, which are quicker. */
+/** Values of up to 32 bits are compared as doubles, which is faster. */
 function integerTest(type: ColumnType, intervals: Intervals<bigint>): Test {
   if (isWide(type)) return { kind: 'integers', intervals };
   return { kind: 'numbers', intervals: intervals.map(Number) };
 }
 
-/** Whether values are stored as 64-bit integers. */
+/** Returns true if values are stored as 64-bit integers. */
 export function isWide(type: ColumnType): boolean {
   if (type.kind === 'int') return type.bits === 64;
   return type.kind === 'timestamp' || (type.kind === 'date' && type.unit === 'ms');
@@ -282,12 +279,12 @@ function textTest(comparison: Comparison, text: string): Test {
   return { kind: 'text_range', low: isLow ? bound : null, high: isLow ? null : bound };
 }
 
-/** The key of a clause by which its results are kept. */
+/** The key under which results of the clause are cached. */
 export function* clauseKey(attribute: string, negated: boolean, test: Test, meter: Meter): Work<string> {
   return `${JSON.stringify(attribute)}${negated ? '!' : '='}${yield* keyOf(test, meter)}`;
 }
 
-/** Texts as JSON, so that no text can look like another test. */
+/** Texts are written as JSON, so that no text can look like another test. */
 function* keyOf(test: Test, meter: Meter): Work<string> {
   switch (test.kind) {
     case 'null':
@@ -312,7 +309,7 @@ function* keyOf(test: Test, meter: Meter): Work<string> {
 
 type Member = string | number | bigint;
 
-/** A set of so many members has one key in whatever order they come; sorting more would take too long at once. */
+/** Up to this size, sets with the same members in any order have one key; sorting more takes too long at once. */
 const SORTED_MEMBERS = 64;
 
 function setKey(members: readonly Member[], meter: Meter): Work<string> {
@@ -323,10 +320,9 @@ function setKey(members: readonly Member[], meter: Meter): Work<string> {
   );
 }
 
-/** Members of a list that its digest is told of at once. */
 const HASHED_MEMBERS = 256;
 
-/** The list, or where it is long its digest: keys are kept with each result. */
+/** The list, or the digest of a long one: keys are stored with each result. */
 function* listKey(members: readonly Member[], meter: Meter): Work<string> {
   if (members.length <= SORTED_MEMBERS) {
     const text = textOf(members);

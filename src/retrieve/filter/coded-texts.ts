@@ -1,10 +1,10 @@
-/** The rows of a column of texts that repeat: a code and a place in the postings each. */
+/** The index of a text column with few distinct texts: a code per row, and postings per code. */
 import { emptyWords, hasBit } from './bits.js';
 import type { Test } from './filter-plan.js';
 import { addPostings, buildPostings, type Postings } from './postings.js';
 import type { TextDictionary } from './text-dictionary.js';
-import { passTextRows } from './text-pass.js';
-import type { Found } from './value-index.js';
+import { scanTextRows } from './text-scan.js';
+import type { LookupResult } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class CodedTexts {
@@ -17,19 +17,19 @@ export class CodedTexts {
     return new CodedTexts(dictionary, yield* buildPostings(dictionary.codes, dictionary.counts, null));
   }
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<Found[]> {
-    const found: Found[] = [];
+  *lookUp(tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
     for (const codes of yield* findCodes(this.dictionary, tests, meter)) found.push(this.rowsOf(codes));
     return found;
   }
 
-  private rowsOf(passing: readonly number[]): Found {
+  private rowsOf(passing: readonly number[]): LookupResult {
     const { dictionary, postings } = this;
     const { codes, counts } = dictionary;
     const atMost = passing.reduce((sum, code) => sum + counts[code]!, 0);
     const select = function* (meter: Meter): Work<Uint32Array> {
       const words = emptyWords(codes.length);
-      // A pass over the codes costs as much as setting the bits of a quarter of the rows one by one.
+      // A scan of the codes costs as much as setting the bits of a quarter of the rows one by one.
       if (atMost > codes.length / 4) yield* scanCodes(codes, tableOf(passing, counts.length), words, meter);
       else yield* addPostings(words, postings, passing, meter);
       return words;
@@ -38,13 +38,10 @@ export class CodedTexts {
   }
 }
 
-/**
- * For each test the codes whose text passes, never 0. Texts that are asked for are looked up, the rest is tried on
- * all.
- */
+/** For each test, the codes whose text passes; never 0. Equality looks texts up; other tests scan all texts. */
 function* findCodes(dictionary: TextDictionary, tests: readonly Test[], meter: Meter): Work<number[][]> {
   const tried = tests.filter(({ kind }) => kind !== 'texts');
-  const sets = tried.length === 0 ? [] : yield* passTextRows(dictionary.texts, tried, meter);
+  const sets = tried.length === 0 ? [] : yield* scanTextRows(dictionary.texts, tried, meter);
   const found: number[][] = [];
   for (const test of tests) {
     if (test.kind === 'texts') found.push(yield* lookUpTexts(dictionary, test.values, meter));
@@ -76,7 +73,7 @@ function tableOf(codes: readonly number[], count: number): Uint8Array {
   return table;
 }
 
-/** Codes of one slice, in whole words. */
+/** Codes per slice; a multiple of 32. */
 const SLICE_CODES = 2 ** 17;
 
 function* scanCodes(codes: Uint16Array, table: Uint8Array, words: Uint32Array, meter: Meter): Work<void> {

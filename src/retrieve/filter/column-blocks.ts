@@ -1,21 +1,18 @@
 /**
- * Values of a column in blocks of consecutive ordinals, whatever its chunks and its type: a scan is one loop over one
- * type of array then, which the compiler makes quick. Also which rows have a value at all.
+ * Reads values of a column in blocks of consecutive ordinals, whatever its chunks and type. A scan is then one loop
+ * over one type of array, which compiles to fast code. Also finds which rows have a value.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { emptyWords } from './bits.js';
 import { SLICE_ROWS, type Work } from '../../base/work.js';
 
-/**
- * Rows of a block: 32 KiB of doubles stay in the first-level cache. A multiple of 32, so that blocks fill whole
- * words.
- */
+/** Rows of a block: 32 KiB of doubles fit the first-level cache. A multiple of 32, so that blocks fill whole words. */
 export const BLOCK_ROWS = 4_096;
 
 type Numbers = Column & { readonly shape: 'numbers' };
 
-/** The part of one chunk that falls into a range of ordinals, for each chunk that has one. */
+/** Calls `visit` for the part of each chunk within a range of ordinals. */
 export function eachPart(
   column: AttributeColumn,
   from: number,
@@ -32,7 +29,7 @@ export function eachPart(
   }
 }
 
-/** Numbers of up to 32 bits and float64, as doubles. @param out at least `to - from` long */
+/** Reads numbers of up to 32 bits and float64 as doubles. @param out at least `to - from` long */
 export function readNumbers(column: AttributeColumn, from: number, to: number, out: Float64Array): void {
   eachPart(column, from, to, (chunk, row, rows, ordinal) => {
     const values = (chunk as Numbers).values as Float64Array;
@@ -40,7 +37,7 @@ export function readNumbers(column: AttributeColumn, from: number, to: number, o
   });
 }
 
-/** 64-bit integers as words: low, high, low, high, ... @param out at least `2 * (to - from)` long */
+/** Reads 64-bit integers as words: low, high, low, high, ... @param out at least `2 * (to - from)` long */
 export function readWords(column: AttributeColumn, from: number, to: number, out: Uint32Array): void {
   eachPart(column, from, to, (chunk, row, rows, ordinal) => {
     const { buffer, byteOffset } = (chunk as Numbers).values;
@@ -48,7 +45,7 @@ export function readWords(column: AttributeColumn, from: number, to: number, out
   });
 }
 
-/** The rows of a range that have a value, as bits; null where all have one. */
+/** The rows that have a value, as bits; null if all have one. */
 export function* readPresence(column: AttributeColumn): Work<Uint32Array | null> {
   const words = emptyWords(column.count);
   let missing = 0;
@@ -61,14 +58,14 @@ export function* readPresence(column: AttributeColumn): Work<Uint32Array | null>
   return missing === 0 ? null : words;
 }
 
-/** @returns how many there are */
+/** @returns the number of rows with a value */
 function addPresent(chunk: Column, row: number, rows: number, ordinal: number, words: Uint32Array): number {
   const { valid } = chunk;
   const floats = chunk.shape === 'numbers' && chunk.type.kind === 'float' ? (chunk.values as Float64Array) : null;
   let present = 0;
   for (let i = 0; i < rows; i++) {
     const isPresent = valid === null ? 1 : valid[row + i]!;
-    // NaN has no value either: answers show it as null.
+    // NaN counts as no value: answers show it as null.
     if (isPresent === 0 || (floats !== null && Number.isNaN(floats[row + i]!))) continue;
     words[(ordinal + i) >>> 5]! |= 1 << ((ordinal + i) & 31);
     present++;
@@ -76,7 +73,7 @@ function addPresent(chunk: Column, row: number, rows: number, ordinal: number, w
   return present;
 }
 
-/** The chunks of a column one after the other, with the ordinals they begin at. */
+/** The chunks of a column with their first ordinals. */
 export function* chunksOf<S extends Column['shape']>(
   column: AttributeColumn,
   shape: S,

@@ -1,6 +1,6 @@
 /**
- * Clauses on one attribute: what passes, by its values' index and by which rows have a value. Indexes are built at
- * need.
+ * Evaluates clauses on one attribute, from the index of its values and the rows that have a value. Indexes are built
+ * when needed.
  */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { Bitset } from '../../base/bitset.js';
@@ -13,12 +13,11 @@ import { ListIndex } from './list-index.js';
 import { NumberIndex } from './number-index.js';
 import type { Rows } from './rows.js';
 import { TextIndex } from './text-index.js';
-import type { Found, IndexBudget, ValueIndex } from './value-index.js';
+import type { LookupResult, IndexBudget, ValueIndex } from './value-index.js';
 import { Meter, type Work } from '../../base/work.js';
 
-/** Rows with a value. */
 interface Presence {
-  /** Null where every row has one. */
+  /** Null if every row has a value. */
   readonly words: Uint32Array | null;
   readonly count: number;
 }
@@ -45,15 +44,15 @@ export class ColumnIndex {
     return new ColumnIndex(ids.count, null, () => new IdIndex(ids));
   }
 
-  /** For each clause the rows that pass, where that is known without a look at every row; null where it is not. */
-  *lookUp(clauses: readonly Clause[], meter: Meter): Work<(Found | null)[]> {
+  /** For each clause, the rows that pass if the index knows them; null if only a scan can tell. */
+  *lookUp(clauses: readonly Clause[], meter: Meter): Work<(LookupResult | null)[]> {
     const presence = yield* this.presence();
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
     const known = yield* this.values.lookUp(
       valued.map(({ test }) => test),
       meter,
     );
-    return clauses.map((clause): Found | null => {
+    return clauses.map((clause): LookupResult | null => {
       const { test, negated } = clause;
       if (test.kind === 'null') {
         const atMost = test.isNull ? this.count - presence.count : presence.count;
@@ -66,12 +65,13 @@ export class ColumnIndex {
     });
   }
 
-  /** The rows that pass, by looking at all of these: a new set for each clause. */
-  *pass(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+  /** Scans these rows. @returns a new set for each clause */
+  *scan(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const presence = yield* this.presence();
     const present = yield* presentAmong(presence, rows, meter);
     const valued = clauses.filter(({ test }) => test.kind !== 'null');
-    const passed = valued.length === 0 ? [] : yield* this.passTests(valued, rows, meter);
+    const tests = valued.map(({ test }) => test);
+    const passed = tests.length === 0 ? [] : yield* this.values.scan(tests, rows, meter);
     const outs: Uint32Array[] = [];
     for (const { test, negated } of clauses) {
       if (test.kind === 'null') {
@@ -92,20 +92,12 @@ export class ColumnIndex {
     yield* this.values.prepare();
   }
 
-  private passTests(clauses: readonly Clause[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return this.values.pass(
-      clauses.map(({ test }) => test),
-      rows,
-      meter,
-    );
-  }
-
   private *selectNull({ words }: Presence, isNull: boolean, meter: Meter): Work<Uint32Array> {
     const present = words ?? Bitset.full(this.count).words;
     return isNull ? yield* invertWords(present, this.count, meter) : present.slice();
   }
 
-  private *selectFound(found: Found, negated: boolean, { words }: Presence, meter: Meter): Work<Uint32Array> {
+  private *selectFound(found: LookupResult, negated: boolean, { words }: Presence, meter: Meter): Work<Uint32Array> {
     const selected = yield* found.select(meter);
     const passing = negated ? yield* invertWords(selected, this.count, meter) : selected;
     if (words !== null) yield* intersectWords(passing, words, meter);

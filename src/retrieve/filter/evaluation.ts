@@ -1,12 +1,11 @@
 /**
- * One filter over one version: from the tree of a plan to a set of rows.
+ * Evaluates one filter over one version: from the tree of a plan to a set of rows.
  *
- * First every clause that is not known yet is looked up in what indexes know, column by column. A conjunction with a
- * part that passes few rows then tries its other parts on those rows alone. Of what is left, one pass over each
- * column answers all clauses on it, wherever they stand in the filter. Last the sets of the clauses are joined as the
- * tree says.
+ * First, indexes look up every clause that is not cached, column by column. A conjunction with a part that passes few
+ * rows then tests its other parts on those rows only. For what remains, one scan of each column answers all clauses on
+ * it, wherever they are in the filter. Last, the sets of the clauses are combined as the tree says.
  *
- * Works in slices and changes nothing that others see, but for results that it gives to the cache when they are whole.
+ * Works in slices. The only shared state it changes is the cache, which receives complete results.
  */
 import { Bitset } from '../../base/bitset.js';
 import type { BoundedCache } from './bounded-cache.js';
@@ -17,16 +16,16 @@ import {
   intersectWords,
   invertWords,
   listMembers,
-  spreadBits,
+  scatterBits,
   uniteWords,
 } from './bits.js';
 import type { ColumnIndex } from './column-index.js';
 import type { AndNode, Clause, FilterNode } from './filter-plan.js';
-import { allRows, someRows, type Rows } from './rows.js';
-import type { Found } from './value-index.js';
+import { allRows, listedRows, type Rows } from './rows.js';
+import type { LookupResult } from './value-index.js';
 import { Meter, type Work } from '../../base/work.js';
 
-/** Rows of a clause, by ordinal. Kept by the cache: not to be changed. */
+/** Rows of a clause, by ordinal. Owned by the cache; must not be changed. */
 interface ClauseRows {
   readonly words: Uint32Array;
   readonly count: number;
@@ -35,13 +34,12 @@ interface ClauseRows {
 export type ClauseCache = BoundedCache<ClauseRows>;
 
 /**
- * A conjunction tries its other parts on the rows of one that passes fewer than this share: a try costs about as much
- * as passing over 50 values.
+ * A conjunction tests its other parts only on the rows of a part that passes less than this share: testing one row
+ * costs about as much as scanning 50 values.
  */
 const SPARSE_SHARE = 1 / 64;
 
 interface EvaluationSource {
-  /** Rows of the version. */
   readonly count: number;
   column(name: string): ColumnIndex;
   readonly clauses: ClauseCache;
@@ -49,16 +47,16 @@ interface EvaluationSource {
 
 export class Evaluation {
   private readonly meter = new Meter();
-  /** Over all rows, by key. Some are the cache's. */
+  /** Sets over all rows, by key. Some belong to the cache. */
   private readonly known = new Map<string, Uint32Array>();
   private readonly counts = new Map<string, number>();
-  private readonly found = new Map<string, Found>();
-  /** The part of a conjunction that passes few rows. */
+  private readonly lookups = new Map<string, LookupResult>();
+  /** For each sparse conjunction, the part that passes few rows. */
   private readonly sparse = new Map<AndNode, FilterNode>();
 
   constructor(private readonly source: EvaluationSource) {}
 
-  /** The rows that pass, by ordinal. May be kept by the cache: not to be changed. */
+  /** The rows that pass, by ordinal. May belong to the cache; must not be changed. */
   *select(root: FilterNode): Work<Uint32Array> {
     const clauses = distinctClauses(root, 'steps');
     this.readCache(clauses);
@@ -69,9 +67,9 @@ export class Evaluation {
     return yield* this.combine(root, this.known, allRows(this.source.count));
   }
 
-  /** For each clause as it is written, by key, which of these rows pass it. */
-  passClauses(root: FilterNode, rows: Rows): Work<Map<string, Uint32Array>> {
-    return this.passAmong(distinctClauses(root, 'nodes'), rows);
+  /** For each clause as written, by key: which of these rows pass it. */
+  scanClauses(root: FilterNode, rows: Rows): Work<Map<string, Uint32Array>> {
+    return this.scanRows(distinctClauses(root, 'nodes'), rows);
   }
 
   private readCache(clauses: readonly Clause[]): void {
@@ -88,13 +86,13 @@ export class Evaluation {
       const found = yield* this.source.column(name).lookUp(group, this.meter);
       for (const [i, { key }] of group.entries()) {
         if (found[i] === null) continue;
-        this.found.set(key, found[i]!);
+        this.lookups.set(key, found[i]!);
         this.counts.set(key, found[i]!.atMost);
       }
     }
   }
 
-  /** Decides which conjunctions are sparse, and adds the clauses whose rows are needed among all. */
+  /** Finds sparse conjunctions, and collects the clauses that must be evaluated over all rows. */
   private collectNeeded(node: FilterNode, needed: Map<string, Clause>): void {
     switch (node.kind) {
       case 'all':
@@ -122,11 +120,11 @@ export class Evaluation {
   private rarestStep({ steps }: AndNode): FilterNode | null {
     if (steps.length === 1) return null;
     const estimates = steps.map((step) => this.estimate(step) ?? Infinity);
-    const least = Math.min(...estimates);
-    return least <= this.source.count * SPARSE_SHARE ? steps[estimates.indexOf(least)]! : null;
+    const min = Math.min(...estimates);
+    return min <= this.source.count * SPARSE_SHARE ? steps[estimates.indexOf(min)]! : null;
   }
 
-  /** Rows that pass at most, where that is known. */
+  /** Upper bound of the rows that pass; null if unknown. */
   private estimate(node: FilterNode): number | null {
     switch (node.kind) {
       case 'all':
@@ -147,12 +145,12 @@ export class Evaluation {
 
   private *findRows(clauses: readonly Clause[]): Work<void> {
     for (const clause of clauses) {
-      const found = this.found.get(clause.key);
+      const found = this.lookups.get(clause.key);
       if (found !== undefined) yield* this.keep(clause, yield* found.select(this.meter));
     }
     const all = allRows(this.source.count);
-    for (const [name, group] of byAttribute(clauses.filter(({ key }) => !this.found.has(key)))) {
-      const passed = yield* this.source.column(name).pass(group, all, this.meter);
+    for (const [name, group] of byAttribute(clauses.filter(({ key }) => !this.lookups.has(key)))) {
+      const passed = yield* this.source.column(name).scan(group, all, this.meter);
       for (const [i, clause] of group.entries()) yield* this.keep(clause, passed[i]!);
     }
   }
@@ -163,7 +161,7 @@ export class Evaluation {
     this.source.clauses.set(key, { words, count }, words.byteLength);
   }
 
-  /** Joins the sets of clauses. @param known sets among these rows, by key */
+  /** Combines the sets of clauses. @param known sets among these rows, by key */
   private *combine(node: FilterNode, known: ReadonlyMap<string, Uint32Array>, rows: Rows): Work<Uint32Array> {
     switch (node.kind) {
       case 'all':
@@ -195,29 +193,29 @@ export class Evaluation {
     yield* listMembers(candidates, list, this.meter);
     const others = node.steps.filter((step) => step !== rarest);
     const clauses = others.flatMap((step) => distinctClauses(step, 'steps'));
-    const rows = someRows(list);
-    const known = yield* this.passAmong(distinct(clauses), rows);
+    const rows = listedRows(list);
+    const known = yield* this.scanRows(distinct(clauses), rows);
     const positions = Bitset.full(list.length).words;
     for (const step of others) yield* intersectWords(positions, yield* this.combine(step, known, rows), this.meter);
-    return yield* spreadBits(positions, list, count, this.meter);
+    return yield* scatterBits(positions, list, count, this.meter);
   }
 
-  /** Which of some rows pass these clauses, by key. */
-  private *passAmong(clauses: readonly Clause[], rows: Rows): Work<Map<string, Uint32Array>> {
+  /** Which of the listed rows pass these clauses, by key. */
+  private *scanRows(clauses: readonly Clause[], rows: Rows): Work<Map<string, Uint32Array>> {
     const among = new Map<string, Uint32Array>();
     for (const { key } of clauses) {
       const known = this.known.get(key) ?? this.source.clauses.get(key)?.words;
       if (known !== undefined) among.set(key, yield* gatherBits(known, rows.list!, this.meter));
     }
     for (const [name, group] of byAttribute(clauses.filter(({ key }) => !among.has(key)))) {
-      const passed = yield* this.source.column(name).pass(group, rows, this.meter);
+      const passed = yield* this.source.column(name).scan(group, rows, this.meter);
       group.forEach(({ key }, i) => among.set(key, passed[i]!));
     }
     return among;
   }
 }
 
-/** The clauses of a filter, each once. @param form as they are evaluated, or as they were written */
+/** The distinct clauses of a filter. @param form `steps`: as evaluated; `nodes`: as written */
 export function distinctClauses(root: FilterNode, form: 'steps' | 'nodes'): Clause[] {
   const collect = (node: FilterNode): Clause[] => {
     switch (node.kind) {

@@ -1,22 +1,21 @@
 /**
- * Filters over one loaded version: from a plan (parse-filter.ts, where their meaning is told) to the rows of each shard
- * that pass.
+ * Filters over one loaded version: from a plan (parse-filter.ts defines its meaning) to the rows of each shard that
+ * pass.
  *
- * Takes the attributes by ordinal, the ids, and the ordinals of each shard. How a filter is evaluated is told in
- * evaluation.ts. Results of clauses and of whole filters are kept by their canonical text, so that a filter asked again
- * costs a lookup. All of that changes the time a filter takes and nothing else.
+ * Takes the attributes by ordinal, the ids, and the ordinals of each shard; evaluation.ts evaluates. Results of clauses
+ * and of whole filters are cached by their canonical text. Caches and indexes change only the time that a filter takes.
  *
  *     const filters = new FilterIndex({ count, attributes, ids, shards });
  *     await filters.prepare(); // optional: builds indexes in turns with the event loop
- *     const plan = parseFilter(json, filters.schema, '/filter'); // once for a request
- *     const { shards, count } = filters.select(plan); // must not be changed: they are kept
- *     filters.explain(plan, [ordinal]);                           // the clauses that remove each row
+ *     const plan = parseFilter(json, filters.schema, '/filter'); // once per request
+ *     const { shards, count } = filters.select(plan); // cached: must not be changed
+ *     filters.explain(plan, [ordinal]); // the clauses that remove each row
  *
- * `select` and `explain` run at once; `selecting` and `explaining` are the same as work in slices, of which the
- * longest takes about a millisecond. What they keep is whole when it is kept, so work may end between any two slices.
+ * `select` and `explain` run at once; `selectInSlices` and `explainInSlices` do the same in slices of about a
+ * millisecond. Work may end between any two slices: only complete results are cached.
  *
- * Memory is bounded: results by `cacheBytes`, indexes by `indexBytes`, both this process's own; what one filter takes
- * while it is evaluated by MAX_FILTER_WORK.
+ * Memory is bounded: results by `cacheBytes`, indexes by `indexBytes`, both for this process; the evaluation of one
+ * filter by MAX_FILTER_WORK.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -29,18 +28,16 @@ import { distinctClauses, Evaluation, type ClauseCache } from './evaluation.js';
 import { attributeNames, filterSchema, MAX_FILTER_WORK } from './filter-plan.js';
 import type { FilterNode, FilterPlan, FilterSchema } from './filter-plan.js';
 import type { FilterIds } from './id-index.js';
-import { someRows } from './rows.js';
+import { listedRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
 import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
 import type { Rejection } from '../../wire/answers.js';
 
-/** What of a loaded version filters need. */
 interface FilterSource {
-  /** Rows of all shards. */
   readonly count: number;
-  /** Null where the version has none: only `{}` is a filter then. */
+  /** Null if the version has none; then `{}` is the only valid filter. */
   readonly attributes: AttributeStore | null;
-  /** Left out where ids are not filtered. */
+  /** Undefined if ids cannot be filtered. */
   readonly ids?: FilterIds | undefined;
   /** Ordinal of each row, ascending. */
   readonly shards: readonly { readonly ordinals: Uint32Array }[];
@@ -51,48 +48,41 @@ export interface FilterOptions {
   readonly indexBytes?: number | undefined;
 }
 
-/** Results kept: a filter and its three clauses over a million rows take half a MiB. */
+/** Cached results: a filter with three clauses over a million rows takes half a MiB. */
 const FILTER_CACHE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Sorted rows, dictionaries and postings: 4 to 8 bytes a row and attribute, so about 15 attributes of 2.5 million
- * rows.
+ * Sorted rows, dictionaries and postings take 4 to 8 bytes per row and attribute: 15 attributes of 2.5 million rows.
  */
 const FILTER_INDEX_BYTES = 256 * 1024 * 1024;
 
-/** What passes a filter. Shared with later callers: not to be changed. */
+/** The rows that pass a filter. Shared with later callers; must not be changed. */
 export interface Selection {
   readonly shards: readonly ShardSelection[];
-  /** Over all shards. */
   readonly count: number;
 }
 
 interface ShardSelection {
-  /** Rows of the shard. */
   readonly rows: Bitset;
   readonly count: number;
-  /**
-   * The same one by one, in shared memory, where few pass: a search would spend more time on their bits than on them.
-   */
+  /** The same as a list in shared memory, if few pass: reading their bits would take longer than searching them. */
   readonly list?: Uint32Array | undefined;
 }
 
-/**
- * Rows are listed where no more than this share passes: searches scan them then, and the list takes as much memory as
- * the bits.
- */
-const LISTED_SHARE = 1 / 32;
+/** Rows are listed up to this share: searches then scan them, and the list takes as much memory as the bits. */
+const MAX_LISTED_SHARE = 1 / 32;
 
 export class FilterIndex {
   readonly schema: FilterSchema;
-  private readonly source: FilterSource;
   private readonly budget: IndexBudget;
   private readonly columns = new Map<string, ColumnIndex>();
   private readonly clauses: ClauseCache;
   private readonly selections: BoundedCache<Selection>;
 
-  constructor(source: FilterSource, options: FilterOptions = {}) {
-    this.source = source;
+  constructor(
+    private readonly source: FilterSource,
+    options: FilterOptions = {},
+  ) {
     this.schema = filterSchema(source.attributes?.fields ?? [], source.ids !== undefined);
     this.budget = new IndexBudget(options.indexBytes ?? FILTER_INDEX_BYTES);
     const cacheBytes = options.cacheBytes ?? FILTER_CACHE_BYTES;
@@ -100,18 +90,18 @@ export class FilterIndex {
     this.selections = new BoundedCache(cacheBytes / 2);
   }
 
-  /** Memory that results and indexes take now, in bytes. */
+  /** Bytes that cached results and indexes take now. */
   get residentBytes(): number {
     return this.budget.used + this.clauses.usedBytes + this.selections.usedBytes;
   }
 
   /** The rows that pass. @throws filter_too_costly */
   select(plan: FilterPlan): Selection {
-    return runAtOnce(this.selecting(plan));
+    return runAtOnce(this.selectInSlices(plan));
   }
 
   /** As `select`, in slices. */
-  *selecting(plan: FilterPlan): Work<Selection> {
+  *selectInSlices(plan: FilterPlan): Work<Selection> {
     if (plan.schema !== this.schema) throw new Error('a filter was parsed against the schema of another version');
     const known = this.selections.get(plan.key);
     if (known !== undefined) return known;
@@ -122,30 +112,27 @@ export class FilterIndex {
     return selection;
   }
 
-  /** Whether `select` has the answer already. */
-  keeps(plan: FilterPlan): boolean {
+  hasCached(plan: FilterPlan): boolean {
     return this.selections.has(plan.key);
   }
 
-  /**
-   * Why rows do not pass: for each, every part of the filter that by itself removes it. Empty for a row that passes.
-   */
+  /** For each row, every part of the filter that by itself removes it; empty for a row that passes. */
   explain(plan: FilterPlan, ordinals: readonly number[]): Rejection[][] {
-    return runAtOnce(this.explaining(plan, ordinals));
+    return runAtOnce(this.explainInSlices(plan, ordinals));
   }
 
   /** As `explain`, in slices. */
-  *explaining(plan: FilterPlan, ordinals: readonly number[]): Work<Rejection[][]> {
-    const passed = yield* this.evaluation().passClauses(plan.root, someRows(Uint32Array.from(ordinals)));
+  *explainInSlices(plan: FilterPlan, ordinals: readonly number[]): Work<Rejection[][]> {
+    const passed = yield* this.evaluation().scanClauses(plan.root, listedRows(Uint32Array.from(ordinals)));
     return ordinals.map((ordinal, position) =>
       this.rejections(plan.root, ordinal, (key) => hasBit(passed.get(key)!, position)),
     );
   }
 
   /**
-   * Builds what makes the first filters as quick as later ones, in slices of about a millisecond: for a server that
-   * loads a version while it answers. About 0.1 s a million rows and attribute.
-   * @param names attributes that will be filtered by; all by default
+   * Builds the indexes, so that the first filters are as fast as later ones, in slices of about a millisecond. Takes
+   * about 0.1 s per million rows and attribute.
+   * @param names attributes that will be filtered; default: all
    */
   async prepare(names: Iterable<string> = attributeNames(this.schema)): Promise<void> {
     for (const name of names) {
@@ -153,7 +140,7 @@ export class FilterIndex {
     }
   }
 
-  /** The attributes that were prepared or filtered by so far: what to prepare of the next version. */
+  /** The attributes that were prepared or filtered: those to prepare for the next version. */
   get usedAttributes(): string[] {
     return [...this.columns.keys()].filter((name) => this.schema.get(name)!.kind !== 'id');
   }
@@ -164,7 +151,7 @@ export class FilterIndex {
   }
 
   private rejections(node: FilterNode, ordinal: number, passes: (key: string) => boolean): Rejection[] {
-    // Each part of a conjunction removes by itself; of a disjunction none does, only all together.
+    // Each part of a conjunction can remove a row by itself; parts of a disjunction only together.
     if (node.kind === 'and') return node.nodes.flatMap((part) => this.rejections(part, ordinal, passes));
     if (node.kind === 'all' || isPassed(node, passes)) return [];
     const { path } = node;
@@ -189,17 +176,16 @@ export class FilterIndex {
     return column;
   }
 
-  /** From ordinals to the rows of each shard. */
   private *split(words: Uint32Array): Work<Selection> {
     const { shards, count } = this.source;
     const meter = new Meter();
     const parts: ShardSelection[] = [];
     for (const { ordinals } of shards) {
-      // The only shard of a version has every ordinal as its own row.
+      // In a version with one shard, each ordinal is its own row.
       const own = ordinals.length === count ? words : yield* gatherBits(words, ordinals, meter);
       const rows = new Bitset(ordinals.length, own);
       const passed = yield* countWords(own, meter);
-      const isListed = passed <= LISTED_SHARE * rows.size;
+      const isListed = passed <= MAX_LISTED_SHARE * rows.size;
       parts.push({
         rows,
         count: passed,
@@ -233,7 +219,7 @@ function isPassed(node: FilterNode, passes: (key: string) => boolean): boolean {
 function checkCost({ root }: FilterPlan, rows: number): void {
   const clauses = distinctClauses(root, 'steps').length;
   if (clauses * rows <= MAX_FILTER_WORK) return;
-  const most = Math.floor(MAX_FILTER_WORK / rows);
-  const message = `the filter has ${clauses} clauses over ${rows} rows; at most ${most} are taken: $in, $containsAny and $containsAll join values of one attribute`;
-  throw new ShortlistError('filter_too_costly', message, { clauses, rows, max: most });
+  const maxClauses = Math.floor(MAX_FILTER_WORK / rows);
+  const message = `the filter has ${clauses} clauses over ${rows} rows; at most ${maxClauses} are allowed; use $in, $containsAny or $containsAll to join values of one attribute`;
+  throw new ShortlistError('filter_too_costly', message, { clauses, rows, max: maxClauses });
 }

@@ -1,20 +1,19 @@
 /**
- * A filter after parsing: plain data, typed by the schema it was parsed against, which evaluation runs without
- * looking at JSON again. Equal meaning mostly gives an equal `key`, by which results are cached: the order of
- * members, of branches and of list items does not matter, `$in` of one value is `$eq`.
+ * A parsed filter: plain data, typed by the schema it was parsed against. Evaluation does not need the JSON again.
+ * Filters of equal meaning mostly have equal `key`s, by which results are cached: the order of members, branches and
+ * list items does not matter, and `$in` with one value is `$eq`.
  */
 import type { ColumnType } from '../../arrow/column.js';
 
-/** What a filter can be about: the type of an attribute, or ids. */
+/** The type of a field: an attribute's type, or ids. */
 export type FieldType = ColumnType | { readonly kind: 'id' };
 
-/** Fields by name. One object for each loaded version: a plan belongs to the schema that it was parsed against. */
+/** Fields by name. Each loaded version has its own object: a plan belongs to the schema it was parsed against. */
 export type FilterSchema = ReadonlyMap<string, FieldType>;
 
-/** The field by which ids are filtered, unless an attribute has that name. */
+/** The field that stands for ids, unless an attribute has that name. */
 const ID_FIELD = 'id';
 
-/** @param hasIds whether ids can be filtered */
 export function filterSchema(
   fields: readonly { readonly name: string; readonly type: ColumnType }[],
   hasIds = false,
@@ -23,7 +22,6 @@ export function filterSchema(
   return new Map([...ids, ...fields.map(({ name, type }): [string, FieldType] => [name, type])]);
 }
 
-/** The names of a schema's attributes. */
 export function attributeNames(schema: FilterSchema): string[] {
   return [...schema].flatMap(([name, { kind }]) => (kind === 'id' ? [] : [name]));
 }
@@ -37,55 +35,49 @@ export interface FilterPlan {
 
 export type FilterNode = AllNode | Clause | AndNode | OrNode | NotNode;
 
+interface Node {
+  /** JSON pointer into the filter. */
+  readonly path: string;
+  readonly key: string;
+}
+
 /** `{}`: every row. */
-interface AllNode {
+interface AllNode extends Node {
   readonly kind: 'all';
-  readonly path: string;
-  readonly key: string;
 }
 
-export interface AndNode {
+interface JoinNode extends Node {
+  /** As written, with nested nodes of the same kind flattened; explanations name these. */
+  readonly nodes: readonly FilterNode[];
+  /** As evaluated: clauses on one attribute are one clause where possible, so that they cost one scan. */
+  readonly steps: readonly FilterNode[];
+}
+
+export interface AndNode extends JoinNode {
   readonly kind: 'and';
-  readonly path: string;
-  readonly key: string;
-  /** As written, nested `$and`s flattened: what explanations name. */
-  readonly nodes: readonly FilterNode[];
-  /** What is evaluated: the ranges of one attribute are one clause here, so that they cost one pass. */
-  readonly steps: readonly FilterNode[];
 }
 
-interface OrNode {
+interface OrNode extends JoinNode {
   readonly kind: 'or';
-  readonly path: string;
-  readonly key: string;
-  /** As written, nested `$or`s flattened. */
-  readonly nodes: readonly FilterNode[];
-  /** What is evaluated: clauses on one attribute are one clause here, where one can say them all. */
-  readonly steps: readonly FilterNode[];
 }
 
-/** Every row that the node does not pass, null or not. */
-interface NotNode {
+/** Every row that does not pass the node, whether it has a value or not. */
+interface NotNode extends Node {
   readonly kind: 'not';
-  readonly path: string;
-  readonly key: string;
   readonly node: FilterNode;
 }
 
 /** One operator on one attribute. */
-export interface Clause {
+export interface Clause extends Node {
   readonly kind: 'clause';
-  /** JSON pointer into the filter. */
-  readonly path: string;
-  readonly key: string;
   readonly attribute: string;
   readonly operator: Operator;
   readonly test: Test;
-  /** `$ne`, `$nin`: passes what has a value and fails the test. */
+  /** `$ne`, `$nin`: passes rows that have a value and fail the test. */
   readonly negated: boolean;
 }
 
-/** What a value must be. Only `null` passes rows without a value. */
+/** The condition on a value. Only `null` passes rows without a value. */
 export type Test =
   | { readonly kind: 'null'; readonly isNull: boolean }
   /** Bit 0: false passes; bit 1: true passes. */
@@ -94,22 +86,22 @@ export type Test =
   | { readonly kind: 'numbers'; readonly intervals: Intervals<number> }
   /** Columns of 64-bit integers, date64 and timestamps. */
   | { readonly kind: 'integers'; readonly intervals: Intervals<bigint> }
-  /** One of these; some may be there twice. */
+  /** Equal to one of these; may contain duplicates. */
   | { readonly kind: 'texts'; readonly values: readonly string[] }
-  /** By code points; null where there is no bound. */
+  /** By code points; null means no bound. */
   | { readonly kind: 'text_range'; readonly low: TextBound | null; readonly high: TextBound | null }
-  /** Holds all of these, or any; none is empty. */
+  /** Contains all of these, or any. No text is empty. */
   | { readonly kind: 'substrings'; readonly texts: readonly string[]; readonly all: boolean }
   | ItemsTest
   | { readonly kind: 'ids'; readonly ids: readonly string[] };
 
-/** Of a list: has all of these items, or any. */
+/** Condition on a list: it has all of these items, or any. */
 export interface ItemsTest {
   readonly kind: 'items';
   readonly all: boolean;
-  /** Texts, numbers, or bigints for items of 64 bits; some may be there twice. */
+  /** Texts, numbers, or bigints for items of 64 bits; may contain duplicates. */
   readonly values: readonly (string | number | bigint)[];
-  /** Whether an item is asked for that no value of the type can be. */
+  /** True if the filter asks for an item that the type cannot hold. */
   readonly never: boolean;
 }
 
@@ -121,48 +113,38 @@ export interface TextBound {
 /** Closed intervals, ascending and disjoint: low, high, low, high, ... Equality is the interval of one value. */
 export type Intervals<T extends number | bigint> = readonly T[];
 
-/** What compares a value with a literal or looks whether there is one. */
+/** Operators that compare a value with a literal or check that there is one. */
 export const OPERATORS = [
   '$eq', '$ne', '$in', '$nin', '$gt', '$gte', '$lt', '$lte', '$exists', '$contains', '$containsAny', '$containsAll',
 ] as const; // prettier-ignore
 export type Operator = (typeof OPERATORS)[number];
 
-/** What joins filters. */
 export const LOGICAL_OPERATORS = ['$and', '$or', '$not'] as const;
 
-/**
- * Most levels of filters within filters. People write 3; generated ones 8. The parser and evaluation recurse this
- * deep.
- */
+/** Maximum nesting depth. People write 3, programs 8. Parser and evaluation recurse this deep. */
 export const MAX_FILTER_DEPTH = 16;
 
-/** Most clauses of one filter: each may cost a pass over a column. Lucene draws the line at 1,024. */
+/** Maximum clauses of one filter: each may cost a scan of a column. Lucene's limit is 1,024. */
 export const MAX_FILTER_CLAUSES = 256;
 
-/** Most filters within one filter, those without a clause counted too. */
+/** Maximum filters within one filter, including those without a clause. */
 export const MAX_FILTER_BRANCHES = 1_024;
 
-/** Most items of one list: as many as ids can be excluded. */
+/** Maximum items of one list: the same as for excluded ids. */
 export const MAX_FILTER_LIST = 10_000;
 
-/**
- * Most items of all lists together: two full ones. JSON is parsed at once, and that many short texts take some
- * milliseconds.
- */
+/** Maximum items of all lists together: two full ones. JSON is parsed at once; this many short texts take some ms. */
 export const MAX_FILTER_ITEMS = 20_000;
 
-/** Longest text literal in UTF-16 units: equality with longer texts is no filter. */
+/** Maximum length of a text literal in UTF-16 units. */
 export const MAX_FILTER_TEXT = 4_096;
 
-/**
- * Most text that the `$contains` of one filter look for, in UTF-8 bytes: 256 of 256 bytes. Their automaton takes 30
- * times as much.
- */
+/** Maximum UTF-8 bytes of all `$contains` in a filter: 256 texts of 256. Their automaton takes 30 times as much. */
 export const MAX_FILTER_NEEDLES = 64 * 1024;
 
 /**
- * Most clauses times rows. A set of rows for each clause takes an eighth of that in bytes, 256 MiB, and passes over
- * so many values some seconds. 256 clauses over 8 million rows, 21 over 100 million; clauses on one attribute that
- * are joined count once.
+ * Maximum of clauses times rows. One set of rows per clause takes an eighth of that in bytes, 256 MiB; scanning as many
+ * values takes some seconds. Allows 256 clauses over 8 million rows, or 21 over 100 million. Clauses on one attribute
+ * that are joined count once.
  */
 export const MAX_FILTER_WORK = 2 ** 31;

@@ -1,23 +1,26 @@
-/** Rows of a column of many texts, sorted by the hash of their text: equality is a binary search for each text. */
+/**
+ * The index of a text column with many distinct texts: rows sorted by the hash of their text. Equality is a binary
+ * search for each text.
+ */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addBit, emptyWords } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
-import { listPresent, sortByKeys } from './row-order.js';
+import { listPresent, lowerBound, sortByKeys } from './row-order.js';
 import { hashBytes, isEqual } from './text-hash.js';
-import { textAt } from './text-pass.js';
+import { textAt } from './text-scan.js';
 import { TextSet } from './text-set.js';
-import type { Found } from './value-index.js';
+import type { LookupResult } from './value-index.js';
 import { Meter, SLICE_ROWS, type Work } from '../../base/work.js';
 
-/** Memory for each row: its ordinal and its hash. */
+/** Bytes per row: its ordinal and its hash. */
 export const HASHED_BYTES = 8;
 
 export class HashedTexts {
   private constructor(
     private readonly column: AttributeColumn,
     private readonly sorted: Uint32Array,
-    /** Of the sorted rows, ascending. */
+    /** Hashes of the sorted rows, ascending. */
     private readonly hashes: Uint32Array,
   ) {}
 
@@ -41,20 +44,21 @@ export class HashedTexts {
     return new HashedTexts(column, sorted, hashes);
   }
 
-  /** For each test its rows; null where only a pass over the texts can tell. */
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
-    const found: (Found | null)[] = [];
+  /** For each test, its rows; null if only a scan can tell. */
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
+    const found: (LookupResult | null)[] = [];
     for (const test of tests) found.push(test.kind === 'texts' ? yield* this.find(test.values, meter) : null);
     return found;
   }
 
-  private *find(values: readonly string[], meter: Meter): Work<Found> {
+  private *find(values: readonly string[], meter: Meter): Work<LookupResult> {
     const { column } = this;
     const ordinals: number[] = [];
     const wanted = yield* TextSet.build([values], meter);
     for (const text of wanted.texts()) {
       const hash = hashBytes(text, 0, text.length);
-      for (let at = this.firstAt(hash); this.hashes[at] === hash; at++) {
+      const first = lowerBound(this.hashes.length, (at) => this.hashes[at]! < hash);
+      for (let at = first; this.hashes[at] === hash; at++) {
         const ordinal = this.sorted[at]!;
         const { texts, row } = textAt(column, ordinal);
         if (isEqual(text, 0, text.length, texts.bytes, texts.offsets[row]!, texts.offsets[row + 1]!)) {
@@ -73,17 +77,5 @@ export class HashedTexts {
       return words;
     };
     return { atMost: ordinals.length, select };
-  }
-
-  /** The first place with this hash or a larger one. */
-  private firstAt(hash: number): number {
-    let low = 0;
-    let high = this.hashes.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.hashes[middle]! < hash) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

@@ -1,21 +1,21 @@
-/** Ids as what a filter can name: each is found by the table of ids. */
+/** Filters on ids, which the id table looks up. */
 import type { IdTable } from '../../base/id-table.js';
 import { addBit, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
-import { unfit, type Found, type ValueIndex } from './value-index.js';
+import { throwUnsupported, type LookupResult, type ValueIndex } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export type FilterIds = Pick<IdTable, 'find' | 'text' | 'count'>;
 
-/** Units of a look into the table. */
+/** Meter units of one lookup in the table. */
 const FIND_UNITS = 500;
 
 export class IdIndex implements ValueIndex {
   constructor(private readonly ids: FilterIds) {}
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<Found[]> {
-    const found: Found[] = [];
+  *lookUp(tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
     for (const test of tests) {
       const ordinals = yield* this.ordinalsOf(test, meter);
       found.push({ atMost: ordinals.size, select: () => this.select(ordinals) });
@@ -23,11 +23,11 @@ export class IdIndex implements ValueIndex {
     return found;
   }
 
-  *pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+  *scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
     const outs: Uint32Array[] = [];
     for (const test of tests) {
       const ordinals = yield* this.ordinalsOf(test, meter);
-      outs.push(rows.list === null ? yield* this.select(ordinals) : yield* passList(ordinals, rows.list, meter));
+      outs.push(rows.list === null ? yield* this.select(ordinals) : yield* scanList(ordinals, rows.list, meter));
     }
     return outs;
   }
@@ -38,7 +38,7 @@ export class IdIndex implements ValueIndex {
 
   private *ordinalsOf(test: Test, meter: Meter): Work<Set<number>> {
     const ordinals = new Set<number>();
-    if (test.kind !== 'ids') return unfit(test);
+    if (test.kind !== 'ids') return throwUnsupported(test);
     for (const id of test.ids) {
       const ordinal = this.ids.find(id);
       if (ordinal >= 0) ordinals.add(ordinal);
@@ -54,7 +54,7 @@ export class IdIndex implements ValueIndex {
   }
 }
 
-function* passList(ordinals: ReadonlySet<number>, list: Uint32Array, meter: Meter): Work<Uint32Array> {
+function* scanList(ordinals: ReadonlySet<number>, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   const words = emptyWords(list.length);
   for (let position = 0; position < list.length; position++) {
     if (ordinals.has(list[position]!)) addBit(words, position);

@@ -1,14 +1,14 @@
 /** Closed intervals as flat lists: low, high, low, high, ... ascending and disjoint. */
 import type { Intervals } from './filter-plan.js';
 
-/** Empty where low is above high. */
+/** Empty if low is above high. */
 export function interval<T extends number | bigint>(low: T, high: T): Intervals<T> {
   return low <= high ? [low, high] : [];
 }
 
 /**
- * Rows in any of them. Low and high ends are sorted apart, as typed arrays, which takes a tenth of the time of
- * sorting pairs: between two intervals of the union every one that has begun has ended.
+ * The union. Sorts low and high ends separately as typed arrays, in a tenth of the time of sorting pairs. An interval
+ * of the union ends where as many intervals have ended as have begun.
  */
 export function unite<T extends number | bigint>(lists: readonly Intervals<T>[]): Intervals<T> {
   const [lows, highs] = [sortAscending(everySecond(lists, 0)), sortAscending(everySecond(lists, 1))];
@@ -29,18 +29,14 @@ function everySecond<T extends number | bigint>(lists: readonly Intervals<T>[], 
 
 function sortAscending<T extends number | bigint>(values: readonly T[]): readonly T[] {
   if (values.length < 2) return values;
-  if (typeof values[0] === 'number') return sortNumbers(values as readonly number[]) as readonly T[];
+  if (typeof values[0] === 'number')
+    return [...Float64Array.from(values as readonly number[]).sort()] as unknown as T[];
   const integers = values as readonly bigint[];
   const isSigned = integers.some((value) => value < 0n);
   const sorted = isSigned ? BigInt64Array.from(integers).sort() : BigUint64Array.from(integers).sort();
   return [...sorted] as readonly (number | bigint)[] as readonly T[];
 }
 
-function sortNumbers(values: readonly number[]): readonly (number | bigint)[] {
-  return [...Float64Array.from(values).sort()];
-}
-
-/** Rows in both. */
 export function intersect<T extends number | bigint>(a: Intervals<T>, b: Intervals<T>): Intervals<T> {
   const common: T[] = [];
   for (let i = 0, j = 0; i < a.length && j < b.length;) {

@@ -1,10 +1,10 @@
 /**
- * ISO 8601 texts to counts from 1970-01-01, in the grammar that answers are written in (arrow/column-value.ts), and
- * what people write besides: offsets (`+02:00`, `+0200`, `+02`), a blank instead of the T, seconds left out, a date
- * alone for its midnight.
+ * Parses ISO 8601 texts into nanoseconds since 1970-01-01. Accepts the format of answers (arrow/column-value.ts), and
+ * also offsets (`+02:00`, `+0200`, `+02`), a space instead of the T, times without seconds, and a date alone for its
+ * midnight.
  *
- * By hand: Date and the packages on it end at milliseconds, and attributes have nanoseconds. Temporal has them too, but
- * Node up to 24 has no Temporal.
+ * By hand: Date and the packages based on it stop at milliseconds, but attributes have nanoseconds. Temporal has them,
+ * but Node up to 24 has no Temporal.
  */
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -13,7 +13,7 @@ const SECONDS_PER_DAY = 86_400;
 const DATE = /^(\d{4}|[+-]\d{6,7})-(\d\d)-(\d\d)/;
 const CLOCK = /^[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?$/;
 
-/** Nanoseconds of a date or of a date with a time. A time without an offset is UTC. Null where the text is no time. */
+/** Nanoseconds of a date, with or without a time. A time without an offset is UTC. Null if the text is not a time. */
 export function parseIsoTime(text: string): bigint | null {
   const date = DATE.exec(text);
   const days = date === null ? null : daysOf(date);
@@ -23,7 +23,7 @@ export function parseIsoTime(text: string): bigint | null {
   return ns === null ? null : BigInt(days) * BigInt(SECONDS_PER_DAY) * NS_PER_SECOND + ns;
 }
 
-/** Since midnight, brought to UTC. */
+/** Nanoseconds since midnight, in UTC. */
 function clockNs(text: string): bigint | null {
   const match = CLOCK.exec(text);
   if (match === null) return null;
@@ -44,10 +44,7 @@ function offsetSeconds(text: string): number | null {
 const DAYS_PER_ERA = 146_097;
 const DAYS_TO_EPOCH = 719_468;
 
-/**
- * Days from the civil calendar, with years that begin in March so that leap days come last (Howard Hinnant's
- * algorithm).
- */
+/** Days since 1970-01-01. Years begin in March, so that leap days come last (Howard Hinnant's algorithm). */
 function daysOf(match: RegExpExecArray): number | null {
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   if (match[1]!.startsWith('-') && year === 0) return null;

@@ -1,33 +1,32 @@
 /**
- * The items of a column of lists, each once, with the ordinals of the lists that hold it: what holds one item is a
- * stretch of the postings. Texts by a dictionary; numbers in order, found by binary search.
+ * The distinct items of a column of lists, each with the ordinals of the lists that contain it, as postings. Texts are
+ * found by a dictionary, numbers by binary search.
  */
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf, readPresence } from './column-blocks.js';
-import { numberAt } from './number-pass.js';
+import { numberAt } from './number-scan.js';
 import { buildPostings, type Postings } from './postings.js';
-import { listPresent, sortByNumber } from './row-order.js';
+import { listPresent, lowerBound, sortByNumber } from './row-order.js';
 import { buildDictionary, type Texts } from './text-dictionary.js';
 import { SLICE_ROWS, type Work } from '../../base/work.js';
 
 export interface ItemPostings {
   readonly postings: Postings;
-  /** The code of an item; -1 where no list holds it. */
+  /** The code of an item; -1 if no list contains it. */
   readonly codeOf: (item: string | number | bigint) => number;
 }
 
-/** Memory for each item while the postings are built: its code or position, and the ordinal of its list. */
+/** Bytes per item while the postings are built: its code or position, and the ordinal of its list. */
 export const ITEM_BYTES = 8;
 
-/** Items of all lists. */
 export function countItems(column: AttributeColumn): number {
   let count = 0;
   for (const { chunk } of chunksOf(column, 'lists')) count += chunk.items.rows;
   return count;
 }
 
-/** Null where there are too many different texts. */
+/** Returns null if there are too many distinct texts. */
 export function* buildItemPostings(column: AttributeColumn): Work<ItemPostings | null> {
   const owners = yield* findOwners(column, countItems(column));
   const { type } = column.field;
@@ -35,7 +34,6 @@ export function* buildItemPostings(column: AttributeColumn): Work<ItemPostings |
   return isText ? yield* postTexts(column, owners) : yield* postNumbers(column, owners);
 }
 
-/** The ordinal of the list of each item. */
 function* findOwners(column: AttributeColumn, size: number): Work<Uint32Array> {
   const owners = new Uint32Array(size);
   let first = 0;
@@ -82,10 +80,9 @@ function* postNumbers(column: AttributeColumn, owners: Uint32Array): Work<ItemPo
   };
 }
 
-/** Each is looked up in its chunk. */
+/** Items per slice; each is looked up in its chunk. */
 const SLICE_ITEMS = 8_192;
 
-/** The items of all lists, end to end. */
 function itemsAsColumn(column: AttributeColumn, size: number): AttributeColumn {
   const { type } = column.field;
   if (type.kind !== 'list') throw new TypeError(`${column.field.name} has no lists`);
@@ -100,12 +97,6 @@ function itemsAsColumn(column: AttributeColumn, size: number): AttributeColumn {
 }
 
 function findValue(values: readonly (number | bigint)[], wanted: number | bigint): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return values[low] === wanted ? low : -1;
+  const place = lowerBound(values.length, (i) => values[i]! < wanted);
+  return values[place] === wanted ? place : -1;
 }

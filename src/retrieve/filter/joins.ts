@@ -1,6 +1,7 @@
 /**
- * What joins clauses: and, or. Clauses on one attribute become one where one test can say them all, so that they cost
- * one pass and one set of rows; negated parts become one negation (De Morgan), so that theirs can be joined as well.
+ * Joins clauses by and, or. Clauses on one attribute become one clause where one test can express them all, so that
+ * they cost one scan and one set of rows. Negated parts become one negation (De Morgan), so that they can be joined as
+ * well.
  */
 import { clauseKey } from './clauses.js';
 import type { Clause, FilterNode, Intervals, Test } from './filter-plan.js';
@@ -48,7 +49,7 @@ function* joinSteps(nodes: readonly FilterNode[], path: string, mode: Mode, mete
   return steps;
 }
 
-/** Nodes of one group are joined; null for those that stay alone. */
+/** The group of nodes that are joined with this one; null if it stays alone. */
 function groupOf(node: FilterNode, mode: Mode): string | null {
   if (node.kind === 'not') return 'not';
   if (node.kind !== 'clause' || node.negated) return null;
@@ -56,7 +57,7 @@ function groupOf(node: FilterNode, mode: Mode): string | null {
   return isJoined(test, mode) ? `${test.kind} ${attribute}` : null;
 }
 
-/** Ends of intervals that are joined at most: joining more takes longer than the pass that it saves. */
+/** Maximum interval ends to join: joining more takes longer than the scan it saves. */
 const MAX_JOINED = 256;
 
 function isJoined(test: Test, mode: Mode): boolean {
@@ -85,7 +86,6 @@ function* joinClauses(clauses: readonly Clause[], path: string, mode: Mode, mete
   return { ...first!, path, test, key: yield* clauseKey(first!.attribute, false, test, meter) };
 }
 
-/** @param tests of one column, and of one group */
 function joinTests(tests: readonly Test[], mode: Mode): Test {
   const all = mode === 'and';
   const [first] = tests;
@@ -127,7 +127,7 @@ function ofKind<K extends Test['kind']>(tests: readonly Test[], kind: K): OfKind
   });
 }
 
-/** Not this and not that is not (this or that). */
+/** Not a and not b equals not (a or b). */
 function* joinNegations(nodes: readonly FilterNode[], path: string, mode: Mode, meter: Meter): Work<FilterNode> {
   const inner = nodes.flatMap((node) => (node.kind === 'not' ? [node.node] : []));
   const node = yield* mode === 'and' ? disjunction(inner, path, meter) : conjunction(inner, path, meter);

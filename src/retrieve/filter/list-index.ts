@@ -1,45 +1,33 @@
-/** Columns of lists of texts or integers: passes over the items, and postings of the items once they pay. */
+/** Columns of lists of texts or integers: scans of the items at first, then postings of the items once they pay off. */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { emptyWords, listMembers, countWords, spreadBits } from './bits.js';
+import { emptyWords, listMembers, countWords, scatterBits } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import { buildItemPostings, countItems, ITEM_BYTES, type ItemPostings } from './item-postings.js';
-import { itemsOf, passLists } from './list-pass.js';
+import { itemsOf, scanLists } from './list-scan.js';
 import { addPostings } from './postings.js';
-import { someRows, type Rows } from './rows.js';
-import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import { listedRows, type Rows } from './rows.js';
+import { LazyIndex, type LookupResult, type IndexBudget } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-const NOTHING: readonly number[] = [];
-
-export class ListIndex implements ValueIndex {
-  private items: ItemPostings | null = null;
-  private scans = 0;
-  private readonly indexing = new OnceWork(() => this.build());
-
+export class ListIndex extends LazyIndex<ItemPostings> {
   constructor(
     private readonly column: AttributeColumn,
     private readonly budget: IndexBudget,
-  ) {}
+  ) {
+    super();
+  }
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
-    this.scans += tests.length;
-    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (Found | null)[] = [];
-    for (const test of tests) {
-      found.push(this.items === null ? null : yield* this.find(this.items, itemsOf(test), meter));
-    }
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanLists(this.column, tests, rows, meter);
+  }
+
+  protected *find(index: ItemPostings, tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
+    for (const test of tests) found.push(yield* this.findLists(index, itemsOf(test), meter));
     return found;
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passLists(this.column, tests, rows, meter);
-  }
-
-  prepare(): Work<void> {
-    return this.indexing.finish();
-  }
-
-  private *find({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<Found> {
+  private *findLists({ codeOf, postings }: ItemPostings, test: ItemsTest, meter: Meter): Work<LookupResult> {
     const codes = new Set<number>();
     let isMissing = test.never;
     for (const value of test.values) {
@@ -53,7 +41,7 @@ export class ListIndex implements ValueIndex {
       const atMost = [...codes].reduce((sum, code) => sum + countOf(code), 0);
       return { atMost, select: (own) => this.selectCodes(postings, codes, own) };
     }
-    if (isMissing) return { atMost: 0, select: (own) => this.selectCodes(postings, NOTHING, own) };
+    if (isMissing) return { atMost: 0, select: (own) => this.selectCodes(postings, [], own) };
     const rarest = [...codes].reduce((a, b) => (countOf(b) < countOf(a) ? b : a));
     return { atMost: countOf(rarest), select: (own) => this.selectAll(postings, rarest, test, own) };
   }
@@ -64,7 +52,7 @@ export class ListIndex implements ValueIndex {
     return words;
   }
 
-  /** The lists with the rarest item, one by one. */
+  /** Selects the lists with the rarest item, then tests each. */
   private *selectAll(
     postings: ItemPostings['postings'],
     rarest: number,
@@ -75,12 +63,12 @@ export class ListIndex implements ValueIndex {
     if (test.values.length === 1) return candidates;
     const list = new Uint32Array(yield* countWords(candidates, meter));
     yield* listMembers(candidates, list, meter);
-    const [passing] = yield* this.pass([test], someRows(list), meter);
-    return yield* spreadBits(passing!, list, this.column.count, meter);
+    const [passing] = yield* this.scan([test], listedRows(list), meter);
+    return yield* scatterBits(passing!, list, this.column.count, meter);
   }
 
-  private *build(): Work<void> {
-    if (!this.budget.take(ITEM_BYTES * countItems(this.column))) return;
-    this.items = yield* buildItemPostings(this.column);
+  protected *build(): Work<ItemPostings | null> {
+    if (!this.budget.reserve(ITEM_BYTES * countItems(this.column))) return null;
+    return yield* buildItemPostings(this.column);
   }
 }

@@ -1,14 +1,13 @@
 /**
- * Literals of a filter, brought to the type of their column: what an operator and its literal ask of a value.
+ * Converts literals of a filter to the type of their column: which values satisfy an operator with its literal.
  *
  * - float32 and float16 columns compare with the literal rounded to their type: 19.99 finds the stored 19.99.
- *   "Infinity" and "-Infinity" are values like others, as which answers show them; a number beyond float64 is read as
- *   one of them.
- * - Integer columns take whole numbers within 2^53, and of 64 bits decimal text too. Bounds of ranges may have a
+ *   "Infinity" and "-Infinity" are values, as answers show them; a number beyond float64 is read as one of them.
+ * - Integer columns take whole numbers within 2^53; 64-bit columns also take decimal text. Range bounds may have a
  *   fraction.
- * - What lies outside of a column's range is a bound that is no limit, and as a value it is never there. Equality
- *   with a fraction is a mistake.
- * - Dates and timestamps are `YYYY-MM-DD` or that with a time, in UTC unless an offset is given, whatever the
+ * - A range bound outside of a column's range is no limit; equality with such a value finds nothing. Equality with a
+ *   fraction is an error.
+ * - Dates and timestamps are `YYYY-MM-DD`, optionally with a time, in UTC unless an offset is given, whatever the
  *   column's timezone. A column without a timezone counts as UTC. A time within the day lies between two values of a
  *   date column.
  */
@@ -21,11 +20,10 @@ import { interval } from './intervals.js';
 import { parseIsoTime } from './iso-time.js';
 import { describe } from './problem.js';
 
-/** What is wrong with a literal; the parser adds where. */
+/** A problem with a literal; the parser adds the place. */
 export class LiteralProblem extends Error {}
 
-/** A comparison with one literal. */
-type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
+export type Comparison = '$eq' | '$gt' | '$gte' | '$lt' | '$lte';
 
 export function boolLiteral(value: unknown): boolean {
   if (typeof value === 'boolean') return value;
@@ -37,14 +35,15 @@ export function textLiteral(value: unknown): string {
   if (value.length > MAX_FILTER_TEXT) {
     throw new LiteralProblem(`takes texts of up to ${MAX_FILTER_TEXT} characters, not of ${value.length}`);
   }
-  // Half a character has no UTF-8, so no column holds it; encoding it would find another one.
-  if (/\p{Surrogate}/u.test(value)) throw new LiteralProblem('takes Unicode text, not one with half a surrogate pair');
+  // A lone surrogate has no UTF-8 form, so no column holds it; encoding would replace it by another character.
+  if (/\p{Surrogate}/u.test(value))
+    throw new LiteralProblem('takes valid Unicode text; this one has half a surrogate pair');
   return value;
 }
 
 type FloatType = ColumnType & { readonly kind: 'float' };
 
-/** The values of a float column that compare so with the literal. */
+/** The values of a float column that satisfy the comparison. */
 export function floatInterval(type: FloatType, comparison: Comparison, value: unknown): Intervals<number> {
   const number = floatLiteral(value);
   const rounded = roundTo(type.bits, number);
@@ -67,7 +66,7 @@ function floatLiteral(value: unknown): number {
   if (typeof value === 'number' && !Number.isNaN(value)) return value;
   if (value === 'Infinity') return Infinity;
   if (value === '-Infinity') return -Infinity;
-  const advice = value === 'NaN' || Number.isNaN(value) ? '; NaN is null here: {"$eq": null} finds it' : '';
+  const advice = value === 'NaN' || Number.isNaN(value) ? '; NaN counts as null: use {"$eq": null} to find it' : '';
   throw new LiteralProblem(`takes a number, "Infinity" or "-Infinity", not ${describe(value)}${advice}`);
 }
 
@@ -78,7 +77,7 @@ function roundTo(bits: 16 | 32 | 64, value: number): number {
 
 const LARGEST = { 16: 65_504, 32: (2 - 2 ** -23) * 2 ** 127, 64: Number.MAX_VALUE } as const;
 
-/** The literal is finite and lies between the type's last finite value and its infinity. */
+/** For a finite literal between the type's largest finite value and infinity. */
 function beyondFinite(bits: 16 | 32 | 64, comparison: Comparison, isPositive: boolean): Intervals<number> {
   if (comparison === '$eq') return [];
   const wantsAbove = comparison === '$gt' || comparison === '$gte';
@@ -89,7 +88,7 @@ function beyondFinite(bits: 16 | 32 | 64, comparison: Comparison, isPositive: bo
 const double = new Float64Array(1);
 const doubleBits = new BigInt64Array(double.buffer);
 
-/** The neighbour of a double in that direction, in which there is one. */
+/** The next double in the direction. @param value not the last one in that direction */
 function nextDouble(value: number, direction: 1 | -1): number {
   if (value === 0) return direction * Number.MIN_VALUE;
   double[0] = value;
@@ -97,48 +96,44 @@ function nextDouble(value: number, direction: 1 | -1): number {
   return double[0];
 }
 
-/**
- * A literal on the scale of an integer column: it covers the counts from `first` on, or lies between `first - 1` and
- * `first`.
- */
+/** A literal on the scale of an integer column: covers counts from `first` on, or lies just before `first`. */
 interface Point {
   readonly first: bigint;
-  /** How many counts the literal means: 1, a day's milliseconds for date64, 0 where it lies between two counts. */
+  /** Number of counts it covers: 1, a day's milliseconds for date64, or 0 between two counts. */
   readonly width: bigint;
 }
 
-/** The range of a column that is stored as integers. */
-export function integerRange(type: ColumnType): { readonly least: bigint; readonly most: bigint } {
+export function integerRange(type: ColumnType): { readonly min: bigint; readonly max: bigint } {
   const bits = type.kind === 'int' ? type.bits : type.kind === 'date' && type.unit === 'day' ? 32 : 64;
-  if (type.kind === 'int' && !type.signed) return { least: 0n, most: 2n ** BigInt(bits) - 1n };
-  return { least: -(2n ** BigInt(bits - 1)), most: 2n ** BigInt(bits - 1) - 1n };
+  if (type.kind === 'int' && !type.signed) return { min: 0n, max: 2n ** BigInt(bits) - 1n };
+  return { min: -(2n ** BigInt(bits - 1)), max: 2n ** BigInt(bits - 1) - 1n };
 }
 
-/** The counts of an int, date or timestamp column that compare so with the literal. */
+/** The values of an int, date or timestamp column that satisfy the comparison. */
 export function integerInterval(type: ColumnType, comparison: Comparison, value: unknown): Intervals<bigint> {
   const { first, width } = pointOf(type, value);
-  const { least, most } = integerRange(type);
+  const { min, max } = integerRange(type);
   const clamped = (low: bigint, high: bigint): Intervals<bigint> =>
-    interval(low < least ? least : low, high > most ? most : high);
+    interval(low < min ? min : low, high > max ? max : high);
   switch (comparison) {
     case '$eq':
-      if (width === 0n) throw new LiteralProblem(notExactly(type, value));
+      if (width === 0n) throw new LiteralProblem(inexactLiteral(type, value));
       return clamped(first, first + width - 1n);
     case '$gt':
-      return clamped(first + width, most);
+      return clamped(first + width, max);
     case '$gte':
-      return clamped(first, most);
+      return clamped(first, max);
     case '$lt':
-      return clamped(least, first - 1n);
+      return clamped(min, first - 1n);
     case '$lte':
-      return clamped(least, first + width - 1n);
+      return clamped(min, first + width - 1n);
   }
 }
 
-function notExactly(type: ColumnType, value: unknown): string {
-  if (type.kind === 'date') return `takes whole days here, not ${describe(value)}; compare by $gt and $lt`;
+function inexactLiteral(type: ColumnType, value: unknown): string {
+  if (type.kind === 'date') return `takes whole days here, not ${describe(value)}; use $gt and $lt`;
   if (type.kind === 'timestamp')
-    return `counts in ${type.unit} and is never ${describe(value)}; compare by $gt and $lt`;
+    return `takes times in whole ${type.unit} here, not ${describe(value)}; use $gt and $lt`;
   return `takes whole numbers here, not ${describe(value)}`;
 }
 
@@ -155,7 +150,7 @@ function pointOf(type: ColumnType, value: unknown): Point {
   }
 }
 
-/** More digits than any column's range has, so that what is beyond it can be said. */
+/** More digits than any column's range has, so that values beyond it can be given. */
 const DECIMAL = /^-?\d{1,40}$/;
 
 function decimalPoint(text: string): Point {
@@ -163,7 +158,6 @@ function decimalPoint(text: string): Point {
   throw new LiteralProblem(`takes a whole number or its decimal text, not ${describe(text)}`);
 }
 
-/** Beyond every column of integers. */
 const BEYOND = 2n ** 100n;
 
 type IntType = ColumnType & { readonly kind: 'int' };
@@ -176,17 +170,17 @@ function numberPoint(type: IntType, value: unknown): Point {
   const whole = Math.floor(value);
   const first = BigInt(whole);
   if (Math.abs(value) > Number.MAX_SAFE_INTEGER && isWithin(integerRange(type), first)) {
-    const message = `takes numbers within 2^53, beyond which JSON loses digits, not ${value}; write it as text`;
+    const message = `takes numbers within 2^53, not ${value}: JSON loses digits beyond; write the number as text`;
     throw new LiteralProblem(message);
   }
   return whole === value ? { first, width: 1n } : { first: first + 1n, width: 0n };
 }
 
-function isWithin({ least, most }: { readonly least: bigint; readonly most: bigint }, value: bigint): boolean {
-  return value >= least && value <= most;
+function isWithin({ min, max }: { readonly min: bigint; readonly max: bigint }, value: bigint): boolean {
+  return value >= min && value <= max;
 }
 
-/** The canonical text of an id: a text as it is, or a whole number. */
+/** The canonical text of an id: a text unchanged, or a whole number. */
 export function idLiteral(value: unknown): string {
   if (typeof value === 'string' && value.length <= MAX_ID_BYTES) return value;
   if (typeof value === 'string') throw new LiteralProblem(`takes ids of up to ${MAX_ID_BYTES} bytes`);
@@ -202,11 +196,11 @@ function datePoint(unit: 'day' | 'ms', value: unknown): Point {
   if (ns === null) throw new LiteralProblem(`takes a date like "2026-03-31", not ${describe(value)}`);
   const day = pointOn(NS_PER_DAY, ns);
   if (unit === 'day') return day;
-  // date64 counts milliseconds, and all of a day are its date.
+  // date64 counts milliseconds, and a date covers all of its day.
   return day.width === 0n ? pointOn(NS_PER_UNIT.ms, ns) : { first: day.first * MS_PER_DAY, width: MS_PER_DAY };
 }
 
-/** A moment on a scale of so many nanoseconds a count. */
+/** A time on a scale of `perCount` nanoseconds per count. */
 function pointOn(perCount: bigint, ns: bigint): Point {
   const rest = ((ns % perCount) + perCount) % perCount;
   const floor = (ns - rest) / perCount;

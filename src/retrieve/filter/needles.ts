@@ -1,24 +1,22 @@
 /**
- * Many substrings looked for at once, linear in the text whatever they are: an Aho-Corasick automaton over UTF-8 bytes.
+ * Searches for many substrings at once, in time linear in the text: an Aho-Corasick automaton over UTF-8 bytes.
  *
- * Takes groups of needles; a group is complete in a text that holds all of its needles, or any of them. The automaton
- * reads each byte once. Bytes that occur in no needle are one class; where states times classes are few, the next
- * state is one look into a table, else edges are looked up by hash and failing ones fall back, twice a byte at most
- * on average.
+ * Takes groups of needles. A group is complete in a text that contains all of its needles, or any. Each byte is read
+ * once. Bytes that occur in no needle form one class. If states times classes are few, the next state comes from a
+ * table. Otherwise edges are found by hash, and failures fall back, at most twice per byte on average.
  *
  * A. V. Aho, M. J. Corasick: Efficient string matching (1975).
  */
 import type { Meter, Work } from '../../base/work.js';
 
-/** Needles that belong together. */
 export interface NeedleGroup {
   /** None is empty. */
   readonly texts: readonly string[];
-  /** Whether a text must hold all of them, or any. */
+  /** True if a text must contain all of them; otherwise any. */
   readonly all: boolean;
 }
 
-/** Entries of the table of next states at most: 8 MiB. Needles beyond are long ones that nobody writes by hand. */
+/** Maximum entries of the table of next states: 8 MiB. More takes long needles that nobody writes by hand. */
 const MAX_TABLE = 2 ** 21;
 
 const ROOT = 0;
@@ -28,14 +26,14 @@ class Edges {
   private readonly keys: Int32Array;
   private readonly targets: Int32Array;
 
-  constructor(most: number) {
+  constructor(maxEdges: number) {
     let slots = 64;
-    while (slots < 2 * most) slots *= 2;
+    while (slots < 2 * maxEdges) slots *= 2;
     this.keys = new Int32Array(slots).fill(-1);
     this.targets = new Int32Array(slots);
   }
 
-  /** -1 where there is none. */
+  /** Returns -1 if there is none. */
   get(key: number): number {
     const slot = this.slotOf(key);
     return this.keys[slot] === key ? this.targets[slot]! : -1;
@@ -60,27 +58,27 @@ export class Needles {
   /** Class of each byte: 0 for those in no needle. */
   readonly classOf: Uint8Array;
   readonly classes: number;
-  /** Next state of each state and class; null where that would be too large. */
+  /** The next state for each state and class; null if the table would be too large. */
   table: Int32Array | null = null;
   readonly edges: Edges;
   /** The state of the longest other suffix. */
   readonly fail: Int32Array;
-  /** 1 where a needle ends, also as a suffix. */
+  /** 1 if a needle ends here, also as a suffix. */
   readonly isFinal: Uint8Array;
-  /** The nearest state in the chain of suffixes, from the state itself, in which a needle ends; -1 for none. */
+  /** The nearest state in the suffix chain, including itself, where a needle ends; -1 for none. */
   readonly suffixFinal: Int32Array;
-  /** The needle that ends in a state, as a place in the two lists below, which chain its groups; -1 for none. */
+  /** The groups whose needle ends in a state: a place in the two lists below, which form a linked list; -1 for none. */
   readonly firstOwner: Int32Array;
   readonly owner: number[] = [];
   readonly nextOwner: number[] = [];
-  /** Needles that each group still wants at the beginning of a text. */
+  /** Number of needles that each group needs. */
   readonly wanted: Int32Array;
   states = 1;
 
   private constructor(groups: number, needles: readonly Buffer[]) {
-    const most = needles.reduce((sum, needle) => sum + needle.length, 1);
+    const maxStates = needles.reduce((sum, needle) => sum + needle.length, 1);
     this.classOf = new Uint8Array(256);
-    // Where all 256 bytes occur, the class of none has no byte: classes begin at 0 then.
+    // If all 256 bytes occur, no byte is in the class of unused bytes: classes begin at 0.
     const isSeen = new Uint8Array(256);
     for (const needle of needles) for (const byte of needle) isSeen[byte] = 1;
     let classes = isSeen.includes(0) ? 1 : 0;
@@ -93,11 +91,11 @@ export class Needles {
       }
     }
     this.classes = classes;
-    this.edges = new Edges(most);
-    this.fail = new Int32Array(most);
-    this.isFinal = new Uint8Array(most);
-    this.suffixFinal = new Int32Array(most).fill(-1);
-    this.firstOwner = new Int32Array(most).fill(-1);
+    this.edges = new Edges(maxStates);
+    this.fail = new Int32Array(maxStates);
+    this.isFinal = new Uint8Array(maxStates);
+    this.suffixFinal = new Int32Array(maxStates).fill(-1);
+    this.firstOwner = new Int32Array(maxStates).fill(-1);
     this.wanted = new Int32Array(groups);
   }
 
@@ -131,10 +129,10 @@ export class Needles {
     this.firstOwner[state] = this.owner.push(group) - 1;
   }
 
-  /** For each state but the root: its parent's state and the class that leads to it, as a key of `edges`. */
+  /** For each state except the root: its parent and the class that leads to it, as a key of `edges`. */
   private readonly parents: number[] = [-1];
 
-  /** Sets what a state falls back to, from the root outwards: parents before their children. */
+  /** Sets the fallback of each state, parents before children. */
   private *link(meter: Meter): Work<void> {
     const { classes } = this;
     if (this.states * classes <= MAX_TABLE) this.table = new Int32Array(this.states * classes);
@@ -150,7 +148,7 @@ export class Needles {
     const depth = new Uint32Array(this.states);
     const counts: number[] = [1];
     for (let state = 1; state < this.states; state++) {
-      // Children are made after their parents.
+      // Parents have lower numbers than their children.
       const own = depth[Math.floor(this.parents[state]! / this.classes)]! + 1;
       depth[state] = own;
       counts[own] = (counts[own] ?? 0) + 1;
@@ -174,7 +172,7 @@ export class Needles {
     this.isFinal[state] = this.suffixFinal[state] >= 0 ? 1 : 0;
   }
 
-  /** As where it falls back to, but for its own edges. */
+  /** Copies the fallback's row and adds the state's own edges. */
   private fillRow(table: Int32Array, state: number): void {
     const { classes } = this;
     const row = state * classes;
@@ -197,18 +195,17 @@ export class Needles {
   }
 }
 
-/** Reads one text after the other, each in as many pieces as the caller likes, and says which groups are complete. */
+/** Reads texts one after the other, each in any number of pieces, and reports complete groups. */
 export class NeedleReader {
   private state = ROOT;
-  /** Of the text that is read. */
   private text = 0;
   private undecided = 0;
-  /** The last text in which a state was visited, and in which a group was begun. */
+  /** The last text in which each state was visited, and in which each group was begun. */
   private readonly visited: Uint32Array;
   private readonly begun: Uint32Array;
   private readonly left: Int32Array;
 
-  /** @param complete called once for each group that is complete in the text that is read */
+  /** @param complete called once for each group that is complete in the current text */
   constructor(
     private readonly needles: Needles,
     private readonly complete: (group: number) => void,
@@ -218,40 +215,39 @@ export class NeedleReader {
     this.left = new Int32Array(needles.wanted.length);
   }
 
-  /** A new text begins. */
   begin(): void {
     this.text++;
     this.state = ROOT;
     this.undecided = this.left.length;
   }
 
-  /** Reads on. @returns false where no group is left that more bytes could complete */
+  /** Reads bytes. @returns false if more bytes cannot complete another group */
   read(bytes: Uint8Array, from: number, to: number): boolean {
     const { table, classOf, classes, isFinal } = this.needles;
     let { state } = this;
     for (let i = from; i < to; i++) {
       const byClass = classOf[bytes[i]!]!;
       state = table === null ? this.needles.next(state, byClass) : table[state * classes + byClass]!;
-      if (isFinal[state] === 1 && !this.visit(state)) return false;
+      if (isFinal[state] === 1 && !this.completeGroups(state)) return false;
     }
     this.state = state;
     return true;
   }
 
   /**
-   * The needles that end here. A state that was visited in this text has told all of its suffixes then, so that a
-   * text costs no more than its bytes and the needles.
+   * Counts the needles that end here. A state that was visited in this text has counted all its suffixes, so a text
+   * costs no more than its bytes and the needles.
    */
-  private visit(state: number): boolean {
+  private completeGroups(state: number): boolean {
     const { suffixFinal, fail, firstOwner, nextOwner, owner } = this.needles;
     for (let at = suffixFinal[state]!; at >= 0 && this.visited[at] !== this.text; at = suffixFinal[fail[at]!]!) {
       this.visited[at] = this.text;
-      for (let own = firstOwner[at]!; own >= 0; own = nextOwner[own]!) this.take(owner[own]!);
+      for (let own = firstOwner[at]!; own >= 0; own = nextOwner[own]!) this.countNeedle(owner[own]!);
     }
     return this.undecided > 0;
   }
 
-  private take(group: number): void {
+  private countNeedle(group: number): void {
     if (this.begun[group] !== this.text) {
       this.begun[group] = this.text;
       this.left[group] = this.needles.wanted[group]!;

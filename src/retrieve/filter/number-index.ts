@@ -1,61 +1,52 @@
-/** Columns of numbers, dates and timestamps: passes over the values, and the sorted rows once they pay. */
+/** Columns of numbers, dates and timestamps: scans of the values at first, then sorted rows once they pay off. */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { addOrdinals, emptyWords } from './bits.js';
 import type { Test } from './filter-plan.js';
-import { passNumbers } from './number-pass.js';
-import { findStretches, listPresent, sortByNumber } from './row-order.js';
+import { scanNumbers } from './number-scan.js';
+import { findRanges, listPresent, sortByNumber } from './row-order.js';
 import type { Rows } from './rows.js';
-import { OnceWork, SCANS_BEFORE_SORTING, unfit, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import { LazyIndex, throwUnsupported, type LookupResult, type IndexBudget } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-export class NumberIndex implements ValueIndex {
-  private sorted: Uint32Array | null = null;
-  private scans = 0;
-  private readonly sorting = new OnceWork(() => this.sort());
-
+export class NumberIndex extends LazyIndex<Uint32Array> {
   constructor(
     private readonly column: AttributeColumn,
     private readonly presence: () => Work<Uint32Array | null>,
     private readonly budget: IndexBudget,
-  ) {}
+  ) {
+    super();
+  }
 
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
-    this.scans += tests.length;
-    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    const found: (Found | null)[] = [];
-    for (const test of tests) found.push(yield* this.find(test, meter));
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanNumbers(this.column, tests, rows, meter);
+  }
+
+  protected *find(sorted: Uint32Array, tests: readonly Test[], meter: Meter): Work<LookupResult[]> {
+    const found: LookupResult[] = [];
+    for (const test of tests) found.push(yield* this.findRows(sorted, test, meter));
     return found;
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passNumbers(this.column, tests, rows, meter);
-  }
-
-  prepare(): Work<void> {
-    return this.sorting.finish();
-  }
-
-  private *find(test: Test, meter: Meter): Work<Found | null> {
-    const { column, sorted } = this;
-    if (sorted === null) return null;
-    if (test.kind !== 'numbers' && test.kind !== 'integers') return unfit(test);
-    const stretches = yield* findStretches(column, sorted, test.intervals, meter);
-    const atMost = stretches.reduce((sum, { from, to }) => sum + to - from, 0);
+  private *findRows(sorted: Uint32Array, test: Test, meter: Meter): Work<LookupResult> {
+    const { column } = this;
+    if (test.kind !== 'numbers' && test.kind !== 'integers') return throwUnsupported(test);
+    const ranges = yield* findRanges(column, sorted, test.intervals, meter);
+    const atMost = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
     const select = function* (own: Meter): Work<Uint32Array> {
-      // A pass costs about as much as setting the bits of half of the rows one by one.
+      // A scan costs about as much as setting the bits of half of the rows one by one.
       if (atMost > column.count / 2) {
-        return (yield* passNumbers(column, [test], { count: column.count, list: null }, own))[0]!;
+        return (yield* scanNumbers(column, [test], { count: column.count, list: null }, own))[0]!;
       }
       const words = emptyWords(column.count);
-      for (const { from, to } of stretches) yield* addOrdinals(words, sorted, from, to, own);
+      for (const { from, to } of ranges) yield* addOrdinals(words, sorted, from, to, own);
       return words;
     };
     return { atMost, select };
   }
 
-  private *sort(): Work<void> {
-    if (!this.budget.take(4 * this.column.count)) return;
+  protected *build(): Work<Uint32Array | null> {
+    if (!this.budget.reserve(4 * this.column.count)) return null;
     const rows = yield* listPresent(this.column.count, yield* this.presence());
-    this.sorted = yield* sortByNumber(this.column, rows);
+    return yield* sortByNumber(this.column, rows);
   }
 }

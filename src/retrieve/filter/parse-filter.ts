@@ -1,24 +1,23 @@
 /**
- * Filters as JSON to plans. Takes what a request carries and the attributes of the version; gives a plan, or
- * `bad_filter` with the path of the clause that is wrong. Nothing unknown passes in silence: an attribute, an
- * operator or a literal that cannot be meant is an error, never an empty answer.
+ * Parses filters from JSON to plans. Takes the JSON of a request and the attributes of the version; returns a plan, or
+ * throws `bad_filter` with the path of the wrong clause. An unknown attribute or operator, or a literal that cannot
+ * match the type, is an error, never an empty answer.
  *
  *     {"category": "jewelry", "price": {"$gte": 10, "$lt": 50}, "$or": [{"sale": true}, {"new": true}]}
  *
- * - Members of an object are joined by and; so are several operators of one attribute.
- * - A null passes only `$eq: null` and `$exists: false`, and `$not` of whatever does not pass it; `$ne` and `$nin` do
- *   not pass it. NaN counts as null, as which answers show it. An empty list is a value.
- * - `{}` passes every row, as in MongoDB, also as a branch. Empty conditions, `$and`, `$or`, `$in` and `$nin` of
- *   nothing and `$not: {}` are errors: each would hide a program's mistake.
+ * - Members of an object are joined by and; so are several operators on one attribute.
+ * - A null value passes only `$eq: null` and `$exists: false`, and a `$not` of a filter that it does not pass. It does
+ *   not pass `$ne` and `$nin`. NaN counts as null, as answers show it. An empty list is a value.
+ * - `{}` passes every row, as in MongoDB, also as a branch. An empty condition, `$and`, `$or`, `$in` or `$nin`, and
+ *   `$not: {}`, are errors: they hint at a bug in the caller.
  * - `$not` takes a filter, or under an attribute a condition: `{"price": {"$not": {"$gt": 5}}}`.
- * - `$in` and `$nin` take no null: it could never pass.
- * - Texts compare by code points. `$contains` is a substring of a text, an item of a list, case and all;
+ * - `$in` and `$nin` do not accept null: it could never pass.
+ * - Texts compare by code points. `$contains` finds a substring of a text or an item of a list, case-sensitively;
  *   `$containsAny` and `$containsAll` take several.
- * - `id` is the id, unless an attribute has that name.
- * - Where an attribute's name begins with `$`, it is found unless it is the name of an operator.
+ * - `id` is the item's id, unless an attribute has that name.
+ * - An attribute whose name begins with `$` can be used unless it has the name of an operator.
  *
- * What is bounded: clauses, filters, items of lists and what `$contains` looks for; so that a filter costs what its
- * clauses and the rows say, and not what somebody could make of them.
+ * Limits on clauses, filters, list items and `$contains` bound the cost of a filter.
  */
 import { didYouMean, nearestName } from '../../base/nearest-name.js';
 import { findSubject, makeClause, type Subject } from './clauses.js';
@@ -37,20 +36,20 @@ import { badFilter, describe, isObject, pathTo, quote } from './problem.js';
 import { Meter, runAtOnce, type Work } from '../../base/work.js';
 
 /**
- * @param at where the filter stands in the request, as the JSON pointer that paths begin with: '/filter'
+ * @param at JSON pointer of the filter in the request, with which paths begin: '/filter'
  * @throws bad_filter
  */
 export function parseFilter(value: unknown, schema: FilterSchema, at = ''): FilterPlan {
-  return runAtOnce(parsingFilter(value, schema, at));
+  return runAtOnce(parseFilterInSlices(value, schema, at));
 }
 
 /** As `parseFilter`, in slices. */
-export function* parsingFilter(value: unknown, schema: FilterSchema, at = ''): Work<FilterPlan> {
+export function* parseFilterInSlices(value: unknown, schema: FilterSchema, at = ''): Work<FilterPlan> {
   const root = yield* new Parser(schema).filter(value, at, 1);
   return { schema, root, key: root.key };
 }
 
-/** Units of a clause beside its list. */
+/** Meter units of a clause, in addition to its list. */
 const CLAUSE_UNITS = 5_000;
 
 class Parser {
@@ -68,7 +67,7 @@ class Parser {
     }
     checkDepth(path, depth);
     if (++this.branchCount > MAX_FILTER_BRANCHES) {
-      throw badFilter(path, `a filter holds at most ${MAX_FILTER_BRANCHES} filters`);
+      throw badFilter(path, `a filter can contain at most ${MAX_FILTER_BRANCHES} filters`);
     }
     const nodes: FilterNode[] = [];
     for (const [name, member] of Object.entries(value)) {
@@ -94,7 +93,7 @@ class Parser {
   private *branches(operator: string, value: unknown, path: string, depth: number): Work<FilterNode[]> {
     if (!Array.isArray(value)) throw badFilter(path, `${operator} takes a list of filters, not ${describe(value)}`);
     if (value.length === 0) throw badFilter(path, `${operator} takes a list of at least one filter`);
-    // The list is bounded before it is read: branches may hold no clause at all.
+    // Checked before the list is read: branches may have no clause at all.
     if (value.length > MAX_FILTER_CLAUSES) throw tooManyClauses(path);
     const nodes: FilterNode[] = [];
     for (const [position, branch] of value.entries()) {
@@ -105,11 +104,11 @@ class Parser {
 
   private *negation(value: unknown, path: string, depth: number): Work<FilterNode> {
     const node = yield* this.filter(value, path, depth + 1);
-    if (node.kind === 'all') throw badFilter(path, '$not of a filter that passes everything passes nothing');
+    if (node.kind === 'all') throw badFilter(path, 'the filter under $not passes every row, so $not passes none');
     return { kind: 'not', path, key: `!(${node.key})`, node };
   }
 
-  /** What follows an attribute's name: operators, or a bare value. */
+  /** The value under an attribute's name: operators, or a bare value. */
   private *condition(subject: Subject, value: unknown, path: string, depth: number): Work<FilterNode> {
     checkDepth(path, depth);
     if (!isObject(value)) return yield* this.clause(subject, '$eq', value, path);
@@ -135,7 +134,7 @@ class Parser {
     if (++this.clauses > MAX_FILTER_CLAUSES) throw tooManyClauses(path);
     this.items += Array.isArray(literal) ? literal.length : 0;
     if (this.items > MAX_FILTER_ITEMS) {
-      throw badFilter(path, `the lists of a filter have at most ${MAX_FILTER_ITEMS} items in all`);
+      throw badFilter(path, `all lists of a filter together can have at most ${MAX_FILTER_ITEMS} items`);
     }
     const clause = yield* makeClause(subject, operator, literal, path, this.meter);
     if (clause.test.kind === 'substrings') this.countNeedles(clause.test.texts, path);
@@ -146,7 +145,7 @@ class Parser {
   private countNeedles(texts: readonly string[], path: string): void {
     for (const text of texts) this.needleBytes += Buffer.byteLength(text);
     if (this.needleBytes <= MAX_FILTER_NEEDLES) return;
-    throw badFilter(path, `a filter looks for at most ${MAX_FILTER_NEEDLES} bytes of text by $contains in all`);
+    throw badFilter(path, `all $contains texts of a filter together can have at most ${MAX_FILTER_NEEDLES} bytes`);
   }
 }
 
@@ -155,23 +154,23 @@ function isOperator(name: string): name is Operator {
 }
 
 function checkDepth(path: string, depth: number): void {
-  if (depth > MAX_FILTER_DEPTH) throw badFilter(path, `filters nest at most ${MAX_FILTER_DEPTH} deep`);
+  if (depth > MAX_FILTER_DEPTH) throw badFilter(path, `filters can be nested at most ${MAX_FILTER_DEPTH} deep`);
 }
 
 function tooManyClauses(path: string): Error {
   return badFilter(
     path,
-    `a filter has at most ${MAX_FILTER_CLAUSES} clauses; $in, $containsAny and $containsAll join values of one attribute`,
+    `a filter can have at most ${MAX_FILTER_CLAUSES} clauses; use $in, $containsAny or $containsAll to join values of one attribute`,
   );
 }
 
-/** @param attribute under which it stands; none for the operators that join filters */
+/** @param attribute the operator's attribute; undefined for operators that join filters */
 function unknownOperator(name: string, path: string, attribute?: string): Error {
   const known: readonly string[] = attribute === undefined ? LOGICAL_OPERATORS : [...OPERATORS, '$not'];
   const where = attribute === undefined ? 'between attributes' : `on ${quote(attribute)}`;
   const elsewhere = attribute === undefined ? isOperator(name) : known !== LOGICAL_OPERATORS && isLogical(name);
   const advice = elsewhere ? misplaced(name, attribute) : didYouMean(name, known);
-  const problem = `${quote(name)} is no operator ${where}; there are ${known.join(', ')}${advice}`;
+  const problem = `${quote(name)} is not an operator ${where}; the operators are ${known.join(', ')}${advice}`;
   return badFilter(path, problem, { operator: name.slice(0, 64), suggestion: nearestName(name, known) });
 }
 

@@ -1,17 +1,17 @@
-/** The ordinals of each code, code by code, each list ascending: what holds one text is a stretch of it. */
+/** Postings: for each code, the ascending ordinals of its rows, all lists one after the other. */
 import { addOrdinals } from './bits.js';
 import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
 export interface Postings {
   readonly ordinals: Uint32Array;
-  /** Where the list of each code starts; one more than there are codes. */
+  /** Where the list of each code starts, and the end of the last. */
   readonly starts: Uint32Array;
 }
 
 /**
  * @param codes of each position
  * @param counts of each code
- * @param ordinalOf the ordinal of each position, ascending; the position itself where there is none
+ * @param ordinalOf the ordinal of each position, ascending; null if the position is the ordinal
  */
 export function* buildPostings(codes: Uint16Array, counts: Uint32Array, ordinalOf: Uint32Array | null): Work<Postings> {
   const starts = new Uint32Array(counts.length + 1);

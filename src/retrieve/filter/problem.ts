@@ -1,4 +1,4 @@
-/** What is wrong with a filter, said with the path of the clause. */
+/** Errors of filters, with the path of the clause. */
 import { ShortlistError, type ErrorDetails } from '../../base/errors.js';
 
 /** @param path JSON pointer of the clause */
@@ -12,7 +12,7 @@ export function pathTo(path: string, member: string | number): string {
   return `${path}/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-/** As a message shows text of a request: escaped, and not all of it. */
+/** Text of a request as messages show it: escaped and shortened. */
 export function quote(text: string): string {
   return JSON.stringify(shorten(text, 64));
 }
@@ -21,7 +21,6 @@ function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length)}…`;
 }
 
-/** A JSON value in words for a message. */
 export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';

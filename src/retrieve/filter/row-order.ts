@@ -1,33 +1,33 @@
 /**
- * Ordinals sorted by their values, so that a range is found by binary search and costs what it finds. Keys are unsigned
- * words whose order is that of the values; sorted by their digits (LSD radix, 11 bits a pass), stable.
+ * Sorts ordinals by their values, so that a range is found by binary search. Keys are unsigned words in the order of
+ * the values, sorted by digits (stable LSD radix sort, 11 bits a pass).
  */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
+import { hasBit } from './bits.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import { isWide } from './clauses.js';
 import type { Intervals } from './filter-plan.js';
 import { integerRange } from './literals.js';
-import { numberAt, signFlip } from './number-pass.js';
+import { numberAt, signFlip } from './number-scan.js';
 import { SLICE_ROWS, type Meter, type Work } from '../../base/work.js';
 
-/** A stretch of the sorted ordinals. */
-interface Stretch {
+interface SortedRange {
   readonly from: number;
   readonly to: number;
 }
 
-/** Ordinals of the rows with a value, ascending. @param presence null where all have one */
+/** Ordinals of the rows with a value, ascending. @param presence null if all have one */
 export function* listPresent(count: number, presence: Uint32Array | null): Work<Uint32Array> {
   const rows = new Uint32Array(count);
   let size = 0;
   for (let ordinal = 0; ordinal < count; ordinal++) {
-    if (presence === null || (presence[ordinal >>> 5]! & (1 << (ordinal & 31))) !== 0) rows[size++] = ordinal;
+    if (presence === null || hasBit(presence, ordinal)) rows[size++] = ordinal;
     if (ordinal % SLICE_ROWS === SLICE_ROWS - 1) yield;
   }
   return size === count ? rows : rows.slice(0, size);
 }
 
-/** The rows of a column of numbers by ascending value. @param rows those with a value, by ordinal */
+/** Sorts rows of a number column by value. @param rows ordinals of the rows with a value */
 export function* sortByNumber(column: AttributeColumn, rows: Uint32Array): Work<Uint32Array> {
   const high = new Uint32Array(column.count);
   const low = hasTwoWords(column) ? new Uint32Array(column.count) : null;
@@ -44,7 +44,7 @@ function hasTwoWords({ field: { type } }: AttributeColumn): boolean {
   return isWide(type) || (type.kind === 'float' && type.bits === 64);
 }
 
-/** Writes the keys of a block: `high` alone where one word holds them. */
+/** Returns a function that writes the keys of a block; only `high` if one word holds them. */
 function keyFiller(
   column: AttributeColumn,
   high: Uint32Array,
@@ -62,10 +62,10 @@ function keyFiller(
     };
   }
   if (low === null) {
-    const least = Number(integerRange(type).least);
+    const min = Number(integerRange(type).min);
     return (from, to) => {
       readNumbers(column, from, to, numbers);
-      for (let i = from; i < to; i++) high[i] = numbers[i - from]! - least;
+      for (let i = from; i < to; i++) high[i] = numbers[i - from]! - min;
     };
   }
   const words = new Uint32Array(numbers.buffer);
@@ -79,9 +79,7 @@ function keyFiller(
   };
 }
 
-/**
- * Bits of floats order as unsigned once the sign is flipped, and all bits of negative ones. -0 comes right before 0.
- */
+/** Floats sort as unsigned once the sign bit is flipped, and all bits of negative ones. -0 comes right before 0. */
 function fillFloatKeys(words: Uint32Array, from: number, to: number, high: Uint32Array, low: Uint32Array | null): void {
   for (let i = from; i < to; i++) {
     const at = low === null ? i - from : 2 * (i - from) + 1;
@@ -94,7 +92,7 @@ function fillFloatKeys(words: Uint32Array, from: number, to: number, high: Uint3
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
-/** Sorts rows by their keys, equal keys staying in order. @param keys by ordinal @returns a new array, or `rows` */
+/** Stable sort of rows by their keys. @param keys by ordinal @returns a new array, or `rows` */
 export function* sortByKeys(rows: Uint32Array, keys: Uint32Array): Work<Uint32Array> {
   let sorted: Uint32Array = rows;
   let spare: Uint32Array = new Uint32Array(rows.length);
@@ -115,7 +113,7 @@ export function* sortByKeys(rows: Uint32Array, keys: Uint32Array): Work<Uint32Ar
   return sorted;
 }
 
-/** Where the rows of each digit begin; null where all have one digit, and nothing is to be moved. */
+/** The first place of each digit; null if all rows have the same digit, so that nothing moves. */
 function* countDigits(rows: Uint32Array, keys: Uint32Array, shift: number): Work<Uint32Array | null> {
   const counts = new Uint32Array(DIGITS);
   for (let from = 0; from < rows.length; from += SLICE_ROWS) {
@@ -133,33 +131,33 @@ function* countDigits(rows: Uint32Array, keys: Uint32Array, shift: number): Work
   return counts;
 }
 
-/** Where each interval lies in ordinals that are sorted by the values of their column. */
-export function* findStretches(
+/** The range of each interval in ordinals sorted by the values of their column. */
+export function* findRanges(
   column: AttributeColumn,
   sorted: Uint32Array,
   intervals: Intervals<number> | Intervals<bigint>,
   meter: Meter,
-): Work<Stretch[]> {
-  const stretches: Stretch[] = [];
+): Work<SortedRange[]> {
+  const ranges: SortedRange[] = [];
   for (let i = 0; i < intervals.length; i += 2) {
-    const from = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) < intervals[i]!);
-    const to = lowerBound(sorted, (ordinal) => numberAt(column, ordinal) <= intervals[i + 1]!);
-    if (from < to) stretches.push({ from, to });
-    if (meter.spend(STRETCH_UNITS)) yield;
+    const from = lowerBound(sorted.length, (place) => numberAt(column, sorted[place]!) < intervals[i]!);
+    const to = lowerBound(sorted.length, (place) => numberAt(column, sorted[place]!) <= intervals[i + 1]!);
+    if (from < to) ranges.push({ from, to });
+    if (meter.spend(RANGE_UNITS)) yield;
   }
-  return stretches;
+  return ranges;
 }
 
-/** Two searches of some 20 steps, most of which miss the processor's caches. */
-const STRETCH_UNITS = 2_000;
+/** Two binary searches of some 20 steps, most of which miss the processor's caches. */
+const RANGE_UNITS = 2_000;
 
-/** The first place whose row is not before. @param isBefore true for rows up to some place, false from there on */
-function lowerBound(sorted: Uint32Array, isBefore: (ordinal: number) => boolean): number {
+/** Binary search for the first place that is not before. @param isBefore true up to some place, false from there on */
+export function lowerBound(length: number, isBefore: (place: number) => boolean): number {
   let low = 0;
-  let high = sorted.length;
+  let high = length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (isBefore(sorted[middle]!)) low = middle + 1;
+    if (isBefore(middle)) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,12 +1,12 @@
 /**
- * Ranges of texts by code points, which is the order of their UTF-8 bytes: the bounds of all tests are sorted once,
- * and a text is placed among them by one binary search.
+ * Ranges of texts by code points, which is the order of their UTF-8 bytes. The bounds of all tests are sorted once; one
+ * binary search finds the ranges of a text.
  */
 import type { TextBound } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export interface TextRange {
-  /** Null where there is no bound. */
+  /** Null means no bound. */
   readonly low: TextBound | null;
   readonly high: TextBound | null;
 }
@@ -15,9 +15,9 @@ export class TextBounds {
   private constructor(
     /** Ascending, distinct. */
     private readonly bounds: readonly Buffer[],
-    /** Ranges that pass at each place: even places lie between two bounds, odd ones on a bound. */
+    /** The ranges that pass at each place: even places lie between two bounds, odd ones on a bound. */
     private readonly passing: readonly (readonly number[])[],
-    /** Units of placing a text of that many bytes. */
+    /** Meter units of one search for a text of `bytes` bytes. */
     readonly cost: (bytes: number) => number,
   ) {}
 
@@ -37,7 +37,6 @@ export class TextBounds {
     return new TextBounds(bounds, passing, (bytes) => steps * (20 + Math.min(bytes, longest)));
   }
 
-  /** The ranges that a text lies in. */
   rangesOf(bytes: Uint8Array, start: number, end: number): readonly number[] {
     let low = 0;
     let high = this.bounds.length;
@@ -52,7 +51,7 @@ export class TextBounds {
   }
 }
 
-/** Below 0 where `a` comes before the text. */
+/** Negative if `a` comes before the text. */
 function compareBytes(a: Uint8Array, bytes: Uint8Array, start: number, end: number): number {
   const length = Math.min(a.length, end - start);
   for (let i = 0; i < length; i++) {

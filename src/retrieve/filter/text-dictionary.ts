@@ -1,15 +1,15 @@
 /**
- * Texts that repeat, coded in 16 bits. Takes columns of texts, chunk by chunk; gives codes, 0 where there is none,
- * and each text once. Most categories, brands, shops and tags are such; what has more texts than fit is told by null.
+ * A dictionary of texts that repeat, with codes of 16 bits. Takes chunks of texts; returns a code per row (0 for no
+ * text) and each text once, or null if there are too many. Most categories, brands, shops and tags fit.
  */
 import type { Column, Validity } from '../../arrow/column.js';
 import { hashBytes, isEqual } from './text-hash.js';
 import { Meter, type Work } from '../../base/work.js';
 
-/** Texts of one dictionary: what 16 bits can name beside none. */
+/** Maximum number of texts: 16 bits, without 0. */
 const MAX_TEXTS = 65_535;
 
-/** Bytes of all texts of one dictionary: with more, it is a copy of the column rather than a list of what repeats. */
+/** Maximum bytes of all texts: more would be a copy of the column rather than a list of what repeats. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 
 export type Texts = Column & { readonly shape: 'strings' };
@@ -17,15 +17,14 @@ export type Texts = Column & { readonly shape: 'strings' };
 export interface TextDictionary {
   /** Code of each position; 0 for no text. */
   readonly codes: Uint16Array;
-  /** The text of each code; that of code 0 is empty and means nothing. */
+  /** The text of each code; that of code 0 is unused. */
   readonly texts: Texts;
-  /** How often each code stands in `codes`. */
   readonly counts: Uint32Array;
-  /** The code of a text; 0 where it has none. */
+  /** The code of a text; 0 if it is unknown. */
   readonly codeOf: (text: Uint8Array) => number;
 }
 
-/** Null where the texts are too many. @param size positions of all chunks */
+/** Returns null if there are too many texts. @param size positions of all chunks */
 export function* buildDictionary(chunks: readonly Texts[], size: number): Work<TextDictionary | null> {
   const meter = new Meter();
   const table = new TextTable();
@@ -34,12 +33,12 @@ export function* buildDictionary(chunks: readonly Texts[], size: number): Work<T
   for (const { offsets, bytes, valid, rows } of chunks) {
     for (let row = 0; row < rows; row++) {
       if (!isPresent(valid, row)) {
-        table.takeNothing();
+        table.addMissing();
         continue;
       }
       const [start, end] = [offsets[row]!, offsets[row + 1]!];
-      // What is longer than all texts together may be needs no look.
-      const code = end - start > MAX_TEXT_BYTES ? 0 : table.take(bytes, start, end);
+      // A text above the limit for all texts need not be read.
+      const code = end - start > MAX_TEXT_BYTES ? 0 : table.addText(bytes, start, end);
       if (code === 0) return null;
       codes[position + row] = code;
       if (meter.spend(20 + 2 * (end - start))) yield;
@@ -53,22 +52,19 @@ function isPresent(valid: Validity, row: number): boolean {
   return valid === null || valid[row] === 1;
 }
 
-/** At most half full, so that probes stay short. */
+/** At most a quarter full, so that probes stay short. */
 const SLOTS = 4 * (MAX_TEXTS + 1);
 
-/**
- * Open addressing over the bytes of texts: making strings of a million rows to look them up takes three times as
- * long.
- */
+/** Open addressing over the bytes of texts: creating strings for a million rows would take three times as long. */
 class TextTable {
   private readonly slots = new Uint16Array(SLOTS);
   private bytes = new Uint8Array(4_096);
-  /** Where the text of each code ends, which is where the next one begins; code 0 has none. */
+  /** Where the text of each code ends, which is where the next one begins. */
   private readonly ends = [0];
   private readonly counts = [0];
 
-  /** The code of a text, a new one where it is new; 0 where there is no room. */
-  take(source: Uint8Array, start: number, end: number): number {
+  /** Counts a text and returns its code; 0 if there is no room for a new one. */
+  addText(source: Uint8Array, start: number, end: number): number {
     const slot = this.slotOf(source, start, end);
     const known = this.slots[slot]!;
     if (known !== 0) {
@@ -87,8 +83,7 @@ class TextTable {
     return code;
   }
 
-  /** A position without a text. */
-  takeNothing(): void {
+  addMissing(): void {
     this.counts[0]!++;
   }
 
@@ -100,7 +95,7 @@ class TextTable {
     return { codes, texts, counts: Uint32Array.from(this.counts), codeOf };
   }
 
-  /** Where a text is, or where it belongs. */
+  /** The slot of a text, or the free slot for it. */
   private slotOf(source: Uint8Array, start: number, end: number): number {
     let slot = hashBytes(source, start, end) & (SLOTS - 1);
     for (; this.slots[slot] !== 0; slot = (slot + 1) & (SLOTS - 1)) {

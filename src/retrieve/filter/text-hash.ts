@@ -1,10 +1,10 @@
-/** Texts as bytes: their hash, and whether two are equal. */
+/** Hash and equality of texts as bytes. */
 import { randomInt } from 'node:crypto';
 
-/** Of this process: whoever knew the hash could ask for texts that all have one. */
+/** Random per process: with a known hash, a caller could send texts that all collide. */
 const SEED = randomInt(2 ** 32);
 
-/** FNV-1a from a seed of its own, with its upper bits mixed into the lower ones. */
+/** FNV-1a from the seed, with the upper bits mixed into the lower ones. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = SEED;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);

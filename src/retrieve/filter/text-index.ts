@@ -1,7 +1,6 @@
 /**
- * Columns of texts. At first, passes over the bytes. Once an index pays: of texts that repeat a dictionary with
- * postings; of others the rows sorted by the hash of their text, which serves equality, while the rest stays with
- * passes.
+ * Columns of texts: scans of the bytes at first, then an index once it pays off. Texts that repeat get a dictionary
+ * with postings. Others get rows sorted by hash, which answers equality; everything else is still scanned.
  */
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { chunksOf } from './column-blocks.js';
@@ -10,50 +9,33 @@ import type { Test } from './filter-plan.js';
 import { HASHED_BYTES, HashedTexts } from './hashed-texts.js';
 import type { Rows } from './rows.js';
 import { buildDictionary } from './text-dictionary.js';
-import { passTexts } from './text-pass.js';
-import { OnceWork, SCANS_BEFORE_SORTING, type Found, type IndexBudget, type ValueIndex } from './value-index.js';
+import { scanTexts } from './text-scan.js';
+import { LazyIndex, type LookupResult, type IndexBudget } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-export class TextIndex implements ValueIndex {
-  private index: CodedTexts | HashedTexts | null = null;
-  private scans = 0;
-  private readonly indexing = new OnceWork(() => this.build());
-
+export class TextIndex extends LazyIndex<CodedTexts | HashedTexts> {
   constructor(
     private readonly column: AttributeColumn,
     private readonly presence: () => Work<Uint32Array | null>,
     private readonly budget: IndexBudget,
-  ) {}
-
-  *lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]> {
-    for (const test of tests) this.scans += scansFor(test);
-    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
-    return this.index === null ? tests.map(() => null) : yield* this.index.lookUp(tests, meter);
+  ) {
+    super();
   }
 
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
-    return passTexts(this.column, tests, rows, meter);
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]> {
+    return scanTexts(this.column, tests, rows, meter);
   }
 
-  prepare(): Work<void> {
-    return this.indexing.finish();
+  protected find(index: CodedTexts | HashedTexts, tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
+    return index.lookUp(tests, meter);
   }
 
-  private *build(): Work<void> {
+  protected *build(): Work<CodedTexts | HashedTexts | null> {
     const { column, budget } = this;
-    if (!budget.take(HASHED_BYTES * column.count)) return;
+    if (!budget.reserve(HASHED_BYTES * column.count)) return null;
     const chunks = [...chunksOf(column, 'strings')].map(({ chunk }) => chunk);
     const dictionary = yield* buildDictionary(chunks, column.count);
-    if (dictionary !== null) this.index = yield* CodedTexts.ofRows(dictionary);
-    else this.index = yield* HashedTexts.build(column, yield* this.presence());
+    if (dictionary !== null) return yield* CodedTexts.ofRows(dictionary);
+    return yield* HashedTexts.build(column, yield* this.presence());
   }
-}
-
-/**
- * What a pass costs in passes over numbers: one text is told apart by its length; several, and ranges, cost an index
- * at once.
- */
-function scansFor(test: Test): number {
-  const isQuick = test.kind === 'substrings' || (test.kind === 'texts' && test.values.length === 1);
-  return isQuick ? 1 : SCANS_BEFORE_SORTING + 1;
 }

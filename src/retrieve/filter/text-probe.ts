@@ -1,31 +1,30 @@
 /**
- * Few needles are seldom found: most of a column is passed over by the processor's own search for a few bytes of each
- * needle, ten times faster than an automaton reads, and only texts that hold these bytes are read.
+ * Few needles are rarely found. Node's native search for a few bytes of each needle skips most of a column, ten times
+ * as fast as the automaton, and only texts with these bytes are read.
  *
- * The bytes are 7 at most, for which Node searches by the first of them and compares the others on the spot: whatever
- * text and needle are, that costs no more than a fixed number of steps a byte.
+ * At most 7 bytes are searched for: for these, Node searches for the first byte and compares the rest in place. For any
+ * text and needle that costs a bounded number of steps per byte.
  */
 import type { Texts } from './text-dictionary.js';
 
-/** Needles that are probed for at most: each is a search of its own. */
+/** Maximum needles to probe for: each is a search of its own. */
 const MAX_PROBES = 8;
 
-/** Longest part of a needle that Node looks for in linear time. */
+/** Longest part that Node searches for in linear time. */
 const PROBE_BYTES = 7;
 
-/** Bytes that are looked at to tell rare bytes from frequent ones. */
+/** Bytes sampled to tell rare bytes from frequent ones. */
 const SAMPLE_BYTES = 16_384;
 
-/** A first byte more frequent than this stops the search so often that reading all is quicker. */
+/** If the first byte is more frequent than this, the search stops so often that reading everything is faster. */
 const MAX_SHARE = 1 / 8;
 
 export interface Probe {
   readonly part: Buffer;
-  /** Whether the part is the whole needle. */
   readonly isWhole: boolean;
 }
 
-/** @returns null where reading every text costs less */
+/** @returns null if reading every text costs less */
 export function chooseProbes(needles: readonly Buffer[], { bytes, offsets, rows }: Texts): Probe[] | null {
   if (needles.length > MAX_PROBES) return null;
   const sampled = Math.min(SAMPLE_BYTES, offsets[rows]!);
@@ -35,7 +34,6 @@ export function chooseProbes(needles: readonly Buffer[], { bytes, offsets, rows 
   return probes.some(({ part }) => counts[part[0]!]! > sampled * MAX_SHARE) ? null : probes;
 }
 
-/** The part that begins with the rarest byte. */
 function chooseProbe(needle: Buffer, counts: Uint32Array): Probe {
   if (needle.length <= PROBE_BYTES) return { part: needle, isWhole: true };
   let best = 0;
@@ -46,9 +44,9 @@ function chooseProbe(needle: Buffer, counts: Uint32Array): Probe {
 }
 
 /**
- * Marks the texts of a window that hold the part.
- * @param marks one for each row from `from` on
- * @returns how many more are marked now
+ * Marks the texts of a window that contain the part.
+ * @param marks one per row from `from` on
+ * @returns the number of newly marked texts
  */
 export function markTexts(
   { bytes, offsets }: Texts,

@@ -1,29 +1,28 @@
 /**
- * The texts that several tests want to be equal to: one look tells which. Takes the texts of each test, which may
- * repeat themselves and each other; gives each text a number.
+ * The set of texts that several tests compare with. Takes the texts of each test, with duplicates; numbers the distinct
+ * texts and finds them by their bytes.
  */
 import { hashBytes, isEqual } from './text-hash.js';
 import type { Meter, Work } from '../../base/work.js';
 
 export class TextSet {
-  /** Whether a text of that length is wanted: most rows end there, since hashing costs as much as ten comparisons. */
-  private isWanted = new Uint8Array(1);
+  /** By length: 1 if the set has such a text. Most rows end here, since a hash costs as much as ten comparisons. */
+  private hasLength = new Uint8Array(1);
   private readonly slots: Int32Array;
   private bytes = Buffer.alloc(1024);
   /** Where each text ends, which is where the next one begins. */
   private readonly ends: number[] = [];
-  /** For each text the first of those who want it, as a place in the two lists, which chain them. */
-  private readonly firstWanter: number[] = [];
-  private readonly wanter: number[] = [];
-  private readonly nextWanter: number[] = [];
+  /** The tests of each text: a place in the two lists, which form a linked list. */
+  private readonly firstTest: number[] = [];
+  private readonly testList: number[] = [];
+  private readonly nextTest: number[] = [];
 
-  private constructor(most: number) {
+  private constructor(maxTexts: number) {
     let slots = 16;
-    while (slots < 2 * most) slots *= 2;
+    while (slots < 2 * maxTexts) slots *= 2;
     this.slots = new Int32Array(slots).fill(-1);
   }
 
-  /** @param lists the texts of each test */
   static *build(lists: readonly (readonly string[])[], meter: Meter): Work<TextSet> {
     const set = new TextSet(lists.reduce((sum, texts) => sum + texts.length, 0));
     for (const [test, texts] of lists.entries()) {
@@ -35,23 +34,21 @@ export class TextSet {
     return set;
   }
 
-  /** How many different texts there are. */
   get size(): number {
     return this.ends.length;
   }
 
-  /** The number of a text; -1 where nobody wants it. */
+  /** The number of a text; -1 if the set does not have it. */
   find(source: Uint8Array, start: number, end: number): number {
-    if (this.isWanted[end - start] !== 1) return -1;
+    if (this.hasLength[end - start] !== 1) return -1;
     return this.slots[this.slotOf(source, start, end)]!;
   }
 
-  /** Calls `visit` for each test that wants the text, which may be more than once. */
-  eachWanter(text: number, visit: (test: number) => void): void {
-    for (let at = this.firstWanter[text]!; at >= 0; at = this.nextWanter[at]!) visit(this.wanter[at]!);
+  /** Calls `visit` for each test of the text, possibly more than once. */
+  eachTest(text: number, visit: (test: number) => void): void {
+    for (let at = this.firstTest[text]!; at >= 0; at = this.nextTest[at]!) visit(this.testList[at]!);
   }
 
-  /** The bytes of each text. */
   *texts(): Generator<Uint8Array, void, undefined> {
     for (const [text, end] of this.ends.entries()) yield this.bytes.subarray(this.startOf(text), end);
   }
@@ -66,14 +63,14 @@ export class TextSet {
       known = this.size;
       this.slots[slot] = known;
       this.ends.push(end);
-      this.firstWanter.push(-1);
-      this.wantLength(end - start);
+      this.firstTest.push(-1);
+      this.addLength(end - start);
     }
-    this.nextWanter.push(this.firstWanter[known]!);
-    this.firstWanter[known] = this.wanter.push(test) - 1;
+    this.nextTest.push(this.firstTest[known]!);
+    this.firstTest[known] = this.testList.push(test) - 1;
   }
 
-  /** Where a text is, or where it belongs. */
+  /** The slot of a text, or the free slot for it. */
   private slotOf(source: Uint8Array, start: number, end: number): number {
     const mask = this.slots.length - 1;
     let slot = hashBytes(source, start, end) & mask;
@@ -88,13 +85,13 @@ export class TextSet {
     return text === 0 ? 0 : this.ends[text - 1]!;
   }
 
-  private wantLength(length: number): void {
-    if (length >= this.isWanted.length) {
+  private addLength(length: number): void {
+    if (length >= this.hasLength.length) {
       const grown = new Uint8Array(2 * length + 1);
-      grown.set(this.isWanted);
-      this.isWanted = grown;
+      grown.set(this.hasLength);
+      this.hasLength = grown;
     }
-    this.isWanted[length] = 1;
+    this.hasLength[length] = 1;
   }
 
   private reserve(needed: number): void {

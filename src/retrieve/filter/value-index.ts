@@ -1,66 +1,88 @@
-/** What tests on one attribute are answered from: one for each filtered attribute, by the shape of its column. */
+/** The index of one attribute's values. Each column type has its own implementation. */
 import type { Rows } from './rows.js';
 import type { Test } from './filter-plan.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** Rows that are known to pass a test without a look at every row. */
-export interface Found {
-  /** As many at most. */
+/** The rows that pass a test, found without a scan. `select` returns them as a new set. */
+export interface LookupResult {
+  /** Upper bound of their number. */
   readonly atMost: number;
-  /** Exactly those, as a new set. */
   select(meter: Meter): Work<Uint32Array>;
 }
 
-/** Rows without a value are not its business: it may pass them or not, callers mask. */
+/** Rows without a value may pass or not; callers mask them. */
 export interface ValueIndex {
-  /** For each test what an index knows; null where only a pass over rows can tell. */
-  lookUp(tests: readonly Test[], meter: Meter): Work<(Found | null)[]>;
-  /** One pass over the rows for all of the tests: a new set for each. */
-  pass(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
-  /** Builds what makes selective tests quick, within the budget; nothing where it is there. */
+  /** For each test, what the index knows; null if only a scan can tell. */
+  lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]>;
+  /** Scans the rows once for all tests. @returns a new set for each */
+  scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
+  /** Builds the index, within the budget. Does nothing if it exists. */
   prepare(): Work<void>;
 }
 
 /**
- * Passes over a column before it is sorted: sorting a million rows takes as long as some 20 passes, so a filter that is
- * asked a few times is not made to wait for it.
+ * Scans of a column before it is sorted: sorting a million rows takes as long as some 20 scans, so a filter that is
+ * used a few times does not wait for it.
  */
-export const SCANS_BEFORE_SORTING = 8;
+const SCANS_BEFORE_SORTING = 8;
 
-/** Memory for what the indexes of a version build, in bytes. Taken once, never given back before the version is. */
+/** Memory budget for the indexes of a version, in bytes. What is reserved stays reserved. */
 export class IndexBudget {
   used = 0;
 
   constructor(readonly limit: number) {}
 
-  /** @returns whether there was room */
-  take(bytes: number): boolean {
+  /** @returns true if there was room */
+  reserve(bytes: number): boolean {
     if (this.used + bytes > this.limit) return false;
     this.used += bytes;
     return true;
   }
 }
 
-/**
- * Work that is done once, by whoever comes first, and that others go on with where it was left: a request that runs
- * out of time leaves an index half built, and the next one finishes it.
- */
-export class OnceWork {
-  private work: Work<void> | null = null;
-  private isDone = false;
+/** An index that is built after some scans, when it pays off. `Index` is what it builds. */
+export abstract class LazyIndex<Index> implements ValueIndex {
+  private index: Index | null = null;
+  private scans = 0;
+  private building: Work<Index | null> | null = null;
+  private isBuilt = false;
 
-  constructor(private readonly begin: () => Work<void>) {}
+  abstract scan(tests: readonly Test[], rows: Rows, meter: Meter): Work<Uint32Array[]>;
 
-  *finish(): Work<void> {
-    while (!this.isDone) {
-      this.work ??= this.begin();
-      this.isDone = this.work.next().done === true;
-      if (!this.isDone) yield;
+  /** Returns null if the index does not fit the budget. */
+  protected abstract build(): Work<Index | null>;
+
+  protected abstract find(index: Index, tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]>;
+
+  *lookUp(tests: readonly Test[], meter: Meter): Work<(LookupResult | null)[]> {
+    for (const test of tests) this.scans += scansFor(test);
+    if (this.scans > SCANS_BEFORE_SORTING) yield* this.prepare();
+    return this.index === null ? tests.map(() => null) : yield* this.find(this.index, tests, meter);
+  }
+
+  /** Any caller continues the build: one that runs out of time leaves it half done, and the next one finishes it. */
+  *prepare(): Work<void> {
+    while (!this.isBuilt) {
+      this.building ??= this.build();
+      const step = this.building.next();
+      this.isBuilt = step.done === true;
+      if (step.done === true)
+        this.index = step.value ?? null; // a generator that has thrown returns undefined
+      else yield;
     }
-    this.work = null;
+    this.building = null;
   }
 }
 
-export function unfit(test: Test): never {
+/**
+ * Cost of one scan in scans of numbers. One text is compared by its length first; several texts, and ranges of texts,
+ * justify an index at once.
+ */
+function scansFor(test: Test): number {
+  const isSlow = test.kind === 'text_range' || (test.kind === 'texts' && test.values.length !== 1);
+  return isSlow ? SCANS_BEFORE_SORTING + 1 : 1;
+}
+
+export function throwUnsupported(test: Test): never {
   throw new TypeError(`a test of ${test.kind} does not fit the column`);
 }

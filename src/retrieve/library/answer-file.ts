@@ -1,6 +1,6 @@
 /**
- * Answers as an Arrow IPC file (answer-table.ts). Index and version stand in the schema's metadata. The file appears
- * whole or not at all.
+ * Writes answers to an Arrow IPC file (answer-table.ts) with index and version in the schema's metadata. The file
+ * appears whole or not at all.
  */
 import { dirname, join } from 'node:path';
 import { ArrowWriter } from '../../arrow/write/writer.js';
@@ -8,22 +8,23 @@ import { ByteSink } from '../../version/disk/byte-sink.js';
 import { ShortlistError } from '../../base/errors.js';
 import { attempt, statIfPresent, temporaryName } from '../../version/disk/durable.js';
 import { nodeFiles } from '../../version/disk/files.js';
-import { AnswerTable, type AnswerSource, type Candidates } from './answer-table.js';
+import type { Candidates } from '../search/answer.js';
+import { AnswerTable, type AnswerSource } from './answer-table.js';
 
-/** Finds out before the work whether the file can be. @throws io_error */
+/** Checks before the search that the file can be written. @throws io_error */
 export async function checkAnswerPath(path: string): Promise<void> {
   const folder = dirname(path);
   const found = await statIfPresent(folder, nodeFiles);
   if (found?.kind !== 'directory')
-    throw new ShortlistError('io_error', `${folder} is not a folder; make it first, or write the answers elsewhere`, {
+    throw new ShortlistError('io_error', `${folder} is not a folder; create it, or write the answers elsewhere`, {
       file: folder,
     });
   const there = await statIfPresent(path, nodeFiles);
   if (there?.kind === 'directory')
-    throw new ShortlistError('io_error', `${path} is a folder; give the name of a file`, { file: path });
+    throw new ShortlistError('io_error', `${path} is a folder; give the path of a file`, { file: path });
 }
 
-/** @returns how many candidates were written. @throws io_error, disk_full; what the signal is aborted with */
+/** @returns the number of candidates written. @throws io_error, disk_full; the signal's reason when it is aborted */
 export async function writeAnswers(
   path: string,
   source: AnswerSource,

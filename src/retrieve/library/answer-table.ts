@@ -1,17 +1,16 @@
 /**
- * Answers as an Arrow table, one row a candidate, for files and for the wire: `query` (int32, the query's position),
- * `id` (its Arrow type), `score` (float32), then the attributes asked for (nullable, each in its Arrow type), then
- * `vector` (fixed_size_list of float32). An attribute that is named like a column that an answer may have is
- * `attributes.<name>`.
+ * Answers as an Arrow table with one row per candidate: `query` (int32, the query's position), `id` (its Arrow type),
+ * `score` (float32), the requested attributes (nullable, each in its Arrow type), and `vector` (fixed_size_list of
+ * float32). An attribute whose name is that of another column is called `attributes.<name>`.
  */
 import type { ArrowField, Column, ColumnType } from '../../arrow/column.js';
 import type { ArrowSchema } from '../../arrow/write/arrow-schema.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { gatherRows, type Budget } from './gather-rows.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import type { Answer } from '../search/answer.js';
+import type { Candidates } from '../search/answer.js';
 
-/** Rows of one record batch, as a rule: some MB, so that readers can stream. */
+/** Rows of one record batch: a few MB, so that readers can stream. */
 const BATCH_ROWS = 65_536;
 
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
@@ -19,21 +18,18 @@ const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 
 export type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
 
-export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
-
 type Fields = ArrowSchema['fields'];
 
-/** Candidates of one query that lie in one batch. */
+/** The candidates of one query in one batch. */
 interface Part extends Candidates {
   readonly query: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** A column beside query, id and score. */
 export interface ExtraColumn {
   readonly field: Fields[number];
-  /** @param first where the first of these candidates stands in its answer */
+  /** @param first position of the first candidate in its answer */
   gather(ordinals: Uint32Array, first: number): Column;
 }
 
@@ -52,7 +48,6 @@ export class AnswerTable {
     ];
   }
 
-  /** What the schema's metadata says of every table. */
   get metadata(): [string, string][] {
     const { index, version } = this.source.manifest;
     return [
@@ -64,19 +59,19 @@ export class AnswerTable {
   /**
    * The rows of all answers, in record batches of bounded size.
    * @param answers undefined for a query without one
-   * @param most rows of a batch
+   * @param maxRows rows of a batch
    */
-  *batches(answers: readonly (Candidates | undefined)[], most = BATCH_ROWS): Generator<Column[], void, undefined> {
+  *batches(answers: readonly (Candidates | undefined)[], maxRows = BATCH_ROWS): Generator<Column[], void, undefined> {
     let parts: Part[] = [];
     let rows = 0;
     for (const [query, answer] of answers.entries()) {
       const count = answer?.ordinals.length ?? 0;
       for (let from = 0; from < count;) {
-        const to = Math.min(count, from + most - rows);
+        const to = Math.min(count, from + maxRows - rows);
         parts.push({ query, ...answer!, from, to });
         rows += to - from;
         from = to;
-        if (rows < most) continue;
+        if (rows < maxRows) continue;
         yield this.columns(parts, rows);
         [parts, rows] = [[], 0];
       }
@@ -107,13 +102,13 @@ export class AnswerTable {
 }
 
 /**
- * Names of columns that an answer may have beside attributes, with those that only an answer of seeds has: what an
- * attribute's column is called does not depend on what else was asked for.
+ * All column names other than attributes. Those of answers with seeds are always included, so that an attribute's
+ * column has the same name whatever else is requested.
  */
 const OWN_COLUMNS: ReadonlySet<string> = new Set(['query', 'id', 'score', 'seed', 'seed_score', 'vector']);
 const PREFIX = 'attributes.';
 
-/** Distinct for distinct attributes: a name that is another's with the prefix gets one more prefix itself. */
+/** Distinct attributes get distinct names: a name that equals another's with the prefix gets one more prefix. */
 export function attributeColumnName(name: string): string {
   let rest = name;
   while (rest.startsWith(PREFIX)) rest = rest.slice(PREFIX.length);
@@ -121,9 +116,9 @@ export function attributeColumnName(name: string): string {
 }
 
 /**
- * Columns of what requests include.
+ * The columns that a request includes.
  * @param attributes names that the version has
- * @param budget told of what they take, before it is taken
+ * @param budget called with the bytes of an array before it is allocated
  */
 export function extraColumns(
   version: LoadedVersion,

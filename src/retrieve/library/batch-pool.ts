@@ -1,10 +1,9 @@
 /**
- * Graph searches of a whole batch on all cores. Takes checked queries and one plan and gives one answer a query, in
- * order; or takes searches of shards, for searches that go on between them, and fills in their parts.
+ * Searches a batch on all cores. Runs whole graph searches of checked queries with one plan and returns one answer per
+ * query, in order. Or runs single shard searches for drivers that continue between them.
  *
- * Threads start at the first batch. They share the vectors and ordinals of the version; each opens a graph of its
- * own, since an engine's graph object belongs to one thread. A thread that dies fails the batch it worked for and is
- * replaced by the next batch.
+ * Threads start at the first batch. They share the version's vectors and ordinals; each opens its own graph, since an
+ * engine's graph object belongs to one thread. A thread that dies fails its batch; the next batch replaces it.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -15,13 +14,13 @@ import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
 import { copyAllowed, countAllowed } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
+import type { SearchTogetherOptions } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
-/** Queries of one task: some milliseconds of work, so that threads end together and messages cost little. */
+/** Queries of one task: a few ms of work, so that threads end together and messages cost little. */
 const TASK_QUERIES = 64;
 
-/** What a thread needs to open its shards. */
 export interface BatchThreadData {
   readonly dim: number;
   readonly engine: EngineSettings;
@@ -29,24 +28,24 @@ export interface BatchThreadData {
   readonly shards: readonly SharedShard[];
 }
 
-/** Buffers, not views of them: Node cuts the length of a posted view to 32 bits. */
+/** Buffers, not views: Node truncates the length of a posted view to 32 bits. */
 export interface SharedShard {
   readonly graphPath: string | null;
   readonly count: number;
-  /** count x dim float32, or where the thread maps them from. */
+  /** count x dim float32, or the file that the thread maps them from. */
   readonly vectors: ArrayBufferLike | FilePlace;
   /** count uint32. */
   readonly ordinals: ArrayBufferLike;
 }
 
 export interface BatchTask {
-  /** Which batch it belongs to: a batch that failed may leave answers on the way. */
+  /** Its batch. Replies of a failed batch may still arrive. */
   readonly batch: number;
   readonly task: number;
   readonly work: BatchWork;
 }
 
-/** Whole searches of queries with one plan; or searches of shards, each with the position of its plan among those. */
+/** Whole searches with one plan; or shard searches, each with the position of its plan in `plans`. */
 type BatchWork =
   | { readonly kind: 'queries'; readonly queries: Float32Array; readonly plan: SearchPlan }
   | {
@@ -55,18 +54,14 @@ type BatchWork =
       readonly plans: readonly SearchPlan[];
     };
 
-/** What a thread is told: a task, or to end. */
-export type BatchOrder = BatchTask | 'stop';
+export type BatchCommand = BatchTask | 'stop';
 
 export type BatchReply = { readonly batch: number; readonly task: number } & (
   { readonly results: Answer[] | ShardPart[] } | { readonly error: SerializedError }
 );
 
-interface BatchRunOptions {
-  readonly onProgress?: ((done: number) => void) | undefined;
-  /** Aborting it rejects with its reason; the threads end the tasks at hand. */
-  readonly signal?: AbortSignal | undefined;
-}
+/** Aborting the signal rejects with its reason; threads finish their current task. */
+type BatchRunOptions = Pick<SearchTogetherOptions, 'onProgress' | 'signal'>;
 
 interface Job {
   readonly batch: number;
@@ -92,24 +87,23 @@ export class BatchPool {
   ) {}
 
   /**
-   * Crowding and questions about ids are left to the caller, who has the attributes.
+   * Crowding and `whyNot` are left to the caller, who has the attributes.
    * @param queries count x dim checked values
-   * @param plan without a query of its own
-   * @param options.onProgress told how many queries are done
+   * @param plan without self-matches
+   * @param options.onProgress called with the number of finished queries
    */
   async search(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<Answer[]> {
     const { dim } = this.version.manifest;
     const shared = sharePlan(plan, this.version.shards);
-    const parts = slices(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
+    const parts = splitRange(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
     const works = parts.map((own): BatchWork => ({ kind: 'queries', queries: own, plan: shared }));
     return (await this.queue(works, options)) as Answer[];
   }
 
-  /** Fills in the parts. */
   async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
     const distinct = [...new Set(searches.map(({ plan }) => plan))];
     const shared = distinct.map((plan) => sharePlan(plan, this.version.shards));
-    const works = slices(searches.length, TASK_QUERIES, (from, to): BatchWork => {
+    const works = splitRange(searches.length, TASK_QUERIES, (from, to): BatchWork => {
       const group = searches.slice(from, to);
       const used = [...new Set(group.map(({ plan }) => distinct.indexOf(plan)))];
       return {
@@ -125,8 +119,8 @@ export class BatchPool {
   }
 
   /**
-   * Rejects what runs and waits for the threads to end by themselves, which they do after the task in hand: one that is
-   * terminated inside native code takes the process with it.
+   * Rejects running batches and waits until the threads end by themselves, after their current task: terminating a
+   * thread inside native code ends the process.
    */
   async close(): Promise<void> {
     this.closed = true;
@@ -135,7 +129,7 @@ export class BatchPool {
   }
 
   private queue(works: readonly BatchWork[], options: BatchRunOptions): Promise<(Answer | ShardPart)[]> {
-    // One batch at a time: it has all threads anyway, and batches then end in the order they came.
+    // One batch at a time: it uses all threads anyway, and batches end in the order they came.
     const result = this.tail.then(() => this.run(works, options));
     this.tail = result.catch(() => undefined);
     return result;
@@ -158,7 +152,7 @@ export class BatchPool {
       const job: Job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
-      for (const thread of this.threads) this.handOut(thread, job);
+      for (const thread of this.threads) this.sendTask(thread, job);
     }).finally(() => {
       signal?.removeEventListener('abort', stop);
       this.jobs.shift();
@@ -166,7 +160,7 @@ export class BatchPool {
     return results.flat();
   }
 
-  private handOut(thread: Worker, job: Job): void {
+  private sendTask(thread: Worker, job: Job): void {
     const task = job.tasks[job.next];
     if (task === undefined) return;
     job.next++;
@@ -175,9 +169,9 @@ export class BatchPool {
     thread.postMessage(task, work.kind === 'queries' ? [work.queries.buffer as ArrayBuffer] : []);
   }
 
-  private take(thread: Worker, reply: BatchReply): void {
+  private handleReply(thread: Worker, reply: BatchReply): void {
     if (this.closed) return;
-    thread.unref(); // idle, and an idle thread must not keep the process
+    thread.unref(); // an idle thread must not keep the process alive
     const job = this.jobs[0];
     if (job === undefined || reply.batch !== job.batch) return;
     if ('error' in reply) {
@@ -188,7 +182,7 @@ export class BatchPool {
     job.done++;
     job.onProgress?.(job.done * TASK_QUERIES);
     if (job.done === job.tasks.length) job.resolve();
-    else this.handOut(thread, job);
+    else this.sendTask(thread, job);
   }
 
   private startThread(): Worker {
@@ -205,7 +199,7 @@ export class BatchPool {
       })),
     };
     const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: data, execArgv: [] });
-    thread.on('message', (reply: BatchReply) => this.take(thread, reply));
+    thread.on('message', (reply: BatchReply) => this.handleReply(thread, reply));
     const fail = (error: unknown) => {
       const position = this.threads.indexOf(thread);
       if (position >= 0) this.threads.splice(position, 1);
@@ -221,20 +215,17 @@ export class BatchPool {
   }
 }
 
-/** Equal parts of so many things, but for the last. */
-function slices<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
+/** Maps a range in parts of equal size; the last may be smaller. */
+function splitRange<T>(count: number, size: number, part: (from: number, to: number) => T): T[] {
   const parts: T[] = [];
   for (let from = 0; from < count; from += size) parts.push(part(from, Math.min(count, from + size)));
   return parts;
 }
 
-/**
- * The plan for all threads at once: rows that pass in shared memory, out of which what is excluded is taken once. What
- * holds functions stays here.
- */
+/** A plan for all threads, without functions: passing rows are in shared memory, excluded ones are removed. */
 function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan {
-  const alone = { ...plan, crowding: null, suspects: null };
-  if (plan.passing === null) return alone;
+  const local: SearchPlan = { ...plan, crowding: null, explainedIds: null };
+  if (plan.passing === null) return local;
   const passing = shards.map(({ ordinals }, shard) => {
     const rows = copyAllowed(plan, shard, ordinals.length)!;
     const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
@@ -242,13 +233,13 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const { list } = plan.passing![shard]!; // in shared memory already
     return { words, count: countAllowed(plan, shard, ordinals.length), list };
   });
-  return { ...alone, passing, excluded: shards.map(() => []), selves: [] };
+  return { ...local, passing, excluded: shards.map(() => []), selfMatches: [] };
 }
 
 async function stopThread(thread: Worker): Promise<void> {
   const exited = once(thread, 'exit');
   thread.ref();
-  thread.postMessage('stop' satisfies BatchOrder);
+  thread.postMessage('stop' satisfies BatchCommand);
   await exited;
 }
 

@@ -1,18 +1,18 @@
-/** A thread of a BatchPool: it opens the shards once and answers tasks until it is told to stop. */
+/** A thread of a BatchPool: opens the shards once and runs tasks until it is told to stop. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
-import type { Answer } from '../search/answer.js';
+import type { Answer, Candidates } from '../search/answer.js';
 import { searchShard, type LocalShards } from '../search/local-shards.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
-import { askOne, searchNow } from '../search/run-search.js';
+import { singleTask, searchNow } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { openShard, type LoadedShard } from '../load/shards.js';
-import type { BatchOrder, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
+import type { BatchCommand, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 
 const { dim, engine, metric, shards } = workerData as BatchThreadData;
 const opened = Promise.all(shards.map(open));
-opened.catch(() => undefined); // told to each task that asks
+opened.catch(() => undefined); // each task reports it
 
 function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<LoadedShard> {
   const values =
@@ -25,7 +25,6 @@ function open({ graphPath, count, vectors, ordinals }: SharedShard): Promise<Loa
   });
 }
 
-/** Only who has the ids knows where an item is. */
 function locate(): never {
   throw new Error('a search thread has no ids');
 }
@@ -38,11 +37,11 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
     }
     const { searches, plans } = work;
     const parts = searches.map(({ plan, ...search }): ShardPart => {
-      const one: ShardSearch = { ...search, plan: plans[plan]!, part: null };
-      searchShard(local, one);
-      return one.part!;
+      const planned: ShardSearch = { ...search, plan: plans[plan]!, part: null };
+      searchShard(local, planned);
+      return planned.part!;
     });
-    return { batch, task, results: parts.map(own) };
+    return { batch, task, results: parts.map(copyArrays) };
   } catch (error) {
     return { batch, task, error: serializeError(error) };
   }
@@ -51,24 +50,24 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
 function searchAll(local: LocalShards, queries: Float32Array, plan: SearchPlan): Answer[] {
   const answers: Answer[] = [];
   for (let from = 0; from < queries.length; from += dim) {
-    answers.push(own(searchNow(local, askOne(queries.subarray(from, from + dim), plan))));
+    answers.push(copyArrays(searchNow(local, singleTask(queries.subarray(from, from + dim), plan))));
   }
   return answers;
 }
 
-/** With arrays of its own, so that no more is sent than was found. */
-function own<T extends Pick<Answer, 'ordinals' | 'scores'>>(found: T): T {
+/** Copies the arrays, so that only the used part is sent. */
+function copyArrays<T extends Candidates>(found: T): T {
   return { ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() };
 }
 
-/** Lets go of the graphs and of the port, so that the thread ends when nothing native runs on it any more. */
+/** Closes the graphs and the port, so that the thread ends once no native code runs on it. */
 async function stop(): Promise<void> {
   const loaded = await opened.catch(() => []);
   for (const shard of loaded) shard.graph.close();
   parentPort!.close();
 }
 
-parentPort!.on('message', (order: BatchOrder) => {
+parentPort!.on('message', (order: BatchCommand) => {
   if (order === 'stop') void stop();
   else void answer(order).then((reply) => parentPort!.postMessage(reply));
 });

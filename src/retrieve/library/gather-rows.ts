@@ -1,18 +1,18 @@
-/** Rows picked from a column that lies in several pieces, as one column of their own. */
+/** Gathers rows of a column that consists of several pieces into a new column. */
 import type { Column, NumberArray, Validity } from '../../arrow/column.js';
 
-/** The picked rows, in their order: row `rows[i]` of piece `pieces[i]`. Any row may be picked more than once. */
+/** The rows to gather, in order: row `rows[i]` of piece `pieces[i]`. A row may occur more than once. */
 interface PickedRows {
   readonly pieces: Uint32Array;
   readonly rows: Uint32Array;
 }
 
-/** Told how many bytes the next array takes, before it is made; it throws where that is too much. */
+/** Called with the bytes of an array before it is allocated. Throws if that is too much. */
 export type Budget = (bytes: number) => void;
 
 type Of<Shape extends Column['shape']> = Extract<Column, { shape: Shape }>;
 
-/** @param columns at least one, all of one type */
+/** @param columns at least one, all of the same type */
 export function gatherRows(columns: readonly Column[], picked: PickedRows, budget: Budget): Column {
   const first = columns[0]!;
   const { length } = picked.rows;
@@ -58,13 +58,13 @@ function gatherNumbers(columns: readonly Of<'numbers'>[], picked: PickedRows, bu
   const { length } = picked.rows;
   budget(length * values.BYTES_PER_ELEMENT);
   const gathered = new (values.constructor as new (length: number) => NumberArray)(length);
-  // Numbers and bigints move alike; one kind of array stands in for all, for the type checker.
+  // Numbers and bigints are copied alike: one array type stands for all, for the type checker.
   const to = gathered as Float64Array;
   eachRow(picked, (piece, row, i) => (to[i] = (columns[piece]!.values as Float64Array)[row]!));
   return gathered;
 }
 
-/** Offsets of the picked rows: their lengths, end to end. */
+/** Offsets of the gathered rows: the sums of their lengths. */
 function gatherOffsets(
   columns: readonly { readonly offsets: Uint32Array }[],
   picked: PickedRows,
@@ -78,7 +78,7 @@ function gatherOffsets(
     total += offsets[row + 1]! - offsets[row]!;
     gathered[i + 1] = total;
   });
-  budget(total); // beyond 32 bits the offsets are wrong, and this is far beyond every budget
+  budget(total); // beyond 32 bits the offsets would be wrong, but that is beyond every budget
   return gathered;
 }
 
@@ -92,7 +92,6 @@ function gatherStrings(columns: readonly Of<'strings'>[], picked: PickedRows, bu
   return { offsets, bytes };
 }
 
-/** All items of the picked lists. */
 function pickItems(lists: readonly Of<'lists'>[], picked: PickedRows, offsets: Uint32Array): PickedRows {
   const count = offsets[picked.rows.length]!;
   const items = { pieces: new Uint32Array(count), rows: new Uint32Array(count) };

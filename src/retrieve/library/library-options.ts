@@ -1,6 +1,6 @@
 /**
- * The options of the library's searches, checked as the server checks a request's fields: JavaScript callers have no
- * types, and an option that is silently ignored is an answer to another question.
+ * Checks the options of the library's searches as the server checks a request's fields. JavaScript callers have no
+ * types, and a misspelled option must not be ignored silently.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { DEFAULT_K } from '../../base/limits.js';
@@ -9,7 +9,7 @@ import { SEARCH_OPTIONS, type Term } from '../../wire/search-terms.js';
 import { SHARD_PLANS } from '../../wire/shard-plans.js';
 import type { SearchOptions } from '../search/search-options.js';
 
-/** What each option must be where it is given: null where it is. */
+/** For each option, a check that returns what the value must be, or null if it is valid. */
 export const OPTION_CHECKS: Readonly<Record<string, (value: unknown) => string | null>> = {
   ...Object.fromEntries([...SEARCH_OPTIONS].map(([name, term]) => [name, (value: unknown) => expectTerm(term, value)])),
   plan: expect(`one of ${SHARD_PLANS.join(', ')}`, (value) => (SHARD_PLANS as readonly unknown[]).includes(value)),
@@ -17,7 +17,7 @@ export const OPTION_CHECKS: Readonly<Record<string, (value: unknown) => string |
   signal: expect('an AbortSignal', (value) => value instanceof AbortSignal),
 };
 
-/** The kind alone: limits are checked by the search. */
+/** Checks only the type: the search checks limits. */
 function expectTerm(term: Term, value: unknown): string | null {
   if (value === undefined) return null;
   switch (term.kind) {
@@ -27,18 +27,18 @@ function expectTerm(term: Term, value: unknown): string | null {
     case 'boolean':
       return typeof value === 'boolean' ? null : 'true or false';
     case 'text':
-      return typeof value === 'string' ? null : 'a text';
+      return typeof value === 'string' ? null : 'a string';
     case 'ids':
     case 'names':
       return isTextList(value) ? null : 'a list of strings';
     case 'filter':
-      return null; // checked against the attributes, by its own words
+      return null; // parsing it reports its errors
     case 'members':
-      return hasMembers(term.members, value) ? null : `an object of ${Object.keys(term.members).join(' and ')}`;
+      return hasMembers(term.members, value) ? null : `an object with ${Object.keys(term.members).join(' and ')}`;
   }
 }
 
-/** Options of the contract that this release cannot honour. */
+/** Options that only the server has. */
 const UNSUPPORTED = ['timeoutMs', 'allowPartial'];
 
 function isTextList(value: unknown): boolean {
@@ -54,8 +54,8 @@ function hasMembers(members: Readonly<Record<string, Term>>, value: unknown): bo
   );
 }
 
-function expect(what: string, holds: (value: unknown) => boolean): (value: unknown) => string | null {
-  return (value) => (value === undefined || holds(value) ? null : what);
+function expect(what: string, isValid: (value: unknown) => boolean): (value: unknown) => string | null {
+  return (value) => (value === undefined || isValid(value) ? null : what);
 }
 
 /** @throws unknown_field, unsupported, bad_field, naming the option */
@@ -79,5 +79,8 @@ function unknownOption(name: string): ShortlistError {
 /** @throws bad_vector for anything but a Float32Array */
 export function checkArray(value: unknown): void {
   if (value instanceof Float32Array) return;
-  throw new ShortlistError('bad_vector', 'queries are a Float32Array; make one of a list with Float32Array.from(list)');
+  throw new ShortlistError(
+    'bad_vector',
+    'queries must be a Float32Array; convert an array with Float32Array.from(array)',
+  );
 }

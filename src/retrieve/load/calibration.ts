@@ -1,53 +1,51 @@
 /**
- * The calibration of a version: which recall was measured at which ef, and what follows for a search.
+ * The calibration of a version: which recall was measured at which ef, and which ef a search needs.
  *
- * Takes the note that `evaluate/calibrate/calibrate.ts` writes and what a search asks for; gives the smallest ef that
- * keeps the promise. A promise rests on `recall_low`, the lower end of the confidence interval, never on the mean
- * that one sample happened to show. Between two points, and between two bands (in k, or in the share of rows that its
- * filter passes), the ef lies on a line in logarithms, of what is missed in the first case: what is missed falls as a
- * power of ef, and ef grows no faster than a power of k. A point at which the engine scanned has no ef worth mixing
- * with another: next to it the larger of both is taken.
+ * Takes the note that `evaluate/calibrate/calibrate.ts` writes and the search's target; returns the smallest ef that
+ * keeps the promise. A promise rests on `recall_low`, the lower end of the confidence interval, not on the mean of one
+ * sample. Between two points, ef is interpolated over the missed recall, in logarithms: what is missed falls as a power
+ * of ef. Between two bands (in k or in the share of rows that pass the filter) it is interpolated in logarithms too: ef
+ * grows no faster than a power of k. At a point where the engine scanned, ef means nothing: next to it the larger ef is
+ * used.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_EF, MAX_K } from '../../base/limits.js';
 import type { Fields } from '../../version/disk/fields.js';
 import { readCheckedNote } from '../../version/state/notes.js';
 
-/** Changes with the members of the note, and when an engine changes so that an ef finds something else. */
+/** Changes with the fields of the note, and when an engine changes what an ef finds. */
 export const CALIBRATION_FORMAT = 3;
-/** Before it, queries were rows of the index, moved a little: they can be read, and promise what they did. */
+/** In this format queries were slightly moved rows of the index. It can still be read, and its promises hold. */
 const OLDEST_FORMAT = 2;
 export const CALIBRATION_NOTE = 'calibration';
 
-/** Recall that a search aims for which names neither ef nor a target: rankers do not see what is beyond. */
+/** Target recall of a search that gives neither ef nor a target. Rankers do not notice what is beyond. */
 export const DEFAULT_TARGET_RECALL = 0.99;
 
-/** Where the default target is out of reach: a recall this close to the best is not worth a walk many times as long. */
-const SAME_RECALL = 0.0025;
+/** If the default target cannot be reached: recall this close to the best is not worth a walk many times as long. */
+const RECALL_MARGIN = 0.0025;
 
-/** A promise of 1 misses this much where logarithms are taken. */
-const LEAST_MISSED = 1e-6;
-/** What logarithms may add to a whole number. */
+/** A recall of 1 counts as missing this much, since there is no logarithm of 0. */
+const MIN_MISSED = 1e-6;
+/** Rounding error that logarithms may add to a whole number. */
 const ROUNDING = 1e-9;
 
-/** More than any calibration has: 5 shares x 3 sizes of k, and a grid of some 25 ef. */
-const MAX_BANDS = 256;
-const MAX_POINTS = 256;
+/** More than any calibration has: 5 shares x 3 sizes of k, and a grid of about 25 ef. */
+const MAX_ENTRIES = 256;
 
 /** Names are those of the note and of JSON answers. */
 export interface CalibrationPoint {
   readonly ef: number;
-  /** Queries that were asked at this ef. */
   readonly queries: number;
   /** Mean recall@k by distance. */
   readonly recall: number;
-  /** What the mean recall of further queries of the same kind is at least, at the confidence of the calibration. */
+  /** Lower bound of the mean recall of further queries of the same kind, at the confidence of the calibration. */
   readonly recall_low: number;
-  /** There where the engine scanned the rows that pass, so that no ef changes the answer. */
+  /** True if the engine scanned the rows that pass, so that no ef changes the answer. */
   readonly scanned?: boolean;
 }
 
-/** What was measured for one k and one share of rows that may come back. */
+/** Measurements for one k and one share of rows that may be returned. */
 export interface CalibrationBand {
   /** Share of the rows that pass the filter; 1 without one. */
   readonly selectivity: number;
@@ -65,18 +63,18 @@ export interface Calibration {
   readonly bands: readonly CalibrationBand[];
 }
 
-/** A calibration, or why there is none: one clause for an error's message. */
+/** A calibration, or the reason why there is none: a clause for an error message. */
 export type CalibrationState =
   { readonly calibration: Calibration } | { readonly calibration: null; readonly reason: string };
 
 const UNCALIBRATED: CalibrationState = { calibration: null, reason: 'was never calibrated' };
 
-/** @returns null where there is none. @throws state_corrupt for a note that is damaged or of another format */
+/** @returns null if there is none. @throws state_corrupt for a note that is damaged or has an unknown format */
 export function readCalibration(root: string, index: string, version: string): Promise<Calibration | null> {
   return readCheckedNote(root, index, version, CALIBRATION_NOTE, checkCalibration);
 }
 
-/** As `readCalibration`, for those who can do without: a damaged note must not keep a version from answering. */
+/** As `readCalibration`, but does not throw: a damaged note must not keep a version from answering. */
 export async function findCalibration(root: string, index: string, version: string): Promise<CalibrationState> {
   try {
     const calibration = await readCalibration(root, index, version);
@@ -90,9 +88,9 @@ export async function findCalibration(root: string, index: string, version: stri
 function checkCalibration(fields: Fields): Calibration {
   const format = fields.integer('format');
   if (format < OLDEST_FORMAT || format > CALIBRATION_FORMAT)
-    fields.fail('format', `is ${format}; this release reads ${OLDEST_FORMAT} to ${CALIBRATION_FORMAT}`);
+    fields.fail('format', `is ${format}; this release reads formats ${OLDEST_FORMAT} to ${CALIBRATION_FORMAT}`);
   const bands = fields.list('bands', checkBand);
-  if (bands.length === 0 || bands.length > MAX_BANDS) fields.fail('bands', `has ${bands.length} members`);
+  if (bands.length === 0 || bands.length > MAX_ENTRIES) fields.fail('bands', `has ${bands.length} entries`);
   return { format, source: fields.oneOf('source', ['rows', 'file']), queries: fields.integer('queries', 1), bands };
 }
 
@@ -100,7 +98,7 @@ function checkBand(fields: Fields): CalibrationBand {
   const selectivity = checkShare(fields, 'selectivity');
   if (selectivity === 0) fields.fail('selectivity', 'is 0');
   const points = fields.list('points', checkPoint);
-  if (points.length === 0 || points.length > MAX_POINTS) fields.fail('points', `has ${points.length} members`);
+  if (points.length === 0 || points.length > MAX_ENTRIES) fields.fail('points', `has ${points.length} entries`);
   if (points.some((point, position) => point.ef <= (points[position - 1]?.ef ?? 0)))
     fields.fail('points', 'is not sorted by ef');
   return { selectivity, k: fields.integer('k', 1, MAX_K), points };
@@ -122,7 +120,6 @@ function checkShare(fields: Fields, name: string): number {
   return value >= 0 && value <= 1 ? value : fields.fail(name, 'is not a number from 0 to 1');
 }
 
-/** What a search must find, and among what. */
 interface EfRequest {
   readonly k: number;
   readonly targetRecall: number;
@@ -131,115 +128,107 @@ interface EfRequest {
 }
 
 /**
- * The smallest ef that reaches the target. It may be below k: an ef is how far a walk goes, and one step finds
- * many rows.
- * @throws recall_unreachable naming the best recall that was reached
+ * The smallest ef that reaches the target. It may be below k: one step of a walk finds many rows.
+ * @throws recall_unreachable with the best recall that can be promised
  */
 export function resolveEf(calibration: Calibration, request: EfRequest): { readonly ef: number } {
   const { targetRecall } = request;
   const missed: number[] = [];
-  const ef = resolveBetween(calibration, request, (band) => {
-    const found = reach(band, targetRecall);
+  const ef = resolveInBands(calibration, request, (band) => {
+    const found = estimateEf(band, targetRecall);
     if (found === undefined) missed.push(bestRecall(band));
     return found ?? { ef: MAX_EF, isScan: false };
   });
-  if (missed.length > 0) throw unreachable(request, Math.min(...missed));
+  if (missed.length > 0) throw unreachableRecall(request, Math.min(...missed));
   return { ef };
 }
 
-/**
- * The ef of a search that names neither ef nor a target: for `DEFAULT_TARGET_RECALL`, or for the best that was
- * reached.
- */
+/** The ef of a search without ef and target: for `DEFAULT_TARGET_RECALL`, or for the best recall reached. */
 export function resolveDefaultEf(calibration: Calibration, request: Omit<EfRequest, 'targetRecall'>): number {
-  return resolveBetween(
+  return resolveInBands(
     calibration,
     request,
-    (band) => reach(band, DEFAULT_TARGET_RECALL) ?? reach(band, bestRecall(band) - SAME_RECALL)!,
+    (band) => estimateEf(band, DEFAULT_TARGET_RECALL) ?? estimateEf(band, bestRecall(band) - RECALL_MARGIN)!,
   );
 }
 
-/** An ef that keeps a promise in one band. */
-interface Reached {
+interface EfEstimate {
   readonly ef: number;
-  /** True where the engine scanned, so that no ef changes the answer. */
+  /** True if the engine scanned, so that no ef changes the answer. */
   readonly isScan: boolean;
 }
 
-/** The ef at which the band reaches the recall; undefined where it does not. */
-export function efReaching(band: CalibrationBand, targetRecall: number): number | undefined {
-  const found = reach(band, targetRecall);
+/** The ef at which the band reaches the recall; undefined if it does not. */
+export function efForRecall(band: CalibrationBand, targetRecall: number): number | undefined {
+  const found = estimateEf(band, targetRecall);
   return found && Math.ceil(found.ef - ROUNDING);
 }
 
-function reach({ points }: CalibrationBand, targetRecall: number): Reached | undefined {
+function estimateEf({ points }: CalibrationBand, targetRecall: number): EfEstimate | undefined {
   const position = points.findIndex((point) => point.recall_low >= targetRecall);
   const point = points[position];
   if (point === undefined) return undefined;
   const below = points[position - 1];
   if (point.scanned === true) return { ef: point.ef, isScan: true };
   if (below === undefined) return { ef: point.ef, isScan: false };
-  const missed = (recall: number): number => Math.log(Math.max(LEAST_MISSED, 1 - recall));
+  const missed = (recall: number): number => Math.log(Math.max(MIN_MISSED, 1 - recall));
   const part =
     (missed(below.recall_low) - missed(targetRecall)) / (missed(below.recall_low) - missed(point.recall_low));
-  return { ef: between(below.ef, point.ef, part), isScan: false };
+  return { ef: interpolate(below.ef, point.ef, part), isScan: false };
 }
 
-/** On the line between two values in logarithms. @param part 0 for the first, 1 for the second */
-function between(first: number, second: number, part: number): number {
+/** Interpolates between two values in logarithms. @param part 0 for the first, 1 for the second */
+function interpolate(first: number, second: number, part: number): number {
   return Math.exp(Math.log(first) + Math.min(1, Math.max(0, part)) * Math.log(second / first));
 }
 
-/** The most that the band can promise. */
+/** The highest recall that the band can promise. */
 export function bestRecall({ points }: CalibrationBand): number {
   return Math.max(...points.map((point) => point.recall_low));
 }
 
-/**
- * The ef of each band around the request, and what lies between them; that of the nearest one where it lies beyond
- * them all.
- */
-function resolveBetween(
+/** Interpolates between the bands around the request; outside of all bands, uses the nearest. */
+function resolveInBands(
   { bands }: Calibration,
   { k, selectivity = 1 }: Omit<EfRequest, 'targetRecall'>,
-  efOf: (band: CalibrationBand) => Reached,
+  efOf: (band: CalibrationBand) => EfEstimate,
 ): number {
-  const shares = around([...new Set(bands.map((band) => band.selectivity))], selectivity);
+  const shares = bracket([...new Set(bands.map((band) => band.selectivity))], selectivity);
   let largest = 0;
   const atShares = shares.map((share) => {
     const same = bands.filter((band) => band.selectivity === share);
-    const ks = around(same.map((band) => band.k), k); // prettier-ignore
+    const ks = bracket(same.map((band) => band.k), k); // prettier-ignore
     largest = Math.max(largest, ...ks);
-    return mix(ks, k, ks.map((own) => efOf(same.find((band) => band.k === own)!))); // prettier-ignore
+    return interpolateEf(ks, k, ks.map((own) => efOf(same.find((band) => band.k === own)!))); // prettier-ignore
   });
-  return scaleEf(mix(shares, selectivity, atShares).ef, k / largest);
+  return scaleEf(interpolateEf(shares, selectivity, atShares).ef, k / largest);
 }
 
-/** Of these values the nearest at or below and at or above; one where both are the same. */
-function around(values: readonly number[], value: number): number[] {
+/** The nearest value at or below and the nearest at or above; one value if they are equal. */
+function bracket(values: readonly number[], value: number): number[] {
   const below = Math.max(...values.filter((known) => known <= value));
   const above = Math.min(...values.filter((known) => known >= value));
   return [...new Set([below, above])].filter((known) => Number.isFinite(known));
 }
 
-/** What lies at `value`, which is between the places of one or two. */
-function mix(places: readonly number[], value: number, reached: readonly Reached[]): Reached {
-  const [first, second] = reached as [Reached, Reached?];
+/** Interpolates at `value`, which lies between one or two places. */
+function interpolateEf(places: readonly number[], value: number, reached: readonly EfEstimate[]): EfEstimate {
+  const [first, second] = reached as [EfEstimate, EfEstimate?];
   if (second === undefined) return first;
   if (first.isScan || second.isScan)
     return { ef: Math.max(first.ef, second.ef), isScan: first.isScan && second.isScan };
   const part = Math.log(value / places[0]!) / Math.log(places[1]! / places[0]!);
-  return { ef: between(first.ef, second.ef, part), isScan: false };
+  return { ef: interpolate(first.ef, second.ef, part), isScan: false };
 }
 
-/** Beyond the largest k that was measured, a walk goes as much farther as it has more to find: more than it needs. */
+/** Beyond the largest measured k, ef grows in proportion to k, which is more than needed. */
 function scaleEf(ef: number, times: number): number {
   return Math.min(MAX_EF, Math.ceil(ef * Math.max(1, times) - ROUNDING));
 }
 
-function unreachable({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {
+function unreachableRecall({ k, targetRecall, selectivity = 1 }: EfRequest, best: number): ShortlistError {
   const among = selectivity < 1 ? ` where the filter passes ${Number((100 * selectivity).toPrecision(3))} % of the rows` : ''; // prettier-ignore
   const reached = Math.floor(best * 1e4) / 1e4;
-  const message = `a recall of ${targetRecall} at k ${k}${among} is more than the calibration can promise, which is ${reached}; ask for that, or for exact: true`;
+  const message = `the calibration cannot promise a recall of ${targetRecall} at k ${k}${among}; the highest it can promise is ${reached}; set target_recall to at most that, or use exact: true`;
   return new ShortlistError('recall_unreachable', message, { field: 'target_recall', best_recall: reached });
 }

@@ -1,24 +1,17 @@
 /**
- * A sample of the different vectors of a version. Takes shards; gives rows, no two of them with equal vectors, each
- * vector as likely as any other, however often it is there: a sample of rows would show little but the vector that
- * most rows have.
+ * Samples distinct vectors of a version. Returns rows, no two with equal vectors; each vector is equally likely however
+ * many rows have it. A sample of rows would mostly show the vector that most rows have.
  *
- * Every vector is hashed, and the smallest hashes are kept, each with the first row that has it (a bottom-k sketch,
- * Cohen and Kaplan 2007): one pass, and memory for the sample alone. Equal seeds give equal samples. Hides the hash.
+ * Every vector is hashed, and the smallest hashes are kept, each with its first row (a bottom-k sketch, Cohen and
+ * Kaplan 2007): one pass, and memory for the sample only. Equal seeds give equal samples.
  */
 import type { Turns } from '../../base/turns.js';
-import type { LoadedShard } from './shards.js';
+import type { LoadedShard, RowPlace } from './shards.js';
 
-/** Where a row is: its shard, and its number there. */
-interface RowPlace {
-  readonly shard: number;
-  readonly row: number;
-}
-
-/** Components between two looks at the clock: less than 10 ms. */
+/** Components between two checks of the clock: less than 10 ms. */
 const COMPONENTS_PER_STEP = 2 ** 22;
 
-/** @returns at most `size` places, by shard and row. @throws what the turns' signal is aborted with */
+/** @returns at most `size` places, by shard and row. @throws the signal's reason when it is aborted */
 export async function sampleDistinctRows(
   shards: readonly Pick<LoadedShard, 'graph'>[],
   size: number,
@@ -40,19 +33,16 @@ export async function sampleDistinctRows(
   return sketch.places().sort((a, b) => a.shard - b.shard || a.row - b.row);
 }
 
-/** The places of the `size` smallest different hashes. */
+/** The places of the `size` smallest distinct hashes. */
 class Sketch {
-  private readonly size: number;
   private found = new Map<number, RowPlace>();
-  /** Larger hashes are not among the smallest. */
-  private most = Infinity;
+  /** Hashes above this are not among the smallest. */
+  private maxHash = Infinity;
 
-  constructor(size: number) {
-    this.size = size;
-  }
+  constructor(private readonly size: number) {}
 
   add(hash: number, place: RowPlace): void {
-    if (hash > this.most || this.found.has(hash)) return;
+    if (hash > this.maxHash || this.found.has(hash)) return;
     this.found.set(hash, place);
     if (this.found.size >= 2 * this.size) this.shrink();
   }
@@ -65,13 +55,13 @@ class Sketch {
   private shrink(): void {
     const kept = [...this.found].sort(([a], [b]) => a - b).slice(0, this.size);
     this.found = new Map(kept);
-    if (kept.length === this.size) this.most = kept.at(-1)![0];
+    if (kept.length === this.size) this.maxHash = kept.at(-1)![0];
   }
 }
 
 const MINUS_ZERO = 0x80000000;
 
-/** 53 bits of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, with two seeds. */
+/** A 53-bit hash of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, for two seeds. */
 function hashWords(words: Uint32Array, from: number, length: number, seed: number): number {
   let a = finish(seed);
   let b = finish(~seed);

@@ -1,34 +1,33 @@
 /**
  * The versions that a process serves, and the switch from one to the next.
  *
- * A version is prepared (loaded and warmed) while another answers, then `apply` makes it the one that answers, in one
- * step. Whoever searches holds a lease, so a version's memory is let go only after its last answer. The version that
- * was current before a switch stays pinnable for a while; older ones go as soon as nobody leases them. Calibrations,
- * which are measured and not built, are read again every few seconds.
+ * A version is prepared (loaded and warmed up) while another answers; then `apply` switches to it in one step. Every
+ * search holds a lease, so a version's memory is freed only after its last answer. The previously current version can
+ * still be named for a while; older ones are freed once nobody leases them. Calibrations may be replaced at any time
+ * and are read again every few seconds.
  */
 import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
-import { probing } from './probe.js';
+import { probeInSlices } from './probe.js';
 import { runInTurns } from '../../base/work.js';
 
-/** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
+/** A new calibration is used after at most this time. Reading it is cheap: one small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
 
-/** Why what is published is not what answers. */
 export interface IndexFault {
-  /** The published version; null where not even that can be read. */
+  /** The published version; null if even that cannot be read. */
   readonly version: string | null;
   readonly code: ErrorCode;
 }
 
-/** What an index's names point at. */
+/** The versions that the names of an index refer to. */
 export interface Names {
-  /** The version that answers; null where none does. */
+  /** The version that answers; null if none does. */
   readonly current: string | null;
   /** Alias to version. */
   readonly aliases: Readonly<Record<string, string>>;
-  /** Absent while the published version answers, and while none is. */
+  /** Absent if the published version answers or nothing is published. */
   readonly fault?: IndexFault | undefined;
 }
 
@@ -38,22 +37,22 @@ export interface Lease {
   release(): void;
 }
 
-interface Holding {
+interface LoadedEntry {
   readonly version: LoadedVersion;
   leases: number;
-  /** No name leads here any more and no new lease is given; closed with the last lease. */
+  /** No name refers to it any more and no lease is granted; closed after the last lease. */
   retired: boolean;
 }
 
 interface LiveIndex {
   names: Names;
-  /** Loaded versions by name: the named ones, one just prepared, and the previous one for its grace. */
-  readonly holdings: Map<string, Holding>;
+  /** Loaded versions by name: those with a name, a newly prepared one, and the previous one in its grace period. */
+  readonly entries: Map<string, LoadedEntry>;
   readonly loading: Map<string, Promise<void>>;
   previous: { version: string; timer: NodeJS.Timeout } | null;
 }
 
-/** Warms a version that is loaded, and can be leased by its name, before it answers. */
+/** Warms up a version before it answers. It is loaded and can be leased by its name. */
 type Rehearse = (index: string, version: string) => Promise<void>;
 
 export class LiveIndexes {
@@ -68,15 +67,12 @@ export class LiveIndexes {
     this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
   }
 
-  /**
-   * Loads and warms a version, without letting it answer yet. Does nothing where it is loaded. @throws what loading
-   * throws
-   */
+  /** Loads and warms up a version that does not answer yet. Does nothing if it is loaded. @throws as `loadVersion` */
   async prepare(index: string, version: string): Promise<void> {
     const live = this.liveIndex(index);
-    const holding = live.holdings.get(version);
+    const holding = live.entries.get(version);
     if (holding !== undefined) {
-      holding.retired = false; // an answer may hold it still, and must not take it away when it ends
+      holding.retired = false; // an answer may still lease it and must not close it
       return;
     }
     const loading = live.loading.get(version) ?? this.load(live, index, version);
@@ -91,14 +87,14 @@ export class LiveIndexes {
   private async load(live: LiveIndex, index: string, name: string): Promise<void> {
     const version = await loadVersion(this.root, index, name);
     try {
-      await runInTurns(probing(version));
+      await runInTurns(probeInSlices(version));
       await version.filters.prepare();
     } catch (error) {
       version.close();
       throw error;
     }
     const holding = { version, leases: 0, retired: false };
-    live.holdings.set(name, holding);
+    live.entries.set(name, holding);
     try {
       await this.rehearse(index, name);
     } catch (error) {
@@ -107,11 +103,11 @@ export class LiveIndexes {
     }
   }
 
-  /** Makes these names the ones that answer, in one step. Every version named must have been prepared. */
+  /** Switches to these names in one step. Every named version must be prepared. */
   apply(index: string, names: Names): void {
     const live = this.liveIndex(index);
     for (const version of namedVersions(names)) {
-      if (!live.holdings.has(version)) throw new Error(`apply before prepare: ${index}@${version}`);
+      if (!live.entries.has(version)) throw new Error(`apply before prepare: ${index}@${version}`);
     }
     const before = live.names.current;
     live.names = names;
@@ -119,53 +115,50 @@ export class LiveIndexes {
     this.retireUnnamed(live);
   }
 
-  /** Drops a version that was prepared and is not wanted after all. */
+  /** Drops a version that was prepared and is no longer needed. */
   discard(index: string, version: string): void {
     const live = this.indexes.get(index);
-    const holding = live?.holdings.get(version);
+    const holding = live?.entries.get(version);
     if (!live || !holding || this.isWanted(live, version)) return;
     this.retire(live, version, holding);
   }
 
-  /** A version whose files are damaged is not served any more, by no name, and is loaded anew should it come back. */
+  /** Stops serving a damaged version under any name. If it is prepared again, it is loaded again. */
   condemn(index: string, version: string): void {
     const live = this.indexes.get(index);
     if (live === undefined) return;
     const { current, aliases, fault } = live.names;
     const kept = Object.entries(aliases).filter(([, named]) => named !== version);
     live.names = { current: current === version ? null : current, aliases: Object.fromEntries(kept), fault };
-    if (live.previous?.version === version) {
-      clearTimeout(live.previous.timer);
-      live.previous = null;
-    }
-    const holding = live.holdings.get(version);
+    if (live.previous?.version === version) this.forgetPrevious(live);
+    const holding = live.entries.get(version);
     if (holding === undefined) return;
-    live.holdings.delete(version);
+    live.entries.delete(version);
     this.retire(live, version, holding);
   }
 
   /**
-   * @param ref a version or alias; absent: the current version
+   * @param ref a version or alias; default: current
    * @throws unknown_index, not_ready, index_damaged, version_not_loaded
    */
   lease(index: string, ref?: string): Lease {
     const live = this.indexes.get(index);
     if (live === undefined) throw this.unknownIndex(index);
     const name = ref === undefined ? live.names.current : (live.names.aliases[ref] ?? ref);
-    if (name === null) throw nothingAnswers(index, live.names.fault);
-    const holding = live.holdings.get(name);
+    if (name === null) throw notServed(index, live.names.fault);
+    const holding = live.entries.get(name);
     if (holding === undefined || !(this.isWanted(live, name) || live.loading.has(name))) {
       const loaded = [...namedVersions(live.names)].join(', ');
       throw new ShortlistError(
         'version_not_loaded',
-        `${ref ?? name} of index ${index} is not loaded; loaded: ${loaded || 'none'}`,
+        `version or alias ${ref ?? name} of index ${index} is not loaded; loaded versions: ${loaded || 'none'}`,
         { index, version: ref ?? name },
       );
     }
-    return this.grant(live, name, holding);
+    return this.createLease(live, name, holding);
   }
 
-  /** Names of all indexes that are known, loaded or not, in order. */
+  /** Names of all known indexes, loaded or not, sorted. */
   names(): string[] {
     return [...this.indexes.keys()].sort();
   }
@@ -176,10 +169,10 @@ export class LiveIndexes {
     return live.names;
   }
 
-  /** Versions in memory with the bytes that each holds, wanted or still leased. */
+  /** All versions in memory with their sizes, including those that are only leased. */
   loaded(): { index: string; version: string; residentBytes: number }[] {
     return [...this.indexes].flatMap(([index, live]) =>
-      [...live.holdings].map(([version, { version: loaded }]) => ({
+      [...live.entries].map(([version, { version: loaded }]) => ({
         index,
         version,
         residentBytes: loaded.residentBytes,
@@ -189,11 +182,11 @@ export class LiveIndexes {
 
   /** Reads the calibrations of all loaded versions again. */
   async refreshCalibrations(): Promise<void> {
-    const holdings = [...this.indexes.values()].flatMap((live) => [...live.holdings.values()]);
+    const holdings = [...this.indexes.values()].flatMap((live) => [...live.entries.values()]);
     for (const { version } of holdings) await version.refreshCalibration();
   }
 
-  /** Forgets all indexes. What is still leased goes with its last lease. */
+  /** Forgets all indexes. Leased versions are closed with their last lease. */
   close(): void {
     clearInterval(this.refreshing);
     for (const [index, live] of this.indexes) {
@@ -208,7 +201,7 @@ export class LiveIndexes {
     if (known !== undefined) return known;
     const live: LiveIndex = {
       names: { current: null, aliases: {} },
-      holdings: new Map(),
+      entries: new Map(),
       loading: new Map(),
       previous: null,
     };
@@ -216,12 +209,12 @@ export class LiveIndexes {
     return live;
   }
 
-  private grant(live: LiveIndex, name: string, holding: Holding): Lease {
+  private createLease(live: LiveIndex, name: string, holding: LoadedEntry): Lease {
     holding.leases++;
-    let held = true;
+    let released = false;
     const release = () => {
-      if (!held) return;
-      held = false;
+      if (released) return;
+      released = true;
       holding.leases--;
       if (holding.retired && holding.leases === 0) this.drop(live, name, holding);
     };
@@ -233,65 +226,66 @@ export class LiveIndexes {
   }
 
   private keepAsPrevious(live: LiveIndex, version: string): void {
-    if (live.previous !== null) clearTimeout(live.previous.timer);
-    const timer = setTimeout(() => this.endGrace(live), this.graceMs);
-    timer.unref();
+    this.forgetPrevious(live);
+    const timer = setTimeout(() => this.endGrace(live), this.graceMs).unref();
     live.previous = { version, timer };
   }
 
   private endGrace(live: LiveIndex): void {
-    if (live.previous !== null) clearTimeout(live.previous.timer);
-    live.previous = null;
+    this.forgetPrevious(live);
     this.retireUnnamed(live);
   }
 
+  private forgetPrevious(live: LiveIndex): void {
+    clearTimeout(live.previous?.timer);
+    live.previous = null;
+  }
+
   private retireUnnamed(live: LiveIndex): void {
-    for (const [version, holding] of live.holdings) {
-      if (live.loading.has(version)) continue; // it is about to be named
+    for (const [version, holding] of live.entries) {
+      if (live.loading.has(version)) continue; // a name will refer to it soon
       if (!this.isWanted(live, version)) this.retire(live, version, holding);
       else holding.retired = false;
     }
   }
 
-  private retire(live: LiveIndex, name: string, holding: Holding): void {
+  private retire(live: LiveIndex, name: string, holding: LoadedEntry): void {
     holding.retired = true;
     if (holding.leases === 0) this.drop(live, name, holding);
   }
 
-  private drop(live: LiveIndex, name: string, holding: Holding): void {
-    if (live.holdings.get(name) === holding) live.holdings.delete(name);
+  private drop(live: LiveIndex, name: string, holding: LoadedEntry): void {
+    if (live.entries.get(name) === holding) live.entries.delete(name);
     holding.version.close();
   }
 
   private unknownIndex(index: string): ShortlistError {
     const known = this.names().join(', ');
-    return new ShortlistError('unknown_index', `there is no index ${index}; there is: ${known || 'none'}`, { index });
+    return new ShortlistError('unknown_index', `there is no index ${index}; known indexes: ${known || 'none'}`, {
+      index,
+    });
   }
 }
 
-/** Whether what is wrong is the version itself, so that trying again alone helps nobody. */
+/** Returns true if the version itself is damaged, so that loading it again does not help. */
 function isDamage({ code }: IndexFault): boolean {
   return ERRORS[code].exit === EXIT.badIndex;
 }
 
-function nothingAnswers(index: string, fault: IndexFault | undefined): ShortlistError {
+function notServed(index: string, fault: IndexFault | undefined): ShortlistError {
   if (fault === undefined) {
     return new ShortlistError('not_ready', `index ${index} has no published version that is loaded`, { index });
   }
   const { version, code } = fault;
   const what =
-    version === null ? `what is published of index ${index}` : `the published version ${version} of index ${index}`;
+    version === null ? `the published version of index ${index}` : `the published version ${version} of index ${index}`;
   const details = { index, version, cause: code };
   if (!isDamage(fault)) return new ShortlistError('not_ready', `${what} is not loaded yet (${code})`, details);
-  const message = `${what} is damaged (${code}), and no version published before it can answer; the server's log names the file`;
-  return new ShortlistError(
-    'index_damaged',
-    `${message}; it answers again once that is restored or another version is published`,
-    details,
-  );
+  const message = `${what} is damaged (${code}), and no earlier version can answer; the server's log names the file`;
+  return new ShortlistError('index_damaged', `${message}; restore that file or publish another version`, details);
 }
 
-/** Every version that a name leads to; the current one comes first. */
+/** Every version that a name refers to; the current one first. */
 export function namedVersions({ current, aliases }: Names): Set<string> {
   return new Set([...(current === null ? [] : [current]), ...Object.values(aliases)]);
 }

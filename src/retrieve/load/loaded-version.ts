@@ -1,6 +1,6 @@
 /**
- * One version in memory, open for search. Takes its place on disk; gives ids, attributes, vectors and shards.
- * Whatever is wrong with the files ends in a coded error that names the file, before native code sees them.
+ * One version in memory, open for search: ids, attributes, vectors and shards. A file that is damaged ends in a coded
+ * error that names it, before native code reads it.
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -20,7 +20,7 @@ import {
 } from '../../version/sealed/version-reader.js';
 import { findCalibration, type CalibrationState } from './calibration.js';
 import { FilterIndex } from '../filter/filter-index.js';
-import { engineSettings, openShard, type LoadedShard } from './shards.js';
+import { engineSettings, openShard, type LoadedShard, type RowPlace } from './shards.js';
 
 export interface LoadedVersion {
   readonly manifest: Manifest;
@@ -29,24 +29,23 @@ export interface LoadedVersion {
   readonly attributes: AttributeStore | null;
   readonly filters: FilterIndex;
   readonly shards: readonly LoadedShard[];
-  /** Where each shard's graph lies; null for a shard without rows. */
+  /** Path of each shard's graph; null for a shard without rows. */
   readonly graphPaths: readonly (string | null)[];
-  /** Memory that the version holds, in bytes; it grows with the filters that are asked. */
+  /** Memory of the version in bytes; grows with the filters that are used. */
   readonly residentBytes: number;
-  /** Which ef reaches which recall, as far as it was measured when the version was opened or last looked after. */
   calibration(): CalibrationState;
-  /** Reads the calibration again, which `evaluate --calibrate` may have replaced. */
+  /** Reads the calibration again; `evaluate --calibrate` may have replaced it. */
   refreshCalibration(): Promise<void>;
-  /** -1 where there is no such id. */
+  /** Returns -1 for an unknown id. */
   ordinalOf(id: string): number;
-  readonly locate: (ordinal: number) => { readonly shard: number; readonly row: number };
+  readonly locate: (ordinal: number) => RowPlace;
   /** A copy of the stored vector: unit length under cosine. */
   vectorOf(ordinal: number): Float32Array;
   close(): void;
 }
 
 interface LoadOptions {
-  /** Re-hash every file first; else sizes and structure only. */
+  /** Compare every file with its digest first; otherwise only sizes and structure are checked. */
   readonly hash?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -68,7 +67,7 @@ export async function loadVersion(
       signal?.throwIfAborted();
       shards.push(await loadShard(files, position));
     }
-    requirePlacement(files, shards);
+    requireDistinctOrdinals(files, shards);
   } catch (error) {
     for (const shard of shards) shard.graph.close();
     throw error;
@@ -84,32 +83,27 @@ async function loadShard(files: VersionFiles, position: number): Promise<LoadedS
   const { mapping } = engineOf(engine.name);
   const rows = await readShard(files, position, undefined, mapping?.vectors);
   const { metric, dim } = manifest;
-  const file = mapping === null ? undefined : { path: shardPath(files, position), offset: rows.vectorsOffset };
+  const file =
+    mapping === null ? undefined : { path: shardPath(files.directory, position), offset: rows.vectorsOffset };
   const vectors = { metric, dim, count: rows.count, values: rows.vectors, file };
   return openShard(graphPath(files, position), engine, { vectors, ordinals: rows.ordinals });
 }
 
-/**
- * Each shard's ordinals ascend and are as many as they should be, all together as many as there are: no two shards
- * may share one.
- */
-function requirePlacement({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
+/** Checks that no two shards share an ordinal. Each shard's ordinals ascend and have the right number already. */
+function requireDistinctOrdinals({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
   if (shards.length === 1) return;
   const seen = new Uint32Array(Math.ceil(manifest.count / 32));
   for (const [position, { ordinals }] of shards.entries()) {
     for (const ordinal of ordinals) {
       const bit = 1 << (ordinal & 31);
       if ((seen[ordinal >>> 5]! & bit) !== 0)
-        throw fileCorrupt(
-          join(directory, shardFile(position)),
-          `has the ordinal ${ordinal}, which another shard has too`,
-        );
+        throw fileCorrupt(shardPath(directory, position), `has the ordinal ${ordinal}, which another shard also has`);
       seen[ordinal >>> 5]! |= bit;
     }
   }
 }
 
-function shardPath({ directory }: VersionFiles, position: number): string {
+function shardPath(directory: string, position: number): string {
   return join(directory, shardFile(position));
 }
 
@@ -159,7 +153,7 @@ function damagedRow({ index, version }: Manifest, ordinal: number, problem: stri
   return new ShortlistError('file_corrupt', message, { index, version, ordinal });
 }
 
-/** Binary search: a shard's ordinals ascend, and in the only shard of a version each is its own row. */
+/** Binary search: ordinals ascend. In a version with one shard, each ordinal is its own row. */
 function findRow(ordinals: Uint32Array, ordinal: number): number {
   if (ordinals[ordinal] === ordinal) return ordinal;
   let low = 0;

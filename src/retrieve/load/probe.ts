@@ -1,7 +1,7 @@
 /**
- * The probe: rows of a version are searched by their own vectors and must come back. It runs at the end of a build
- * and in `verify`, over different vectors, so that rows which are equal do not hide those that cannot be reached; and
- * before a version goes live, over any rows, where it warms the caches and must not read every vector first.
+ * The probe: searches rows of a version by their own vectors, which must be found. At the end of a build and in
+ * `verify` it uses distinct vectors, so that equal rows do not hide rows that cannot be reached. Before a version goes
+ * live it uses any rows: it warms the caches and must not read every vector first.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { rawKernel, toScore } from '../../base/metric.js';
@@ -16,48 +16,51 @@ const PROBES_PER_SHARD = 64;
 const PROBE_SEED = 1;
 const PROBE_EF = 200;
 
-/** A graph may miss a row, which recall measures; one that misses more than this share of its own rows is broken. */
+/**
+ * A graph may miss some rows, which recall measures. One that misses more of its own rows than this share is broken.
+ */
 const MAX_MISSED_SHARE = 0.1;
 
-/** Over any rows, a slice each. @throws probe_failed naming the shard */
-export function* probing({ shards, manifest }: LoadedVersion): Work<void> {
+/** Probes arbitrary rows, one per slice. @throws probe_failed naming the shard */
+export function* probeInSlices({ shards, manifest }: LoadedVersion): Work<void> {
   for (const [position, shard] of shards.entries()) {
     const rows = sampleDistinct(shard.graph.vectors.count, PROBES_PER_SHARD, PROBE_SEED);
-    yield* probingRows(shard, [...rows], nameShard(manifest, position));
+    yield* probeRows(shard, [...rows], nameShard(manifest, position));
   }
 }
 
-/** Over different vectors of every shard. @throws as `probeShard` */
+/** Probes distinct vectors of every shard. @throws as `probeShard` */
 export async function probeVectors({ shards, manifest }: LoadedVersion, turns: Turns): Promise<void> {
   for (const [position, shard] of shards.entries()) await probeShard(shard, nameShard(manifest, position), turns);
 }
 
 /**
- * Over different vectors of the shard. @param name for the message @throws probe_failed; what the turns' signal is
- * aborted with
+ * Probes distinct vectors of the shard.
+ * @param name for the message
+ * @throws probe_failed; the signal's reason when it is aborted
  */
 export async function probeShard(shard: LoadedShard, name: string, turns: Turns): Promise<void> {
   const places = await sampleDistinctRows([shard], PROBES_PER_SHARD, PROBE_SEED, turns);
   const rows = places.map(({ row }) => row);
-  runAtOnce(probingRows(shard, rows, name));
+  runAtOnce(probeRows(shard, rows, name));
 }
 
 function nameShard({ index, version }: LoadedVersion['manifest'], position: number): string {
   return `shard ${position} of ${index}@${version}`;
 }
 
-function* probingRows(shard: LoadedShard, rows: readonly number[], name: string): Work<void> {
+function* probeRows(shard: LoadedShard, rows: readonly number[], name: string): Work<void> {
   let missed = 0;
   for (const row of rows) {
     if (!findsItself(shard, row)) missed++;
     yield;
   }
   if (missed <= MAX_MISSED_SHARE * rows.length) return;
-  const message = `${name} does not find ${missed} of ${rows.length} of its own rows: the graph is too thin for the data; build it with a larger --m or --ef-construction`;
+  const message = `${name} does not find ${missed} of ${rows.length} of its own rows: the graph is too sparse for the data; build it with a larger --m or --ef-construction`;
   throw new ShortlistError('probe_failed', message, { missed, probes: rows.length });
 }
 
-/** True when the best answer is at least as near as the row itself: an equal row may stand before it. */
+/** Returns true if the best result is at least as near as the row itself: an equal row may come first. */
 function findsItself(shard: LoadedShard, row: number): boolean {
   const { vectors } = shard.graph;
   const query = vectors.values.slice(row * vectors.dim, (row + 1) * vectors.dim);

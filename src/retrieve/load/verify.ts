@@ -1,11 +1,13 @@
-/** verify: every checksum, every structure, a probe search. Gives every problem it finds, never the first alone. */
+/**
+ * Verifies a version: every checksum, every structure, and a probe search. Returns all problems, not only the first.
+ */
 import { ShortlistError } from '../../base/errors.js';
 import { Turns } from '../../base/turns.js';
 import { findVersionProblems } from '../../version/sealed/verify.js';
 import { loadVersion } from './loaded-version.js';
 import { probeVectors } from './probe.js';
 
-/** One thing that is wrong; `file` where one file is to blame. */
+/** A problem; `file` if one file is to blame. */
 interface Problem {
   readonly code: string;
   readonly message: string;

@@ -1,61 +1,54 @@
 /**
- * Which rows of each shard may come back. Rows that pass a filter belong to its cache and are never changed; rows that
- * must not come back although they pass travel beside them.
+ * Which rows of each shard a search may return. The filter's cache owns the rows that pass and nobody changes them.
+ * Rows that pass but must not be returned are listed separately.
  */
 import { Bitset } from '../../base/bitset.js';
+import { hasBit } from '../filter/bits.js';
+import type { RowPlace } from '../load/shards.js';
 
-/** The rows of one shard that pass a filter. Plain values, so that threads can have them. */
+/** The rows of one shard that pass a filter. Plain values, so that they can be sent to threads. */
 export interface PassingRows {
-  /** A bit a row, as in a Bitset. */
+  /** One bit per row, as in a Bitset. */
   readonly words: Uint32Array;
   readonly count: number;
-  /** The rows one by one, ascending, where few pass; it may have more. */
+  /** The row numbers, ascending, if few rows pass. May contain rows that do not pass. */
   readonly list?: Uint32Array | undefined;
 }
 
-export interface RowPlace {
-  readonly shard: number;
-  readonly row: number;
-}
-
 export interface AllowedRows {
-  /** By shard; null without a filter. */
+  /** By shard; null if there is no filter. */
   readonly passing: readonly PassingRows[] | null;
-  /** Rows that pass and are excluded by their ids, by shard. */
+  /** By shard: rows that pass the filter and that the request excludes by id. */
   readonly excluded: readonly (readonly number[])[];
-  /** Rows that are queries themselves. Each passes and is not excluded. */
-  readonly selves: readonly RowPlace[];
+  /** Rows that are queries themselves. Each passes the filter and is not in `excluded`. */
+  readonly selfMatches: readonly RowPlace[];
 }
 
-/** True for a row that passes the filter and is not excluded. */
+/** Returns true if the row passes the filter and is not excluded by id. */
 export function mayReturn({ passing, excluded }: AllowedRows, { shard, row }: RowPlace): boolean {
   const words = passing?.[shard]!.words;
-  return (words === undefined || hasRow(words, row)) && !excluded[shard]!.includes(row);
+  return (words === undefined || hasBit(words, row)) && !excluded[shard]!.includes(row);
 }
 
-/** Rows of a shard that must not come back though they pass. */
-export function rowsLeftOut({ excluded, selves }: AllowedRows, shard: number): readonly number[] {
+/** Rows of a shard that pass the filter but must not be returned. */
+export function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
   const rows = excluded[shard]!;
-  if (selves.length === 0) return rows;
-  const own = selves.filter((place) => place.shard === shard);
+  if (selfMatches.length === 0) return rows;
+  const own = selfMatches.filter((place) => place.shard === shard);
   return own.length === 0 ? rows : [...rows, ...own.map(({ row }) => row)];
 }
 
-/** How many rows of a shard may come back. @param size rows of the shard */
+/** Number of rows of a shard that may be returned. @param size rows of the shard */
 export function countAllowed(rows: AllowedRows, shard: number, size: number): number {
-  return (rows.passing?.[shard]!.count ?? size) - rowsLeftOut(rows, shard).length;
+  return (rows.passing?.[shard]!.count ?? size) - excludedRows(rows, shard).length;
 }
 
-/** The rows of a shard that may come back, as a set of their own; undefined where all may. */
+/** A new set of the rows that may be returned; undefined if all of them may. */
 export function copyAllowed(rows: AllowedRows, shard: number, size: number): Bitset | undefined {
-  const leftOut = rowsLeftOut(rows, shard);
+  const leftOut = excludedRows(rows, shard);
   const passing = rows.passing?.[shard];
   if (passing === undefined && leftOut.length === 0) return undefined;
   const allow = passing === undefined ? Bitset.full(size) : new Bitset(size, passing.words.slice());
   for (const row of leftOut) allow.delete(row);
   return allow;
-}
-
-export function hasRow(words: Uint32Array, row: number): boolean {
-  return (words[row >>> 5]! & (1 << (row & 31))) !== 0;
 }

@@ -1,15 +1,20 @@
-/** What a search gives: candidates in columns, with an account of how good they are. */
+/** The result of a search: candidates in columns, and a description of their quality. */
 import type { Explain, Quality } from '../../wire/answers.js';
+
+/** Candidates in columns, best first. */
+export type Candidates = Pick<Answer, 'ordinals' | 'scores'>;
 
 /** Best first. */
 export interface Answer {
+  /** Position of each item among the accepted rows of the build's input. */
   readonly ordinals: Uint32Array;
-  /** Of a search with seeds: the merged scores. */
+  /** With seeds: the merged scores. */
   readonly scores: Float32Array;
   readonly quality: Quality;
-  /** Of a search with seeds: position of the seed that gave each candidate its score. */
+  /** With seeds: for each candidate, the position of the seed with the best score. */
   readonly seeds?: Uint8Array;
-  /** Of a search with seeds: the candidate's own score with that seed. */
+  /** With seeds: the candidate's score with that seed, before weighting. */
   readonly seedScores?: Float32Array;
+  /** Present if `explain` or `whyNot` was given. */
   readonly explain?: Explain;
 }

@@ -1,4 +1,4 @@
-/** The ef of a search: its own, the one for its target recall, or the default. */
+/** Chooses the ef of a search: the one given, the one for the target recall, or the default. */
 import { ShortlistError } from '../../base/errors.js';
 import { defaultEf, MAX_EF } from '../../base/limits.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from '../load/calibration.js';
@@ -7,8 +7,8 @@ import type { LoadedVersion } from '../load/loaded-version.js';
 import type { SearchOptions } from './search-options.js';
 
 /**
- * An ef that is asked for is raised to k; one that was calibrated may be below it.
- * @param selectivity share of the rows that pass the filter; 1 without one
+ * An ef below k that the caller gives is raised to k; a calibrated ef is not.
+ * @param selectivity share of the rows that pass the filter; 1 without a filter
  * @throws target_recall_out_of_range, bad_request beside ef or exact, not_calibrated, recall_unreachable,
  * ef_out_of_range
  */
@@ -21,7 +21,7 @@ export function chooseEf(
   if (targetRecall !== undefined) {
     checkTarget(targetRecall, ef !== undefined || exact === true);
     const calibration = requireCalibration(version);
-    return remembered(
+    return cachedEf(
       calibration,
       k,
       targetRecall,
@@ -32,18 +32,15 @@ export function chooseEf(
   if (ef !== undefined) return Math.max(k, checkRange('ef_out_of_range', 'ef', ef, MAX_EF));
   const { calibration } = version.calibration();
   if (calibration === null) return defaultEf(k);
-  return remembered(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
+  return cachedEf(calibration, k, 0, selectivity, () => resolveDefaultEf(calibration, { k, selectivity }));
 }
 
-/**
- * What was resolved for all rows of a version, by k and target (0: none): it takes a quarter of the time of a short
- * walk.
- */
-const known = new WeakMap<Calibration, Map<number, Map<number, number>>>();
-/** Of each k; more are hardly meant to be asked again. */
+/** The ef of unfiltered searches, by k and target recall (0: none). Resolving takes a quarter of a short walk. */
+const efCache = new WeakMap<Calibration, Map<number, Map<number, number>>>();
+/** Targets kept for each k; a caller rarely uses more. */
 const MAX_TARGETS = 16;
 
-function remembered(
+function cachedEf(
   calibration: Calibration,
   k: number,
   target: number,
@@ -51,8 +48,8 @@ function remembered(
   resolve: () => number,
 ): number {
   if (selectivity !== 1) return resolve();
-  let byK = known.get(calibration);
-  if (byK === undefined) known.set(calibration, (byK = new Map<number, Map<number, number>>()));
+  let byK = efCache.get(calibration);
+  if (byK === undefined) efCache.set(calibration, (byK = new Map<number, Map<number, number>>()));
   let byTarget = byK.get(k);
   if (byTarget === undefined) byK.set(k, (byTarget = new Map<number, number>()));
   let ef = byTarget.get(target);
@@ -70,7 +67,7 @@ function checkTarget(targetRecall: number, hasOther: boolean): void {
     throw new ShortlistError('target_recall_out_of_range', message, { field: 'target_recall' });
   }
   if (!hasOther) return;
-  const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
+  const message = 'target_recall chooses the ef of a graph search; give only one of ef, target_recall and exact';
   throw new ShortlistError('bad_request', message, { field: 'target_recall' });
 }
 
@@ -78,6 +75,6 @@ function requireCalibration(version: LoadedVersion): Calibration {
   const state = version.calibration();
   if (state.calibration !== null) return state.calibration;
   const { index, version: name } = version.manifest;
-  const message = `${index}@${name} ${state.reason}, so no ef is known for a target_recall; run: shortlist evaluate ${index}@${name} --calibrate`;
+  const message = `${index}@${name} ${state.reason}, so target_recall cannot be used; run: shortlist evaluate ${index}@${name} --calibrate`;
   throw new ShortlistError('not_calibrated', message, { field: 'target_recall' });
 }

@@ -1,13 +1,13 @@
 /**
- * At most so many candidates of one value of an attribute. Items without a value are not crowded: what is not known
- * of two items does not make them alike.
+ * Limits how many candidates have the same value of an attribute. Items without a value are not limited: two unknown
+ * values need not be the same.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_K } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { checkRange } from './check-range.js';
-import { parsingFilter } from '../filter/parse-filter.js';
+import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { PassingRows } from './allowed-rows.js';
@@ -16,11 +16,11 @@ import type { CrowdingOptions } from './search-options.js';
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
-  /** The rows of each shard that have one of these values, not to be changed; null where no filter can say so. */
+  /** By shard, the rows that have one of these values; must not be changed. Null if no filter can express them. */
   rowsOf(values: readonly JsonValue[]): Work<readonly PassingRows[] | null>;
 }
 
-/** @throws unknown_attribute; bad_field for a list or another limit than a whole number */
+/** @throws unknown_attribute; bad_field for a list attribute or a limit that is not a whole number */
 export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): Crowding {
   checkRange('bad_field', 'crowding.limit', limit, MAX_K);
   const field = 'crowding.attribute';
@@ -30,7 +30,7 @@ export function planCrowding(version: LoadedVersion, { attribute, limit }: Crowd
     throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
   }
   if (type.kind === 'list') {
-    const message = `crowding: ${attribute} is a list; take an attribute that has one value an item`;
+    const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
     throw new ShortlistError('bad_field', message, { field, attribute });
   }
   const column = version.attributes!.column(attribute);
@@ -47,34 +47,34 @@ function* rowsOf(
   values: readonly JsonValue[],
 ): Work<PassingRows[] | null> {
   try {
-    const filter = yield* parsingFilter({ [attribute]: { $in: values } }, filters.schema);
-    const { shards } = yield* filters.selecting(filter);
+    const filter = yield* parseFilterInSlices({ [attribute]: { $in: values } }, filters.schema);
+    const { shards } = yield* filters.selectInSlices(filter);
     return shards.map(({ rows, count }) => ({ words: rows.words, count }));
   } catch (error) {
-    // Too many values, or one too long for a literal.
+    // Too many values, or a value that is too long for a filter.
     if (error instanceof ShortlistError && error.code === 'bad_filter') return null;
     throw error;
   }
 }
 
-/** Counts what has been taken of each value. */
+/** Counts the items added for each value. */
 export class CrowdCount {
-  private readonly taken = new Map<JsonValue, number>();
+  private readonly counts = new Map<JsonValue, number>();
 
   constructor(private readonly crowding: Crowding) {}
 
-  /** Takes the item if there is room for one more of its value. */
-  take(ordinal: number): boolean {
+  /** Counts the item and returns true, unless its value's limit is used up. */
+  tryAdd(ordinal: number): boolean {
     const value = this.crowding.valueOf(ordinal);
     if (value === null) return true;
-    const before = this.taken.get(value) ?? 0;
+    const before = this.counts.get(value) ?? 0;
     if (before >= this.crowding.limit) return false;
-    this.taken.set(value, before + 1);
+    this.counts.set(value, before + 1);
     return true;
   }
 
-  /** The values that have no room left. */
+  /** Values whose limit is used up. */
   get full(): JsonValue[] {
-    return [...this.taken].flatMap(([value, count]) => (count >= this.crowding.limit ? [value] : []));
+    return [...this.counts].flatMap(([value, count]) => (count >= this.crowding.limit ? [value] : []));
   }
 }

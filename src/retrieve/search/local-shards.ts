@@ -1,45 +1,45 @@
 /**
- * Searches of shards that are in this process's memory: on the calling thread, where that does not take long, on the
- * engine's own thread, or by scans on a pool of threads.
+ * Searches of shards in this process's memory: on the calling thread if short, on the engine's own thread, or as scans
+ * on a pool of threads.
  */
 import { Bitset } from '../../base/bitset.js';
 import { rawKernel, toScore } from '../../base/metric.js';
 import type { ShardAnswer, ShardQuery } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
-import type { LoadedShard } from '../load/shards.js';
-import { copyAllowed, countAllowed, rowsLeftOut, type RowPlace } from './allowed-rows.js';
+import type { LoadedShard, RowPlace } from '../load/shards.js';
+import { copyAllowed, countAllowed, excludedRows, type AllowedRows } from './allowed-rows.js';
 import { isLongWalk } from './long-walk.js';
 import type { Scoring, ShardPart, ShardSearch } from './needs.js';
 
 export type ScanPool = Pick<ExactSearch, 'search'>;
 
-/** Shards, and in which of them an item is. A loaded version is one. */
+/** Shards, and the shard and row of each item. A LoadedVersion is one. */
 export interface LocalShards {
   readonly shards: readonly LoadedShard[];
   readonly locate: (ordinal: number) => RowPlace;
 }
 
-/** Components that are scanned on the spot: about 0.4 ms, so that ten graph searches take longer. */
+/** Largest scan on the calling thread, in components: about 0.4 ms, the time of some ten graph searches. */
 const SHORT_SCAN = 2 ** 20;
 
-/** Searches a shard on the calling thread, however long that takes. */
+/** Searches a shard on the calling thread, however long it takes. */
 export function searchShard({ shards }: LocalShards, search: ShardSearch): void {
   const shard = shards[search.shard]!;
-  const begun = startOf(search);
+  const begun = startTimeOf(search);
   const options = optionsOf(search, shard);
   const found = search.exact ? shard.graph.scanRows(search.query, options) : shard.graph.search(search.query, options);
   search.part = partOf(search, shard, found, begun);
 }
 
-/** As `searchShard`, where that does not take long. @returns whether it was done */
-export function searchShortly({ shards }: LocalShards, search: ShardSearch): boolean {
+/** Searches a shard on the calling thread if that is short. @returns false if it was not searched */
+export function trySearchShard({ shards }: LocalShards, search: ShardSearch): boolean {
   if (search.exact) return false;
   const { query, plan } = search;
   const shard = shards[search.shard]!;
   const { graph, ordinals } = shard;
   const allowed = countAllowed(plan, search.shard, ordinals.length);
   if (isLongWalk(search, graph.vectors, allowed, shards.length)) return false;
-  const begun = startOf(search);
+  const begun = startTimeOf(search);
   const options = optionsOf(search, shard);
   const isShort = allowed * graph.vectors.dim <= SHORT_SCAN;
   const found = isShort ? graph.search(query, options) : graph.searchGraph(query, options);
@@ -49,45 +49,42 @@ export function searchShortly({ shards }: LocalShards, search: ShardSearch): boo
 }
 
 /**
- * Searches shards elsewhere: long walks on the engine's thread, scans on the pool's.
- * @throws the signal's reason when it is aborted; the shards that were searched by then have their parts
+ * Searches shards on other threads: long walks on the engine's, scans on the pool's.
+ * @throws the signal's reason when it is aborted; shards that were searched by then have their parts
  */
-export async function searchElsewhere(
+export async function searchOnThreads(
   local: LocalShards,
   searches: readonly ShardSearch[],
   pool: ScanPool,
   signal?: AbortSignal,
 ): Promise<void> {
   const walkOrScan = async (search: ShardSearch) => {
-    if (!(await walkElsewhere(local, search, signal))) await scanShards(local, [search], pool, signal);
+    if (!(await tryWalkOnThread(local, search, signal))) await scanShards(local, [search], pool, signal);
   };
   await Promise.all(searches.map(walkOrScan));
 }
 
-/** @returns false where the shard is to be scanned */
-async function walkElsewhere({ shards }: LocalShards, search: ShardSearch, signal?: AbortSignal): Promise<boolean> {
+/** @returns false if the shard must be scanned instead */
+async function tryWalkOnThread({ shards }: LocalShards, search: ShardSearch, signal?: AbortSignal): Promise<boolean> {
   if (search.exact) return false;
   const shard = shards[search.shard]!;
   const { graph, ordinals } = shard;
   const allowed = countAllowed(search.plan, search.shard, ordinals.length);
-  if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // its graph would have scanned
-  const begun = startOf(search);
+  if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // short: the graph would have scanned
+  const begun = startTimeOf(search);
   const found = await graph.searchLater(search.query, optionsOf(search, shard), signal);
   if (found !== null) search.part = partOf(search, shard, found, begun);
   return found !== null;
 }
 
-/** Searches of one shard that one scan answers: they allow the same rows, but for the queries themselves. */
+/** Searches of one shard that one scan answers: they allow the same rows, except for the queries themselves. */
 interface ScanGroup {
   readonly shard: number;
   readonly k: number;
   readonly searches: ShardSearch[];
 }
 
-/**
- * Scans shards on the pool's threads, for as many queries together as have the same rows. @throws as
- * `searchElsewhere`
- */
+/** Scans shards on the pool's threads: one scan for all queries with the same rows. @throws as `searchOnThreads` */
 export async function scanShards(
   local: LocalShards,
   searches: readonly ShardSearch[],
@@ -96,45 +93,45 @@ export async function scanShards(
 ): Promise<void> {
   const groups: ScanGroup[] = [];
   for (const search of searches) {
-    const group = groups.find((one) => isOfGroup(search, one));
+    const group = groups.find((known) => belongsToGroup(search, known));
     if (group !== undefined) group.searches.push(search);
     else groups.push({ shard: search.shard, k: search.plan.k, searches: [search] });
   }
   await Promise.all(groups.map((group) => scanGroup(local.shards[group.shard]!, group, pool, signal)));
 }
 
-function isOfGroup({ shard, plan }: ShardSearch, group: ScanGroup): boolean {
-  const { plan: theirs } = group.searches[0]!;
+function belongsToGroup({ shard, plan }: ShardSearch, group: ScanGroup): boolean {
+  const { plan: groupPlan } = group.searches[0]!;
   if (shard !== group.shard || plan.k !== group.k) return false;
-  if (isForOne(plan) || isForOne(theirs)) return plan === theirs;
-  return plan.passing === theirs.passing && plan.excluded === theirs.excluded;
+  if (needsOwnScan(plan) || needsOwnScan(groupPlan)) return plan === groupPlan;
+  return plan.passing === groupPlan.passing && plan.excluded === groupPlan.excluded;
 }
 
-/** Several queries are left out of one answer, as seeds are: only searches of the same plan share the scan. */
-function isForOne({ selves }: ShardSearch['plan']): boolean {
-  return selves.length > 1;
+/** With several self-matches, as with seeds, only searches of the same plan can share a scan. */
+function needsOwnScan({ selfMatches }: ShardSearch['plan']): boolean {
+  return selfMatches.length > 1;
 }
 
 async function scanGroup(shard: LoadedShard, group: ScanGroup, pool: ScanPool, signal?: AbortSignal): Promise<void> {
   const { searches, k } = group;
   const { vectors } = shard.graph;
   const [{ plan }] = searches as [ShardSearch];
-  const begun = startOf(searches[0]!);
-  // Each query may have to leave out itself: one more is asked for, and dropped.
-  const ownRows = searches.map((search) => (isForOne(search.plan) ? -1 : rowOfSelf(search)));
+  const begun = startTimeOf(searches[0]!);
+  // A query may find itself: request one row more and drop it.
+  const ownRows = searches.map((search) => (needsOwnScan(search.plan) ? -1 : selfRow(search)));
   const more = ownRows.some((row) => row >= 0) ? 1 : 0;
-  const rows = isForOne(plan) ? plan : { ...plan, selves: [] };
+  const rows: AllowedRows = needsOwnScan(plan) ? plan : { ...plan, selfMatches: [] };
   const allow = [copyAllowed(rows, group.shard, vectors.count)];
   const queries = packQueries(searches, vectors.dim);
   const found = await pool.search([vectors], queries, searches.length, { k: k + more, allow, signal });
   for (const [i, search] of searches.entries()) {
-    const answer = leaveOut(found[i]![0]!, ownRows[i]!, k);
+    const answer = dropRow(found[i]![0]!, ownRows[i]!, k);
     search.part = { ...partOf(search, shard, { ...answer, path: 'exact' }, begun), complete: true };
   }
 }
 
-function rowOfSelf({ plan, shard }: ShardSearch): number {
-  const [self] = plan.selves;
+function selfRow({ plan, shard }: ShardSearch): number {
+  const [self] = plan.selfMatches;
   return self?.shard === shard ? self.row : -1;
 }
 
@@ -145,10 +142,10 @@ function packQueries(searches: readonly ShardSearch[], dim: number): Float32Arra
   return packed;
 }
 
-type Found = Pick<ShardAnswer, 'rows' | 'scores'>;
+type RowScores = Pick<ShardAnswer, 'rows' | 'scores'>;
 
-/** The k best but for one row. */
-function leaveOut({ rows, scores }: Found, row: number, k: number): Found {
+/** The k best rows without one row. @param row -1 for none */
+function dropRow({ rows, scores }: RowScores, row: number, k: number): RowScores {
   const at = row < 0 ? -1 : rows.indexOf(row);
   if (at < 0) return { rows: rows.subarray(0, k), scores: scores.subarray(0, k) };
   const kept = { rows: rows.slice(0, -1), scores: scores.slice(0, -1) };
@@ -157,19 +154,19 @@ function leaveOut({ rows, scores }: Found, row: number, k: number): Found {
   return kept;
 }
 
-/** When a search begins that is to be explained: for others the clock is not asked. */
-function startOf({ plan }: ShardSearch): number {
+/** Start time in ms; 0 without explain, to save the call. */
+function startTimeOf({ plan }: ShardSearch): number {
   return plan.explain ? performance.now() : 0;
 }
 
 function optionsOf({ plan, shard, k, ef, exact }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
-  const leftOut = rowsLeftOut(plan, shard);
+  const leftOut = excludedRows(plan, shard);
   const passing = plan.passing?.[shard];
   const account = plan.explain && !exact;
   const size = ordinals.length;
-  if (passing === undefined || passing.count === size) return { k, ef, plan: plan.way, leftOut, account };
+  if (passing === undefined || passing.count === size) return { k, ef, plan: plan.shardPlan, leftOut, account };
   const allow = new Bitset(size, passing.words);
-  return { k, ef, plan: plan.way, leftOut, account, allow, allowCount: passing.count, allowList: passing.list };
+  return { k, ef, plan: plan.shardPlan, leftOut, account, allow, allowCount: passing.count, allowList: passing.list };
 }
 
 function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, begun: number): ShardPart {
@@ -180,15 +177,14 @@ function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, beg
   return { ordinals: ordinalsOf(shard, rows), scores, path, complete, account, tookUs };
 }
 
-/** Ordinals ascend with rows; in the only shard of a version each is its own row. */
-function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
+/** Ordinals ascend with rows. In a version with one shard they are equal. */
+export function ordinalsOf({ ordinals }: LoadedShard, rows: Uint32Array): Uint32Array {
   if (ordinals.length === 0 || ordinals[ordinals.length - 1] === ordinals.length - 1) return rows;
   const mapped = new Uint32Array(rows.length);
   for (let i = 0; i < rows.length; i++) mapped[i] = ordinals[rows[i]!]!;
   return mapped;
 }
 
-/** Fills in the scores. */
 export function scoreRows({ shards, locate }: LocalShards, { query, ordinals, scores }: Scoring): void {
   for (let i = 0; i < ordinals.length; i++) {
     const { shard, row } = locate(ordinals[i]!);

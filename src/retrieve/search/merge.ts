@@ -1,17 +1,13 @@
-/** The best of several shards in the contract's order, whatever the order in which they answered. */
+/** Merges the parts of several shards: best first, whatever the order in which the shards answered. */
 import { TopK } from '../../base/top-k.js';
-import type { Answer } from './answer.js';
-import type { ShardPart } from './needs.js';
+import type { Candidates } from './answer.js';
 
-/** Candidates, best first. */
-export type Best = Pick<Answer, 'ordinals' | 'scores'>;
-
-/** @param parts by shard, each in the contract's order; null where one has not answered */
-export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Best {
+/** @param parts by shard, each best first; null if a shard has not answered */
+export function mergeParts(parts: readonly (Candidates | null)[], k: number): Candidates {
   const [only] = parts;
-  if (parts.length === 1 && only) return takeBest(only, k);
-  const held = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);
-  const best = new TopK(Math.min(k, held));
+  if (parts.length === 1 && only) return truncate(only, k);
+  const total = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);
+  const best = new TopK(Math.min(k, total));
   for (const part of parts) {
     for (let i = 0; part !== null && i < part.ordinals.length; i++) best.push(part.scores[i]!, part.ordinals[i]!);
   }
@@ -19,7 +15,7 @@ export function mergeParts(parts: readonly (ShardPart | null)[], k: number): Bes
   return { ordinals: rows, scores };
 }
 
-function takeBest({ ordinals, scores }: Best, k: number): Best {
+function truncate({ ordinals, scores }: Candidates, k: number): Candidates {
   if (ordinals.length <= k) return { ordinals, scores };
   return { ordinals: ordinals.subarray(0, k), scores: scores.subarray(0, k) };
 }

@@ -1,43 +1,39 @@
 /**
- * What a search needs from others, and how it waits for that.
+ * What a search needs from its driver, and how it waits for it.
  *
- * A search is a generator. It yields what it needs before it can go on: searches of shards, scores of rows, or
- * nothing, where others may have their turn. Whoever runs it (run-search.ts) fills in the answers and resumes it: at
- * once, in turns with the event loop, or together with other searches on a pool of threads. The algorithm is the same
- * everywhere.
+ * A search is a generator. It yields what it needs before it can continue: searches of shards, scores of rows, or
+ * nothing to let others run. A driver (run-search.ts) fills in the results and resumes it: immediately, in turns with
+ * the event loop, or together with other searches on a pool of threads. The algorithm is the same for all drivers.
  */
 import type { SearchAccount } from '../../engine/engine.js';
 import type { SearchPlan } from './search-plan.js';
 
-/** Yields what is needed, undefined to pause. */
-export type Searching<T> = Generator<Need | undefined, T, undefined>;
+export type SearchWork<T> = Generator<Need | undefined, T, undefined>;
 
 export type Need =
   | { readonly kind: 'shards'; readonly searches: readonly ShardSearch[] }
   | { readonly kind: 'scores'; readonly scoring: Scoring };
 
-/** One search of one shard for one query. */
 export interface ShardSearch {
   readonly query: Float32Array;
   readonly shard: number;
   readonly k: number;
   readonly ef: number;
-  /** Scan all rows that may come back. */
+  /** Scan all allowed rows instead of walking the graph. */
   readonly exact: boolean;
-  /** Which rows may come back, and by which way. */
+  /** Which rows may be returned, and how to find them. */
   readonly plan: SearchPlan;
-  /** Its answer; null until somebody has searched. */
+  /** The result; null until the shard was searched. */
   part: ShardPart | null;
 }
 
-/** What a shard has found, best first. */
 export interface ShardPart {
   readonly ordinals: Uint32Array;
   readonly scores: Float32Array;
   readonly path: 'graph' | 'exact';
-  /** A deeper search would find nothing more. */
+  /** True if a deeper search would find nothing more. */
   readonly complete: boolean;
-  /** Where it was asked for and the engine keeps one. */
+  /** Present if explain was requested and the engine provides it. */
   readonly account?: SearchAccount | undefined;
   readonly tookUs: number;
 }
@@ -46,11 +42,11 @@ export interface ShardPart {
 export interface Scoring {
   readonly query: Float32Array;
   readonly ordinals: Uint32Array;
-  /** Of each; to be filled in. */
+  /** One per ordinal; filled in by the driver. */
   readonly scores: Float32Array;
 }
 
-export const NOTHING: ShardPart = {
+export const EMPTY_PART: ShardPart = {
   ordinals: new Uint32Array(0),
   scores: new Float32Array(0),
   path: 'exact',
@@ -58,20 +54,20 @@ export const NOTHING: ShardPart = {
   tookUs: 0,
 };
 
-/** Several searches as one, which needs at once what all of them need. @returns what each returns, in their order */
-export function* together<T>(searches: readonly Searching<T>[]): Searching<T[]> {
+/** Runs several searches as one that needs what all of them need. @returns their results, in order */
+export function* runTogether<T>(searches: readonly SearchWork<T>[]): SearchWork<T[]> {
   const results: T[] = [];
   let open = searches.map((search, position) => ({ search, position }));
   while (open.length > 0) {
     const still: typeof open = [];
     const wanted: ShardSearch[] = [];
-    for (const one of open) {
-      const step = one.search.next();
+    for (const running of open) {
+      const step = running.search.next();
       if (step.done === true) {
-        results[one.position] = step.value;
+        results[running.position] = step.value;
         continue;
       }
-      still.push(one);
+      still.push(running);
       if (step.value?.kind === 'shards') wanted.push(...step.value.searches);
       else yield step.value;
     }

@@ -1,8 +1,7 @@
 /**
- * From what a request asks for to what is done. Takes a version and options; gives a plan, in which the filter is a
- * set of rows, ids are rows, and ef is a number. Planning needs ids and attributes; running a plan does not, so that
- * any thread with the shards can. A filter may take long, so planning is work in slices (base/work.ts);
- * `planSearch` does it at once.
+ * Turns the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a number.
+ * Planning needs ids and attributes; running a plan does not, so any thread with the shards can run it. A filter may
+ * take long, so planning is work in slices (base/work.ts); `planSearch` runs it at once.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -12,59 +11,60 @@ import type { FilterExplain } from '../../wire/answers.js';
 import { checkRange } from './check-range.js';
 import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';
-import { parsingFilter } from '../filter/parse-filter.js';
+import { hasBit } from '../filter/bits.js';
+import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
 import { runAtOnce, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import { hasRow, mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
+import { mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import type { SearchOptions } from './search-options.js';
-import { findingSuspects, type Suspect } from './suspects.js';
+import { findExplainedIds, type ExplainedId } from './explained-ids.js';
 
 export interface SearchPlan extends AllowedRows {
   readonly k: number;
-  /** How far a walk goes; below k where the calibration found that to be enough. */
+  /** Size of the candidate list. Below k if the calibration found that to be enough. */
   readonly ef: number;
   readonly exact: boolean;
   readonly minScore: number;
-  /** Rows that could come back if nothing but the query itself were left out. */
+  /** Number of rows that could be returned if only the query itself were left out. */
   readonly available: number;
   readonly filter: FilterExplain | null;
-  /** What holds a function: it stays on the thread that has the attributes. */
+  /** Contains a function, so it stays on the thread that has the attributes. */
   readonly crowding: Crowding | null;
-  /** The way to take under a filter. */
-  readonly way: ShardPlan | undefined;
+  /** The plan to use under a filter; undefined: the cheapest. */
+  readonly shardPlan: ShardPlan | undefined;
   readonly explain: boolean;
-  /** Null where nobody asks. */
-  readonly suspects: readonly Suspect[] | null;
+  /** Ids to explain; null without `whyNot`. */
+  readonly explainedIds: readonly ExplainedId[] | null;
 }
 
 /**
- * The plan of all queries of a request: filters and lists of excluded ids take longer than many searches.
+ * Plans all queries of a request together: a filter or a list of excluded ids takes longer than many searches.
  * @throws k_out_of_range, bad_filter with the clause's path below `/filter`, filter_too_costly, bad_field,
  * unknown_attribute, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  return runAtOnce(planning(version, options));
+  return runAtOnce(planSearchInSlices(version, options));
 }
 
 /** As `planSearch`, in slices. */
-export function* planning(version: LoadedVersion, options: SearchOptions): Work<SearchPlan> {
+export function* planSearchInSlices(version: LoadedVersion, options: SearchOptions): Work<SearchPlan> {
   const { filter: json, whyNot } = options;
-  const filter = json === undefined ? null : yield* parsingFilter(json, version.filters.schema, '/filter');
-  const suspects = whyNot === undefined ? null : yield* findingSuspects(version, options, filter);
+  const filter = json === undefined ? null : yield* parseFilterInSlices(json, version.filters.schema, '/filter');
+  const suspects = whyNot === undefined ? null : yield* findExplainedIds(version, options, filter);
   return planWith(version, options, yield* selectRows(version, filter), suspects);
 }
 
 /**
- * The plan of a request whose time ran out while it was planned: nothing is known to pass its filter.
- * @throws as `planSearch`, but for what is wrong with the filter
+ * The plan of a request whose time ran out during planning: no row is known to pass its filter.
+ * @throws as `planSearch`, except for errors in the filter
  */
-export function planNothing(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  const suspects = options.whyNot === undefined ? null : runAtOnce(findingSuspects(version, options, null));
-  return planWith(version, options, options.filter === undefined ? EVERYTHING : selectNothing(version), suspects);
+export function planTimedOut(version: LoadedVersion, options: SearchOptions): SearchPlan {
+  const suspects = options.whyNot === undefined ? null : runAtOnce(findExplainedIds(version, options, null));
+  return planWith(version, options, options.filter === undefined ? ALL_ROWS : emptySelection(version), suspects);
 }
 
-function selectNothing({ shards }: LoadedVersion): Selected {
+function emptySelection({ shards }: LoadedVersion): Selected {
   const passing = shards.map(({ ordinals }) => ({ words: new Bitset(ordinals.length).words, count: 0 }));
   return { passing, account: { selectivity: 0, passed: 0, took_us: 0, cached: false } };
 }
@@ -73,7 +73,7 @@ function planWith(
   version: LoadedVersion,
   options: SearchOptions,
   { passing, account }: Selected,
-  suspects: readonly Suspect[] | null,
+  explainedIds: readonly ExplainedId[] | null,
 ): SearchPlan {
   const k = checkRange('k_out_of_range', 'k', options.k, MAX_K);
   const ef = chooseEf(version, options, k, account?.selectivity ?? 1);
@@ -85,26 +85,24 @@ function planWith(
     minScore: Math.fround(options.minScore ?? -Infinity),
     passing,
     excluded,
-    selves: [],
+    selfMatches: [],
     available: version.manifest.count,
     filter: account,
     crowding: options.crowding === undefined ? null : planCrowding(version, options.crowding),
-    way: options.plan,
+    shardPlan: options.plan,
     explain: options.explain === true || options.whyNot !== undefined,
-    suspects,
+    explainedIds,
   };
 }
 
-/**
- * The plan of one of its queries. @param selves ordinals of the items that are queries themselves: they are left out
- */
-export function planQuery(version: LoadedVersion, plan: SearchPlan, selves: readonly number[]): SearchPlan {
-  if (selves.length === 0) return plan;
-  const places = selves.map((ordinal) => version.locate(ordinal));
+/** The plan of one query. @param selfOrdinals ordinals of the items that are queries themselves; they are left out */
+export function planQuery(version: LoadedVersion, plan: SearchPlan, selfOrdinals: readonly number[]): SearchPlan {
+  if (selfOrdinals.length === 0) return plan;
+  const places = selfOrdinals.map((ordinal) => version.locate(ordinal));
   return {
     ...plan,
-    selves: places.filter((place) => mayReturn(plan, place)),
-    available: plan.available - selves.length,
+    selfMatches: places.filter((place) => mayReturn(plan, place)),
+    available: plan.available - selfOrdinals.length,
   };
 }
 
@@ -113,14 +111,14 @@ interface Selected {
   readonly account: FilterExplain | null;
 }
 
-const EVERYTHING: Selected = { passing: null, account: null };
+const ALL_ROWS: Selected = { passing: null, account: null };
 
-/** `{}` is no filter. */
+/** `{}` means no filter. */
 function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | null): Work<Selected> {
-  if (filter === null || filter.root.kind === 'all') return EVERYTHING;
+  if (filter === null || filter.root.kind === 'all') return ALL_ROWS;
   const started = performance.now();
-  const cached = filters.keeps(filter);
-  const { shards, count } = yield* filters.selecting(filter);
+  const cached = filters.hasCached(filter);
+  const { shards, count } = yield* filters.selectInSlices(filter);
   const account = {
     selectivity: manifest.count === 0 ? 1 : count / manifest.count,
     passed: count,
@@ -135,7 +133,7 @@ function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | 
 
 function findExcluded(version: LoadedVersion, ids: readonly string[], passing: readonly PassingRows[] | null) {
   if (ids.length > MAX_EXCLUDE_IDS) {
-    const message = `exclude_ids has ${ids.length} ids; at most ${MAX_EXCLUDE_IDS} are taken`;
+    const message = `exclude_ids has ${ids.length} ids; give at most ${MAX_EXCLUDE_IDS}`;
     throw new ShortlistError('bad_field', message, { field: 'exclude_ids', max: MAX_EXCLUDE_IDS });
   }
   const rows: number[][] = version.shards.map(() => []);
@@ -144,7 +142,7 @@ function findExcluded(version: LoadedVersion, ids: readonly string[], passing: r
   for (const ordinal of ordinals) {
     if (ordinal < 0) continue;
     const { shard, row } = version.locate(ordinal);
-    if (passing === null || hasRow(passing[shard]!.words, row)) rows[shard]!.push(row);
+    if (passing === null || hasBit(passing[shard]!.words, row)) rows[shard]!.push(row);
   }
   return rows;
 }

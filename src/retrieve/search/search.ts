@@ -1,37 +1,35 @@
 /**
- * The one search: a query, or several with one answer, over the shards of a version.
+ * A search: one query, or several with one answer, over the shards of a version.
  *
- * Takes checked queries (query.ts) and a plan (search-plan.ts); gives ordinals and scores in the contract's order with
- * an account of how good the answer is. One query is asked of all shards (shard-search.ts). Where candidates crowd each
- * other, or several queries have one answer, each query is searched as deep as the walk over all candidates needs
- * (blend.ts). Then it is explained what did not come back (why-not.ts). What a search needs on its way it asks for
- * (needs.ts), and whoever runs it sees to that (run-search.ts).
+ * Takes checked queries (query.ts) and a plan (search-plan.ts). Returns ordinals and scores, best first, with a
+ * description of their quality. One query searches all shards (shard-search.ts). With crowding or several queries, each
+ * query is searched as deep as the merge of all candidates needs (blend.ts). Then why-not.ts explains ids that were not
+ * returned. The search yields what it needs (needs.ts), and a driver provides it (run-search.ts).
  */
 import type { Answer } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
-import { blend, blendSoFar, type BlendTask, type Step } from './blend.js';
-import { planningDeeper } from './deeper-plan.js';
+import { blend, blendPartial, type BlendTask, type SearchStep } from './blend.js';
+import { planDeeper } from './deeper-plan.js';
 import type { LocalShards } from './local-shards.js';
-import type { Need, Searching } from './needs.js';
+import type { Need, SearchWork } from './needs.js';
 import type { SeedQuery } from './search-options.js';
 import type { SearchPlan } from './search-plan.js';
 import { ShardRounds } from './shard-search.js';
-import { explaining, explainSoFar } from './why-not.js';
+import { addReasons, addPartialReasons } from './why-not.js';
 
-/** Whether queries are seeds: then candidates say which of them brought them, also where there is one. */
+/** Candidates of seeds name their seed, even if there is only one. */
 export type QueryKind = 'single' | 'seeds';
 
 export class Search {
   private readonly sizes: readonly number[];
-  private readonly steps: Searching<Answer>;
+  private readonly steps: SearchWork<Answer>;
   private readonly task: BlendTask | null;
-  /** Of each query, the newest search of it, and what the newest one that ended found. */
+  /** For each query: its latest search, and the answer of the latest one that ended. */
   private readonly rounds: ShardRounds[] = [];
   private readonly answers: Answer[] = [];
-  /** All but explained. */
   private found: Answer | null = null;
 
-  /** @param plan in which the queries are left out that are items (`planQuery`) */
+  /** @param plan leaves out the items that are queries (`planQuery`) */
   constructor(
     private readonly local: LocalShards,
     private readonly plan: SearchPlan,
@@ -43,32 +41,33 @@ export class Search {
     this.steps = this.run();
   }
 
-  /** Goes on until something is needed, or until it pauses. To be called again when that is there. */
+  /** Continues until it needs something or pauses. Call again once the need is met. */
   next(): IteratorResult<Need | undefined, Answer> {
     return this.steps.next();
   }
 
-  /** The best of what has been found; `short` is `timeout` unless that is all. */
-  soFar(): Answer {
+  /** The best answer from what was found; `short` is `timeout` unless the search was complete. */
+  partialAnswer(): Answer {
     const { local, plan, queries, task } = this;
-    const answer = this.found ?? (task === null ? this.latest(0) : this.settled(blendSoFar(task, this.allLatest())));
-    return explainSoFar({ shards: local.shards, plan, queries, answer });
+    const latest = () => queries.map((_, source) => this.latest(source));
+    const answer = this.found ?? (task === null ? this.latest(0) : this.formatAnswer(blendPartial(task, latest())));
+    return addPartialReasons({ shards: local.shards, plan, queries, answer });
   }
 
-  private *run(): Searching<Answer> {
+  private *run(): SearchWork<Answer> {
     const { local, plan, queries, task } = this;
-    const answer = task === null ? yield* this.searchDeep(0, plan) : this.settled(yield* blend(task));
+    const answer = task === null ? yield* this.searchShards(0, plan) : this.formatAnswer(yield* blend(task));
     this.found = answer;
-    if (plan.suspects === null) return answer;
-    return yield* explaining({ shards: local.shards, plan, queries, answer });
+    if (plan.explainedIds === null) return answer;
+    return yield* addReasons({ shards: local.shards, plan, queries, answer });
   }
 
-  private *searchStep(step: Step): Searching<Answer> {
-    const plan = yield* planningDeeper(this.sizes, this.plan, step);
-    return yield* this.searchDeep(step.source, plan);
+  private *searchStep(step: SearchStep): SearchWork<Answer> {
+    const plan = yield* planDeeper(this.sizes, this.plan, step);
+    return yield* this.searchShards(step.source, plan);
   }
 
-  private *searchDeep(source: number, plan: SearchPlan): Searching<Answer> {
+  private *searchShards(source: number, plan: SearchPlan): SearchWork<Answer> {
     const seed = this.kind === 'seeds' ? source : undefined;
     this.rounds[source] = new ShardRounds(this.sizes, this.queries[source]!.query, plan, seed);
     this.answers[source] = yield* this.rounds[source].run();
@@ -84,15 +83,11 @@ export class Search {
 
   private latest(source: number): Answer {
     const { query } = this.queries[source]!;
-    const nothing = () => new ShardRounds(this.sizes, query, this.plan);
-    return this.answers[source] ?? (this.rounds[source] ?? nothing()).soFar();
+    const rounds = this.rounds[source] ?? new ShardRounds(this.sizes, query, this.plan);
+    return this.answers[source] ?? rounds.partialAnswer();
   }
 
-  private allLatest(): Answer[] {
-    return this.queries.map((_, source) => this.latest(source));
-  }
-
-  private settled({ seeds, seedScores, ...answer }: Answer): Answer {
+  private formatAnswer({ seeds, seedScores, ...answer }: Answer): Answer {
     return this.kind === 'seeds' ? { ...answer, seeds: seeds!, seedScores: seedScores! } : answer;
   }
 }

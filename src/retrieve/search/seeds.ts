@@ -1,7 +1,4 @@
-/**
- * Several queries with one answer: each is searched, and the best of all come back, each with the seed that brought
- * it.
- */
+/** Several queries with one answer: each is searched, and the best of all are returned, each with its seed. */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_K, MAX_SEEDS } from '../../base/limits.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
@@ -10,8 +7,8 @@ import type { SeedQuery } from './search-options.js';
 import { planQuery, type SearchPlan } from './search-plan.js';
 
 /**
- * The items that are seeds do not come back. @throws bad_field for no or too many seeds, a weight or a quota out of
- * range
+ * Plans a search with seeds. Items that are seeds are not returned.
+ * @throws bad_field for no or too many seeds, or a weight or quota out of range
  */
 export function planSeeds(version: LoadedVersion, plan: SearchPlan, seeds: readonly SeedQuery[]): SearchPlan {
   checkSeeds(seeds);
@@ -20,7 +17,7 @@ export function planSeeds(version: LoadedVersion, plan: SearchPlan, seeds: reado
 
 function checkSeeds(seeds: readonly SeedQuery[]): void {
   if (seeds.length === 0 || seeds.length > MAX_SEEDS) {
-    const message = `seeds has ${seeds.length} members; give 1 to ${MAX_SEEDS}`;
+    const message = `seeds has ${seeds.length} entries; give 1 to ${MAX_SEEDS}`;
     throw new ShortlistError('bad_field', message, { field: 'seeds', max: MAX_SEEDS });
   }
   for (const [position, { weight, quota }] of seeds.entries()) {

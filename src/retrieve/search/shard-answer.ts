@@ -1,25 +1,23 @@
-/** From what the shards found to an answer with its account. */
+/** Turns the results of the shards into an answer with its quality and explanation. */
 import type { SearchAccount } from '../../engine/engine.js';
-import type { Answer } from './answer.js';
+import type { Answer, Candidates } from './answer.js';
 import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
-import type { Best } from './merge.js';
 import type { ShardPart, ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 
-/** What is noted while a search runs that is to be explained. */
 export interface Trace {
   readonly shards: ShardExplain[];
   readonly begun: number;
-  /** Position of the query, where there are several. */
+  /** Position of the seed; undefined without seeds. */
   readonly source: number | undefined;
   mergeMs: number;
 }
 
-/** @param parts by shard; null where one has not answered @param best of them all */
+/** @param parts by shard; null if a shard has not answered @param best candidates of all parts */
 export function answerOf(
   plan: SearchPlan,
   parts: readonly (Pick<ShardPart, 'path'> | null)[],
-  { ordinals, scores }: Best,
+  { ordinals, scores }: Candidates,
   trace?: Trace,
 ): Answer {
   const kept = countAtLeast(scores, plan.minScore);
@@ -39,10 +37,10 @@ export function answerOf(
   return trace === undefined ? best : { ...best, explain: explainOf(plan, trace) };
 }
 
-/** How many of these descending scores reach the least one. */
-function countAtLeast(scores: Float32Array, least: number): number {
+/** Number of scores, in descending order, that are at least `minScore`. */
+export function countAtLeast(scores: Float32Array, minScore: number): number {
   let kept = scores.length;
-  while (kept > 0 && scores[kept - 1]! < least) kept--;
+  while (kept > 0 && scores[kept - 1]! < minScore) kept--;
   return kept;
 }
 
@@ -68,7 +66,7 @@ function explainOf(plan: SearchPlan, { shards, begun, mergeMs }: Trace): Explain
 
 const NO_COSTS: SearchAccount['costs'] = { widened: 0, two_hop: 0, code_scan: 0, exact_scan: 0 };
 
-/** What a search of a shard did. @param size rows of the shard, of which so many may come back */
+/** Describes the search of one shard. @param size rows of the shard @param allowed rows of it that may be returned */
 export function explainPart(
   { shard, k, ef, part }: ShardSearch,
   size: number,
@@ -76,11 +74,11 @@ export function explainPart(
   { source }: Trace,
 ): ShardExplain {
   const { ordinals, account, path, tookUs } = part!;
-  const way = path === 'exact' ? 'exact_scan' : allowed < size ? 'widened' : 'graph';
+  const planName = path === 'exact' ? 'exact_scan' : allowed < size ? 'widened' : 'graph';
   return {
     shard,
     ...(source !== undefined && { seed: source }),
-    plan: account?.plan ?? way,
+    plan: account?.plan ?? planName,
     k,
     ef,
     visited: account?.visited ?? 0,

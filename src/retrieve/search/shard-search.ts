@@ -1,30 +1,28 @@
 /**
- * One query over all shards of a version: ask each, merge, and ask again where a shard may hold more.
+ * Searches all shards of a version for one query, merges, and searches again where a shard may hold more.
  *
- * Rows are spread over shards by a hash, so each is asked for its part of k and ef with some to spare (shard-share.ts);
- * one whose last candidate is among the k best may hold more of them and is searched deeper, until none is. The answer
- * is what asking every shard for all k would give, in the contract's order, whatever the order in which shards
- * answered.
+ * Rows are spread over shards by a hash, so each shard is searched for its share of k and ef plus a margin
+ * (shard-share.ts). A shard whose last candidate is among the k best may hold more of them and is searched deeper. The
+ * answer is the same as if every shard had been searched for all k, whatever the order in which shards answer.
  */
 import { isBetter } from '../../base/top-k.js';
-import type { Answer } from './answer.js';
+import type { Answer, Candidates } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
 import { answerOf, explainPart, type Trace } from './shard-answer.js';
-import { mergeParts, type Best } from './merge.js';
-import { NOTHING, type Searching, type ShardPart, type ShardSearch } from './needs.js';
+import { mergeParts } from './merge.js';
+import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
 
-/** Rows of each shard. */
 export type ShardSizes = readonly number[];
 
-/** A query, its plan, and what its shards have found so far. */
+/** A query, its plan, and what its shards have found. */
 export class ShardRounds {
   private searches: readonly ShardSearch[] = [];
   private readonly allowed: readonly number[];
   private readonly trace: Trace | undefined;
 
-  /** @param source position of the query among those of a search with seeds; undefined where there is one */
+  /** @param source position of the seed; undefined without seeds */
   constructor(
     private readonly sizes: ShardSizes,
     private readonly query: Float32Array,
@@ -35,24 +33,24 @@ export class ShardRounds {
     this.trace = plan.explain ? { shards: [], begun: performance.now(), mergeMs: 0, source } : undefined;
   }
 
-  *run(): Searching<Answer> {
+  *run(): SearchWork<Answer> {
     const total = this.allowed.reduce((sum, count) => sum + count, 0);
     this.searches = this.sizes.map((_, shard) => {
       const depth = this.plan.exact ? this.plan : firstDepth(this.plan, this.allowed[shard]!, total);
-      return this.ask(shard, depth);
+      return this.createSearch(shard, depth);
     });
     let asked = this.searches.filter(({ part }) => part === null);
     for (;;) {
       if (asked.length > 0) yield { kind: 'shards', searches: asked };
-      this.note(asked);
+      this.recordTrace(asked);
       const best = this.merge();
-      asked = this.deeper(best);
+      asked = this.deepen(best);
       if (asked.length === 0) return answerOf(this.plan, this.parts, best, this.trace);
     }
   }
 
-  /** The best of the shards that have answered; `short` is `timeout` where some have not. */
-  soFar(): Answer {
+  /** The best of the shards that have answered; `short` is `timeout` if some have not. */
+  partialAnswer(): Answer {
     const parts = this.searches.length === 0 ? this.sizes.map(() => null) : this.parts;
     const answer = answerOf(this.plan, parts, mergeParts(parts, this.plan.k), this.trace);
     if (!parts.includes(null)) return answer;
@@ -63,13 +61,13 @@ export class ShardRounds {
     return this.searches.map(({ part }) => part);
   }
 
-  private ask(shard: number, { k, ef }: Depth): ShardSearch {
+  private createSearch(shard: number, { k, ef }: Depth): ShardSearch {
     const { query, plan } = this;
-    const part = this.allowed[shard] === 0 ? NOTHING : null;
+    const part = this.allowed[shard] === 0 ? EMPTY_PART : null;
     return { query, shard, k, ef, exact: plan.exact, plan, part };
   }
 
-  private note(asked: readonly ShardSearch[]): void {
+  private recordTrace(asked: readonly ShardSearch[]): void {
     if (this.trace === undefined) return;
     for (const search of asked) {
       const { shard } = search;
@@ -77,19 +75,19 @@ export class ShardRounds {
     }
   }
 
-  private merge(): Best {
+  private merge(): Candidates {
     const begun = performance.now();
     const best = mergeParts(this.parts, this.plan.k);
     if (this.trace !== undefined) this.trace.mergeMs += performance.now() - begun;
     return best;
   }
 
-  /** Searches of the shards that may hold more, twice as deep as before; they take the places of those. */
-  private deeper(best: Best): ShardSearch[] {
+  /** Replaces the searches of shards that may hold more by searches twice as deep, and returns those. */
+  private deepen(best: Candidates): ShardSearch[] {
     const asked: ShardSearch[] = [];
     const next = this.searches.map((search) => {
       if (!mayHoldMore(search.part!, this.plan, best)) return search;
-      const deeper = this.ask(search.shard, deeperDepth(this.plan, search.part!.ordinals.length));
+      const deeper = this.createSearch(search.shard, deeperDepth(this.plan, search.part!.ordinals.length));
       asked.push(deeper);
       return deeper;
     });
@@ -98,8 +96,12 @@ export class ShardRounds {
   }
 }
 
-/** True where a shard's last candidate is among the best, so that its next one may be. */
-function mayHoldMore({ ordinals, scores, complete }: ShardPart, { k, minScore }: SearchPlan, best: Best): boolean {
+/** Returns true if the shard's last candidate is among the best, so that its next one may be too. */
+function mayHoldMore(
+  { ordinals, scores, complete }: ShardPart,
+  { k, minScore }: SearchPlan,
+  best: Candidates,
+): boolean {
   const last = ordinals.length - 1;
   if (complete || ordinals.length >= k || scores[last]! < minScore) return false;
   if (best.scores.length < k) return true;

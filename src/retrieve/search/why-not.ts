@@ -1,6 +1,6 @@
 /**
- * Why ids did not come back: their exact scores and ranks, what removed them, and whether the graph reaches them. It
- * scans every row, so it runs in turns with the event loop where others wait.
+ * Explains why ids were not returned: exact score and rank, what removed them, and whether the graph reaches them.
+ * Scans every row, so it runs in slices.
  */
 import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -13,27 +13,25 @@ import { Meter, type Work } from '../../base/work.js';
 import { copyAllowed } from './allowed-rows.js';
 import type { SearchPlan } from './search-plan.js';
 import type { LoadedShard } from '../load/shards.js';
-import type { Suspect, SuspectItem } from './suspects.js';
+import type { ExplainedId, ExplainedItem } from './explained-ids.js';
 
-/** A query that the answer came from. */
-interface AskedQuery {
+interface WeightedQuery {
   readonly query: Float32Array;
   readonly weight: number;
   readonly quota?: number | undefined;
 }
 
-/** The answer with its `why_not`. */
-export function* explaining(asked: Case): Work<Answer> {
-  return withReasons(asked.answer, yield* explainSuspects(asked));
+export function* addReasons(asked: Explanation): Work<Answer> {
+  return withReasons(asked.answer, yield* explainIds(asked));
 }
 
-/** As far as is known without a look at all rows, which gives ranks: of an answer whose time has run out. */
-export function explainSoFar(asked: Case): Answer {
+/** Explains without a scan, and therefore without ranks: for an answer whose time has run out. */
+export function addPartialReasons(asked: Explanation): Answer {
   const { plan, answer } = asked;
-  if (plan.suspects === null) return answer;
+  if (plan.explainedIds === null) return answer;
   return withReasons(
     answer,
-    plan.suspects.map(({ id, item }): WhyNot => {
+    plan.explainedIds.map(({ id, item }): WhyNot => {
       if (item === null) return { id, found: false, reason: 'unknown_id' };
       const { own, score } = bestOf(asked, item.shard, item.row);
       const excluded = isExcluded(plan, item);
@@ -48,46 +46,49 @@ function withReasons(answer: Answer, reasons: readonly WhyNot[]): Answer {
   return { ...answer, explain: { ...answer.explain!, why_not: reasons } };
 }
 
-interface Case {
+interface Explanation {
   readonly shards: readonly LoadedShard[];
   readonly plan: SearchPlan;
-  readonly queries: readonly AskedQuery[];
+  readonly queries: readonly WeightedQuery[];
   readonly answer: Answer;
 }
 
-/** A suspect with its score and, when all rows have been seen, its ranks. */
-interface Judged {
-  readonly item: SuspectItem;
-  /** Merged, where there are several queries. */
+/** An id to explain with its score, and its ranks once all rows were scanned. */
+interface ScoredItem {
+  readonly item: ExplainedItem;
+  /** The merged score if there are several queries. */
   readonly score: number;
-  /** With the query that gives the best merged score. */
   readonly own: number;
   readonly source: number;
   rank: number;
   rankAllowed: number;
 }
 
-function* explainSuspects(asked: Case): Work<WhyNot[]> {
-  const suspects = asked.plan.suspects ?? [];
-  const judged: (Judged | null)[] = [];
+function* explainIds(asked: Explanation): Work<WhyNot[]> {
+  const suspects = asked.plan.explainedIds ?? [];
+  const scored: (ScoredItem | null)[] = [];
   for (const { item } of suspects) {
-    judged.push(item && judge(asked, item));
+    scored.push(item && scoreItem(asked, item));
     if (asked.queries.length > 1) yield;
   }
   yield* countBetter(
     asked,
-    judged.filter((one) => one !== null),
+    scored.filter((item) => item !== null),
   );
   const reasons: WhyNot[] = [];
   for (const [i, suspect] of suspects.entries()) {
-    reasons.push(explainOne(asked, suspect, judged[i] ?? null));
-    yield; // each has a walk of its own
+    reasons.push(explainOne(asked, suspect, scored[i] ?? null));
+    yield; // each needs a graph walk
   }
   return reasons;
 }
 
-/** The best of all queries for one row: merged score, own score, position of the query. */
-function bestOf({ queries, shards }: Case, shard: number, row: number): { score: number; own: number; source: number } {
+/** The best merged score of a row over all queries, with the query's position and the score before weighting. */
+function bestOf(
+  { queries, shards }: Explanation,
+  shard: number,
+  row: number,
+): { score: number; own: number; source: number } {
   const { metric, dim, values } = shards[shard]!.graph.vectors;
   const raw = rawKernel(metric);
   let best = { score: -Infinity, own: -Infinity, source: 0 };
@@ -99,8 +100,8 @@ function bestOf({ queries, shards }: Case, shard: number, row: number): { score:
   return best;
 }
 
-/** @throws file_corrupt where the row's vector is none, which no sealed one is */
-function judge(asked: Case, item: SuspectItem): Judged {
+/** @throws file_corrupt if the row's vector is not finite; a sealed version has none */
+function scoreItem(asked: Explanation, item: ExplainedItem): ScoredItem {
   const { dim, values } = asked.shards[item.shard]!.graph.vectors;
   if (values.subarray(item.row * dim, (item.row + 1) * dim).every(Number.isFinite)) {
     return { item, ...bestOf(asked, item.shard, item.row), rank: 1, rankAllowed: 1 };
@@ -109,39 +110,39 @@ function judge(asked: Case, item: SuspectItem): Judged {
   throw new ShortlistError('file_corrupt', message, { ordinal: item.ordinal });
 }
 
-/** Units of a row (base/work.ts) beside one for each component and each suspect. */
+/** Meter units for a row, in addition to one per component and per id. */
 const ROW_UNITS = 100;
 
-/** Ranks: one more for each row before a suspect. */
-function* countBetter(asked: Case, judged: readonly Judged[]): Work<void> {
-  if (judged.length === 0) return;
+/** Computes ranks: adds one for each row that is ahead. */
+function* countBetter(asked: Explanation, scored: readonly ScoredItem[]): Work<void> {
+  if (scored.length === 0) return;
   const { shards, plan, queries } = asked;
   const meter = new Meter();
   for (const [shard, { ordinals, graph }] of shards.entries()) {
     const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
-    const units = ROW_UNITS + graph.vectors.dim * queries.length + judged.length;
+    const units = ROW_UNITS + graph.vectors.dim * queries.length + scored.length;
     for (let row = 0; row < ordinals.length; row++) {
       if (meter.spend(units)) yield;
       const { score } = bestOf(asked, shard, row);
       const allowed = allow.has(row);
-      for (const one of judged) {
-        if (!isBetter(score, ordinals[row]!, one.score, one.item.ordinal)) continue;
-        one.rank++;
-        if (allowed) one.rankAllowed++;
+      for (const other of scored) {
+        if (!isBetter(score, ordinals[row]!, other.score, other.item.ordinal)) continue;
+        other.rank++;
+        if (allowed) other.rankAllowed++;
       }
     }
   }
 }
 
-function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot {
-  if (judged === null) return { id, found: false, reason: 'unknown_id' };
-  const { item, score, rank, rankAllowed } = judged;
+function explainOne(asked: Explanation, { id }: ExplainedId, scored: ScoredItem | null): WhyNot {
+  if (scored === null) return { id, found: false, reason: 'unknown_id' };
+  const { item, score, rank, rankAllowed } = scored;
   const excluded = isExcluded(asked.plan, item);
   const found = asked.answer.ordinals.includes(item.ordinal);
   return {
     id,
     found,
-    reason: found ? null : reasonOf(asked, judged, excluded),
+    reason: found ? null : reasonOf(asked, scored, excluded),
     score,
     rank,
     rank_allowed: rankAllowed,
@@ -153,35 +154,35 @@ function explainOne(asked: Case, { id }: Suspect, judged: Judged | null): WhyNot
   };
 }
 
-/** By its id, or because it is the query or a seed itself. */
-function isExcluded({ selves, excluded }: SearchPlan, item: SuspectItem): boolean {
+/** True if the id is excluded, or the item is the query or a seed. */
+function isExcluded({ selfMatches, excluded }: SearchPlan, item: ExplainedItem): boolean {
   if (item.excluded || excluded[item.shard]!.includes(item.row)) return true;
-  return selves.some(({ shard, row }) => shard === item.shard && row === item.row);
+  return selfMatches.some(({ shard, row }) => shard === item.shard && row === item.row);
 }
 
-function reasonOf(asked: Case, judged: Judged, excluded: boolean): WhyNot['reason'] {
+function reasonOf(asked: Explanation, scored: ScoredItem, excluded: boolean): WhyNot['reason'] {
   const { plan, answer } = asked;
-  const own = ownReason(plan, judged.item, judged.own, excluded);
+  const own = ownReason(plan, scored.item, scored.own, excluded);
   if (own !== null) return own;
-  if (isBehindAll(plan, answer, judged)) return 'rank';
-  if (isCrowded(asked, judged)) return 'crowding';
+  if (isBehindAll(plan, answer, scored)) return 'rank';
+  if (isCrowded(asked, scored)) return 'crowding';
   return answer.quality.short === 'timeout' ? 'timeout' : 'graph';
 }
 
-/** A reason that other rows have no part in. */
-function ownReason(plan: SearchPlan, item: SuspectItem, score: number, excluded: boolean): WhyNot['reason'] {
+/** A reason that does not depend on other rows; null if there is none. */
+function ownReason(plan: SearchPlan, item: ExplainedItem, score: number, excluded: boolean): WhyNot['reason'] {
   if (excluded) return 'excluded';
   if (item.removedBy !== null) return 'filter';
   return score < plan.minScore ? 'min_score' : null;
 }
 
-/** True where the answer is full, of better ones. */
-function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: Judged): boolean {
+/** True if the answer is full and all of it is better. */
+function isBehindAll({ k }: SearchPlan, { ordinals, scores }: Answer, { score, item }: ScoredItem): boolean {
   return ordinals.length === k && isBetter(scores[k - 1]!, ordinals[k - 1]!, score, item.ordinal);
 }
 
-/** True where better ones have used up its value's limit, or the quota of its seed. */
-function isCrowded({ plan, queries, answer }: Case, { score, item, source }: Judged): boolean {
+/** True if better candidates have used up the limit of its value, or the quota of its seed. */
+function isCrowded({ plan, queries, answer }: Explanation, { score, item, source }: ScoredItem): boolean {
   const { ordinals, scores, seeds } = answer;
   let sameValue = 0;
   let sameSeed = 0;
@@ -193,11 +194,11 @@ function isCrowded({ plan, queries, answer }: Case, { score, item, source }: Jud
   return sameValue >= (plan.crowding?.limit ?? Infinity) || sameSeed >= (queries[source]!.quota ?? Infinity);
 }
 
-/** A walk with this many places, which no served search needs more of. */
+/** A walk deeper than served searches need. */
 const REACHING_EF = 1_000;
 const REACHING_K = 64;
 
-/** True where a walk towards the item's own vector finds it, or so many others in the very same place. */
+/** True if a walk towards the item's vector finds it, or finds enough equally near rows in its place. */
 function isReached({ graph }: LoadedShard, row: number): boolean {
   const { metric, dim, values } = graph.vectors;
   const query = values.slice(row * dim, (row + 1) * dim);

@@ -10,9 +10,21 @@ import type { Turns } from '../../base/work.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { ScanPool } from '../../retrieve/search/local-shards.js';
-import { beginSearch, scanAll, searchTogether, type Asked, type OpenSearch } from '../../retrieve/search/run-search.js';
+import {
+  startSearch,
+  poolScanner,
+  searchTogether,
+  type SearchTask,
+  type PendingSearch,
+} from '../../retrieve/search/run-search.js';
 import { Search } from '../../retrieve/search/search.js';
-import { planning, planNothing, planQuery, planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
+import {
+  planSearchInSlices,
+  planTimedOut,
+  planQuery,
+  planSearch,
+  type SearchPlan,
+} from '../../retrieve/search/search-plan.js';
 import { planSeeds } from '../../retrieve/search/seeds.js';
 import type { Answers } from '../answer/answers.js';
 import { fieldAtOptions } from '../request/field-error.js';
@@ -42,7 +54,7 @@ export interface Work {
 
 /** A query up to its scans, and the time that it took. */
 interface Unfinished {
-  readonly search: OpenSearch;
+  readonly search: PendingSearch;
   readonly seconds: number;
 }
 
@@ -64,16 +76,16 @@ export async function runQueries(work: Work, queries: readonly Prepared[]): Prom
 function planRequest({ context, version, asked, limit }: Work): SearchPlan | Promise<SearchPlan> {
   const { options } = asked;
   if (options.filter === undefined) return atOptions(() => planSearch(version, options));
-  return context.scheduler.runWork(limit, planning(version, options)).catch((error: unknown) => {
+  return context.scheduler.runWork(limit, planSearchInSlices(version, options)).catch((error: unknown) => {
     throw fieldAtOptions(error);
   });
 }
 
 function planLate({ version, asked }: Work): SearchPlan {
-  return atOptions(() => planNothing(version, asked.options));
+  return atOptions(() => planTimedOut(version, asked.options));
 }
 
-function askFor(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): Asked {
+function askFor(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): SearchTask {
   if (kind === 'seeds') return { plan: atOptions(() => planSeeds(version, plan, queries)), queries, kind };
   const { self } = queries[0]!;
   return { plan: planQuery(version, plan, self === undefined ? [] : [self]), queries, kind };
@@ -111,7 +123,7 @@ async function searchQueries(
       return;
     }
     const started = performance.now();
-    const begun = beginSearch(version, askFor(version, plan, query));
+    const begun = startSearch(version, askFor(version, plan, query));
     const seconds = secondsSince(started);
     if (begun.kind === 'open') unfinished.set(position, { search: begun.search, seconds });
     else if (queries.length === 1) single.push({ answer: begun.answer, seconds });
@@ -139,7 +151,7 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
     const group = good.slice(from, from + QUERIES_PER_SCAN);
     const begun = performance.now();
     const asked = group.map(({ query }) => askFor(version, plan, query));
-    const found = await searchTogether(version, asked, scanAll(version, pool), turnsOf(work));
+    const found = await searchTogether(version, asked, poolScanner(version, pool), turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
     await context.scheduler.run(group.length, limit, (slot) => {
       take(work, group[slot]!.position, found[slot]!, seconds);
@@ -167,7 +179,7 @@ function answerPartially(
   for (const [position, query] of queries.entries()) {
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
-    else answers.take(position, (unfinished.get(position)?.search ?? nothingOf(query)).soFar());
+    else answers.take(position, (unfinished.get(position)?.search ?? nothingOf(query)).partialAnswer());
   }
 }
 

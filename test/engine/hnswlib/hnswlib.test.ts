@@ -224,8 +224,8 @@ describe('scaling for float32 sums', () => {
 describe('an addon that is not there', () => {
   it.each(['not installed', 'not compiled'])('is named with the command that helps: %s', async (state) => {
     const elsewhere = makeFolder();
-    const dist = fileURLToPath(new URL('../../../dist/', import.meta.url));
-    const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
+    const dist = fileURLToPath(new URL('../../../dist', import.meta.url));
+    const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
     for (const part of ['base', 'engine']) cpSync(join(dist, part), join(elsewhere.path, part), { recursive: true });
     writeFileSync(join(elsewhere.path, 'package.json'), '{"type": "module"}');
     if (state === 'not compiled') {

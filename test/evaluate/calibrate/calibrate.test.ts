@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Metric } from '../../../src/base/metric.js';
 import { buildIndex } from '../../../src/builder/build-index.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
-import { calibrate, keepCalibration } from '../../../src/evaluate/calibrate/calibrate.js';
-import { OpenFolds } from '../../../src/evaluate/calibrate/folds.js';
-import { drawQueries, hideRows, type CalibrationQueries } from '../../../src/evaluate/calibrate/held-in-queries.js';
+import { calibrate, storeCalibration } from '../../../src/evaluate/calibrate/calibrate.js';
+import { GroupShards } from '../../../src/evaluate/calibrate/group-shards.js';
+import { drawQueries, hideRows, type CalibrationQueries } from '../../../src/evaluate/calibrate/calibration-queries.js';
 import { Trial } from '../../../src/evaluate/calibrate/trial.js';
 import { TruthOnDemand } from '../../../src/evaluate/calibrate/hidden-truth.js';
 import { meanOf } from '../../../src/evaluate/calibrate/recall-bound.js';
@@ -47,12 +47,12 @@ afterAll(async () => {
 
 /** Of every query at one k and ef, among a random share of the rows. */
 async function recallsAt(queries: CalibrationQueries, selectivity: number, k: number, ef: number): Promise<number[]> {
-  const folds = new OpenFolds(version, queries);
+  const folds = new GroupShards(version, queries);
   const trial = new Trial(folds, selectivity, 99);
   const truth = await new TruthOnDemand(trial, pool).find(queries.count, k);
   const recalls: number[] = [];
   for (const [position, neighbors] of truth.entries())
-    recalls.push(trial.tryQuery(await trial.sideOf(position), neighbors, position, { k, ef }).recall);
+    recalls.push(trial.tryQuery(await trial.searchSpaceOf(position), neighbors, position, { k, ef }).recall);
   await folds.close();
   return recalls;
 }
@@ -133,7 +133,7 @@ describe('rows that are hidden from their own searches', () => {
   it('find what new rows do, and rows asked as they are find more', async () => {
     const measure = async (queries: CalibrationQueries) => meanOf(await recallsAt(queries, 1, 10, 24));
     const hidden = hideRows(version, 1_000, 3);
-    const bare = { ...hidden, folds: [{ from: 0, to: hidden.count, hidden: version.shards.map(() => new Uint32Array(0)) }] };
+    const bare = { ...hidden, groups: [{ from: 0, to: hidden.count, hidden: version.shards.map(() => new Uint32Array(0)) }] };
     const expected = await measure(fresh());
     expect(Math.abs((await measure(hidden)) - expected)).toBeLessThan(0.03);
     expect((await measure(bare)) - expected).toBeGreaterThan(0.035);
@@ -141,8 +141,8 @@ describe('rows that are hidden from their own searches', () => {
 
   it('are found by no search of their fold, at any ef, under a filter, or where everything is scanned', async () => {
     const queries = hideRows(version, 200, 3);
-    const folds = new OpenFolds(version, queries);
-    for (const fold of queries.folds) {
+    const folds = new GroupShards(version, queries);
+    for (const fold of queries.groups) {
       for (const [position, { graph }] of (await folds.shards(fold)).entries()) {
         const hidden = new Set(fold.hidden[position]);
         const { count } = graph.vectors;
@@ -173,7 +173,7 @@ describe('small and odd versions', () => {
     const built = await buildVectors(folder, 'small', { vectors: rows, dim: 4, metric });
     const small = await loadVersion(folder, 'small', built.version);
     const own = await calibrate(small, { pool });
-    await keepCalibration(folder, small.manifest, own);
+    await storeCalibration(folder, small.manifest, own);
     expect(await readCalibration(folder, 'small', built.version)).toEqual(own);
     await small.refreshCalibration();
     for (const k of [1, 10, 10_000]) {
@@ -210,7 +210,7 @@ describe('a search', () => {
   });
 
   it('after calibration takes the calibrated default, says which, and reaches a target', async () => {
-    await keepCalibration(root, version.manifest, calibration);
+    await storeCalibration(root, version.manifest, calibration);
     const index = await openIndex(root, 'hard', { version: name, threads: 1 });
     expect(index.search(query, { k: 10 }).quality.ef).toBe(resolveDefaultEf(calibration, { k: 10 }));
     const { ef } = resolveEf(calibration, { k: 10, targetRecall: 0.95 });
@@ -291,7 +291,7 @@ describe('a build', () => {
     };
     const options = buildOptions(folder, 'cut', [input], { calibrate: true, onProgress, signal: controller.signal });
     const failure = await buildIndex(options).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: 'interrupted', message: expect.stringContaining('the version is there') as unknown }); // prettier-ignore
+    expect(failure).toMatchObject({ code: 'interrupted', message: expect.stringContaining('the version is complete') as unknown }); // prettier-ignore
     const { version: left } = (failure as { details: { version: string } }).details;
     expect(await resolveVersion(folder, 'cut', left)).toBe(left);
     expect(await readCalibration(folder, 'cut', left)).toBeNull();

@@ -265,7 +265,7 @@ describe('ids', () => {
   it('are all that a version without attributes is filtered by', () => {
     const index = new FilterIndex({ count: 4, attributes: null, ids, shards: dealShards(4, 1) });
     expect(find(index, { id: 'c' })).toEqual([2]);
-    expect(() => parseFilter({ n: 1 }, index.schema)).toThrow(/the index has none/);
+    expect(() => parseFilter({ n: 1 }, index.schema)).toThrow(/the index has no attributes/);
   });
 });
 
@@ -434,7 +434,7 @@ describe('an index of filters', () => {
   it('of a version without attributes or rows knows {} alone', () => {
     const index = new FilterIndex({ count: 40, attributes: null, shards: dealShards(40, 1) });
     expect(find(index, {})).toHaveLength(40);
-    expect(() => parseFilter({ a: 1 }, index.schema)).toThrow(/the index has none/);
+    expect(() => parseFilter({ a: 1 }, index.schema)).toThrow(/the index has no attributes/);
     const empty = new FilterIndex({ count: 0, attributes: null, shards: [{ ordinals: new Uint32Array(0) }] });
     expect(find(empty, {})).toEqual([]);
   });

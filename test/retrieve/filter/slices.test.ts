@@ -5,10 +5,10 @@ import { ShortlistError } from '../../../src/base/errors.js';
 import { seededRandom } from '../../../src/base/random.js';
 import { FilterIndex } from '../../../src/retrieve/filter/filter-index.js';
 import { MAX_FILTER_CLAUSES, MAX_FILTER_WORK } from '../../../src/retrieve/filter/filter-plan.js';
-import { parseFilter, parsingFilter } from '../../../src/retrieve/filter/parse-filter.js';
+import { parseFilter, parseFilterInSlices } from '../../../src/retrieve/filter/parse-filter.js';
 import type { Test } from '../../../src/retrieve/filter/filter-plan.js';
 import { allRows } from '../../../src/retrieve/filter/rows.js';
-import { passTexts } from '../../../src/retrieve/filter/text-pass.js';
+import { scanTexts } from '../../../src/retrieve/filter/text-scan.js';
 import { Meter, runAtOnce, type Work } from '../../../src/base/work.js';
 import { jsonOf, matches } from './naive.js';
 import { below, makeColumn, makeFilter, pick, rowOf, TYPES } from './random-filters.js';
@@ -30,8 +30,8 @@ function countSlices(work: Work<unknown>): number {
 }
 
 function* selecting(index: FilterIndex, filter: unknown): Work<number[]> {
-  const plan = yield* parsingFilter(filter, index.schema);
-  const { shards } = yield* index.selecting(plan);
+  const plan = yield* parseFilterInSlices(filter, index.schema);
+  const { shards } = yield* index.selectInSlices(plan);
   const { rows } = shards[0]!;
   return Array.from({ length: rows.size }, (_, row) => row).filter((row) => rows.has(row));
 }
@@ -98,7 +98,7 @@ describe('what a filter costs', () => {
     const values = Array.from({ length: rows }, (_, i) => (i % 2 === 0 ? 'a'.repeat(130) : `${'a'.repeat(120)}${i}`));
     const store = await storeOf([{ name: 't', type: TEXT, values }], [rows]);
     const account = new Account();
-    runAtOnce(passTexts(store.column('t'), tests, allRows(rows), account));
+    runAtOnce(scanTexts(store.column('t'), tests, allRows(rows), account));
     return account.total;
   }
 
@@ -126,6 +126,6 @@ describe('what a filter costs', () => {
     const clauses = Array.from({ length: MAX_FILTER_CLAUSES }, (_, i) => ({ t: { $ne: String(i) } }));
     const select = () => index.select(parseFilter({ $and: clauses }, index.schema));
     expect(select).toThrow(ShortlistError);
-    expect(select).toThrow(/256 clauses over 21474836 rows; at most 100 are taken/);
+    expect(select).toThrow(/256 clauses over 21474836 rows; at most 100 are allowed/);
   });
 });

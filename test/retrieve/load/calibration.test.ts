@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { efGrid } from '../../../src/evaluate/calibrate/climb.js';
+import { efGrid } from '../../../src/evaluate/calibrate/band-measurement.js';
 import { lowerRecall, meanOf } from '../../../src/evaluate/calibrate/recall-bound.js';
 import {
   resolveDefaultEf,

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.js';
 import type { Answer } from '../../../src/retrieve/search/answer.js';
 import type { Quality } from '../../../src/wire/answers.js';
-import type { Searching } from '../../../src/retrieve/search/needs.js';
-import { blend, mergeScore, type BlendTask, type Step } from '../../../src/retrieve/search/blend.js';
+import type { SearchWork } from '../../../src/retrieve/search/needs.js';
+import { blend, mergeScore, type BlendTask, type SearchStep } from '../../../src/retrieve/search/blend.js';
 
 const QUALITY: Quality = { path: 'graph', ef: 10, selectivity: 1, shards: { total: 1, answered: 1 }, short: null };
 
@@ -20,7 +20,7 @@ function run(queries: readonly Query[], k: number, minScore = -Infinity): Answer
   // A query is its position: what is asked for scores is told by it.
   const sources = queries.map(({ weight, quota }, source) => ({ weight, quota, query: Float32Array.of(source) }));
 
-  function* search({ source, depth }: Step): Searching<Answer> {
+  function* search({ source, depth }: SearchStep): SearchWork<Answer> {
     const { scores, missed } = queries[source]!;
     const found = [...scores.keys()].filter((row) => scores[row]! >= minScore && missed?.has(row) !== true);
     found.sort((a, b) => scores[b]! - scores[a]! || a - b);

@@ -126,7 +126,7 @@ describe('searches that take their time', () => {
     const query = version.vectorOf(9);
     const options = { k: 5, whyNot: ['3'] };
     const begun = beginLong(version, askFor(version, query, options));
-    const soFar = begun.soFar();
+    const soFar = begun.partialAnswer();
     expect(soFar.ordinals).toHaveLength(5);
     const found = [...soFar.ordinals].includes(version.ordinalOf('3'));
     expect(soFar.explain!.why_not).toMatchObject([{ id: '3', found, reason: found ? null : 'timeout' }]);
@@ -147,11 +147,11 @@ describe('searches that take their time', () => {
     ];
     const query = version.vectorOf(self);
     const { plan, queries } = askFor(version, query, options);
-    const single = new Search(version, plan, queries).soFar().explain!.why_not!;
+    const single = new Search(version, plan, queries).partialAnswer().explain!.why_not!;
     expect(single).toMatchObject(known);
     expect(single[1]!.score).toBe(search(version, query, options).explain!.why_not![1]!.score);
     const seeds = askSeeds(version, [{ query, weight: 1, self }], options);
-    const seeded = new Search(version, seeds.plan, seeds.queries, 'seeds').soFar();
+    const seeded = new Search(version, seeds.plan, seeds.queries, 'seeds').partialAnswer();
     expect(seeded.quality.short).toBe('timeout');
     expect(seeded.explain!.why_not).toMatchObject(known);
   });
@@ -164,7 +164,7 @@ describe('searches that take their time', () => {
     const running = begun.finish(pool, { signal: controller.signal });
     controller.abort(new Error('late'));
     await expect(running).rejects.toThrow('late');
-    const answer = begun.soFar();
+    const answer = begun.partialAnswer();
     expect(answer.quality).toMatchObject({ short: 'timeout', shards: { total: 1, answered: 0 } });
     expect(answer.ordinals).toHaveLength(10);
     const nobody = searchInTurns(version, pool, askSeeds(version, seeds, { k: 10, exact: true }), controller);

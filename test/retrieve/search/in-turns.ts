@@ -3,22 +3,27 @@ import type { Turns } from '../../../src/base/work.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import type { Answer } from '../../../src/retrieve/search/answer.js';
 import type { ScanPool } from '../../../src/retrieve/search/local-shards.js';
-import { askOne, beginSearch, type Asked, type OpenSearch } from '../../../src/retrieve/search/run-search.js';
+import {
+  singleTask,
+  startSearch,
+  type SearchTask,
+  type PendingSearch,
+} from '../../../src/retrieve/search/run-search.js';
 import type { SearchOptions, SeedQuery } from '../../../src/retrieve/search/search-options.js';
 import { planQuery, planSearch } from '../../../src/retrieve/search/search-plan.js';
 import { planSeeds } from '../../../src/retrieve/search/seeds.js';
 
-export function askFor(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): Asked {
-  return askOne(query, planQuery(version, planSearch(version, options), self === undefined ? [] : [self]));
+export function askFor(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): SearchTask {
+  return singleTask(query, planQuery(version, planSearch(version, options), self === undefined ? [] : [self]));
 }
 
-export function askSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): Asked {
+export function askSeeds(version: LoadedVersion, seeds: readonly SeedQuery[], options: SearchOptions): SearchTask {
   return { plan: planSeeds(version, planSearch(version, options), seeds), queries: seeds, kind: 'seeds' };
 }
 
 /** @throws where it is answered at once */
-export function beginLong(version: LoadedVersion, asked: Asked): OpenSearch {
-  const begun = beginSearch(version, asked);
+export function beginLong(version: LoadedVersion, asked: SearchTask): PendingSearch {
+  const begun = startSearch(version, asked);
   if (begun.kind === 'answered') throw new Error('the search has taken one step only');
   return begun.search;
 }
@@ -26,9 +31,9 @@ export function beginLong(version: LoadedVersion, asked: Asked): OpenSearch {
 export async function searchInTurns(
   version: LoadedVersion,
   pool: ScanPool,
-  asked: Asked,
+  asked: SearchTask,
   turns: Turns = {},
 ): Promise<Answer> {
-  const begun = beginSearch(version, asked);
+  const begun = startSearch(version, asked);
   return begun.kind === 'answered' ? begun.answer : begun.search.finish(pool, turns);
 }

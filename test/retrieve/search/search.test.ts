@@ -5,7 +5,7 @@ import { openExactSearch } from '../../../src/engine/exact-search.js';
 import { loadVersion, type LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { checkQuery } from '../../../src/retrieve/search/query.js';
 import { askFor, beginLong } from './in-turns.js';
-import { askOne, beginSearch, search, searchExact, searchNow } from '../../../src/retrieve/search/run-search.js';
+import { singleTask, startSearch, search, searchExact, searchNow } from '../../../src/retrieve/search/run-search.js';
 import { planQuery, planSearch } from '../../../src/retrieve/search/search-plan.js';
 import { type SearchOptions } from '../../../src/retrieve/search/search-options.js';
 import { type Answer } from '../../../src/retrieve/search/answer.js';
@@ -136,7 +136,10 @@ describe.each([
         const options = { k, excludeIds, minScore };
         const plan = planSearch(version, options);
         for (const own of [self, excludeIds.map(Number).find((id) => id < ROWS), undefined]) {
-          const planned = searchNow(version, askOne(query, planQuery(version, plan, own === undefined ? [] : [own])));
+          const planned = searchNow(
+            version,
+            singleTask(query, planQuery(version, plan, own === undefined ? [] : [own])),
+          );
           expect(planned).toEqual(search(version, query, options, own));
           expect(plain(planned)).toEqual(plain(search(version, query, { ...options, excludeIds: withSelf(excludeIds, own) }))); // prettier-ignore
           const [scanned] = await searchExact(version, pool, query, options, own === undefined ? [] : [own]);
@@ -180,7 +183,7 @@ describe('a search that graphs cannot answer', () => {
     for (const options of [{ k: 7 }, { k: 20, excludeIds: ['1', '2', '123'], minScore: -1e9 }]) {
       const begin = () => beginLong(version, askFor(version, far, options, self));
       const begun = begin();
-      expect(begun.soFar().quality.shards.answered).toBe(0);
+      expect(begun.partialAnswer().quality.shards.answered).toBe(0);
       const expected = search(version, far, options, self);
       expect(expected.quality.path).toBe('exact');
       expect(await begun.finish(pool)).toEqual(expected);
@@ -205,7 +208,7 @@ describe('a search that graphs cannot answer', () => {
   it('is the only one that does', () => {
     const near = makeVectors(1, dim, 9);
     const answer = search(version, near, { k: 7 });
-    expect(beginSearch(version, askFor(version, near, { k: 7 }))).toEqual({ kind: 'answered', answer });
+    expect(startSearch(version, askFor(version, near, { k: 7 }))).toEqual({ kind: 'answered', answer });
   });
 });
 

@@ -1,4 +1,7 @@
-/** The Arrow file that `shortlist build` reads: `id` (uint32, the position), `embedding` (fixed_size_list of float32), attributes. */
+/**
+ * The Arrow file that `shortlist build` reads: `id` (uint32, the position), `embedding` (fixed_size_list of float32),
+ * and attributes.
+ */
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import type { Column, ColumnType } from '../../src/arrow/column.js';
 import { ArrowWriter } from '../../src/arrow/write/writer.js';

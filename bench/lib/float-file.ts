@@ -1,4 +1,4 @@
-/** Files of bare float32 and uint32 values, of any size: Node reads and writes at most 2 GiB at once. */
+/** Files of float32 and uint32 values of any size: Node reads and writes at most 2 GiB at once. */
 import { closeSync, fstatSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 
 const WINDOW_BYTES = 2 ** 28;

@@ -1,10 +1,10 @@
 /**
- * One pass over texts for many tests, linear in their bytes: equality with any of many texts, ranges, and substrings.
- * Texts are read as they lie in their chunks. What null rows hold may pass too, so callers mask by presence.
+ * Scans texts for many tests at once, linear in their bytes: equality with any of many texts, ranges, and substrings.
+ * Texts are read in place. Rows without a value may pass; callers mask them.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { addBit, manyWords } from './bits.js';
+import { addBit, emptySets } from './bits.js';
 import { chunksOf } from './column-blocks.js';
 import type { Test } from './filter-plan.js';
 import { NeedleReader, Needles, type NeedleGroup } from './needles.js';
@@ -13,39 +13,39 @@ import { TextBounds, type TextRange } from './text-bounds.js';
 import type { Texts } from './text-dictionary.js';
 import { chooseProbes, markTexts, type Probe } from './text-probe.js';
 import { TextSet } from './text-set.js';
-import { unfit } from './value-index.js';
+import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** Bytes of a text that are read at once; a longer one is read in pieces. */
+/** Bytes of a text read at once; a longer one is read in pieces. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Texts of a window that is probed, at most PIECE_BYTES of them. */
+/** Maximum texts of a probed window, which has at most PIECE_BYTES bytes. */
 const WINDOW_ROWS = 4_096;
 
-/** Windows in which many texts were found before probing is given up. */
+/** Probing stops after this many windows in which many texts were found. */
 const MAX_DENSE_WINDOWS = 8;
 
-export function* passTexts(
+export function* scanTexts(
   column: AttributeColumn,
   tests: readonly Test[],
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const pass = yield* TextPass.prepare(tests, rows.count, meter);
+  const pass = yield* TextScan.prepare(tests, rows.count, meter);
   if (rows.list === null) {
     for (const { firstOrdinal, chunk } of chunksOf(column, 'strings')) yield* pass.readAll(chunk, firstOrdinal);
   } else {
     for (let position = 0; position < rows.count; position++) {
       const { texts, row } = textAt(column, rows.list[position]!);
-      yield* pass.readSome(texts, row, row + 1, position);
+      yield* pass.readRows(texts, row, row + 1, position);
     }
   }
   return pass.outs;
 }
 
-/** A set of positions for each test. */
-export function* passTextRows(texts: Texts, tests: readonly Test[], meter: Meter): Work<Uint32Array[]> {
-  const pass = yield* TextPass.prepare(tests, texts.rows, meter);
+/** Scans all texts. @returns a set of positions for each test */
+export function* scanTextRows(texts: Texts, tests: readonly Test[], meter: Meter): Work<Uint32Array[]> {
+  const pass = yield* TextScan.prepare(tests, texts.rows, meter);
   yield* pass.readAll(texts, 0);
   return pass.outs;
 }
@@ -55,9 +55,8 @@ export function textAt(column: AttributeColumn, ordinal: number): { readonly tex
   return { texts: chunk as Column & { readonly shape: 'strings' }, row: ordinal - firstOrdinal };
 }
 
-/** What the tests are answered with, and their answers. */
-class TextPass {
-  /** Of the text that is read. */
+/** One scan: its tests, prepared, and their results. */
+class TextScan {
   private position = 0;
   private readonly reader: NeedleReader | null = null;
 
@@ -66,9 +65,9 @@ class TextPass {
     private readonly set: TextSet | null,
     private readonly bounds: TextBounds | null,
     needles: Needles | null,
-    /** Distinct; empty where probing for them would not tell enough. */
+    /** Distinct needles to probe for; empty if probing does not help. */
     private readonly probed: readonly Buffer[],
-    /** Positions of the tests of each kind among all. */
+    /** For each kind of test, its positions among all tests. */
     private readonly places: { readonly sets: number[]; readonly ranges: number[]; readonly groups: number[] },
     private readonly meter: Meter,
   ) {
@@ -76,7 +75,7 @@ class TextPass {
     this.reader = new NeedleReader(needles, (group) => addBit(outs[places.groups[group]!]!, this.position));
   }
 
-  static *prepare(tests: readonly Test[], count: number, meter: Meter): Work<TextPass> {
+  static *prepare(tests: readonly Test[], count: number, meter: Meter): Work<TextScan> {
     const places = { sets: [] as number[], ranges: [] as number[], groups: [] as number[] };
     const lists: (readonly string[])[] = [];
     const ranges: TextRange[] = [];
@@ -85,26 +84,25 @@ class TextPass {
       if (test.kind === 'texts') places.sets[lists.push(test.values) - 1] = place;
       else if (test.kind === 'text_range') places.ranges[ranges.push(test) - 1] = place;
       else if (test.kind === 'substrings') places.groups[groups.push(test) - 1] = place;
-      else unfit(test);
+      else throwUnsupported(test);
     }
     const set = lists.length === 0 ? null : yield* TextSet.build(lists, meter);
     const bounds = ranges.length === 0 ? null : yield* TextBounds.build(ranges, meter);
     const needles = groups.length === 0 ? null : yield* Needles.build(groups, meter);
     const distinct = new Set(groups.flatMap(({ texts }) => texts));
     const probed = set === null && bounds === null ? [...distinct].map((text) => Buffer.from(text)) : [];
-    const outs = yield* manyWords(tests.length, count, meter);
-    return new TextPass(outs, set, bounds, needles, probed, places, meter);
+    const outs = yield* emptySets(tests.length, count, meter);
+    return new TextScan(outs, set, bounds, needles, probed, places, meter);
   }
 
-  /** The texts of a chunk, of which the first has this position. */
+  /** Reads the texts of a chunk; the first has this position. */
   *readAll(texts: Texts, firstPosition: number): Work<void> {
     const probes = this.probed.length === 0 ? null : chooseProbes(this.probed, texts);
     const from = probes === null ? 0 : yield* this.readProbed(texts, firstPosition, probes);
-    yield* this.readSome(texts, from, texts.rows, firstPosition + from);
+    yield* this.readRows(texts, from, texts.rows, firstPosition + from);
   }
 
-  /** @param firstPosition of the row `from` */
-  *readSome(texts: Texts, from: number, to: number, firstPosition: number): Work<void> {
+  *readRows(texts: Texts, from: number, to: number, firstPosition: number): Work<void> {
     const { meter, reader } = this;
     const { offsets, bytes } = texts;
     for (let row = from; row < to; row++) {
@@ -130,12 +128,12 @@ class TextPass {
     const { outs, position } = this;
     const text = set.find(bytes, start, end);
     if (text < 0) return 20;
-    let wanters = 0;
-    set.eachWanter(text, (list) => {
+    let found = 0;
+    set.eachTest(text, (list) => {
       addBit(outs[this.places.sets[list]!]!, position);
-      wanters++;
+      found++;
     });
-    return 2 * (end - start) + 10 * wanters;
+    return 2 * (end - start) + 10 * found;
   }
 
   private readBounds(bounds: TextBounds, bytes: Uint8Array, start: number, end: number): number {
@@ -152,18 +150,18 @@ class TextPass {
     }
   }
 
-  /** Reads what the probes find, window by window. @returns the row from which on all is to be read */
+  /** Reads only the texts that probes find, window by window. @returns the first row that was not read */
   private *readProbed(texts: Texts, firstPosition: number, probes: readonly Probe[]): Work<number> {
     const { offsets, rows } = texts;
     const marks = new Uint8Array(WINDOW_ROWS);
     const [only] = probes;
-    const isTold = probes.length === 1 && only!.isWhole && this.outs.length === 1;
+    const isDecided = probes.length === 1 && only!.isWhole && this.outs.length === 1;
     let dense = 0;
     for (let from = 0, to = 0; from < rows; from = to) {
       if (dense > MAX_DENSE_WINDOWS) return from;
       to = windowEnd(offsets, from, rows);
       if (to === from) {
-        yield* this.readSome(texts, from, ++to, firstPosition + from); // a text longer than a window
+        yield* this.readRows(texts, from, ++to, firstPosition + from); // a text longer than a window
         continue;
       }
       marks.fill(0, 0, to - from);
@@ -175,19 +173,19 @@ class TextPass {
       if (marked > (to - from) / 4) dense++;
       for (let row = from; marked > 0 && row < to; row++) {
         if (marks[row - from] === 0) continue;
-        if (isTold) addBit(this.outs[0]!, firstPosition + row);
-        else yield* this.readSome(texts, row, row + 1, firstPosition + row);
+        if (isDecided) addBit(this.outs[0]!, firstPosition + row);
+        else yield* this.readRows(texts, row, row + 1, firstPosition + row);
       }
     }
     return rows;
   }
 }
 
-/** The rows of a window that begins with this one; none where it alone is too long. */
+/** The end of the window that begins with this row; `from` itself if that row is too long. */
 function windowEnd(offsets: Uint32Array, from: number, rows: number): number {
-  const most = Math.min(from + WINDOW_ROWS, rows);
+  const maxTo = Math.min(from + WINDOW_ROWS, rows);
   const end = offsets[from]! + PIECE_BYTES;
   let to = from;
-  while (to < most && offsets[to + 1]! <= end) to++;
+  while (to < maxTo && offsets[to + 1]! <= end) to++;
   return to;
 }

@@ -1,35 +1,34 @@
 /**
- * One pass over lists for many tests: each asks for any of its items or for all of them. Reads each item once,
- * whatever the tests. What null rows hold may pass too, so callers mask by presence.
+ * Scans lists for many tests at once, each for any of its items or all of them. Reads each item once. Rows without a
+ * value may pass; callers mask them.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { addBit, manyWords } from './bits.js';
+import { addBit, emptySets } from './bits.js';
 import type { ItemsTest, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
 import { TextSet } from './text-set.js';
-import { unfit } from './value-index.js';
+import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
 type Lists = Column & { readonly shape: 'lists' };
 
-/** Items that tests ask for, by number, and the tests that want each. */
+/** The items that tests ask for, numbered, with the tests for each. */
 interface ItemSet {
-  /** -1 for an item that nobody wants. */
+  /** The number of the item; -1 if no test asks for it. */
   find(items: Column, position: number): number;
-  /** Each test once. */
-  wantersOf(item: number): readonly number[];
+  testsOf(item: number): readonly number[];
 }
 
-export function* passLists(
+export function* scanLists(
   column: AttributeColumn,
   tests: readonly Test[],
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const asked = tests.map(itemsOf);
-  const outs = yield* manyWords(asked.length, rows.count, meter);
-  const reader = new ListReader(asked, yield* buildItemSet(asked, meter), outs, meter);
+  const itemTests = tests.map(itemsOf);
+  const outs = yield* emptySets(itemTests.length, rows.count, meter);
+  const reader = new ListReader(itemTests, yield* buildItemSet(itemTests, meter), outs, meter);
   if (rows.list !== null) {
     for (let position = 0; position < rows.count; position++) {
       const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(rows.list[position]!)]!;
@@ -48,20 +47,20 @@ export function* passLists(
   return outs;
 }
 
-/** Items of a list that are read at once. */
+/** Items read between two checks of the meter. */
 const LONG_LIST = 1_024;
 
-/** Units of an item beside the bytes of its text. */
+/** Meter units of an item, in addition to the bytes of its text. */
 const ITEM_UNITS = 40;
 
 export function itemsOf(test: Test): ItemsTest {
-  return test.kind === 'items' ? test : unfit(test);
+  return test.kind === 'items' ? test : throwUnsupported(test);
 }
 
 class ListReader {
-  /** Position of the row that is read, above 0. */
+  /** Position of the current row plus 1. */
   private row = 0;
-  /** The last row in which a wanted item was seen for a test, and in which a test was begun. */
+  /** By test: the last row in which each item was seen, and the last row in which any was. */
   private readonly seen: Map<number, number>[];
   private readonly begun: Uint32Array;
   private readonly left: Uint32Array;
@@ -73,7 +72,7 @@ class ListReader {
     private readonly outs: readonly Uint32Array[],
     private readonly meter: Meter,
   ) {
-    // An item that no value can be is never seen, so that a test which wants all waits for it in vain.
+    // An item that the type cannot hold is never seen, so a test for all items fails.
     this.wanted = tests.map(({ all, values, never }) => (all ? new Set<unknown>(values).size + (never ? 1 : 0) : 1));
     this.begun = new Uint32Array(tests.length);
     this.left = new Uint32Array(tests.length);
@@ -89,7 +88,7 @@ class ListReader {
     if (this.meter.spend(ITEM_UNITS)) yield;
   }
 
-  /** @returns whether a slice is over */
+  /** @returns true if the slice is over */
   readShort({ items, offsets }: Lists, row: number, position: number): boolean {
     this.row = position + 1;
     return this.readItems(items, offsets[row]!, offsets[row + 1]!);
@@ -102,18 +101,18 @@ class ListReader {
       if (items.valid !== null && items.valid[at] === 0) continue;
       const item = this.set.find(items, at);
       if (item < 0) continue;
-      const wanters = this.set.wantersOf(item);
-      for (const test of wanters) this.take(test, item);
-      units += 10 * wanters.length;
+      const tests = this.set.testsOf(item);
+      for (const test of tests) this.countItem(test, item);
+      units += 10 * tests.length;
     }
     if (items.shape === 'strings' && to > from) units += 2 * (items.offsets[to]! - items.offsets[from]!);
     return this.meter.spend(units);
   }
 
-  private take(test: number, item: number): void {
+  private countItem(test: number, item: number): void {
     const needed = this.wanted[test]!;
     if (needed > 1) {
-      // A list may hold an item twice.
+      // A list may contain an item twice.
       const seen = this.seen[test]!;
       if (seen.get(item) === this.row) return;
       seen.set(item, this.row);
@@ -138,11 +137,11 @@ function* buildTexts(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
     tests.map(({ values }) => values as readonly string[]),
     meter,
   );
-  const wanters: number[][] = [];
+  const testsByItem: number[][] = [];
   for (let text = 0; text < set.size; text++) {
     const own = new Set<number>();
-    set.eachWanter(text, (test) => own.add(test));
-    wanters.push([...own]);
+    set.eachTest(text, (test) => own.add(test));
+    testsByItem.push([...own]);
     if (meter.spend(200)) yield;
   }
   return {
@@ -150,23 +149,23 @@ function* buildTexts(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
       const { bytes, offsets } = items as Column & { readonly shape: 'strings' };
       return set.find(bytes, offsets[at]!, offsets[at + 1]!);
     },
-    wantersOf: (text) => wanters[text]!,
+    testsOf: (text) => testsByItem[text]!,
   };
 }
 
 function* buildNumbers(tests: readonly ItemsTest[], meter: Meter): Work<ItemSet> {
   const numbers = new Map<number | bigint, number>();
-  const wanters: number[][] = [];
+  const testsByItem: number[][] = [];
   for (const [test, { values }] of tests.entries()) {
     for (const value of new Set(values as readonly (number | bigint)[])) {
       const known = numbers.get(value);
-      if (known !== undefined) wanters[known]!.push(test);
-      else numbers.set(value, wanters.push([test]) - 1);
+      if (known !== undefined) testsByItem[known]!.push(test);
+      else numbers.set(value, testsByItem.push([test]) - 1);
       if (meter.spend(100)) yield;
     }
   }
   return {
     find: (items, at) => numbers.get((items as Column & { readonly shape: 'numbers' }).values[at]!) ?? -1,
-    wantersOf: (number) => wanters[number]!,
+    testsOf: (number) => testsByItem[number]!,
   };
 }

@@ -1,28 +1,23 @@
-/**
- * The shards of a version as they would be without the rows of a fold. Opened when they are first asked for, until
- * `close`.
- */
+/** The shards of a version without the hidden rows of a query group. Opened when first needed; closed by `close`. */
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { engineSettings, openShard, type LoadedShard } from '../../retrieve/load/shards.js';
-import type { CalibrationQueries, Fold } from './held-in-queries.js';
+import type { CalibrationQueries, QueryGroup } from './calibration-queries.js';
 
-export class OpenFolds {
-  readonly version: LoadedVersion;
-  readonly queries: CalibrationQueries;
-  private readonly opened = new Map<Fold, Promise<readonly LoadedShard[]>>();
+export class GroupShards {
+  private readonly opened = new Map<QueryGroup, Promise<readonly LoadedShard[]>>();
 
-  constructor(version: LoadedVersion, queries: CalibrationQueries) {
-    this.version = version;
-    this.queries = queries;
+  constructor(
+    readonly version: LoadedVersion,
+    readonly queries: CalibrationQueries,
+  ) {}
+
+  groupAt(position: number): QueryGroup {
+    return this.queries.groups.find(({ from, to }) => position >= from && position < to)!;
   }
 
-  foldAt(position: number): Fold {
-    return this.queries.folds.find(({ from, to }) => position >= from && position < to)!;
-  }
-
-  shards(fold: Fold): Promise<readonly LoadedShard[]> {
-    let shards = this.opened.get(fold);
-    if (shards === undefined) this.opened.set(fold, (shards = this.open(fold)));
+  shards(group: QueryGroup): Promise<readonly LoadedShard[]> {
+    let shards = this.opened.get(group);
+    if (shards === undefined) this.opened.set(group, (shards = this.open(group)));
     return shards;
   }
 
@@ -34,7 +29,7 @@ export class OpenFolds {
     this.opened.clear();
   }
 
-  private async open({ hidden }: Fold): Promise<readonly LoadedShard[]> {
+  private async open({ hidden }: QueryGroup): Promise<readonly LoadedShard[]> {
     const { manifest, shards, graphPaths } = this.version;
     const opened: LoadedShard[] = [];
     for (const [position, { graph, ordinals }] of shards.entries()) {

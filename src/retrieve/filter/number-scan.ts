@@ -1,39 +1,38 @@
 /**
- * One pass over a column of numbers for many tests. Each test has intervals, and passes the rows whose value lies in
- * one of them; what null rows hold is undefined and may pass too, so callers mask by presence.
+ * Scans a column of numbers for many tests at once. A test has intervals and passes rows whose value lies in one of
+ * them. Rows without a value may pass; callers mask them.
  */
 import type { Column } from '../../arrow/column.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { manyWords } from './bits.js';
+import { emptySets } from './bits.js';
 import { BLOCK_ROWS, readNumbers, readWords } from './column-blocks.js';
 import type { Intervals, Test } from './filter-plan.js';
 import type { Rows } from './rows.js';
-import { unfit } from './value-index.js';
+import { throwUnsupported } from './value-index.js';
 import type { Meter, Work } from '../../base/work.js';
 
-/** Looks at the rows of a block, of which the first has this position. */
+/** Tests the rows of a block; the first has this position. */
 type BlockTest = (rows: number, firstPosition: number) => void;
 
 interface Prepared {
   readonly test: BlockTest;
-  /** Units for each row. */
   readonly cost: number;
 }
 
-export function* passNumbers(
+export function* scanNumbers(
   column: AttributeColumn,
   tests: readonly Test[],
   rows: Rows,
   meter: Meter,
 ): Work<Uint32Array[]> {
-  const outs = yield* manyWords(tests.length, rows.count, meter);
-  const block = new Float64Array(BLOCK_ROWS); // of 64-bit integers: the words
+  const outs = yield* emptySets(tests.length, rows.count, meter);
+  const block = new Float64Array(BLOCK_ROWS); // for 64-bit integers it holds their words
   const words = new Uint32Array(block.buffer);
   const flip = signFlip(column);
   const isWide = tests[0]?.kind === 'integers';
   const prepared = tests.map((test, i): Prepared => {
     if (test.kind === 'numbers' && !isWide) return testNumbers(block, test.intervals, outs[i]!);
-    return test.kind === 'integers' ? testIntegers(words, flip, test.intervals, outs[i]!) : unfit(test);
+    return test.kind === 'integers' ? testIntegers(words, flip, test.intervals, outs[i]!) : throwUnsupported(test);
   });
   for (let from = 0; from < rows.count; from += BLOCK_ROWS) {
     const to = Math.min(from + BLOCK_ROWS, rows.count);
@@ -49,7 +48,7 @@ export function* passNumbers(
   return outs;
 }
 
-/** The values of these rows: doubles, or of wide columns the bits of their integers. */
+/** Reads the values of the listed rows: doubles, or the bits of 64-bit integers. */
 function gatherValues(column: AttributeColumn, list: Uint32Array, from: number, to: number, out: Float64Array): void {
   const integers = new BigInt64Array(out.buffer);
   for (let i = from; i < to; i++) {
@@ -59,7 +58,7 @@ function gatherValues(column: AttributeColumn, list: Uint32Array, from: number, 
   }
 }
 
-/** The number at an ordinal as its column stores it: a bigint where the column is wide. */
+/** The number at an ordinal as stored: a bigint if the column has 64-bit integers. */
 export function numberAt(column: AttributeColumn, ordinal: number): number | bigint {
   const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
   return (chunk as Column & { readonly shape: 'numbers' }).values[ordinal - firstOrdinal]!;
@@ -104,7 +103,7 @@ function addInAny(block: Float64Array, rows: number, bounds: Float64Array, out: 
   }
 }
 
-/** As `contains` of intervals.ts, over bounds that the processor finds side by side. */
+/** Binary search over bounds that lie side by side in memory. */
 function isInAny(bounds: Float64Array, value: number): boolean {
   let low = 0;
   let high = bounds.length / 2;
@@ -116,7 +115,7 @@ function isInAny(bounds: Float64Array, value: number): boolean {
   return 2 * low < bounds.length && bounds[2 * low]! <= value;
 }
 
-/** The sign bit of signed values, flipped so that words order as unsigned. */
+/** The sign bit of signed values: flipping it makes the words sort as unsigned. */
 export function signFlip(column: AttributeColumn): number {
   const { type } = column.field;
   return type.kind === 'int' && !type.signed ? 0 : 0x80000000;
@@ -179,7 +178,7 @@ function addWordsInAny(
   }
 }
 
-/** As `isInAny`, over bounds of two words each. */
+/** As `isInAny`, for bounds of two words. */
 function containsWords(bounds: Uint32Array, valueHigh: number, valueLow: number): boolean {
   const isBelow = (at: number, orEqual: boolean): boolean =>
     bounds[at]! < valueHigh ||

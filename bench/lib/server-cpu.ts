@@ -1,4 +1,4 @@
-/** Processor time of processes, threads of all kinds included, as Linux's scheduler accounts for it: to the nanosecond. */
+/** Processor time of processes with all their threads, to the nanosecond, from Linux's scheduler. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Seconds that the threads which run now have run, user and system together. @throws Error where there is no /proc */

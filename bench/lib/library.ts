@@ -1,10 +1,10 @@
-/** shortlist as it is shipped: the compiled library and command line, not the sources that this file is run beside. */
+/** shortlist as shipped: the compiled library and command line, not the sources beside this file. */
 import { fileURLToPath } from 'node:url';
 import type * as Library from '../../src/index.js';
 import type * as Engine from '../../src/engine/native/native.js';
 import type * as VersionReader from '../../src/version/sealed/version-reader.js';
 
-export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 const compiled = (path: string): Promise<unknown> => import(new URL(`../../dist/${path}`, import.meta.url).href);

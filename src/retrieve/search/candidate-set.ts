@@ -1,49 +1,41 @@
 /**
- * Candidates of one or more queries, each row once, in columns: tens of thousands of objects would be the garbage
- * collector's.
- *
- * Takes rows with their scores in any order; gives them best first, as far as somebody asks.
+ * A set of candidates of one or more queries, each row once, stored in columns: tens of thousands of objects would
+ * burden the garbage collector. Rows are added in any order and read best first.
  */
 import { isBetter } from '../../base/top-k.js';
 
-/** Odd, with its bits spread: rows that follow each other do not lie side by side. (Knuth's multiplicative hashing.) */
+/** Odd, with spread bits: consecutive rows do not get neighbouring slots (Knuth's multiplicative hashing). */
 const HASH_FACTOR = 0x9e3779b1;
 
-export class Found {
+export class CandidateSet {
   readonly ordinals: Uint32Array;
-  /** Merged. */
   readonly scores: Float32Array;
   readonly sources: Uint8Array;
-  /** With that source, as it is. */
-  readonly own: Float32Array;
+  /** Scores with the source alone, before weighting. */
+  readonly ownScores: Float32Array;
   size = 0;
-  /**
-   * Of rows, each at its hash or behind it, 1 more than it is; 0 where there is none. Null where no row comes twice.
-   */
-  private readonly places: Uint32Array | null;
+  /** Hash table with linear probing: 1 + a row's place; 0 marks an empty slot. Null if no row is added twice. */
+  private readonly slots: Uint32Array | null;
 
-  /**
-   * @param most rows that may be added
-   * @param repeats a row may be added more than once
-   */
-  constructor(most: number, repeats: boolean) {
-    this.ordinals = new Uint32Array(most);
-    this.scores = new Float32Array(most);
-    this.sources = new Uint8Array(most);
-    this.own = new Float32Array(most);
-    this.places = repeats ? new Uint32Array(2 ** Math.ceil(Math.log2(2 * most + 1))) : null;
+  /** @param maxRows how many rows may be added @param repeats whether a row may be added more than once */
+  constructor(maxRows: number, repeats: boolean) {
+    this.ordinals = new Uint32Array(maxRows);
+    this.scores = new Float32Array(maxRows);
+    this.sources = new Uint8Array(maxRows);
+    this.ownScores = new Float32Array(maxRows);
+    this.slots = repeats ? new Uint32Array(2 ** Math.ceil(Math.log2(2 * maxRows + 1))) : null;
   }
 
-  /** Of a row that is there the better score counts, of equal ones the first. */
+  /** If the row is present already, the better score is kept; of equal scores the first. */
   add(ordinal: number, score: number, source: number, own: number): void {
-    const place = this.places === null ? this.size : this.placeOf(ordinal, this.places);
+    const place = this.slots === null ? this.size : this.placeOf(ordinal, this.slots);
     if (place === this.size) {
       this.ordinals[this.size++] = ordinal;
       this.improve(place, score, source, own);
     } else if (score > this.scores[place]!) this.improve(place, score, source, own);
   }
 
-  /** @returns the next free place where the row is not there, which then is its */
+  /** @returns the row's place; a new row gets the next free one */
   private placeOf(ordinal: number, places: Uint32Array): number {
     const mask = places.length - 1;
     let at = (Math.imul(ordinal, HASH_FACTOR) >>> 8) & mask;
@@ -59,17 +51,16 @@ export class Found {
   improve(place: number, score: number, source: number, own: number): void {
     this.scores[place] = score;
     this.sources[place] = source;
-    this.own[place] = own;
+    this.ownScores[place] = own;
   }
 
-  /** To a place of which nothing is wanted any more. */
   move(from: number, to: number): void {
     if (from === to) return;
     this.ordinals[to] = this.ordinals[from]!;
-    this.improve(to, this.scores[from]!, this.sources[from]!, this.own[from]!);
+    this.improve(to, this.scores[from]!, this.sources[from]!, this.ownScores[from]!);
   }
 
-  /** Places by score, then ordinal. Nothing may be added meanwhile. */
+  /** Places by score, then ordinal. Nothing may be added while this runs. */
   *bestFirst(): Generator<number, void, undefined> {
     let { size } = this;
     const heap = new Uint32Array(size);
@@ -82,7 +73,7 @@ export class Found {
     }
   }
 
-  /** Puts a place where it belongs below `at`, the best of the heap at its root. */
+  /** Moves a place down from `at` until the heap is in order, best at the root. */
   private sift(heap: Uint32Array, size: number, at: number, place: number): void {
     let hole = at;
     for (;;) {

@@ -1,4 +1,4 @@
-/** Processes on cores of their own, so that a driver does not take them from what it measures. */
+/** Pins processes to cores, so that a driver does not take cores from what it measures. */
 import { spawnSync } from 'node:child_process';
 
 /** The workers on the first cores, one each, everything else on the last. @returns false where that cannot be done */

@@ -1,4 +1,4 @@
-/** Progress for whoever watches, on stderr: stdout is for results. */
+/** Progress for people, on stderr: stdout is for results. */
 const startedMs = performance.now();
 
 export function say(text: string): void {

@@ -1,4 +1,4 @@
-/** What figures depend on, kept beside them. */
+/** The environment that figures depend on; stored with them. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';

@@ -1,9 +1,9 @@
-/** A real `shortlist serve` over a root, and searches sent to it. */
+/** Runs a real `shortlist serve` over a root, and builds searches for it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { CLI } from './library.js';
-import { INDEX } from './peers/shortlist.js';
+import { INDEX } from '../engine/peers/shortlist.js';
 
 const SHOWN_LOG_LINES = 20;
 

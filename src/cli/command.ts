@@ -27,11 +27,11 @@ export interface CommandContext {
   /** Aborted by Ctrl-C and its like, with an error `interrupted`: what takes more than a moment must heed it. */
   readonly signal: AbortSignal;
   /** For a command that has added handlers of its own for signals. @throws interrupted where one has come before */
-  readonly handOverSignals: () => void;
+  readonly releaseSignals: () => void;
   /** @throws usage where an option of `names` is given and `needed` is not: it would be ignored */
   readonly refuseWithout: (names: readonly string[], needed: string) => void;
   /** @throws usage where an option of `names` is given beside `other`: it would be ignored */
-  readonly refuseBeside: (names: readonly string[], other: string) => void;
+  readonly refuseWith: (names: readonly string[], other: string) => void;
   /** Something to know that does not stop the command; to stderr. */
   readonly warn: (message: string) => void;
   /** A line about what happens; to stderr. */
@@ -59,7 +59,7 @@ export function action<Options extends object>(run: CommandRun<Options>): (...gi
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
     const context = createContext(options, command);
-    interruption.begin(commandPath(command), context.note);
+    interruption.setCommand(commandPath(command), context.note);
     context.signal.throwIfAborted();
     const result = await run(context, options, ...(command.processedArgs as string[]));
     context.progress.finish();
@@ -77,8 +77,8 @@ export function commandPath(command: Command): string {
 function createContext(options: GlobalOptions, command: Command): CommandContext {
   const level = LOG_LEVELS.indexOf(options.logLevel);
   const progress = new Progress(process.stderr, level <= LOG_LEVELS.indexOf('info'));
-  const say = (least: LogLevel, text: string) => {
-    if (level > LOG_LEVELS.indexOf(least)) return;
+  const print = (minLevel: LogLevel, text: string) => {
+    if (level > LOG_LEVELS.indexOf(minLevel)) return;
     progress.finish();
     writeLines(process.stderr, text);
   };
@@ -88,11 +88,11 @@ function createContext(options: GlobalOptions, command: Command): CommandContext
     logLevel: options.logLevel,
     progress,
     signal: interruption.signal,
-    handOverSignals: () => interruption.handOver(),
+    releaseSignals: () => interruption.release(),
     refuseWithout: (names, needed) => refuseOptions(command, names, `without ${flagOf(command, needed)}`, !isGiven(command, needed)), // prettier-ignore
-    refuseBeside: (names, other) => refuseOptions(command, names, `beside ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
-    warn: (message) => say('warn', `warning: ${message}`),
-    note: (message) => say('info', message),
+    refuseWith: (names, other) => refuseOptions(command, names, `beside ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
+    warn: (message) => print('warn', `warning: ${message}`),
+    note: (message) => print('info', message),
   };
 }
 
@@ -110,7 +110,7 @@ function isGiven(command: Command, name: string): boolean {
 }
 
 function flagOf(command: Command, name: string): string {
-  const option = command.options.find((each) => each.attributeName() === name);
+  const option = command.options.find((candidate) => candidate.attributeName() === name);
   return option?.long ?? option?.short ?? name;
 }
 
@@ -129,10 +129,10 @@ export function printLine(text: string): Promise<void> {
 }
 
 /** A size such as 1GiB, for commander. */
-export function byteSize(least: number): (text: string) => number {
+export function byteSize(min: number): (text: string) => number {
   return (text) => {
     try {
-      return parseByteSize(text, least);
+      return parseByteSize(text, min);
     } catch (error) {
       throw new InvalidArgumentError(`Give ${(error as Error).message}.`);
     }
@@ -140,26 +140,26 @@ export function byteSize(least: number): (text: string) => number {
 }
 
 /** A whole number from least to most, for commander. */
-export function wholeNumber(least: number, most: number): (text: string) => number {
+export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^[+-]?\d+$/.test(text.trim()) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    if (/^[+-]?\d+$/.test(text.trim()) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
   };
 }
 
 /** A number from least to most, for commander. */
-export function numberBetween(least: number, most: number): (text: string) => number {
+export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`);
+    if (text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
   };
 }
 
 /** Whole numbers with commas between, each from least to most, for commander. */
-export function wholeNumbers(least: number, most: number): (text: string) => number[] {
-  const parse = wholeNumber(least, most);
+export function wholeNumbers(min: number, max: number): (text: string) => number[] {
+  const parse = wholeNumber(min, max);
   return (text) => text.split(',').map(parse);
 }
 

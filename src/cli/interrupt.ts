@@ -38,25 +38,25 @@ class Interruption {
   }
 
   /** For a command that has added handlers of its own. @throws interrupted where a signal has come before */
-  handOver(): void {
+  release(): void {
     this.signal.throwIfAborted();
     for (const name of SIGNALS) process.off(name, this.handler);
   }
 
   /** @param command as in messages: `shortlist build` @param note takes a line for the person who waits */
-  begin(command: string, note: (text: string) => void): void {
+  setCommand(command: string, note: (text: string) => void): void {
     this.command = command;
     this.note = note;
   }
 
   /** @param endNow writes the error at once: the process ends right after */
-  onSecond(endNow: (error: ShortlistError) => void): void {
+  onSecondSignal(endNow: (error: ShortlistError) => void): void {
     this.endNow = endNow;
   }
 
   private handle(name: NodeJS.Signals): void {
     if (this.signal.aborted) {
-      if (performance.now() - this.firstAt >= REPEAT_MS) this.endBy(name);
+      if (performance.now() - this.firstAt >= REPEAT_MS) this.endProcess(name);
       return;
     }
     this.firstAt = performance.now();
@@ -65,7 +65,7 @@ class Interruption {
     this.controller.abort(new ShortlistError('interrupted', message, { signal: name }));
   }
 
-  private endBy(name: NodeJS.Signals): void {
+  private endProcess(name: NodeJS.Signals): void {
     const message = `${this.command} was ended at once by ${name}; the next run removes what it had begun`;
     this.endNow(new ShortlistError('interrupted', message, { signal: name }));
     process.removeAllListeners(name);
@@ -79,14 +79,14 @@ export const interruption = new Interruption();
 /** For work that only reads and cannot be stopped: it is no longer waited for. @throws the signal's reason */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  let stop = (): void => undefined;
+  let rejectAborted = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
+    rejectAborted = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', rejectAborted, { once: true });
   });
   try {
     return await Promise.race([work, aborted]);
   } finally {
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', rejectAborted);
   }
 }

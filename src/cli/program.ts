@@ -64,7 +64,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   }
   for (const command of [program, ...program.commands]) {
     command.exitOverride((error) => {
-      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknown(command, args);
+      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknownFlag(command, args);
       throw error.exitCode === 0 ? error : usageError(error, commandPath(command));
     });
   }
@@ -72,9 +72,9 @@ async function createProgram(args: readonly string[]): Promise<Command> {
 }
 
 /** A flag that is missing may be there and misspelt. @throws usage where one is unknown */
-function refuseUnknown(command: Command, args: readonly string[]): void {
-  const { unknown: notItsOwn } = command.parseOptions(args.slice(args.indexOf(command.name()) + 1));
-  const unknown = command.parent?.parseOptions(notItsOwn).unknown ?? notItsOwn;
+function refuseUnknownFlag(command: Command, args: readonly string[]): void {
+  const { unknown: notOfCommand } = command.parseOptions(args.slice(args.indexOf(command.name()) + 1));
+  const unknown = command.parent?.parseOptions(notOfCommand).unknown ?? notOfCommand;
   const flag = unknown.find((arg) => /^-./.test(arg));
   // Not among its types: it says what was probably meant, and ends as every usage error.
   if (flag !== undefined) (command as Command & { unknownOption(flag: string): never }).unknownOption(flag);
@@ -101,7 +101,7 @@ export async function run(args: readonly string[]): Promise<void> {
   process.on('uncaughtException', (error) => {
     if (process.listenerCount('uncaughtException') === 1) process.exit(report.writeNow(error)); // serve has its own
   });
-  interruption.onSecond((error) => void report.writeNow(error));
+  interruption.onSecondSignal((error) => void report.writeNow(error));
   await execute(args, report);
   // What was asked to stop may leave reads behind that nobody waits for.
   if (interruption.signal.aborted) process.exit();
@@ -122,13 +122,13 @@ export async function execute(
 
 /** A command fails once, and says so once. */
 class FailureReport {
-  private told = false;
+  private isWritten = false;
 
   constructor(private readonly json: boolean) {}
 
   /** Waits until it is written. Sets the exit code. */
   async write(error: unknown): Promise<void> {
-    const text = this.textOf(error);
+    const text = this.takeText(error);
     if (text === null) return;
     if (!this.json) process.stderr.write(text);
     else await printLine(text).catch(() => writeLines(process.stderr, text)); // stdout may be what failed
@@ -136,7 +136,7 @@ class FailureReport {
 
   /** For a process that ends right after. @returns its exit code */
   writeNow(error: unknown): number {
-    const text = this.textOf(error);
+    const text = this.takeText(error);
     try {
       if (text !== null) writeSync(this.json ? 1 : 2, this.json ? `${text}\n` : text);
     } catch {
@@ -145,10 +145,10 @@ class FailureReport {
     return Number(process.exitCode ?? EXIT.bug);
   }
 
-  private textOf(error: unknown): string | null {
+  private takeText(error: unknown): string | null {
     const failure = failureOf(error);
-    if (failure === null || this.told) return null;
-    this.told = true;
+    if (failure === null || this.isWritten) return null;
+    this.isWritten = true;
     process.exitCode = failure instanceof ShortlistError ? failure.exit : EXIT.bug;
     const { code, message, details } = serializeError(failure);
     if (this.json) return JSON.stringify({ error: { code, message, ...details } });

@@ -13,7 +13,7 @@ export type SearchFlags = Readonly<Record<string, unknown>>;
 /** @param single for one search, which can be explained */
 export function addSearchFlags(command: Command, { single }: { single: boolean }): Command {
   for (const [name, term] of SEARCH_OPTIONS) {
-    if (term.flag === undefined || (term.flag.single === true && !single)) continue;
+    if (term.flag === undefined || (term.flag.queryOnly === true && !single)) continue;
     const option = flagOf(term, term.flag);
     command.addOption(name === 'k' ? option.default(DEFAULT_K) : option);
   }

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../base/errors.js';
 /** The server's codes, and what happens before or instead of an answer of the server. */
 export type ClientErrorCode = ErrorCode | 'timeout' | 'network' | 'bad_answer';
 
-interface Facts {
+interface ErrorFacts {
   readonly status?: number;
   readonly requestId?: string;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ export class ShortlistClientError extends Error {
   /** How long the server asks to wait; null where it does not. */
   readonly retryAfterMs: number | null;
 
-  constructor(code: ClientErrorCode, message: string, facts: Facts = {}) {
+  constructor(code: ClientErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = code;
     this.status = facts.status ?? null;

@@ -183,14 +183,14 @@ export class ShortlistClient {
 
   private async send<Answer>(call: Call, read: ReadAnswer<Answer>, signal: AbortSignal): Promise<Answer> {
     const { method, path, body, type, accept = JSON_TYPE } = call;
-    const isPacked = body !== undefined && body.length >= this.options.gzipFrom;
+    const isGzipped = body !== undefined && body.length >= this.options.gzipFrom;
     const headers = {
       ...this.options.headers,
       accept,
       ...(type === undefined ? {} : { 'content-type': type }),
-      ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+      ...(isGzipped ? { 'content-encoding': 'gzip' } : {}),
     };
-    const sent = body === undefined ? {} : { body: isPacked ? await gzip(body) : body };
+    const sent = body === undefined ? {} : { body: isGzipped ? await gzip(body) : body };
     const response = await this.fetch(this.baseUrl + path, { method, headers, signal, ...sent });
     if (!response.ok) throw await problemError(response);
     try {

@@ -24,8 +24,12 @@ interface EncodedRequest {
 export function encodeSearch(request: SearchRequest | BatchRequest, form: 'json' | 'binary'): EncodedRequest {
   const { vector, vectors, arrow, vector_column: column, seeds, ...rest } = request;
   if (arrow !== undefined) {
-    const named = column === undefined ? {} : { vector_column: column };
-    return { query: encodeTerms(rest, { batch: 'true', ...named }), type: ARROW_TYPE, body: wholeBuffer(arrow) };
+    const columnParameter = column === undefined ? {} : { vector_column: column };
+    return {
+      query: encodeTerms(rest, { batch: 'true', ...columnParameter }),
+      type: ARROW_TYPE,
+      body: asArrayBufferView(arrow),
+    };
   }
   if (form === 'binary' && (vector ?? vectors) !== undefined) {
     const query = encodeTerms(rest, vectors === undefined ? { batch: 'false' } : { batch: 'true' });
@@ -46,24 +50,24 @@ function encodeSeed({ vector, ...rest }: Seed): Record<string, unknown> {
 }
 
 /** A view that fetch takes whatever memory it lies in. */
-function wholeBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function asArrayBufferView(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
 }
 
 /** Terms as a query string: lists repeat their name, members are `include.vectors`, a filter is JSON text. */
-function encodeTerms(terms: SearchTerms, more: Readonly<Record<string, string>>): string {
-  const parameters = new URLSearchParams(more);
+function encodeTerms(terms: SearchTerms, extra: Readonly<Record<string, string>>): string {
+  const parameters = new URLSearchParams(extra);
   for (const [name, value] of Object.entries(terms)) {
     if (name === 'filter' && value !== undefined) parameters.append(name, JSON.stringify(value));
-    else append(parameters, name, value);
+    else appendParameter(parameters, name, value);
   }
   return `?${parameters.toString()}`;
 }
 
-function append(parameters: URLSearchParams, name: string, value: unknown): void {
+function appendParameter(parameters: URLSearchParams, name: string, value: unknown): void {
   if (value === undefined) return;
-  if (Array.isArray(value)) for (const item of value) append(parameters, name, item);
+  if (Array.isArray(value)) for (const item of value) appendParameter(parameters, name, item);
   else if (typeof value === 'object' && value !== null) {
-    for (const [member, inner] of Object.entries(value)) append(parameters, `${name}.${member}`, inner);
+    for (const [member, inner] of Object.entries(value)) appendParameter(parameters, `${name}.${member}`, inner);
   } else if (name !== 'include.attributes' || value !== false) parameters.append(name, value as string);
 }

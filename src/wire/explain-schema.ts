@@ -1,5 +1,5 @@
 /** What `explain` says of an answer, as JSON Schema. A test holds it to what answers have. */
-import { literals, named } from './schemas.js';
+import { stringEnum, named } from './schemas.js';
 import { Type } from './schema-type.js';
 import { FILTERED_PLANS, SHARD_PLANS } from './shard-plans.js';
 
@@ -10,13 +10,13 @@ const ShardSchema = named(
   Type.Object({
     shard: Type.Integer(),
     seed: Type.Optional(Type.Integer({ description: 'Position of the seed that was searched for.' })),
-    plan: literals(SHARD_PLANS, 'How the shard was searched.'),
+    plan: stringEnum(SHARD_PLANS, 'How the shard was searched.'),
     k: Type.Integer({ description: 'What was asked of the shard.' }),
     ef: Type.Integer(),
     visited: Type.Integer({ description: 'Nodes of the graph that were expanded.' }),
     computed: Type.Integer({ description: 'Distances that were computed.' }),
     near_share: Type.Number({ description: 'Share of the rows near the query that may come back.' }),
-    costs: Type.Object(Object.fromEntries(FILTERED_PLANS.map((way) => [way, Type.Number()])), {
+    costs: Type.Object(Object.fromEntries(FILTERED_PLANS.map((plan) => [plan, Type.Number()])), {
       description: 'What each way was estimated to cost, in distances; zeros where there was nothing to choose.',
     }),
     rows_passed: Type.Integer({ description: 'Rows that may come back: they pass the filter and are not excluded.' }),
@@ -53,7 +53,7 @@ const WhyNotSchema = named(
     id: Type.String(),
     found: Type.Boolean({ description: 'It is among the candidates.' }),
     reason: Type.Union([
-      literals(
+      stringEnum(
         REASONS,
         '`graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before that was known.',
       ),

@@ -51,7 +51,7 @@ export function isRetryable(error: ShortlistError): boolean {
 }
 
 /** Codes of fastify and Node that clients can cause, as ours. What is not here is a bug. */
-const FOREIGN: Readonly<Record<string, ErrorCode>> = {
+const CODES_OF_LIBRARIES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_http',
@@ -67,7 +67,7 @@ const FOREIGN: Readonly<Record<string, ErrorCode>> = {
 export function toShortlistError(error: unknown): ShortlistError {
   if (error instanceof ShortlistError) return error;
   if (error instanceof Error) {
-    const code = 'code' in error && typeof error.code === 'string' ? FOREIGN[error.code] : undefined;
+    const code = 'code' in error && typeof error.code === 'string' ? CODES_OF_LIBRARIES[error.code] : undefined;
     if (code !== undefined) return new ShortlistError(code, error.message, {}, { cause: error });
   }
   return new ShortlistError('internal', error instanceof Error ? error.message : String(error), {}, { cause: error });

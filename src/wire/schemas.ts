@@ -58,7 +58,7 @@ export const IndexSchema = named(
       age_seconds: Type.Optional(Type.Number({ description: 'Since the current version was built.' })),
       vectors: Type.Optional(Type.Integer()),
       dim: Type.Optional(Type.Integer()),
-      metric: Type.Optional(literals(METRICS, '')),
+      metric: Type.Optional(stringEnum(METRICS, '')),
       shards: Type.Optional(Type.Integer()),
       engine: Type.Optional(Type.String()),
       attributes: Type.Optional(Type.Array(AttributeSchema)),
@@ -123,11 +123,11 @@ const ProblemSchema = named(
 );
 
 /** What a request of any route can be answered. */
-const EVERYWHERE: readonly ErrorCode[] = ['malformed_http', 'headers_too_large'];
+const CODES_OF_ALL_ROUTES: readonly ErrorCode[] = ['malformed_http', 'headers_too_large'];
 
 /** The error responses of a route: one for each status that the codes have; its description lists them. */
 export function problemResponses(codes: readonly ErrorCode[]): Record<string, unknown> {
-  const all = [...new Set([...codes, ...EVERYWHERE])];
+  const all = [...new Set([...codes, ...CODES_OF_ALL_ROUTES])];
   const responses: Record<string, unknown> = {};
   for (const status of new Set(all.map((code) => ERRORS[code].status))) {
     const same = all.filter((code) => ERRORS[code].status === status);
@@ -137,6 +137,6 @@ export function problemResponses(codes: readonly ErrorCode[]): Record<string, un
   return responses;
 }
 
-export function literals(values: readonly string[], description: string): TSchema {
+export function stringEnum(values: readonly string[], description: string): TSchema {
   return Type.Unsafe<string>({ type: 'string', enum: [...values], ...(description === '' ? {} : { description }) });
 }

@@ -1,7 +1,15 @@
 /** What a search asks and answers, as JSON Schema. */
 import { MAX_BATCH, MAX_K, MAX_SEEDS } from '../base/limits.js';
 import { ExplainSchema } from './explain-schema.js';
-import { AttributesSchema, Base64Schema, IdSchema, PROBLEM_MEMBERS, VectorSchema, literals, named } from './schemas.js';
+import {
+  AttributesSchema,
+  Base64Schema,
+  IdSchema,
+  PROBLEM_MEMBERS,
+  VectorSchema,
+  stringEnum,
+  named,
+} from './schemas.js';
 import { Type } from './schema-type.js';
 import { QUERY_FIELDS, SEARCH_TERM_NAMES, SEARCH_TERMS } from './search-terms.js';
 import { termSchema } from './term-schema.js';
@@ -97,13 +105,13 @@ export const SearchBodySchema = named(
 const QualitySchema = named(
   'Quality',
   Type.Object({
-    path: literals(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
+    path: stringEnum(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
     ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef that was used; null on the exact path.' }),
     selectivity: Type.Number({
       description: 'Share of the rows that pass the filter; 1 without one, 0 where time ran out before it was applied.',
     }),
     shards: Type.Object({ total: Type.Integer(), answered: Type.Integer() }),
-    short: Type.Union([literals(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
+    short: Type.Union([stringEnum(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
       description:
         'Why fewer than k came back; null when k did. `filter` stands for exclusions, `crowding` for quotas of seeds as well.',
     }),

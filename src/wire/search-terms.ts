@@ -80,7 +80,7 @@ interface Flag {
   readonly text: string;
   readonly conflicts?: readonly string[];
   /** Only `shortlist query` has it. */
-  readonly single?: true;
+  readonly queryOnly?: true;
 }
 
 export type Term = Value & {
@@ -196,14 +196,14 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
     kind: 'boolean',
     scope: 'search',
     text: 'Tell how each answer was found, and what that took.',
-    flag: { flags: '--explain', text: 'tell how the answer was found', single: true },
+    flag: { flags: '--explain', text: 'tell how the answer was found', queryOnly: true },
   },
   why_not: {
     kind: 'ids',
     max: MAX_WHY_NOT,
     scope: 'search',
     text: 'Ids to explain: for each, why it is not among the candidates. Implies explain.',
-    flag: { flags: '--why-not <id...>', text: 'explain why these ids did not come back', single: true },
+    flag: { flags: '--why-not <id...>', text: 'explain why these ids did not come back', queryOnly: true },
   },
 };
 

@@ -60,7 +60,7 @@ async function listAliases(context: CommandContext, index: string): Promise<Comm
   const table = formatTable<(typeof aliases)[number]>(
     [
       { title: 'alias', value: (row) => row.alias },
-      { title: 'version', value: (row) => row.version, isWhole: true },
+      { title: 'version', value: (row) => row.version, noWrap: true },
       ...(aliases.every(({ exists }) => exists)
         ? []
         : [{ title: 'exists', value: ({ exists }: { exists: boolean }) => (exists ? 'yes' : 'NO') }]),

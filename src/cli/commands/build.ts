@@ -12,8 +12,8 @@ import { calibrationLine, defaultEfs } from '../output/calibration-table.js';
 import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from '../command.js';
 import { formatFigureLine } from '../output/figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
-import { describePublished, gateError, warnUnrecorded } from './publish.js';
-import { whoRuns } from '../who.js';
+import { describePublished, gateError, warnIfNotRecorded } from './publish.js';
+import { runningUser } from '../running-user.js';
 
 interface BuildCommandOptions {
   readonly input: string[];
@@ -108,13 +108,13 @@ export function buildCommand(): Command {
           minRecall: options.minRecall ?? DEFAULT_MIN_RECALL,
           dryRun: false,
           reason: options.reason,
-          who: whoRuns(),
+          who: runningUser(),
           signal,
           onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
         }).catch((error: unknown) => {
-          throw signal.aborted ? unpublished(index, version, error) : error;
+          throw signal.aborted ? interruptedBeforePublish(index, version, error) : error;
         });
-        warnUnrecorded(context, published);
+        warnIfNotRecorded(context, published);
         const text = `${describe(result)}\n${describePublished(index, published, false)}`;
         return {
           json: {
@@ -132,7 +132,7 @@ export function buildCommand(): Command {
 }
 
 /** What was built is whole, and need not be built again. */
-function unpublished(index: string, version: string, cause: unknown): ShortlistError {
+function interruptedBeforePublish(index: string, version: string, cause: unknown): ShortlistError {
   const message = `interrupted before ${index}@${version} was published; it is built, and can be: shortlist publish ${index}@${version}`;
   return new ShortlistError('interrupted', message, { version }, { cause });
 }

@@ -45,7 +45,7 @@ export function diffCommand(): Command {
     .option('--min-overlap <share>', 'end with 1 where the overlap at any k is less, such as 0.8', numberBetween(0, 1))
     .action(
       action(async (context, options: DiffCommandOptions, index: string, v1: string, v2: string) => {
-        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWith(['sample', 'seed'], 'queries');
         context.refuseWithout(['vectorColumn'], 'queries');
         const { root, progress, signal } = context;
         const [from, to] = [await resolveVersion(root, index, v1), await resolveVersion(root, index, v2)];
@@ -94,10 +94,10 @@ async function chooseQueries(
   return fileQueries(before, after, { before: old, after: isSame ? old : await read(after) });
 }
 
-function findFailure({ points }: VersionDiff, least: number | undefined): ShortlistError | null {
+function findFailure({ points }: VersionDiff, minOverlap: number | undefined): ShortlistError | null {
   const worst = points.reduce((low, point) => (point.overlap < low.overlap ? point : low));
-  if (least === undefined || worst.overlap >= least) return null;
-  const message = `the overlap at k ${worst.k} is ${formatRecall(worst.overlap)}, and at least ${least} was asked for`;
+  if (minOverlap === undefined || worst.overlap >= minOverlap) return null;
+  const message = `the overlap at k ${worst.k} is ${formatRecall(worst.overlap)}, and at least ${minOverlap} was asked for`;
   return new ShortlistError('check_failed', message);
 }
 

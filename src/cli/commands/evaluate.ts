@@ -47,7 +47,7 @@ export function evaluateCommand(): Command {
     .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
     .action(
       action(async (context, options: EvaluateOptions, target: string) => {
-        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWith(['sample', 'seed'], 'queries');
         context.refuseWithout(['vectorColumn'], 'queries');
         const { root, progress, signal, warn } = context;
         const { index, ref } = parseTarget(target);

@@ -38,7 +38,7 @@ async function listAll(context: CommandContext): Promise<CommandResult> {
       {
         title: 'current',
         value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)'),
-        isWhole: true,
+        noWrap: true,
       },
       { title: 'vectors', value: (row) => (row.vectors === null ? '' : formatCount(row.vectors)), align: 'right' },
       { title: 'versions', value: (row) => String(row.versions), align: 'right' },
@@ -61,12 +61,12 @@ async function describeIndex(context: CommandContext, index: string) {
     error = { code: cause.code, message: cause.message };
     context.warn(cause.message);
   }
-  const live = versions.find(({ version }) => version === current);
-  return { index, current, versions: versions.length, vectors: live?.manifest.count ?? null, error };
+  const currentVersion = versions.find(({ version }) => version === current);
+  return { index, current, versions: versions.length, vectors: currentVersion?.manifest.count ?? null, error };
 }
 
 /** Versions whose manifests do not hold are no versions, and nobody deletes them: a person has to look. */
-export function warnOfDamage(context: CommandContext, index: string, damaged: readonly string[]): void {
+export function warnDamaged(context: CommandContext, index: string, damaged: readonly string[]): void {
   for (const version of damaged) {
     context.warn(
       `${index}@${version} is damaged and counts as no version; look with: shortlist verify ${index}@${version}`,
@@ -86,7 +86,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const { root } = context;
   const survey = await surveyVersions(root, index);
   const damaged = survey.damaged.map(({ version }) => version);
-  warnOfDamage(context, index, damaged);
+  warnDamaged(context, index, damaged);
   const aliases = await readAliases(root, index);
   const names = survey.versions.map(({ version }) => version);
   const current = (await readCurrent(root, index))?.version ?? null;
@@ -105,15 +105,15 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     shards: manifest.shards.length,
     bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
     created_at: manifest.created_at,
-    default_ef: efsOf(calibrations[position]!),
+    default_ef: defaultEfsOf(calibrations[position]!),
   }));
   type Row = (typeof versions)[number];
   const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
   const dimColumn: TableColumn<Row> = { title: 'dim', value: (row) => String(row.dim), align: 'right' };
   const table = formatTable<Row>(
     [
-      { title: 'version', value: (row) => row.version, isWhole: true }, // begins with the time of the build, in UTC
-      { title: 'state', value: (row) => row.state, isWhole: true },
+      { title: 'version', value: (row) => row.version, noWrap: true }, // begins with the time of the build, in UTC
+      { title: 'state', value: (row) => row.state, noWrap: true },
       ...(versions.some((row) => row.aliases.length > 0) ? [aliasColumn] : []),
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
       ...(versions.some((row) => row.dim !== versions[0]!.dim) ? [dimColumn] : []),
@@ -133,6 +133,6 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
 }
 
 /** Null where the version has no calibration that can be used. */
-function efsOf({ calibration }: CalibrationState): Record<string, number> | null {
+function defaultEfsOf({ calibration }: CalibrationState): Record<string, number> | null {
   return calibration === null ? null : defaultEfs(calibration);
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { prune, type KeepReason } from '../../version/state/prune.js';
 import { action, wholeNumber } from '../command.js';
-import { warnOfDamage } from './list.js';
+import { warnDamaged } from './list.js';
 import { formatBytes, formatPlural } from '../output/progress.js';
 
 interface PruneOptions {
@@ -37,7 +37,7 @@ export function pruneCommand(): Command {
         const { root, signal } = context;
         const dryRun = options.dryRun ?? false;
         const { deleted, kept, damaged, bytes } = await prune(root, index, { keep: options.keep, dryRun, signal });
-        warnOfDamage(context, index, damaged);
+        warnDamaged(context, index, damaged);
         const json = {
           index,
           deleted,

@@ -4,7 +4,7 @@ import { DEFAULT_MIN_RECALL, describeRefusal, formatGateValue } from '../../buil
 import { publishGated, type Published } from '../../builder/publish-gated.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import { action, numberBetween, parseTarget, type CommandContext } from '../command.js';
-import { whoRuns } from '../who.js';
+import { runningUser } from '../running-user.js';
 
 interface PublishOptions {
   readonly minRecall: number;
@@ -39,12 +39,12 @@ export function publishCommand(): Command {
           minRecall: options.minRecall,
           dryRun,
           reason: options.reason,
-          who: whoRuns(),
+          who: runningUser(),
           signal,
           onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
         });
         const { gate, previous } = published;
-        warnUnrecorded(context, published);
+        warnIfNotRecorded(context, published);
         const json = {
           index,
           version,
@@ -64,13 +64,13 @@ export function publishCommand(): Command {
 }
 
 /** CURRENT has moved, which is what counts; the next move writes what is missing. */
-export const UNRECORDED =
+export const HISTORY_NOT_WRITTEN =
   'CURRENT has moved and HISTORY could not be written; the next publish or rollback completes it';
 
-const UNRECORDED_REFUSAL = 'the refusal could not be written down, so history will not show it';
+const REFUSAL_NOT_WRITTEN = 'the refusal could not be written down, so history will not show it';
 
-export function warnUnrecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
-  if (!recorded) warn(gate.pass ? UNRECORDED : UNRECORDED_REFUSAL);
+export function warnIfNotRecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
+  if (!recorded) warn(gate.pass ? HISTORY_NOT_WRITTEN : REFUSAL_NOT_WRITTEN);
 }
 
 export function describePublished(

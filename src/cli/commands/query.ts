@@ -51,11 +51,11 @@ export function queryCommand(): Command {
               context.warn(`--exclude ${id}: there is no such item; ids are given one by one, with spaces between`);
           }
           const started = performance.now();
-          const answers = await answer(index, options, context);
+          const answers = await runSearches(index, options, context);
           const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
           const names = attributeNames(index, options.attributes);
           const results = answers.map((found) => ({
-            candidates: candidates(index, found, names),
+            candidates: toCandidates(index, found, names),
             quality: found.quality,
             ...(found.explain && { explain: found.explain }),
           }));
@@ -69,7 +69,7 @@ export function queryCommand(): Command {
     );
 }
 
-async function answer(
+async function runSearches(
   index: OpenIndex,
   options: QueryOptions & SearchFlags,
   { signal, warn }: CommandContext,
@@ -139,7 +139,7 @@ interface Candidate {
   readonly attributes?: Record<string, unknown>;
 }
 
-function candidates(index: OpenIndex, found: SearchAnswer, names: string[]): Candidate[] {
+function toCandidates(index: OpenIndex, found: SearchAnswer, names: string[]): Candidate[] {
   return found.ids.map((id, position) => ({
     id,
     score: shortestFloat32(found.scores[position]!),

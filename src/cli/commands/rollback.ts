@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { rollback } from '../../version/state/publish.js';
 import { action } from '../command.js';
-import { UNRECORDED } from './publish.js';
-import { whoRuns } from '../who.js';
+import { HISTORY_NOT_WRITTEN } from './publish.js';
+import { runningUser } from '../running-user.js';
 
 interface RollbackOptions {
   readonly to?: string;
@@ -22,10 +22,10 @@ export function rollbackCommand(): Command {
         const dryRun = options.dryRun ?? false;
         const { to, reason } = options;
         const { root, signal } = context;
-        const moved = await rollback(root, index, { to, reason, who: whoRuns(), dryRun, signal });
+        const moved = await rollback(root, index, { to, reason, who: runningUser(), dryRun, signal });
         for (const version of moved.skipped)
           context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
-        if (!moved.recorded) context.warn(UNRECORDED);
+        if (!moved.recorded) context.warn(HISTORY_NOT_WRITTEN);
         const json = {
           index,
           version: moved.version,

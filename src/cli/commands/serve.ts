@@ -14,7 +14,7 @@ export function serveCommand(): Command {
     command.addOption(new Option(option.flags, help));
   }
   return command.action(
-    action(async ({ handOverSignals }, options: Record<string, unknown>) => {
+    action(async ({ releaseSignals: handOverSignals }, options: Record<string, unknown>) => {
       await startServer(readServeOptions(options, process.env), serviceVariables(process.env), handOverSignals);
       return null;
     }),

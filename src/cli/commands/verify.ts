@@ -11,7 +11,7 @@ export function verifyCommand(): Command {
     .action(
       action(async ({ root, progress, signal }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
-        const version = await resolveVersion(root, index, ref).catch(ruinOf);
+        const version = await resolveVersion(root, index, ref).catch(versionWithoutManifest);
         const problems = await verifyVersion(root, index, version, {
           signal,
           onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
@@ -32,7 +32,7 @@ export function verifyCommand(): Command {
 }
 
 /** A version whose manifest is missing is one to verify too: the missing file is its problem. */
-function ruinOf(error: unknown): string {
+function versionWithoutManifest(error: unknown): string {
   const version = error instanceof ShortlistError && error.code === 'file_missing' ? error.details['version'] : null;
   if (typeof version === 'string') return version;
   throw error;

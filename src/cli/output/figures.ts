@@ -21,7 +21,7 @@ export function formatFigureTable(shards: Shards): string | null {
     { title: 'shard', value: ({ shard }) => String(shard), align: 'right' },
     { title: 'rows', value: ({ count }) => formatCount(count), align: 'right' },
     ...names.map((name): TableColumn<Row> => ({
-      title: wordsOf(name),
+      title: figureTitle(name),
       value: ({ figures }) => formatFigure(figures[name]),
       align: 'right',
     })),
@@ -32,12 +32,12 @@ export function formatFigureTable(shards: Shards): string | null {
 /** What the words mean, for those that these shards have. */
 export function explainFigures(shards: Shards): string {
   const known = figureNames(shards).flatMap((name) =>
-    WORDS[name] === undefined ? [] : `${wordsOf(name)}: ${WORDS[name]}`,
+    FIGURE_HELP[name] === undefined ? [] : `${figureTitle(name)}: ${FIGURE_HELP[name]}`,
   );
   return formatHanging('', known.join('; '), screenWidth() - 2); // stands below a heading
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const FIGURE_HELP: Readonly<Record<string, string>> = {
   code_bits: 'bits of a component as searches compare it first (32: the vectors themselves)',
   code_recall: 'share of the 10 nearest rows that are among the 20 nearest so compared',
   traversal_recall: 'share of the answers of a search with whole vectors that it finds too',
@@ -50,8 +50,8 @@ const WORDS: Readonly<Record<string, string>> = {
 export function formatFigureLine(shards: Shards): string | null {
   const ranges = figureNames(shards).map((name) => {
     const values = shards.flatMap(({ figures }) => figures[name] ?? []);
-    const [least, most] = [Math.min(...values), Math.max(...values)].map(formatFigure);
-    return `${wordsOf(name)} ${least === most ? least : `${least} to ${most}`}`;
+    const [min, max] = [Math.min(...values), Math.max(...values)].map(formatFigure);
+    return `${figureTitle(name)} ${min === max ? min : `${min} to ${max}`}`;
   });
   return ranges.length === 0 ? null : ranges.join(', ');
 }
@@ -60,7 +60,7 @@ function figureNames(shards: Shards): string[] {
   return [...new Set(shards.flatMap(({ figures }) => Object.keys(figures)))];
 }
 
-function wordsOf(name: string): string {
+function figureTitle(name: string): string {
   return name.replaceAll('_', ' ');
 }
 

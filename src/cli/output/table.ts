@@ -16,7 +16,7 @@ export interface TableColumn<Row> {
   readonly value: (row: Row) => string;
   readonly align?: 'left' | 'right';
   /** A text that is of use only whole, such as the name of a version. Numbers are never folded. */
-  readonly isWhole?: boolean;
+  readonly noWrap?: boolean;
 }
 
 const GAP = '  ';
@@ -61,23 +61,25 @@ function fitWidths<Row>(
   width: number,
 ): number[] | null {
   const positions = [...columns.keys()];
-  const ofCells = positions.map((position) => Math.max(0, ...cells.map((row) => displayWidth(row[position]!))));
-  const ofWords = titles.map((title) => Math.max(...title.split(' ').map(displayWidth)));
-  const widths = titles.map((title, position) => Math.max(displayWidth(title), ofCells[position]!));
-  const least = positions.map((position) => Math.max(ofWords[position]!, ofCells[position]!));
-  if (shrink(widths, least, width)) return widths;
-  const canFold = ({ align, isWhole }: TableColumn<Row>): boolean => align !== 'right' && isWhole !== true;
-  const narrow = positions.map((position) => (canFold(columns[position]!) ? MIN_TEXT_WIDTH : least[position]!));
-  return shrink(widths, narrow, width) ? widths : null;
+  const cellWidths = positions.map((position) => Math.max(0, ...cells.map((row) => displayWidth(row[position]!))));
+  const wordWidths = titles.map((title) => Math.max(...title.split(' ').map(displayWidth)));
+  const widths = titles.map((title, position) => Math.max(displayWidth(title), cellWidths[position]!));
+  const minWidths = positions.map((position) => Math.max(wordWidths[position]!, cellWidths[position]!));
+  if (shrink(widths, minWidths, width)) return widths;
+  const canFold = ({ align, noWrap: isWhole }: TableColumn<Row>): boolean => align !== 'right' && isWhole !== true;
+  const foldedWidths = positions.map((position) =>
+    canFold(columns[position]!) ? MIN_TEXT_WIDTH : minWidths[position]!,
+  );
+  return shrink(widths, foldedWidths, width) ? widths : null;
 }
 
 /** @returns whether the widths fit now */
-function shrink(widths: number[], least: readonly number[], width: number): boolean {
+function shrink(widths: number[], minWidths: readonly number[], width: number): boolean {
   let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
   for (; excess > 0; excess--) {
     let widest = -1;
     for (const [position, each] of widths.entries())
-      if (each > least[position]! && (widest < 0 || each > widths[widest]!)) widest = position;
+      if (each > minWidths[position]! && (widest < 0 || each > widths[widest]!)) widest = position;
     if (widest < 0) return false;
     widths[widest]! -= 1;
   }

@@ -13,7 +13,7 @@ import { AnswerTable, extraColumns, type ExtraColumn } from '../../retrieve/libr
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { Quality } from '../../wire/answers.js';
-import type { Counted } from '../request/byte-account.js';
+import type { ByteCounter } from '../request/byte-account.js';
 
 import { answerTooLarge, type Answers } from './answers.js';
 import { attributeNames } from './candidate-text.js';
@@ -21,7 +21,7 @@ import { explainText } from './explain-text.js';
 import { describeFailedQuery } from '../../wire/problem.js';
 import type { Include } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
-import type { Turns } from '../request/turns.js';
+import type { TimeSlicer } from '../request/time-slicer.js';
 
 export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
 
@@ -39,7 +39,7 @@ export class ArrowAnswers implements Answers {
   /** As JSON; of a query that failed null. */
   private readonly explains: string[] = [];
   private readonly errors: Record<number, ReturnType<typeof describeFailedQuery>> = {};
-  private held = 0;
+  private countedBytes = 0;
 
   /**
    * @param withSeeds of a search with seeds, which has one answer
@@ -49,8 +49,8 @@ export class ArrowAnswers implements Answers {
     version: LoadedVersion,
     include: Include,
     withSeeds: boolean,
-    private readonly memory: Counted,
-    private readonly turns: Turns,
+    private readonly memory: ByteCounter,
+    private readonly slicer: TimeSlicer,
     private readonly limit: Pick<TimeLimit, 'check'> | null,
   ) {
     const { attributes, vectors } = include;
@@ -62,7 +62,7 @@ export class ArrowAnswers implements Answers {
     this.table = new AnswerTable(version, [...seeds, ...extras]);
   }
 
-  take(position: number, answer: Answer): void {
+  add(position: number, answer: Answer): void {
     this.grow(answer.ordinals.length * CANDIDATE_BYTES);
     this.answers[position] = answer;
     this.qualities[position] = answer.quality;
@@ -92,15 +92,15 @@ export class ArrowAnswers implements Answers {
     ] as [string, string][]);
     const parts: Buffer[] = [];
     let written = 0;
-    const take = (bytes: Uint8Array) => {
+    const addPart = (bytes: Uint8Array) => {
       written += bytes.length;
-      if (written > this.held) this.grow(written - this.held); // ids are longer than was thought
+      if (written > this.countedBytes) this.grow(written - this.countedBytes); // ids are longer than was thought
       parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     };
-    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, take);
+    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, addPart);
     let isFirst = true;
     for (const columns of this.table.batches(this.answers, this.batchRows)) {
-      if (!isFirst) await this.turns.next();
+      if (!isFirst) await this.slicer.waitForTurn();
       this.limit?.check();
       isFirst = false;
       await writer.write(columns);
@@ -118,9 +118,9 @@ export class ArrowAnswers implements Answers {
   }
 
   private grow(bytes: number): void {
-    if (this.held + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
+    if (this.countedBytes + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
     this.memory.grow(bytes);
-    this.held += bytes;
+    this.countedBytes += bytes;
   }
 }
 

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 
 /** Up to here an answer is one buffer: copying it takes a fraction of a millisecond. */
-const WHOLE_BYTES = 512 * 1024;
+const MAX_SINGLE_BYTES = 512 * 1024;
 
 /** What is given to the connection at once. */
 const PIECE_BYTES = 128 * 1024;
@@ -14,7 +14,7 @@ const PIECE_BYTES = 128 * 1024;
 /** @param pieces of the answer, in order; they belong to the answer from here on */
 export function answerBody(pieces: readonly Buffer[], reply: FastifyReply): Buffer | AnswerStream {
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (bytes <= WHOLE_BYTES) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
+  if (bytes <= MAX_SINGLE_BYTES) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
   void reply.header('content-length', bytes);
   return new AnswerStream(pieces);
 }
@@ -36,12 +36,12 @@ export class AnswerStream extends Readable {
    * one turn.
    */
   override _read(): void {
-    if (this.next === 0 && this.taken === 0) this.give();
-    else setImmediate(() => this.destroyed || this.give());
+    if (this.next === 0 && this.taken === 0) this.pushNext();
+    else setImmediate(() => this.destroyed || this.pushNext());
   }
 
   /** Small pieces as one; a large one as it lies, in parts, since copies are garbage too. */
-  private give(): void {
+  private pushNext(): void {
     const parts: Buffer[] = [];
     for (let room = PIECE_BYTES; room > 0 && this.next < this.pieces.length;) {
       const piece = this.pieces[this.next]!;

@@ -8,17 +8,17 @@ import type { Include } from '../request/search-request.js';
 /** The answers of one request, by the positions of its queries, in any order. */
 export interface Answers {
   /** A large answer may be written later, in turns with the event loop. @throws answer_too_large, overloaded */
-  take(position: number, answer: Answer): void;
+  add(position: number, answer: Answer): void;
   /** The query fails on its own. */
   fail(position: number, error: ShortlistError): void;
   /** True once the query has an answer or has failed. */
   has(position: number): boolean;
   /**
    * The body in pieces, when every query has something.
-   * @param took milliseconds since the request came
+   * @param tookMs milliseconds since the request came
    * @throws answer_too_large, overloaded, deadline_exceeded
    */
-  finish(took: () => number): readonly Buffer[] | Promise<readonly Buffer[]>;
+  finish(tookMs: () => number): readonly Buffer[] | Promise<readonly Buffer[]>;
 }
 
 /** Bytes of a candidate with a short id and no attributes, as text; and of one component of a vector. */

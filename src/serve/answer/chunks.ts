@@ -10,13 +10,13 @@ const MAX_BYTES = 128 * 1024;
 /** What is larger gets a buffer of its own, so that at most a quarter of a chunk is left empty. */
 const OWN_BYTES = MAX_BYTES / 4;
 
-export class Chunks {
+export class ChunkAllocator {
   private chunk: Buffer = Buffer.alloc(0);
   private used = 0;
   private next = FIRST_BYTES;
 
   /** @returns so many bytes, with anything in them */
-  take(bytes: number): Buffer {
+  allocate(bytes: number): Buffer {
     if (bytes > OWN_BYTES) return Buffer.allocUnsafeSlow(bytes);
     if (bytes > this.chunk.length - this.used) {
       this.chunk = Buffer.allocUnsafeSlow(Math.max(bytes, this.next));

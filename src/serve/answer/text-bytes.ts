@@ -87,7 +87,7 @@ export class TextBytes {
    * @param before bytes of room in front of it @param after and behind it, for whoever knows what belongs there
    * @param allocate gives the copy's memory
    */
-  take(before = 0, after = 0, allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes)): Buffer {
+  copy(before = 0, after = 0, allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes)): Buffer {
     const text = allocate(before + this.length + after);
     this.bytes.copy(text, before, 0, this.length);
     this.length = 0;

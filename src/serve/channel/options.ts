@@ -85,7 +85,7 @@ function option<Key extends keyof ServeOptions>(
 }
 
 export const SERVE_OPTIONS: readonly ServeOption[] = [
-  option('root', '--root <dir>', 'folder of the indexes', text, () => 'indexes', { global: true }),
+  option('root', '--root <dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
   option('logLevel', '--log-level <level>', 'least level that is logged', oneOf(SERVE_LOG_LEVELS), () => 'info', {
     global: true,
   }),
@@ -96,13 +96,13 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     oneOf(LOG_LEVEL_FORMS),
     () => 'numbers',
   ),
-  option('host', '--host <host>', 'address to listen on; 0.0.0.0 or :: for all', text, () => '127.0.0.1'),
-  option('port', '--port <port>', 'port to listen on; 0 for any free one', whole(0, 65_535), () => 8080),
+  option('host', '--host <host>', 'address to listen on; 0.0.0.0 or :: for all', nonEmptyText, () => '127.0.0.1'),
+  option('port', '--port <port>', 'port to listen on; 0 for any free one', wholeNumber(0, 65_535), () => 8080),
   option(
     'workers',
     '--workers <n>',
     'processes that answer; vectors and graph are shared, unless the engine is hnswlib',
-    whole(1, MAX_WORKERS),
+    wholeNumber(1, MAX_WORKERS),
     availableCores,
     { defaultText: 'cores' },
   ),
@@ -110,7 +110,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'standby',
     '--standby <n>',
     'processes that stand by, their code loaded, to take the place of a worker that dies: 0 or 1',
-    whole(0, 1),
+    wholeNumber(0, 1),
     () => 1,
   ),
   option('index', '--index <name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
@@ -119,7 +119,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'maxInFlight',
     '--max-in-flight <n>',
     'requests a worker takes at once; more get 503 overloaded',
-    whole(1, 100_000),
+    wholeNumber(1, 100_000),
     () => 256,
   ),
   // Four of the largest bodies or three of the largest answers, or thousands of ordinary ones: memory that clients
@@ -128,11 +128,11 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'maxBuffered',
     '--max-buffered <size>',
     'bytes of request bodies and answers a worker holds at once; more get 503 overloaded',
-    size(64 * 1024),
+    byteSize(64 * 1024),
     () => 4 * MAX_BODY_BYTES,
     { defaultText: '192MiB' },
   ),
-  option('bodyLimit', '--body-limit <size>', 'largest request body', size(1024, 1024 * MiB), () => MAX_BODY_BYTES, {
+  option('bodyLimit', '--body-limit <size>', 'largest request body', byteSize(1024, 1024 * MiB), () => MAX_BODY_BYTES, {
     defaultText: '48MiB',
   }),
   // Rankers give up long before; it also ends bodies that trickle in.
@@ -140,7 +140,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'requestTimeoutMs',
     '--request-timeout-ms <ms>',
     'time for a request to arrive, and again for its answer',
-    whole(10, MAX_TIMEOUT_MS),
+    wholeNumber(10, MAX_TIMEOUT_MS),
     () => 10_000,
   ),
   // Longer than the 60 s after which common load balancers close idle connections: the side that closes first must be
@@ -149,7 +149,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'keepAliveTimeoutMs',
     '--keep-alive-timeout-ms <ms>',
     'idle time after which a connection is closed',
-    whole(100, MAX_TIMEOUT_MS),
+    wholeNumber(100, MAX_TIMEOUT_MS),
     () => 72_000,
   ),
   // Answers say `Connection: close` meanwhile, so that every connection that is used once in this time is closed by
@@ -159,21 +159,21 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'drainDelayMs',
     '--drain-delay-ms <ms>',
     'time after SIGTERM during which /readyz says 503 and requests are still taken',
-    whole(0, MAX_TIMEOUT_MS),
+    wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
   option(
     'drainTimeoutMs',
     '--drain-timeout-ms <ms>',
     'time that requests in flight get to finish after SIGTERM',
-    whole(0, MAX_TIMEOUT_MS),
+    wholeNumber(0, MAX_TIMEOUT_MS),
     () => 10_000,
   ),
   option(
     'loadTimeoutMs',
     '--load-timeout-ms <ms>',
     'time that a worker gets to load a version',
-    whole(100, MAX_TIMEOUT_MS),
+    wholeNumber(100, MAX_TIMEOUT_MS),
     () => 600_000,
   ),
   // No step of a worker takes a tenth of it, and an orchestrator's probes give up at about this time.
@@ -181,7 +181,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'workerTimeoutMs',
     '--worker-timeout-ms <ms>',
     'time without a sign of life after which a worker is replaced',
-    whole(2_500, MAX_TIMEOUT_MS),
+    wholeNumber(2_500, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
   // The code of a process is compiled after some 2,000 requests: 1 to 2 s here. Who only tries something out may do
@@ -190,14 +190,14 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'warmUpMs',
     '--warm-up-ms <ms>',
     'most time that a worker asks itself, so that a version is warm before it answers; 0 for none',
-    whole(0, MAX_TIMEOUT_MS),
+    wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
   option(
     'memoryLimit',
     '--memory-limit <size>',
     'memory for the versions in all workers; one that does not fit is not loaded',
-    size(1),
+    byteSize(1),
     memoryLimitBytes,
     { defaultText: "the machine's or container's" },
   ),
@@ -205,7 +205,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'exactThreads',
     '--exact-threads <n>',
     'threads of each worker for exact searches',
-    whole(1, MAX_WORKERS),
+    wholeNumber(1, MAX_WORKERS),
     () => 1,
   ),
   // SHA-256 of so much is 1 to 4 % of a core; 100 GB are read in less than two hours.
@@ -213,7 +213,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     'scrubRate',
     '--scrub-rate <size>',
     'bytes a second at which what is served is compared with its checksums again and again; 0 for never',
-    size(0),
+    byteSize(0),
     () => 16 * MiB,
     { defaultText: '16MiB' },
   ),
@@ -258,7 +258,7 @@ function parse(option: ServeOption, name: string, texts: readonly string[]): unk
   }
 }
 
-function text(texts: readonly string[]): string {
+function nonEmptyText(texts: readonly string[]): string {
   const value = texts.at(-1) ?? '';
   if (value.trim() === '') throw new Error('a text that is not empty');
   return value;
@@ -272,19 +272,19 @@ function oneOf<Choice extends string>(choices: readonly Choice[]): (texts: reado
   };
 }
 
-function whole(least: number, most: number): (texts: readonly string[]) => number {
+function wholeNumber(min: number, max: number): (texts: readonly string[]) => number {
   return (texts) => {
     const value = texts.at(-1) ?? '';
     const number = Number(value);
-    if (!/^\d{1,15}$/.test(value) || number < least || number > most) {
-      throw new Error(`a whole number from ${least} to ${most}`);
+    if (!/^\d{1,15}$/.test(value) || number < min || number > max) {
+      throw new Error(`a whole number from ${min} to ${max}`);
     }
     return number;
   };
 }
 
-function size(least: number, most?: number): (texts: readonly string[]) => number {
-  return (texts) => parseByteSize(texts.at(-1) ?? '', least, most);
+function byteSize(min: number, max?: number): (texts: readonly string[]) => number {
+  return (texts) => parseByteSize(texts.at(-1) ?? '', min, max);
 }
 
 /** `--index a b` and `SHORTLIST_INDEX=a,b`. */
@@ -310,14 +310,14 @@ function isOrigin(text: string): boolean {
 }
 
 /** First segments of the server's own routes: a path that begins like one could not be told from it. */
-const OWN_SEGMENTS = ['v1', 'livez', 'readyz', 'metrics', 'docs', 'openapi.json'];
+const ROUTE_SEGMENTS = ['v1', 'livez', 'readyz', 'metrics', 'docs', 'openapi.json'];
 
 /** Without its last slash. */
 function basePath(texts: readonly string[]): string {
   const path = (texts.at(-1) ?? '').replace(/\/$/, '');
   const [, first = ''] = path.split('/');
   if (path !== '' && !/^(?:\/[\w.~-]+)+$/.test(path)) throw new Error('a path such as /candidates');
-  if (OWN_SEGMENTS.includes(first))
+  if (ROUTE_SEGMENTS.includes(first))
     throw new Error(`a path that does not begin with a route of the server's own, /${first}`);
   return path;
 }

@@ -19,11 +19,11 @@ const MAX_WAITING = 4_096;
 const RETRY_MS = 5;
 
 /** A worker as connections see it. */
-export interface ConnectionTaker {
+export interface ConnectionTarget {
   /** Connections that it has, and that are on their way to it. */
   readonly connections: number;
   /** @returns how many it took, from the front */
-  take(sockets: readonly number[]): number;
+  send(sockets: readonly number[]): number;
 }
 
 export class Acceptor {
@@ -32,8 +32,8 @@ export class Acceptor {
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
 
-  /** @param takers the workers that take connections now */
-  constructor(private readonly takers: () => readonly ConnectionTaker[]) {
+  /** @param targets the workers that take connections now */
+  constructor(private readonly targets: () => readonly ConnectionTarget[]) {
     this.server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.add(socket));
   }
 
@@ -86,20 +86,20 @@ export class Acceptor {
 
   /** What a worker has no room for is offered to the others. */
   private handOver(): void {
-    let takers = this.takers();
-    while (takers.length > 0 && this.waiting.length > 0) {
-      const shares = shareOut(this.waiting, takers);
+    let targets = this.targets();
+    while (targets.length > 0 && this.waiting.length > 0) {
+      const shares = assignSockets(this.waiting, targets);
       this.waiting = [];
-      const full = new Set<ConnectionTaker>();
-      for (const [taker, sockets] of shares) {
-        const taken = taker.take(sockets.map(descriptorOf));
-        for (const socket of sockets.slice(0, taken)) socket.destroy(); // this process's copy
-        this.waiting.push(...sockets.slice(taken));
-        if (taken < sockets.length) full.add(taker);
+      const full = new Set<ConnectionTarget>();
+      for (const [target, sockets] of shares) {
+        const sent = target.send(sockets.map(descriptorOf));
+        for (const socket of sockets.slice(0, sent)) socket.destroy(); // this process's copy
+        this.waiting.push(...sockets.slice(sent));
+        if (sent < sockets.length) full.add(target);
       }
-      takers = takers.filter((taker) => !full.has(taker));
+      targets = targets.filter((taker) => !full.has(taker));
     }
-    if (this.waiting.length > 0 && this.takers().length > 0) this.retryLater();
+    if (this.waiting.length > 0 && this.targets().length > 0) this.retryLater();
   }
 
   private retryLater(): void {
@@ -111,13 +111,16 @@ export class Acceptor {
 }
 
 /** To each in turn that has the fewest, those counted that it is about to get. */
-function shareOut(sockets: readonly Socket[], takers: readonly ConnectionTaker[]): Map<ConnectionTaker, Socket[]> {
-  const shares = new Map<ConnectionTaker, Socket[]>(takers.map((taker) => [taker, []]));
+function assignSockets(
+  sockets: readonly Socket[],
+  targets: readonly ConnectionTarget[],
+): Map<ConnectionTarget, Socket[]> {
+  const shares = new Map<ConnectionTarget, Socket[]>(targets.map((taker) => [taker, []]));
   for (const socket of sockets) {
     if (socket.destroyed) continue;
-    const load = (taker: ConnectionTaker) => taker.connections + shares.get(taker)!.length;
-    const least = takers.reduce((best, taker) => (load(taker) < load(best) ? taker : best));
-    shares.get(least)!.push(socket);
+    const load = (taker: ConnectionTarget) => taker.connections + shares.get(taker)!.length;
+    const target = targets.reduce((best, taker) => (load(taker) < load(best) ? taker : best));
+    shares.get(target)!.push(socket);
   }
   return shares;
 }

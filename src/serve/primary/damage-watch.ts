@@ -19,17 +19,17 @@ import { Scrub, type ServedVersion } from './scrub.js';
 import type { VerifiedVersions } from './verified-versions.js';
 
 /** How often stamps are looked at: a call to the system for each file. */
-const LOOK_MS = 1_000;
+const CHECK_MS = 1_000;
 
 /**
  * How often a worker that waits to start asks whether it may, and how long it waits where no other one takes
  * connections.
  */
-const ADMIT_MS = 50;
-const ALONE_MS = 1_000;
+const WAIT_STEP_MS = 50;
+const MAX_WAIT_ALONE_MS = 1_000;
 
 /** How long a version waits that cannot be read for want of descriptors or memory. */
-const SHORTAGE_MS = 1_000;
+const SHORTAGE_RETRY_MS = 1_000;
 
 /**
  * What the system sends for a mapped page that its file no longer has (SIGBUS), and what code does that reads numbers
@@ -49,9 +49,9 @@ interface DamageEvents {
   /** Something has changed about a version that failed. */
   readonly retry: (served: ServedVersion) => void;
   /** Damaged where workers have mapped it. */
-  readonly condemn: (served: ServedVersion, error: ShortlistError) => void;
+  readonly damagedInPlace: (served: ServedVersion, error: ShortlistError) => void;
   /** Cannot be read as it was; what workers have mapped is what was read. */
-  readonly lost: (served: ServedVersion, error: ShortlistError) => void;
+  readonly filesLost: (served: ServedVersion, error: ShortlistError) => void;
   /** Workers that take connections now. */
   readonly listening: () => number;
 }
@@ -66,8 +66,8 @@ interface Tools {
 
 export class DamageWatch {
   private readonly scrub: Scrub;
-  private readonly waiting = new Map<string, ServedVersion>();
-  private reading = false;
+  private readonly unverified = new Map<string, ServedVersion>();
+  private isVerifying = false;
   private stopped = false;
   private timer: NodeJS.Timeout | null = null;
 
@@ -86,11 +86,11 @@ export class DamageWatch {
 
   start(): void {
     this.scrub.start();
-    const again = async () => {
-      await this.look();
-      if (!this.stopped) this.timer = setTimeout(() => void again(), LOOK_MS);
+    const checkRepeatedly = async () => {
+      await this.check();
+      if (!this.stopped) this.timer = setTimeout(() => void checkRepeatedly(), CHECK_MS);
     };
-    this.timer = setTimeout(() => void again(), LOOK_MS);
+    this.timer = setTimeout(() => void checkRepeatedly(), CHECK_MS);
   }
 
   stop(): void {
@@ -110,74 +110,74 @@ export class DamageWatch {
       { worker, signal, versions: served.map(({ index, version }) => `${index}@${version}`) },
       'a worker was ended by a signal that damaged files bring about; what it had mapped is verified again',
     );
-    for (const one of served) this.doubt(one);
-    void this.readAll();
+    for (const one of served) this.distrust(one);
+    void this.verifyAll();
   }
 
   /**
    * Until a new worker may map what is served: stamps are as they were, and nothing is in doubt. While no other
    * worker takes connections it waits for small versions alone, and goes without what is in doubt still.
    */
-  async admit(): Promise<void> {
-    if (this.events.served().length > 0) await this.lookAtServed();
+  async waitUntilVerified(): Promise<void> {
+    if (this.events.served().length > 0) await this.checkServed();
     const since = performance.now();
-    const mayWait = () => this.events.listening() > 0 || performance.now() - since < ALONE_MS;
-    while (!this.stopped && this.waiting.size > 0 && mayWait()) await sleep(ADMIT_MS);
+    const mayWait = () => this.events.listening() > 0 || performance.now() - since < MAX_WAIT_ALONE_MS;
+    while (!this.stopped && this.unverified.size > 0 && mayWait()) await sleep(WAIT_STEP_MS);
   }
 
-  private async look(): Promise<void> {
-    await this.lookAtServed();
+  private async check(): Promise<void> {
+    await this.checkServed();
     const { verified } = this.tools;
     for (const served of this.events.failed()) {
-      if (await verified.hasNews(served.index, served.version)) this.events.retry(served);
+      if (await verified.hasChangedSinceAttempt(served.index, served.version)) this.events.retry(served);
     }
   }
 
-  private async lookAtServed(): Promise<void> {
+  private async checkServed(): Promise<void> {
     const { verified, log } = this.tools;
     for (const served of this.events.served()) {
       const { index, version } = served;
       const key = versionKey(index, version);
-      if (this.waiting.has(key)) continue;
+      if (this.unverified.has(key)) continue;
       if (verified.isTrusted(index, version)) {
-        const files = await verified.changed(index, version);
+        const files = await verified.findChanged(index, version);
         if (files.length === 0 || !verified.isTrusted(index, version)) continue;
         log.warn({ index, version, files }, 'files of a served version have changed; it is verified again');
-      } else if (!this.events.mayRetry(served) && !(await verified.hasNews(index, version))) continue;
-      this.doubt(served);
+      } else if (!this.events.mayRetry(served) && !(await verified.hasChangedSinceAttempt(index, version))) continue;
+      this.distrust(served);
     }
-    void this.readAll();
+    void this.verifyAll();
   }
 
   private handleScrubbed(served: ServedVersion, problem: ShortlistError): void {
     this.tools.metrics.scrubFailed(served.index);
     const { code, message, details } = problem;
     this.tools.log.error({ ...details, ...served, code, error: message }, 'a served version is not what was sealed');
-    this.doubt(served);
-    void this.readAll();
+    this.distrust(served);
+    void this.verifyAll();
   }
 
-  private doubt(served: ServedVersion): void {
-    this.tools.verified.doubt(served.index, served.version);
-    this.waiting.set(versionKey(served.index, served.version), served);
+  private distrust(served: ServedVersion): void {
+    this.tools.verified.distrust(served.index, served.version);
+    this.unverified.set(versionKey(served.index, served.version), served);
   }
 
   /** Reads what is in doubt. */
-  private async readAll(): Promise<void> {
-    if (this.reading) return;
-    this.reading = true;
+  private async verifyAll(): Promise<void> {
+    if (this.isVerifying) return;
+    this.isVerifying = true;
     try {
       for (let next = await this.pickNext(); next !== null && !this.stopped; next = await this.pickNext()) {
-        if (await this.read(next)) this.waiting.delete(versionKey(next.index, next.version));
-        else await sleep(SHORTAGE_MS, undefined, { ref: false });
+        if (await this.verify(next)) this.unverified.delete(versionKey(next.index, next.version));
+        else await sleep(SHORTAGE_RETRY_MS, undefined, { ref: false });
       }
     } finally {
-      this.reading = false;
+      this.isVerifying = false;
     }
   }
 
   private async pickNext(): Promise<ServedVersion | null> {
-    const waiting = [...this.waiting.values()];
+    const waiting = [...this.unverified.values()];
     for (const served of waiting) {
       if (!(await this.tools.verified.isUnchanged(served.index, served.version))) return served;
     }
@@ -185,7 +185,7 @@ export class DamageWatch {
   }
 
   /** @returns false where the system could not, so that nothing is known */
-  private async read(served: ServedVersion): Promise<boolean> {
+  private async verify(served: ServedVersion): Promise<boolean> {
     const { index, version } = served;
     const { verified, log } = this.tools;
     const started = performance.now();
@@ -197,12 +197,15 @@ export class DamageWatch {
       if (this.stopped) return true;
       if (isShortage(error)) {
         const { message } = error as Error;
-        log.warn({ index, version, retry_in_ms: SHORTAGE_MS, error: message }, 'a version in doubt cannot be read now');
+        log.warn(
+          { index, version, retry_in_ms: SHORTAGE_RETRY_MS, error: message },
+          'a version in doubt cannot be read now',
+        );
         return false;
       }
       const problem = deserializeError(serializeError(error));
-      if (await verified.isInPlace(index, version, problem)) this.events.condemn(served, problem);
-      else this.events.lost(served, problem);
+      if (await verified.isSameFile(index, version, problem)) this.events.damagedInPlace(served, problem);
+      else this.events.filesLost(served, problem);
     }
     return true;
   }

@@ -17,11 +17,15 @@ interface Budget {
 }
 
 /**
- * @param held every version that a worker would hold at once, the new one included
+ * @param manifests every version that a worker would hold at once, the new one included
  * @throws insufficient_memory
  */
-export function checkMemory({ workers, memoryLimit }: Budget, { index, version }: Manifest, held: Iterable<Manifest>) {
-  const sizes = Array.from(held, versionMemory);
+export function checkMemory(
+  { workers, memoryLimit }: Budget,
+  { index, version }: Manifest,
+  manifests: Iterable<Manifest>,
+) {
+  const sizes = Array.from(manifests, versionMemory);
   const needed = workers * sizes.reduce((sum, bytes) => sum + bytes, WORKER_BASE_BYTES);
   if (needed <= memoryLimit) return;
   const message =
@@ -35,10 +39,10 @@ export function checkMemory({ workers, memoryLimit }: Budget, { index, version }
 export function versionMemory(manifest: Manifest): number {
   const { name, parameters } = engineSettings(manifest);
   const { total, graphs } = estimateResidentBytes(manifest);
-  const open = manifest.shards
+  const engineBytes = manifest.shards
     .filter(({ count }) => count > 0)
     .reduce((sum, { count }) => sum + engineOf(name).estimateBytes(count, manifest.dim, parameters.m), 0);
-  return total - graphs + Math.max(graphs, open);
+  return total - graphs + Math.max(graphs, engineBytes);
 }
 
 function mebibytes(bytes: number): string {

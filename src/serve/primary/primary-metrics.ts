@@ -208,9 +208,9 @@ export class PrimaryMetrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const one of facts().indexes) {
-          const found = read(one);
-          if (found !== null) this.set({ index: one.index, ...found.labels }, found.value);
+        for (const indexFacts of facts().indexes) {
+          const found = read(indexFacts);
+          if (found !== null) this.set({ index: indexFacts.index, ...found.labels }, found.value);
         }
       },
     });

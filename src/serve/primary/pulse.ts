@@ -13,31 +13,31 @@ export const PULSE_MS = 500;
 const QUIET_MS = 2_000;
 
 export class Pulse {
-  private heardAt: number;
-  private askedAt: number;
+  private answeredAt: number;
+  private pingedAt: number;
 
   constructor(private readonly now: () => number = () => performance.now()) {
-    this.heardAt = this.askedAt = this.now();
+    this.answeredAt = this.pingedAt = this.now();
   }
 
   /** To be called every PULSE_MS. */
-  asked(): void {
+  notePing(): void {
     const now = this.now();
-    const stoodStillMs = Math.max(0, now - this.askedAt - 2 * PULSE_MS);
-    this.heardAt = Math.min(now, this.heardAt + stoodStillMs);
-    this.askedAt = now;
+    const pausedMs = Math.max(0, now - this.pingedAt - 2 * PULSE_MS);
+    this.answeredAt = Math.min(now, this.answeredAt + pausedMs);
+    this.pingedAt = now;
   }
 
-  heard(): void {
-    this.heardAt = this.now();
+  noteAnswer(): void {
+    this.answeredAt = this.now();
   }
 
-  wasHeardSince(time: number): boolean {
-    return this.heardAt > time;
+  hasAnsweredSince(time: number): boolean {
+    return this.answeredAt > time;
   }
 
   get silentMs(): number {
-    return this.now() - this.heardAt;
+    return this.now() - this.answeredAt;
   }
 
   get isQuiet(): boolean {

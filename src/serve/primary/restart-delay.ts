@@ -16,7 +16,7 @@ export class RestartDelay {
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  started(): void {
+  noteStart(): void {
     this.startedAt = this.now();
   }
 

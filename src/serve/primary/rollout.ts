@@ -21,7 +21,7 @@ import { publishedStack } from '../../version/state/rollback-stack.js';
 import type { Logger } from '../channel/logger.js';
 import { checkMemory } from './memory-budget.js';
 import type { LiveState } from '../channel/messages.js';
-import { NO_NAMES, sameNames, settleNames, versionKey, withoutVersions } from '../channel/names.js';
+import { NO_NAMES, sameNames, servableNames, versionKey, withoutVersions } from '../channel/names.js';
 import type { ServeOptions } from '../channel/options.js';
 import type { PrimaryMetrics } from './primary-metrics.js';
 import type { ServedVersion } from './scrub.js';
@@ -49,7 +49,7 @@ interface Failure {
 }
 
 /** Workers that could not load a version that is live. */
-interface Lack {
+interface PartialLoad {
   readonly index: string;
   readonly version: string;
   readonly workers: Set<number>;
@@ -71,7 +71,7 @@ export class Rollout {
    */
   private readonly previous = new Map<string, { readonly version: string; readonly until: number }>();
   /** Live versions that some workers lack: those answer `not_ready` for them, or know an alias less. */
-  private readonly lacks = new Map<string, Lack>();
+  private readonly partialLoads = new Map<string, PartialLoad>();
   /** Versions published before the current one of an index, while one of them answers in its place or none can. */
   private readonly fallbacks = new Map<string, readonly string[]>();
   /** What each index is to switch to, and since when that is known. */
@@ -91,12 +91,13 @@ export class Rollout {
     const { verified } = this.tools;
     const state: Record<string, Names> = {};
     for (const [index, names] of this.live) {
-      const doubted = new Set([...namedVersions(names)].filter((version) => !verified.isTrusted(index, version)));
-      for (const version of doubted) this.lackOf(index, version).workers.add(worker);
-      const fault = names.current !== null && doubted.has(names.current) ? inDoubt(names.current) : names.fault;
-      state[index] = { ...withoutVersions(names, doubted), fault };
+      const untrusted = new Set([...namedVersions(names)].filter((version) => !verified.isTrusted(index, version)));
+      for (const version of untrusted) this.partialLoadOf(index, version).workers.add(worker);
+      const fault =
+        names.current !== null && untrusted.has(names.current) ? unverifiedFault(names.current) : names.fault;
+      state[index] = { ...withoutVersions(names, untrusted), fault };
     }
-    this.dropLost();
+    this.dropUnavailable();
     return state;
   }
 
@@ -130,10 +131,10 @@ export class Rollout {
   }
 
   /** The files that workers have mapped are damaged: no worker answers from the version any more. */
-  condemn({ index, version }: ServedVersion, error: ShortlistError): void {
+  withdraw({ index, version }: ServedVersion, error: ShortlistError): void {
     const before = this.live.get(index) ?? NO_NAMES;
     this.noteFailure(index, version, error);
-    this.lacks.delete(versionKey(index, version));
+    this.partialLoads.delete(versionKey(index, version));
     if (this.previous.get(index)?.version === version) this.previous.delete(index);
     const fault = before.current === version ? { version, code: error.code } : before.fault;
     const names = { ...withoutVersions(before, new Set([version])), fault };
@@ -147,7 +148,7 @@ export class Rollout {
    * The files of a live version are gone or others: it answers from workers that have it, and no other worker loads
    * it.
    */
-  lose({ index, version }: ServedVersion, error: ShortlistError): void {
+  noteLostFiles({ index, version }: ServedVersion, error: ShortlistError): void {
     this.noteFailure(index, version, error);
   }
 
@@ -178,29 +179,29 @@ export class Rollout {
   /** A worker could not load a version that is live. */
   handleUnloaded(worker: number, index: string, version: string, error: ShortlistError): void {
     if (!namedVersions(this.live.get(index) ?? NO_NAMES).has(version)) return;
-    this.lackOf(index, version).workers.add(worker);
-    this.dropLost();
+    this.partialLoadOf(index, version).workers.add(worker);
+    this.dropUnavailable();
     this.noteFailure(index, version, error);
   }
 
-  private lackOf(index: string, version: string): Lack {
+  private partialLoadOf(index: string, version: string): PartialLoad {
     const key = versionKey(index, version);
-    const lack = this.lacks.get(key) ?? { index, version, workers: new Set() };
-    this.lacks.set(key, lack);
+    const lack = this.partialLoads.get(key) ?? { index, version, workers: new Set() };
+    this.partialLoads.set(key, lack);
     return lack;
   }
 
   handleGone(worker: number): void {
-    for (const { workers } of this.lacks.values()) workers.delete(worker);
-    this.dropLost();
+    for (const { workers } of this.partialLoads.values()) workers.delete(worker);
+    this.dropUnavailable();
   }
 
   /** What no worker has does not answer any more. If it is still published, it has to come in as a new version does. */
-  private dropLost(): void {
+  private dropUnavailable(): void {
     const workers = this.tools.pool.ids();
-    for (const [key, lack] of this.lacks) {
+    for (const [key, lack] of this.partialLoads) {
       if (workers.length === 0 || !workers.every((id) => lack.workers.has(id))) continue;
-      this.lacks.delete(key);
+      this.partialLoads.delete(key);
       this.live.set(lack.index, withoutVersions(this.live.get(lack.index) ?? NO_NAMES, new Set([lack.version])));
     }
   }
@@ -208,20 +209,20 @@ export class Rollout {
   /** Has the workers that lack a live version try again, as late after each failure as with any version. */
   private async repair(): Promise<void> {
     const { pool, verified } = this.tools;
-    for (const [key, { index, version, workers }] of this.lacks) {
+    for (const [key, { index, version, workers }] of this.partialLoads) {
       // What is in doubt is being verified, or was in vain: the watch tries it again.
       if (!this.mayRetry({ index, version }) || !verified.isTrusted(index, version)) continue;
       for (const id of workers) {
         try {
           await pool.prepare(id, index, version);
           workers.delete(id);
-          pool.tell(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
+          pool.sendTo(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
         } catch (error) {
           if (!(error instanceof WorkerGone)) this.noteFailure(index, version, error);
         }
       }
       if (workers.size > 0) continue;
-      this.lacks.delete(key);
+      this.partialLoads.delete(key);
       this.failures.delete(key);
     }
   }
@@ -320,7 +321,7 @@ export class Rollout {
       await this.prepareEverywhere(index, version);
       if (!(await verified.isUnchanged(index, version))) throw changedWhileLoaded(index, version);
     } catch (error) {
-      verified.doubt(index, version);
+      verified.distrust(index, version);
       this.noteFailure(index, version, error);
       this.tools.pool.broadcast({ type: 'discard', index, version });
       return false;
@@ -343,12 +344,12 @@ export class Rollout {
    * Of what every worker holds beside a version of an index: what answers now, what answered before, and those of the
    * index that are to come too.
    */
-  private manifestsHeld(index: string, beside: string, coming: Iterable<string>): Manifest[] {
+  private manifestsHeld(index: string, excluded: string, coming: Iterable<string>): Manifest[] {
     const held = new Map<string, ServedVersion>();
     const add = (one: ServedVersion) => held.set(versionKey(one.index, one.version), one);
     for (const version of coming) add({ index, version });
     for (const one of this.served()) add(one);
-    held.delete(versionKey(index, beside));
+    held.delete(versionKey(index, excluded));
     return [...held.values()].flatMap((one) => this.tools.verified.manifestOf(one.index, one.version) ?? []);
   }
 
@@ -373,12 +374,13 @@ export class Rollout {
 
   private switchTo(index: string, wanted: Names, ready: ReadonlySet<string>): void {
     const before = this.live.get(index) ?? NO_NAMES; // as it is now: a version may have been lost meanwhile
-    const names = settleNames(before, wanted, ready);
+    const names = servableNames(before, wanted, ready);
     if (this.live.has(index) && sameNames(before, names)) return;
     this.live.set(index, names);
     this.tools.pool.broadcast({ type: 'apply', index, names });
     const named = namedVersions(names);
-    for (const version of namedVersions(before)) if (!named.has(version)) this.lacks.delete(versionKey(index, version));
+    for (const version of namedVersions(before))
+      if (!named.has(version)) this.partialLoads.delete(versionKey(index, version));
     if (names.current === before.current) return;
     if (before.current !== null)
       this.previous.set(index, { version: before.current, until: Date.now() + PREVIOUS_VERSION_MS });
@@ -422,7 +424,8 @@ export class Rollout {
     for (const [index, versions] of this.fallbacks)
       for (const version of versions) wanted.add(versionKey(index, version));
     for (const { index, version } of this.served()) wanted.add(versionKey(index, version));
-    for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
+    for (const key of this.failures.keys())
+      if (!wanted.has(key) && !this.partialLoads.has(key)) this.failures.delete(key);
     for (const [index, { until }] of this.previous) if (until <= Date.now()) this.previous.delete(index);
     // What is neither wanted nor held is verified anew should it come back: the disk had time to rot.
     this.tools.verified.keepOnly(wanted);
@@ -449,7 +452,7 @@ function readFailures(index: string, { error, damagedAliases }: Observation): Ma
 }
 
 /** Of a worker that starts while its version is read again. */
-function inDoubt(version: string): IndexFault {
+function unverifiedFault(version: string): IndexFault {
   return { version, code: 'not_ready' };
 }
 

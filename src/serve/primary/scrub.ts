@@ -14,7 +14,7 @@ import { versionPath } from '../../version/disk/paths.js';
 import { findFileProblems } from '../../version/sealed/version-reader.js';
 
 /** A pass over a small version takes so long at least, so that many of them are not opened and closed all the time. */
-const LEAST_PASS_MS = 1_000;
+const MIN_PASS_MS = 1_000;
 
 export interface ServedVersion {
   readonly index: string;
@@ -53,10 +53,10 @@ export class Scrub {
     for (;;) {
       const round = this.events.served();
       for (const served of round) {
-        const least = this.wait(LEAST_PASS_MS);
-        await Promise.all([this.pass(served), least]);
+        const minPass = this.wait(MIN_PASS_MS);
+        await Promise.all([this.pass(served), minPass]);
       }
-      if (round.length === 0) await this.wait(LEAST_PASS_MS);
+      if (round.length === 0) await this.wait(MIN_PASS_MS);
     }
   }
 

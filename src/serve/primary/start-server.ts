@@ -26,18 +26,18 @@ import { WorkerPool } from './worker-pool.js';
 const MAX_DEATHS_AT_START = 3;
 
 /**
- * @param ignored variables that are not for it, which it says in its log
- * @param takeOver removes the caller's handlers of signals; what it throws, the server fails with
+ * @param ignoredVariables variables that are not for it, which it says in its log
+ * @param releaseSignals removes the caller's handlers of signals; what it throws, the server fails with
  * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
  */
 export async function startServer(
   given: ServeOptions,
-  ignored: readonly string[],
-  takeOver: () => void,
+  ignoredVariables: readonly string[],
+  releaseSignals: () => void,
 ): Promise<void> {
   await checkRoot(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
-  await new Primary(options, ignored).run(takeOver);
+  await new Primary(options, ignoredVariables).run(releaseSignals);
 }
 
 async function checkRoot({ root, index }: ServeOptions): Promise<void> {
@@ -76,21 +76,21 @@ class Primary {
   private announced = false;
   private deathsAtStart = 0;
   private stopping = false;
-  private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+  private completion: { resolve: () => void; reject: (error: unknown) => void } | null = null;
 
   constructor(
     private readonly options: ServeOptions,
-    private readonly ignored: readonly string[],
+    private readonly ignoredVariables: readonly string[],
   ) {
     this.log = createLogger(options, 'primary');
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
-      admit: () => this.damage.admit(),
+      waitUntilVerified: () => this.damage.waitUntilVerified(),
       state: (worker) => this.rollout.stateFor(worker),
       expected: () => this.expected,
       restarted: () => this.handleRestart(),
-      page: () => this.renderMetrics(),
+      renderMetrics: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
       signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
       gone: (worker) => {
@@ -101,7 +101,7 @@ class Primary {
       inRotation: () => this.handleInRotation(),
       failed: (error) => this.handleFailedWorker(error),
     });
-    this.acceptor = new Acceptor(() => this.pool.takers());
+    this.acceptor = new Acceptor(() => this.pool.targets());
     const { metrics, log, pool } = this;
     const verified = new VerifiedVersions(options.root);
     const rollout = new Rollout({ options, pool, metrics, verified, log });
@@ -113,20 +113,20 @@ class Primary {
         failed: () => rollout.failed(),
         mayRetry: (served) => rollout.mayRetry(served),
         retry: (served) => rollout.retry(served),
-        condemn: (served, error) => rollout.condemn(served, error),
-        lost: (served, error) => rollout.lose(served, error),
+        damagedInPlace: (served, error) => rollout.withdraw(served, error),
+        filesLost: (served, error) => rollout.noteLostFiles(served, error),
         listening: () => pool.count('listening'),
       },
     );
   }
 
   /** Until the server has stopped. */
-  run(takeOver: () => void): Promise<void> {
+  run(releaseSignals: () => void): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {
-      this.end = { resolve, reject };
+      this.completion = { resolve, reject };
     });
     this.handleSignals();
-    takeOver(); // not before: Node drops a signal that waits while it has no handler
+    releaseSignals(); // not before: Node drops a signal that waits while it has no handler
     this.start().catch((error: unknown) => this.fail(error));
     return ended;
   }
@@ -137,13 +137,14 @@ class Primary {
       { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
       'starting',
     );
-    if (this.ignored.length > 0) log.info({ variables: this.ignored }, 'variables of a Kubernetes Service are ignored');
+    if (this.ignoredVariables.length > 0)
+      log.info({ variables: this.ignoredVariables }, 'variables of a Kubernetes Service are ignored');
     this.pool.start();
     await this.watcher.poll();
     this.expect(publishedIndexes(this.watcher.latest));
     await this.reconcile();
     if (this.stopping) return;
-    this.checkSomethingServes();
+    this.requireServedVersion();
     this.listening = await this.acceptor.listen(options.host, options.port);
     this.announce();
     this.watcher.start();
@@ -156,7 +157,7 @@ class Primary {
   }
 
   /** Versions that are refused are an error at the start, when nothing else is there to serve. */
-  private checkSomethingServes(): void {
+  private requireServedVersion(): void {
     const serves = Object.values(this.rollout.state).some(({ current }) => current !== null);
     const [failure] = this.rollout.standingFailures;
     if (!serves && failure !== undefined) throw failure;
@@ -215,7 +216,7 @@ class Primary {
       watched: [...this.watcher.latest.keys()],
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
-        standby: this.pool.standingBy(),
+        standby: this.pool.standbyCount(),
         starting: this.pool.count('booting', 'starting'),
         listening: this.pool.count('listening'),
       },
@@ -270,7 +271,7 @@ class Primary {
     this.acceptor.close();
     await this.pool.drain();
     this.log.info('stopped');
-    this.end?.resolve();
+    this.completion?.resolve();
   }
 
   private fail(error: unknown): void {
@@ -278,7 +279,7 @@ class Primary {
     this.watcher.stop();
     this.damage.stop();
     this.pool.kill();
-    this.end?.reject(error);
+    this.completion?.reject(error);
   }
 
   private abort(exit: number): void {

@@ -47,7 +47,7 @@ export class VerifiedVersions {
   }
 
   /** From now on the version may not be mapped before it is verified again. */
-  doubt(index: string, version: string): void {
+  distrust(index: string, version: string): void {
     const known = this.known.get(versionKey(index, version));
     if (known !== undefined) known.trusted = false;
   }
@@ -80,18 +80,18 @@ export class VerifiedVersions {
     const [problem] = await findVersionProblems(this.root, index, version);
     if (problem !== undefined) throw problem;
     const after = await readStamps(directory, names, nodeFiles);
-    if (!sameStamps(before, after)) throw changedMeanwhile(index, version, changedFiles(before, after));
+    if (!sameStamps(before, after)) throw changedWhileVerified(index, version, changedFiles(before, after));
     this.known.set(key, { manifest, stamps: after, trusted: true });
     return manifest;
   }
 
   /** Whether a version that was verified lies there as it did then, as far as that can be told without reading. */
   async isUnchanged(index: string, version: string): Promise<boolean> {
-    return (await this.changed(index, version)).length === 0;
+    return (await this.findChanged(index, version)).length === 0;
   }
 
   /** Names of files that may have other contents than those that were read; none of a version that was not. */
-  async changed(index: string, version: string): Promise<string[]> {
+  async findChanged(index: string, version: string): Promise<string[]> {
     const known = this.known.get(versionKey(index, version));
     if (known === undefined) return [];
     const directory = versionPath(this.root, index, version);
@@ -106,7 +106,7 @@ export class VerifiedVersions {
    * Whether a problem is in a file that was verified and mapped then: those who have mapped it see what it holds now.
    * Otherwise the file is gone or another one lies in its place, and what they see is what was read.
    */
-  async isInPlace(index: string, version: string, { details }: ShortlistError): Promise<boolean> {
+  async isSameFile(index: string, version: string, { details }: ShortlistError): Promise<boolean> {
     const file = details['file'];
     const stamps = this.known.get(versionKey(index, version))?.stamps;
     if (typeof file !== 'string' || stamps === undefined) return false;
@@ -116,7 +116,7 @@ export class VerifiedVersions {
   }
 
   /** Whether something has changed since a version was last verified in vain. */
-  async hasNews(index: string, version: string): Promise<boolean> {
+  async hasChangedSinceAttempt(index: string, version: string): Promise<boolean> {
     const before = this.attempts.get(versionKey(index, version));
     if (before === undefined) return false;
     const now = await fingerprintDirectory(versionPath(this.root, index, version), nodeFiles).catch(() => before);
@@ -124,7 +124,7 @@ export class VerifiedVersions {
   }
 }
 
-function changedMeanwhile(index: string, version: string, names: readonly string[]): ShortlistError {
+function changedWhileVerified(index: string, version: string, names: readonly string[]): ShortlistError {
   const message = `${names.join(', ')} of ${index}@${version} changed while it was verified; it is verified again`;
   return new ShortlistError('file_corrupt', message, { index, version, files: names });
 }

@@ -29,17 +29,17 @@ export class Watcher {
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
 
-  /** @param only indexes to watch; none: all there are */
+  /** @param indexes indexes to watch; none: all there are */
   constructor(
     private readonly root: string,
-    private readonly only: readonly string[],
+    private readonly indexes: readonly string[],
     private readonly onPoll: () => void,
   ) {}
 
   /** Reads everything once. */
   async poll(): Promise<void> {
     const names =
-      this.only.length > 0 ? this.only : await listIndexes(this.root).catch(() => [...this.observations.keys()]);
+      this.indexes.length > 0 ? this.indexes : await listIndexes(this.root).catch(() => [...this.observations.keys()]);
     const survey = this.polls++ % SURVEY_EVERY_POLLS === 0;
     const seen = await Promise.all(names.map(async (index) => [index, await this.observe(index)] as const));
     if (survey) for (const index of names) await this.surveyVersions(index);
@@ -47,13 +47,13 @@ export class Watcher {
   }
 
   start(): void {
-    const again = async () => {
+    const pollRepeatedly = async () => {
       await this.poll();
       if (this.stopped) return;
       this.onPoll();
-      this.timer = setTimeout(() => void again(), POLL_MS);
+      this.timer = setTimeout(() => void pollRepeatedly(), POLL_MS);
     };
-    this.timer = setTimeout(() => void again(), POLL_MS);
+    this.timer = setTimeout(() => void pollRepeatedly(), POLL_MS);
   }
 
   stop(): void {

@@ -14,7 +14,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deserializeError, type ShortlistError } from '../../base/errors.js';
 import type { MetricsSnapshot } from '../channel/joined-metrics.js';
-import type { ConnectionTaker } from './acceptor.js';
+import type { ConnectionTarget } from './acceptor.js';
 import type { Logger } from '../channel/logger.js';
 import type { FromWorker, LiveState, ToWorker } from '../channel/messages.js';
 import type { ServeOptions } from '../channel/options.js';
@@ -35,14 +35,14 @@ const KILL_AFTER_MS = 1_000;
 /** What the pool tells its owner. */
 interface PoolEvents {
   /** Until a worker that starts now may map what is served. */
-  readonly admit: () => Promise<void>;
+  readonly waitUntilVerified: () => Promise<void>;
   /** What a worker that starts now must load. */
   readonly state: (worker: number) => LiveState;
   /** Indexes without which the server is not ready. */
   readonly expected: () => readonly string[];
   readonly restarted: () => void;
   /** A worker asks for the metrics of all. */
-  readonly page: () => Promise<string>;
+  readonly renderMetrics: () => Promise<string>;
   readonly measured: (worker: number, snapshot: MetricsSnapshot) => void;
   readonly gone: (worker: number) => void;
   /** A worker was ended by a signal; `gone` follows. */
@@ -68,7 +68,7 @@ interface Member {
   readonly process: ChildProcess;
   state: WorkerState;
   /** `performance.now()` when it was told what to load. */
-  welcomedAt: number;
+  startSentAt: number;
   /** This side's end of the way by which connections go to the worker; null once it is closed. */
   channel: number | null;
   /** Connections that were sent to it, that it has had, and that it has now. */
@@ -124,14 +124,14 @@ export class WorkerPool {
   }
 
   start(): void {
-    for (let slot = 0; slot < this.options.workers; slot++) this.fill(slot);
+    for (let slot = 0; slot < this.options.workers; slot++) this.fillSlot(slot);
   }
 
   /** Workers that take connections now. */
-  takers(): ConnectionTaker[] {
+  targets(): ConnectionTarget[] {
     return [...this.members.values()].filter(isInRotation).map((member) => ({
       connections: member.connections.sent - member.connections.taken + member.connections.open,
-      take: (sockets) => this.handOver(member, sockets),
+      send: (sockets) => this.sendConnections(member, sockets),
     }));
   }
 
@@ -140,7 +140,7 @@ export class WorkerPool {
     return this.workers().filter(({ state }) => states.includes(state)).length;
   }
 
-  standingBy(): number {
+  standbyCount(): number {
     return [...this.members.values()].filter(({ state }) => state === 'standby').length;
   }
 
@@ -151,7 +151,7 @@ export class WorkerPool {
 
   /** Numbers of the workers that can load something, starting ones too. */
   ids(): number[] {
-    return this.loaders().map(({ id }) => id);
+    return this.loadingMembers().map(({ id }) => id);
   }
 
   private workers(): Member[] {
@@ -159,7 +159,7 @@ export class WorkerPool {
   }
 
   /** Those that were told what to serve. */
-  private loaders(): Member[] {
+  private loadingMembers(): Member[] {
     return this.workers().filter(({ state }) => state === 'starting' || state === 'listening');
   }
 
@@ -168,13 +168,13 @@ export class WorkerPool {
     const member = this.members.get(id);
     if (member === undefined) return Promise.reject(new WorkerGone());
     const what = `loading ${index}@${version}`;
-    return member.prepares.ask(what, this.options.loadTimeoutMs, (ask) =>
+    return member.prepares.request(what, this.options.loadTimeoutMs, (ask) =>
       this.send(member, { type: 'prepare', id: ask, index, version }),
     );
   }
 
   /** Tells one worker, if it is still there. */
-  tell(id: number, message: ToWorker): void {
+  sendTo(id: number, message: ToWorker): void {
     const member = this.members.get(id);
     if (member !== undefined) this.send(member, message);
   }
@@ -186,14 +186,14 @@ export class WorkerPool {
   }
 
   broadcast(message: ToWorker): void {
-    for (const member of this.loaders()) this.send(member, message);
+    for (const member of this.loadingMembers()) this.send(member, message);
   }
 
   /** Asks every worker for its numbers; those that do not answer in time are left out. */
   async measure(): Promise<void> {
     const started = [...this.members.values()].filter(({ state }) => state === 'listening');
     const measure = async (member: Member) => {
-      const snapshot = await member.measures.ask('measuring', MEASURE_TIMEOUT_MS, (id) =>
+      const snapshot = await member.measures.request('measuring', MEASURE_TIMEOUT_MS, (id) =>
         this.send(member, { type: 'measure', id }),
       );
       this.events.measured(member.id, snapshot);
@@ -224,19 +224,19 @@ export class WorkerPool {
   }
 
   /** Gives the place to the process that stands by, or to a new one. */
-  private fill(slot: number): void {
+  private fillSlot(slot: number): void {
     const spare = [...this.members.values()].find(({ slot: place, pulse }) => place === null && !pulse.isQuiet);
     if (spare === undefined) this.fork(slot);
     else {
-      this.delays[slot]!.started();
+      this.delays[slot]!.noteStart();
       spare.slot = slot;
       if (spare.state === 'standby') void this.admit(spare);
     }
-    if (this.hasListened) this.standBy();
+    if (this.hasListened) this.startStandby();
   }
 
   /** Has a process stand by, if it should and none does. */
-  private standBy(): void {
+  private startStandby(): void {
     if (this.stopping || this.options.standby === 0 || this.restarts.has(null)) return;
     if (![...this.members.values()].some(({ slot }) => slot === null)) this.fork(null);
   }
@@ -246,7 +246,7 @@ export class WorkerPool {
   }
 
   private fork(slot: number | null): void {
-    this.delayOf(slot).started();
+    this.delayOf(slot).noteStart();
     let started: { readonly channel: number; readonly child: ChildProcess };
     try {
       started = startProcess();
@@ -260,7 +260,7 @@ export class WorkerPool {
       slot,
       process: child,
       state: 'booting',
-      welcomedAt: Infinity,
+      startSentAt: Infinity,
       channel,
       connections: { sent: 0, taken: 0, open: 0 },
       pulse: new Pulse(),
@@ -274,7 +274,7 @@ export class WorkerPool {
   }
 
   /** @returns how many connections went: none where the worker is on its way out */
-  private handOver(member: Member, sockets: readonly number[]): number {
+  private sendConnections(member: Member, sockets: readonly number[]): number {
     if (member.channel === null) return 0;
     try {
       const sent = sendSockets(member.channel, sockets);
@@ -292,8 +292,8 @@ export class WorkerPool {
   private ping(): void {
     this.hurry();
     for (const member of this.members.values()) {
-      member.pulse.asked();
-      if (!this.stopping && member.pulse.silentMs > this.mostSilentMs(member)) {
+      member.pulse.notePing();
+      if (!this.stopping && member.pulse.silentMs > this.maxSilentMs(member)) {
         const silent = { worker: member.process.pid, silent_ms: Math.round(member.pulse.silentMs) };
         this.log.error(silent, 'worker does not answer and is killed');
         member.process.kill('SIGKILL');
@@ -301,10 +301,10 @@ export class WorkerPool {
     }
   }
 
-  private mostSilentMs({ state, pulse, welcomedAt }: Member): number {
+  private maxSilentMs({ state, pulse, startSentAt: welcomedAt }: Member): number {
     const { workerTimeoutMs, loadTimeoutMs } = this.options;
     if (state === 'booting') return BOOT_TIMEOUT_MS;
-    const isLoading = state === 'starting' && pulse.wasHeardSince(welcomedAt);
+    const isLoading = state === 'starting' && pulse.hasAnsweredSince(welcomedAt);
     return isLoading ? Math.max(workerTimeoutMs, loadTimeoutMs) : workerTimeoutMs;
   }
 
@@ -312,23 +312,23 @@ export class WorkerPool {
   private handleError(member: Member, error: Error): void {
     const { pid } = member.process;
     if (pid !== undefined) this.log.warn({ err: error, worker: pid }, 'cannot talk to a worker');
-    else if (this.forget(member)) this.replace(member.slot, 'worker not started', { err: error });
+    else if (this.removeMember(member)) this.replace(member.slot, 'worker not started', { err: error });
   }
 
   /** A process can hear. One that has a place is told what to load as soon as it may map it. */
   private async admit(member: Member): Promise<void> {
     if (member.slot === null && !this.stopping) {
       member.state = 'standby';
-      member.pulse.heard();
+      member.pulse.noteAnswer();
       return;
     }
     member.state = 'booting';
-    await this.events.admit();
-    if (this.members.has(member.id)) this.welcome(member);
+    await this.events.waitUntilVerified();
+    if (this.members.has(member.id)) this.sendStart(member);
   }
 
   /** It is told what to load. One that comes when all is over ends at once. */
-  private welcome(member: Member): void {
+  private sendStart(member: Member): void {
     member.state = 'starting';
     const { options, toolVersion } = this;
     this.send(
@@ -344,7 +344,7 @@ export class WorkerPool {
             othersAnswer: [...this.members.values()].some(isInRotation),
           },
     );
-    member.welcomedAt = performance.now();
+    member.startSentAt = performance.now();
     this.send(member, { type: 'ping' }); // one that stood by may have been stopped since it was heard last
     if (this.isUnready) this.send(member, { type: 'unready' });
     if (this.isShorthanded) this.send(member, { type: 'shorthanded', isShorthanded: true });
@@ -352,7 +352,7 @@ export class WorkerPool {
   }
 
   /** Tells all whether some are missing, once a server is ready. */
-  private countHands(): void {
+  private updateShorthanded(): void {
     const isShorthanded = this.hasListened && this.count('listening') < this.options.workers;
     if (isShorthanded === this.isShorthanded) return;
     this.isShorthanded = isShorthanded;
@@ -378,11 +378,11 @@ export class WorkerPool {
       case 'started':
         member.state = 'listening';
         this.hasListened = true;
-        member.pulse.heard();
+        member.pulse.noteAnswer();
         this.log.info({ worker: member.process.pid }, 'worker listens');
         this.events.inRotation();
-        this.countHands();
-        this.standBy();
+        this.updateShorthanded();
+        this.startStandby();
         return;
       case 'pong':
         this.handlePong(member, message.taken, message.open);
@@ -394,20 +394,20 @@ export class WorkerPool {
         this.events.failed(deserializeError(message.error));
         return;
       case 'prepared':
-        if (message.error === null) member.prepares.answer(message.id, undefined);
-        else member.prepares.fail(message.id, deserializeError(message.error));
+        if (message.error === null) member.prepares.resolve(message.id, undefined);
+        else member.prepares.reject(message.id, deserializeError(message.error));
         return;
       case 'measured':
-        member.measures.answer(message.id, message.snapshot);
+        member.measures.resolve(message.id, message.snapshot);
         return;
       case 'metrics':
-        void this.events.page().then((text) => this.send(member, { type: 'page', id: message.id, text }));
+        void this.events.renderMetrics().then((text) => this.send(member, { type: 'page', id: message.id, text }));
     }
   }
 
   private handlePong({ pulse, connections }: Member, taken: number, open: number): void {
     const wasQuiet = pulse.isQuiet;
-    pulse.heard();
+    pulse.noteAnswer();
     connections.taken = taken;
     connections.open = open;
     if (wasQuiet) this.events.inRotation();
@@ -416,17 +416,17 @@ export class WorkerPool {
   private handleExit(member: Member, code: number | null, signal: string | null): void {
     const { slot, process, state } = member;
     if (signal !== null && !this.stopping) this.events.signalled(process.pid, signal);
-    if (!this.forget(member)) return;
+    if (!this.removeMember(member)) return;
     const what = slot === null ? 'the process that stands by died' : 'worker died';
     this.replace(slot, what, { worker: process.pid, code, signal }, state === 'listening');
   }
 
   /** @returns false where that was done already: a worker ends once */
-  private forget(member: Member): boolean {
+  private removeMember(member: Member): boolean {
     if (!this.members.delete(member.id)) return false;
     closeChannel(member);
-    member.prepares.failAll(new WorkerGone());
-    member.measures.failAll(new WorkerGone());
+    member.prepares.rejectAll(new WorkerGone());
+    member.measures.rejectAll(new WorkerGone());
     this.events.gone(member.id);
     return true;
   }
@@ -437,7 +437,7 @@ export class WorkerPool {
       if (this.members.size === 0) this.onEmpty?.();
       return;
     }
-    this.countHands();
+    this.updateShorthanded();
     this.hurry();
     const isLast = slot !== null && this.count('listening') === 0;
     const delayMs = this.delayOf(slot).next(isLast || hadServed);
@@ -456,8 +456,8 @@ export class WorkerPool {
     clearTimeout(this.restarts.get(slot));
     this.restarts.delete(slot);
     if (this.stopping) return;
-    if (slot === null) this.standBy();
-    else this.fill(slot);
+    if (slot === null) this.startStandby();
+    else this.fillSlot(slot);
   }
 }
 

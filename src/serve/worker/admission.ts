@@ -4,7 +4,7 @@
  * while its time lasts.
  */
 import { ShortlistError } from '../../base/errors.js';
-import { ByteAccounts, hold, type ByteAccount, type Held } from '../request/byte-account.js';
+import { ByteAccounts, createRefCounted, type ByteAccount, type RefCounted } from '../request/byte-account.js';
 
 export class Admission {
   private slots = 0;
@@ -32,19 +32,19 @@ export class Admission {
   }
 
   /** @returns a place, held once. @throws overloaded */
-  enter(): Held {
+  acquireSlot(): RefCounted {
     this.check();
     this.slots++;
-    return hold(() => this.slots--);
+    return createRefCounted(() => this.slots--);
   }
 
   /** @returns the account of one request's bytes, none yet, held once */
-  buffer(): ByteAccount {
+  openAccount(): ByteAccount {
     return this.accounts.open();
   }
 
-  private refuse(why: string): ShortlistError {
+  private refuse(reason: string): ShortlistError {
     this.onRefused();
-    return new ShortlistError('overloaded', `${why}, as many as it takes; try again`);
+    return new ShortlistError('overloaded', `${reason}, as many as it takes; try again`);
   }
 }

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../../base/errors.js';
-import { allowOrigin, allowOrigins } from './cors.js';
+import { setCorsHeaders, registerCors } from './cors.js';
 import { compressAnswer } from '../answer/compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
@@ -23,7 +23,7 @@ import {
 } from '../../wire/problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from '../request/body.js';
-import { refuseHead } from '../request/head.js';
+import { checkHead } from '../request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
@@ -47,7 +47,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       startRequest(context, request, reply);
-      allowOrigin(context.options.cors, request, reply);
+      setCorsHeaders(context.options.cors, request, reply);
       sendProblem(error, request, reply);
     },
   });
@@ -62,7 +62,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
     startRequest(context, request, reply);
     done();
   });
-  await allowOrigins(app, cors);
+  await registerCors(app, cors);
   addHooks(app, context);
   addBodyParsers(app, context);
   const routes = new RouteTable();
@@ -91,7 +91,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     arrived: performance.now(),
     observer,
     slot: null,
-    memory: observer.admission.buffer(),
+    memory: observer.admission.openAccount(),
     body: null,
     isOver: false,
     limit: null,
@@ -105,9 +105,9 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
   });
   const finish = () => {
     if (!request.state.isOver) finishRequest(context, request, reply);
-    forget();
+    removeOpen();
   };
-  const forget = openRequests.add(request.raw.socket, finish);
+  const removeOpen = openRequests.add(request.raw.socket, finish);
   reply.raw.once('close', finish);
 }
 
@@ -121,7 +121,7 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   });
   app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !request.state.isOver) request.state.slot = request.state.observer.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = request.state.observer.admission.acquireSlot();
       done();
     } catch (error) {
       done(error as Error);
@@ -131,7 +131,7 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 
 /** What can be refused before the body is read. */
 function refuseEarly(request: FastifyRequest): Error | undefined {
-  const malformed = refuseHead(request.raw);
+  const malformed = checkHead(request.raw);
   if (malformed !== undefined || !isWork(request)) return malformed;
   try {
     request.state.observer.admission.check();
@@ -150,10 +150,10 @@ function finishRequest(context: AppContext, request: FastifyRequest, reply: Fast
   const { arrived, observer, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
   request.state.isOver = true;
-  if (!completed) limit?.leave();
+  if (!completed) limit?.clientLeft();
   slot?.release();
   memory.release();
-  context.answered(request.raw.socket);
+  context.requestEnded(request.raw.socket);
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
   const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it

@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import { connectToSelf, receiveSockets } from '../channel/sockets/sockets.js';
 
 /** Connections that are taken in one turn of the event loop: some 2 ms. */
-const TAKEN_TOGETHER = 16;
+const MAX_TAKEN_PER_TURN = 16;
 
 /** How often connections that have become idle are closed while draining. */
 const IDLE_SWEEP_MS = 50;
@@ -20,7 +20,7 @@ interface ConnectionLimits {
 }
 
 /** Who is told of connections. */
-interface ConnectionWatcher {
+interface ConnectionObserver {
   /** It waits for its next request. */
   idle(socket: Socket, fd: number): void;
   forget(socket: Socket, fd: number): void;
@@ -39,7 +39,7 @@ export class Connections {
   constructor(
     private readonly server: Server,
     private readonly limits: ConnectionLimits,
-    private readonly watcher: ConnectionWatcher,
+    private readonly watcher: ConnectionObserver,
   ) {
     // The server is given its connections and never listens itself, and this is what starts its timers.
     server.emit('listening');
@@ -73,7 +73,7 @@ export class Connections {
   }
 
   /** An answer was written: its connection waits for the next request. */
-  answered(socket: Socket): void {
+  requestEnded(socket: Socket): void {
     const fd = this.sockets.get(socket);
     if (fd !== undefined) this.watcher.idle(socket, fd);
   }
@@ -89,14 +89,14 @@ export class Connections {
     sweep();
     return new Promise((resolve) => {
       this.onEmpty = resolve;
-      this.settle();
+      this.checkEmpty();
     });
   }
 
   private receive(descriptors: Int32Array | null): void {
     if (descriptors === null) {
       this.ended = true;
-      this.settle();
+      this.checkEmpty();
       return;
     }
     this.arrived.push(...descriptors);
@@ -105,12 +105,12 @@ export class Connections {
 
   /** Many that came together are taken a few in a turn, so that requests on the others go on. */
   private takeArrived(): void {
-    for (const fd of this.arrived.splice(0, TAKEN_TOGETHER)) this.take(fd);
+    for (const fd of this.arrived.splice(0, MAX_TAKEN_PER_TURN)) this.takeConnection(fd);
     if (this.arrived.length > 0) setImmediate(() => this.takeArrived());
-    else this.settle();
+    else this.checkEmpty();
   }
 
-  private take(fd: number): void {
+  private takeConnection(fd: number): void {
     this.takenCount++;
     let socket: Socket;
     try {
@@ -122,7 +122,7 @@ export class Connections {
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.watcher.forget(socket, fd);
-      this.settle();
+      this.checkEmpty();
     });
     this.watcher.idle(socket, fd);
   }
@@ -135,7 +135,7 @@ export class Connections {
     return socket;
   }
 
-  private settle(): void {
+  private checkEmpty(): void {
     if (this.onEmpty !== null && this.ended && this.sockets.size === 0 && this.arrived.length === 0) this.onEmpty();
   }
 }

@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import type { ExactSearch } from '../../engine/exact-search.js';
 import type { LiveIndexes } from '../../retrieve/load/live.js';
 import type { Admission } from './admission.js';
-import type { ByteAccount, Held } from '../request/byte-account.js';
+import type { ByteAccount, RefCounted } from '../request/byte-account.js';
 import type { Guard } from './guard.js';
 import type { Logger } from '../channel/logger.js';
 import type { BodyBytes } from '../request/body-bytes.js';
 import type { Scheduler } from './scheduler.js';
 import type { ServeOptions } from '../channel/options.js';
 import type { TimeLimit } from '../request/time-limit.js';
-import type { Turns } from '../request/turns.js';
+import type { TimeSlicer } from '../request/time-slicer.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 /** Where a request is counted and told of, and has its place. */
@@ -26,11 +26,11 @@ export interface AppContext {
   readonly pool: ExactSearch;
   readonly scheduler: Scheduler;
   /** For bodies and answers that take long to read and write. */
-  readonly turns: Turns;
+  readonly slicer: TimeSlicer;
   /** Refuses what the worker cannot answer soon. */
   readonly guard: Guard;
   /** A request of this connection has ended. */
-  readonly answered: (socket: Socket) => void;
+  readonly requestEnded: (socket: Socket) => void;
   /** Who hears of a connection's requests. */
   readonly observerOf: (socket: Socket) => Observer;
   /** Calibration of a version as its notes have it; null where there is none. */
@@ -49,7 +49,7 @@ interface RequestState {
   readonly arrived: number;
   readonly observer: Observer;
   /** Its place among the requests in flight; null before it has one. */
-  slot: Held | null;
+  slot: RefCounted | null;
   /** What its body and its answer take. */
   readonly memory: ByteAccount;
   body: BodyBytes | null;

@@ -9,7 +9,7 @@ const EXPOSED_HEADERS = ['x-request-id', 'retry-after', 'allow', 'accept-post'];
 const PREFLIGHT_SECONDS = 3_600;
 
 /** Its hook must run before those that refuse requests, so that pages can read why. */
-export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+export async function registerCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
   const common = {
     origin: originsOption(origins),
@@ -25,7 +25,7 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
 }
 
 /** For requests that fail before hooks run. */
-export function allowOrigin(origins: readonly string[], request: FastifyRequest, reply: FastifyReply): void {
+export function setCorsHeaders(origins: readonly string[], request: FastifyRequest, reply: FastifyReply): void {
   const { origin } = request.headers;
   const allowed = origins.includes('*') ? '*' : origins.find((one) => one === origin);
   if (allowed === undefined) return;
@@ -41,7 +41,7 @@ export function allowOrigin(origins: readonly string[], request: FastifyRequest,
  * where there is one answer for all, of `*` and of a single origin. To pages of several origins such a refusal is a
  * failed connection.
  */
-export function fixedHeaders(origins: readonly string[]): string[] {
+export function corsHeadersOfRefusals(origins: readonly string[]): string[] {
   const allowed = origins.includes('*') ? '*' : origins.length === 1 ? origins[0] : undefined;
   if (allowed === undefined) return [];
   return ['access-control-allow-origin', allowed, 'access-control-expose-headers', EXPOSED_HEADERS.join(', ')];

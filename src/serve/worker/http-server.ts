@@ -47,7 +47,7 @@ export function createHttpServer(
     (request, response) => {
       const { socket } = request;
       if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // a first request: until now the connection was idle
-      if (isWork(request, basePath) && !guard.letsIn(socket)) guard.refuse(request, response);
+      if (isGuarded(request, basePath) && !guard.admits(socket)) guard.refuse(request, response);
       else handler(request, response);
     },
   );
@@ -58,7 +58,7 @@ export function createHttpServer(
   return server;
 }
 
-function isWork({ url, method }: IncomingMessage, basePath: string): boolean {
+function isGuarded({ url, method }: IncomingMessage, basePath: string): boolean {
   if (method !== 'POST' || url === undefined) return false;
   return url.startsWith(WORK_PREFIX) || (basePath !== '' && url.startsWith(basePath + WORK_PREFIX));
 }

@@ -7,13 +7,13 @@ import { ARROW_TYPE } from '../answer/answer-arrow.js';
 /** Vectors of the version that are asked with, spread over its rows. */
 const VECTORS = 64;
 
-const BATCH = 16;
+const BATCH_SIZE = 16;
 
 /** Values of k in turn: what most ask for most often. */
 const KS = [100, 10, 100, 100, 100, 10, 100, 1000];
 
 /** Of so many vectors one is asked with in a batch, and for an exact answer: they take ten times as long. */
-const RARE = 16;
+const VECTORS_PER_RARE_REQUEST = 16;
 
 /**
  * For each of some vectors one request of each plain form; others less often, as they will be asked. Written when it
@@ -44,8 +44,8 @@ export function* writeRehearsal(version: LoadedVersion): Generator<Buffer, void,
     yield json({ vector_b64: packed, k, include });
     const filter = filters[i % Math.max(1, filters.length)];
     if (filter !== undefined && i % 2 === 0) yield json({ vector_b64: packed, k, filter });
-    if (i % RARE !== 0) continue;
-    const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH }, () => bytes)).toString('base64'), k };
+    if (i % VECTORS_PER_RARE_REQUEST !== 0) continue;
+    const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH_SIZE }, () => bytes)).toString('base64'), k };
     yield json(batch);
     yield json({ vector_b64: packed, k, exact: true }, ARROW_TYPE);
   }

@@ -35,9 +35,9 @@ const GENTLE_PAUSES = 3;
 const GENTLE_TIME = 0.5;
 
 /** Where a rehearsal takes place, and what it may know. */
-export interface Stage {
+export interface RehearsalHost {
   readonly connections: Pick<Connections, 'openOwn'>;
-  readonly guard: Pick<Guard, 'pass'>;
+  readonly guard: Pick<Guard, 'exempt'>;
   /** Gives a version that is loaded and does not answer yet. */
   readonly lease: (index: string, version: string) => Lease;
   /** Others answer, in this process or beside it, and are not to be held up. */
@@ -46,22 +46,22 @@ export interface Stage {
 
 export class Rehearsal {
   private readonly own = new WeakSet<Socket>();
-  private stage: Stage | null = null;
+  private host: RehearsalHost | null = null;
   private isCold = true;
   private isHurried = false;
 
   /**
    * @param observer hears of its requests
-   * @param mostMs beyond this no version is kept waiting, on a machine however slow; 0 for no rehearsal
+   * @param maxMs beyond this no version is kept waiting, on a machine however slow; 0 for no rehearsal
    */
   constructor(
     private readonly observer: Observer,
-    private readonly mostMs: number,
+    private readonly maxMs: number,
   ) {}
 
   /** Versions that are loaded before it has a stage go without. */
-  takeStage(stage: Stage): void {
-    this.stage = stage;
+  setHost(stage: RehearsalHost): void {
+    this.host = stage;
   }
 
   /** Null for a connection that is none of its own. */
@@ -76,41 +76,42 @@ export class Rehearsal {
 
   /** @throws internal where the version's answers fail: it must not go live */
   async run(index: string, version: string): Promise<void> {
-    const { stage } = this;
-    if (stage === null || this.isHurried || this.mostMs === 0) return;
+    const { host: stage } = this;
+    if (stage === null || this.isHurried || this.maxMs === 0) return;
     const lease = stage.lease(index, version);
     try {
-      if (lease.version.manifest.count > 0) await this.askAll(stage, lease.version);
+      if (lease.version.manifest.count > 0) await this.sendAll(stage, lease.version);
     } finally {
       lease.release();
     }
   }
 
-  private async askAll(stage: Stage, version: LoadedVersion): Promise<void> {
+  private async sendAll(stage: RehearsalHost, version: LoadedVersion): Promise<void> {
     const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
-    const next = again(writeRehearsal(version));
+    const next = cycle(writeRehearsal(version));
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
-    const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.mostMs;
+    const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.maxMs;
     for (let done = 0; done < count && performance.now() < end && !this.isHurried; done += PER_CONNECTION) {
-      await this.askSome(stage, next, version);
+      await this.sendOnNewConnection(stage, next, version);
     }
     if (!this.isHurried) this.isCold = false;
   }
 
   /** On one connection. */
-  private async askSome(stage: Stage, next: () => Buffer, version: LoadedVersion): Promise<void> {
+  private async sendOnNewConnection(stage: RehearsalHost, next: () => Buffer, version: LoadedVersion): Promise<void> {
     const opened = openOwn(stage);
     if (opened === null) return;
     const { client, server } = opened;
     this.own.add(server);
-    const connection = new Connection(client);
+    const connection = new ClientConnection(client);
     try {
       for (let asked = 0; asked < PER_CONNECTION && !this.isHurried; asked++) {
         const begun = performance.now();
-        stage.guard.pass(server);
-        const answer = await connection.ask(next());
+        stage.guard.exempt(server);
+        const answer = await connection.send(next());
         if (answer === null) return; // the worker ends, and its connections with it
-        if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504) throw failed(version, answer.text);
+        if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504)
+          throw cannotAnswer(version, answer.text);
         if (stage.isGentle()) await sleep(GENTLE_PAUSES * (performance.now() - begun));
       }
     } finally {
@@ -120,7 +121,7 @@ export class Rehearsal {
 }
 
 /** Null where there is no descriptor left for it: a version goes live cold rather than not at all. */
-function openOwn({ connections }: Stage): ReturnType<Connections['openOwn']> | null {
+function openOwn({ connections }: RehearsalHost): ReturnType<Connections['openOwn']> | null {
   try {
     return connections.openOwn();
   } catch {
@@ -129,7 +130,7 @@ function openOwn({ connections }: Stage): ReturnType<Connections['openOwn']> | n
 }
 
 /** All of them, and again from the first one on. */
-function again<T>(source: Generator<T, void, undefined>): () => T {
+function cycle<T>(source: Generator<T, void, undefined>): () => T {
   const seen: T[] = [];
   let position = 0;
   return () => {
@@ -139,24 +140,24 @@ function again<T>(source: Generator<T, void, undefined>): () => T {
   };
 }
 
-function failed({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {
+function cannotAnswer({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {
   const message = `${index}@${version} is loaded and cannot answer: ${answer.slice(0, 500)}`;
   return new ShortlistError('internal', message, { index, version });
 }
 
 /** The client's side of a connection, for one request after the other. It reads as a server's side does: bytes. */
-class Connection {
+class ClientConnection {
   private received: Buffer[] = [];
   private onAnswer: ((answer: Reply | null) => void) | null = null;
 
   constructor(private readonly socket: Socket) {
-    socket.on('data', (bytes: Buffer) => this.take(bytes));
+    socket.on('data', (bytes: Buffer) => this.receive(bytes));
     socket.on('error', () => undefined);
     socket.once('close', () => this.onAnswer?.(null));
   }
 
   /** @returns null where the connection has ended */
-  ask(request: Buffer): Promise<Reply | null> {
+  send(request: Buffer): Promise<Reply | null> {
     if (this.socket.destroyed) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.onAnswer = resolve;
@@ -164,7 +165,7 @@ class Connection {
     });
   }
 
-  private take(bytes: Buffer): void {
+  private receive(bytes: Buffer): void {
     this.received.push(bytes);
     const whole = this.received.length === 1 ? bytes : Buffer.concat(this.received);
     const head = whole.indexOf('\r\n\r\n');

@@ -15,7 +15,7 @@ import { Search } from '../../retrieve/search/search.js';
 import { planning, planNothing, planQuery, planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
 import { planSeeds } from '../../retrieve/search/seeds.js';
 import type { Answers } from '../answer/answers.js';
-import { fieldAtOptions } from '../request/field-error.js';
+import { withOptionField } from '../request/field-error.js';
 import type { SearchRequest } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
 import type { AppContext } from './context.js';
@@ -29,11 +29,11 @@ import type { WorkerMetrics } from './worker-metrics.js';
 const QUERIES_PER_SCAN = 128;
 
 /** What the queries of one request work with. */
-export interface Work {
+export interface RequestWork {
   readonly context: AppContext;
   readonly metrics: WorkerMetrics;
   readonly version: LoadedVersion;
-  readonly asked: SearchRequest;
+  readonly request: SearchRequest;
   readonly limit: TimeLimit;
   /** Scans that the request waits for no longer than its time allows. */
   readonly pool: ScanPool;
@@ -47,7 +47,7 @@ interface Unfinished {
 }
 
 /** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
-export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
+export async function runQueries(work: RequestWork, queries: readonly Prepared[]): Promise<void> {
   let plan: SearchPlan | null = null;
   const unfinished = new Map<number, Unfinished>();
   try {
@@ -55,35 +55,35 @@ export async function runQueries(work: Work, queries: readonly Prepared[]): Prom
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
     else await searchQueries(work, plan, queries, unfinished);
   } catch (error) {
-    if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
-    answerPartially(work, plan ?? planLate(work), queries, unfinished);
+    if (!work.request.allowPartial || error !== work.limit.reason) throw error;
+    answerPartially(work, plan ?? planWithoutFilter(work), queries, unfinished);
   }
 }
 
 /** A filter goes in slices between the searches of others. */
-function planRequest({ context, version, asked, limit }: Work): SearchPlan | Promise<SearchPlan> {
+function planRequest({ context, version, request: asked, limit }: RequestWork): SearchPlan | Promise<SearchPlan> {
   const { options } = asked;
-  if (options.filter === undefined) return atOptions(() => planSearch(version, options));
+  if (options.filter === undefined) return namingOptions(() => planSearch(version, options));
   return context.scheduler.runWork(limit, planning(version, options)).catch((error: unknown) => {
-    throw fieldAtOptions(error);
+    throw withOptionField(error);
   });
 }
 
-function planLate({ version, asked }: Work): SearchPlan {
-  return atOptions(() => planNothing(version, asked.options));
+function planWithoutFilter({ version, request: asked }: RequestWork): SearchPlan {
+  return namingOptions(() => planNothing(version, asked.options));
 }
 
-function askFor(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): Asked {
-  if (kind === 'seeds') return { plan: atOptions(() => planSeeds(version, plan, queries)), queries, kind };
+function planOneSearch(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): Asked {
+  if (kind === 'seeds') return { plan: namingOptions(() => planSeeds(version, plan, queries)), queries, kind };
   const { self } = queries[0]!;
   return { plan: planQuery(version, plan, self === undefined ? [] : [self]), queries, kind };
 }
 
-function atOptions<T>(plan: () => T): T {
+function namingOptions<T>(plan: () => T): T {
   try {
     return plan();
   } catch (error) {
-    throw fieldAtOptions(error);
+    throw withOptionField(error);
   }
 }
 
@@ -95,7 +95,7 @@ function atOptions<T>(plan: () => T): T {
  * code and data of writing and sending out of the processor's caches.
  */
 async function searchQueries(
-  work: Work,
+  work: RequestWork,
   plan: SearchPlan,
   queries: readonly Prepared[],
   unfinished: Map<number, Unfinished>,
@@ -103,7 +103,7 @@ async function searchQueries(
   const { context, version, limit, pool } = work;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
   // What is found in part is worth something: such a batch is begun, however long it takes.
-  const places = work.asked.allowPartial ? 0 : Math.max(plan.ef, plan.k);
+  const places = work.request.allowPartial ? 0 : Math.max(plan.ef, plan.k);
   const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {
@@ -111,23 +111,23 @@ async function searchQueries(
       return;
     }
     const started = performance.now();
-    const begun = beginSearch(version, askFor(version, plan, query));
+    const begun = beginSearch(version, planOneSearch(version, plan, query));
     const seconds = secondsSince(started);
     if (begun.kind === 'open') unfinished.set(position, { search: begun.search, seconds });
     else if (queries.length === 1) single.push({ answer: begun.answer, seconds });
-    else take(work, position, begun.answer, seconds);
+    else addAnswer(work, position, begun.answer, seconds);
   };
   await context.scheduler.run(queries.length, limit, search, places);
-  for (const { answer, seconds } of single) take(work, 0, answer, seconds);
+  for (const { answer, seconds } of single) addAnswer(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
     const answer = await search.finish(pool, turnsOf(work));
-    take(work, position, answer, seconds + secondsSince(resumed));
+    addAnswer(work, position, answer, seconds + secondsSince(resumed));
   }
 }
 
 /** Several queries share each scan of all vectors, on the pool's threads. */
-async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
+async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
   const { context, version, limit, pool } = work;
   const good: { readonly query: Query; readonly position: number }[] = [];
   for (const [position, query] of queries.entries()) {
@@ -138,42 +138,47 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
     limit.check();
     const group = good.slice(from, from + QUERIES_PER_SCAN);
     const begun = performance.now();
-    const asked = group.map(({ query }) => askFor(version, plan, query));
+    const asked = group.map(({ query }) => planOneSearch(version, plan, query));
     const found = await searchTogether(version, asked, scanAll(version, pool), turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
     await context.scheduler.run(group.length, limit, (slot) => {
-      take(work, group[slot]!.position, found[slot]!, seconds);
+      addAnswer(work, group[slot]!.position, found[slot]!, seconds);
     });
   }
 }
 
 /** What takes long goes in slices between the searches of others, until the request's time is over. */
-function turnsOf({ context, limit }: Work): Turns {
+function turnsOf({ context, limit }: RequestWork): Turns {
   return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 
 /** What has been found by now, and for the rest nothing. */
 function answerPartially(
-  work: Work,
+  work: RequestWork,
   plan: SearchPlan,
   queries: readonly Prepared[],
   unfinished: ReadonlyMap<number, Unfinished>,
 ): void {
   const { answers, version } = work;
   const nothingOf = (query: Query): Search => {
-    const asked = askFor(version, plan, query);
+    const asked = planOneSearch(version, plan, query);
     return new Search(version, asked.plan, asked.queries, asked.kind);
   };
   for (const [position, query] of queries.entries()) {
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
-    else answers.take(position, (unfinished.get(position)?.search ?? nothingOf(query)).soFar());
+    else answers.add(position, (unfinished.get(position)?.search ?? nothingOf(query)).soFar());
   }
 }
 
-function take({ metrics, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+function addAnswer(
+  { metrics, version, answers }: RequestWork,
+  position: number,
+  answer: Answer,
+  seconds: number,
+): void {
   metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
-  answers.take(position, answer);
+  answers.add(position, answer);
 }
 
 function secondsSince(begun: number): number {

@@ -28,10 +28,10 @@ const SLICE_MS = 2;
  * For first slices on the spot each time that the event loop turns: some ten filters that are known, or a slice of
  * one that is not.
  */
-const SPOT_MS = 0.5;
+const IMMEDIATE_MS = 0.5;
 
 /** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
-const MAX_BEGUN = 4;
+const MAX_STARTED = 4;
 
 /**
  * Slices of work before it counts among the jobs that have begun: a filter that is quick does not wait for long ones,
@@ -45,13 +45,13 @@ const FREE_SLICES = 8;
 const LARGE_SHARE = 1 / 3;
 
 /** Weight of the newest step in the average. */
-const NEWEST = 1 / 32;
+const STEP_WEIGHT = 1 / 32;
 
 /** And of the newest slice in the part of the time that slices have. */
-const NEWEST_SHARE = 1 / 8;
+const SLICE_WEIGHT = 1 / 8;
 
 /** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
-const SURE_PART = 1 / 2;
+const CERTAIN_SHARE = 1 / 2;
 
 /** What ends a job that is out of time: a TimeLimit. */
 interface JobLimit {
@@ -68,14 +68,14 @@ interface Job {
   /** How many steps it has, where that is known. */
   readonly steps: number;
   /** Places of the candidate list of each, 0 where that says nothing. */
-  readonly places: number;
+  readonly candidates: number;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   /** Steps that were made. */
-  made: number;
+  stepsDone: number;
   /** Whether it counts among those that have begun. */
-  counts: boolean;
+  isStarted: boolean;
 }
 
 export class Scheduler implements Backlog {
@@ -85,16 +85,16 @@ export class Scheduler implements Backlog {
   private large: Job[] = [];
   /** Jobs of several steps that wait until fewer have begun, oldest first. */
   private waiting: Job[] = [];
-  private begun = 0;
+  private startedJobs = 0;
   /** Given to first slices on the spot since the event loop turned. */
-  private spotMs = 0;
+  private immediateMs = 0;
   private scheduled = false;
   /** Requests that were let in and have not queued yet. */
-  private expected = 0;
-  private averageMs = 0.5;
+  private admitted = 0;
+  private averageStepMs = 0.5;
   /** Of the steps of batches. */
-  private placeMs = 0;
-  private emptied = performance.now();
+  private candidateMs = 0;
+  private lastEmptyAt = performance.now();
   /** Part of the time that slices have, while something waits. */
   private sliceShare = 1;
   /** When the last slice ended; null where nothing waited after it. */
@@ -107,7 +107,7 @@ export class Scheduler implements Backlog {
   constructor(private readonly onSlice: () => void = () => undefined) {}
 
   get ahead(): number {
-    return this.small.length + this.expected;
+    return this.small.length + this.admitted;
   }
 
   get waitMs(): number {
@@ -116,51 +116,51 @@ export class Scheduler implements Backlog {
 
   get stepMs(): number {
     const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
-    return this.averageMs / (share * this.sliceShare);
+    return this.averageStepMs / (share * this.sliceShare);
   }
 
   get emptyAt(): number {
-    return this.ahead === 0 ? performance.now() : this.emptied;
+    return this.ahead === 0 ? performance.now() : this.lastEmptyAt;
   }
 
-  expect(): void {
+  noteAdmitted(): void {
     this.noteEmpty();
-    this.expected++;
+    this.admitted++;
     this.schedule();
   }
 
   /**
    * Calls `step(0)` to `step(steps - 1)`, in order. What cannot be done in its time is not begun.
-   * @param places of the candidate list of the search that a step is, by which its time is estimated
+   * @param candidates of the candidate list of the search that a step is, by which its time is estimated
    * @throws what a step throws; the reason of the limit; a job that was abandoned ends with it as well
    */
-  run(steps: number, limit: JobLimit, step: (position: number) => void, places = 0): Promise<void> {
+  run(steps: number, limit: JobLimit, step: (position: number) => void, candidates = 0): Promise<void> {
     if (steps === 0) return Promise.resolve();
-    if (limit.remainingMs < this.leastMs(steps, places)) return Promise.reject(limit.reason ?? limit.giveUp());
+    if (limit.remainingMs < this.minMs(steps, candidates)) return Promise.reject(limit.reason ?? limit.giveUp());
     let next = 0;
     const stepNext = () => {
       step(next++);
       return next === steps;
     };
-    return this.queue({ step: stepNext, steps, places }, limit, (job) => {
+    return this.queue({ step: stepNext, steps, candidates: candidates }, limit, (job) => {
       if (steps === 1) this.small.push(job);
-      else this.begin(job);
+      else this.startOrWait(job);
     });
   }
 
   /** What a job takes at least, those included that end before it begins. */
-  private leastMs(steps: number, places: number): number {
+  private minMs(steps: number, candidates: number): number {
     if (steps === 1) return this.waitMs;
-    const own = this.estimate(steps, places);
-    if (this.begun < MAX_BEGUN) return own;
+    const own = this.estimate(steps, candidates);
+    if (this.startedJobs < MAX_STARTED) return own;
     return [...this.large, ...this.waiting].reduce(
-      (sum, job) => sum + this.estimate(job.steps - job.made, job.places),
+      (sum, job) => sum + this.estimate(job.steps - job.stepsDone, job.candidates),
       own,
     );
   }
 
-  private estimate(steps: number, places: number): number {
-    return Math.max(0, steps) * places * this.placeMs * SURE_PART;
+  private estimate(steps: number, candidates: number): number {
+    return Math.max(0, steps) * candidates * this.candidateMs * CERTAIN_SHARE;
   }
 
   /**
@@ -170,45 +170,45 @@ export class Scheduler implements Backlog {
    */
   async runWork<T>(limit: JobLimit, work: Work<T>): Promise<T> {
     if (limit.reason !== null) throw limit.reason;
-    let slice = this.spotMs < SPOT_MS ? this.runOnTheSpot(work) : null;
+    let slice = this.immediateMs < IMMEDIATE_MS ? this.runImmediately(work) : null;
     if (slice?.done === true) return slice.value;
     const isBegun = slice !== null;
     const stepNext = () => {
       slice = work.next();
       return slice.done === true;
     };
-    await this.queue({ step: stepNext, steps: 0, places: 0 }, limit, (job) =>
+    await this.queue({ step: stepNext, steps: 0, candidates: 0 }, limit, (job) =>
       (isBegun ? this.large : this.small).push(job),
     );
     return slice!.value!;
   }
 
-  private runOnTheSpot<T>(work: Work<T>): IteratorResult<undefined, T> {
-    if (this.spotMs === 0) setImmediate(() => (this.spotMs = 0));
+  private runImmediately<T>(work: Work<T>): IteratorResult<undefined, T> {
+    if (this.immediateMs === 0) setImmediate(() => (this.immediateMs = 0));
     const begun = performance.now();
     try {
       return work.next();
     } finally {
-      this.spotMs += performance.now() - begun;
+      this.immediateMs += performance.now() - begun;
     }
   }
 
   private queue(
-    work: Pick<Job, 'step' | 'steps' | 'places'>,
+    work: Pick<Job, 'step' | 'steps' | 'candidates'>,
     limit: JobLimit,
     join: (job: Job) => void,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.expected > 0) this.expected--;
+      if (this.admitted > 0) this.admitted--;
       this.noteEmpty();
-      join({ ...work, limit, resolve, reject, made: 0, counts: false });
+      join({ ...work, limit, resolve, reject, stepsDone: 0, isStarted: false });
       this.schedule();
     });
   }
 
   /** Before something comes, after something went. */
   private noteEmpty(): void {
-    if (this.ahead === 0) this.emptied = performance.now();
+    if (this.ahead === 0) this.lastEmptyAt = performance.now();
   }
 
   private schedule(): void {
@@ -216,7 +216,7 @@ export class Scheduler implements Backlog {
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      this.expected = 0; // what was let in has queued by now, or its body is still on its way
+      this.admitted = 0; // what was let in has queued by now, or its body is still on its way
       const begun = performance.now();
       const between = this.sliceEnded === null ? 0 : begun - this.sliceEnded;
       this.runSlice(begun + SLICE_MS);
@@ -225,7 +225,7 @@ export class Scheduler implements Backlog {
       const ended = performance.now();
       if (this.sliceEnded !== null) {
         const share = (ended - begun) / (ended - begun + between);
-        this.sliceShare += (share - this.sliceShare) * NEWEST_SHARE;
+        this.sliceShare += (share - this.sliceShare) * SLICE_WEIGHT;
       }
       const isBusy = this.small.length > 0 || this.large.length > 0;
       this.sliceEnded = isBusy ? ended : null;
@@ -235,19 +235,20 @@ export class Scheduler implements Backlog {
 
   private runSlice(end: number): void {
     let now = performance.now();
-    this.endLate();
+    this.rejectLate();
     while (now < end) {
       const isLarge = this.isLargeNext();
       const job = isLarge ? this.large.shift() : this.small.shift();
       if (job === undefined) return;
       const isUnfinished = runStep(job);
-      if (!isUnfinished) this.end(job);
-      else if (job.counts || job.made < FREE_SLICES) this.large.push(job);
-      else this.begin(job);
+      if (!isUnfinished) this.finish(job);
+      else if (job.isStarted || job.stepsDone < FREE_SLICES) this.large.push(job);
+      else this.startOrWait(job);
       const begun = now;
       now = performance.now();
-      this.account(isLarge, now - begun); // where the job is the only large one, it competes again by now
-      if (isLarge && job.places > 0) this.placeMs += ((now - begun) / job.places - this.placeMs) * NEWEST;
+      this.recordTime(isLarge, now - begun); // where the job is the only large one, it competes again by now
+      if (isLarge && job.candidates > 0)
+        this.candidateMs += ((now - begun) / job.candidates - this.candidateMs) * STEP_WEIGHT;
     }
   }
 
@@ -256,8 +257,8 @@ export class Scheduler implements Backlog {
     return this.large.length > 0 && this.largeMs * (1 - LARGE_SHARE) <= this.smallMs * LARGE_SHARE;
   }
 
-  private account(isLarge: boolean, ms: number): void {
-    if (!isLarge) this.averageMs += (ms - this.averageMs) * NEWEST;
+  private recordTime(isLarge: boolean, ms: number): void {
+    if (!isLarge) this.averageStepMs += (ms - this.averageStepMs) * STEP_WEIGHT;
     if (this.small.length === 0 || this.large.length === 0) {
       this.smallMs = this.largeMs = 0; // nobody competes
     } else if (isLarge) this.largeMs += ms;
@@ -265,38 +266,38 @@ export class Scheduler implements Backlog {
   }
 
   /** It has its turns from now on, or as soon as fewer have begun. */
-  private begin(job: Job): void {
-    if (this.begun >= MAX_BEGUN) {
+  private startOrWait(job: Job): void {
+    if (this.startedJobs >= MAX_STARTED) {
       this.waiting.push(job);
       return;
     }
-    job.counts = true;
-    this.begun++;
+    job.isStarted = true;
+    this.startedJobs++;
     this.large.push(job);
   }
 
   /** A job is over, well or badly: the next one may begin. */
-  private end(job: Job): void {
-    if (!job.counts) return;
-    this.begun--;
+  private finish(job: Job): void {
+    if (!job.isStarted) return;
+    this.startedJobs--;
     const next = this.waiting.shift();
-    if (next !== undefined) this.begin(next);
+    if (next !== undefined) this.startOrWait(next);
   }
 
   /** Those that are out of time hear it now, and do not wait for their turns in vain. */
-  private endLate(): void {
-    this.small = keepTimely(this.small);
-    this.waiting = keepTimely(this.waiting);
-    const timely = keepTimely(this.large);
+  private rejectLate(): void {
+    this.small = rejectLateJobs(this.small);
+    this.waiting = rejectLateJobs(this.waiting);
+    const timely = rejectLateJobs(this.large);
     if (timely === this.large) return;
     const late = this.large.filter((job) => !timely.includes(job));
     this.large = timely;
-    for (const job of late) this.end(job);
+    for (const job of late) this.finish(job);
   }
 }
 
 /** @returns the same jobs, most often; those out of time are rejected */
-function keepTimely(jobs: Job[]): Job[] {
+function rejectLateJobs(jobs: Job[]): Job[] {
   const late = jobs.filter((job) => !isWithinTime(job));
   return late.length === 0 ? jobs : jobs.filter((job) => !late.includes(job));
 }
@@ -305,7 +306,7 @@ function keepTimely(jobs: Job[]): Job[] {
 function runStep(job: Job): boolean {
   if (!isWithinTime(job)) return false;
   try {
-    job.made++;
+    job.stepsDone++;
     if (!job.step()) return true;
   } catch (error) {
     job.reject(error);

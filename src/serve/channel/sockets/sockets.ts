@@ -17,7 +17,11 @@ interface SocketsAddon {
   send(channel: number, sockets: Int32Array): number;
   readonly Receiver: new (channel: number, receive: (sockets: Int32Array | null) => void) => SocketReceiver;
   /** On Linux. */
-  readonly Door?: new (refusal: Buffer, idPlaces: Int32Array, giveBack: (sockets: Int32Array) => void) => Door;
+  readonly LoadShedder?: new (
+    refusal: Buffer,
+    idPlaces: Int32Array,
+    giveBack: (sockets: Int32Array) => void,
+  ) => LoadShedder;
 }
 
 /** Calls back whenever sockets have come. */
@@ -27,12 +31,12 @@ interface SocketReceiver {
 }
 
 /** Watches connections that wait for their next request, and refuses it while there are no places. */
-export interface Door {
+export interface LoadShedder {
   /** The connection is not to be read by others until it is given back. @returns false where it cannot be watched */
   watch(socket: number): boolean;
   unwatch(socket: number): void;
   /** Requests that are let in from now on; each takes one. */
-  setPlaces(count: number): void;
+  setCapacity(count: number): void;
   /** Requests that were ever refused. */
   refused(): number;
   /** Connections whose requests were refused since the last call. */
@@ -41,10 +45,10 @@ export interface Door {
 }
 
 /** Digits that the door writes for the id of a refused request. */
-export const DOOR_ID_DIGITS = 16;
+export const REFUSAL_ID_DIGITS = 16;
 
 /** Beside this file where it was put for shipping, else where node-gyp leaves it. */
-const PLACES = [
+const ADDON_PATHS = [
   './shortlist_sockets.node',
   '../../../../src/serve/channel/sockets/build/Release/shortlist_sockets.node',
 ];
@@ -54,7 +58,7 @@ const COMMAND = 'npm run build:native';
 let loaded: SocketsAddon | undefined;
 
 /** @throws addon_missing where it was never compiled, or for another Node or system */
-function addon(): SocketsAddon {
+function loadAddon(): SocketsAddon {
   loaded ??= requireAddon();
   return loaded;
 }
@@ -62,9 +66,9 @@ function addon(): SocketsAddon {
 function requireAddon(): SocketsAddon {
   const require = createRequire(import.meta.url);
   let why = 'it is not compiled';
-  for (const place of PLACES) {
+  for (const path of ADDON_PATHS) {
     try {
-      return require(place) as SocketsAddon;
+      return require(path) as SocketsAddon;
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       if (code !== 'MODULE_NOT_FOUND') why = message.split('\n')[0]!;
@@ -76,7 +80,7 @@ function requireAddon(): SocketsAddon {
 
 /** @returns both ends of a new channel, as descriptors that are the caller's to close. @throws addon_missing, EMFILE */
 export function openSocketPair(): [number, number] {
-  return addon().pair();
+  return loadAddon().pair();
 }
 
 /**
@@ -84,11 +88,11 @@ export function openSocketPair(): [number, number] {
  * @throws EMFILE
  */
 export function connectToSelf(): [number, number] {
-  return addon().connection();
+  return loadAddon().connection();
 }
 
 export function closeDescriptor(fd: number): void {
-  addon().close(fd);
+  loadAddon().close(fd);
 }
 
 /**
@@ -98,26 +102,26 @@ export function closeDescriptor(fd: number): void {
  * @throws EPIPE where the other process is gone
  */
 export function sendSockets(channel: number, sockets: readonly number[]): number {
-  return addon().send(channel, Int32Array.from(sockets));
+  return loadAddon().send(channel, Int32Array.from(sockets));
 }
 
 /** @param receive gets the descriptors, which are its to close; null once, when the other end is closed */
 export function receiveSockets(channel: number, receive: (sockets: Int32Array | null) => void): SocketReceiver {
-  return new (addon().Receiver)(channel, receive);
+  return new (loadAddon().Receiver)(channel, receive);
 }
 
 /**
  * @param refusal an HTTP answer
- * @param idPlaces where in it DOOR_ID_DIGITS digits of an id go
- * @param giveBack gets connections to read: one with a request that is let in as the complement of its descriptor,
+ * @param idOffsets where in it DOOR_ID_DIGITS digits of an id go
+ * @param onReturned gets connections to read: one with a request that is let in as the complement of its descriptor,
  * one that is for others to judge as it is
  * @returns null on systems where there is none
  */
-export function openDoor(
+export function openLoadShedder(
   refusal: Buffer,
-  idPlaces: readonly number[],
-  giveBack: (sockets: Int32Array) => void,
-): Door | null {
-  const { Door } = addon();
-  return Door === undefined ? null : new Door(refusal, Int32Array.from(idPlaces), giveBack);
+  idOffsets: readonly number[],
+  onReturned: (sockets: Int32Array) => void,
+): LoadShedder | null {
+  const { LoadShedder: Door } = loadAddon();
+  return Door === undefined ? null : new Door(refusal, Int32Array.from(idOffsets), onReturned);
 }

@@ -5,10 +5,16 @@ import { attributeNames, attributesWriter, writeVector } from '../../answer/cand
 import type { AppContext } from '../context.js';
 import { checkAccept } from '../../request/accept.js';
 import { fieldError } from '../../request/field-error.js';
-import { one, readParameters, spellBoolean, spellNames, type Parameters } from '../../request/query-string.js';
+import {
+  textParameter,
+  readParameters,
+  booleanParameter,
+  namesParameter,
+  type Parameters,
+} from '../../request/query-string.js';
 import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../../../wire/schemas.js';
 import { TextBytes } from '../../answer/text-bytes.js';
-import { unknownId } from '../prepare-queries.js';
+import { unknownIdError } from '../prepare-queries.js';
 import { JSON_TYPE } from './search.js';
 import { Type } from '../../../wire/schema-type.js';
 
@@ -25,7 +31,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     response: { 200: IndexListSchema, ...problemResponses(COMMON) },
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
-    checkQuestion(request.headers.accept, request.query);
+    checkHeadersAndQuery(request.headers.accept, request.query);
     return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index, false))) };
   });
 
@@ -48,7 +54,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     { schema: { ...one, response: oneResponse } },
     async (request) => {
       checkAccept(request.headers.accept, JSON_TYPE);
-      const { calibration = false } = readParameters(request.query as Parameters, { calibration: spellBoolean });
+      const { calibration = false } = readParameters(request.query as Parameters, { calibration: booleanParameter });
       if (typeof calibration !== 'boolean')
         throw fieldError('bad_field', '/calibration', 'calibration is true or false');
       return describeIndex(context, request.params.index, calibration);
@@ -57,7 +63,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
   addItemRoute(app, context);
 }
 
-function checkQuestion(accept: string | undefined, query: unknown): void {
+function checkHeadersAndQuery(accept: string | undefined, query: unknown): void {
   checkAccept(accept, JSON_TYPE);
   readParameters(query as Parameters, {});
 }
@@ -122,7 +128,11 @@ const itemSchema = {
   response: { 200: ItemSchema, ...problemResponses(ITEM_CODES) },
 };
 
-const ITEM_PARAMETERS = { 'include.attributes': spellNames, 'include.vectors': spellBoolean, version: one };
+const ITEM_PARAMETERS = {
+  'include.attributes': namesParameter,
+  'include.vectors': booleanParameter,
+  version: textParameter,
+};
 
 function addItemRoute(app: FastifyInstance, context: AppContext): void {
   app.get<{ Params: { index: string; id: string } }>(
@@ -131,16 +141,16 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
     (request, reply) => {
       checkAccept(request.headers.accept, JSON_TYPE);
       const { index, id } = request.params;
-      const asked = readParameters(request.query as Parameters, ITEM_PARAMETERS);
-      const withVector = asked['include.vectors'] ?? false;
+      const parameters = readParameters(request.query as Parameters, ITEM_PARAMETERS);
+      const withVector = parameters['include.vectors'] ?? false;
       if (typeof withVector !== 'boolean')
         throw fieldError('bad_field', '/include.vectors', 'include.vectors is true or false');
-      const names = asked['include.attributes'] as readonly string[] | true | undefined;
-      const lease = context.live.lease(index, asked['version'] as string | undefined);
+      const names = parameters['include.attributes'] as readonly string[] | true | undefined;
+      const lease = context.live.lease(index, parameters['version'] as string | undefined);
       try {
         const { version } = lease;
         const ordinal = version.ordinalOf(id);
-        if (ordinal < 0) throw unknownId(version, id);
+        if (ordinal < 0) throw unknownIdError(version, id);
         const shown = attributeNames(
           version,
           names === undefined || names === true ? 'all' : names,
@@ -153,7 +163,7 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
         if (withVector) writeVector(version.vectorOf(ordinal), text);
         text.ascii('}');
         void reply.type('application/json; charset=utf-8');
-        return reply.send(text.take());
+        return reply.send(text.copy());
       } finally {
         lease.release();
       }

@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os';
 /** A scheduler knows better than the machine who wants a job done: `SHORTLIST_WHO=nightly-build`. */
 const VARIABLE = 'SHORTLIST_WHO';
 
-export function whoRuns(env: NodeJS.ProcessEnv = process.env): string {
+export function runningUser(env: NodeJS.ProcessEnv = process.env): string {
   const named = env[VARIABLE]?.trim();
   if (named) return named.replace(/\p{Cc}/gu, ' ');
   return `${env['SUDO_USER'] ?? userName()}@${hostname()}`;

@@ -13,10 +13,10 @@ interface RollbackOptions {
 export function rollbackCommand(): Command {
   return new Command('rollback')
     .argument('<index>', 'index to roll back')
-    .description('move CURRENT back to the version that was published before')
-    .option('--to <version>', 'move to this version instead')
-    .option('--reason <text>', 'why, for HISTORY')
-    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .description('publish the previous version again')
+    .option('--to <version>', 'publish this version instead')
+    .option('--reason <text>', 'reason to record in HISTORY')
+    .option('--dry-run', 'check everything and show what would happen; change nothing')
     .action(
       action(async (context, options: RollbackOptions, index: string) => {
         const dryRun = options.dryRun ?? false;
@@ -24,7 +24,7 @@ export function rollbackCommand(): Command {
         const { root, signal } = context;
         const moved = await rollback(root, index, { to, reason, who: runningUser(), dryRun, signal });
         for (const version of moved.skipped)
-          context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
+          context.warn(`${version} was published before but is skipped: it no longer exists or is damaged`);
         if (!moved.recorded) context.warn(HISTORY_NOT_WRITTEN);
         const json = {
           index,
@@ -33,7 +33,7 @@ export function rollbackCommand(): Command {
           skipped: moved.skipped,
           ...(dryRun && { dry_run: true }),
         };
-        if (!moved.changed) return { json, text: `${index} serves ${moved.version} already` };
+        if (!moved.changed) return { json, text: `${index} already serves ${moved.version}` };
         const verb = dryRun ? 'would serve' : 'now serves';
         return { json, text: `${index} ${verb} ${moved.version} (before: ${moved.previous ?? 'nothing'})` };
       }),

@@ -6,8 +6,8 @@ import { action, parseTarget } from '../command.js';
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .argument('<index[@version]>', 'what to verify; without a version the published one')
-    .description('check every checksum and every structure of a version, and search it')
+    .argument('<index[@version]>', 'version to verify (default: the published one)')
+    .description('check all checksums and structures of a version, and run test searches')
     .action(
       action(async ({ root, progress, signal }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
@@ -31,7 +31,7 @@ export function verifyCommand(): Command {
     );
 }
 
-/** A version whose manifest is missing is one to verify too: the missing file is its problem. */
+/** A version without a manifest can be verified too: the missing file is its problem. */
 function versionWithoutManifest(error: unknown): string {
   const version = error instanceof ShortlistError && error.code === 'file_missing' ? error.details['version'] : null;
   if (typeof version === 'string') return version;

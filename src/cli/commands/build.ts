@@ -213,7 +213,7 @@ function describe(result: BuildResult): string {
     `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   const figures = formatFigureLine(manifest.shards);
-  if (figures !== null) lines.push(`  graph: ${figures} (inspect explains them)`);
+  if (figures !== null) lines.push(`  graph: ${figures} (shortlist inspect explains them)`);
   if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);

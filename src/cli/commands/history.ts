@@ -10,8 +10,8 @@ interface HistoryOptions {
 }
 
 const HELP = `
-Times are UTC. A refusal is a publish that the gate stopped: the previous version
-stayed published.`;
+Times are UTC. A refusal is a publish that the gate stopped; the version
+published before remained published.`;
 
 export function historyCommand(): Command {
   return new Command('history')

@@ -61,7 +61,7 @@ function fitWidths<Row>(
   const widths = titles.map((title, position) => Math.max(displayWidth(title), cellWidths[position]!));
   const minWidths = positions.map((position) => Math.max(wordWidths[position]!, cellWidths[position]!));
   if (shrink(widths, minWidths, width)) return widths;
-  const canFold = ({ align, noWrap: isWhole }: TableColumn<Row>): boolean => align !== 'right' && isWhole !== true;
+  const canFold = ({ align, noWrap }: TableColumn<Row>): boolean => align !== 'right' && noWrap !== true;
   const foldedWidths = positions.map((position) =>
     canFold(columns[position]!) ? MIN_TEXT_WIDTH : minWidths[position]!,
   );

@@ -1,9 +1,9 @@
-/** What an index's names point at, as the primary weighs it: compared, joined, cut. Plain values. */
+/** The names of an index (current version and aliases) as plain values: compared, merged, reduced. */
 import { namedVersions, type Names } from '../../retrieve/load/live.js';
 
 export const NO_NAMES: Names = { current: null, aliases: {} };
 
-/** Names that can be served: what could not be made ready stays as it was. */
+/** The wanted names that can be served. A name whose version is not ready stays as it was. */
 export function servableNames(before: Names, wanted: Names, ready: ReadonlySet<string>): Names {
   const loaded = new Set([...namedVersions(before), ...ready]);
   const aliases: Record<string, string> = {};
@@ -15,7 +15,7 @@ export function servableNames(before: Names, wanted: Names, ready: ReadonlySet<s
   return { current, aliases, fault: wanted.fault };
 }
 
-/** The names that lead to other versions than these. */
+/** The names without those that point to one of these versions. */
 export function withoutVersions({ current, aliases, fault }: Names, versions: ReadonlySet<string>): Names {
   return {
     fault,

@@ -1,4 +1,4 @@
-/** Questions to another process that are waiting for their answers: by number, each with a time limit. */
+/** Requests to another process that wait for their answers, by number, each with a time limit. */
 import { ShortlistError } from '../../base/errors.js';
 
 interface Pending<Answer> {
@@ -11,7 +11,7 @@ export class PendingRequests<Answer> {
   private readonly pending = new Map<number, Pending<Answer>>();
   private nextId = 0;
 
-  /** @param send sends the question with its number. @throws deadline_exceeded, or what `failAll` was given */
+  /** @param send sends the request with its number. @throws deadline_exceeded, or the error of `rejectAll` */
   request(what: string, timeoutMs: number, send: (id: number) => void): Promise<Answer> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
@@ -24,7 +24,7 @@ export class PendingRequests<Answer> {
     });
   }
 
-  /** An answer that nobody waits for any more is dropped. */
+  /** Late answers are dropped. */
   resolve(id: number, answer: Answer): void {
     this.remove(id)?.resolve(answer);
   }
@@ -33,7 +33,7 @@ export class PendingRequests<Answer> {
     this.remove(id)?.reject(error);
   }
 
-  /** The other process is gone. */
+  /** The other process has ended. */
   rejectAll(error: Error): void {
     for (const id of [...this.pending.keys()]) this.reject(id, error);
   }

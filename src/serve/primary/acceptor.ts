@@ -1,28 +1,27 @@
 /**
- * Where connections come in: the primary takes them and hands each to the worker that has the fewest.
+ * Accepts connections in the primary and passes each to the worker with the fewest.
  *
- * Takes the workers that are in rotation, each with a channel and an account of its connections. A connection is
- * handed over at once and in company, and nobody waits for a worker's event loop; what a worker does not take (it is
- * gone, its channel is full) another one gets. While no worker is in rotation connections are kept, not refused: a
- * worker that is killed is back within a second.
+ * Connections that arrive together are passed together, without waiting for the worker's event loop. If a worker cannot
+ * receive one (it died, its channel is full), another worker gets it. While no worker is in rotation, connections wait:
+ * a killed worker is replaced within a second.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenError } from './ports.js';
 
-/** Connections that are complete and not taken yet; the kernel caps it at its own limit. */
+/** Established connections not accepted yet; the kernel caps this at its own limit. */
 const BACKLOG = 4_096;
 
-/** Connections that wait for a worker. Beyond it clients do better to see an end and to try elsewhere. */
+/** Connections that wait for a worker. Further ones are closed, so that clients try elsewhere. */
 const MAX_WAITING = 4_096;
 
-/** Until a channel that was full is tried again. */
+/** Delay before a full channel is tried again. */
 const RETRY_MS = 5;
 
-/** A worker as connections see it. */
+/** A worker that connections can be sent to. */
 export interface ConnectionTarget {
-  /** Connections that it has, and that are on their way to it. */
+  /** Its open connections and those in transit to it. */
   readonly connections: number;
-  /** @returns how many it took, from the front */
+  /** @returns how many were sent, from the first */
   send(sockets: readonly number[]): number;
 }
 
@@ -32,19 +31,19 @@ export class Acceptor {
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
 
-  /** @param targets the workers that take connections now */
+  /** @param targets the workers in rotation */
   constructor(private readonly targets: () => readonly ConnectionTarget[]) {
     this.server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.add(socket));
   }
 
-  /** @returns where it listens. @throws io_error */
+  /** @returns the bound address. @throws io_error */
   listen(host: string, port: number): Promise<{ address: string; port: number }> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(listenError(host, port, error));
       this.server.once('error', fail);
       this.server.listen({ host, port, backlog: BACKLOG }, () => {
         this.server.off('error', fail);
-        // Out of descriptors: the connection waits in the backlog, and is taken when there are some again.
+        // Out of descriptors: the connection stays in the backlog until some are free.
         this.server.on('error', () => undefined);
         const bound = this.server.address();
         resolve(typeof bound === 'object' && bound !== null ? bound : { address: host, port });
@@ -52,7 +51,7 @@ export class Acceptor {
     });
   }
 
-  /** Takes no more connections; those that are there are handed over, or ended where nobody takes them. */
+  /** Stops accepting. Waiting connections are passed on, or closed if no worker receives them. */
   close(): void {
     this.server.close();
     this.handOver();
@@ -60,7 +59,7 @@ export class Acceptor {
     for (const socket of this.waiting.splice(0)) socket.destroy();
   }
 
-  /** A worker has come into rotation, or has room again. */
+  /** A worker has entered rotation. */
   wake(): void {
     if (this.waiting.length > 0) this.schedule();
   }
@@ -74,7 +73,7 @@ export class Acceptor {
     this.schedule();
   }
 
-  /** After this turn, so that connections which came together go together. */
+  /** At the end of this turn, so that connections that arrived together are sent together. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -84,7 +83,7 @@ export class Acceptor {
     });
   }
 
-  /** What a worker has no room for is offered to the others. */
+  /** Connections that a worker does not receive are offered to the others. */
   private handOver(): void {
     let targets = this.targets();
     while (targets.length > 0 && this.waiting.length > 0) {
@@ -110,7 +109,7 @@ export class Acceptor {
   }
 }
 
-/** To each in turn that has the fewest, those counted that it is about to get. */
+/** Each to the worker that then has the fewest. */
 function assignSockets(
   sockets: readonly Socket[],
   targets: readonly ConnectionTarget[],
@@ -125,7 +124,7 @@ function assignSockets(
   return shares;
 }
 
-/** Node keeps it where only its own modules are meant to look; nothing else of a socket names its descriptor. */
+/** A private member of Node's sockets: no public one has the descriptor. */
 function descriptorOf(socket: Socket): number {
   return (socket as Socket & { _handle: { fd: number } })._handle.fd;
 }

@@ -1,15 +1,15 @@
 /**
- * Whether a process still turns its event loop: it is asked twice a second, and answers between two turns.
+ * Tracks whether a process responds. It is pinged twice a second and answers between two turns of its event loop. A
+ * process that is stopped (SIGSTOP), spins, or is stuck in one long step does not answer.
  *
- * A process that is stopped (SIGSTOP), spins, or is stuck in one long step does not answer. Silence is counted from
- * the last answer, less the time in which the asking process itself stood still: a machine that slept has no dead
- * workers.
+ * Silence is counted from the last answer, minus the time in which the pinging process itself was paused: after a
+ * machine slept, its workers are not dead.
  */
 
-/** Between two questions, milliseconds. */
+/** Interval between two pings. */
 export const PULSE_MS = 500;
 
-/** Beyond this a worker gets no new connections, until it answers. */
+/** A worker silent for longer gets no new connections until it answers. */
 const QUIET_MS = 2_000;
 
 export class Pulse {

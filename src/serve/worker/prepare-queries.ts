@@ -1,4 +1,4 @@
-/** The queries of a request, from what was asked to what is searched with. Each is checked against the version. */
+/** Turns the queries of a request into those of a search, and checks each against the version. */
 import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { checkQuery } from '../../retrieve/search/query.js';
@@ -15,12 +15,12 @@ export interface Query {
   readonly queries: readonly SeedQuery[];
 }
 
-/** Or why it fails on its own. */
+/** A query, or the error with which it fails alone. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
 /**
- * The vectors become queries in their own memory: nobody else has it. May pause after each.
- * @throws the codes of vectors where all fail alike; with seeds unknown_id, and bad_field for a quota above k
+ * May pause after each query. The queries reuse the memory of the request's vectors.
+ * @throws codes of vectors if all fail alike; with seeds also unknown_id, and bad_field for a quota above k
  */
 export function* prepareQueries(
   version: LoadedVersion,
@@ -77,7 +77,7 @@ function* prepareEach<T>(
 }
 
 /**
- * Where no vector has the length of the index's, the batch is for another index: it is refused whole. @throws
+ * If no vector has the dimension of the index, the batch is meant for another index and is refused. @throws
  * dimension_mismatch
  */
 function checkSomeLengthFits(prepared: Prepared[]): Prepared[] {
@@ -93,7 +93,7 @@ function prepareId(version: LoadedVersion, id: OrError<string>): Prepared {
   if (self < 0) return { error: unknownIdError(version, id) };
   return {
     kind: 'single',
-    // Read where it is searched with: those of a batch take milliseconds.
+    // Read only when searched: reading all vectors of a batch takes milliseconds.
     get queries() {
       return [{ query: version.vectorOf(self), weight: 1, self }];
     },
@@ -111,7 +111,7 @@ function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: 
   return seeds.map((seed, position) => {
     if (seed.quota !== undefined && seed.quota > k) {
       const field = `/seeds/${position}/quota`;
-      throw fieldError('bad_field', field, `quota is ${seed.quota}, more than k, which is ${k}`);
+      throw fieldError('bad_field', field, `quota is ${seed.quota}; give at most k, which is ${k}`);
     }
     return { ...prepareSeed(version, seed), weight: seed.weight, quota: seed.quota };
   });

@@ -1,13 +1,12 @@
 /**
- * Makes a version warm before it answers anyone.
+ * Warms up a version before it answers clients.
  *
- * The first requests of a process run through code that was never compiled and memory that was never touched, and
- * take a hundred times as long as later ones. So before a worker says that a version is loaded it makes requests of
- * its own, from bytes to bytes: on a connection to itself that the same server answers in the same way as every other
- * (compiled code holds for the objects it has seen: a second server would warm itself alone), in every wire form,
- * with filters, attributes, batches and exact scans. They take turns with other requests, pause where others answer
- * meanwhile, and appear in no metric and no log. All ends early when clients wait and no other worker is there: late
- * answers are better than none.
+ * The first requests of a process run code that is not compiled and touch memory that is not loaded, and take a hundred
+ * times as long as later ones. So before a worker reports a version as loaded, it sends itself requests in every wire
+ * form, with filters, attributes, batches and exact scans. They go through a connection to itself and the same HTTP
+ * server, since compiled code is specific to the objects it has seen. They share the thread with other requests, pause
+ * while others answer, and appear in no metric and no log. The rehearsal ends early if clients wait and no other worker
+ * is there.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,29 +17,29 @@ import type { Connections } from './connections.js';
 import type { Observer } from './context.js';
 import type { Guard } from './guard.js';
 
-/** Requests after which hot code is compiled: the last of it some 1,500 requests after a process starts. */
+/** Requests until hot code is compiled: the last of it about 1,500 requests after the start of a process. */
 const COLD_REQUESTS = 2_000;
 
-/** Requests that touch a new version, where the code is warm already. */
+/** Requests that load the memory of a new version when the code is compiled already. */
 const WARM_REQUESTS = 200;
 
-/** Requests on a connection: code that has seen one connection alone is compiled anew with the second. */
+/** Requests per connection: code that has seen only one connection is recompiled with the second. */
 const PER_CONNECTION = 8;
 
 /**
- * Beside others it pauses three times as long as each request takes, and ends in half the time: they wait for the
- * help.
+ * While others answer, it pauses three times as long as each request takes, and gets half the time: they are waiting
+ * for this worker's help.
  */
 const GENTLE_PAUSES = 3;
 const GENTLE_TIME = 0.5;
 
-/** Where a rehearsal takes place, and what it may know. */
+/** What a rehearsal uses of its worker. */
 export interface RehearsalHost {
   readonly connections: Pick<Connections, 'openOwn'>;
   readonly guard: Pick<Guard, 'exempt'>;
-  /** Gives a version that is loaded and does not answer yet. */
+  /** Leases a version that is loaded but does not answer yet. */
   readonly lease: (index: string, version: string) => Lease;
-  /** Others answer, in this process or beside it, and are not to be held up. */
+  /** True if clients are being answered, in this or another process, and must not be delayed. */
   readonly isGentle: () => boolean;
 }
 
@@ -51,30 +50,30 @@ export class Rehearsal {
   private isHurried = false;
 
   /**
-   * @param observer hears of its requests
-   * @param maxMs beyond this no version is kept waiting, on a machine however slow; 0 for no rehearsal
+   * @param observer for its requests
+   * @param maxMs maximum duration, however slow the machine; 0: no rehearsal
    */
   constructor(
     private readonly observer: Observer,
     private readonly maxMs: number,
   ) {}
 
-  /** Versions that are loaded before it has a stage go without. */
+  /** Versions loaded before are not rehearsed. */
   setHost(stage: RehearsalHost): void {
     this.host = stage;
   }
 
-  /** Null for a connection that is none of its own. */
+  /** Null if the connection is not one of the rehearsal. */
   observerOf(socket: Socket): Observer | null {
     return this.own.has(socket) ? this.observer : null;
   }
 
-  /** While it is so, no version is kept waiting; what is under way ends after its request. */
+  /** While true, no version is rehearsed; a running rehearsal ends after its current request. */
   hurry(isHurried: boolean): void {
     this.isHurried = isHurried;
   }
 
-  /** @throws internal where the version's answers fail: it must not go live */
+  /** @throws internal if the version cannot answer: it must not go live */
   async run(index: string, version: string): Promise<void> {
     const { host: stage } = this;
     if (stage === null || this.isHurried || this.maxMs === 0) return;
@@ -87,7 +86,7 @@ export class Rehearsal {
   }
 
   private async sendAll(stage: RehearsalHost, version: LoadedVersion): Promise<void> {
-    const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
+    const { writeRehearsal } = await import('./rehearsal-requests.js'); // also loads the Arrow writer
     const next = cycle(writeRehearsal(version));
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
     const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.maxMs;
@@ -97,7 +96,6 @@ export class Rehearsal {
     if (!this.isHurried) this.isCold = false;
   }
 
-  /** On one connection. */
   private async sendOnNewConnection(stage: RehearsalHost, next: () => Buffer, version: LoadedVersion): Promise<void> {
     const opened = openOwn(stage);
     if (opened === null) return;
@@ -109,7 +107,7 @@ export class Rehearsal {
         const begun = performance.now();
         stage.guard.exempt(server);
         const answer = await connection.send(next());
-        if (answer === null) return; // the worker ends, and its connections with it
+        if (answer === null) return; // the worker is ending
         if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504)
           throw cannotAnswer(version, answer.text);
         if (stage.isGentle()) await sleep(GENTLE_PAUSES * (performance.now() - begun));
@@ -120,7 +118,7 @@ export class Rehearsal {
   }
 }
 
-/** Null where there is no descriptor left for it: a version goes live cold rather than not at all. */
+/** Null if no descriptor is free: better to go live cold than not at all. */
 function openOwn({ connections }: RehearsalHost): ReturnType<Connections['openOwn']> | null {
   try {
     return connections.openOwn();
@@ -129,7 +127,7 @@ function openOwn({ connections }: RehearsalHost): ReturnType<Connections['openOw
   }
 }
 
-/** All of them, and again from the first one on. */
+/** All values of the source, then the same again and again. */
 function cycle<T>(source: Generator<T, void, undefined>): () => T {
   const seen: T[] = [];
   let position = 0;
@@ -141,11 +139,11 @@ function cycle<T>(source: Generator<T, void, undefined>): () => T {
 }
 
 function cannotAnswer({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {
-  const message = `${index}@${version} is loaded and cannot answer: ${answer.slice(0, 500)}`;
+  const message = `${index}@${version} is loaded but cannot answer: ${answer.slice(0, 500)}`;
   return new ShortlistError('internal', message, { index, version });
 }
 
-/** The client's side of a connection, for one request after the other. It reads as a server's side does: bytes. */
+/** Client side of a connection, for one request at a time. Like the server side, it reads bytes. */
 class ClientConnection {
   private received: Buffer[] = [];
   private onAnswer: ((answer: Reply | null) => void) | null = null;
@@ -156,7 +154,7 @@ class ClientConnection {
     socket.once('close', () => this.onAnswer?.(null));
   }
 
-  /** @returns null where the connection has ended */
+  /** @returns null if the connection has ended */
   send(request: Buffer): Promise<Reply | null> {
     if (this.socket.destroyed) return Promise.resolve(null);
     return new Promise((resolve) => {
@@ -182,6 +180,6 @@ class ClientConnection {
 
 interface Reply {
   readonly status: number;
-  /** The first of the body. */
+  /** The beginning of the body. */
   readonly text: string;
 }

@@ -1,10 +1,9 @@
 /**
- * The queries of one request, from their plan to their answers.
+ * Plans and searches the queries of one request, and fills its `Answers`.
  *
- * Takes a version, a checked request and its queries (prepare-queries.ts); fills an `Answers`. Filters and graph
- * searches are steps of the scheduler, scans are made on the pool's threads. When time runs out, a request that allows
- * it gets what there is: queries without an answer get an empty one that says `timeout`, all of them where the filter
- * itself took too long.
+ * Filters and graph searches are steps of the scheduler; scans run on the pool's threads. If time runs out and the
+ * request allows partial answers, it gets what was found: queries without an answer get an empty one with `timeout`,
+ * and so do all queries if the filter took too long.
  */
 import type { Turns } from '../../base/work.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
@@ -23,30 +22,29 @@ import type { Prepared, Query } from './prepare-queries.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 /**
- * Queries that share a scan of all vectors. More would gain nothing, since they pass over the rows in groups of this
- * size; fewer lose speed. What has been scanned when time runs out is answered.
+ * Queries that share a scan of all vectors. More gain nothing, since a scan passes over the rows for groups of this
+ * size; fewer are slower. When time runs out, the scanned groups are answered.
  */
 const QUERIES_PER_SCAN = 128;
 
-/** What the queries of one request work with. */
 export interface RequestWork {
   readonly context: AppContext;
   readonly metrics: WorkerMetrics;
   readonly version: LoadedVersion;
   readonly request: SearchRequest;
   readonly limit: TimeLimit;
-  /** Scans that the request waits for no longer than its time allows. */
+  /** Limited to the time of the request. */
   readonly pool: ScanPool;
   readonly answers: Answers;
 }
 
-/** A query up to its scans, and the time that it took. */
+/** A query whose scans are missing, and the time spent on it. */
 interface Unfinished {
   readonly search: OpenSearch;
   readonly seconds: number;
 }
 
-/** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
+/** Fills one answer per query. @throws deadline_exceeded unless the request allows partial answers */
 export async function runQueries(work: RequestWork, queries: readonly Prepared[]): Promise<void> {
   let plan: SearchPlan | null = null;
   const unfinished = new Map<number, Unfinished>();
@@ -60,7 +58,7 @@ export async function runQueries(work: RequestWork, queries: readonly Prepared[]
   }
 }
 
-/** A filter goes in slices between the searches of others. */
+/** Filters are evaluated in slices between the searches of others. */
 function planRequest({ context, version, request: asked, limit }: RequestWork): SearchPlan | Promise<SearchPlan> {
   const { options } = asked;
   if (options.filter === undefined) return namingOptions(() => planSearch(version, options));
@@ -88,11 +86,11 @@ function namingOptions<T>(plan: () => T): T {
 }
 
 /**
- * Searches graphs on this thread, and then has scans made on the pool's where a graph cannot answer.
+ * Searches graphs on this thread. What a graph cannot answer is then scanned on the pool's threads.
  *
- * Answers of a batch are written in the steps, so that a large one is held as text alone. A single answer is written
- * after its step: requests that came together are first all searched and then all answered, since a search drives the
- * code and data of writing and sending out of the processor's caches.
+ * The answers of a batch are written in its steps, so that a large batch is held only as text. A single answer is
+ * written after its step: requests that arrived together are first all searched and then all answered, since a search
+ * evicts the code and data of writing and sending from the processor's caches.
  */
 async function searchQueries(
   work: RequestWork,
@@ -102,8 +100,8 @@ async function searchQueries(
 ): Promise<void> {
   const { context, version, limit, pool } = work;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
-  // What is found in part is worth something: such a batch is begun, however long it takes.
-  const places = work.request.allowPartial ? 0 : Math.max(plan.ef, plan.k);
+  // A batch that allows partial answers is started even if its time is too short.
+  const candidates = work.request.allowPartial ? 0 : Math.max(plan.ef, plan.k);
   const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {
@@ -117,7 +115,7 @@ async function searchQueries(
     else if (queries.length === 1) single.push({ answer: begun.answer, seconds });
     else addAnswer(work, position, begun.answer, seconds);
   };
-  await context.scheduler.run(queries.length, limit, search, places);
+  await context.scheduler.run(queries.length, limit, search, candidates);
   for (const { answer, seconds } of single) addAnswer(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
@@ -126,7 +124,7 @@ async function searchQueries(
   }
 }
 
-/** Several queries share each scan of all vectors, on the pool's threads. */
+/** Groups of queries share each scan of all vectors, on the pool's threads. */
 async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
   const { context, version, limit, pool } = work;
   const good: { readonly query: Query; readonly position: number }[] = [];
@@ -147,12 +145,12 @@ async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonl
   }
 }
 
-/** What takes long goes in slices between the searches of others, until the request's time is over. */
+/** Long work runs in slices between the searches of others, until the request's time is over. */
 function turnsOf({ context, limit }: RequestWork): Turns {
   return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 
-/** What has been found by now, and for the rest nothing. */
+/** Answers every query with what was found by now. */
 function answerPartially(
   work: RequestWork,
   plan: SearchPlan,

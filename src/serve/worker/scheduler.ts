@@ -1,109 +1,103 @@
 /**
- * Shares a worker's one thread between the requests that compute on it.
+ * Shares the one thread of a worker between the requests that compute on it.
  *
- * A graph search blocks the event loop. Were each run as soon as its request is read, requests behind it would wait
- * unseen in their sockets, where nobody counts or refuses them, and a batch of a thousand would hold up everybody. So
- * searches are steps of jobs. Jobs of one step, the small ones, go first come first served. Jobs of several steps
- * take turns with each other, one step each, and get a share of the time while small ones wait. After a slice of time
- * the event loop gets its turn: it reads what has arrived, and what is too much is refused (guard.ts).
+ * A graph search blocks the event loop. If each ran as soon as its request is read, later requests would wait unseen in
+ * their sockets, where they are neither counted nor refused, and a batch of a thousand would delay everybody. So
+ * searches are steps of jobs. Jobs of one step (small jobs) run in order of arrival. Jobs of several steps (large jobs)
+ * take turns, one step each, and get a share of the time while small jobs wait. After a time slice the event loop gets
+ * its turn: it reads what has arrived, and guard.ts refuses what is too much.
  *
- * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all
- * would hold half an answer, and under load all would end at their deadlines; so those that have begun are finished
- * first.
+ * Only a few large jobs are started at a time, since their answers grow step by step: if all were started, all would
+ * hold half an answer, and under load all would end at their deadlines.
  *
- * How many steps work in slices has (base/work.ts) shows when it ends. Its first slice is a small job: most filters are
- * known, and need no more. What is left is a job of several steps, which counts as begun when it turns out to be long.
+ * Work in slices (base/work.ts) has an unknown number of steps. Its first slice is a small job: most filters are cached
+ * and need no more. The rest is a large job, which counts as started when it turns out to be long.
  */
 import type { Work } from '../../base/work.js';
 import type { Backlog } from './guard.js';
 
 /**
- * Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably.
- * Longer slices do not get more done: what comes between them, reading and answering, grows with what they do, and
- * everybody waits for longer turns.
+ * Long enough that a turn of the event loop (about 20 us) costs 1 %, short enough that waiting is not noticeable.
+ * Longer slices do not do more: the reading and answering between them grows with them.
  */
 const SLICE_MS = 2;
 
 /**
- * For first slices on the spot each time that the event loop turns: some ten filters that are known, or a slice of
- * one that is not.
+ * Time per turn of the event loop for first slices that run immediately: about ten cached filters, or one slice of
+ * another.
  */
 const IMMEDIATE_MS = 0.5;
 
-/** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
+/** Large jobs worked on at once. More than one, so that a long job does not block a short one. */
 const MAX_STARTED = 4;
 
 /**
- * Slices of work before it counts among the jobs that have begun: a filter that is quick does not wait for long ones,
- * and only a few long ones hold the memory that they work in.
+ * Slices of work before it counts as started: a quick filter does not wait for long ones, and only a few long ones hold
+ * their working memory.
  */
 const FREE_SLICES = 8;
 
-/**
- * Of the time, for jobs of several steps while small ones wait: they go on, and a small one waits half as long again.
- */
+/** Share of the time for large jobs while small ones wait. A small one then waits half as long again. */
 const LARGE_SHARE = 1 / 3;
 
-/** Weight of the newest step in the average. */
+/** Weight of the newest step in the average step time. */
 const STEP_WEIGHT = 1 / 32;
 
-/** And of the newest slice in the part of the time that slices have. */
+/** Weight of the newest slice in the average share of time that slices get. */
 const SLICE_WEIGHT = 1 / 8;
 
-/** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
+/** A batch is refused if its time is shorter than this share of the estimate: estimates may be twice too high. */
 const CERTAIN_SHARE = 1 / 2;
 
-/** What ends a job that is out of time: a TimeLimit. */
+/** Time limit of a job: a TimeLimit. */
 interface JobLimit {
-  /** Why there is no more time; null while there is some. */
+  /** The error once time is over, else null. */
   readonly reason: Error | null;
   readonly remainingMs: number;
-  /** Ends it now, since it would end before the work. @returns the reason from now on */
+  /** Ends the time now, since it is too short for the work. @returns the error */
   giveUp(): Error;
 }
 
 interface Job {
-  /** @returns whether it was the last one */
+  /** @returns true if it was the last step */
   readonly step: () => boolean;
-  /** How many steps it has, where that is known. */
+  /** Number of steps; 0 if unknown. */
   readonly steps: number;
-  /** Places of the candidate list of each, 0 where that says nothing. */
+  /** Size of the candidate list of each step's search; 0 if it does not predict the time. */
   readonly candidates: number;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** Steps that were made. */
   stepsDone: number;
-  /** Whether it counts among those that have begun. */
+  /** Whether it counts towards MAX_STARTED. */
   isStarted: boolean;
 }
 
 export class Scheduler implements Backlog {
-  /** Jobs of one step, oldest first. */
+  /** Small jobs, oldest first. */
   private small: Job[] = [];
-  /** Those of several steps that take turns; the first is next. */
+  /** Started large jobs; the first is next. */
   private large: Job[] = [];
-  /** Jobs of several steps that wait until fewer have begun, oldest first. */
+  /** Large jobs that are not started, oldest first. */
   private waiting: Job[] = [];
   private startedJobs = 0;
-  /** Given to first slices on the spot since the event loop turned. */
+  /** Time spent on immediate first slices in this turn of the event loop. */
   private immediateMs = 0;
   private scheduled = false;
-  /** Requests that were let in and have not queued yet. */
+  /** Admitted requests that are not queued yet. */
   private admitted = 0;
   private averageStepMs = 0.5;
-  /** Of the steps of batches. */
+  /** Average time per candidate of the steps of batches. */
   private candidateMs = 0;
   private lastEmptyAt = performance.now();
-  /** Part of the time that slices have, while something waits. */
+  /** Average share of the time that slices get while something waits. */
   private sliceShare = 1;
-  /** When the last slice ended; null where nothing waited after it. */
+  /** When the last slice ended; null if nothing waited after it. */
   private sliceEnded: number | null = null;
-  /** Time that was given to both kinds, while both waited. */
+  /** Time given to small and large jobs while both waited. */
   private smallMs = 0;
   private largeMs = 0;
 
-  /** @param onSlice called after each slice */
   constructor(private readonly onSlice: () => void = () => undefined) {}
 
   get ahead(): number {
@@ -130,9 +124,9 @@ export class Scheduler implements Backlog {
   }
 
   /**
-   * Calls `step(0)` to `step(steps - 1)`, in order. What cannot be done in its time is not begun.
-   * @param candidates of the candidate list of the search that a step is, by which its time is estimated
-   * @throws what a step throws; the reason of the limit; a job that was abandoned ends with it as well
+   * Calls `step(0)` to `step(steps - 1)`, in order. A job that cannot be finished in its time is not started.
+   * @param candidates size of the candidate list of each step's search, to estimate its time
+   * @throws what a step throws; the limit's error if time runs out or the job is abandoned
    */
   run(steps: number, limit: JobLimit, step: (position: number) => void, candidates = 0): Promise<void> {
     if (steps === 0) return Promise.resolve();
@@ -148,7 +142,7 @@ export class Scheduler implements Backlog {
     });
   }
 
-  /** What a job takes at least, those included that end before it begins. */
+  /** Minimum time of a job, including the jobs that finish before it starts. */
   private minMs(steps: number, candidates: number): number {
     if (steps === 1) return this.waitMs;
     const own = this.estimate(steps, candidates);
@@ -164,9 +158,9 @@ export class Scheduler implements Backlog {
   }
 
   /**
-   * Does work slice by slice. Its first slice is done on the spot, unless that was done for too much since the event
-   * loop turned: a job that is over so soon does not wait twice, for its filter and for its search.
-   * @throws as `run`, and what the work throws
+   * Runs work slice by slice. The first slice runs immediately, unless too much of that was done in this turn of the
+   * event loop: short work then does not wait twice, for its filter and for its search.
+   * @throws like `run`, and what the work throws
    */
   async runWork<T>(limit: JobLimit, work: Work<T>): Promise<T> {
     if (limit.reason !== null) throw limit.reason;
@@ -206,7 +200,7 @@ export class Scheduler implements Backlog {
     });
   }
 
-  /** Before something comes, after something went. */
+  /** To be called before a job is added and after jobs were removed. */
   private noteEmpty(): void {
     if (this.ahead === 0) this.lastEmptyAt = performance.now();
   }
@@ -216,7 +210,7 @@ export class Scheduler implements Backlog {
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      this.admitted = 0; // what was let in has queued by now, or its body is still on its way
+      this.admitted = 0; // admitted requests are queued by now, or their bodies are still arriving
       const begun = performance.now();
       const between = this.sliceEnded === null ? 0 : begun - this.sliceEnded;
       this.runSlice(begun + SLICE_MS);
@@ -246,7 +240,7 @@ export class Scheduler implements Backlog {
       else this.startOrWait(job);
       const begun = now;
       now = performance.now();
-      this.recordTime(isLarge, now - begun); // where the job is the only large one, it competes again by now
+      this.recordTime(isLarge, now - begun); // after the job was queued again
       if (isLarge && job.candidates > 0)
         this.candidateMs += ((now - begun) / job.candidates - this.candidateMs) * STEP_WEIGHT;
     }
@@ -260,12 +254,12 @@ export class Scheduler implements Backlog {
   private recordTime(isLarge: boolean, ms: number): void {
     if (!isLarge) this.averageStepMs += (ms - this.averageStepMs) * STEP_WEIGHT;
     if (this.small.length === 0 || this.large.length === 0) {
-      this.smallMs = this.largeMs = 0; // nobody competes
+      this.smallMs = this.largeMs = 0; // no competition
     } else if (isLarge) this.largeMs += ms;
     else this.smallMs += ms;
   }
 
-  /** It has its turns from now on, or as soon as fewer have begun. */
+  /** Starts a large job, or lets it wait until fewer are started. */
   private startOrWait(job: Job): void {
     if (this.startedJobs >= MAX_STARTED) {
       this.waiting.push(job);
@@ -276,7 +270,7 @@ export class Scheduler implements Backlog {
     this.large.push(job);
   }
 
-  /** A job is over, well or badly: the next one may begin. */
+  /** A job has ended: the next one may start. */
   private finish(job: Job): void {
     if (!job.isStarted) return;
     this.startedJobs--;
@@ -284,7 +278,7 @@ export class Scheduler implements Backlog {
     if (next !== undefined) this.startOrWait(next);
   }
 
-  /** Those that are out of time hear it now, and do not wait for their turns in vain. */
+  /** Rejects all jobs that are out of time, so that they do not wait for their turns. */
   private rejectLate(): void {
     this.small = rejectLateJobs(this.small);
     this.waiting = rejectLateJobs(this.waiting);
@@ -296,7 +290,7 @@ export class Scheduler implements Backlog {
   }
 }
 
-/** @returns the same jobs, most often; those out of time are rejected */
+/** @returns the remaining jobs: the same array if none was late */
 function rejectLateJobs(jobs: Job[]): Job[] {
   const late = jobs.filter((job) => !isWithinTime(job));
   return late.length === 0 ? jobs : jobs.filter((job) => !late.includes(job));
@@ -316,7 +310,7 @@ function runStep(job: Job): boolean {
   return false;
 }
 
-/** Rejects it where it is not. */
+/** Rejects the job if it is out of time. */
 function isWithinTime({ limit, reject }: Job): boolean {
   const { reason } = limit;
   if (reason !== null) reject(reason);

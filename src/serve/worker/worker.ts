@@ -1,6 +1,6 @@
 /**
- * One worker process: the script that the primary forks. It loads what the primary tells it to, answers requests, and
- * has no will of its own: it never reads CURRENT, and it ends when the primary does.
+ * One worker process: the script that the primary forks. It loads the versions that the primary names and answers
+ * requests. It never reads CURRENT, and ends when the primary does.
  */
 import { EXIT, ShortlistError, serializeError } from '../../base/errors.js';
 import { instructionSetOf } from '../../engine/engines.js';
@@ -24,19 +24,16 @@ import { Scheduler } from './scheduler.js';
 import { TimeSlicer } from '../request/time-slicer.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
-/** Longer than the primary waits for the slowest worker's numbers. */
+/** Longer than the primary waits for the slowest worker's metrics. */
 const METRICS_TIMEOUT_MS = 3_000;
 
-/**
- * Where the primary's end of the channel of connections was put: behind stdin, stdout, stderr and the channel of
- * messages.
- */
+/** Descriptor of the channel for connections: after stdin, stdout, stderr and the channel for messages. */
 const CONNECTIONS_FD = 4;
 
-/** Requests that are refused are told of together, since a line for each would cost more than refusing them. */
+/** Refusals are logged together: a line for each would cost more than the refusal. */
 const REFUSALS_LOG_MS = 1_000;
 
-/** A log that is written and read by nobody. */
+/** A log destination that discards everything. */
 const DISCARD = { write: () => undefined };
 
 type Start = Extract<ToWorker, { type: 'start' }>;
@@ -76,7 +73,7 @@ class ServingWorker {
 
   async start({ state, expected, othersAnswer }: Start): Promise<void> {
     this.expect(expected);
-    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
+    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker is starting');
     const app = await buildApp(this.context, this.toolVersion);
     await app.ready();
     this.connections = new Connections(app.server, this.options, this.guard);
@@ -125,7 +122,7 @@ class ServingWorker {
     this.unloggedRefusals = 0;
   }
 
-  /** Listens as soon as it can, if it does not yet. */
+  /** Skips the warm-up if the worker does not listen yet. */
   hurry(): void {
     if (!this.isListening) this.rehearsal.hurry(true);
   }
@@ -156,9 +153,8 @@ class ServingWorker {
   }
 
   /**
-   * Answers from these names. Most often they are loaded; a worker that started meanwhile may have missed a
-   * `prepare`. What cannot be loaded is told and left out, for neither other indexes nor other names of this one may
-   * suffer for it.
+   * Answers from these names. Most versions are loaded already, but a worker that has just started may have missed a
+   * `prepare`. Versions that cannot be loaded are reported and left out; other indexes and names are not affected.
    */
   async apply(index: string, names: Names): Promise<void> {
     const unloaded = new Set<string>();
@@ -182,13 +178,13 @@ class ServingWorker {
     this.rehearsal.hurry(true);
   }
 
-  /** In-flight requests finish, for as long as the limit allows; then the process ends. */
+  /** Lets requests in flight finish within the drain timeout, then ends the process. */
   drain(): void {
     this.draining = true;
     if (this.connections === null || !this.isListening) process.exit(EXIT.done);
     void this.connections.drain().then(() => process.exit(EXIT.done));
     setTimeout(() => {
-      this.log.warn('requests were still in flight when the drain timeout passed');
+      this.log.warn('the drain timeout passed with requests in flight');
       process.exit(EXIT.done);
     }, this.options.drainTimeoutMs);
   }
@@ -207,7 +203,7 @@ class ServingWorker {
 }
 
 function send(message: FromWorker): void {
-  // The channel is gone when the primary is, and then so is this process, by the handler below.
+  // Without the channel the primary is gone, and the `disconnect` handler below ends this process.
   if (process.connected) process.send!(message, undefined, undefined, () => undefined);
 }
 
@@ -215,8 +211,7 @@ let worker: ServingWorker | null = null;
 let lastChange: Promise<void> = Promise.resolve();
 
 /**
- * Runs what changes the worker's state one after the other. A failure here leaves a state that nobody asked for: the
- * worker ends.
+ * Runs changes of the worker's state one after the other. If one fails, the state is inconsistent and the worker ends.
  */
 function runInOrder(step: () => Promise<void> | void): void {
   lastChange = lastChange.then(step).catch((error: unknown) => {
@@ -281,9 +276,9 @@ function crash(error: unknown): void {
 
 process.on('message', (message) => receive(message as ToWorker));
 send({ type: 'hello' });
-// Without its primary nobody tells it what to serve: it must not go on answering from an old version.
+// Without its primary, the worker would continue to answer from an old version.
 process.on('disconnect', () => process.exit(EXIT.done));
-// A terminal and an init system signal the whole group. The primary decides what follows.
+// Terminals and init systems signal the whole process group. The primary decides what to do.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);

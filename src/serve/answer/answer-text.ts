@@ -1,7 +1,6 @@
 /**
- * Search answers as JSON text, written straight from typed arrays into bytes: at 100 candidates this takes a tenth of
- * the time of building objects for JSON.stringify. A large one is written in slices, and kept as the pieces that they
- * gave.
+ * Search answers as JSON text, written from typed arrays directly to bytes: at 100 candidates, a tenth of the time of
+ * JSON.stringify. A large answer is written in slices, which stay separate pieces.
  */
 import type { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
@@ -18,33 +17,33 @@ import { TextBytes } from './text-bytes.js';
 import type { TimeLimit } from '../request/time-limit.js';
 import type { TimeSlicer } from '../request/time-slicer.js';
 
-/** Bytes after which what was written is counted: a count for each candidate would cost as much as its score. */
+/** Bytes between two updates of the memory count: counting every candidate would cost as much as writing its score. */
 const COUNTED_BYTES = 16 * 1024;
 
 const COMMA = 0x2c;
 
-/** Room for `took_ms` and what ends the head of an answer. */
+/** Space for `took_ms` and the end of the head. */
 const TOOK_MS_BYTES = 32;
 const OBJECT_END = 0x7d;
 
-/** So much is written without a pause: 2,000 candidates, in less than a millisecond. */
+/** Written without a pause: 2,000 candidates, in less than a millisecond. */
 const FIRST_SLICE_BYTES = 128 * 1024;
 
-/** And so much between two looks at the clock. */
+/** Written between two checks of the clock. */
 const SLICE_BYTES = 48 * 1024;
 
-/** One for all requests: a slice is written without a pause, and its result is a copy. */
+/** Shared by all requests: a slice is written without a pause, and its result is copied. */
 const scratch = new TextBytes();
 
-/** Answers of one request as JSON: it knows what to include, checked once. */
+/** The answers of one request as JSON. */
 export class JsonAnswers implements Answers {
   private readonly extras: readonly ExtraWriter[];
   /**
-   * Each result in pieces: of a batch with what is around it in the list of results, of a single one its object's
-   * members with room around them for the others of its answer.
+   * The pieces of each result. In a batch they include the braces and commas around it; a single result has space
+   * around it for the rest of the answer.
    */
   private readonly results: (readonly Buffer[])[] = [];
-  /** Large ones that are being written. */
+  /** Large answers that are still being written. */
   private readonly unfinished: Promise<void>[] = [];
   /** The answer up to the value of `took_ms`. */
   private readonly head: string;
@@ -52,8 +51,7 @@ export class JsonAnswers implements Answers {
   private readonly allocate: ((bytes: number) => Buffer) | undefined;
 
   /**
-   * @param single answered in `candidates` instead of `results`
-   * @param slicer in which large answers are written, while there is time
+   * @param single answer in `candidates` instead of `results`
    * @throws unknown_attribute
    */
   constructor(
@@ -86,7 +84,7 @@ export class JsonAnswers implements Answers {
     const pieces = [scratch.copy(before, 0, this.allocate)];
     this.results[position] = pieces;
     const written = this.slicer.run(this.writeRest(answer, next, extras, pieces));
-    written.catch(() => undefined); // finish tells it
+    written.catch(() => undefined); // `finish` reports it
     this.unfinished.push(written);
   }
 
@@ -105,7 +103,7 @@ export class JsonAnswers implements Answers {
     }
   }
 
-  /** Writes candidates from one on, until so many bytes are there. @returns the one that is next */
+  /** Writes candidates from a position until there are so many bytes. @returns the position of the next one */
   private write({ ordinals, scores }: Answer, from: number, extras: readonly ExtraWriter[], bytes: number): number {
     const { ids } = this.version;
     let next = from;
@@ -125,7 +123,7 @@ export class JsonAnswers implements Answers {
     return next;
   }
 
-  /** What is behind the candidates too. */
+  /** Copies the last candidates and what follows them. */
   private copyEnd({ quality, explain }: Answer, before: number): Buffer {
     const candidates = scratch.length;
     scratch.ascii(`],"quality":${JSON.stringify(quality)}`);
@@ -135,9 +133,9 @@ export class JsonAnswers implements Answers {
     return scratch.copy(before, this.single ? 1 : 0, this.allocate);
   }
 
-  /** What is in front of a result's members. */
+  /** Writes what precedes a result's members. */
   private begin(position: number): void {
-    scratch.length = 0; // a writer before may have thrown
+    scratch.length = 0; // an earlier writer may have thrown
     if (!this.single) scratch.ascii(position === 0 ? '{' : ',{');
   }
 
@@ -169,7 +167,7 @@ export class JsonAnswers implements Answers {
     return [Buffer.from(`${head},"results":[`), ...mergeNeighbours(this.results.flat()), Buffer.from(']}')];
   }
 
-  /** In the room that was left, since large answers take longer to be copied than to be written. */
+  /** Writes the head into the reserved space: copying a large answer takes longer than writing it. */
   private joinSingle(head: string): Buffer[] {
     const pieces = [...this.results[0]!];
     const last = pieces.at(-1)!;

@@ -1,4 +1,4 @@
-/** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
+/** POST /v1/indexes/{index}/search: candidates for a vector, an item, seeds, or a batch. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ExactSearch } from '../../../engine/exact-search.js';
 import { ARROW_TYPE, ArrowAnswers } from '../../answer/answer-arrow.js';
@@ -29,7 +29,6 @@ import { searchRouteSchema } from './search-schema.js';
 export const JSON_TYPE = 'application/json';
 const BINARY_TYPE = 'application/octet-stream';
 
-/** What a body may be. */
 export const BODY_TYPES: readonly string[] = [JSON_TYPE, BINARY_TYPE, ARROW_TYPE];
 
 type AnswerType = typeof JSON_TYPE | typeof ARROW_TYPE;
@@ -52,7 +51,7 @@ async function handleSearch(
   const { state } = request;
   state.facts = { index };
   const type = chooseType(request.headers.accept, [JSON_TYPE, ARROW_TYPE]);
-  context.live.namesOf(index); // an unknown index is said before anything about the body
+  context.live.namesOf(index); // an unknown index is reported before errors of the body
   const asked = await readRequest(context, request);
   const limit = new TimeLimit(
     { destroyed: state.isOver },
@@ -99,7 +98,7 @@ function readRequest({ options, slicer }: AppContext, request: FastifyRequest): 
       );
     }
     default:
-      readParameters(parameters, {}); // options of the JSON form stand in its body
+      readParameters(parameters, {}); // the JSON form has its options in the body
       if (bytes.length < LARGE_BODY_BYTES) return readSearchRequest(parseJson(bytes));
       return readLargeJson(bytes, memory.claim(), slicer).then((value) => {
         body?.free();
@@ -113,9 +112,9 @@ export function mediaType(request: FastifyRequest): string {
   return BODY_TYPES.includes(type) ? type : type.split(';')[0]!.trim().toLowerCase();
 }
 
-/** All of them, and what `free` gives back, until everybody who retained it has released it. */
+/** Retains all of these. When every holder has released the result, they are released and `free` is called. */
 function retainAll(held: readonly (RefCounted | null)[], free: () => void): RefCounted {
-  const releases = held.map((one) => one?.retain());
+  const releases = held.map((resource) => resource?.retain());
   return createRefCounted(() => {
     free();
     for (const release of releases) release?.();
@@ -123,8 +122,8 @@ function retainAll(held: readonly (RefCounted | null)[], free: () => void): RefC
 }
 
 /**
- * The pool for one request, which waits no longer than its time allows. A scan that is given up takes a moment to
- * end, and reads the version and costs until then: so long what the request holds is held.
+ * The scan pool, limited to the time of the request. An abandoned scan still reads the version until it ends, so the
+ * request's resources are retained until then.
  */
 function limitPool(pool: ExactSearch, limit: TimeLimit, held: RefCounted): Pick<ExactSearch, 'search'> {
   return {
@@ -172,10 +171,10 @@ function openAnswers(
     : new JsonAnswers(version, include, single, ...given);
 }
 
-/** @throws bad_request for several queries where one answer was asked for */
+/** @throws bad_request for several queries with batch=false */
 function isSingleAnswer(batch: boolean | null, queries: number): boolean {
   if (batch === false && queries !== 1) {
-    throw fieldError('bad_request', '/batch', `the body holds ${queries} vectors and batch=false is for one`);
+    throw fieldError('bad_request', '/batch', `the body has ${queries} vectors, but batch=false allows only one`);
   }
   return batch === null ? queries === 1 : !batch;
 }

@@ -1,6 +1,6 @@
 /**
- * What every command shares: its context (root, where output goes) and its one way of ending. A command returns a
- * result; this file prints it as exactly one JSON object with `--json`, else as the text the command makes of it.
+ * What all commands share: their context (root, output, progress, signal) and how they end. A command returns a result.
+ * With `--json` it is printed as exactly one JSON object, otherwise as text.
  */
 import { InvalidArgumentError, type Command } from 'commander';
 import { parseByteSize } from '../base/byte-size.js';
@@ -24,42 +24,45 @@ export interface CommandContext {
   readonly json: boolean;
   readonly logLevel: LogLevel;
   readonly progress: Progress;
-  /** Aborted by Ctrl-C and its like, with an error `interrupted`: what takes more than a moment must heed it. */
+  /**
+   * Aborted by Ctrl-C, SIGTERM and SIGHUP with an error `interrupted`. Work that takes longer than a moment must stop
+   * then.
+   */
   readonly signal: AbortSignal;
-  /** For a command that has added handlers of its own for signals. @throws interrupted where one has come before */
-  readonly handOverSignals: () => void;
-  /** @throws usage where an option of `names` is given and `needed` is not: it would be ignored */
+  /** For a command that has its own signal handlers. @throws interrupted if a signal arrived before */
+  readonly releaseSignals: () => void;
+  /** @throws usage if one of the options `names` is given without `needed`, which would ignore it */
   readonly refuseWithout: (names: readonly string[], needed: string) => void;
-  /** @throws usage where an option of `names` is given beside `other`: it would be ignored */
-  readonly refuseBeside: (names: readonly string[], other: string) => void;
-  /** Something to know that does not stop the command; to stderr. */
+  /** @throws usage if one of the options `names` is given together with `other`, which would ignore it */
+  readonly refuseWith: (names: readonly string[], other: string) => void;
+  /** Prints a problem that does not stop the command, to stderr. */
   readonly warn: (message: string) => void;
-  /** A line about what happens; to stderr. */
+  /** Prints a line about progress, to stderr. */
   readonly note: (message: string) => void;
 }
 
 export interface CommandResult {
-  /** The object that `--json` prints. */
+  /** Printed with `--json`. */
   readonly json: Record<string, unknown>;
-  /** What a person sees. */
+  /** Printed without `--json`. */
   readonly text: string;
   readonly exit?: number;
 }
 
-/** A command's work. A result of null prints nothing: the command has said all there is. */
+/** The work of a command. Null: the command has printed its output itself. */
 type CommandRun<Options extends object> = (
   context: CommandContext,
   options: Options,
   ...args: string[]
 ) => Promise<CommandResult | null>;
 
-/** Makes a commander action of a function from context, arguments and options to a result. */
+/** Turns a command function into a commander action. */
 export function action<Options extends object>(run: CommandRun<Options>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
     const context = createContext(options, command);
-    interruption.begin(commandPath(command), context.note);
+    interruption.setCommand(commandPath(command), context.note);
     context.signal.throwIfAborted();
     const result = await run(context, options, ...(command.processedArgs as string[]));
     context.progress.finish();
@@ -69,7 +72,7 @@ export function action<Options extends object>(run: CommandRun<Options>): (...gi
   };
 }
 
-/** `shortlist build`: how a person calls the command. */
+/** The full name of the command as users type it: `shortlist build`. */
 export function commandPath(command: Command): string {
   return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
 }
@@ -77,8 +80,8 @@ export function commandPath(command: Command): string {
 function createContext(options: GlobalOptions, command: Command): CommandContext {
   const level = LOG_LEVELS.indexOf(options.logLevel);
   const progress = new Progress(process.stderr, level <= LOG_LEVELS.indexOf('info'));
-  const say = (least: LogLevel, text: string) => {
-    if (level > LOG_LEVELS.indexOf(least)) return;
+  const print = (minLevel: LogLevel, text: string) => {
+    if (level > LOG_LEVELS.indexOf(minLevel)) return;
     progress.finish();
     writeLines(process.stderr, text);
   };
@@ -88,19 +91,19 @@ function createContext(options: GlobalOptions, command: Command): CommandContext
     logLevel: options.logLevel,
     progress,
     signal: interruption.signal,
-    handOverSignals: () => interruption.handOver(),
+    releaseSignals: () => interruption.release(),
     refuseWithout: (names, needed) => refuseOptions(command, names, `without ${flagOf(command, needed)}`, !isGiven(command, needed)), // prettier-ignore
-    refuseBeside: (names, other) => refuseOptions(command, names, `beside ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
-    warn: (message) => say('warn', `warning: ${message}`),
-    note: (message) => say('info', message),
+    refuseWith: (names, other) => refuseOptions(command, names, `together with ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
+    warn: (message) => print('warn', `warning: ${message}`),
+    note: (message) => print('info', message),
   };
 }
 
-/** @param names of options as commander has them: `minRecall` */
+/** @param names of options in commander's camel case: `minRecall` */
 function refuseOptions(command: Command, names: readonly string[], where: string, refuses: boolean): void {
   const given = names.find((name) => isGiven(command, name));
   if (!refuses || given === undefined) return;
-  const message = `${flagOf(command, given)} means nothing ${where}; see ${commandPath(command)} --help`;
+  const message = `${flagOf(command, given)} has no effect ${where}; see ${commandPath(command)} --help`;
   throw new ShortlistError('usage', message, { option: flagOf(command, given) });
 }
 
@@ -110,13 +113,13 @@ function isGiven(command: Command, name: string): boolean {
 }
 
 function flagOf(command: Command, name: string): string {
-  const option = command.options.find((each) => each.attributeName() === name);
+  const option = command.options.find((candidate) => candidate.attributeName() === name);
   return option?.long ?? option?.short ?? name;
 }
 
 /**
- * Waits until stdout has taken it all: a pipe's reader may be slow, and the process ends right after. A reader that
- * closed our pipe (head, less) has seen enough.
+ * Resolves when stdout has accepted all bytes, since a pipe may be slow and the process ends right afterwards. A closed
+ * pipe (head, less) is no error.
  * @throws io_error, disk_full
  */
 export function printLine(text: string): Promise<void> {
@@ -128,42 +131,42 @@ export function printLine(text: string): Promise<void> {
   });
 }
 
-/** A size such as 1GiB, for commander. */
-export function byteSize(least: number): (text: string) => number {
+/** Parser of sizes such as 1GiB, for commander. */
+export function byteSize(min: number): (text: string) => number {
   return (text) => {
     try {
-      return parseByteSize(text, least);
+      return parseByteSize(text, min);
     } catch (error) {
       throw new InvalidArgumentError(`Give ${(error as Error).message}.`);
     }
   };
 }
 
-/** A whole number from least to most, for commander. */
-export function wholeNumber(least: number, most: number): (text: string) => number {
+/** Parser of whole numbers from min to max, for commander. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^[+-]?\d+$/.test(text.trim()) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    if (/^[+-]?\d+$/.test(text.trim()) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
   };
 }
 
-/** A number from least to most, for commander. */
-export function numberBetween(least: number, most: number): (text: string) => number {
+/** Parser of numbers from min to max, for commander. */
+export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give a number from ${least} to ${most}.`);
+    if (text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
   };
 }
 
-/** Whole numbers with commas between, each from least to most, for commander. */
-export function wholeNumbers(least: number, most: number): (text: string) => number[] {
-  const parse = wholeNumber(least, most);
+/** Parser of comma-separated whole numbers from min to max, for commander. */
+export function wholeNumbers(min: number, max: number): (text: string) => number[] {
+  const parse = wholeNumber(min, max);
   return (text) => text.split(',').map(parse);
 }
 
-/** `listings@20261123T041500Z-3f9c2a1b` as index and version (or alias), the latter where it is given. */
+/** Splits `listings@20261123T041500Z-3f9c2a1b` into index and version or alias, which is optional. */
 export function parseTarget(target: string): { index: string; ref?: string } {
   const at = target.indexOf('@');
   return at < 0 ? { index: target } : { index: target.slice(0, at), ref: target.slice(at + 1) };

@@ -1,34 +1,33 @@
 /**
- * SIGINT (Ctrl-C), SIGTERM and SIGHUP while a command works.
+ * SIGINT (Ctrl-C), SIGTERM and SIGHUP while a command runs.
  *
- * The first one aborts the command's signal: the command removes what it has begun and fails, whatever with; that
- * failure is told as `interrupted`, with its exit code. A second one ends the process at once, by that signal.
- * Signals that come within REPEAT_MS of the first one are the same wish: npm and systemd send two.
+ * The first signal aborts the command's signal. The command removes its partial output and fails; whatever its error,
+ * it is reported as `interrupted` with that exit code. A second signal ends the process at once. Signals within
+ * REPEAT_MS of the first count as the same one: npm and systemd send two.
  *
- * Node sets every signal to its default when it starts, so a SIGHUP that nohup has turned off is heard too.
+ * Node resets all signal handlers when it starts, so SIGHUP also arrives under nohup.
  */
 import { ShortlistError } from '../base/errors.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Nobody presses Ctrl-C twice in this time, and whoever forwards a signal is quicker. */
+/** No person presses Ctrl-C twice within this time, and programs that forward a signal are faster. */
 const REPEAT_MS = 500;
 
 class Interruption {
   private readonly controller = new AbortController();
   private readonly handler = (name: NodeJS.Signals): void => this.handle(name);
-  /** The command that runs, as in messages. */
+  /** The running command as messages name it. */
   command = 'shortlist';
   private note: (text: string) => void = () => undefined;
   private endNow: (error: ShortlistError) => void = () => undefined;
   private firstAt = 0;
 
-  /** Aborted by the first signal, with an error `interrupted`. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** What the command failed with if a signal came; null where none did. */
+  /** The error to report if a signal has arrived, else null. */
   get error(): ShortlistError | null {
     return this.signal.aborted ? (this.signal.reason as ShortlistError) : null;
   }
@@ -37,56 +36,55 @@ class Interruption {
     for (const name of SIGNALS) process.on(name, this.handler);
   }
 
-  /** For a command that has added handlers of its own. @throws interrupted where a signal has come before */
-  handOver(): void {
+  /** For a command that has its own signal handlers. @throws interrupted if a signal arrived before */
+  release(): void {
     this.signal.throwIfAborted();
     for (const name of SIGNALS) process.off(name, this.handler);
   }
 
-  /** @param command as in messages: `shortlist build` @param note takes a line for the person who waits */
-  begin(command: string, note: (text: string) => void): void {
+  /** @param command as messages name it: `shortlist build` @param note prints a line for the user */
+  setCommand(command: string, note: (text: string) => void): void {
     this.command = command;
     this.note = note;
   }
 
-  /** @param endNow writes the error at once: the process ends right after */
-  onSecond(endNow: (error: ShortlistError) => void): void {
+  /** @param endNow writes the error synchronously: the process ends right afterwards */
+  onSecondSignal(endNow: (error: ShortlistError) => void): void {
     this.endNow = endNow;
   }
 
   private handle(name: NodeJS.Signals): void {
     if (this.signal.aborted) {
-      if (performance.now() - this.firstAt >= REPEAT_MS) this.endBy(name);
+      if (performance.now() - this.firstAt >= REPEAT_MS) this.endProcess(name);
       return;
     }
     this.firstAt = performance.now();
-    const message = `${this.command} was interrupted by ${name}; what it had begun is removed`;
-    this.note(`${name}: stopping ${this.command}; once more ends it at once`);
+    const message = `${this.command} was interrupted by ${name}; its partial output was removed`;
+    this.note(`${name}: stopping ${this.command}; send it again to end at once`);
     this.controller.abort(new ShortlistError('interrupted', message, { signal: name }));
   }
 
-  private endBy(name: NodeJS.Signals): void {
-    const message = `${this.command} was ended at once by ${name}; the next run removes what it had begun`;
+  private endProcess(name: NodeJS.Signals): void {
+    const message = `${this.command} was ended at once by ${name}; the next run removes its partial output`;
     this.endNow(new ShortlistError('interrupted', message, { signal: name }));
     process.removeAllListeners(name);
     process.kill(process.pid, name);
   }
 }
 
-/** There is one process, and signals are sent to it. */
 export const interruption = new Interruption();
 
-/** For work that only reads and cannot be stopped: it is no longer waited for. @throws the signal's reason */
+/** For work that only reads and cannot be stopped: rejects without waiting for it. @throws the signal's reason */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  let stop = (): void => undefined;
+  let rejectAborted = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
+    rejectAborted = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', rejectAborted, { once: true });
   });
   try {
     return await Promise.race([work, aborted]);
   } finally {
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', rejectAborted);
   }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The entry of the command line. Signals are listened for before anything else is loaded, which takes longer than
+ * Entry point of the command line. Signal handlers are installed before the rest is loaded, which takes longer than
  * Node's own start.
  */
 import { interruption } from './interrupt.js';

@@ -1,6 +1,6 @@
 /**
- * The command line. One file a command; this one puts them together and ends every failure the same way: one line on
- * stderr (or one JSON object on stdout with `--json`) and the exit code that the error's code stands for.
+ * The command line: assembles the commands and reports every failure in the same way, as one line on stderr (or one
+ * JSON object on stdout with `--json`) and the exit code of the error's code.
  */
 import { writeSync } from 'node:fs';
 import { CommanderError, Option, Command } from 'commander';
@@ -13,17 +13,17 @@ import { formatLines, writeLines } from './output/log-line.js';
 
 const EPILOGUE = `
 Exit codes:
-  0 done · 1 a check said no · 64 usage · 65 bad input data
+  0 success · 1 a check failed · 64 usage error · 65 invalid input data
   66 index missing or corrupt · 70 bug · 74 input/output · 75 busy, try again
 
-A first index:
+To build and serve a first index:
   $ shortlist build listings --input listings.arrow --publish
   $ shortlist serve`;
 
-/** Columns that a description may be folded to: at 80 the longest flags leave so many. */
+/** Minimum width of descriptions in help texts: what the longest flags leave of 80 columns. */
 const MIN_HELP_WIDTH = 24;
 
-/** Each command's file is loaded when the command line names it: `list` need not wait for a web server to load. */
+/** A command's file is loaded when the command line names it: `list` must not wait for a web server to load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import('./commands/build.js')).buildCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
@@ -44,12 +44,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('shortlist')
-    .description('Builds, checks, publishes and serves indexes for approximate-nearest-neighbour candidate retrieval.')
+    .description('Build, check, publish and serve indexes for approximate-nearest-neighbour candidate retrieval.')
     .version(TOOL_VERSION)
-    .addOption(new Option('--root <dir>', 'folder that holds the indexes').env('SHORTLIST_ROOT').default('indexes'))
+    .addOption(new Option('--root <dir>', 'folder of the indexes').env('SHORTLIST_ROOT').default('indexes'))
     .option('--json', 'print exactly one JSON object on stdout')
     .addOption(
-      new Option('--log-level <level>', 'how much to say on stderr')
+      new Option('--log-level <level>', 'lowest level of messages to print on stderr')
         .choices(LOG_LEVELS)
         .env('SHORTLIST_LOG_LEVEL')
         .default('info'),
@@ -64,50 +64,50 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
   }
   for (const command of [program, ...program.commands]) {
     command.exitOverride((error) => {
-      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknown(command, args);
+      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknownFlag(command, args);
       throw error.exitCode === 0 ? error : usageError(error, commandPath(command));
     });
   }
   return program;
 }
 
-/** A flag that is missing may be there and misspelt. @throws usage where one is unknown */
-function refuseUnknown(command: Command, args: readonly string[]): void {
-  const { unknown: notItsOwn } = command.parseOptions(args.slice(args.indexOf(command.name()) + 1));
-  const unknown = command.parent?.parseOptions(notItsOwn).unknown ?? notItsOwn;
+/** The mandatory flag may be missing because it was misspelt. @throws usage if a flag is unknown */
+function refuseUnknownFlag(command: Command, args: readonly string[]): void {
+  const { unknown: notOfCommand } = command.parseOptions(args.slice(args.indexOf(command.name()) + 1));
+  const unknown = command.parent?.parseOptions(notOfCommand).unknown ?? notOfCommand;
   const flag = unknown.find((arg) => /^-./.test(arg));
-  // Not among its types: it says what was probably meant, and ends as every usage error.
+  // Not in commander's types: reports the flag with a suggestion.
   if (flag !== undefined) (command as Command & { unknownOption(flag: string): never }).unknownOption(flag);
 }
 
-/** Commander's own complaints, in our words. */
+/** Commander's errors as ours. */
 function usageError(error: CommanderError, command: string): ShortlistError {
-  if (error.code === 'commander.help') return new ShortlistError('usage', 'name a command; see shortlist --help');
+  if (error.code === 'commander.help') return new ShortlistError('usage', 'no command is given; see shortlist --help');
   const message = error.message.replace(/^error: /, '').replace(/\n/g, ' ').replace(/\.$/, ''); // prettier-ignore
   return new ShortlistError('usage', withHelp(message, command));
 }
 
-/** Who is told what is wrong is told where it says what would be right. */
+/** Adds where to find help, unless the message already names a command. */
 function withHelp(message: string, command: string): string {
   return message.includes('shortlist ') ? message : `${message}; see ${command} --help`;
 }
 
-/** The process's one command line: what nobody catches is told too, and a signal ends it. Sets the exit code. */
+/** Runs the command line of this process, with handlers for uncaught exceptions and signals. Sets the exit code. */
 export async function run(args: readonly string[]): Promise<void> {
-  // Whoever closed our stderr does not want to read it; what stdout refuses is told where it is written.
+  // A closed stderr is ignored. Errors of stdout are reported by the code that writes there.
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
   const report = new FailureReport(args.includes('--json'));
   process.on('uncaughtException', (error) => {
     if (process.listenerCount('uncaughtException') === 1) process.exit(report.writeNow(error)); // serve has its own
   });
-  interruption.onSecond((error) => void report.writeNow(error));
+  interruption.onSecondSignal((error) => void report.writeNow(error));
   await execute(args, report);
-  // What was asked to stop may leave reads behind that nobody waits for.
+  // Interrupted work may have left pending reads, which would keep the process alive.
   if (interruption.signal.aborted) process.exit();
 }
 
-/** Executes one command line, its failure told. Sets the exit code. */
+/** Executes one command line and reports its failure. Sets the exit code. */
 export async function execute(
   args: readonly string[],
   report = new FailureReport(args.includes('--json')),
@@ -120,35 +120,35 @@ export async function execute(
   }
 }
 
-/** A command fails once, and says so once. */
+/** Reports the failure of a command once. */
 class FailureReport {
-  private told = false;
+  private isWritten = false;
 
   constructor(private readonly json: boolean) {}
 
-  /** Waits until it is written. Sets the exit code. */
+  /** Resolves when it is written. Sets the exit code. */
   async write(error: unknown): Promise<void> {
-    const text = this.textOf(error);
+    const text = this.takeText(error);
     if (text === null) return;
     if (!this.json) process.stderr.write(text);
     else await printLine(text).catch(() => writeLines(process.stderr, text)); // stdout may be what failed
   }
 
-  /** For a process that ends right after. @returns its exit code */
+  /** For a process that ends right afterwards. @returns its exit code */
   writeNow(error: unknown): number {
-    const text = this.textOf(error);
+    const text = this.takeText(error);
     try {
       if (text !== null) writeSync(this.json ? 1 : 2, this.json ? `${text}\n` : text);
     } catch {
-      // The reader has gone, or is too slow to be waited for.
+      // The reader is gone, or too slow.
     }
     return Number(process.exitCode ?? EXIT.bug);
   }
 
-  private textOf(error: unknown): string | null {
+  private takeText(error: unknown): string | null {
     const failure = failureOf(error);
-    if (failure === null || this.told) return null;
-    this.told = true;
+    if (failure === null || this.isWritten) return null;
+    this.isWritten = true;
     process.exitCode = failure instanceof ShortlistError ? failure.exit : EXIT.bug;
     const { code, message, details } = serializeError(failure);
     if (this.json) return JSON.stringify({ error: { code, message, ...details } });
@@ -156,7 +156,7 @@ class FailureReport {
   }
 }
 
-/** Whatever work fails with once it was asked to stop is the stop. Null where nothing failed. */
+/** After a signal, every failure is reported as the interruption. Null: nothing failed. */
 function failureOf(error: unknown): unknown {
   if (interruption.error !== null) {
     return error instanceof ShortlistError && error.code === 'interrupted' ? error : interruption.error;
@@ -166,7 +166,7 @@ function failureOf(error: unknown): unknown {
   return new ShortlistError('usage', withHelp(error.message, interruption.command), error.details, { cause: error });
 }
 
-/** One line; for rows that break the data contract the first of each kind below it. */
+/** One line; for invalid rows, followed by the first of each kind. */
 function describeFailure(failure: unknown, code: ErrorCode, message: string): string {
   const line = `shortlist: ${message}${code === 'usage' ? '' : ` (${code})`}`;
   const bad = badRowsOf(failure);

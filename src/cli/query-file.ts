@@ -1,11 +1,11 @@
-/** Query vectors from Arrow files, by the column that the index was built from where a file has it. */
+/** Reads query vectors from Arrow files. */
 import { readQueries, type QueryRows } from '../ingest/read-queries.js';
 import type { CommandContext } from './command.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 
 /**
- * @param column named by the user; every file must have it
- * @param context told what is odd about a file and no fault; its signal is heeded
+ * @param column name given by the user, which every file must have; by default the column that the index was built
+ * from, if a file has it
  */
 export function readQueryFiles(
   paths: readonly string[],

@@ -1,4 +1,4 @@
-/** The flags of a search, which `query` and `batch` share, from the wire's fields; and what they mean for it. */
+/** The search flags that `query` and `batch` share, made from the table in wire/search-terms.ts. */
 import { Option, type Command } from 'commander';
 import { SEVERAL_CONDITIONS, findDuplicateMember } from '../base/duplicate-members.js';
 import { ShortlistError } from '../base/errors.js';
@@ -7,13 +7,13 @@ import type { IndexSearchOptions } from '../retrieve/library/open-index.js';
 import { SEARCH_OPTIONS, type Term } from '../wire/search-terms.js';
 import { numberBetween, wholeNumber } from './command.js';
 
-/** By the names that commander gives them. */
+/** Values of the flags, by their names in commander. */
 export type SearchFlags = Readonly<Record<string, unknown>>;
 
-/** @param single for one search, which can be explained */
+/** @param single one search, which can be explained */
 export function addSearchFlags(command: Command, { single }: { single: boolean }): Command {
   for (const [name, term] of SEARCH_OPTIONS) {
-    if (term.flag === undefined || (term.flag.single === true && !single)) continue;
+    if (term.flag === undefined || (term.flag.queryOnly === true && !single)) continue;
     const option = flagOf(term, term.flag);
     command.addOption(name === 'k' ? option.default(DEFAULT_K) : option);
   }
@@ -44,7 +44,7 @@ function readFlag({ kind }: Term, flag: string, value: unknown): unknown {
   return kind === 'members' ? parseCrowding(flag, value as string) : value;
 }
 
-/** @throws bad_json, bad_request for a member that stands twice, naming the flag */
+/** @throws bad_json; bad_request for a duplicate member; both name the flag */
 export function parseJson(flag: string, text: string, example: string): unknown {
   let value: unknown;
   try {
@@ -57,11 +57,11 @@ export function parseJson(flag: string, text: string, example: string): unknown 
   throw new ShortlistError('bad_request', `${flag} has ${duplicate} twice; give it once. ${SEVERAL_CONDITIONS}`);
 }
 
-/** The limit stands behind the last colon: names may have some. */
+/** The limit follows the last colon, since attribute names may contain colons. */
 function parseCrowding(flag: string, text: string): { attribute: string; limit: number } {
   const colon = text.lastIndexOf(':');
   const limit = Number(text.slice(colon + 1));
   if (colon > 0 && text.length > colon + 1 && Number.isInteger(limit))
     return { attribute: text.slice(0, colon), limit };
-  throw new ShortlistError('usage', `${flag} is ${text}; give an attribute and a number, such as shop_id:3`);
+  throw new ShortlistError('usage', `${flag} is ${text}; give an attribute and a limit, such as shop_id:3`);
 }

@@ -1,9 +1,9 @@
 /**
- * Vectors as little-endian float32, raw and as base64, without Node's Buffer: the client runs wherever fetch does, and
- * needs no package. Uint8Array.toBase64 is not everywhere yet.
+ * Vectors as little-endian float32, raw and as base64. It uses neither Node's Buffer nor a package, so that the client
+ * runs wherever fetch does; Uint8Array.toBase64 is not available everywhere yet.
  */
 
-/** Arguments of one call of String.fromCharCode: well below every engine's limit. */
+/** Arguments per call of String.fromCharCode, well below the limit of every engine. */
 const CHUNK_BYTES = 8_192;
 
 export type VectorLike = Float32Array | readonly number[];
@@ -12,7 +12,7 @@ export function encodeVector(vector: VectorLike): string {
   return encodeBytes(floatBytes(vector));
 }
 
-/** Vectors end to end: one array of them all, or one each. */
+/** One text of all vectors end to end if they are one array, else a text per vector. */
 export function encodeVectors(vectors: Float32Array | readonly VectorLike[]): string | string[] {
   return vectors instanceof Float32Array ? encodeVector(vectors) : vectors.map(encodeVector);
 }

@@ -1,10 +1,10 @@
-/** What the client throws. */
+/** The error that the client throws. */
 import type { ErrorCode } from '../base/errors.js';
 
-/** The server's codes, and what happens before or instead of an answer of the server. */
+/** The server's codes, and those for failures without a usable answer. */
 export type ClientErrorCode = ErrorCode | 'timeout' | 'network' | 'bad_answer';
 
-interface Facts {
+interface ErrorFacts {
   readonly status?: number;
   readonly requestId?: string;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -15,16 +15,16 @@ interface Facts {
 export class ShortlistClientError extends Error {
   override readonly name = 'ShortlistClientError';
   readonly code: ClientErrorCode;
-  /** HTTP status; null where no answer came. */
+  /** HTTP status; null if there was no answer. */
   readonly status: number | null;
-  /** The request's id in the server's log; null where no answer came. */
+  /** The id of the request in the server's log; null if there was no answer. */
   readonly requestId: string | null;
-  /** What else the server said: `field`, `expected`, `limit`, ... */
+  /** Further members of the problem: `field`, `expected`, `limit`, ... */
   readonly details: Readonly<Record<string, unknown>>;
-  /** How long the server asks to wait; null where it does not. */
+  /** Delay from the server's Retry-After; null without one. */
   readonly retryAfterMs: number | null;
 
-  constructor(code: ClientErrorCode, message: string, facts: Facts = {}) {
+  constructor(code: ClientErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.code = code;
     this.status = facts.status ?? null;
@@ -34,10 +34,10 @@ export class ShortlistClientError extends Error {
   }
 }
 
-/** Members that have a place of their own in the error. */
+/** Problem members that the error has as its own fields. */
 const STANDARD: readonly string[] = ['type', 'title', 'status', 'detail', 'code', 'request_id'];
 
-/** The error that an answer other than 2xx stands for: problem details, or whatever a proxy made of it. */
+/** The error for an answer other than 2xx, which may also come from a proxy. */
 export async function problemError(response: Response): Promise<ShortlistClientError> {
   const { status } = response;
   const retryAfterMs = readRetryAfter(response.headers.get('retry-after'));
@@ -56,7 +56,7 @@ export async function problemError(response: Response): Promise<ShortlistClientE
   return new ShortlistClientError(code as ErrorCode, message, { status, details, ...id, ...retry });
 }
 
-/** Seconds, or as proxies may write it a date (RFC 9110, 10.2.3). */
+/** Seconds, or a date as proxies may write it (RFC 9110, 10.2.3). */
 function readRetryAfter(text: string | null): number | null {
   if (text === null) return null;
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();

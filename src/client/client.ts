@@ -1,13 +1,12 @@
 /**
- * The typed HTTP client. It needs nothing but `fetch`, so it runs in Node, Deno, Bun and browsers.
+ * The typed HTTP client. It needs only `fetch`, so it runs in Node, Deno, Bun and browsers.
  *
  *     const client = new ShortlistClient('http://127.0.0.1:8080');
  *     const { candidates } = await client.search('listings', { vector, k: 100 });
  *
- * Vectors travel as base64 of float32, which costs the server a third of what a list of JSON numbers does, or with
- * `form: 'binary'` raw. Answers come as gzip where they are large, which `fetch` undoes. Names of fields are those of
- * the HTTP interface. Every failure is a ShortlistClientError with a code, but for an aborted signal, whose own
- * reason is thrown.
+ * Vectors are sent as base64 of float32, which costs the server a third of a list of JSON numbers, or raw with `form:
+ * 'binary'`. Field names are those of the HTTP interface. Every failure is a ShortlistClientError with a code, except
+ * an aborted signal: then its reason is thrown.
  */
 import { ShortlistClientError, problemError } from './client-error.js';
 import { ARROW_TYPE, JSON_TYPE, encodeSearch } from './encode-request.js';
@@ -52,7 +51,7 @@ export class ShortlistClient {
   };
   private readonly fetch: typeof globalThis.fetch;
 
-  /** @param baseUrl where the server is, `http://127.0.0.1:8080`; a path in it is kept */
+  /** @param baseUrl of the server, such as `http://127.0.0.1:8080`; a path in it is kept */
   constructor(baseUrl: string | URL, options: ClientOptions = {}) {
     this.baseUrl = new URL(baseUrl).href.replace(/\/+$/, '');
     this.options = {
@@ -74,8 +73,8 @@ export class ShortlistClient {
   }
 
   /**
-   * One result for each vector or id, in order: an answer, or the `error` of a query that failed alone, as of an
-   * unknown id.
+   * One result per vector or id, in order: an answer, or the `error` of a query that failed alone, such as an unknown
+   * id.
    */
   searchBatch(index: string, request: BatchRequest, options: SearchCallOptions = {}): Promise<BatchAnswer> {
     return this.post(index, request, options, JSON_TYPE, readJson<BatchAnswer>);
@@ -83,7 +82,7 @@ export class ShortlistClient {
 
   /**
    * The answer as an Arrow IPC stream, for `tableFromIPC` of apache-arrow: columns `query`, `id` in its Arrow type,
-   * `score`, and what was included; `quality` as JSON in the schema's metadata.
+   * `score` and the included data. The schema's metadata has `quality` as JSON.
    */
   searchArrow(
     index: string,
@@ -93,7 +92,7 @@ export class ShortlistClient {
     return this.post(index, request, options, ARROW_TYPE, readBytes);
   }
 
-  /** Every index that the server serves. */
+  /** All indexes of the server. */
   async indexes(options: CallOptions = {}): Promise<IndexDescription[]> {
     const { indexes } = await this.get<{ indexes: IndexDescription[] }>('/v1/indexes', options);
     return indexes;
@@ -108,7 +107,7 @@ export class ShortlistClient {
     return this.get<IndexDescription>(`/v1/indexes/${encodeURIComponent(index)}${query}`, options);
   }
 
-  /** An item's attributes, and its vector where asked for. @throws ShortlistClientError `unknown_id` */
+  /** The attributes of an item, and its vector if requested. @throws ShortlistClientError `unknown_id` */
   item(index: string, id: string | number, request: ItemRequest = {}, options: CallOptions = {}): Promise<Item> {
     const parameters = new URLSearchParams();
     for (const name of request.attributes ?? []) parameters.append('include.attributes', name);
@@ -119,12 +118,12 @@ export class ShortlistClient {
     return this.get<Item>(path, options);
   }
 
-  /** Whether the process turns. */
+  /** Succeeds while the event loop of the server responds. */
   live(options: CallOptions = {}): Promise<ServerStatus> {
     return this.get<ServerStatus>('/livez', options);
   }
 
-  /** What is served. A server that is not ready is not asked again. @throws ShortlistClientError `not_ready` */
+  /** The indexes served. There is no retry if the server is not ready. @throws ShortlistClientError `not_ready` */
   ready(options: CallOptions = {}): Promise<ServerStatus> {
     return this.call({ method: 'GET', path: '/readyz', options }, readJson<ServerStatus>, 0);
   }
@@ -155,7 +154,7 @@ export class ShortlistClient {
     return this.call({ method: 'POST', path, options, accept, type, body }, read);
   }
 
-  /** Sends, and sends again while the server says that it will pass and the time allows. */
+  /** Sends the request, and retries while the failure is temporary and the time limit allows. */
   private async call<Answer>(
     call: Call,
     read: ReadAnswer<Answer>,
@@ -183,21 +182,21 @@ export class ShortlistClient {
 
   private async send<Answer>(call: Call, read: ReadAnswer<Answer>, signal: AbortSignal): Promise<Answer> {
     const { method, path, body, type, accept = JSON_TYPE } = call;
-    const isPacked = body !== undefined && body.length >= this.options.gzipFrom;
+    const isGzipped = body !== undefined && body.length >= this.options.gzipFrom;
     const headers = {
       ...this.options.headers,
       accept,
       ...(type === undefined ? {} : { 'content-type': type }),
-      ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
+      ...(isGzipped ? { 'content-encoding': 'gzip' } : {}),
     };
-    const sent = body === undefined ? {} : { body: isPacked ? await gzip(body) : body };
+    const sent = body === undefined ? {} : { body: isGzipped ? await gzip(body) : body };
     const response = await this.fetch(this.baseUrl + path, { method, headers, signal, ...sent });
     if (!response.ok) throw await problemError(response);
     try {
       return await read(response);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new ShortlistClientError('bad_answer', 'the answer cannot be read', {
+      throw new ShortlistClientError('bad_answer', 'the body of the answer cannot be read', {
         status: response.status,
         cause: error,
       });
@@ -213,13 +212,13 @@ async function readBytes(response: Response): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Whole, so that the request has a length and can be sent again. */
+/** In one piece, so that the request has a length and can be sent again. */
 async function gzip(body: string | Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const packed = new Blob([body]).stream().pipeThrough(new CompressionStream('gzip'));
   return new Uint8Array(await new Response(packed).arrayBuffer());
 }
 
-/** What `fetch` threw, as our error; the caller's own abort as it is. */
+/** The error that `fetch` threw as a ShortlistClientError; the caller's own abort unchanged. */
 function describeFailure(error: unknown, { method, path, options }: Call, timeoutMs: number): unknown {
   if (error instanceof ShortlistClientError) return error;
   if (options.signal?.aborted === true) return options.signal.reason;

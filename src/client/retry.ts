@@ -1,14 +1,13 @@
 /**
- * When a call is sent again, and when it ends. Searches change nothing, so sending one twice does no harm.
- *
- * By hand, since the client needs no package.
+ * Retries and time limits of calls. Searches change nothing, so repeating one is safe. Written by hand, since the
+ * client needs no package.
  */
 import { ShortlistClientError } from './client-error.js';
 
-/** A server that asks for more is not waited for. */
+/** If the server asks for a longer delay, the call fails. */
 const MAX_RETRY_AFTER_MS = 5_000;
 
-/** After a connection that broke: another worker or server takes the next one. */
+/** After a broken connection: another worker or server accepts the next one. */
 const FIRST_DELAY_MS = 50;
 
 export function isRetryable(error: unknown): boolean {
@@ -17,15 +16,15 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /**
- * As the server asks, else doubling; spread by up to a quarter, so that clients that were refused together do not
- * return together.
+ * The delay that the server asks for, else one that doubles with each attempt. Up to a quarter is added at random, so
+ * that clients refused together do not return together.
  */
 export function retryDelayMs(error: unknown, attempt: number): number {
   const asked = error instanceof ShortlistClientError ? error.retryAfterMs : null;
   return (asked ?? FIRST_DELAY_MS * 2 ** attempt) * (1 + Math.random() / 4);
 }
 
-/** Ends a call at its time limit or by the caller's signal, whichever is first. */
+/** Aborts at the time limit or by the caller's signal, whichever is first. */
 export function callSignal(timeoutMs: number, signal: AbortSignal | undefined): AbortSignal {
   const limit = AbortSignal.timeout(timeoutMs);
   return signal === undefined ? limit : AbortSignal.any([limit, signal]);

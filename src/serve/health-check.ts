@@ -1,7 +1,7 @@
 /**
- * The container's health check: a program of its own that ends with 0 where every server in the container is live,
- * and where there is none, as in a container that builds. It finds servers by the command lines of the processes and
- * reads host and port as they did, from flags and variables, so that nothing must be told it.
+ * The container's health check, a separate program. It exits with 0 if every server in the container is live, or if
+ * there is none, as in a container that builds. It finds servers by the command lines of processes and reads host and
+ * port from their flags and variables, so that it needs no configuration.
  *
  *     node dist/serve/health-check.js [folder of processes, default /proc]
  */
@@ -10,24 +10,24 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SERVE_OPTIONS, readServeOptions } from './channel/options.js';
 
-/** Below the time-out in the Dockerfile. */
+/** Shorter than the time-out in the Dockerfile. */
 const TIMEOUT_MS = 2_500;
 
-/** Addresses that stand for all: of those, the one that is certainly there. */
+/** For addresses that mean all, one that always exists. */
 const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
 
 const PROGRAM = /(?:^|\/)cli\/main\.js$|(?:^|\/)shortlist$/;
 
 type Flags = Record<string, unknown>;
 
-/** Base URLs of the servers among the processes of a folder such as /proc. */
+/** Base URLs of the servers among the processes in a folder such as /proc. */
 function findServers(processes: string): string[] {
   return readdirSync(processes)
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => urlOf(join(processes, name)) ?? []);
 }
 
-/** Undefined for a process that is no server, has ended meanwhile, or chose its port itself. */
+/** Undefined if the process is not a server, has ended, or chose its port itself. */
 function urlOf(process: string): string | undefined {
   const args = readParts(join(process, 'cmdline'));
   const flags = serveFlags(args.slice(args.findIndex((arg) => PROGRAM.test(arg)) + 1));
@@ -37,7 +37,7 @@ function urlOf(process: string): string | undefined {
   return port === 0 ? undefined : `http://${shown}:${port}`;
 }
 
-/** Host and port as `serve` was given them; null for another command. */
+/** Host and port flags of `serve`; null for another command. */
 function serveFlags(args: string[]): Flags | null {
   const options = Object.fromEntries(
     SERVE_OPTIONS.map(({ flags }) => [flags.split(' ')[0]!.slice(2), { type: 'string' as const }]),
@@ -55,7 +55,7 @@ function readEnvironment(process: string): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
-/** Texts with a zero byte behind each, as the kernel shows them; none of a process that is gone or another user's. */
+/** Zero-terminated texts as the kernel writes them; empty if the process is gone or belongs to another user. */
 function readParts(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split('\0').slice(0, -1);

@@ -1,5 +1,6 @@
 /**
- * What a search and the other routes answer. Types of the client and of the search itself; schemas are held to them.
+ * Answers of the search and the other routes, as types for the client and for the search itself. A test compares them
+ * with the schemas.
  */
 import type { ErrorCode } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
@@ -9,62 +10,61 @@ export interface Candidate {
   readonly id: string;
   /** Higher is better. */
   readonly score: number;
-  /** Position of the seed that brought it, where seeds were searched for, and the score by that seed alone. */
+  /** Position of the seed that found it, and the score by that seed alone. Only in searches with seeds. */
   readonly seed?: number;
   readonly seed_score?: number;
-  /** Where they were asked for. */
+  /** If requested. */
   readonly attributes?: Readonly<Record<string, unknown>>;
   readonly vector?: readonly number[];
 }
 
 /** How good an answer is and how it was found. */
 export interface Quality {
-  /** `filtered-graph`: a filter was given, and not everything that passes it was scanned. */
+  /** `filtered-graph`: there is a filter, and not all rows that pass it were scanned. */
   readonly path: 'graph' | 'filtered-graph' | 'exact';
-  /** The ef that was used; null on the exact path. */
+  /** The ef used; null on the exact path. */
   readonly ef: number | null;
   /**
-   * Share of the rows that pass the filter, exclusions not counted; 1 without one, 0 where time ran out before it was
-   * applied.
+   * Share of the rows that pass the filter, not counting exclusions. 1 without a filter; 0 if time ran out before it
+   * was applied.
    */
   readonly selectivity: number;
   readonly shards: { readonly total: number; readonly answered: number };
   /**
-   * Why fewer than k came back; null when k did. `filter` stands for exclusions too, `crowding` for the quotas of
+   * Why fewer than k candidates were found; null if k were. `filter` includes exclusions, `crowding` the quotas of
    * seeds.
    */
   readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
 }
 
-/** How an answer was found. */
 export interface Explain {
-  /** One for each search of a shard, in the order in which they were made. */
+  /** One per search of a shard, in the order in which they ran. */
   readonly shards: readonly ShardExplain[];
   /** Null without a filter. */
   readonly filter: FilterExplain | null;
-  /** Null where nothing but scans was asked for. */
+  /** Null if the search used only scans. */
   readonly ef: number | null;
   readonly stages: { readonly filter_us: number; readonly search_us: number; readonly merge_us: number };
-  /** Present where `why_not` was asked, in its order. */
+  /** Present if `why_not` was given; in its order. */
   readonly why_not?: readonly WhyNot[];
 }
 
 export interface ShardExplain {
   readonly shard: number;
-  /** Position of the seed that was searched for; absent without seeds. */
+  /** Position of the seed searched for; absent without seeds. */
   readonly seed?: number;
   readonly plan: ShardPlan;
-  /** What was asked of the shard: with several shards each has its part. */
+  /** Candidates requested from this shard: each of several shards gets a part of k. */
   readonly k: number;
   readonly ef: number;
-  /** Nodes of the graph that were expanded, and distances that were computed in it. */
+  /** Graph nodes expanded, and distances computed in the graph. */
   readonly visited: number;
   readonly computed: number;
-  /** Share of the rows near the query that may come back; 1 where nobody looked. */
+  /** Share of the rows near the query that may be returned; 1 if it was not measured. */
   readonly near_share: number;
-  /** What each plan was estimated to cost, in distances; zeros where there was nothing to choose. */
+  /** Estimated cost of each plan, in distances; zeros if there was no choice. */
   readonly costs: Readonly<Record<FilteredPlan, number>>;
-  /** Rows that may come back: they pass the filter and are not excluded. */
+  /** Rows that may be returned: they pass the filter and are not excluded. */
   readonly rows_passed: number;
   readonly returned: number;
   readonly took_us: number;
@@ -75,7 +75,7 @@ export interface FilterExplain {
   /** Rows of the version that pass. */
   readonly passed: number;
   readonly took_us: number;
-  /** Its rows were known from an earlier search. */
+  /** The passing rows were known from an earlier search. */
   readonly cached: boolean;
 }
 
@@ -84,37 +84,34 @@ export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
   /**
-   * `graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before its shard was searched, or
-   * before the reason was found. Null where it was found.
+   * Null if it was found. `graph`: the exact answer has it, but the graph search missed it. `timeout`: time ran out
+   * before its shard was searched or the reason was known.
    */
   readonly reason:
     null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
-  /** What follows is absent for an unknown id. */
+  /** This and all that follows is absent for an unknown id. */
   readonly score?: number;
-  /**
-   * Exact position, from 1, among all rows of the version. Absent, as `reached` is, where time ran out before all
-   * were seen.
-   */
+  /** Exact position among all rows of the version, from 1. This and `reached` are absent if time ran out first. */
   readonly rank?: number;
-  /** The same among the rows that may come back, itself included. */
+  /** Exact position among the rows that may be returned, itself included. */
   readonly rank_allowed?: number;
-  /** The parts of the filter that it does not pass, each of which removes it; null where it passes. */
+  /** Parts of the filter that it fails, each of which removes it; null if it passes. */
   readonly removed_by?: readonly Rejection[] | null;
   readonly excluded?: boolean;
   readonly shard?: number;
-  /** A walk of its shard's graph towards the item itself finds it. */
+  /** A search of its shard's graph for the item itself finds it. */
   readonly reached?: boolean;
-  /** What the item has of the attribute of the request's crowding. */
+  /** Its value of the crowding attribute. */
   readonly crowded_by?: unknown;
 }
 
-/** A part of a filter that an item does not pass. */
+/** A part of a filter that an item fails. */
 export interface Rejection {
   /** JSON pointer to that part. */
   readonly path: string;
   readonly operator: string;
   readonly attribute: string | null;
-  /** What the item has. */
+  /** The item's value. */
   readonly value?: unknown;
 }
 
@@ -128,7 +125,7 @@ export interface QueryAnswer {
   /** Best first. */
   readonly candidates: readonly Candidate[];
   readonly quality: Quality;
-  /** Where it was asked for. */
+  /** If requested. */
   readonly explain?: Explain;
   readonly error?: undefined;
 }
@@ -155,7 +152,7 @@ export interface BatchAnswer extends AnswerHead {
 
 export interface IndexDescription {
   readonly index: string;
-  /** The current version; null where none is published and loaded, and then the fields about it are absent. */
+  /** The current version. Null if none is published and loaded; then its fields are absent. */
   readonly version: string | null;
   readonly created_at?: string;
   readonly age_seconds?: number;
@@ -165,7 +162,7 @@ export interface IndexDescription {
   readonly shards?: number;
   readonly engine?: string;
   readonly attributes?: readonly { readonly name: string; readonly type: string }[];
-  /** Measured recall by ef, where it is asked for; null before calibration. */
+  /** Measured recall by ef, if requested; null before calibration. */
   readonly calibration?: unknown;
   /** Version by alias. */
   readonly aliases: Readonly<Record<string, string>>;
@@ -181,7 +178,7 @@ export interface Item {
   readonly vector?: readonly number[];
 }
 
-/** What /livez and /readyz say. */
+/** Body of /livez and /readyz. */
 export interface ServerStatus {
   readonly status: string;
   readonly indexes?: readonly { readonly index: string; readonly version: string | null }[];

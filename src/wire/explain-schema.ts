@@ -1,5 +1,5 @@
-/** What `explain` says of an answer, as JSON Schema. A test holds it to what answers have. */
-import { literals, named } from './schemas.js';
+/** `explain` in an answer, as JSON Schema. A test compares it with real answers. */
+import { stringEnum, named } from './schemas.js';
 import { Type } from './schema-type.js';
 import { FILTERED_PLANS, SHARD_PLANS } from './shard-plans.js';
 
@@ -9,17 +9,17 @@ const ShardSchema = named(
   'ExplainedShard',
   Type.Object({
     shard: Type.Integer(),
-    seed: Type.Optional(Type.Integer({ description: 'Position of the seed that was searched for.' })),
-    plan: literals(SHARD_PLANS, 'How the shard was searched.'),
-    k: Type.Integer({ description: 'What was asked of the shard.' }),
+    seed: Type.Optional(Type.Integer({ description: 'Position of the seed searched for.' })),
+    plan: stringEnum(SHARD_PLANS, 'How the shard was searched.'),
+    k: Type.Integer({ description: 'Candidates requested from the shard.' }),
     ef: Type.Integer(),
-    visited: Type.Integer({ description: 'Nodes of the graph that were expanded.' }),
-    computed: Type.Integer({ description: 'Distances that were computed.' }),
-    near_share: Type.Number({ description: 'Share of the rows near the query that may come back.' }),
-    costs: Type.Object(Object.fromEntries(FILTERED_PLANS.map((way) => [way, Type.Number()])), {
-      description: 'What each way was estimated to cost, in distances; zeros where there was nothing to choose.',
+    visited: Type.Integer({ description: 'Graph nodes expanded.' }),
+    computed: Type.Integer({ description: 'Distances computed.' }),
+    near_share: Type.Number({ description: 'Share of the rows near the query that may be returned.' }),
+    costs: Type.Object(Object.fromEntries(FILTERED_PLANS.map((plan) => [plan, Type.Number()])), {
+      description: 'Estimated cost of each plan, in distances; zeros if there was no choice.',
     }),
-    rows_passed: Type.Integer({ description: 'Rows that may come back: they pass the filter and are not excluded.' }),
+    rows_passed: Type.Integer({ description: 'Rows that may be returned: they pass the filter and are not excluded.' }),
     returned: Type.Integer(),
     took_us: Microseconds,
   }),
@@ -31,7 +31,7 @@ const FilterSchema = named(
     selectivity: Type.Number(),
     passed: Type.Integer({ description: 'Rows of the version that pass.' }),
     took_us: Microseconds,
-    cached: Type.Boolean({ description: 'Its rows were known from an earlier search.' }),
+    cached: Type.Boolean({ description: 'The passing rows were known from an earlier search.' }),
   }),
 );
 
@@ -41,7 +41,7 @@ const RejectionSchema = named(
     path: Type.String({ description: 'JSON pointer to the part of the filter.' }),
     operator: Type.String(),
     attribute: Type.Union([Type.String(), Type.Null()]),
-    value: Type.Optional(Type.Unknown({ description: 'What the item has.' })),
+    value: Type.Optional(Type.Unknown({ description: "The item's value." })),
   }),
 );
 
@@ -53,26 +53,26 @@ const WhyNotSchema = named(
     id: Type.String(),
     found: Type.Boolean({ description: 'It is among the candidates.' }),
     reason: Type.Union([
-      literals(
+      stringEnum(
         REASONS,
-        '`graph`: the exact answer has it, the walk missed it. `timeout`: time ran out before that was known.',
+        'Null if it was found. `graph`: the exact answer has it, but the graph search missed it. `timeout`: time ran out before the reason was known.',
       ),
       Type.Null(),
     ]),
     score: Type.Optional(Type.Number()),
     rank: Type.Optional(
-      Type.Integer({ description: 'Exact position, from 1, among all rows; absent where time ran out.' }),
+      Type.Integer({ description: 'Exact position among all rows, from 1; absent if time ran out.' }),
     ),
-    rank_allowed: Type.Optional(Type.Integer({ description: 'The same among the rows that may come back.' })),
+    rank_allowed: Type.Optional(Type.Integer({ description: 'Exact position among the rows that may be returned.' })),
     removed_by: Type.Optional(
       Type.Union([Type.Array(RejectionSchema), Type.Null()], {
-        description: 'The parts of the filter that it does not pass.',
+        description: 'Parts of the filter that it fails; null if it passes.',
       }),
     ),
     excluded: Type.Optional(Type.Boolean()),
     shard: Type.Optional(Type.Integer()),
-    reached: Type.Optional(Type.Boolean({ description: 'A walk of the graph towards the item itself finds it.' })),
-    crowded_by: Type.Optional(Type.Unknown({ description: 'What it has of the attribute of the crowding.' })),
+    reached: Type.Optional(Type.Boolean({ description: 'A graph search for the item itself finds it.' })),
+    crowded_by: Type.Optional(Type.Unknown({ description: 'Its value of the crowding attribute.' })),
   }),
 );
 
@@ -80,7 +80,7 @@ export const ExplainSchema = named(
   'Explain',
   Type.Object(
     {
-      shards: Type.Array(ShardSchema, { description: 'One for each search of a shard, in their order.' }),
+      shards: Type.Array(ShardSchema, { description: 'One per search of a shard, in order.' }),
       filter: Type.Union([FilterSchema, Type.Null()], { description: 'Null without a filter.' }),
       ef: Type.Union([Type.Integer(), Type.Null()]),
       stages: Type.Object({ filter_us: Microseconds, search_us: Microseconds, merge_us: Microseconds }),

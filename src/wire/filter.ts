@@ -1,8 +1,8 @@
-/** A filter as JSON. What it may say of an attribute depends on the attribute's type. */
+/** A filter as JSON. Which operators an attribute supports depends on its type. */
 
 type FilterLiteral = string | number | boolean | null;
 
-/** Operators of one attribute, joined by and. */
+/** Operators on one attribute, joined by and. */
 interface FilterCondition {
   readonly $eq?: FilterLiteral | undefined;
   /** Does not pass null. */
@@ -15,7 +15,7 @@ interface FilterCondition {
   readonly $lt?: string | number | undefined;
   readonly $lte?: string | number | undefined;
   readonly $exists?: boolean | undefined;
-  /** An item of a list, a part of a text. */
+  /** An item of a list, or a substring of a text. */
   readonly $contains?: string | number | undefined;
   readonly $containsAny?: readonly (string | number)[] | undefined;
   readonly $containsAll?: readonly (string | number)[] | undefined;

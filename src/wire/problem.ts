@@ -1,9 +1,9 @@
-/** Errors as RFC 9457 problem details: one shape for whatever went wrong, wherever. */
+/** Errors as RFC 9457 problem details. */
 import { ERRORS, ShortlistError, type ErrorCode } from '../base/errors.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** Seconds after which a refused client may try again: the shortest whole number that the header can carry. */
+/** The shortest delay that the Retry-After header can express. */
 export const RETRY_AFTER_SECONDS = 1;
 
 const STANDARD_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id']);
@@ -18,20 +18,20 @@ interface Problem {
   readonly [extra: string]: unknown;
 }
 
-/** What a client sees of an error. The text of a bug stays in the log: it may tell of paths and data. */
+/** The problem as the client sees it. The message of a bug stays in the log: it may contain paths or data. */
 export function describeProblem(error: ShortlistError, requestId: string): Problem {
   const internal = error.code === 'internal';
   return {
     ...problemHead(
       error.code,
-      internal ? `the server failed; its log has the reason under ${requestId}` : error.message,
+      internal ? `the server failed; its log has the reason under request id ${requestId}` : error.message,
     ),
     request_id: requestId,
     ...(internal ? {} : extraMembers(error)),
   };
 }
 
-/** Details stand beside the standard members, never in their place. */
+/** Details are added to the standard members and never replace them. */
 function extraMembers({ details }: ShortlistError): Record<string, unknown> {
   return Object.fromEntries(Object.entries(details).filter(([name]) => !STANDARD_MEMBERS.has(name)));
 }
@@ -45,13 +45,13 @@ export function describeFailedQuery({ code, message, details: { field } }: Short
   return { ...problemHead(code, message), ...(typeof field === 'string' && field !== '' ? { field } : {}) };
 }
 
-/** True for refusals that pass by themselves: they carry Retry-After. */
+/** True if the refusal is temporary; the answer then has Retry-After. */
 export function isRetryable(error: ShortlistError): boolean {
   return error.status === 503;
 }
 
-/** Codes of fastify and Node that clients can cause, as ours. What is not here is a bug. */
-const FOREIGN: Readonly<Record<string, ErrorCode>> = {
+/** Our codes for those errors of fastify and Node that a client can cause. All others are bugs. */
+const CODES_OF_LIBRARIES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_http',
@@ -63,11 +63,11 @@ const FOREIGN: Readonly<Record<string, ErrorCode>> = {
   ECONNRESET: 'malformed_http',
 };
 
-/** Any thrown value as one of our errors; what is neither ours nor a client's doing becomes `internal`. */
+/** Any thrown value as a ShortlistError: `internal` unless it is one already or the client caused it. */
 export function toShortlistError(error: unknown): ShortlistError {
   if (error instanceof ShortlistError) return error;
   if (error instanceof Error) {
-    const code = 'code' in error && typeof error.code === 'string' ? FOREIGN[error.code] : undefined;
+    const code = 'code' in error && typeof error.code === 'string' ? CODES_OF_LIBRARIES[error.code] : undefined;
     if (code !== undefined) return new ShortlistError(code, error.message, {}, { cause: error });
   }
   return new ShortlistError('internal', error instanceof Error ? error.message : String(error), {}, { cause: error });

@@ -1,13 +1,13 @@
 /**
- * Builders of JSON Schema: the names and types of typebox, whose own builders are 370 modules that each worker would
- * load before it answers. A schema here is plain JSON; what typebox hides in its own, for checks that it makes,
- * nobody asks for.
+ * Builders of JSON Schema with the names and types of typebox. Typebox's own builders are 370 modules, which every
+ * worker would load before it answers. A schema here is plain JSON, without the hidden members that typebox uses for
+ * validation.
  */
 import type { Type as Typebox } from 'typebox';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Members that may be left out. */
+/** Schemas of optional members. */
 const optional = new WeakSet<Schema>();
 
 const builders = {

@@ -1,6 +1,6 @@
 /**
- * The HTTP interface as JSON Schema, for /openapi.json. Requests are not validated by these: the readers in request/ do
- * that with better messages, and a type ties each field's reader to its schema here.
+ * The HTTP interface as JSON Schema, for /openapi.json. Requests are validated by the readers in serve/request/, whose
+ * messages are better. A type ties each field's reader to its schema here.
  */
 import type { TSchema } from 'typebox';
 import { ERRORS, type ErrorCode } from '../base/errors.js';
@@ -8,8 +8,8 @@ import { METRICS } from '../base/metric.js';
 import { Type } from './schema-type.js';
 
 /**
- * A schema that has a name in /openapi.json (openapi.ts gathers them), so that generated clients have one type for it
- * instead of one for each place.
+ * Marks a schema that gets a name in /openapi.json (openapi.ts collects them), so that generated clients have one type
+ * for it.
  */
 export function named<Schema extends TSchema>(name: string, schema: Schema): Schema {
   return { ...schema, [COMPONENT]: name };
@@ -17,12 +17,12 @@ export function named<Schema extends TSchema>(name: string, schema: Schema): Sch
 export const COMPONENT = 'x-component';
 
 export const IdSchema = Type.Union([Type.String(), Type.Integer()], {
-  description: 'An id as text. Whole numbers up to 2^53 - 1 are taken for their digits.',
+  description: 'An id as text. An integer up to 2^53 - 1 stands for its digits.',
   examples: ['123'],
 });
 export const VectorSchema = named(
   'Vector',
-  Type.Array(Type.Number(), { description: 'As many numbers as the index has dimensions; float32 precision.' }),
+  Type.Array(Type.Number(), { description: 'One number per dimension of the index, in float32 precision.' }),
 );
 export const Base64Schema = Type.String({
   contentEncoding: 'base64',
@@ -31,7 +31,7 @@ export const Base64Schema = Type.String({
 
 export const AttributesSchema = named(
   'Attributes',
-  Type.Record(Type.String(), Type.Unknown(), { description: 'Attributes by name, null where the item has none.' }),
+  Type.Record(Type.String(), Type.Unknown(), { description: 'Attribute values by name; null if the item has none.' }),
 );
 const AttributeSchema = named('Attribute', Type.Object({ name: Type.String(), type: Type.String() }));
 const FaultSchema = named(
@@ -40,8 +40,8 @@ const FaultSchema = named(
     { version: Type.Union([Type.String(), Type.Null()]), code: Type.String() },
     {
       description:
-        'Why the published version is not the one that answers: that version, null where not even that can be read, and the code. ' +
-        'Absent where nothing is wrong.',
+        'Why the published version does not answer: the error code, and the version or null if even its name cannot be read. ' +
+        'Absent if nothing is wrong.',
     },
   ),
 );
@@ -51,19 +51,19 @@ export const IndexSchema = named(
     {
       index: Type.String(),
       version: Type.Union([Type.String(), Type.Null()], {
-        description: 'The version that answers; null where none is published and loaded.',
+        description: 'The version that answers; null if none is published and loaded.',
       }),
       fault: Type.Optional(FaultSchema),
       created_at: Type.Optional(Type.String({ format: 'date-time' })),
-      age_seconds: Type.Optional(Type.Number({ description: 'Since the current version was built.' })),
+      age_seconds: Type.Optional(Type.Number({ description: 'Seconds since the current version was built.' })),
       vectors: Type.Optional(Type.Integer()),
       dim: Type.Optional(Type.Integer()),
-      metric: Type.Optional(literals(METRICS, '')),
+      metric: Type.Optional(stringEnum(METRICS, '')),
       shards: Type.Optional(Type.Integer()),
       engine: Type.Optional(Type.String()),
       attributes: Type.Optional(Type.Array(AttributeSchema)),
       calibration: Type.Optional(
-        Type.Unknown({ description: 'Measured recall by ef, where it is asked for; null before calibration.' }),
+        Type.Unknown({ description: 'Measured recall by ef, if requested; null before calibration.' }),
       ),
       aliases: Type.Record(Type.String(), Type.String(), { description: 'Version by alias.' }),
       loaded: Type.Array(Type.String(), { description: 'Versions that can be pinned.' }),
@@ -100,18 +100,18 @@ export const StatusSchema = named(
   Type.Object({ status: Type.String(), indexes: Type.Optional(Type.Array(LiveIndexSchema)) }),
 );
 
-/** What a problem and the error of one query of a batch have in common. */
+/** Members that a problem and the error of one query of a batch have in common. */
 export const PROBLEM_MEMBERS = {
-  type: Type.String({ description: 'urn:shortlist:error: and the code.' }),
+  type: Type.String({ description: '`urn:shortlist:error:` followed by the code.' }),
   title: Type.String(),
   status: Type.Integer(),
-  detail: Type.String({ description: 'What is wrong here and what to do.' }),
-  // No enum: a client that was generated from it would refuse the codes of a newer server.
+  detail: Type.String({ description: 'What is wrong and what to do.' }),
+  // No enum: generated clients would reject the codes of newer servers.
   code: Type.String({
-    description: 'What programs look at; the responses list those that a route has.',
+    description: 'The error code, for programs. The responses of each route list its codes.',
     examples: ['bad_field'],
   }),
-  field: Type.Optional(Type.String({ description: 'JSON pointer to the field at fault.' })),
+  field: Type.Optional(Type.String({ description: 'JSON pointer to the invalid field.' })),
 };
 
 const ProblemSchema = named(
@@ -122,12 +122,11 @@ const ProblemSchema = named(
   ),
 );
 
-/** What a request of any route can be answered. */
-const EVERYWHERE: readonly ErrorCode[] = ['malformed_http', 'headers_too_large'];
+const CODES_OF_ALL_ROUTES: readonly ErrorCode[] = ['malformed_http', 'headers_too_large'];
 
-/** The error responses of a route: one for each status that the codes have; its description lists them. */
+/** The error responses of a route, one per status. Each description lists the codes of that status. */
 export function problemResponses(codes: readonly ErrorCode[]): Record<string, unknown> {
-  const all = [...new Set([...codes, ...EVERYWHERE])];
+  const all = [...new Set([...codes, ...CODES_OF_ALL_ROUTES])];
   const responses: Record<string, unknown> = {};
   for (const status of new Set(all.map((code) => ERRORS[code].status))) {
     const same = all.filter((code) => ERRORS[code].status === status);
@@ -137,6 +136,6 @@ export function problemResponses(codes: readonly ErrorCode[]): Record<string, un
   return responses;
 }
 
-export function literals(values: readonly string[], description: string): TSchema {
+export function stringEnum(values: readonly string[], description: string): TSchema {
   return Type.Unsafe<string>({ type: 'string', enum: [...values], ...(description === '' ? {} : { description }) });
 }

@@ -1,7 +1,15 @@
-/** What a search asks and answers, as JSON Schema. */
+/** The search request and its answer as JSON Schema. */
 import { MAX_BATCH, MAX_K, MAX_SEEDS } from '../base/limits.js';
 import { ExplainSchema } from './explain-schema.js';
-import { AttributesSchema, Base64Schema, IdSchema, PROBLEM_MEMBERS, VectorSchema, literals, named } from './schemas.js';
+import {
+  AttributesSchema,
+  Base64Schema,
+  IdSchema,
+  PROBLEM_MEMBERS,
+  VectorSchema,
+  stringEnum,
+  named,
+} from './schemas.js';
 import { Type } from './schema-type.js';
 import { QUERY_FIELDS, SEARCH_TERM_NAMES, SEARCH_TERMS } from './search-terms.js';
 import { termSchema } from './term-schema.js';
@@ -16,7 +24,7 @@ const ANSWER_EXAMPLES = [
   },
 ];
 
-/** One of these, which a schema of members alone cannot say. */
+/** Exactly one of these members is required, which their own schemas cannot express. */
 const exactlyOne = (names: readonly string[]) => ({ oneOf: names.map((name) => ({ required: [name] })) });
 
 const SeedSchema = named(
@@ -29,20 +37,20 @@ const SeedSchema = named(
       weight: Type.Optional(
         Type.Number({
           exclusiveMinimum: 0,
-          description: 'Default 1. A score s of the seed counts as s x weight, and as s / weight where s is below 0.',
+          description: 'Default 1. A score s of the seed counts as s x weight, or as s / weight if s is below 0.',
         }),
       ),
       quota: Type.Optional(
         Type.Integer({
           minimum: 1,
           maximum: MAX_K,
-          description: 'Most candidates that the seed may bring; default as many as there are.',
+          description: 'Maximum number of candidates from this seed; default: no limit.',
         }),
       ),
     },
     {
       additionalProperties: false,
-      description: 'One of id, vector, vector_b64. Items that are seeds do not come back.',
+      description: 'Exactly one of id, vector, vector_b64. Items used as seeds are not returned.',
       ...exactlyOne(['id', 'vector', 'vector_b64']),
     },
   ),
@@ -60,19 +68,18 @@ export const SearchBodySchema = named(
       vector_b64: Type.Optional(Base64Schema),
       id: Type.Optional(
         Type.Union([Type.String(), Type.Integer()], {
-          description: 'Searches by the vector of an item, which is left out of the answer.',
+          description: 'Searches with the vector of this item. The item itself is not returned.',
         }),
       ),
       vectors: Type.Optional(
         Type.Array(VectorSchema, {
           maxItems: MAX_BATCH,
-          description:
-            'A batch, answered in `results`: what is wrong with one of its queries is the result of that query alone.',
+          description: 'A batch, answered in `results`. If one query is invalid, only its own result is an error.',
         }),
       ),
       vectors_b64: Type.Optional(
         Type.Union([Base64Schema, Type.Array(Base64Schema, { maxItems: MAX_BATCH })], {
-          description: 'A batch: base64 of all vectors end to end, or a list with one text each.',
+          description: 'A batch: one base64 text of all vectors end to end, or a list with one text per vector.',
         }),
       ),
       ids: Type.Optional(Type.Array(IdSchema, { maxItems: MAX_BATCH, description: 'A batch.' })),
@@ -81,7 +88,7 @@ export const SearchBodySchema = named(
           minItems: 1,
           maxItems: MAX_SEEDS,
           description:
-            'Several queries with one answer, in `candidates`: each has the best of its scores over the seeds, and says which seed brought it.',
+            'Several queries with one joint answer in `candidates`. The score of a candidate is its best score over all seeds; `seed` says which seed that is.',
         }),
       ),
       ...TERM_SCHEMAS,
@@ -89,7 +96,7 @@ export const SearchBodySchema = named(
     {
       additionalProperties: false,
       description:
-        'Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids, seeds. null means that the field was left out.',
+        'Exactly one of vector, vector_b64, id, vectors, vectors_b64, ids, seeds is required. null means that the field was left out.',
       ...exactlyOne(QUERY_FIELDS),
     },
   ),
@@ -97,15 +104,16 @@ export const SearchBodySchema = named(
 const QualitySchema = named(
   'Quality',
   Type.Object({
-    path: literals(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
-    ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef that was used; null on the exact path.' }),
+    path: stringEnum(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
+    ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef used; null on the exact path.' }),
     selectivity: Type.Number({
-      description: 'Share of the rows that pass the filter; 1 without one, 0 where time ran out before it was applied.',
+      description:
+        'Share of the rows that pass the filter. 1 without a filter; 0 if time ran out before it was applied.',
     }),
     shards: Type.Object({ total: Type.Integer(), answered: Type.Integer() }),
-    short: Type.Union([literals(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
+    short: Type.Union([stringEnum(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
       description:
-        'Why fewer than k came back; null when k did. `filter` stands for exclusions, `crowding` for quotas of seeds as well.',
+        'Why fewer than k candidates were found; null if k were. `filter` includes exclusions, `crowding` the quotas of seeds.',
     }),
   }),
 );
@@ -117,8 +125,10 @@ const CandidateSchema = named(
     score: Type.Number({
       description: 'Higher is better: cosine similarity, inner product, or minus the Euclidean distance.',
     }),
-    seed: Type.Optional(Type.Integer({ description: 'Position of the seed that brought it; of a search with seeds.' })),
-    seed_score: Type.Optional(Type.Number({ description: 'The score by that seed, before its weight.' })),
+    seed: Type.Optional(
+      Type.Integer({ description: 'Position of the seed that found it; only in searches with seeds.' }),
+    ),
+    seed_score: Type.Optional(Type.Number({ description: 'The score by that seed, before weighting.' })),
     attributes: Type.Optional(AttributesSchema),
     vector: Type.Optional(VectorSchema),
   }),
@@ -132,23 +142,23 @@ const AnswerFields = {
 const AnswerHead = {
   index: Type.String(),
   version: Type.String(),
-  took_ms: Type.Number({ description: "From the body's last byte to the answer, in milliseconds." }),
+  took_ms: Type.Number({ description: 'Milliseconds from the last byte of the body to the answer.' }),
 };
 const FailedQuery = named(
   'FailedQuery',
   Type.Object(
     { error: named('QueryError', Type.Object(PROBLEM_MEMBERS)) },
-    { description: 'What is wrong with one query of a batch.' },
+    { description: 'The error of one query of a batch.' },
   ),
 );
 const QueryAnswer = named(
   'QueryAnswer',
-  Type.Object(AnswerFields, { description: 'The answer of one query of a batch.' }),
+  Type.Object(AnswerFields, { description: 'The answer to one query of a batch.' }),
 );
 
 export const SearchAnswerSchema = Type.Union(
   [
-    named('SearchAnswer', Type.Object({ ...AnswerHead, ...AnswerFields }, { description: 'The answer of one query.' })),
+    named('SearchAnswer', Type.Object({ ...AnswerHead, ...AnswerFields }, { description: 'The answer to one query.' })),
     named(
       'BatchAnswer',
       Type.Object(
@@ -156,12 +166,12 @@ export const SearchAnswerSchema = Type.Union(
           ...AnswerHead,
           results: Type.Array(Type.Union([QueryAnswer, FailedQuery]), { description: 'In query order.' }),
         },
-        { description: 'The answers of a batch.' },
+        { description: 'The answers to a batch.' },
       ),
     ),
   ],
   {
-    description: 'The candidates, with an account of how good the answer is.',
+    description: 'The candidates, and the quality of the answer.',
     examples: ANSWER_EXAMPLES,
   },
 );

@@ -1,17 +1,17 @@
-/** The fields of a search as JSON Schema, in the body and in the query string. */
+/** The fields of a search as JSON Schema: in the body and in the query string. */
 import type { TSchema } from 'typebox';
 import { IdSchema, named } from './schemas.js';
 import { Type } from './schema-type.js';
 import type { Term } from './search-terms.js';
 
 const FILTER_TEXT =
-  'What candidates must be, by attribute: `{"category": "jewelry", "price": {"$gte": 10, "$lt": 50}}`. Operators: ' +
-  '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains $containsAny $containsAll`, joined by `$and $or $not`. A bare ' +
-  'value means `$eq`. Members are joined by and. `id` filters ids by `$eq $ne $in $nin`. Dates are ISO texts. Infinite ' +
-  'floats are the texts `"Infinity"` and `"-Infinity"`. `$contains` is an item of a list or a part of a text. A null ' +
-  'passes only `$eq: null`, `$exists: false` and `$not` of what does not pass it.';
+  'Conditions on the attributes of candidates: `{"category": "jewelry", "price": {"$gte": 10, "$lt": 50}}`. Operators: ' +
+  '`$eq $ne $in $nin $gt $gte $lt $lte $exists $contains $containsAny $containsAll`, combined by `$and $or $not`. A ' +
+  'plain value means `$eq`. Members of an object are joined by and. `id` filters ids with `$eq $ne $in $nin`. Dates are ' +
+  'ISO texts. Infinite floats are the texts `"Infinity"` and `"-Infinity"`. `$contains` finds an item of a list or a ' +
+  'substring of a text. A null passes only `$eq: null`, `$exists: false`, and `$not` of a condition that it fails.';
 
-/** Objects have names of their own in /openapi.json: that of their field. */
+/** An object is named in /openapi.json after its field. */
 export function termSchema(name: string, term: Term): TSchema {
   const description = term.text;
   switch (term.kind) {
@@ -40,9 +40,9 @@ export function termSchema(name: string, term: Term): TSchema {
   }
 }
 
-/** As parameters of a query string: texts of their own kind, `include.vectors` for a member. */
+/** The query parameters of a field; each member of an object has its own, such as `include.vectors`. */
 export function parameterSchemas(name: string, term: Term): [string, TSchema][] {
-  const repeated = { description: `Repeated. ${term.text}` };
+  const repeated = { description: `May be repeated. ${term.text}` };
   switch (term.kind) {
     case 'members':
       return Object.entries(term.members).flatMap(([member, inner]) => parameterSchemas(`${name}.${member}`, inner));

@@ -121,7 +121,7 @@ describe('from build to rollback', () => {
     expect(lines[row + 2]!.slice(0, 2)).toEqual(['0', String(first!.count)]);
     expect(lines[row + 2]).toHaveLength(2 + titles.length);
     expect(lines[row + 3]![0]).toBe('1');
-    expect(stdout).toContain('runs with generic');
+    expect(stdout).toContain('uses generic');
   });
 
   it('an instruction set that is none is an error, also of a search that needs no graph', async () => {
@@ -260,7 +260,7 @@ describe('searching from the shell', () => {
     const { stdout } = await call([...search, '--id', '3', '--explain', '--why-not', '399', 'x']);
     expect(stdout).toMatch(/filter: 80 rows pass \(20 %\)/);
     expect(stdout).toMatch(/399: filter \(\/filter\/price\/\$lt\); exact rank \d+/);
-    expect(stdout).toMatch(/x: there is no such item/);
+    expect(stdout).toMatch(/x: no such item/);
   });
 
   it('query prints a table for a person', async () => {

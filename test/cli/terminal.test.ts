@@ -119,7 +119,7 @@ describe('tables', () => {
     const row = { name: 'a-long-alias-without-a-space and more', version: '20260101T000000Z-00000000', n: 1234567 };
     const wide = [
       { title: 'name', value: (each: typeof row) => each.name },
-      { title: 'version', value: (each: typeof row) => each.version, isWhole: true },
+      { title: 'version', value: (each: typeof row) => each.version, noWrap: true },
       { title: 'rows of it', value: (each: typeof row) => String(each.n), align: 'right' as const },
     ];
     const lines = formatTable(wide, [row], 56).split('\n');

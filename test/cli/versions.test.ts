@@ -107,17 +107,17 @@ describe('what stands on the command line', () => {
     ['build --frobnicate', 'shortlist build --help'],
     ['build x', 'shortlist build --help'],
     ['prune x --keep 0', 'shortlist prune --help'],
-    ['build x --input y --min-recall 0.9', '--min-recall means nothing without --publish; see shortlist build --help'],
+    ['build x --input y --min-recall 0.9', '--min-recall has no effect without --publish; see shortlist build --help'],
     ['build x --inptu y', "unknown option '--inptu' (Did you mean --input?); see shortlist build --help"],
     [
       'build x --root y --log-level warn',
       "required option '--input <path...>' not specified; see shortlist build --help",
     ],
-    ['build x --input y --reason why', '--reason means nothing without --publish'],
+    ['build x --input y --reason why', '--reason has no effect without --publish'],
     ['build x --input y --memory-limit lots', 'Give a size such as 48MiB or 2GB'],
-    ['evaluate x --queries y --sample 5', '--sample means nothing beside --queries'],
-    ['diff x a b --vector-column v', '--vector-column means nothing without --queries'],
-    ['query x --id 1 --vector-column v', '--vector-column means nothing without --queries'],
+    ['evaluate x --queries y --sample 5', '--sample has no effect together with --queries'],
+    ['diff x a b --vector-column v', '--vector-column has no effect without --queries'],
+    ['query x --id 1 --vector-column v', '--vector-column has no effect without --queries'],
     ['alias x --remove', 'shortlist alias --help'],
   ])('%s is met with the help of its command', async (line, help) => {
     const { code, stderr } = await call([...line.split(' '), ...at]);

@@ -14,16 +14,16 @@ interface AliasOptions {
 export function aliasCommand(): Command {
   return new Command('alias')
     .argument('<index>', 'index')
-    .argument('[name]', 'alias, such as canary; without one the aliases are listed')
-    .argument('[version]', 'version that the alias names; required unless --remove')
-    .description('give a version a second name that is served beside the current one, or list those there are')
+    .argument('[name]', 'alias, such as canary (default: list all aliases)')
+    .argument('[version]', 'version that the alias points to; required unless --remove')
+    .description('set or remove an alias, a second name under which a version is served, or list all aliases')
     .option('--remove', 'remove the alias')
-    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .option('--dry-run', 'check everything and show what would happen; change nothing')
     .action(
       action((context, options: AliasOptions, index: string, alias?: string, version?: string) => {
         if (alias !== undefined) return changeAlias(context, options, index, alias, version);
         if (options.remove !== true) return unlessAborted(listAliases(context, index), context.signal);
-        throw new ShortlistError('usage', 'name the alias to remove; see shortlist alias --help');
+        throw new ShortlistError('usage', 'no alias is given; give the alias to remove, see shortlist alias --help');
       }),
     );
 }
@@ -37,7 +37,7 @@ async function changeAlias(
 ): Promise<CommandResult> {
   const dryRun = options.dryRun ?? false;
   if ((version !== undefined) === (options.remove ?? false)) {
-    throw new ShortlistError('usage', 'give a version for the alias, or --remove; see shortlist alias --help');
+    throw new ShortlistError('usage', 'give either a version for the alias or --remove; see shortlist alias --help');
   }
   const change =
     version === undefined
@@ -47,7 +47,7 @@ async function changeAlias(
   const text =
     change.version === null
       ? `alias ${alias} of ${index} ${dryRun ? 'would be' : 'is'} removed${before}`
-      : `alias ${alias} of ${index} ${dryRun ? 'would name' : 'names'} ${change.version}${before}`;
+      : `alias ${alias} of ${index} ${dryRun ? 'would point to' : 'points to'} ${change.version}${before}`;
   return { json: { ...change, ...(dryRun && { dry_run: true }) }, text };
 }
 
@@ -60,14 +60,14 @@ async function listAliases(context: CommandContext, index: string): Promise<Comm
   const table = formatTable<(typeof aliases)[number]>(
     [
       { title: 'alias', value: (row) => row.alias },
-      { title: 'version', value: (row) => row.version, isWhole: true },
+      { title: 'version', value: (row) => row.version, noWrap: true },
       ...(aliases.every(({ exists }) => exists)
         ? []
         : [{ title: 'exists', value: ({ exists }: { exists: boolean }) => (exists ? 'yes' : 'NO') }]),
     ],
     aliases,
   );
-  const none = `${index} has no alias; set one with: shortlist alias ${index} NAME VERSION`;
+  const none = `${index} has no aliases; set one with: shortlist alias ${index} NAME VERSION`;
   return {
     json: { index, aliases, damaged: [...damaged.keys()] },
     text: aliases.length === 0 ? none : table,

@@ -17,12 +17,12 @@ interface BatchOptions {
 export function batchCommand(): Command {
   const command = new Command('batch')
     .argument('<index[@version]>', 'index to search')
-    .description('answer a whole file of queries on all cores, into an Arrow file')
+    .description('answer a file of queries on all cores and write an Arrow file')
     .requiredOption('--queries <path...>', 'Arrow files of query vectors')
-    .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row a candidate')
+    .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row per candidate')
     .option('--vector-column <name>', 'column of vectors in --queries');
   return addSearchFlags(command, { single: false })
-    .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
+    .option('--threads <n>', 'number of threads (default: all cores)', wholeNumber(1, 1024))
     .action(
       action(async ({ root, progress, signal, warn }, options: BatchOptions & SearchFlags, target: string) => {
         const { index: name, ref } = parseTarget(target);

@@ -12,8 +12,8 @@ import { calibrationLine, defaultEfs } from '../output/calibration-table.js';
 import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from '../command.js';
 import { formatFigureLine } from '../output/figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
-import { describePublished, gateError, warnUnrecorded } from './publish.js';
-import { whoRuns } from '../who.js';
+import { describePublished, gateError, warnIfNotRecorded } from './publish.js';
+import { runningUser } from '../running-user.js';
 
 interface BuildCommandOptions {
   readonly input: string[];
@@ -41,22 +41,30 @@ interface BuildCommandOptions {
 
 export function buildCommand(): Command {
   return new Command('build')
-    .argument('<index>', 'index to build a version of')
-    .description('build a new version of an index from Arrow files; verified, not published unless --publish')
-    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in this order')
+    .argument('<index>', 'name of the index')
+    .description('build and verify a new version of an index from Arrow files; publish it with --publish')
+    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in the given order')
     .option('--id-column <name>', 'column of ids', 'id')
-    .option('--vector-column <name>', 'column of vectors (default: the only one, else embedding, else vector)')
-    .option('--attributes <names>', 'columns to keep beside the vectors: a,b or all or none', 'all')
-    .option('--cast-decimals', 'keep decimal columns as float64 attributes; without it they are left out')
+    .option(
+      '--vector-column <name>',
+      'column of vectors (default: the only vector column, else embedding, else vector)',
+    )
+    .option('--attributes <names>', 'columns to keep as attributes: a,b or all or none', 'all')
+    .option('--cast-decimals', 'keep decimal columns as float64 attributes (default: leave them out)')
     .option(
       '--dim <n>',
-      'components that every vector must have (default: as many as most vectors have)',
+      'dimension that every vector must have (default: that of most vectors)',
       wholeNumber(1, MAX_DIM),
     )
-    .addOption(new Option('--metric <metric>', 'how vectors are compared').choices(METRICS).default('cosine'))
-    .option('--shards <n>', 'parts, each with a graph of its own', wholeNumber(1, MAX_SHARDS), 1)
-    .option('--m <n>', 'links of a row above level 0; level 0 has twice as many', wholeNumber(MIN_M, MAX_M), 16)
-    .option('--ef-construction <n>', 'candidate list while building', wholeNumber(1, MAX_EF_CONSTRUCTION), 200)
+    .addOption(new Option('--metric <metric>', 'similarity of vectors').choices(METRICS).default('cosine'))
+    .option('--shards <n>', 'number of shards, each with its own graph', wholeNumber(1, MAX_SHARDS), 1)
+    .option('--m <n>', 'maximum links per row above level 0; twice as many at level 0', wholeNumber(MIN_M, MAX_M), 16)
+    .option(
+      '--ef-construction <n>',
+      'size of the candidate list while building',
+      wholeNumber(1, MAX_EF_CONSTRUCTION),
+      200,
+    )
     .addOption(
       new Option('--engine <name>', 'engine that builds and searches the graph')
         .choices(ENGINE_NAMES)
@@ -64,34 +72,34 @@ export function buildCommand(): Command {
     )
     .option(
       '--seed <n>',
-      'seed of everything random: equal input, options and seed give equal bytes',
+      'seed of all random choices; same input, options and seed, same bytes',
       wholeNumber(0, 2 ** 31 - 1),
       42,
     )
-    .option('--threads <n>', 'threads (default: all cores)', wholeNumber(1, 1024))
+    .option('--threads <n>', 'number of threads (default: all cores)', wholeNumber(1, 1024))
     .addOption(
-      new Option('--on-bad-row <what>', 'stop, or leave bad rows out').choices(['fail', 'skip']).default('fail'),
+      new Option('--on-bad-row <what>', 'what to do about invalid rows').choices(['fail', 'skip']).default('fail'),
     )
     .option(
       '--max-rejected <share>',
-      'with --on-bad-row skip: largest share of the rows that may be left out, from 0 to 1',
+      'with --on-bad-row skip: fail if a larger share of the rows is invalid, from 0 to 1',
       numberBetween(0, 1),
       DEFAULT_MAX_REJECTED,
     )
-    .option('--rejects <file>', 'where rows left out are listed (default: the notes of the version)')
+    .option('--rejects <file>', 'file that lists skipped rows (default: in the notes of the version)')
     .option(
       '--memory-limit <size>',
-      'refuse a build that needs more memory than this, such as 8GiB (default: what is free)',
+      'refuse to build if it needs more memory, such as 8GiB (default: free memory)',
       byteSize(1),
     )
-    .option('--no-calibrate', 'do not measure which ef reaches which recall')
-    .option('--publish', 'run the gate and publish the version when it passes')
+    .option('--no-calibrate', 'skip the calibration, which measures the ef needed for each recall')
+    .option('--publish', 'run the gate and publish the version if it passes')
     .option(
       '--min-recall <r>',
-      `with --publish: recall@100 that the gate asks for (default: ${DEFAULT_MIN_RECALL})`,
+      `with --publish: minimum recall@100 to pass the gate (default: ${DEFAULT_MIN_RECALL})`,
       numberBetween(0, 1),
     )
-    .option('--reason <text>', 'with --publish: why, for HISTORY')
+    .option('--reason <text>', 'with --publish: reason to record in HISTORY')
     .action(
       action(async (context, options: BuildCommandOptions, index: string) => {
         context.refuseWithout(['minRecall', 'reason'], 'publish');
@@ -108,13 +116,13 @@ export function buildCommand(): Command {
           minRecall: options.minRecall ?? DEFAULT_MIN_RECALL,
           dryRun: false,
           reason: options.reason,
-          who: whoRuns(),
+          who: runningUser(),
           signal,
           onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
         }).catch((error: unknown) => {
-          throw signal.aborted ? unpublished(index, version, error) : error;
+          throw signal.aborted ? interruptedBeforePublish(index, version, error) : error;
         });
-        warnUnrecorded(context, published);
+        warnIfNotRecorded(context, published);
         const text = `${describe(result)}\n${describePublished(index, published, false)}`;
         return {
           json: {
@@ -131,9 +139,9 @@ export function buildCommand(): Command {
     );
 }
 
-/** What was built is whole, and need not be built again. */
-function unpublished(index: string, version: string, cause: unknown): ShortlistError {
-  const message = `interrupted before ${index}@${version} was published; it is built, and can be: shortlist publish ${index}@${version}`;
+/** The version is complete and need not be built again. */
+function interruptedBeforePublish(index: string, version: string, cause: unknown): ShortlistError {
+  const message = `interrupted before ${index}@${version} was published; the version is built, publish it with: shortlist publish ${index}@${version}`;
   return new ShortlistError('interrupted', message, { version }, { cause });
 }
 
@@ -205,12 +213,12 @@ function describe(result: BuildResult): string {
     `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   const figures = formatFigureLine(manifest.shards);
-  if (figures !== null) lines.push(`  graph: ${figures} (inspect explains them)`);
+  if (figures !== null) lines.push(`  graph: ${figures} (shortlist inspect explains them)`);
   if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(
-      `  left out ${formatPlural(manifest.rejects.total, 'row')}: ${kinds.join(', ')}; listed in ${result.rejectsPath ?? ''}`,
+      `  skipped ${formatPlural(manifest.rejects.total, 'row')}: ${kinds.join(', ')}; listed in ${result.rejectsPath ?? ''}`,
     );
   }
   return lines.join('\n');

@@ -24,14 +24,14 @@ interface DiffCommandOptions {
 export function diffCommand(): Command {
   return new Command('diff')
     .argument('<index>', 'index')
-    .argument('<v1>', 'version or alias to compare from')
-    .argument('<v2>', 'version or alias to compare to')
-    .description('show how the candidates differ between two versions')
+    .argument('<v1>', 'old version or alias')
+    .argument('<v2>', 'new version or alias')
+    .description('show how the candidates of two versions differ')
     .option('--queries <path...>', 'Arrow files of query vectors')
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option(
       '--sample <n>',
-      'without --queries: this many rows of v1, each left out of its own answers',
+      'without --queries: number of rows of v1 to search for; a row is not counted in its own answer',
       wholeNumber(1, 1_000_000),
       1000,
     )
@@ -39,13 +39,17 @@ export function diffCommand(): Command {
     .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
     .option(
       '--ef <n>',
-      'size of the candidate list (default: as the server searches: as calibrated, else max(200, 2k))',
+      'size of the candidate list (default: that of the server: from the calibration, else max(200, 2k))',
       wholeNumber(1, MAX_EF),
     )
-    .option('--min-overlap <share>', 'end with 1 where the overlap at any k is less, such as 0.8', numberBetween(0, 1))
+    .option(
+      '--min-overlap <share>',
+      'exit with code 1 if the overlap at any k is lower, such as 0.8',
+      numberBetween(0, 1),
+    )
     .action(
       action(async (context, options: DiffCommandOptions, index: string, v1: string, v2: string) => {
-        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWith(['sample', 'seed'], 'queries');
         context.refuseWithout(['vectorColumn'], 'queries');
         const { root, progress, signal } = context;
         const [from, to] = [await resolveVersion(root, index, v1), await resolveVersion(root, index, v2)];
@@ -89,15 +93,15 @@ async function chooseQueries(
   const read = async ({ manifest }: LoadedVersion): Promise<Float32Array> =>
     (await readQueryFiles(queries, manifest, vectorColumn, { signal, warn })).vectors;
   const old = await read(before);
-  // Where the metric is another one, so are the vectors: cosine has them at unit length.
+  // With another metric the vectors differ too: for cosine they are normalised.
   const isSame = before.manifest.metric === after.manifest.metric;
   return fileQueries(before, after, { before: old, after: isSame ? old : await read(after) });
 }
 
-function findFailure({ points }: VersionDiff, least: number | undefined): ShortlistError | null {
+function findFailure({ points }: VersionDiff, minOverlap: number | undefined): ShortlistError | null {
   const worst = points.reduce((low, point) => (point.overlap < low.overlap ? point : low));
-  if (least === undefined || worst.overlap >= least) return null;
-  const message = `the overlap at k ${worst.k} is ${formatRecall(worst.overlap)}, and at least ${least} was asked for`;
+  if (minOverlap === undefined || worst.overlap >= minOverlap) return null;
+  const message = `the overlap at k ${worst.k} is ${formatRecall(worst.overlap)}, below --min-overlap ${minOverlap}`;
   return new ShortlistError('check_failed', message);
 }
 
@@ -114,7 +118,7 @@ function describe({ queries, source, points, same_first: sameFirst, entered, lef
   );
   const from = source === 'sample' ? ', rows of the index' : '';
   const first = `${formatPlural(queries, 'query', 'queries')}${from}; the best candidate is the same for ${formatCount(sameFirst)}`;
-  const legend = 'overlap: mean share of the candidates that both versions return';
+  const legend = 'overlap: mean share of candidates that both versions return';
   return [table, legend, first, describeChange('entered', entered), describeChange('left', left)].join('\n');
 }
 
@@ -122,5 +126,5 @@ function describeChange(verb: string, { total, ids }: Change): string {
   const lead = `${formatPlural(total, 'id')} ${verb}`;
   if (total === 0) return lead;
   const listed = ids.map(({ id, queries }) => `${id} (${formatCount(queries)})`).join(', ');
-  return formatHanging('', `${lead}, the most frequent with their queries: ${listed}`);
+  return formatHanging('', `${lead}, most frequent first, with their number of queries: ${listed}`);
 }

@@ -27,27 +27,27 @@ interface EvaluateOptions {
 
 export function evaluateCommand(): Command {
   return new Command('evaluate')
-    .argument('<index[@version]>', 'what to measure; without a version the published one')
-    .description('measure recall against exact search, and speed, over a grid of k and ef')
+    .argument('<index[@version]>', 'version to measure (default: the published one)')
+    .description('measure recall against exact search and speed over a grid of k and ef')
     .option('--queries <path>', 'Arrow file of query vectors')
     .option(
       '--sample <n>',
-      'without --queries: this many rows of the index, each left out of its own answer',
+      'without --queries: number of rows of the index to search for; a row is not counted in its own answer',
       wholeNumber(1, 1_000_000),
       1000,
     )
     .option(
       '--vector-column <name>',
-      'column of vectors in --queries (default: the column that the index was built from, else the only one)',
+      'column of vectors in --queries (default: the one the index was built from, else the only one)',
     )
     .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
-    .option('--ef <list>', 'values of ef; one below k counts as k', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
-    .option('--filter <json>', 'only among these items, in the truth too, such as \'{"price": {"$lt": 50}}\'')
+    .option('--ef <list>', 'values of ef; raised to k if smaller', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
+    .option('--filter <json>', 'search only these items, also in the exact search, such as \'{"price": {"$lt": 50}}\'')
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
-    .option('--calibrate', 'measure and keep which ef reaches which recall, for target_recall and the default ef')
+    .option('--calibrate', 'measure and store the ef needed for each recall, for target_recall and the default ef')
     .action(
       action(async (context, options: EvaluateOptions, target: string) => {
-        context.refuseBeside(['sample', 'seed'], 'queries');
+        context.refuseWith(['sample', 'seed'], 'queries');
         context.refuseWithout(['vectorColumn'], 'queries');
         const { root, progress, signal, warn } = context;
         const { index, ref } = parseTarget(target);
@@ -86,7 +86,7 @@ export function evaluateCommand(): Command {
     );
 }
 
-/** Measures and keeps the calibration: with the queries of the file, where one is given. */
+/** Measures and stores the calibration, with the queries of the file if there is one. */
 async function recalibrate(
   { root, progress, signal }: CommandContext,
   version: LoadedVersion,
@@ -98,7 +98,7 @@ async function recalibrate(
       progress.update(stage, done, total, unit);
     const calibration = await calibrate(version, { pool, queries, root, signal, onProgress });
     await storeCalibration(root, version.manifest, calibration);
-    await version.refreshCalibration(); // so that the grid marks what searches do from now on
+    await version.refreshCalibration(); // so that the grid marks the new default ef
     return calibration;
   } finally {
     await pool.close();
@@ -113,6 +113,8 @@ function describe({ queries, selectivity, points }: Evaluation): string {
     align: 'right' as const,
   }));
   const among =
-    selectivity === undefined ? '' : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass`;
-  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\n*: by default; by id: share of the very ids of the exact answer; worst: recall of the worst query; QPS: searches a second`;
+    selectivity === undefined
+      ? ''
+      : ` among the ${Number((100 * selectivity).toPrecision(3))} % of the rows that pass the filter`;
+  return `${formatTable(columns, rows)}\n${formatPlural(queries, 'query', 'queries')}, one thread; recall by distance against exact search${among}\n*: default ef; by id: share of the ids of the exact answer that are found; worst: recall of the worst query; QPS: searches per second`;
 }

@@ -11,10 +11,10 @@ interface ExportCommandOptions {
 
 export function exportCommand(): Command {
   return new Command('export')
-    .argument('<index[@version]>', 'what to export; without a version the published one')
-    .description('write a version as files that other libraries load')
-    .addOption(new Option('--format <name>', 'whose files').choices(['hnswlib']).default('hnswlib'))
-    .requiredOption('--out <dir>', 'folder to make: a graph and a table of ids for each shard, and export.json')
+    .argument('<index[@version]>', 'version to export (default: the published one)')
+    .description('write a version as files that other libraries can load')
+    .addOption(new Option('--format <name>', 'library whose format to write').choices(['hnswlib']).default('hnswlib'))
+    .requiredOption('--out <dir>', 'folder to create, with a graph and an id table per shard, and export.json')
     .action(
       action(async ({ root, progress, signal }, options: ExportCommandOptions, target: string) => {
         const { format, out } = options;
@@ -31,7 +31,7 @@ export function exportCommand(): Command {
         const text = [
           `exported ${index}@${version} to ${out}`,
           `  ${formatPlural(count, 'vector')} of ${dim}, ${formatPlural(files.length, 'file')}, ${formatBytes(bytes)}, ${formatDuration(seconds)}`,
-          `load them with space '${space}' and dim ${dim}; export.json says the rest`,
+          `load them with space '${space}' and dim ${dim}; export.json has all details`,
         ].join('\n');
         return { json: { index, version, format, out, files, seconds }, text };
       }),

@@ -10,23 +10,23 @@ interface HistoryOptions {
 }
 
 const HELP = `
-Times are UTC. A refusal is a publish that the gate stopped: what was published
-before stayed published.`;
+Times are UTC. A refusal is a publish that the gate stopped; the version
+published before remained published.`;
 
 export function historyCommand(): Command {
   return new Command('history')
     .argument('<index>', 'index')
-    .description('show every publish, rollback and refusal with its time, who wanted it and why; the newest last')
-    .option('--last <n>', 'only the newest n', wholeNumber(1, 10_000))
+    .description('show every publish, rollback and refusal with time, user and reason, newest last')
+    .option('--last <n>', 'show only the newest n', wholeNumber(1, 10_000))
     .addHelpText('after', HELP)
     .action(
       action(async ({ root, signal, warn }, { last }: HistoryOptions, index: string) => {
         const { entries: all, damage } = await unlessAborted(readEntries(root, index), signal);
-        if (damage !== null) warn(`refusals are left out: ${damage.message}`);
+        if (damage !== null) warn(`refusals are not shown: ${damage.message}`);
         const entries = last === undefined ? all : all.slice(-last);
         const current = (await readCurrent(root, index))?.version ?? null;
         const text = entries.map((entry) => describe(entry, entry === newestMove(entries))).join('\n');
-        const none = `nothing of ${index} was published or refused; publish a version: shortlist publish ${index}@VERSION`;
+        const none = `no version of ${index} was ever published or refused; publish one with: shortlist publish ${index}@VERSION`;
         return { json: { index, current, entries }, text: text === '' ? none : text };
       }),
     );

@@ -14,8 +14,8 @@ import { formatPairs } from '../output/table.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .argument('<index[@version]>', 'what to look at; without a version the published one')
-    .description('show the manifest of a version, its sizes, its gate verdict and its calibration')
+    .argument('<index[@version]>', 'version to show (default: the published one)')
+    .description('show the manifest, sizes, gate verdict and calibration of a version')
     .action(
       action(async ({ root }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
@@ -66,7 +66,7 @@ function describe(
     ['build', stages.join(', ')],
     ['gate', describeGate(gate)],
     ['content', manifest.content],
-    ['machine', isa === null ? 'the native engine is not installed here' : `the native engine runs with ${isa} here`],
+    ['machine', isa === null ? 'the native engine is not installed here' : `the native engine uses ${isa} here`],
     ['files', formatBytes(bytes)],
   ];
   const files = manifest.files.map(
@@ -89,7 +89,7 @@ function indent(text: string): string {
   return text.replace(/^/gm, '  ');
 }
 
-/** The verdict and, where it is a refusal, what refused. */
+/** The verdict, and the failed check of a refusal. */
 function describeGate(gate: Readonly<Record<string, unknown>> | null): string {
   if (gate === null) return 'not run';
   if (gate['pass'] === true) return 'passed';

@@ -20,8 +20,8 @@ import { formatHanging, formatTable, screenWidth, type TableColumn } from '../ou
 
 export function listCommand(): Command {
   return new Command('list')
-    .argument('[index]', 'list the versions of this index instead of the indexes')
-    .description('list indexes, or the versions of one')
+    .argument('[index]', 'index whose versions to list (default: list all indexes)')
+    .description('list all indexes, or the versions of one index')
     .action(
       action((context, _options, index?: string) =>
         unlessAborted(index === undefined ? listAll(context) : listVersionsOf(context, index), context.signal),
@@ -38,18 +38,18 @@ async function listAll(context: CommandContext): Promise<CommandResult> {
       {
         title: 'current',
         value: (row) => row.current ?? (row.error === null ? '(none published)' : '(damaged)'),
-        isWhole: true,
+        noWrap: true,
       },
       { title: 'vectors', value: (row) => (row.vectors === null ? '' : formatCount(row.vectors)), align: 'right' },
       { title: 'versions', value: (row) => String(row.versions), align: 'right' },
     ],
     indexes,
   );
-  const none = existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist yet`;
-  return { json: { indexes }, text: indexes.length === 0 ? `${none}; make one with: shortlist build` : table };
+  const none = existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist`;
+  return { json: { indexes }, text: indexes.length === 0 ? `${none}; create one with: shortlist build` : table };
 }
 
-/** One damaged CURRENT must not hide the other indexes. */
+/** A damaged CURRENT must not hide the other indexes. */
 async function describeIndex(context: CommandContext, index: string) {
   const { root } = context;
   const versions = await listVersions(root, index);
@@ -61,24 +61,24 @@ async function describeIndex(context: CommandContext, index: string) {
     error = { code: cause.code, message: cause.message };
     context.warn(cause.message);
   }
-  const live = versions.find(({ version }) => version === current);
-  return { index, current, versions: versions.length, vectors: live?.manifest.count ?? null, error };
+  const currentVersion = versions.find(({ version }) => version === current);
+  return { index, current, versions: versions.length, vectors: currentVersion?.manifest.count ?? null, error };
 }
 
-/** Versions whose manifests do not hold are no versions, and nobody deletes them: a person has to look. */
-export function warnOfDamage(context: CommandContext, index: string, damaged: readonly string[]): void {
+/** A version with a damaged manifest is not listed and never deleted: a person must examine it. */
+export function warnDamaged(context: CommandContext, index: string, damaged: readonly string[]): void {
   for (const version of damaged) {
     context.warn(
-      `${index}@${version} is damaged and counts as no version; look with: shortlist verify ${index}@${version}`,
+      `${index}@${version} is damaged and is ignored; examine it with: shortlist verify ${index}@${version}`,
     );
   }
 }
 
-/** What the words of the column `state` mean. */
+/** Meanings of the values in the column `state`. */
 const STATES: Readonly<Record<Standing, string>> = {
   current: 'published now',
   published: 'published before',
-  refused: 'the gate said no, see: shortlist history',
+  refused: 'refused by the gate, see: shortlist history',
   new: 'never published',
 };
 
@@ -86,7 +86,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const { root } = context;
   const survey = await surveyVersions(root, index);
   const damaged = survey.damaged.map(({ version }) => version);
-  warnOfDamage(context, index, damaged);
+  warnDamaged(context, index, damaged);
   const aliases = await readAliases(root, index);
   const names = survey.versions.map(({ version }) => version);
   const current = (await readCurrent(root, index))?.version ?? null;
@@ -105,15 +105,15 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     shards: manifest.shards.length,
     bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
     created_at: manifest.created_at,
-    default_ef: efsOf(calibrations[position]!),
+    default_ef: defaultEfsOf(calibrations[position]!),
   }));
   type Row = (typeof versions)[number];
   const aliasColumn: TableColumn<Row> = { title: 'aliases', value: (row) => row.aliases.join(', ') };
   const dimColumn: TableColumn<Row> = { title: 'dim', value: (row) => String(row.dim), align: 'right' };
   const table = formatTable<Row>(
     [
-      { title: 'version', value: (row) => row.version, isWhole: true }, // begins with the time of the build, in UTC
-      { title: 'state', value: (row) => row.state, isWhole: true },
+      { title: 'version', value: (row) => row.version, noWrap: true },
+      { title: 'state', value: (row) => row.state, noWrap: true },
       ...(versions.some((row) => row.aliases.length > 0) ? [aliasColumn] : []),
       { title: 'vectors', value: (row) => formatCount(row.vectors), align: 'right' },
       ...(versions.some((row) => row.dim !== versions[0]!.dim) ? [dimColumn] : []),
@@ -126,13 +126,12 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
   const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));
   const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
-  const note =
-    ks.length === 0 ? '' : `\nef: of searches that name none, for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
-  const text = versions.length === 0 ? `index ${index} has no version` : `${table}\n${legend}${note}`;
+  const note = ks.length === 0 ? '' : `\nef: default ef for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;
+  const text = versions.length === 0 ? `index ${index} has no versions` : `${table}\n${legend}${note}`;
   return { json: { index, versions, damaged }, text };
 }
 
-/** Null where the version has no calibration that can be used. */
-function efsOf({ calibration }: CalibrationState): Record<string, number> | null {
+/** Null if the version has no usable calibration. */
+function defaultEfsOf({ calibration }: CalibrationState): Record<string, number> | null {
   return calibration === null ? null : defaultEfs(calibration);
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { prune, type KeepReason } from '../../version/state/prune.js';
 import { action, wholeNumber } from '../command.js';
-import { warnOfDamage } from './list.js';
+import { warnDamaged } from './list.js';
 import { formatBytes, formatPlural } from '../output/progress.js';
 
 interface PruneOptions {
@@ -10,34 +10,33 @@ interface PruneOptions {
 }
 
 const HELP = `
-What stays, whatever N is: the published version, the one it replaced, the one a
-rollback would go to, and those that an alias names. Besides those the newest N
-that were published; and of those that never were, refused ones among them, the
-newest N that are not older than all of these.`;
+These versions are always kept: the published one, the one it replaced, the
+target of a rollback, and those with an alias. In addition, prune keeps the
+newest N versions that were published, and the newest N versions that were never
+published (or were refused) unless they are older than all of these.`;
 
-/** Why a version stays, in words. */
 const REASONS: Readonly<Record<KeepReason, string>> = {
   current: 'is published',
   alias: 'has an alias',
-  rollback: 'is where a rollback goes',
-  replaced: 'was published until the last move, and servers may serve it still',
-  published: 'is among the newest that were published',
-  unpublished: 'is among the newest that never were published',
+  rollback: 'is the target of a rollback',
+  replaced: 'was published until the last change, so servers may still serve it',
+  published: 'is among the newest published versions',
+  unpublished: 'is among the newest unpublished versions',
 };
 
 export function pruneCommand(): Command {
   return new Command('prune')
     .argument('<index>', 'index to prune')
-    .description('delete old versions, and what killed builds have left')
-    .requiredOption('--keep <n>', 'how many of the versions that were published to keep', wholeNumber(1, 10_000))
-    .option('--dry-run', 'check everything and say what would be deleted, delete nothing')
+    .description('delete old versions and the remains of killed builds')
+    .requiredOption('--keep <n>', 'number of published versions to keep', wholeNumber(1, 10_000))
+    .option('--dry-run', 'check everything and show what would be deleted; delete nothing')
     .addHelpText('after', HELP)
     .action(
       action(async (context, options: PruneOptions, index: string) => {
         const { root, signal } = context;
         const dryRun = options.dryRun ?? false;
         const { deleted, kept, damaged, bytes } = await prune(root, index, { keep: options.keep, dryRun, signal });
-        warnOfDamage(context, index, damaged);
+        warnDamaged(context, index, damaged);
         const json = {
           index,
           deleted,
@@ -52,7 +51,7 @@ export function pruneCommand(): Command {
           ...kept.map(({ version, reason }) => `keep ${version}: ${REASONS[reason]}`),
           ...deleted.map((version) => `${verb} ${version}`),
           deleted.length === 0
-            ? `nothing to delete of ${formatPlural(kept.length, 'version')}`
+            ? `nothing to delete; ${formatPlural(kept.length, 'version')} kept`
             : `${verb} ${formatPlural(deleted.length, 'version')} of ${formatPlural(deleted.length + kept.length, 'version')}, ${formatBytes(bytes)}`,
         ].join('\n');
         return { json, text };

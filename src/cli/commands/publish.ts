@@ -4,7 +4,7 @@ import { DEFAULT_MIN_RECALL, describeRefusal, formatGateValue } from '../../buil
 import { publishGated, type Published } from '../../builder/publish-gated.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import { action, numberBetween, parseTarget, type CommandContext } from '../command.js';
-import { whoRuns } from '../who.js';
+import { runningUser } from '../running-user.js';
 
 interface PublishOptions {
   readonly minRecall: number;
@@ -15,15 +15,15 @@ interface PublishOptions {
 export function publishCommand(): Command {
   return new Command('publish')
     .argument('<index@version>', 'version to publish')
-    .description('run the gate, then move CURRENT to the version')
+    .description('run the gate and publish the version if it passes')
     .option(
       '--min-recall <r>',
-      'recall@100 against exact search that the gate asks for',
+      'minimum recall@100 against exact search to pass the gate',
       numberBetween(0, 1),
       DEFAULT_MIN_RECALL,
     )
-    .option('--reason <text>', 'why, for HISTORY')
-    .option('--dry-run', 'run the gate and say what would happen, change nothing')
+    .option('--reason <text>', 'reason to record in HISTORY')
+    .option('--dry-run', 'run the gate and show what would happen; change nothing')
     .action(
       action(async (context, options: PublishOptions, target: string) => {
         const { root, progress, signal } = context;
@@ -31,7 +31,7 @@ export function publishCommand(): Command {
         if (ref === undefined)
           throw new ShortlistError(
             'usage',
-            `name the version: shortlist publish ${index}@VERSION; see shortlist list ${index}`,
+            `no version is given; give one as shortlist publish ${index}@VERSION, see shortlist list ${index}`,
           );
         const version = await resolveVersion(root, index, ref);
         const dryRun = options.dryRun ?? false;
@@ -39,12 +39,12 @@ export function publishCommand(): Command {
           minRecall: options.minRecall,
           dryRun,
           reason: options.reason,
-          who: whoRuns(),
+          who: runningUser(),
           signal,
           onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
         });
         const { gate, previous } = published;
-        warnUnrecorded(context, published);
+        warnIfNotRecorded(context, published);
         const json = {
           index,
           version,
@@ -63,14 +63,14 @@ export function publishCommand(): Command {
     );
 }
 
-/** CURRENT has moved, which is what counts; the next move writes what is missing. */
-export const UNRECORDED =
-  'CURRENT has moved and HISTORY could not be written; the next publish or rollback completes it';
+/** Not an error: CURRENT has moved, and the next publish or rollback completes HISTORY. */
+export const HISTORY_NOT_WRITTEN =
+  'the version is published, but HISTORY could not be written; the next publish or rollback completes it';
 
-const UNRECORDED_REFUSAL = 'the refusal could not be written down, so history will not show it';
+const REFUSAL_NOT_WRITTEN = 'the refusal could not be recorded, so history will not show it';
 
-export function warnUnrecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
-  if (!recorded) warn(gate.pass ? UNRECORDED : UNRECORDED_REFUSAL);
+export function warnIfNotRecorded({ warn }: Pick<CommandContext, 'warn'>, { recorded, gate }: Published): void {
+  if (!recorded) warn(gate.pass ? HISTORY_NOT_WRITTEN : REFUSAL_NOT_WRITTEN);
 }
 
 export function describePublished(
@@ -86,14 +86,14 @@ export function describePublished(
   const verdict = !gate.pass
     ? `gate ${dryRun ? 'would refuse' : 'refused'} ${index}@${version}; ${index} still serves ${before}`
     : !changed
-      ? `${index}@${version} is published already`
+      ? `${index}@${version} is already published`
       : dryRun
         ? `would publish ${index}@${version} (now: ${before})`
         : `published ${index}@${version} (before: ${before})`;
   return [...checks, verdict].join('\n');
 }
 
-/** Beside the verdict, the error that `--json` has for every command that ends in another code than 0. */
+/** The `error` member that `--json` prints when the gate refuses. */
 export function gateError(gate: Published['gate']): { error?: { code: ErrorCode; message: string } } {
   return gate.pass ? {} : { error: { code: 'gate_failed', message: describeRefusal(gate) } };
 }

@@ -22,13 +22,13 @@ interface QueryOptions {
 export function queryCommand(): Command {
   const command = new Command('query')
     .argument('<index[@version]>', 'index to search')
-    .description('search from the shell with the engine that the server uses')
+    .description('search from the shell with the same engine as the server')
     .option('--vector <json>', 'query vector as a JSON list')
-    .option('--id <id>', 'search for the neighbours of this item')
-    .option('--queries <path>', 'Arrow file of query vectors; every one is searched')
+    .option('--id <id>', 'find the neighbours of this item')
+    .option('--queries <path>', 'Arrow file of query vectors; all are searched')
     .option(
       '--seeds <json>',
-      'several queries with one answer, such as \'[{"id": "1", "weight": 2}, {"id": "2", "quota": 5}]\'',
+      'several queries with one joint answer, such as \'[{"id": "1", "weight": 2}, {"id": "2", "quota": 5}]\'',
     )
     .option('--vector-column <name>', 'column of vectors in --queries');
   return addSearchFlags(command, { single: true })
@@ -42,20 +42,19 @@ export function queryCommand(): Command {
         if (sources.filter((source) => source !== undefined).length !== 1)
           throw new ShortlistError(
             'usage',
-            'give one of --vector, --id, --queries and --seeds; see shortlist query --help',
+            'give exactly one of --vector, --id, --queries and --seeds; see shortlist query --help',
           );
         const index = await openIndex(root, name, { version: ref, signal });
         try {
           for (const id of options.exclude ?? []) {
-            if (index.ids.find(id) < 0)
-              context.warn(`--exclude ${id}: there is no such item; ids are given one by one, with spaces between`);
+            if (index.ids.find(id) < 0) context.warn(`--exclude ${id}: no such item; separate ids with spaces`);
           }
           const started = performance.now();
-          const answers = await answer(index, options, context);
+          const answers = await runSearches(index, options, context);
           const tookMs = Math.round((performance.now() - started) * 1000) / 1000;
           const names = attributeNames(index, options.attributes);
           const results = answers.map((found) => ({
-            candidates: candidates(index, found, names),
+            candidates: toCandidates(index, found, names),
             quality: found.quality,
             ...(found.explain && { explain: found.explain }),
           }));
@@ -69,7 +68,7 @@ export function queryCommand(): Command {
     );
 }
 
-async function answer(
+async function runSearches(
   index: OpenIndex,
   options: QueryOptions & SearchFlags,
   { signal, warn }: CommandContext,
@@ -95,10 +94,13 @@ function toVector(value: unknown, what: string): Float32Array {
 
 const SEED_MEMBERS = ['id', 'vector', 'weight', 'quota'];
 
-/** Weights and quotas are checked by the search. */
+/** The search checks weights and quotas. */
 function parseSeeds(text: string): Seed[] {
   const value = parseJson('--seeds', text, '[{"id": "1"}, {"vector": [0.1, 0.2]}]');
-  if (!Array.isArray(value)) throw new ShortlistError('bad_field', '--seeds is not a list', { field: 'seeds' });
+  if (!Array.isArray(value))
+    throw new ShortlistError('bad_field', '--seeds is not a list; give a list such as [{"id": "1"}]', {
+      field: 'seeds',
+    });
   return value.map((item: unknown, position) => parseSeed(item, `seed ${position}`));
 }
 
@@ -108,7 +110,7 @@ function parseSeed(value: unknown, what: string): Seed {
   const unknown = Object.keys(members).find((name) => !SEED_MEMBERS.includes(name));
   const isNumber = (given: unknown): given is number | undefined => given === undefined || typeof given === 'number';
   if (unknown !== undefined || (id === undefined) === (vector === undefined) || !isNumber(weight) || !isNumber(quota)) {
-    const message = `${what} is not like {"id": "1", "weight": 2, "quota": 5} or {"vector": [0.1, 0.2]}`;
+    const message = `${what} is invalid; give an object such as {"id": "1", "weight": 2, "quota": 5} or {"vector": [0.1, 0.2]}`;
     throw new ShortlistError('bad_field', message, { field: 'seeds' });
   }
   if (typeof id === 'string' || Number.isSafeInteger(id)) return { id: `${id as string | number}`, weight, quota };
@@ -139,7 +141,7 @@ interface Candidate {
   readonly attributes?: Record<string, unknown>;
 }
 
-function candidates(index: OpenIndex, found: SearchAnswer, names: string[]): Candidate[] {
+function toCandidates(index: OpenIndex, found: SearchAnswer, names: string[]): Candidate[] {
   return found.ids.map((id, position) => ({
     id,
     score: shortestFloat32(found.scores[position]!),

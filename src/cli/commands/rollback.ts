@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { rollback } from '../../version/state/publish.js';
 import { action } from '../command.js';
-import { UNRECORDED } from './publish.js';
-import { whoRuns } from '../who.js';
+import { HISTORY_NOT_WRITTEN } from './publish.js';
+import { runningUser } from '../running-user.js';
 
 interface RollbackOptions {
   readonly to?: string;
@@ -13,19 +13,19 @@ interface RollbackOptions {
 export function rollbackCommand(): Command {
   return new Command('rollback')
     .argument('<index>', 'index to roll back')
-    .description('move CURRENT back to the version that was published before')
-    .option('--to <version>', 'move to this version instead')
-    .option('--reason <text>', 'why, for HISTORY')
-    .option('--dry-run', 'check everything and say what would happen, change nothing')
+    .description('publish the previous version again')
+    .option('--to <version>', 'publish this version instead')
+    .option('--reason <text>', 'reason to record in HISTORY')
+    .option('--dry-run', 'check everything and show what would happen; change nothing')
     .action(
       action(async (context, options: RollbackOptions, index: string) => {
         const dryRun = options.dryRun ?? false;
         const { to, reason } = options;
         const { root, signal } = context;
-        const moved = await rollback(root, index, { to, reason, who: whoRuns(), dryRun, signal });
+        const moved = await rollback(root, index, { to, reason, who: runningUser(), dryRun, signal });
         for (const version of moved.skipped)
-          context.warn(`${version} was published before and is passed over: it no longer exists or is damaged`);
-        if (!moved.recorded) context.warn(UNRECORDED);
+          context.warn(`${version} was published before but is skipped: it no longer exists or is damaged`);
+        if (!moved.recorded) context.warn(HISTORY_NOT_WRITTEN);
         const json = {
           index,
           version: moved.version,
@@ -33,7 +33,7 @@ export function rollbackCommand(): Command {
           skipped: moved.skipped,
           ...(dryRun && { dry_run: true }),
         };
-        if (!moved.changed) return { json, text: `${index} serves ${moved.version} already` };
+        if (!moved.changed) return { json, text: `${index} already serves ${moved.version}` };
         const verb = dryRun ? 'would serve' : 'now serves';
         return { json, text: `${index} ${verb} ${moved.version} (before: ${moved.previous ?? 'nothing'})` };
       }),

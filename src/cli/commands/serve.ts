@@ -4,17 +4,17 @@ import { serviceVariables } from '../../serve/channel/service-variables.js';
 import { startServer } from '../../serve/primary/start-server.js';
 import { action } from '../command.js';
 
-/** The flags come from serve's own table, which also checks the values and reads the variables. */
+/** The flags come from the option table of serve, which also checks values and reads variables. */
 export function serveCommand(): Command {
   const command = new Command('serve').description(
-    'serve published indexes over HTTP until SIGTERM; every option also as its variable',
+    'serve published indexes over HTTP until SIGTERM; every option can also be set by its environment variable',
   );
   for (const option of SERVE_OPTIONS.filter(({ global }) => !global)) {
     const help = `${option.help} (default: ${option.defaultText || 'all'}, env: ${option.env})`;
     command.addOption(new Option(option.flags, help));
   }
   return command.action(
-    action(async ({ handOverSignals }, options: Record<string, unknown>) => {
+    action(async ({ releaseSignals: handOverSignals }, options: Record<string, unknown>) => {
       await startServer(readServeOptions(options, process.env), serviceVariables(process.env), handOverSignals);
       return null;
     }),

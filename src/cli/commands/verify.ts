@@ -6,12 +6,12 @@ import { action, parseTarget } from '../command.js';
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .argument('<index[@version]>', 'what to verify; without a version the published one')
-    .description('check every checksum and every structure of a version, and search it')
+    .argument('<index[@version]>', 'version to verify (default: the published one)')
+    .description('check all checksums and structures of a version, and run test searches')
     .action(
       action(async ({ root, progress, signal }, _options, target: string) => {
         const { index, ref } = parseTarget(target);
-        const version = await resolveVersion(root, index, ref).catch(ruinOf);
+        const version = await resolveVersion(root, index, ref).catch(versionWithoutManifest);
         const problems = await verifyVersion(root, index, version, {
           signal,
           onProgress: (done, total) => progress.update('verify', done, total, 'bytes'),
@@ -31,8 +31,8 @@ export function verifyCommand(): Command {
     );
 }
 
-/** A version whose manifest is missing is one to verify too: the missing file is its problem. */
-function ruinOf(error: unknown): string {
+/** A version without a manifest can be verified too: the missing file is its problem. */
+function versionWithoutManifest(error: unknown): string {
   const version = error instanceof ShortlistError && error.code === 'file_missing' ? error.details['version'] : null;
   if (typeof version === 'string') return version;
   throw error;

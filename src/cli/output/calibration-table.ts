@@ -1,7 +1,4 @@
-/**
- * A calibration as a table for people: the ef that reaches each recall, by k and by the share of rows that a filter
- * passes.
- */
+/** A calibration as a table: the ef that reaches each recall, by k and by the share of rows that pass the filter. */
 import {
   bestRecall,
   DEFAULT_TARGET_RECALL,
@@ -13,28 +10,27 @@ import {
 import { formatCount, formatPlural } from './progress.js';
 import { formatTable } from './table.js';
 
-/** What a search without an ef does, in one line: `ef 48 at k 10, 250 at k 100 for recall 0.99`. */
+/** The default ef in one line: `ef 48 at k 10, 250 at k 100 for recall 0.99`. */
 export function calibrationLine(calibration: Calibration): string {
   const bands = calibration.bands.filter(({ selectivity }) => selectivity === 1);
   const efs = Object.entries(defaultEfs(calibration)).map(
     ([k, ef]) => `${formatCount(ef)} at k ${formatCount(Number(k))}`,
   );
   const best = Math.min(...bands.map((band) => bestRecall(band)));
-  const reached = best < DEFAULT_TARGET_RECALL ? `, or as near as it gets (${(Math.floor(best * 1e4) / 1e4).toFixed(4)})` : ''; // prettier-ignore
+  const reached = best < DEFAULT_TARGET_RECALL ? `, or the highest recall measured (${(Math.floor(best * 1e4) / 1e4).toFixed(4)})` : ''; // prettier-ignore
   return `ef ${efs.join(', ')} for recall ${DEFAULT_TARGET_RECALL}${reached}`;
 }
 
-/** The ef of searches that name none and have no filter, by k as it was measured. */
+/** Default ef of searches without a filter, by the values of k that were measured. */
 export function defaultEfs(calibration: Calibration): Record<string, number> {
   const bands = calibration.bands.filter(({ selectivity }) => selectivity === 1);
   return Object.fromEntries(bands.map(({ k }) => [k, resolveDefaultEf(calibration, { k })]));
 }
 
-/** Targets that are shown. */
 const TARGETS = [0.9, 0.95, 0.98, 0.99, 0.999];
 
 export function calibrationLines({ bands, queries, source, format }: Calibration): string[] {
-  const from = source === 'file' ? 'of a file' : 'of the index itself';
+  const from = source === 'file' ? 'from a file' : 'from the index itself';
   const table = formatTable<CalibrationBand>(
     [
       { title: 'rows that pass', value: ({ selectivity }) => describeShare(selectivity), align: 'right' },
@@ -44,11 +40,11 @@ export function calibrationLines({ bands, queries, source, format }: Calibration
         value: (band: CalibrationBand) => String(efForRecall(band, target) ?? '-'),
         align: 'right' as const,
       })),
-      { title: 'most', value: (band) => (Math.floor(bestRecall(band) * 1e4) / 1e4).toFixed(4), align: 'right' },
+      { title: 'best', value: (band) => (Math.floor(bestRecall(band) * 1e4) / 1e4).toFixed(4), align: 'right' },
     ],
     bands,
   );
-  const note = `most: recall at the largest ef measured; by distance, as promised at an ef, by up to ${formatPlural(queries, 'query', 'queries')} ${from}`;
+  const note = `best: recall at the largest ef measured. Recall is by distance, over up to ${formatPlural(queries, 'query', 'queries')} ${from}`;
   return [
     `calibration  ${calibrationLine({ bands, queries, source, format })}`,
     ...table.split('\n').map((line) => `  ${line}`),

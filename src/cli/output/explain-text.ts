@@ -1,4 +1,4 @@
-/** How an answer was found, for a person. */
+/** Shows how an answer was found. */
 import type { Explain, ShardExplain, WhyNot } from '../../wire/answers.js';
 import { formatTable } from './table.js';
 
@@ -19,14 +19,14 @@ export function describeExplain({ filter, shards, stages, why_not: reasons }: Ex
     [...shards],
   );
   const end = (reasons ?? []).map((reason) => `\n${describeReason(reason)}`).join('');
-  const legend = 'visited: rows whose links were followed; distances: rows compared; us: microseconds';
+  const legend = 'visited: graph nodes expanded; distances: distances computed; us: microseconds';
   return `${passed}${times}\n${table}\n${legend}${end}`;
 }
 
 function describeReason({ id, found, reason, rank, score, removed_by: removed }: WhyNot): string {
-  if (reason === 'unknown_id') return `${id}: there is no such item`;
+  if (reason === 'unknown_id') return `${id}: no such item`;
   const place = `exact rank ${rank}, score ${score?.toFixed(4)}`;
-  if (found) return `${id}: is there; ${place}`;
+  if (found) return `${id}: found; ${place}`;
   const by = (removed ?? []).map(({ path }) => path).join(', ');
   return `${id}: ${reason}${by === '' ? '' : ` (${by})`}; ${place}`;
 }

@@ -1,6 +1,5 @@
 /**
- * What engines found out while they built the graphs of a version, for people: a table by shard, or a line over all
- * shards.
+ * Figures that engines measured while they built the graphs of a version: a table by shard, or one line for all shards.
  */
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { formatCount } from './progress.js';
@@ -8,10 +7,10 @@ import { formatHanging, formatTable, screenWidth, type TableColumn } from './tab
 
 type Shards = Manifest['shards'];
 
-/** Decimals of a share: a recall is measured on some thousand rows. */
+/** Decimals of a share: recall is measured on some thousand rows. */
 const DECIMALS = 4;
 
-/** A row a shard, a column a figure; null where no shard has a figure. */
+/** One row per shard, one column per figure; null if no shard has figures. */
 export function formatFigureTable(shards: Shards): string | null {
   const names = figureNames(shards);
   if (names.length === 0) return null;
@@ -21,7 +20,7 @@ export function formatFigureTable(shards: Shards): string | null {
     { title: 'shard', value: ({ shard }) => String(shard), align: 'right' },
     { title: 'rows', value: ({ count }) => formatCount(count), align: 'right' },
     ...names.map((name): TableColumn<Row> => ({
-      title: wordsOf(name),
+      title: figureTitle(name),
       value: ({ figures }) => formatFigure(figures[name]),
       align: 'right',
     })),
@@ -29,29 +28,29 @@ export function formatFigureTable(shards: Shards): string | null {
   return formatTable(columns, rows);
 }
 
-/** What the words mean, for those that these shards have. */
+/** Explains the figures that these shards have. */
 export function explainFigures(shards: Shards): string {
   const known = figureNames(shards).flatMap((name) =>
-    WORDS[name] === undefined ? [] : `${wordsOf(name)}: ${WORDS[name]}`,
+    FIGURE_HELP[name] === undefined ? [] : `${figureTitle(name)}: ${FIGURE_HELP[name]}`,
   );
-  return formatHanging('', known.join('; '), screenWidth() - 2); // stands below a heading
+  return formatHanging('', known.join('; '), screenWidth() - 2); // indented below a heading
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  code_bits: 'bits of a component as searches compare it first (32: the vectors themselves)',
-  code_recall: 'share of the 10 nearest rows that are among the 20 nearest so compared',
-  traversal_recall: 'share of the answers of a search with whole vectors that it finds too',
-  equal_rows: 'rows that an equal one stands for',
-  unreachable: 'rows that no link led to, and that were linked in',
-  unfound: 'rows that a search for themselves missed, and that were linked in',
+const FIGURE_HELP: Readonly<Record<string, string>> = {
+  code_bits: 'bits per component of the codes that a search compares first (32: the vectors themselves)',
+  code_recall: 'share of the 10 nearest rows that are among the 20 nearest by their codes',
+  traversal_recall: 'share of the results of a search with full vectors that a search with codes finds too',
+  equal_rows: 'rows represented by another row with an equal vector',
+  unreachable: 'rows that no link led to; links to them were added',
+  unfound: 'rows that a search for their own vector missed; links to them were added',
 };
 
-/** `code bits 7, unreachable 0 to 3`: the least and the greatest of each figure over the shards. */
+/** `code bits 7, unreachable 0 to 3`: the range of each figure over the shards. */
 export function formatFigureLine(shards: Shards): string | null {
   const ranges = figureNames(shards).map((name) => {
     const values = shards.flatMap(({ figures }) => figures[name] ?? []);
-    const [least, most] = [Math.min(...values), Math.max(...values)].map(formatFigure);
-    return `${wordsOf(name)} ${least === most ? least : `${least} to ${most}`}`;
+    const [min, max] = [Math.min(...values), Math.max(...values)].map(formatFigure);
+    return `${figureTitle(name)} ${min === max ? min : `${min} to ${max}`}`;
   });
   return ranges.length === 0 ? null : ranges.join(', ');
 }
@@ -60,7 +59,7 @@ function figureNames(shards: Shards): string[] {
   return [...new Set(shards.flatMap(({ figures }) => Object.keys(figures)))];
 }
 
-function wordsOf(name: string): string {
+function figureTitle(name: string): string {
   return name.replaceAll('_', ' ');
 }
 

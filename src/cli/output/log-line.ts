@@ -1,7 +1,7 @@
-/** Lines on stderr: folded at a terminal, elsewhere each with the time, since a log that says no times helps nobody. */
+/** Lines on stderr: folded at a terminal, with a timestamp elsewhere. */
 import { foldLines } from './table.js';
 
-/** process.stderr, or anything like it in a test. */
+/** process.stderr, or a substitute in tests. */
 interface LineStream {
   write(text: string): boolean;
   readonly isTTY?: boolean;
@@ -12,7 +12,6 @@ export function writeLines(stream: LineStream, text: string, now: Date = new Dat
   stream.write(formatLines(stream, text, now));
 }
 
-/** The text with its last line ended. */
 export function formatLines({ isTTY, columns }: LineStream, text: string, now: Date): string {
   if (isTTY === true) return `${foldLines(text, columns)}\n`;
   const stamp = now.toISOString();

@@ -1,8 +1,8 @@
 /**
- * Progress for a person at a terminal (a bar with rate and time left, redrawn in place) and for a log file (a line
- * every few seconds). Written to stderr, so that stdout stays the command's answer.
+ * Progress on stderr: at a terminal a bar with rate and time left, redrawn in place; elsewhere a line every few
+ * seconds.
  *
- * By hand: cli-progress writes its bars into a log too, in lines without the time.
+ * Written by hand, since cli-progress writes its bars into log files too, without timestamps.
  */
 import type { WriteStream } from 'node:tty';
 import { writeLines } from './log-line.js';
@@ -11,7 +11,7 @@ const BAR_WIDTH = 16;
 const REDRAW_MS = 100;
 const LINE_EVERY_MS = 5_000;
 
-/** Where progress is written: process.stderr, or anything like it in a test. */
+/** process.stderr, or a substitute in tests. */
 interface ProgressStream {
   write(text: string): boolean;
   readonly isTTY?: boolean;
@@ -28,7 +28,7 @@ export class Progress {
   private stage: Stage | null = null;
   private shownMs = 0;
   private isDrawn = false;
-  /** The stage that has reached its end: saying so once is enough. */
+  /** The stage that has finished, so that its end is printed once. */
   private ended: string | null = null;
 
   constructor(
@@ -37,7 +37,7 @@ export class Progress {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** @param unit what is counted, plural: `rows` */
+  /** @param unit of the counts, plural: `rows` */
   update(name: string, done: number, total: number, unit: string): void {
     if (!this.enabled || (name === this.ended && done >= total)) return;
     if (this.stage?.name !== name) this.start(name, done);
@@ -48,7 +48,7 @@ export class Progress {
     this.ended = done >= total ? name : null;
   }
 
-  /** Ends the current stage, so that the next output starts on a line of its own. */
+  /** Ends the current stage, so that the next output begins on a new line. */
   finish(): void {
     if (this.isDrawn) this.stream.write('\n');
     this.isDrawn = false;
@@ -69,7 +69,7 @@ export class Progress {
     const left =
       done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : '';
     const amount = unit === 'bytes' ? formatBytes : formatShort;
-    // A rate over less than a tenth of a second says nothing.
+    // A rate over less than a tenth of a second is meaningless.
     const speed = seconds >= 0.1 ? `  ${amount(rate)}/s` : '';
     const counts = `${amount(done)}/${amount(total)}${unit === 'bytes' ? '' : ` ${unit}`}${speed}  ${left}`;
     const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
@@ -89,7 +89,7 @@ export function formatCount(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** Three digits: 7, 0.4, 12.5k, 1.5M. A line of progress has 80 columns. */
+/** Three digits: 7, 0.4, 12.5k, 1.5M. A progress line must fit into 80 columns. */
 function formatShort(value: number): string {
   if (value >= 999_500) return `${(value / 1e6).toPrecision(3)}M`;
   if (value >= 10_000) return `${(value / 1e3).toPrecision(3)}k`;
@@ -105,8 +105,8 @@ export function formatDuration(seconds: number): string {
 }
 
 /** `1 row`, `2,000 rows`. */
-export function formatPlural(count: number, one: string, many = `${one}s`): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
+export function formatPlural(count: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(count)} ${count === 1 ? singular : plural}`;
 }
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

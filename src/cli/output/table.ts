@@ -1,13 +1,11 @@
 /**
- * Plain-text tables: a header, a rule, aligned columns. Numbers stand right, text left. Cells come from data, so
- * control characters are shown as dots: a title must not be able to steer the terminal.
+ * Plain-text tables: a header, a rule and aligned columns; numbers right, text left. Control characters in cells become
+ * dots, since data must not control the terminal.
  *
- * By hand but for the width of characters, which string-width knows: cli-table3 and table take the widths of columns as
- * given, and here they are fitted to the terminal.
+ * At a terminal, tables fit its width: first titles and then texts are folded; if that is not enough, each row becomes
+ * a block of lines. Elsewhere each row is one line of any length, so that it can be searched.
  *
- * At a terminal a table is no wider than that: titles and then texts go on in the line below, and where even that
- * does not do, each row is a block of its own. Elsewhere a row is one line, whatever its length, for those who search
- * it.
+ * Written by hand, except for string-width: cli-table3 and table do not fit columns to the terminal.
  */
 import stringWidth from 'string-width';
 
@@ -15,17 +13,17 @@ export interface TableColumn<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
   readonly align?: 'left' | 'right';
-  /** A text that is of use only whole, such as the name of a version. Numbers are never folded. */
-  readonly isWhole?: boolean;
+  /** Never folded, such as the name of a version. Numbers are never folded either. */
+  readonly noWrap?: boolean;
 }
 
 const GAP = '  ';
-/** A text in a narrower column cannot be read. */
+/** Narrower columns of text are unreadable. */
 const MIN_TEXT_WIDTH = 7;
-/** Tables stand below a heading, so far in. */
+/** Indentation of tables below a heading. */
 const INDENT = 2;
 
-/** Columns that may be written; without end where nobody looks. */
+/** Columns of the terminal; Infinity if stdout is not one. */
 export function screenWidth(): number {
   return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Infinity;
 }
@@ -50,10 +48,7 @@ export function formatTable<Row>(
   );
 }
 
-/**
- * Takes what is too much from titles of several words first, and then from texts, from the widest first. Null where
- * they cannot give enough.
- */
+/** Narrows first titles of several words and then texts, the widest first. Null if that is not enough. */
 function fitWidths<Row>(
   columns: readonly TableColumn<Row>[],
   titles: readonly string[],
@@ -61,49 +56,50 @@ function fitWidths<Row>(
   width: number,
 ): number[] | null {
   const positions = [...columns.keys()];
-  const ofCells = positions.map((position) => Math.max(0, ...cells.map((row) => displayWidth(row[position]!))));
-  const ofWords = titles.map((title) => Math.max(...title.split(' ').map(displayWidth)));
-  const widths = titles.map((title, position) => Math.max(displayWidth(title), ofCells[position]!));
-  const least = positions.map((position) => Math.max(ofWords[position]!, ofCells[position]!));
-  if (shrink(widths, least, width)) return widths;
-  const canFold = ({ align, isWhole }: TableColumn<Row>): boolean => align !== 'right' && isWhole !== true;
-  const narrow = positions.map((position) => (canFold(columns[position]!) ? MIN_TEXT_WIDTH : least[position]!));
-  return shrink(widths, narrow, width) ? widths : null;
+  const cellWidths = positions.map((position) => Math.max(0, ...cells.map((row) => displayWidth(row[position]!))));
+  const wordWidths = titles.map((title) => Math.max(...title.split(' ').map(displayWidth)));
+  const widths = titles.map((title, position) => Math.max(displayWidth(title), cellWidths[position]!));
+  const minWidths = positions.map((position) => Math.max(wordWidths[position]!, cellWidths[position]!));
+  if (shrink(widths, minWidths, width)) return widths;
+  const canFold = ({ align, noWrap }: TableColumn<Row>): boolean => align !== 'right' && noWrap !== true;
+  const foldedWidths = positions.map((position) =>
+    canFold(columns[position]!) ? MIN_TEXT_WIDTH : minWidths[position]!,
+  );
+  return shrink(widths, foldedWidths, width) ? widths : null;
 }
 
 /** @returns whether the widths fit now */
-function shrink(widths: number[], least: readonly number[], width: number): boolean {
+function shrink(widths: number[], minWidths: readonly number[], width: number): boolean {
   let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
   for (; excess > 0; excess--) {
     let widest = -1;
     for (const [position, each] of widths.entries())
-      if (each > least[position]! && (widest < 0 || each > widths[widest]!)) widest = position;
+      if (each > minWidths[position]! && (widest < 0 || each > widths[widest]!)) widest = position;
     if (widest < 0) return false;
     widths[widest]! -= 1;
   }
   return true;
 }
 
-/** A row as the lines that it takes. */
 function foldRow(cells: readonly string[], widths: readonly number[]): string[][] {
   const folded = cells.map((cell, position) => foldText(cell, widths[position]!));
   const height = Math.max(...folded.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) => folded.map((lines) => lines[line] ?? ''));
 }
 
-/** Every value on a line of its own, with a rule between rows. */
+/** Every value on its own line, with a rule between rows. */
 function formatBlocks(titles: readonly string[], cells: readonly (readonly string[])[], width: number): string {
   const blocks = cells.map((row) => formatPairs(titles.map((title, position) => [title, row[position]!]), width)); // prettier-ignore
   return blocks.join(`\n${'─'.repeat(Math.min(width, 40))}\n`);
 }
 
-/** Names and values below each other; a long value goes on below itself. */
+/** Names and values in two columns; a long value continues in its column. */
 export function formatPairs(pairs: readonly (readonly [string, string])[], width: number = screenWidth()): string {
   const nameWidth = Math.max(...pairs.map(([name]) => displayWidth(name))) + GAP.length;
   return pairs.map(([name, value]) => formatHanging(pad(name, nameWidth, 'left'), clean(value), width)).join('\n');
 }
 
-/** A text behind what leads it, its later lines below its first one. */
+/** A text after a label; its further lines are indented to the end of the label. */
 export function formatHanging(lead: string, text: string, width: number = screenWidth()): string {
   const room = Math.max(MIN_TEXT_WIDTH, width - displayWidth(lead));
   return foldText(text, room)
@@ -111,7 +107,7 @@ export function formatHanging(lead: string, text: string, width: number = screen
     .join('\n');
 }
 
-/** Every line that is wider goes on in the line below, in as far as it was itself. */
+/** Folds lines that are too wide; their continuation has the same indentation. */
 export function foldLines(text: string, width: number = screenWidth()): string {
   if (width === Infinity) return text;
   return text
@@ -123,10 +119,10 @@ export function foldLines(text: string, width: number = screenWidth()): string {
     .join('\n');
 }
 
-/** After a space, unless a unit follows: `0.1 s` stays together. */
+/** After a space, except before a unit: `0.1 s` stays together. */
 const BREAK = /(?<= )(?!(?:s|min|h|[KMGT]?i?B)(?![\w]))/;
 
-/** Lines of at most `width` columns, broken at spaces where there are some. */
+/** Lines of at most `width` columns, broken at spaces where possible. */
 function foldText(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text];
   const lines: string[] = [];
@@ -159,7 +155,7 @@ function clean(text: string): string {
 const CONTROL = /\p{Cc}/gu;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Columns that a terminal takes for the text. */
+/** Columns that the text occupies in a terminal. */
 function displayWidth(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }

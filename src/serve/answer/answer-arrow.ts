@@ -1,9 +1,8 @@
 /**
- * Search answers as an Arrow IPC stream: the table of retrieve/library/answer-table.ts, and in the schema's metadata
- * what JSON answers say beside the candidates. `quality` is a JSON list with one entry a query, null where it failed;
- * `errors`, present where a query failed, a JSON object of problems by the query's position; `explain`, where it was
- * asked for, a list like `quality`. The answer of a search with seeds has the columns `seed` (int32) and `seed_score`
- * (float32) before the included ones.
+ * Search answers as an Arrow IPC stream: the table of retrieve/library/answer-table.ts, with the rest of the JSON
+ * answer in the schema's metadata. `quality` is a JSON list with one entry per query, null if it failed. `errors`, if a
+ * query failed, is a JSON object of problems by position. `explain`, if requested, is a list like `quality`. With seeds
+ * there are the columns `seed` (int32) and `seed_score` (float32) before the included ones.
  */
 import { ArrowWriter } from '../../arrow/write/writer.js';
 import type { Column, ColumnType } from '../../arrow/column.js';
@@ -13,7 +12,7 @@ import { AnswerTable, extraColumns, type ExtraColumn } from '../../retrieve/libr
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { Quality } from '../../wire/answers.js';
-import type { Counted } from '../request/byte-account.js';
+import type { ByteCounter } from '../request/byte-account.js';
 
 import { answerTooLarge, type Answers } from './answers.js';
 import { attributeNames } from './candidate-text.js';
@@ -21,14 +20,14 @@ import { explainText } from './explain-text.js';
 import { describeFailedQuery } from '../../wire/problem.js';
 import type { Include } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
-import type { Turns } from '../request/turns.js';
+import type { TimeSlicer } from '../request/time-slicer.js';
 
 export const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
 
-/** query, id and score of a candidate, as they are held and as they are sent. */
+/** Query, id and score of a candidate in memory and on the wire. */
 const CANDIDATE_BYTES = 24;
 
-/** Of a record batch, attributes aside: gathering and writing it takes about a millisecond. */
+/** Size of a record batch without attributes; building it takes about a millisecond. */
 const BATCH_BYTES = 1024 * 1024;
 
 export class ArrowAnswers implements Answers {
@@ -36,21 +35,21 @@ export class ArrowAnswers implements Answers {
   private readonly batchRows: number;
   private readonly answers: (Answer | undefined)[] = [];
   private readonly qualities: (Quality | null)[] = [];
-  /** As JSON; of a query that failed null. */
+  /** As JSON; null for a failed query. */
   private readonly explains: string[] = [];
   private readonly errors: Record<number, ReturnType<typeof describeFailedQuery>> = {};
-  private held = 0;
+  private countedBytes = 0;
 
   /**
-   * @param withSeeds of a search with seeds, which has one answer
+   * @param withSeeds the search has seeds, and so one answer
    * @throws unknown_attribute
    */
   constructor(
     version: LoadedVersion,
     include: Include,
     withSeeds: boolean,
-    private readonly memory: Counted,
-    private readonly turns: Turns,
+    private readonly memory: ByteCounter,
+    private readonly slicer: TimeSlicer,
     private readonly limit: Pick<TimeLimit, 'check'> | null,
   ) {
     const { attributes, vectors } = include;
@@ -62,7 +61,7 @@ export class ArrowAnswers implements Answers {
     this.table = new AnswerTable(version, [...seeds, ...extras]);
   }
 
-  take(position: number, answer: Answer): void {
+  add(position: number, answer: Answer): void {
     this.grow(answer.ordinals.length * CANDIDATE_BYTES);
     this.answers[position] = answer;
     this.qualities[position] = answer.quality;
@@ -79,7 +78,7 @@ export class ArrowAnswers implements Answers {
     return this.qualities[position] !== undefined;
   }
 
-  /** Lets the event loop turn between record batches: a large answer takes some tens of milliseconds. */
+  /** Lets the event loop run between record batches: a large answer takes some tens of milliseconds. */
   async finish(took: () => number): Promise<Buffer[]> {
     const metadata = new Map([
       ...this.table.metadata,
@@ -92,15 +91,15 @@ export class ArrowAnswers implements Answers {
     ] as [string, string][]);
     const parts: Buffer[] = [];
     let written = 0;
-    const take = (bytes: Uint8Array) => {
+    const addPart = (bytes: Uint8Array) => {
       written += bytes.length;
-      if (written > this.held) this.grow(written - this.held); // ids are longer than was thought
+      if (written > this.countedBytes) this.grow(written - this.countedBytes); // ids were longer than estimated
       parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     };
-    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, take);
+    const writer = new ArrowWriter('stream', { fields: this.table.fields, metadata }, addPart);
     let isFirst = true;
     for (const columns of this.table.batches(this.answers, this.batchRows)) {
-      if (!isFirst) await this.turns.next();
+      if (!isFirst) await this.slicer.waitForTurn();
       this.limit?.check();
       isFirst = false;
       await writer.write(columns);
@@ -109,7 +108,6 @@ export class ArrowAnswers implements Answers {
     return parts;
   }
 
-  /** Of the only answer. */
   private seedColumns(): ExtraColumn[] {
     return [
       numberColumn('seed', INT32, (from, to) => Int32Array.from(this.answers[0]!.seeds!.slice(from, to))),
@@ -118,16 +116,16 @@ export class ArrowAnswers implements Answers {
   }
 
   private grow(bytes: number): void {
-    if (this.held + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
+    if (this.countedBytes + bytes > MAX_ANSWER_BYTES) throw answerTooLarge();
     this.memory.grow(bytes);
-    this.held += bytes;
+    this.countedBytes += bytes;
   }
 }
 
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
 const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 
-/** @param values of the answer's candidates from one to another */
+/** @param values of the candidates in a range of positions */
 function numberColumn(
   name: string,
   type: ColumnType,

@@ -1,29 +1,29 @@
 /**
- * An answer on its way out. It was put together in pieces; a small one leaves as one buffer, a large one as it is
- * read, so that it is never copied whole, which takes longer than all requests should wait.
+ * Sends an answer that was written in pieces: a small one as one buffer, a large one as a stream. Copying a large
+ * answer would block the event loop for too long.
  */
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 
-/** Up to here an answer is one buffer: copying it takes a fraction of a millisecond. */
-const WHOLE_BYTES = 512 * 1024;
+/** Up to this size an answer is one buffer: copying it takes a fraction of a millisecond. */
+const MAX_SINGLE_BYTES = 512 * 1024;
 
-/** What is given to the connection at once. */
+/** Bytes passed to the connection at a time. */
 const PIECE_BYTES = 128 * 1024;
 
-/** @param pieces of the answer, in order; they belong to the answer from here on */
+/** @param pieces of the answer, in order; they must not be used afterwards */
 export function answerBody(pieces: readonly Buffer[], reply: FastifyReply): Buffer | AnswerStream {
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (bytes <= WHOLE_BYTES) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
+  if (bytes <= MAX_SINGLE_BYTES) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
   void reply.header('content-length', bytes);
   return new AnswerStream(pieces);
 }
 
-/** A large answer: what is taken out of it is not held any more. */
+/** A large answer. Pieces that were sent are not held any more. */
 export class AnswerStream extends Readable {
   private readonly pieces: (Buffer | null)[];
   private next = 0;
-  /** Of the next piece, what has been taken. */
+  /** Bytes of the next piece that were sent. */
   private taken = 0;
 
   constructor(pieces: readonly Buffer[]) {
@@ -31,17 +31,14 @@ export class AnswerStream extends Readable {
     this.pieces = [...pieces];
   }
 
-  /**
-   * A piece each time that the event loop turns: a connection that takes all at once would be given tens of MiB in
-   * one turn.
-   */
+  /** One piece per turn of the event loop: a fast connection would otherwise get tens of MiB in one turn. */
   override _read(): void {
-    if (this.next === 0 && this.taken === 0) this.give();
-    else setImmediate(() => this.destroyed || this.give());
+    if (this.next === 0 && this.taken === 0) this.pushNext();
+    else setImmediate(() => this.destroyed || this.pushNext());
   }
 
-  /** Small pieces as one; a large one as it lies, in parts, since copies are garbage too. */
-  private give(): void {
+  /** Merges small pieces. Sends a large one in parts without copying, since copies are garbage too. */
+  private pushNext(): void {
     const parts: Buffer[] = [];
     for (let room = PIECE_BYTES; room > 0 && this.next < this.pieces.length;) {
       const piece = this.pieces[this.next]!;

@@ -1,4 +1,4 @@
-/** One candidate as JSON text, or an item: id, score, attributes, vector. */
+/** One candidate or item as JSON text: id, score, attributes, vector. */
 import { isAscii } from 'node:buffer';
 import type { ColumnType } from '../../arrow/column.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../../base/float32.js';
@@ -12,18 +12,17 @@ import { fieldError } from '../request/field-error.js';
 import type { Include } from '../request/search-request.js';
 import { needsEscapes, type TextBytes } from './text-bytes.js';
 
-/** Writes what each candidate carries beside its id and score; its commas included. */
+/** Writes what a candidate has besides id and score, including commas. */
 export type ExtraWriter = (ordinal: number, out: TextBytes) => void;
 
-// What stands between the values, four bytes a word: a word is one instruction, and what it writes too far is written
-// over.
+// The text between values as words of four bytes: one instruction per word. Excess bytes are overwritten later.
 const ID = '{"id":"';
 const [ID_0, ID_1] = asWords(ID) as [number, number];
 const SCORE = '","score":';
 const [SCORE_0, SCORE_1, SCORE_2] = asWords(SCORE) as [number, number, number];
 const END = 0x7d;
 
-/** What a candidate takes at most, its extras aside. */
+/** Maximum size of a candidate without extras. */
 const CANDIDATE_BYTES = ID.length + MAX_ID_BYTES + SCORE.length + MAX_NUMBER_BYTES + 1;
 
 /** @param position of its id among those that `ids` has fetched */
@@ -57,13 +56,13 @@ export function writeCandidate(
   out.length = at + 1;
 }
 
-/** A short text as little-endian words, filled up with zeros. */
+/** A short text as little-endian words, padded with zeros. */
 function asWords(text: string): number[] {
   const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 4) * 4, '\0'), 'latin1');
   return Array.from({ length: padded.length / 4 }, (_, word) => padded.readUInt32LE(4 * word));
 }
 
-/** Puts the escaped form of an id in its place, and keeps room for the rest of its candidate. @returns where it ends */
+/** Replaces an id by its escaped form, and reserves space for the rest of its candidate. @returns the end of the id */
 function escapeId(start: number, end: number, out: TextBytes): number {
   const escaped = JSON.stringify(out.bytes.toString('utf8', start, end)).slice(1, -1);
   out.length = start;
@@ -99,7 +98,7 @@ export function attributeNames(
   return asked;
 }
 
-/** `,"attributes":{"title":"...","price":12.5}` @param names that the version has */
+/** Writes `,"attributes":{"title":"...","price":12.5}`. @param names of attributes that the version has */
 export function attributesWriter({ attributes }: LoadedVersion, names: readonly string[]): ExtraWriter {
   const members = names.map((name, i) => {
     const head = `${i === 0 ? '' : ','}${JSON.stringify(name)}:`;
@@ -116,7 +115,7 @@ export function attributesWriter({ attributes }: LoadedVersion, names: readonly 
   };
 }
 
-/** Values as version/ says them in JSON; texts and numbers, which are most, without a string between. */
+/** Writes the JSON of an attribute value. Texts and numbers, the most frequent, need no intermediate string. */
 function valueWriter(attribute: AttributeColumn): ExtraWriter {
   return (ordinal, out) => {
     const { firstOrdinal, column } = attribute.chunks[attribute.chunkOf(ordinal)]!;
@@ -130,7 +129,7 @@ function valueWriter(attribute: AttributeColumn): ExtraWriter {
   };
 }
 
-/** @returns false for what is not as simple: dates, and what JSON has no number for */
+/** @returns false for dates and for numbers that JSON does not have */
 function writeNumber(type: ColumnType, value: number | bigint, out: TextBytes): boolean {
   const number = Number(value);
   if (type.kind === 'int' && Number.isSafeInteger(number)) out.integer(number);
@@ -140,7 +139,7 @@ function writeNumber(type: ColumnType, value: number | bigint, out: TextBytes): 
   return true;
 }
 
-/** `,"vector":[0.1,0.2]`: each component as the shortest decimal that restores the float32. */
+/** Writes `,"vector":[0.1,0.2]`: each component as the shortest decimal that restores the float32. */
 export function writeVector(vector: Float32Array, out: TextBytes): void {
   out.ascii(',"vector":[');
   for (let i = 0; i < vector.length; i++) {
@@ -150,7 +149,7 @@ export function writeVector(vector: Float32Array, out: TextBytes): void {
   out.ascii(']');
 }
 
-/** `,"seed":0,"seed_score":0.9`, of one candidate after the other. @param answer of a search with seeds */
+/** Writes `,"seed":0,"seed_score":0.9` for one candidate after the other. @param answer to a search with seeds */
 export function seedWriter({ seeds, seedScores }: Answer): ExtraWriter {
   let position = 0;
   return (_ordinal, out) => {

@@ -1,22 +1,22 @@
 /**
- * Memory for the pieces of one large answer: a batch has a thousand, each of which would otherwise be a buffer that
- * the collector looks after. Small pieces that are taken one after the other lie one behind the other, so that they
- * can leave as one.
+ * Allocates the pieces of one large answer from common chunks: a batch has a thousand pieces, each of which would
+ * otherwise be a buffer for the garbage collector. Consecutive small pieces are adjacent, so that they can be sent as
+ * one.
  */
 
 const FIRST_BYTES = 16 * 1024;
 const MAX_BYTES = 128 * 1024;
 
-/** What is larger gets a buffer of its own, so that at most a quarter of a chunk is left empty. */
+/** Larger pieces get their own buffer, so that at most a quarter of a chunk is wasted. */
 const OWN_BYTES = MAX_BYTES / 4;
 
-export class Chunks {
+export class ChunkAllocator {
   private chunk: Buffer = Buffer.alloc(0);
   private used = 0;
   private next = FIRST_BYTES;
 
-  /** @returns so many bytes, with anything in them */
-  take(bytes: number): Buffer {
+  /** @returns uninitialised memory */
+  allocate(bytes: number): Buffer {
     if (bytes > OWN_BYTES) return Buffer.allocUnsafeSlow(bytes);
     if (bytes > this.chunk.length - this.used) {
       this.chunk = Buffer.allocUnsafeSlow(Math.max(bytes, this.next));
@@ -28,7 +28,7 @@ export class Chunks {
   }
 }
 
-/** The pieces with neighbours in memory made one. */
+/** Merges pieces that are adjacent in memory. */
 export function mergeNeighbours(pieces: readonly Buffer[]): Buffer[] {
   const merged: Buffer[] = [];
   let last: Buffer | undefined;

@@ -1,4 +1,4 @@
-/** Answers compressed on the way out, where the client takes it and they are large. */
+/** Compresses large answers for clients that accept gzip. */
 import { pipeline } from 'node:stream';
 import { createGzip, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -6,20 +6,20 @@ import { AnswerStream } from './answer-body.js';
 import { acceptsGzip } from '../request/accept.js';
 
 /**
- * Below this, compressing (100 MB/s) takes longer than sending (1 Gbit/s) and costs the worker more than all else
- * that it does for the answer. 100 candidates take 4 KiB, 1,000 with a title each 100 KiB.
+ * Below this size, compressing (100 MB/s) takes longer than sending (1 Gbit/s), and costs more than all other work for
+ * the answer. 100 candidates are 4 KiB; 1,000 with a title each are 100 KiB.
  */
 const GZIP_MIN_BYTES = 64 * 1024;
 
-/** Scores and ids hold little to find: higher levels take three times as long for a tenth less. */
+/** Scores and ids compress badly: higher levels take three times as long for 10 % less. */
 const LEVEL = 1;
 
-/** What is compressed at once of a large answer. */
+/** Size of the chunks in which a large answer is compressed. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * As an onSend hook. Compresses on a thread, so the event loop goes on; a large answer as it is read, so that it is
- * never held twice. Other streams and what is compressed already pass through.
+ * An onSend hook. Compresses on another thread; a large answer as a stream, so that it is never held twice. Other
+ * streams and compressed payloads are passed through.
  */
 export function compressAnswer(
   request: FastifyRequest,
@@ -36,7 +36,7 @@ export function compressAnswer(
   if (payload instanceof AnswerStream) {
     void reply.header('content-encoding', 'gzip').removeHeader('content-length');
     const packing = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES });
-    // A client that leaves ends both; nobody is left to be told.
+    // If the client leaves, both streams end; there is nobody to report that to.
     done(
       null,
       pipeline(payload, packing, () => undefined),

@@ -1,4 +1,4 @@
-/** An explanation as JSON text, whose scores are written as those of candidates are. */
+/** An explanation as JSON text, with scores written as in candidates. */
 import { shortestFloat32 } from '../../base/float32.js';
 import type { Explain } from '../../wire/answers.js';
 

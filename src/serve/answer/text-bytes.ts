@@ -1,14 +1,14 @@
 /**
- * Text as bytes, as it is put together: an answer is written once, where strings would be joined, flattened and
- * encoded. What is here already in bytes, ids and texts of Arrow columns, is copied without becoming a string.
+ * A writer of text as bytes. An answer is written once, while strings would be joined, flattened and encoded. Ids and
+ * texts of Arrow columns, which are bytes already, are copied without becoming strings.
  */
 import { MAX_DECIMAL_BYTES, MAX_SMALL, writeSmall } from '../../base/decimal.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../../base/float32.js';
 
-/** An answer of 1,000 candidates; most have 100. */
+/** Enough for 1,000 candidates; most answers have 100. */
 const FIRST_BYTES = 64 * 1024;
 
-/** Longer ASCII is written by a call into Node; below, the call costs more than the characters. */
+/** Longer ASCII is written by Node; for shorter text the call costs more than the characters. */
 const SHORT_CHARACTERS = 32;
 
 const QUOTE = 0x22;
@@ -16,13 +16,11 @@ const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 
 export class TextBytes {
-  /** `bytes[0 .. length)` is the text. Whoever writes there directly calls `reserve` first and moves `length`. */
+  /** `bytes[0 .. length)` is the text. Code that writes here directly calls `reserve` first and updates `length`. */
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  /** The same, for values of several bytes. */
   view = new DataView(this.bytes.buffer);
   length = 0;
 
-  /** Makes room for so many bytes more. */
   reserve(bytes: number): void {
     const wanted = this.length + bytes;
     if (wanted <= this.bytes.length) return;
@@ -61,13 +59,13 @@ export class TextBytes {
     this.length = writeSmall(value, this.bytes, this.length);
   }
 
-  /** As `shortestFloat32` prints. @param value a finite float32 */
+  /** Writes what `shortestFloat32` returns. @param value a finite float32 */
   float32(value: number): void {
     this.reserve(MAX_NUMBER_BYTES);
     this.length = writeFloat32(value, this.bytes, this.length);
   }
 
-  /** The bytes of a UTF-8 text as a JSON string. Nearly always they hold nothing that JSON escapes. */
+  /** Writes UTF-8 bytes as a JSON string. They rarely contain anything to escape. */
   quote(source: Uint8Array, from: number, to: number): void {
     if (needsEscapes(source, from, to)) {
       this.utf8(JSON.stringify(Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8')));
@@ -83,11 +81,11 @@ export class TextBytes {
   }
 
   /**
-   * A copy of the text; the writer is empty then. A large buffer is not kept for the next one.
-   * @param before bytes of room in front of it @param after and behind it, for whoever knows what belongs there
-   * @param allocate gives the copy's memory
+   * Copies the text and empties the writer. A large buffer is not kept.
+   * @param before bytes of space before the text @param after bytes of space after it
+   * @param allocate returns the memory for the copy
    */
-  take(before = 0, after = 0, allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes)): Buffer {
+  copy(before = 0, after = 0, allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes)): Buffer {
     const text = allocate(before + this.length + after);
     this.bytes.copy(text, before, 0, this.length);
     this.length = 0;
@@ -101,7 +99,7 @@ export class TextBytes {
   }
 }
 
-/** Whether a UTF-8 text as a JSON string differs from its own bytes between quotes. */
+/** Whether the JSON string of a UTF-8 text differs from its bytes in quotes. */
 export function needsEscapes(source: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i < to; i++) {
     const byte = source[i]!;

@@ -1,11 +1,11 @@
 /**
- * The metrics of all processes as one page. Each worker's registry comes as JSON; prom-client joins them by each
- * metric's aggregator. What dead workers had counted is kept, as of their last collection, so that counters never
- * fall.
+ * Joins the metrics of all processes into one page. Each worker sends its registry as JSON, and prom-client joins them
+ * by the aggregator of each metric. The counts of dead workers are kept as of their last collection, so that counters
+ * never fall.
  */
 import { AggregatorRegistry, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client';
 
-/** A registry as JSON, which crosses processes. */
+/** A registry as JSON, which can be sent between processes. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
 
 export async function takeSnapshot(registry: Registry): Promise<MetricsSnapshot> {
@@ -15,15 +15,14 @@ export async function takeSnapshot(registry: Registry): Promise<MetricsSnapshot>
 export class JoinedMetrics {
   private readonly latest = new Map<number, MetricsSnapshot>();
   private retired: MetricsSnapshot = [];
-  /** Workers are retired one after the other: each adds to what the one before has left. */
+  /** Workers are retired one after the other, since each adds to the result of the one before. */
   private retiring: Promise<void> = Promise.resolve();
 
-  /** Keeps what a worker last said. */
   update(worker: number, snapshot: MetricsSnapshot): void {
     this.latest.set(worker, snapshot);
   }
 
-  /** A worker is gone: its counts stay, its gauges go. */
+  /** A worker is gone: its counts are kept, its gauges removed. */
   retire(worker: number): Promise<void> {
     this.retiring = this.retiring.then(() => this.moveCounts(worker));
     return this.retiring;
@@ -32,12 +31,12 @@ export class JoinedMetrics {
   private async moveCounts(worker: number): Promise<void> {
     const counts = (this.latest.get(worker) ?? []).filter((metric) => isCount(metric));
     const retired = await takeSnapshot(join([this.retired, counts]));
-    // In one step: a page has a worker's counts once, never twice or not at all.
+    // In one step, so that every page has the counts of the worker exactly once.
     this.latest.delete(worker);
     this.retired = retired;
   }
 
-  /** The page that Prometheus reads. @param own the registry of the process that joins */
+  /** The page for Prometheus. @param own registry of this process */
   async render(own: Registry): Promise<string> {
     await this.retiring;
     return join([await takeSnapshot(own), this.retired, ...this.latest.values()]).metrics();

@@ -1,26 +1,26 @@
-/** The log: JSON lines on stderr. It never holds vectors, bodies or what else a request carried. */
+/** The log: JSON lines on stderr. It never contains vectors, bodies or other data of a request. */
 import { pino, type DestinationStream, type LogFn, type Logger } from 'pino';
 import type { LogLevelForm, ServeOptions } from './options.js';
 
 export type { Logger } from 'pino';
 
-/** A reader of stderr that has stalled costs lines, never searches: beyond this much they are dropped. */
+/** If the reader of stderr stalls, lines beyond this size are dropped, so that searches are not delayed. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
 /**
- * Workers write a line a request, and a write for each would cost as much as all else but the search. So lines are
- * gathered until they fill what a pipe takes in one piece (PIPE_BUF): lines of several processes never mix.
+ * Workers write a line per request, and a write call for each would cost as much as everything but the search. So lines
+ * are collected up to the size that a pipe accepts atomically (PIPE_BUF): lines of several processes never mix.
  */
 const WRITE_BYTES = 4_096;
 
-/** No line waits longer than this. */
+/** Maximum delay of a line. */
 const FLUSH_MS = 100;
 
-/** From here on lines are written at once: what follows may be the end. */
+/** From this level on, lines are written at once: the process may be about to end. */
 const URGENT_LEVEL = 40;
 
 /**
- * A log that writes while the event loop goes on; what is pending is written when the process exits.
+ * A log that is written asynchronously. Pending lines are written when the process exits.
  * @param target instead of stderr
  */
 export function createLogger(
@@ -47,13 +47,13 @@ function openStderr(role: 'primary' | 'worker') {
   const gather =
     role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
   const destination = pino.destination({ dest: 2, sync: false, maxLength: MAX_PENDING_BYTES, ...gather });
-  // A stderr that is gone (EPIPE) must not end the server.
+  // A closed stderr (EPIPE) must not end the server.
   destination.on('error', () => undefined);
   process.on('exit', () => flush(destination));
   return destination;
 }
 
-/** Google Cloud's words where they differ from pino's in capitals. */
+/** Levels whose Google Cloud name is not pino's in capitals. */
 const SEVERITIES: Readonly<Record<string, string>> = { trace: 'DEBUG', warn: 'WARNING', fatal: 'CRITICAL' };
 
 function describeLevel(form: LogLevelForm, label: string, number: number): object {
@@ -71,6 +71,6 @@ function flush(destination: { flushSync(): void }): void {
   try {
     destination.flushSync();
   } catch {
-    // Not open yet, or stderr is gone: nothing to write to.
+    // Not open yet, or stderr is closed.
   }
 }

@@ -1,10 +1,10 @@
-/** What an index's names point at, as the primary weighs it: compared, joined, cut. Plain values. */
+/** The names of an index (current version and aliases) as plain values: compared, merged, reduced. */
 import { namedVersions, type Names } from '../../retrieve/load/live.js';
 
 export const NO_NAMES: Names = { current: null, aliases: {} };
 
-/** Names that can be served: what could not be made ready stays as it was. */
-export function settleNames(before: Names, wanted: Names, ready: ReadonlySet<string>): Names {
+/** The wanted names that can be served. A name whose version is not ready stays as it was. */
+export function servableNames(before: Names, wanted: Names, ready: ReadonlySet<string>): Names {
   const loaded = new Set([...namedVersions(before), ...ready]);
   const aliases: Record<string, string> = {};
   for (const [alias, version] of Object.entries(wanted.aliases)) {
@@ -15,7 +15,7 @@ export function settleNames(before: Names, wanted: Names, ready: ReadonlySet<str
   return { current, aliases, fault: wanted.fault };
 }
 
-/** The names that lead to other versions than these. */
+/** The names without those that point to one of these versions. */
 export function withoutVersions({ current, aliases, fault }: Names, versions: ReadonlySet<string>): Names {
   return {
     fault,
@@ -24,14 +24,14 @@ export function withoutVersions({ current, aliases, fault }: Names, versions: Re
   };
 }
 
-export function sameNames(one: Names, other: Names): boolean {
-  const aliases = Object.entries(one.aliases);
+export function sameNames(a: Names, b: Names): boolean {
+  const aliases = Object.entries(a.aliases);
   return (
-    one.current === other.current &&
-    one.fault?.code === other.fault?.code &&
-    one.fault?.version === other.fault?.version &&
-    aliases.length === Object.keys(other.aliases).length &&
-    aliases.every(([alias, version]) => other.aliases[alias] === version)
+    a.current === b.current &&
+    a.fault?.code === b.fault?.code &&
+    a.fault?.version === b.fault?.version &&
+    aliases.length === Object.keys(b.aliases).length &&
+    aliases.every(([alias, version]) => b.aliases[alias] === version)
   );
 }
 

@@ -1,4 +1,4 @@
-/** Questions to another process that are waiting for their answers: by number, each with a time limit. */
+/** Requests to another process that wait for their answers, by number, each with a time limit. */
 import { ShortlistError } from '../../base/errors.js';
 
 interface Pending<Answer> {
@@ -11,8 +11,8 @@ export class PendingRequests<Answer> {
   private readonly pending = new Map<number, Pending<Answer>>();
   private nextId = 0;
 
-  /** @param ask sends the question with its number. @throws deadline_exceeded, or what `failAll` was given */
-  ask(what: string, timeoutMs: number, ask: (id: number) => void): Promise<Answer> {
+  /** @param send sends the request with its number. @throws deadline_exceeded, or the error of `rejectAll` */
+  request(what: string, timeoutMs: number, send: (id: number) => void): Promise<Answer> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       const expire = () => {
@@ -20,25 +20,25 @@ export class PendingRequests<Answer> {
         reject(new ShortlistError('deadline_exceeded', `${what} took longer than ${timeoutMs} ms`));
       };
       this.pending.set(id, { resolve, reject, timer: setTimeout(expire, timeoutMs) });
-      ask(id);
+      send(id);
     });
   }
 
-  /** An answer that nobody waits for any more is dropped. */
-  answer(id: number, answer: Answer): void {
-    this.take(id)?.resolve(answer);
+  /** Late answers are dropped. */
+  resolve(id: number, answer: Answer): void {
+    this.remove(id)?.resolve(answer);
   }
 
-  fail(id: number, error: Error): void {
-    this.take(id)?.reject(error);
+  reject(id: number, error: Error): void {
+    this.remove(id)?.reject(error);
   }
 
-  /** The other process is gone. */
-  failAll(error: Error): void {
-    for (const id of [...this.pending.keys()]) this.fail(id, error);
+  /** The other process has ended. */
+  rejectAll(error: Error): void {
+    for (const id of [...this.pending.keys()]) this.reject(id, error);
   }
 
-  private take(id: number): Pending<Answer> | undefined {
+  private remove(id: number): Pending<Answer> | undefined {
     const found = this.pending.get(id);
     this.pending.delete(id);
     clearTimeout(found?.timer);

@@ -1,29 +1,28 @@
 /**
- * Where connections come in: the primary takes them and hands each to the worker that has the fewest.
+ * Accepts connections in the primary and passes each to the worker with the fewest.
  *
- * Takes the workers that are in rotation, each with a channel and an account of its connections. A connection is
- * handed over at once and in company, and nobody waits for a worker's event loop; what a worker does not take (it is
- * gone, its channel is full) another one gets. While no worker is in rotation connections are kept, not refused: a
- * worker that is killed is back within a second.
+ * Connections that arrive together are passed together, without waiting for the worker's event loop. If a worker cannot
+ * receive one (it died, its channel is full), another worker gets it. While no worker is in rotation, connections wait:
+ * a killed worker is replaced within a second.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenError } from './ports.js';
 
-/** Connections that are complete and not taken yet; the kernel caps it at its own limit. */
+/** Established connections not accepted yet; the kernel caps this at its own limit. */
 const BACKLOG = 4_096;
 
-/** Connections that wait for a worker. Beyond it clients do better to see an end and to try elsewhere. */
+/** Connections that wait for a worker. Further ones are closed, so that clients try elsewhere. */
 const MAX_WAITING = 4_096;
 
-/** Until a channel that was full is tried again. */
+/** Delay before a full channel is tried again. */
 const RETRY_MS = 5;
 
-/** A worker as connections see it. */
-export interface ConnectionTaker {
-  /** Connections that it has, and that are on their way to it. */
+/** A worker that connections can be sent to. */
+export interface ConnectionTarget {
+  /** Its open connections and those in transit to it. */
   readonly connections: number;
-  /** @returns how many it took, from the front */
-  take(sockets: readonly number[]): number;
+  /** @returns how many were sent, from the first */
+  send(sockets: readonly number[]): number;
 }
 
 export class Acceptor {
@@ -32,19 +31,19 @@ export class Acceptor {
   private scheduled = false;
   private retry: NodeJS.Timeout | null = null;
 
-  /** @param takers the workers that take connections now */
-  constructor(private readonly takers: () => readonly ConnectionTaker[]) {
+  /** @param targets the workers in rotation */
+  constructor(private readonly targets: () => readonly ConnectionTarget[]) {
     this.server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.add(socket));
   }
 
-  /** @returns where it listens. @throws io_error */
+  /** @returns the bound address. @throws io_error */
   listen(host: string, port: number): Promise<{ address: string; port: number }> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(listenError(host, port, error));
       this.server.once('error', fail);
       this.server.listen({ host, port, backlog: BACKLOG }, () => {
         this.server.off('error', fail);
-        // Out of descriptors: the connection waits in the backlog, and is taken when there are some again.
+        // Out of descriptors: the connection stays in the backlog until some are free.
         this.server.on('error', () => undefined);
         const bound = this.server.address();
         resolve(typeof bound === 'object' && bound !== null ? bound : { address: host, port });
@@ -52,7 +51,7 @@ export class Acceptor {
     });
   }
 
-  /** Takes no more connections; those that are there are handed over, or ended where nobody takes them. */
+  /** Stops accepting. Waiting connections are passed on, or closed if no worker receives them. */
   close(): void {
     this.server.close();
     this.handOver();
@@ -60,7 +59,7 @@ export class Acceptor {
     for (const socket of this.waiting.splice(0)) socket.destroy();
   }
 
-  /** A worker has come into rotation, or has room again. */
+  /** A worker has entered rotation. */
   wake(): void {
     if (this.waiting.length > 0) this.schedule();
   }
@@ -74,7 +73,7 @@ export class Acceptor {
     this.schedule();
   }
 
-  /** After this turn, so that connections which came together go together. */
+  /** At the end of this turn, so that connections that arrived together are sent together. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -84,22 +83,22 @@ export class Acceptor {
     });
   }
 
-  /** What a worker has no room for is offered to the others. */
+  /** Connections that a worker does not receive are offered to the others. */
   private handOver(): void {
-    let takers = this.takers();
-    while (takers.length > 0 && this.waiting.length > 0) {
-      const shares = shareOut(this.waiting, takers);
+    let targets = this.targets();
+    while (targets.length > 0 && this.waiting.length > 0) {
+      const shares = assignSockets(this.waiting, targets);
       this.waiting = [];
-      const full = new Set<ConnectionTaker>();
-      for (const [taker, sockets] of shares) {
-        const taken = taker.take(sockets.map(descriptorOf));
-        for (const socket of sockets.slice(0, taken)) socket.destroy(); // this process's copy
-        this.waiting.push(...sockets.slice(taken));
-        if (taken < sockets.length) full.add(taker);
+      const full = new Set<ConnectionTarget>();
+      for (const [target, sockets] of shares) {
+        const sent = target.send(sockets.map(descriptorOf));
+        for (const socket of sockets.slice(0, sent)) socket.destroy(); // this process's copy
+        this.waiting.push(...sockets.slice(sent));
+        if (sent < sockets.length) full.add(target);
       }
-      takers = takers.filter((taker) => !full.has(taker));
+      targets = targets.filter((taker) => !full.has(taker));
     }
-    if (this.waiting.length > 0 && this.takers().length > 0) this.retryLater();
+    if (this.waiting.length > 0 && this.targets().length > 0) this.retryLater();
   }
 
   private retryLater(): void {
@@ -110,19 +109,22 @@ export class Acceptor {
   }
 }
 
-/** To each in turn that has the fewest, those counted that it is about to get. */
-function shareOut(sockets: readonly Socket[], takers: readonly ConnectionTaker[]): Map<ConnectionTaker, Socket[]> {
-  const shares = new Map<ConnectionTaker, Socket[]>(takers.map((taker) => [taker, []]));
+/** Each to the worker that then has the fewest. */
+function assignSockets(
+  sockets: readonly Socket[],
+  targets: readonly ConnectionTarget[],
+): Map<ConnectionTarget, Socket[]> {
+  const shares = new Map<ConnectionTarget, Socket[]>(targets.map((taker) => [taker, []]));
   for (const socket of sockets) {
     if (socket.destroyed) continue;
-    const load = (taker: ConnectionTaker) => taker.connections + shares.get(taker)!.length;
-    const least = takers.reduce((best, taker) => (load(taker) < load(best) ? taker : best));
-    shares.get(least)!.push(socket);
+    const load = (taker: ConnectionTarget) => taker.connections + shares.get(taker)!.length;
+    const target = targets.reduce((best, taker) => (load(taker) < load(best) ? taker : best));
+    shares.get(target)!.push(socket);
   }
   return shares;
 }
 
-/** Node keeps it where only its own modules are meant to look; nothing else of a socket names its descriptor. */
+/** A private member of Node's sockets: no public one has the descriptor. */
 function descriptorOf(socket: Socket): number {
   return (socket as Socket & { _handle: { fd: number } })._handle.fd;
 }

@@ -1,13 +1,13 @@
 /**
- * Damage to what is served, noticed while it is served.
+ * Detects damage to the files of served versions.
  *
- * Four signs: a worker was ended by a signal that a bad mapping brings about; the stamps of a served file have
- * changed; the scrub has read something else than was sealed; a new worker is about to map. Each leads to the same:
- * the version is in doubt, no worker maps it, and all of it is read again. It is sound: workers that start get it. It
- * is damaged in place: no worker serves it any more. It is gone, or another file lies in its place: workers that have
- * the old one keep it, others go without.
+ * There are four triggers: a worker was ended by a signal that bad mappings cause; the stamps of a served file changed;
+ * the scrub found a checksum mismatch; a new worker is about to map files. Each makes the version untrusted: no worker
+ * maps it until all of it is verified again. If it is intact, workers load it again. If it was damaged in place, no
+ * worker serves it any more. If its files are missing or replaced, workers that have the old files mapped keep serving
+ * it, and others do without.
  *
- * Versions are read one after the other, those first of which files have changed.
+ * Versions are verified one after the other, those with changed files first.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserializeError, serializeError, type ShortlistError } from '../../base/errors.js';
@@ -18,41 +18,40 @@ import type { PrimaryMetrics } from './primary-metrics.js';
 import { Scrub, type ServedVersion } from './scrub.js';
 import type { VerifiedVersions } from './verified-versions.js';
 
-/** How often stamps are looked at: a call to the system for each file. */
-const LOOK_MS = 1_000;
+/** How often stamps are checked: one system call per file. */
+const CHECK_MS = 1_000;
 
 /**
- * How often a worker that waits to start asks whether it may, and how long it waits where no other one takes
+ * How often a starting worker checks whether it may continue, and how long it waits if no other worker accepts
  * connections.
  */
-const ADMIT_MS = 50;
-const ALONE_MS = 1_000;
+const WAIT_STEP_MS = 50;
+const MAX_WAIT_ALONE_MS = 1_000;
 
-/** How long a version waits that cannot be read for want of descriptors or memory. */
-const SHORTAGE_MS = 1_000;
+/** Delay before a version is read again that could not be read for lack of descriptors or memory. */
+const SHORTAGE_RETRY_MS = 1_000;
 
 /**
- * What the system sends for a mapped page that its file no longer has (SIGBUS), and what code does that reads numbers
- * that nobody checked. SIGKILL and SIGTERM come from people and from the system's want of memory, and say nothing of
- * files.
+ * The kernel sends SIGBUS for a mapped page that its file no longer has; the others come from code that reads damaged
+ * numbers. SIGKILL and SIGTERM come from users and from memory shortage.
  */
 const DAMAGE_SIGNALS = new Set(['SIGBUS', 'SIGSEGV', 'SIGILL', 'SIGFPE', 'SIGABRT', 'SIGTRAP', 'SIGSYS']);
 
-/** What the watch asks of the owner of the versions, and tells it. */
+/** Callbacks to the owner of the versions. */
 interface DamageEvents {
-  /** What answers now. */
+  /** Versions that answer now. */
   readonly served: () => readonly ServedVersion[];
-  /** Published versions that do not answer, since something was wrong with them. */
+  /** Published versions that failed and do not answer. */
   readonly failed: () => readonly ServedVersion[];
-  /** False while a version that failed is left alone for a while. */
+  /** False during the retry delay of a failed version. */
   readonly mayRetry: (served: ServedVersion) => boolean;
-  /** Something has changed about a version that failed. */
+  /** Something has changed about a failed version. */
   readonly retry: (served: ServedVersion) => void;
-  /** Damaged where workers have mapped it. */
-  readonly condemn: (served: ServedVersion, error: ShortlistError) => void;
-  /** Cannot be read as it was; what workers have mapped is what was read. */
-  readonly lost: (served: ServedVersion, error: ShortlistError) => void;
-  /** Workers that take connections now. */
+  /** The files that workers have mapped are damaged. */
+  readonly damagedInPlace: (served: ServedVersion, error: ShortlistError) => void;
+  /** The files are missing or replaced; workers still have the verified ones mapped. */
+  readonly filesLost: (served: ServedVersion, error: ShortlistError) => void;
+  /** Number of workers that accept connections. */
   readonly listening: () => number;
 }
 
@@ -66,8 +65,8 @@ interface Tools {
 
 export class DamageWatch {
   private readonly scrub: Scrub;
-  private readonly waiting = new Map<string, ServedVersion>();
-  private reading = false;
+  private readonly unverified = new Map<string, ServedVersion>();
+  private isVerifying = false;
   private stopped = false;
   private timer: NodeJS.Timeout | null = null;
 
@@ -86,11 +85,11 @@ export class DamageWatch {
 
   start(): void {
     this.scrub.start();
-    const again = async () => {
-      await this.look();
-      if (!this.stopped) this.timer = setTimeout(() => void again(), LOOK_MS);
+    const checkRepeatedly = async () => {
+      await this.check();
+      if (!this.stopped) this.timer = setTimeout(() => void checkRepeatedly(), CHECK_MS);
     };
-    this.timer = setTimeout(() => void again(), LOOK_MS);
+    this.timer = setTimeout(() => void checkRepeatedly(), CHECK_MS);
   }
 
   stop(): void {
@@ -100,92 +99,93 @@ export class DamageWatch {
   }
 
   /**
-   * A worker was ended by a signal. What it had mapped is in doubt from this moment on, if the signal speaks of
-   * damage.
+   * A worker was ended by a signal. If the signal indicates damage, everything it had mapped is untrusted from now on.
    */
   handleSignal(worker: number | undefined, signal: string): void {
     const served = this.events.served();
     if (!DAMAGE_SIGNALS.has(signal) || served.length === 0 || this.stopped) return;
     this.tools.log.error(
       { worker, signal, versions: served.map(({ index, version }) => `${index}@${version}`) },
-      'a worker was ended by a signal that damaged files bring about; what it had mapped is verified again',
+      'a worker was ended by a signal that damaged files can cause; verifying all served versions again',
     );
-    for (const one of served) this.doubt(one);
-    void this.readAll();
+    for (const version of served) this.distrust(version);
+    void this.verifyAll();
   }
 
   /**
-   * Until a new worker may map what is served: stamps are as they were, and nothing is in doubt. While no other
-   * worker takes connections it waits for small versions alone, and goes without what is in doubt still.
+   * Resolves when a new worker may map the served versions: their stamps are unchanged and all are trusted. While no
+   * other worker accepts connections, it waits only briefly; the new worker then starts without the untrusted versions.
    */
-  async admit(): Promise<void> {
-    if (this.events.served().length > 0) await this.lookAtServed();
+  async waitUntilVerified(): Promise<void> {
+    if (this.events.served().length > 0) await this.checkServed();
     const since = performance.now();
-    const mayWait = () => this.events.listening() > 0 || performance.now() - since < ALONE_MS;
-    while (!this.stopped && this.waiting.size > 0 && mayWait()) await sleep(ADMIT_MS);
+    const mayWait = () => this.events.listening() > 0 || performance.now() - since < MAX_WAIT_ALONE_MS;
+    while (!this.stopped && this.unverified.size > 0 && mayWait()) await sleep(WAIT_STEP_MS);
   }
 
-  private async look(): Promise<void> {
-    await this.lookAtServed();
+  private async check(): Promise<void> {
+    await this.checkServed();
     const { verified } = this.tools;
     for (const served of this.events.failed()) {
-      if (await verified.hasNews(served.index, served.version)) this.events.retry(served);
+      if (await verified.hasChangedSinceAttempt(served.index, served.version)) this.events.retry(served);
     }
   }
 
-  private async lookAtServed(): Promise<void> {
+  private async checkServed(): Promise<void> {
     const { verified, log } = this.tools;
     for (const served of this.events.served()) {
       const { index, version } = served;
       const key = versionKey(index, version);
-      if (this.waiting.has(key)) continue;
+      if (this.unverified.has(key)) continue;
       if (verified.isTrusted(index, version)) {
-        const files = await verified.changed(index, version);
+        const files = await verified.findChanged(index, version);
         if (files.length === 0 || !verified.isTrusted(index, version)) continue;
-        log.warn({ index, version, files }, 'files of a served version have changed; it is verified again');
-      } else if (!this.events.mayRetry(served) && !(await verified.hasNews(index, version))) continue;
-      this.doubt(served);
+        log.warn({ index, version, files }, 'files of a served version have changed; verifying it again');
+      } else if (!this.events.mayRetry(served) && !(await verified.hasChangedSinceAttempt(index, version))) continue;
+      this.distrust(served);
     }
-    void this.readAll();
+    void this.verifyAll();
   }
 
   private handleScrubbed(served: ServedVersion, problem: ShortlistError): void {
     this.tools.metrics.scrubFailed(served.index);
     const { code, message, details } = problem;
-    this.tools.log.error({ ...details, ...served, code, error: message }, 'a served version is not what was sealed');
-    this.doubt(served);
-    void this.readAll();
+    this.tools.log.error(
+      { ...details, ...served, code, error: message },
+      'a served version does not match its checksums',
+    );
+    this.distrust(served);
+    void this.verifyAll();
   }
 
-  private doubt(served: ServedVersion): void {
-    this.tools.verified.doubt(served.index, served.version);
-    this.waiting.set(versionKey(served.index, served.version), served);
+  private distrust(served: ServedVersion): void {
+    this.tools.verified.distrust(served.index, served.version);
+    this.unverified.set(versionKey(served.index, served.version), served);
   }
 
-  /** Reads what is in doubt. */
-  private async readAll(): Promise<void> {
-    if (this.reading) return;
-    this.reading = true;
+  private async verifyAll(): Promise<void> {
+    if (this.isVerifying) return;
+    this.isVerifying = true;
     try {
       for (let next = await this.pickNext(); next !== null && !this.stopped; next = await this.pickNext()) {
-        if (await this.read(next)) this.waiting.delete(versionKey(next.index, next.version));
-        else await sleep(SHORTAGE_MS, undefined, { ref: false });
+        if (await this.verify(next)) this.unverified.delete(versionKey(next.index, next.version));
+        else await sleep(SHORTAGE_RETRY_MS, undefined, { ref: false });
       }
     } finally {
-      this.reading = false;
+      this.isVerifying = false;
     }
   }
 
   private async pickNext(): Promise<ServedVersion | null> {
-    const waiting = [...this.waiting.values()];
+    const waiting = [...this.unverified.values()];
     for (const served of waiting) {
       if (!(await this.tools.verified.isUnchanged(served.index, served.version))) return served;
     }
     return waiting[0] ?? null;
   }
 
-  /** @returns false where the system could not, so that nothing is known */
-  private async read(served: ServedVersion): Promise<boolean> {
+  /** @returns false if the system could not read the files, so that the result is unknown */
+  private async verify(served: ServedVersion): Promise<boolean> {
     const { index, version } = served;
     const { verified, log } = this.tools;
     const started = performance.now();
@@ -197,12 +197,15 @@ export class DamageWatch {
       if (this.stopped) return true;
       if (isShortage(error)) {
         const { message } = error as Error;
-        log.warn({ index, version, retry_in_ms: SHORTAGE_MS, error: message }, 'a version in doubt cannot be read now');
+        log.warn(
+          { index, version, retry_in_ms: SHORTAGE_RETRY_MS, error: message },
+          'an untrusted version cannot be read now; trying again',
+        );
         return false;
       }
       const problem = deserializeError(serializeError(error));
-      if (await verified.isInPlace(index, version, problem)) this.events.condemn(served, problem);
-      else this.events.lost(served, problem);
+      if (await verified.isSameFile(index, version, problem)) this.events.damagedInPlace(served, problem);
+      else this.events.filesLost(served, problem);
     }
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * Does a version fit the memory beside those that workers hold already? An estimate from manifests, before anything is
- * loaded: a worker that is killed for want of memory takes all its indexes along.
+ * Checks, from manifests alone, whether a version fits into memory besides those that workers hold. A worker killed for
+ * lack of memory would take all its indexes down.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
@@ -8,7 +8,7 @@ import { engineSettings } from '../../retrieve/load/shards.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { estimateResidentBytes } from '../../version/sealed/version-reader.js';
 
-/** Node, code and caches of one worker. */
+/** Node, code and caches of a worker. */
 const WORKER_BASE_BYTES = 96 * 1024 * 1024;
 
 interface Budget {
@@ -17,28 +17,32 @@ interface Budget {
 }
 
 /**
- * @param held every version that a worker would hold at once, the new one included
+ * @param manifests all versions that a worker would hold at once, including the new one
  * @throws insufficient_memory
  */
-export function checkMemory({ workers, memoryLimit }: Budget, { index, version }: Manifest, held: Iterable<Manifest>) {
-  const sizes = Array.from(held, versionMemory);
+export function checkMemory(
+  { workers, memoryLimit }: Budget,
+  { index, version }: Manifest,
+  manifests: Iterable<Manifest>,
+) {
+  const sizes = Array.from(manifests, versionMemory);
   const needed = workers * sizes.reduce((sum, bytes) => sum + bytes, WORKER_BASE_BYTES);
   if (needed <= memoryLimit) return;
   const message =
-    `${index}@${version} does not fit: ${workers} workers with ${sizes.length} versions each would take about ` +
+    `${index}@${version} does not fit: ${workers} workers with ${sizes.length} versions each need about ` +
     `${mebibytes(needed)} of ${mebibytes(memoryLimit)}; use fewer --workers, or a larger --memory-limit if the machine has it`;
   const details = { index, version, needed_bytes: needed, limit_bytes: memoryLimit };
   throw new ShortlistError('insufficient_memory', message, details);
 }
 
-/** What one version takes in one worker: its files, and what an engine needs beside the bytes of its graph. */
+/** Memory of one version in one worker: its files, and what the engine needs beyond the bytes of its graph. */
 export function versionMemory(manifest: Manifest): number {
   const { name, parameters } = engineSettings(manifest);
   const { total, graphs } = estimateResidentBytes(manifest);
-  const open = manifest.shards
+  const engineBytes = manifest.shards
     .filter(({ count }) => count > 0)
     .reduce((sum, { count }) => sum + engineOf(name).estimateBytes(count, manifest.dim, parameters.m), 0);
-  return total - graphs + Math.max(graphs, open);
+  return total - graphs + Math.max(graphs, engineBytes);
 }
 
 function mebibytes(bytes: number): string {

@@ -1,13 +1,13 @@
-/** The port to listen on: is it free, and which is it. */
+/** Checks that the port is free, and reserves a number for port 0. */
 import { createServer } from 'node:net';
 import { ShortlistError, errnoOf } from '../../base/errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process listens there; give another --port',
-  EACCES: 'the user may not listen there; give a --port from 1024',
-  EADDRNOTAVAIL: 'the machine has no such address; give another --host',
-  ENOTFOUND: 'the host is not known; give another --host',
-  EAI_AGAIN: 'the host cannot be looked up; give another --host',
+  EADDRINUSE: 'another process is listening there; give another --port',
+  EACCES: 'permission denied; give a --port of at least 1024',
+  EADDRNOTAVAIL: 'this machine has no such address; give another --host',
+  ENOTFOUND: 'unknown host; give another --host',
+  EAI_AGAIN: 'the host name cannot be resolved; give another --host',
 };
 
 export function listenError(host: string, port: number, cause: Error): ShortlistError {
@@ -17,8 +17,8 @@ export function listenError(host: string, port: number, cause: Error): Shortlist
 }
 
 /**
- * Takes the port for a moment. A port that is taken shows before minutes of loading, and 0 becomes a number that all
- * workers, those of later too, have in common.
+ * Listens for a moment. So a port in use is found before minutes of loading, and port 0 becomes one number for the
+ * whole life of the server.
  * @throws io_error
  */
 export function reservePort(host: string, port: number): Promise<number> {

@@ -1,33 +1,33 @@
-/** What the primary measures: versions, switches and workers. */
+/** Metrics of the primary: versions, switches and workers. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../../base/errors.js';
 import type { IndexFault } from '../../retrieve/load/live.js';
 
-/** From a small index in a page cache to one of many gigabytes. */
+/** From a small index in the page cache to one of many gigabytes. */
 const SWITCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 /**
- * Codes with which a version may fail to load. Their counters are there before the first failure, since an increase
- * is seen only from one value to another.
+ * Codes with which loading can fail. Their counters exist before the first failure, since Prometheus sees an increase
+ * only between two values.
  */
 const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
   'manifest_corrupt', 'format_unsupported', 'file_missing', 'file_unexpected', 'file_corrupt', 'state_corrupt', 'version_not_found',
   'insufficient_memory', 'io_error', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore
 
-/** What is known of one served index when metrics are asked for. Times are seconds since 1970. */
+/** State of a served index when metrics are collected. Times are seconds since 1970. */
 export interface IndexFacts {
   readonly index: string;
   readonly live: { readonly version: string; readonly engine: string; readonly builtAt: number } | null;
-  /** The published version is the one that answers. */
+  /** The published version answers. */
   readonly upToDate: boolean;
-  /** Why it is not; null where it is, or will be in a moment. */
+  /** Why it does not; null if it does, or is being loaded. */
   readonly fault: IndexFault | null;
   readonly newestBuiltAt: number | null;
 }
 
 interface PrimaryFacts {
-  /** Names of all that are to be served, also where none of their versions could be loaded yet. */
+  /** All indexes to serve, including those without a loaded version. */
   readonly watched: readonly string[];
   readonly indexes: readonly IndexFacts[];
   readonly workers: Readonly<Record<'standby' | 'starting' | 'listening', number>>;
@@ -57,7 +57,7 @@ export class PrimaryMetrics {
     });
     this.loadFailures = new Counter({
       name: 'shortlist_load_failures_total',
-      help: 'Versions that could not be verified or loaded, by error code; what was live stayed so',
+      help: 'Versions that could not be verified or loaded, by error code; the previous version stayed live',
       labelNames: ['index', 'code'],
       registers,
       collect() {
@@ -66,7 +66,7 @@ export class PrimaryMetrics {
     });
     this.switches = new Histogram({
       name: 'shortlist_switch_duration_seconds',
-      help: 'From noticing a published version to answering from it',
+      help: 'Time from detecting a published version to answering from it',
       labelNames: ['index'],
       buckets: SWITCH_BUCKETS,
       registers,
@@ -79,13 +79,13 @@ export class PrimaryMetrics {
     this.restarts.inc(0);
     this.scrubbedBytes = new Counter({
       name: 'shortlist_scrub_bytes_total',
-      help: 'Bytes of served versions that were compared with their checksums again',
+      help: 'Bytes of served versions that the scrub compared with their checksums',
       registers,
     });
     this.scrubbedBytes.inc(0);
     this.scrubFailures = new Counter({
       name: 'shortlist_scrub_failures_total',
-      help: 'Times that a served version was found to differ from its checksums',
+      help: 'Number of times that the scrub found a served version to differ from its checksums',
       labelNames: ['index'],
       registers,
       collect() {
@@ -94,7 +94,7 @@ export class PrimaryMetrics {
     });
     this.scrubTimes = new Gauge({
       name: 'shortlist_scrub_last_finished_timestamp_seconds',
-      help: 'When all files of a served version were last found to be what was sealed',
+      help: 'Time when all files of a served version last matched their checksums',
       labelNames: ['index'],
       registers,
     });
@@ -123,7 +123,7 @@ export class PrimaryMetrics {
 
   scrubFinished(index: string): void {
     this.scrubTimes.set({ index }, Date.now() / 1000);
-    this.scrubFailures.inc({ index }, 0); // there before the first one
+    this.scrubFailures.inc({ index }, 0); // exists before the first failure
   }
 
   scrubFailed(index: string): void {
@@ -140,28 +140,28 @@ export class PrimaryMetrics {
     );
     this.addIndexGauge(
       'shortlist_live_version_age_seconds',
-      'Since the version that answers was built',
+      'Time since the version that answers was built',
       [],
       facts,
       ({ live }) => (live === null ? null : { value: Date.now() / 1000 - live.builtAt }),
     );
     this.addIndexGauge(
       'shortlist_live_version_timestamp_seconds',
-      'When the version that answers was built',
+      'Time when the version that answers was built',
       [],
       facts,
       ({ live }) => (live === null ? null : { value: live.builtAt }),
     );
     this.addIndexGauge(
       'shortlist_newest_version_timestamp_seconds',
-      'When the newest version on disk was built, published or not',
+      'Time when the newest version on disk was built, published or not',
       [],
       facts,
       ({ newestBuiltAt }) => (newestBuiltAt === null ? null : { value: newestBuiltAt }),
     );
     this.addIndexGauge(
       'shortlist_live_version_is_published',
-      '1 when the published version is the one that answers, 0 while or because it is not loaded',
+      '1 if the published version answers, 0 if it is being loaded or could not be loaded',
       [],
       facts,
       ({ upToDate }) => ({
@@ -170,7 +170,7 @@ export class PrimaryMetrics {
     );
     this.addIndexGauge(
       'shortlist_index_fault_info',
-      'Why the published version is not the one that answers; always 1, absent where nothing is wrong',
+      'Why the published version does not answer; always 1, absent if nothing is wrong',
       ['version', 'code'],
       facts,
       ({ fault }) => (fault === null ? null : { value: 1, labels: { version: fault.version ?? '', code: fault.code } }),
@@ -186,7 +186,7 @@ export class PrimaryMetrics {
     });
     new Gauge({
       name: 'shortlist_memory_limit_bytes',
-      help: 'Memory that the versions in all workers may take',
+      help: 'Memory limit for the versions in all workers',
       registers: [this.registry],
       collect() {
         this.set(facts().memoryLimitBytes);
@@ -208,9 +208,9 @@ export class PrimaryMetrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const one of facts().indexes) {
-          const found = read(one);
-          if (found !== null) this.set({ index: one.index, ...found.labels }, found.value);
+        for (const indexFacts of facts().indexes) {
+          const found = read(indexFacts);
+          if (found !== null) this.set({ index: indexFacts.index, ...found.labels }, found.value);
         }
       },
     });

@@ -1,43 +1,43 @@
 /**
- * Whether a process still turns its event loop: it is asked twice a second, and answers between two turns.
+ * Tracks whether a process responds. It is pinged twice a second and answers between two turns of its event loop. A
+ * process that is stopped (SIGSTOP), spins, or is stuck in one long step does not answer.
  *
- * A process that is stopped (SIGSTOP), spins, or is stuck in one long step does not answer. Silence is counted from
- * the last answer, less the time in which the asking process itself stood still: a machine that slept has no dead
- * workers.
+ * Silence is counted from the last answer, minus the time in which the pinging process itself was paused: after a
+ * machine slept, its workers are not dead.
  */
 
-/** Between two questions, milliseconds. */
+/** Interval between two pings. */
 export const PULSE_MS = 500;
 
-/** Beyond this a worker gets no new connections, until it answers. */
+/** A worker silent for longer gets no new connections until it answers. */
 const QUIET_MS = 2_000;
 
 export class Pulse {
-  private heardAt: number;
-  private askedAt: number;
+  private answeredAt: number;
+  private pingedAt: number;
 
   constructor(private readonly now: () => number = () => performance.now()) {
-    this.heardAt = this.askedAt = this.now();
+    this.answeredAt = this.pingedAt = this.now();
   }
 
   /** To be called every PULSE_MS. */
-  asked(): void {
+  notePing(): void {
     const now = this.now();
-    const stoodStillMs = Math.max(0, now - this.askedAt - 2 * PULSE_MS);
-    this.heardAt = Math.min(now, this.heardAt + stoodStillMs);
-    this.askedAt = now;
+    const pausedMs = Math.max(0, now - this.pingedAt - 2 * PULSE_MS);
+    this.answeredAt = Math.min(now, this.answeredAt + pausedMs);
+    this.pingedAt = now;
   }
 
-  heard(): void {
-    this.heardAt = this.now();
+  noteAnswer(): void {
+    this.answeredAt = this.now();
   }
 
-  wasHeardSince(time: number): boolean {
-    return this.heardAt > time;
+  hasAnsweredSince(time: number): boolean {
+    return this.answeredAt > time;
   }
 
   get silentMs(): number {
-    return this.now() - this.heardAt;
+    return this.now() - this.answeredAt;
   }
 
   get isQuiet(): boolean {

@@ -1,13 +1,13 @@
 /**
- * How long to wait before a process is started again. Not at all at first. One that has served and dies again and
- * again is back soon each time, for clients wait for it; one that dies of its start comes ever later, for it would
- * only take time from the others.
+ * The delay before a process is restarted: none at first. A process that had served is restarted soon each time, since
+ * clients wait for it. One that dies during its start is delayed longer each time, since it would only take time from
+ * the others.
  */
 
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
 
-/** A process that lived this long did not die of its start. */
+/** A process that lived this long did not die during its start. */
 const STABLE_MS = 30_000;
 
 export class RestartDelay {
@@ -16,13 +16,13 @@ export class RestartDelay {
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  started(): void {
+  noteStart(): void {
     this.startedAt = this.now();
   }
 
   /**
-   * The delay after a death now, in milliseconds: 0, 250, 500, 1,000, ... 10,000.
-   * @param isWaitedFor it had served, or nobody else is there: at most 250
+   * The delay after a death at this moment, in milliseconds: 0, 250, 500, 1,000, ... 10,000.
+   * @param isWaitedFor it had served, or no other worker is left: at most 250
    */
   next(isWaitedFor = false): number {
     if (this.now() - this.startedAt >= STABLE_MS) this.delayMs = 0;

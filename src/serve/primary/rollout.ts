@@ -1,14 +1,13 @@
 /**
- * From what is published to what answers.
+ * Brings published versions live.
  *
- * Takes observations of the root and the pool of workers; brings a new version live in steps: it must fit the memory;
- * every file of it is read and judged, here; every worker loads and warms it while the old one answers; then all are
- * told to switch. Whatever fails on the way, the old version goes on answering, and the new one is tried again later.
- * Where no old one is live, at the start or since its files were damaged, the newest one that was published before
- * and is sound answers.
+ * A new version goes live in steps. It must fit into memory. The primary reads and verifies every file. Every worker
+ * loads and warms it while the old version answers. Then all workers are told to switch. If a step fails, the old
+ * version continues to answer and the new one is retried later. If there is no old version, at the start or because its
+ * files were damaged, the newest intact version that was published before answers.
  *
- * One `reconcile` runs at a time. What a worker that starts must load is `state`, which changes in the same turn in
- * which the others are told to switch, so no worker can miss a switch or be ahead of one.
+ * Only one `reconcile` runs at a time. A starting worker loads `state`, which changes in the same turn in which the
+ * other workers are told to switch, so that no worker misses a switch or is ahead of one.
  */
 import { ShortlistError, serializeError, deserializeError } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
@@ -21,7 +20,7 @@ import { publishedStack } from '../../version/state/rollback-stack.js';
 import type { Logger } from '../channel/logger.js';
 import { checkMemory } from './memory-budget.js';
 import type { LiveState } from '../channel/messages.js';
-import { NO_NAMES, sameNames, settleNames, versionKey, withoutVersions } from '../channel/names.js';
+import { NO_NAMES, sameNames, servableNames, versionKey, withoutVersions } from '../channel/names.js';
 import type { ServeOptions } from '../channel/options.js';
 import type { PrimaryMetrics } from './primary-metrics.js';
 import type { ServedVersion } from './scrub.js';
@@ -29,27 +28,30 @@ import type { VerifiedVersions } from './verified-versions.js';
 import type { Observation } from './watcher.js';
 import { WorkerGone, type WorkerPool } from './worker-pool.js';
 
-/** After a failure the same version is tried again: it may have been memory, a disk or a network that failed. */
+/** A failed version is retried: memory, disk or network may have been the cause. */
 const FIRST_RETRY_MS = 5_000;
 const MAX_RETRY_MS = 300_000;
 
-/** A version that ends a worker each time it is loaded is broken; a worker may die by itself while it loads. */
+/**
+ * A version that ends a worker each time it is loaded is broken, but a worker may also die for another reason while it
+ * loads.
+ */
 const MAX_DEATHS_WHILE_LOADING = 2;
 
-/** Versions published before that are tried where nothing answers: each may have to be read whole. */
+/** Older versions that are tried if nothing answers: each may have to be read completely. */
 const MAX_FALLBACKS = 3;
 
 interface Failure {
   readonly index: string;
-  /** Null where it is no version that failed. */
+  /** Null if the failure is not that of a version. */
   readonly version: string | null;
   readonly error: ShortlistError;
   readonly retryAt: number;
   readonly delayMs: number;
 }
 
-/** Workers that could not load a version that is live. */
-interface Lack {
+/** Workers that could not load a live version. They answer `not_ready` for it, or lack an alias. */
+interface PartialLoad {
   readonly index: string;
   readonly version: string;
   readonly workers: Set<number>;
@@ -67,14 +69,13 @@ export class Rollout {
   private readonly live = new Map<string, Names>();
   private readonly failures = new Map<string, Failure>();
   /**
-   * The version of each index that was current before the last switch: workers hold it, and no older one, until then.
+   * The version of each index that was current before the last switch. Workers keep it, and no older one, until then.
    */
   private readonly previous = new Map<string, { readonly version: string; readonly until: number }>();
-  /** Live versions that some workers lack: those answer `not_ready` for them, or know an alias less. */
-  private readonly lacks = new Map<string, Lack>();
-  /** Versions published before the current one of an index, while one of them answers in its place or none can. */
+  private readonly partialLoads = new Map<string, PartialLoad>();
+  /** Older versions of an index, while one of them answers instead of the current one or none can. */
   private readonly fallbacks = new Map<string, readonly string[]>();
-  /** What each index is to switch to, and since when that is known. */
+  /** The version that each index is to switch to, and since when that is known. */
   private readonly noticed = new Map<string, { readonly version: string | null; readonly at: number }>();
 
   constructor(private readonly tools: Tools) {}
@@ -84,23 +85,24 @@ export class Rollout {
   }
 
   /**
-   * What a worker that starts now is to load: all that is live and not in doubt. It is told of the rest as soon as
-   * that is verified.
+   * What a starting worker must load: all live versions that are trusted. It gets the others as soon as they are
+   * verified.
    */
   stateFor(worker: number): LiveState {
     const { verified } = this.tools;
     const state: Record<string, Names> = {};
     for (const [index, names] of this.live) {
-      const doubted = new Set([...namedVersions(names)].filter((version) => !verified.isTrusted(index, version)));
-      for (const version of doubted) this.lackOf(index, version).workers.add(worker);
-      const fault = names.current !== null && doubted.has(names.current) ? inDoubt(names.current) : names.fault;
-      state[index] = { ...withoutVersions(names, doubted), fault };
+      const untrusted = new Set([...namedVersions(names)].filter((version) => !verified.isTrusted(index, version)));
+      for (const version of untrusted) this.partialLoadOf(index, version).workers.add(worker);
+      const fault =
+        names.current !== null && untrusted.has(names.current) ? unverifiedFault(names.current) : names.fault;
+      state[index] = { ...withoutVersions(names, untrusted), fault };
     }
-    this.dropLost();
+    this.dropUnavailable();
     return state;
   }
 
-  /** Everything that workers answer from. */
+  /** All versions that workers answer from. */
   served(): ServedVersion[] {
     const named = [...this.live].flatMap(([index, names]) =>
       [...namedVersions(names)].map((version) => ({ index, version })),
@@ -118,36 +120,36 @@ export class Rollout {
     );
   }
 
-  /** False while a version that failed is left alone. */
+  /** False during the retry delay of a failed version. */
   mayRetry({ index, version }: ServedVersion): boolean {
     return (this.failures.get(versionKey(index, version))?.retryAt ?? 0) <= Date.now();
   }
 
-  /** A version that failed has changed: it is tried without delay. */
+  /** A failed version has changed: it is retried without delay. */
   retry({ index, version }: ServedVersion): void {
     const failure = this.failures.get(versionKey(index, version));
     if (failure !== undefined) this.failures.set(versionKey(index, version), { ...failure, retryAt: 0 });
   }
 
   /** The files that workers have mapped are damaged: no worker answers from the version any more. */
-  condemn({ index, version }: ServedVersion, error: ShortlistError): void {
+  withdraw({ index, version }: ServedVersion, error: ShortlistError): void {
     const before = this.live.get(index) ?? NO_NAMES;
     this.noteFailure(index, version, error);
-    this.lacks.delete(versionKey(index, version));
+    this.partialLoads.delete(versionKey(index, version));
     if (this.previous.get(index)?.version === version) this.previous.delete(index);
     const fault = before.current === version ? { version, code: error.code } : before.fault;
     const names = { ...withoutVersions(before, new Set([version])), fault };
     this.live.set(index, names);
-    // What answered is not to be kept as the one before, so it is taken away before the names change.
+    // Unloaded before the names change, so that workers do not keep it as the previous version.
     this.tools.pool.broadcast({ type: 'condemn', index, version });
     this.tools.pool.broadcast({ type: 'apply', index, names });
   }
 
   /**
-   * The files of a live version are gone or others: it answers from workers that have it, and no other worker loads
+   * The files of a live version are missing or replaced. Workers that have it continue to answer; no other worker loads
    * it.
    */
-  lose({ index, version }: ServedVersion, error: ShortlistError): void {
+  noteLostFiles({ index, version }: ServedVersion, error: ShortlistError): void {
     this.noteFailure(index, version, error);
   }
 
@@ -156,14 +158,14 @@ export class Rollout {
     return current === null ? null : this.tools.verified.manifestOf(index, current);
   }
 
-  /** Failures that stand, for a start that has nothing to serve. */
+  /** Current failures, for a start that has nothing to serve. */
   get standingFailures(): ShortlistError[] {
     return [...this.failures.values()].map(({ error }) => error);
   }
 
   /**
-   * Brings everything that is published live, one index after the other. Never throws.
-   * @param latest gives the newest observations: what is published may change while a version loads
+   * Brings everything published live, one index after the other. Never throws.
+   * @param latest returns the newest observations, which may change while a version loads
    */
   async reconcile(latest: () => ReadonlyMap<string, Observation>): Promise<void> {
     for (const [index, observation] of latest()) {
@@ -175,53 +177,56 @@ export class Rollout {
     this.forgetUnwanted(latest());
   }
 
-  /** A worker could not load a version that is live. */
+  /** A worker could not load a live version. */
   handleUnloaded(worker: number, index: string, version: string, error: ShortlistError): void {
     if (!namedVersions(this.live.get(index) ?? NO_NAMES).has(version)) return;
-    this.lackOf(index, version).workers.add(worker);
-    this.dropLost();
+    this.partialLoadOf(index, version).workers.add(worker);
+    this.dropUnavailable();
     this.noteFailure(index, version, error);
   }
 
-  private lackOf(index: string, version: string): Lack {
+  private partialLoadOf(index: string, version: string): PartialLoad {
     const key = versionKey(index, version);
-    const lack = this.lacks.get(key) ?? { index, version, workers: new Set() };
-    this.lacks.set(key, lack);
+    const lack = this.partialLoads.get(key) ?? { index, version, workers: new Set() };
+    this.partialLoads.set(key, lack);
     return lack;
   }
 
   handleGone(worker: number): void {
-    for (const { workers } of this.lacks.values()) workers.delete(worker);
-    this.dropLost();
+    for (const { workers } of this.partialLoads.values()) workers.delete(worker);
+    this.dropUnavailable();
   }
 
-  /** What no worker has does not answer any more. If it is still published, it has to come in as a new version does. */
-  private dropLost(): void {
+  /**
+   * A version that no worker has no longer counts as live. If it is still published, it goes live again as a new
+   * version does.
+   */
+  private dropUnavailable(): void {
     const workers = this.tools.pool.ids();
-    for (const [key, lack] of this.lacks) {
+    for (const [key, lack] of this.partialLoads) {
       if (workers.length === 0 || !workers.every((id) => lack.workers.has(id))) continue;
-      this.lacks.delete(key);
+      this.partialLoads.delete(key);
       this.live.set(lack.index, withoutVersions(this.live.get(lack.index) ?? NO_NAMES, new Set([lack.version])));
     }
   }
 
-  /** Has the workers that lack a live version try again, as late after each failure as with any version. */
+  /** Lets workers that lack a live version try again, with the usual retry delays. */
   private async repair(): Promise<void> {
     const { pool, verified } = this.tools;
-    for (const [key, { index, version, workers }] of this.lacks) {
-      // What is in doubt is being verified, or was in vain: the watch tries it again.
+    for (const [key, { index, version, workers }] of this.partialLoads) {
+      // An untrusted version is being verified, or failed: the damage watch tries it again.
       if (!this.mayRetry({ index, version }) || !verified.isTrusted(index, version)) continue;
       for (const id of workers) {
         try {
           await pool.prepare(id, index, version);
           workers.delete(id);
-          pool.tell(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
+          pool.sendTo(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
         } catch (error) {
           if (!(error instanceof WorkerGone)) this.noteFailure(index, version, error);
         }
       }
       if (workers.size > 0) continue;
-      this.lacks.delete(key);
+      this.partialLoads.delete(key);
       this.failures.delete(key);
     }
   }
@@ -246,8 +251,8 @@ export class Rollout {
     for (const version of added) if (await this.makeReady(index, version, ready)) ready.add(version);
     const now = latest();
     const outdated = now?.names != null && !sameNames(wantedNames(now, before ?? NO_NAMES), wanted);
-    // What is wanted now comes with the next round.
     if (outdated) {
+      // The next round brings the newest names.
       this.discard(index, ready);
       return;
     }
@@ -255,8 +260,8 @@ export class Rollout {
   }
 
   /**
-   * What is wanted, or where that cannot be and nothing else answers, the newest version published before that can.
-   * @param ready gets that one too
+   * The wanted names. If their current version cannot be loaded and nothing else answers, the newest older version that
+   * can be loaded takes its place and is added to `ready`.
    */
   private async withFallback(index: string, wanted: Names, ready: Set<string>): Promise<Names> {
     const { current } = wanted;
@@ -276,14 +281,14 @@ export class Rollout {
       const { code, message } = error;
       this.tools.log.error(
         { index, version, published: current, code, error: message },
-        'a version published before answers',
+        'the published version cannot be served; an older version answers',
       );
       return { ...names, current: version };
     }
     return names;
   }
 
-  /** Versions that a rollback could go to, the newest first, as far as they exist. */
+  /** Existing versions that a rollback could go to, newest first. */
   private async publishedBefore(index: string, current: string): Promise<string[]> {
     const { root } = this.tools.options;
     const moves = await readHistory(root, index).catch(() => []);
@@ -296,7 +301,7 @@ export class Rollout {
     return before;
   }
 
-  /** What is published cannot even be read. What answers goes on. */
+  /** What is published cannot be read. The live version continues to answer. */
   private setFault(index: string, fault: IndexFault): void {
     const before = this.live.get(index) ?? NO_NAMES;
     const names = { ...before, fault };
@@ -306,9 +311,9 @@ export class Rollout {
   }
 
   /**
-   * Verifies a version and has every worker load it.
+   * Verifies a version and lets every worker load it.
    * @param ready versions of the same index that workers have loaded in this round
-   * @returns false when that failed, or had failed a moment ago
+   * @returns false if that failed now, or recently
    */
   private async makeReady(index: string, version: string, ready: ReadonlySet<string>): Promise<boolean> {
     if (!this.mayRetry({ index, version })) return false;
@@ -320,7 +325,7 @@ export class Rollout {
       await this.prepareEverywhere(index, version);
       if (!(await verified.isUnchanged(index, version))) throw changedWhileLoaded(index, version);
     } catch (error) {
-      verified.doubt(index, version);
+      verified.distrust(index, version);
       this.noteFailure(index, version, error);
       this.tools.pool.broadcast({ type: 'discard', index, version });
       return false;
@@ -330,7 +335,7 @@ export class Rollout {
     return true;
   }
 
-  /** Reads every file, unless nothing has changed since that was done. @throws what is wrong, naming the file */
+  /** Reads every file, unless it is verified and unchanged. @throws the first problem, naming the file */
   private async verify(index: string, version: string): Promise<void> {
     const started = performance.now();
     const isKnown = this.tools.verified.isTrusted(index, version);
@@ -340,19 +345,19 @@ export class Rollout {
   }
 
   /**
-   * Of what every worker holds beside a version of an index: what answers now, what answered before, and those of the
-   * index that are to come too.
+   * Manifests of all versions that a worker holds besides `excluded`: those that answer now or answered before, and
+   * those of this index that are coming.
    */
-  private manifestsHeld(index: string, beside: string, coming: Iterable<string>): Manifest[] {
+  private manifestsHeld(index: string, excluded: string, coming: Iterable<string>): Manifest[] {
     const held = new Map<string, ServedVersion>();
     const add = (one: ServedVersion) => held.set(versionKey(one.index, one.version), one);
     for (const version of coming) add({ index, version });
     for (const one of this.served()) add(one);
-    held.delete(versionKey(index, beside));
+    held.delete(versionKey(index, excluded));
     return [...held.values()].flatMap((one) => this.tools.verified.manifestOf(one.index, one.version) ?? []);
   }
 
-  /** Until every worker that is there has loaded it, those that started meanwhile too. */
+  /** Resolves when every worker has loaded it, including those that start meanwhile. */
   private async prepareEverywhere(index: string, version: string): Promise<void> {
     const { pool } = this.tools;
     const prepared = new Set<number>();
@@ -360,7 +365,7 @@ export class Rollout {
     while (!pool.isStopping) {
       const missing = pool.ids().filter((id) => !prepared.has(id));
       if (missing.length === 0 && prepared.size > 0) return;
-      if (missing.length === 0) await new Promise((resolve) => setTimeout(resolve, 100)); // all are dead: wait for one
+      if (missing.length === 0) await new Promise((resolve) => setTimeout(resolve, 100)); // no worker is alive
       const outcomes = await Promise.allSettled(missing.map((id) => pool.prepare(id, index, version)));
       for (const [position, outcome] of outcomes.entries()) {
         if (outcome.status === 'fulfilled') prepared.add(missing[position]!);
@@ -372,13 +377,14 @@ export class Rollout {
   }
 
   private switchTo(index: string, wanted: Names, ready: ReadonlySet<string>): void {
-    const before = this.live.get(index) ?? NO_NAMES; // as it is now: a version may have been lost meanwhile
-    const names = settleNames(before, wanted, ready);
+    const before = this.live.get(index) ?? NO_NAMES; // read again: a version may have been lost meanwhile
+    const names = servableNames(before, wanted, ready);
     if (this.live.has(index) && sameNames(before, names)) return;
     this.live.set(index, names);
     this.tools.pool.broadcast({ type: 'apply', index, names });
     const named = namedVersions(names);
-    for (const version of namedVersions(before)) if (!named.has(version)) this.lacks.delete(versionKey(index, version));
+    for (const version of namedVersions(before))
+      if (!named.has(version)) this.partialLoads.delete(versionKey(index, version));
     if (names.current === before.current) return;
     if (before.current !== null)
       this.previous.set(index, { version: before.current, until: Date.now() + PREVIOUS_VERSION_MS });
@@ -394,7 +400,7 @@ export class Rollout {
     for (const version of versions) this.tools.pool.broadcast({ type: 'discard', index, version });
   }
 
-  /** Says it once, and again with every retry that fails. */
+  /** Logs a failure once, and again after every failed retry. */
   private noteFailure(index: string, version: string, cause: unknown): void {
     this.note(versionKey(index, version), index, version, cause);
   }
@@ -409,10 +415,13 @@ export class Rollout {
     this.tools.metrics.loadFailed(index, error.code);
     const live = this.live.get(index)?.current ?? null;
     const { code, message, details } = error;
-    this.tools.log.error({ ...details, index, code, live, retry_in_ms: delayMs, error: message }, 'version not loaded');
+    this.tools.log.error(
+      { ...details, index, code, live, retry_in_ms: delayMs, error: message },
+      'version could not be loaded',
+    );
   }
 
-  /** A version that nobody publishes any more may be published again, repaired: then it starts afresh. */
+  /** Forgets failures of versions that are no longer published: they may be published again, repaired. */
   private forgetUnwanted(observations: ReadonlyMap<string, Observation>): void {
     const wanted = new Set<string>();
     for (const [index, observation] of observations) {
@@ -422,16 +431,15 @@ export class Rollout {
     for (const [index, versions] of this.fallbacks)
       for (const version of versions) wanted.add(versionKey(index, version));
     for (const { index, version } of this.served()) wanted.add(versionKey(index, version));
-    for (const key of this.failures.keys()) if (!wanted.has(key) && !this.lacks.has(key)) this.failures.delete(key);
+    for (const key of this.failures.keys())
+      if (!wanted.has(key) && !this.partialLoads.has(key)) this.failures.delete(key);
     for (const [index, { until }] of this.previous) if (until <= Date.now()) this.previous.delete(index);
-    // What is neither wanted nor held is verified anew should it come back: the disk had time to rot.
+    // A version that is neither wanted nor held must be verified again if it returns: its files may have changed.
     this.tools.verified.keepOnly(wanted);
   }
 }
 
-/**
- * What is published, as far as it can be read. Where it cannot, or is gone, what answers goes on: it is an accident.
- */
+/** The published names as far as they can be read. For the others, what answers now is kept. */
 function wantedNames({ names, damagedAliases }: Observation, before: Names): Names {
   const kept = Object.entries(before.aliases).filter(([alias]) => damagedAliases.has(alias));
   return {
@@ -440,7 +448,7 @@ function wantedNames({ names, damagedAliases }: Observation, before: Names): Nam
   };
 }
 
-/** What of an index could not be read, by keys that no version has. */
+/** What could not be read of an index, by keys that no version has. */
 function readFailures(index: string, { error, damagedAliases }: Observation): Map<string, ShortlistError> {
   const failures = new Map<string, ShortlistError>();
   if (error !== null) failures.set(`${index}/`, error);
@@ -448,16 +456,20 @@ function readFailures(index: string, { error, damagedAliases }: Observation): Ma
   return failures;
 }
 
-/** Of a worker that starts while its version is read again. */
-function inDoubt(version: string): IndexFault {
+/** For a worker that starts while its version is verified again. */
+function unverifiedFault(version: string): IndexFault {
   return { version, code: 'not_ready' };
 }
 
 function changedWhileLoaded(index: string, version: string): ShortlistError {
-  const message = `the files of ${index}@${version} changed while workers loaded them; it is verified again`;
+  const message = `the files of ${index}@${version} changed while workers loaded them; verifying it again`;
   return new ShortlistError('file_corrupt', message, { index, version });
 }
 
 function diesWhileLoading(index: string, version: string): ShortlistError {
-  return new ShortlistError('internal', `workers die while they load ${index}@${version}`, { index, version });
+  return new ShortlistError(
+    'internal',
+    `workers died while loading ${index}@${version}; their exit codes or signals are in the log`,
+    { index, version },
+  );
 }

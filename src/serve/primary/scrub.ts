@@ -1,10 +1,10 @@
 /**
- * Reads all that is served again and again, slowly, and compares it with its checksums: finds what no look at stamps
- * can tell, a bit that a disk has lost or a page of the cache.
+ * Reads all served versions again and again, slowly, and compares them with their checksums. This finds damage that
+ * stamps cannot show, such as a bit lost by a disk or in a cached page.
  *
- * Takes the versions that are served and a rate; tells what is damaged. It reads through the page cache, so of a file
- * that is in memory it sees what the workers see. Off the data path: one file at a time in a process that answers
- * nothing, at a rate that is a small share of a core (16 MiB a second are 1 to 4 %) and of a disk.
+ * Reading goes through the page cache, so for cached files it sees what workers see. It reads one file at a time in the
+ * primary, which answers no requests, at a rate that takes a small share of a core (16 MiB per second: 1 to 4 %) and of
+ * a disk.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserializeError, serializeError, type ShortlistError } from '../../base/errors.js';
@@ -13,8 +13,8 @@ import { readManifest } from '../../version/sealed/manifest-file.js';
 import { versionPath } from '../../version/disk/paths.js';
 import { findFileProblems } from '../../version/sealed/version-reader.js';
 
-/** A pass over a small version takes so long at least, so that many of them are not opened and closed all the time. */
-const LEAST_PASS_MS = 1_000;
+/** Minimum time for a version, so that many small ones are not opened and closed all the time. */
+const MIN_PASS_MS = 1_000;
 
 export interface ServedVersion {
   readonly index: string;
@@ -22,7 +22,7 @@ export interface ServedVersion {
 }
 
 interface ScrubEvents {
-  /** What is to be read, asked before each round. */
+  /** Versions to read, requested before each round. */
   readonly served: () => readonly ServedVersion[];
   readonly read: (bytes: number) => void;
   readonly finished: (index: string) => void;
@@ -42,7 +42,7 @@ export class Scrub {
   ) {}
 
   start(): void {
-    if (this.bytesPerSecond > 0) void this.run().catch(() => undefined); // rejected when it is stopped, and by nothing else
+    if (this.bytesPerSecond > 0) void this.run().catch(() => undefined); // rejected only by stop()
   }
 
   stop(): void {
@@ -53,10 +53,10 @@ export class Scrub {
     for (;;) {
       const round = this.events.served();
       for (const served of round) {
-        const least = this.wait(LEAST_PASS_MS);
-        await Promise.all([this.pass(served), least]);
+        const minPass = this.wait(MIN_PASS_MS);
+        await Promise.all([this.pass(served), minPass]);
       }
-      if (round.length === 0) await this.wait(LEAST_PASS_MS);
+      if (round.length === 0) await this.wait(MIN_PASS_MS);
     }
   }
 
@@ -72,14 +72,14 @@ export class Scrub {
       this.events.finished(index);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (isShortage(error)) return; // the next round reads it
-      // A version that was replaced meanwhile may be on its way out.
+      if (isShortage(error)) return; // the next round reads it again
+      // A version that was replaced meanwhile may be being deleted.
       const isServed = this.events.served().some((one) => one.index === index && one.version === version);
       if (isServed) this.events.damaged(served, deserializeError(serializeError(error)));
     }
   }
 
-  /** So many bytes were read: waits until the rate allows more. */
+  /** Waits after reading so many bytes, to keep the rate. */
   private async pace(bytes: number): Promise<void> {
     this.events.read(bytes);
     const now = performance.now();

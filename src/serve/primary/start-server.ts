@@ -1,9 +1,9 @@
 /**
- * The query server: a primary process that watches the root and N workers that answer.
+ * The query server: a primary process and N workers.
  *
- * Takes options; gives a promise that ends when the server has stopped, and fails with a coded error when it could
- * not start. The primary answers no requests: it spreads connections, decides which versions are live, replaces
- * workers, and ends everything in order.
+ * `startServer` resolves when the server has stopped, and rejects with a coded error if it could not start. The primary
+ * answers no requests. It distributes connections, decides which versions are live, replaces workers, and shuts
+ * everything down in order.
  */
 import { statSync } from 'node:fs';
 import { TOOL_VERSION } from '../../base/tool-version.js';
@@ -22,22 +22,22 @@ import { VerifiedVersions } from './verified-versions.js';
 import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
 
-/** Deaths of each worker before the first request: more than a passing shortage of memory explains. */
+/** Deaths per worker before the first request: more than a temporary lack of memory explains. */
 const MAX_DEATHS_AT_START = 3;
 
 /**
- * @param ignored variables that are not for it, which it says in its log
- * @param takeOver removes the caller's handlers of signals; what it throws, the server fails with
- * @throws usage, index_not_found, io_error, and what keeps the only version there is from being loaded
+ * @param ignoredVariables not meant for this server; logged
+ * @param releaseSignals removes the caller's signal handlers; if it throws, so does the server
+ * @throws usage, index_not_found, io_error, and the load error if no other version can be served
  */
 export async function startServer(
   given: ServeOptions,
-  ignored: readonly string[],
-  takeOver: () => void,
+  ignoredVariables: readonly string[],
+  releaseSignals: () => void,
 ): Promise<void> {
   await checkRoot(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
-  await new Primary(options, ignored).run(takeOver);
+  await new Primary(options, ignoredVariables).run(releaseSignals);
 }
 
 async function checkRoot({ root, index }: ServeOptions): Promise<void> {
@@ -67,30 +67,30 @@ class Primary {
   private readonly rollout: Rollout;
   private readonly watcher: Watcher;
   private readonly acceptor: Acceptor;
-  /** Where connections are taken; null before they are. */
+  /** The bound address; null before the server listens. */
   private listening: { readonly address: string; readonly port: number } | null = null;
   private readonly damage: DamageWatch;
-  /** Published when the server started, and published still: without them it is not ready. */
+  /** Indexes published when the server started, and still: it is not ready without them. */
   private expected: readonly string[] = [];
   private reconciling = false;
   private announced = false;
   private deathsAtStart = 0;
   private stopping = false;
-  private end: { resolve: () => void; reject: (error: unknown) => void } | null = null;
+  private completion: { resolve: () => void; reject: (error: unknown) => void } | null = null;
 
   constructor(
     private readonly options: ServeOptions,
-    private readonly ignored: readonly string[],
+    private readonly ignoredVariables: readonly string[],
   ) {
     this.log = createLogger(options, 'primary');
     this.metrics = new PrimaryMetrics(() => this.facts());
     this.watcher = new Watcher(options.root, options.index, () => void this.reconcile());
     this.pool = new WorkerPool(options, TOOL_VERSION, this.log, {
-      admit: () => this.damage.admit(),
+      waitUntilVerified: () => this.damage.waitUntilVerified(),
       state: (worker) => this.rollout.stateFor(worker),
       expected: () => this.expected,
       restarted: () => this.handleRestart(),
-      page: () => this.renderMetrics(),
+      renderMetrics: () => this.renderMetrics(),
       measured: (worker, snapshot) => this.joined.update(worker, snapshot),
       signalled: (pid, signal) => this.damage.handleSignal(pid, signal),
       gone: (worker) => {
@@ -101,7 +101,7 @@ class Primary {
       inRotation: () => this.handleInRotation(),
       failed: (error) => this.handleFailedWorker(error),
     });
-    this.acceptor = new Acceptor(() => this.pool.takers());
+    this.acceptor = new Acceptor(() => this.pool.targets());
     const { metrics, log, pool } = this;
     const verified = new VerifiedVersions(options.root);
     const rollout = new Rollout({ options, pool, metrics, verified, log });
@@ -113,20 +113,20 @@ class Primary {
         failed: () => rollout.failed(),
         mayRetry: (served) => rollout.mayRetry(served),
         retry: (served) => rollout.retry(served),
-        condemn: (served, error) => rollout.condemn(served, error),
-        lost: (served, error) => rollout.lose(served, error),
+        damagedInPlace: (served, error) => rollout.withdraw(served, error),
+        filesLost: (served, error) => rollout.noteLostFiles(served, error),
         listening: () => pool.count('listening'),
       },
     );
   }
 
-  /** Until the server has stopped. */
-  run(takeOver: () => void): Promise<void> {
+  /** Resolves when the server has stopped. */
+  run(releaseSignals: () => void): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {
-      this.end = { resolve, reject };
+      this.completion = { resolve, reject };
     });
     this.handleSignals();
-    takeOver(); // not before: Node drops a signal that waits while it has no handler
+    releaseSignals(); // only now: Node drops a pending signal that has no handler
     this.start().catch((error: unknown) => this.fail(error));
     return ended;
   }
@@ -137,13 +137,14 @@ class Primary {
       { root: options.root, workers: options.workers, indexes: options.index, memory_limit: options.memoryLimit },
       'starting',
     );
-    if (this.ignored.length > 0) log.info({ variables: this.ignored }, 'variables of a Kubernetes Service are ignored');
+    if (this.ignoredVariables.length > 0)
+      log.info({ variables: this.ignoredVariables }, 'ignoring variables of a Kubernetes Service');
     this.pool.start();
     await this.watcher.poll();
     this.expect(publishedIndexes(this.watcher.latest));
     await this.reconcile();
     if (this.stopping) return;
-    this.checkSomethingServes();
+    this.requireServedVersion();
     this.listening = await this.acceptor.listen(options.host, options.port);
     this.announce();
     this.watcher.start();
@@ -155,8 +156,8 @@ class Primary {
     this.acceptor.wake();
   }
 
-  /** Versions that are refused are an error at the start, when nothing else is there to serve. */
-  private checkSomethingServes(): void {
+  /** If no version can be served, the first load failure is the error of the start. */
+  private requireServedVersion(): void {
     const serves = Object.values(this.rollout.state).some(({ current }) => current !== null);
     const [failure] = this.rollout.standingFailures;
     if (!serves && failure !== undefined) throw failure;
@@ -191,9 +192,9 @@ class Primary {
     );
   }
 
-  /** At the start a worker's failure is the server's; later the worker is replaced. */
+  /** During the start, the failure of a worker is that of the server; later the worker is replaced. */
   private handleFailedWorker(error: ShortlistError): void {
-    if (this.announced) this.log.error({ code: error.code, error: error.message }, 'worker could not start');
+    if (this.announced) this.log.error({ code: error.code, error: error.message }, 'a worker could not start');
     else this.fail(error);
   }
 
@@ -201,7 +202,12 @@ class Primary {
   private handleRestart(): void {
     this.metrics.restarted();
     if (this.announced || ++this.deathsAtStart <= MAX_DEATHS_AT_START * this.options.workers) return;
-    this.fail(new ShortlistError('internal', 'workers die before they serve; the log says with which code or signal'));
+    this.fail(
+      new ShortlistError(
+        'internal',
+        'workers died before they could serve; their exit codes or signals are in the log',
+      ),
+    );
   }
 
   private async renderMetrics(): Promise<string> {
@@ -215,7 +221,7 @@ class Primary {
       watched: [...this.watcher.latest.keys()],
       indexes: Object.keys(state).map((index) => this.indexFacts(index)),
       workers: {
-        standby: this.pool.standingBy(),
+        standby: this.pool.standbyCount(),
         starting: this.pool.count('booting', 'starting'),
         listening: this.pool.count('listening'),
       },
@@ -250,18 +256,18 @@ class Primary {
         else void this.stop(signal);
       });
     }
-    // Without its primary a worker ends, so this is enough to take all along.
+    // Workers end when their primary does.
     process.on('uncaughtException', (error) => {
       this.log.fatal({ err: error }, 'the primary failed');
       this.abort(EXIT.bug);
     });
   }
 
-  /** /readyz says no at once; new connections are refused after the delay; then requests in flight finish. */
+  /** First /readyz returns 503; after the delay no connections are accepted; then requests in flight finish. */
   private async stop(signal: string): Promise<void> {
     this.stopping = true;
     const { drainDelayMs, drainTimeoutMs } = this.options;
-    const delayMs = signal === 'SIGTERM' ? drainDelayMs : 0; // Ctrl-C is of a person, who waits; balancers hear of the other
+    const delayMs = signal === 'SIGTERM' ? drainDelayMs : 0; // only SIGTERM comes from an orchestrator, whose balancers need time
     this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
     this.watcher.stop();
     this.damage.stop();
@@ -270,7 +276,7 @@ class Primary {
     this.acceptor.close();
     await this.pool.drain();
     this.log.info('stopped');
-    this.end?.resolve();
+    this.completion?.resolve();
   }
 
   private fail(error: unknown): void {
@@ -278,7 +284,7 @@ class Primary {
     this.watcher.stop();
     this.damage.stop();
     this.pool.kill();
-    this.end?.reject(error);
+    this.completion?.reject(error);
   }
 
   private abort(exit: number): void {
@@ -287,7 +293,7 @@ class Primary {
   }
 }
 
-/** What should answer, also where it cannot be read. */
+/** Indexes that should answer, including those whose CURRENT cannot be read. */
 function publishedIndexes(latest: Watcher['latest']): string[] {
   const isPublished = ({ names, error }: Observation) => error !== null || names?.current != null;
   return [...latest].flatMap(([index, observation]) => (isPublished(observation) ? [index] : []));

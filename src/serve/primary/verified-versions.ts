@@ -1,10 +1,9 @@
 /**
- * Which versions may be mapped: those whose every file was read and judged by this process, and has not changed since.
+ * Knows which versions may be mapped: those whose files this process has read and verified, and whose stamps have not
+ * changed since (file-stamps.ts says what stamps cannot detect).
  *
- * A mapped file is trusted only as far as it was hashed by someone who is still alive, and no longer than its stamps
- * stay as they were (file-stamps.ts says what those cannot see). Trust is taken away by whoever has a reason to
- * doubt, and comes back by reading all of the version again. Nothing is mapped here: damage ends whoever has mapped
- * it, and this process must not end.
+ * A version becomes untrusted by `distrust`, and trusted again when all of it is verified. Nothing is mapped here,
+ * since damage ends a process that has mapped it, and this process must not end.
  */
 import { basename } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -24,7 +23,7 @@ import { versionKey } from '../channel/names.js';
 
 interface Verified {
   readonly manifest: Manifest;
-  /** As the files were when they were read. */
+  /** Stamps of the files when they were verified. */
   readonly stamps: FileStamps;
   trusted: boolean;
 }
@@ -32,12 +31,12 @@ interface Verified {
 export class VerifiedVersions {
   private readonly known = new Map<string, Verified>();
   private readonly verifying = new Map<string, Promise<Manifest>>();
-  /** What was there when a version was last verified, whatever came of it. */
+  /** Fingerprint of each version's folder at the last verification, successful or not. */
   private readonly attempts = new Map<string, string>();
 
   constructor(private readonly root: string) {}
 
-  /** Of a version that was verified, even if it is doubted now. */
+  /** The manifest of a version that was verified once, even if it is untrusted now. */
   manifestOf(index: string, version: string): Manifest | null {
     return this.known.get(versionKey(index, version))?.manifest ?? null;
   }
@@ -46,20 +45,20 @@ export class VerifiedVersions {
     return this.known.get(versionKey(index, version))?.trusted ?? false;
   }
 
-  /** From now on the version may not be mapped before it is verified again. */
-  doubt(index: string, version: string): void {
+  /** The version may not be mapped until it is verified again. */
+  distrust(index: string, version: string): void {
     const known = this.known.get(versionKey(index, version));
     if (known !== undefined) known.trusted = false;
   }
 
-  /** Forgets all versions but these keys. */
+  /** Forgets all versions except these keys. */
   keepOnly(keys: ReadonlySet<string>): void {
     for (const map of [this.known, this.attempts]) for (const key of map.keys()) if (!keys.has(key)) map.delete(key);
   }
 
   /**
-   * Reads every file, unless that was done and nothing has changed since. @throws the first of what is wrong, naming
-   * the file
+   * Reads and verifies every file, unless the version is trusted and unchanged. @throws the first problem, naming the
+   * file
    */
   async verify(index: string, version: string): Promise<Manifest> {
     const key = versionKey(index, version);
@@ -80,33 +79,33 @@ export class VerifiedVersions {
     const [problem] = await findVersionProblems(this.root, index, version);
     if (problem !== undefined) throw problem;
     const after = await readStamps(directory, names, nodeFiles);
-    if (!sameStamps(before, after)) throw changedMeanwhile(index, version, changedFiles(before, after));
+    if (!sameStamps(before, after)) throw changedWhileVerified(index, version, changedFiles(before, after));
     this.known.set(key, { manifest, stamps: after, trusted: true });
     return manifest;
   }
 
-  /** Whether a version that was verified lies there as it did then, as far as that can be told without reading. */
+  /** Whether stamps show no change since the verification. */
   async isUnchanged(index: string, version: string): Promise<boolean> {
-    return (await this.changed(index, version)).length === 0;
+    return (await this.findChanged(index, version)).length === 0;
   }
 
-  /** Names of files that may have other contents than those that were read; none of a version that was not. */
-  async changed(index: string, version: string): Promise<string[]> {
+  /** Names of files that may have changed since the verification; none for a version that was not verified. */
+  async findChanged(index: string, version: string): Promise<string[]> {
     const known = this.known.get(versionKey(index, version));
     if (known === undefined) return [];
     const directory = versionPath(this.root, index, version);
     try {
       return changedFiles(known.stamps, await readStamps(directory, known.stamps.keys(), nodeFiles));
     } catch {
-      return [...known.stamps.keys()]; // what cannot be looked at is not known to be the same
+      return [...known.stamps.keys()]; // a file that cannot be examined counts as changed
     }
   }
 
   /**
-   * Whether a problem is in a file that was verified and mapped then: those who have mapped it see what it holds now.
-   * Otherwise the file is gone or another one lies in its place, and what they see is what was read.
+   * Whether the file with this problem is still the one that was verified, so that workers have its damage mapped.
+   * Otherwise it is missing or replaced, and workers have the verified file mapped.
    */
-  async isInPlace(index: string, version: string, { details }: ShortlistError): Promise<boolean> {
+  async isSameFile(index: string, version: string, { details }: ShortlistError): Promise<boolean> {
     const file = details['file'];
     const stamps = this.known.get(versionKey(index, version))?.stamps;
     if (typeof file !== 'string' || stamps === undefined) return false;
@@ -115,8 +114,7 @@ export class VerifiedVersions {
     return now !== null && now.get(name)?.inode === stamps.get(name)?.inode && now.has(name);
   }
 
-  /** Whether something has changed since a version was last verified in vain. */
-  async hasNews(index: string, version: string): Promise<boolean> {
+  async hasChangedSinceAttempt(index: string, version: string): Promise<boolean> {
     const before = this.attempts.get(versionKey(index, version));
     if (before === undefined) return false;
     const now = await fingerprintDirectory(versionPath(this.root, index, version), nodeFiles).catch(() => before);
@@ -124,7 +122,7 @@ export class VerifiedVersions {
   }
 }
 
-function changedMeanwhile(index: string, version: string, names: readonly string[]): ShortlistError {
-  const message = `${names.join(', ')} of ${index}@${version} changed while it was verified; it is verified again`;
+function changedWhileVerified(index: string, version: string, names: readonly string[]): ShortlistError {
+  const message = `${names.join(', ')} of ${index}@${version} changed during verification; verifying it again`;
   return new ShortlistError('file_corrupt', message, { index, version, files: names });
 }

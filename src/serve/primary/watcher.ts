@@ -1,6 +1,6 @@
 /**
- * What is published under the root, read again and again: the primary's only view of the builders. It changes
- * nothing, and a poll finds every change within POLL_MS on any file system, where notifications do not.
+ * Polls what is published under the root. It changes nothing. Polling works on any file system, which notifications do
+ * not, and finds every change within POLL_MS.
  */
 import { ShortlistError, serializeError } from '../../base/errors.js';
 import type { Names } from '../../retrieve/load/live.js';
@@ -11,14 +11,14 @@ import { parseVersionName } from '../../version/sealed/version-name.js';
 
 const POLL_MS = 200;
 
-/** The newest version on disk is only a figure for the dashboard. */
+/** The newest version on disk is needed only for a metric. */
 const SURVEY_EVERY_POLLS = 25;
 
 export interface Observation {
-  /** What is published; null where it could not be read. */
+  /** The published names; null if they could not be read. */
   readonly names: Names | null;
   readonly error: ShortlistError | null;
-  /** Aliases that could not be read, which `names` lacks. */
+  /** Aliases that could not be read and are missing from `names`. */
   readonly damagedAliases: ReadonlyMap<string, ShortlistError>;
 }
 
@@ -29,17 +29,16 @@ export class Watcher {
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
 
-  /** @param only indexes to watch; none: all there are */
+  /** @param indexes to watch; empty: all */
   constructor(
     private readonly root: string,
-    private readonly only: readonly string[],
+    private readonly indexes: readonly string[],
     private readonly onPoll: () => void,
   ) {}
 
-  /** Reads everything once. */
   async poll(): Promise<void> {
     const names =
-      this.only.length > 0 ? this.only : await listIndexes(this.root).catch(() => [...this.observations.keys()]);
+      this.indexes.length > 0 ? this.indexes : await listIndexes(this.root).catch(() => [...this.observations.keys()]);
     const survey = this.polls++ % SURVEY_EVERY_POLLS === 0;
     const seen = await Promise.all(names.map(async (index) => [index, await this.observe(index)] as const));
     if (survey) for (const index of names) await this.surveyVersions(index);
@@ -47,13 +46,13 @@ export class Watcher {
   }
 
   start(): void {
-    const again = async () => {
+    const pollRepeatedly = async () => {
       await this.poll();
       if (this.stopped) return;
       this.onPoll();
-      this.timer = setTimeout(() => void again(), POLL_MS);
+      this.timer = setTimeout(() => void pollRepeatedly(), POLL_MS);
     };
-    this.timer = setTimeout(() => void again(), POLL_MS);
+    this.timer = setTimeout(() => void pollRepeatedly(), POLL_MS);
   }
 
   stop(): void {
@@ -61,12 +60,12 @@ export class Watcher {
     if (this.timer !== null) clearTimeout(this.timer);
   }
 
-  /** By index, as of the last poll. */
+  /** By index, from the last poll. */
   get latest(): ReadonlyMap<string, Observation> {
     return this.observations;
   }
 
-  /** When the newest version on disk was built, seconds since 1970; null where there is none. */
+  /** When the newest version on disk was built, in seconds since 1970; null if there is none. */
   newestBuiltAt(index: string): number | null {
     return this.newest.get(index) ?? null;
   }

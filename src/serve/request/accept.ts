@@ -18,7 +18,7 @@ export function chooseType<Offer extends string>(
   const ranges = readWeights(accept);
   let best: { offer: Offer; quality: number; rank: number } | null = null;
   for (const offer of offers) {
-    const { quality, rank } = weigh(ranges, offer);
+    const { quality, rank } = weightOfType(ranges, offer);
     if (quality === 0) continue;
     if (best === null || quality > best.quality || (quality === best.quality && rank > best.rank)) {
       best = { offer, quality, rank };
@@ -43,13 +43,13 @@ export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   return gzip > 0 && gzip >= (weightOf('identity') ?? 0);
 }
 
-interface Weighed {
+interface WeightedRange {
   readonly value: string;
   readonly quality: number;
 }
 
 /** The weight of the most specific range that matches, and how specific it is: 3 for the type itself. */
-function weigh(ranges: readonly Weighed[], type: string): { quality: number; rank: number } {
+function weightOfType(ranges: readonly WeightedRange[], type: string): { quality: number; rank: number } {
   const family = `${type.split('/')[0]!}/*`;
   let best = { rank: 0, quality: 0 };
   for (const { value, quality } of ranges) {
@@ -60,7 +60,7 @@ function weigh(ranges: readonly Weighed[], type: string): { quality: number; ran
 }
 
 /** The elements of a header such as `text/html;level=1, * / *;q=0.1`; parameters beside q are passed over. */
-function readWeights(header: string): Weighed[] {
+function readWeights(header: string): WeightedRange[] {
   return header.split(',').map((part) => {
     const [value = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
     const weight = parameters.find((parameter) => parameter.startsWith('q='));

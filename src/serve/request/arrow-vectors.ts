@@ -9,10 +9,10 @@ import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { MAX_BATCH, MAX_DIM } from '../../base/limits.js';
 import { chooseVector } from '../../ingest/choose-columns.js';
 import { openVectors, type Vectors } from '../../ingest/vector-rows.js';
-import type { Counted } from './byte-account.js';
-import type { Turns } from './turns.js';
+import type { ByteCounter } from './byte-account.js';
+import type { TimeSlicer } from './time-slicer.js';
 import { fieldError } from './field-error.js';
-import type { Queries, Readable } from './search-request.js';
+import type { Queries, OrError } from './search-request.js';
 
 /** What stands in messages where a file would have its path. */
 const BODY = 'the body';
@@ -22,8 +22,8 @@ interface ArrowBodyBounds {
   /** Most bytes that its compressed buffers may unfold to, together. */
   readonly limit: number;
   /** Counts what is made of the body, beside its bytes. */
-  readonly memory: Counted;
-  readonly turns: Turns;
+  readonly memory: ByteCounter;
+  readonly slicer: TimeSlicer;
 }
 
 /** Record and dictionary batches: a program may write each of 1,024 rows as one, and dictionaries of other columns. */
@@ -45,8 +45,8 @@ const CHUNK_BYTES = 512 * 1024;
 /** @throws bad_arrow, batch_too_large, body_too_large, overloaded */
 export async function readArrowVectors(
   bytes: Buffer,
-  name: string | undefined,
-  { limit, memory, turns }: ArrowBodyBounds,
+  columnName: string | undefined,
+  { limit, memory, slicer: turns }: ArrowBodyBounds,
 ): Promise<Queries> {
   try {
     if (isFileFormat(bytes)) {
@@ -63,14 +63,14 @@ export async function readArrowVectors(
       bufferBytes: limit,
       unfold: countUnfolded(limit, memory),
       turn: async () => {
-        if (turns.isDue()) await turns.next();
+        if (turns.isSliceOver()) await turns.waitForTurn();
       },
     });
     if (reader.rows > MAX_BATCH) {
       const message = `the batch has ${reader.rows} queries; at most ${MAX_BATCH} are taken`;
       throw new ShortlistError('batch_too_large', message, { max: MAX_BATCH });
     }
-    return await readQueries(reader, name, (values) => {
+    return await readQueries(reader, columnName, (values) => {
       if (values.buffer !== bytes.buffer) memory.grow(values.byteLength);
     });
   } catch (error) {
@@ -79,7 +79,7 @@ export async function readArrowVectors(
 }
 
 /** Vectors stay in the buffers that they were unfolded to: of many batches of one row each, all of them are held. */
-function countUnfolded(limit: number, memory: Counted): (bytes: number) => void {
+function countUnfolded(limit: number, memory: ByteCounter): (bytes: number) => void {
   let unfolded = 0;
   return (bytes) => {
     unfolded += bytes;
@@ -91,30 +91,30 @@ function countUnfolded(limit: number, memory: Counted): (bytes: number) => void 
   };
 }
 
-/** @param hold told of the values of each chunk, which are kept */
+/** @param onValues told of the values of each chunk, which are kept */
 async function readQueries(
   reader: ArrowReader,
   name: string | undefined,
-  hold: (values: Float32Array) => void,
+  onValues: (values: Float32Array) => void,
 ): Promise<Queries> {
   const column = chooseVector(BODY, reader.fields, name, '?vector_column=');
-  const vectors: Readable<Float32Array>[] = [];
+  const vectors: OrError<Float32Array>[] = [];
   for await (const chunk of reader.read([reader.fields.indexOf(column)])) {
-    takeVectors(openVectors(chunk.columns[0]!), chunk.rows, `/${column.name}`, vectors, hold);
+    appendVectors(openVectors(chunk.columns[0]!), chunk.rows, `/${column.name}`, vectors, onValues);
   }
   return { kind: 'vectors', vectors, fields: vectors.map((_, row) => `/${column.name}/${row}`) };
 }
 
 /** Appends the vector of each row, or what is wrong with it; float32 components stay where they are. */
-function takeVectors(
-  from: Vectors,
+function appendVectors(
+  source: Vectors,
   rows: number,
   field: string,
-  vectors: Readable<Float32Array>[],
+  vectors: OrError<Float32Array>[],
   hold: (values: Float32Array) => void,
 ): void {
-  const { offsets, valid, lists, componentsValid } = from;
-  const values = from.values instanceof Float32Array ? from.values : new Float32Array(from.values);
+  const { offsets, valid, lists, componentsValid } = source;
+  const values = source.values instanceof Float32Array ? source.values : new Float32Array(source.values);
   hold(values);
   for (let row = 0; row < rows; row++) {
     if (valid !== null && valid[row] === 0) {

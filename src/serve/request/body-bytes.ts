@@ -11,10 +11,10 @@ export class BodyBytes {
   private buffer: Buffer = Buffer.alloc(0);
   private used = 0;
 
-  /** @param most bytes that will come at most: less room is made at the end where that is known */
+  /** @param maxBytes bytes that will come at most: less room is made at the end where that is known */
   constructor(
     private readonly claim: Claim,
-    private readonly most: number,
+    private readonly maxBytes: number,
   ) {}
 
   get length(): number {
@@ -48,7 +48,7 @@ export class BodyBytes {
   private makeRoom(wanted: number): void {
     const old = this.buffer;
     if (wanted <= old.length) return;
-    const room = Math.max(wanted, Math.min(this.most, Math.max(FIRST_BYTES, 2 * old.length)));
+    const room = Math.max(wanted, Math.min(this.maxBytes, Math.max(FIRST_BYTES, 2 * old.length)));
     this.claim.grow(room - old.length);
     this.buffer = Buffer.allocUnsafeSlow(room); // pages that nothing is written to take no memory
     old.copy(this.buffer, 0, 0, this.used);

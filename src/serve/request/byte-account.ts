@@ -15,7 +15,7 @@ import { ShortlistError } from '../../base/errors.js';
 type Release = () => void;
 
 /** Something of the worker's that a request has. It is free again when everybody who retained it has released it. */
-export interface Held {
+export interface RefCounted {
   /** @returns what ends this hold */
   readonly retain: () => Release;
   /** Ends the hold of whoever opened it. */
@@ -23,7 +23,7 @@ export interface Held {
 }
 
 /** Something that is held once; `free` runs once, when the last hold ends. What is free already is not held again. */
-export function hold(free: () => void): Held {
+export function createRefCounted(free: () => void): RefCounted {
   let holders = 0;
   let isFree = false;
   const retain = (): Release => {
@@ -41,14 +41,14 @@ export function hold(free: () => void): Held {
 }
 
 /** What whoever fills memory step by step has to know. */
-export interface Counted {
+export interface ByteCounter {
   /** @throws overloaded, deadline_exceeded; counts nothing then */
   grow(bytes: number): void;
 }
 
 /** All accounts of a worker. */
 export class ByteAccounts {
-  private held = 0;
+  private heldBytes = 0;
 
   /** @param refuse makes the error for a request that would go beyond */
   constructor(
@@ -58,7 +58,7 @@ export class ByteAccounts {
 
   /** Bytes of all claims of all open accounts. */
   get total(): number {
-    return this.held;
+    return this.heldBytes;
   }
 
   /** @returns an account with nothing in it, held once */
@@ -68,33 +68,34 @@ export class ByteAccounts {
 
   /** @throws overloaded where so many bytes more would not fit now */
   check(bytes: number): void {
-    if (this.held + bytes > this.maxBytes) {
-      throw this.refuse(`the worker holds ${this.held} bytes of request bodies and answers`);
+    if (this.heldBytes + bytes > this.maxBytes) {
+      throw this.refuse(`the worker holds ${this.heldBytes} bytes of request bodies and answers`);
     }
   }
 
   /** For claims alone: one of them goes from `before` bytes to `after`. */
-  move(before: number, after: number): void {
-    const total = this.held + after - before;
-    if (!(before >= 0 && after >= 0 && total >= 0)) throw new Error(`accounts of ${this.held} bytes lose ${before}`);
-    this.held = total;
+  replace(before: number, after: number): void {
+    const total = this.heldBytes + after - before;
+    if (!(before >= 0 && after >= 0 && total >= 0))
+      throw new Error(`accounts of ${this.heldBytes} bytes lose ${before}`);
+    this.heldBytes = total;
   }
 }
 
 /** Bytes of one request. */
-export class ByteAccount implements Held {
+export class ByteAccount implements RefCounted {
   private readonly claims: Claim[] = [];
-  private readonly holds = hold(() => this.close());
+  private readonly references = createRefCounted(() => this.close());
   private isClosed = false;
 
   constructor(private readonly accounts: ByteAccounts) {}
 
   get retain(): () => Release {
-    return this.holds.retain;
+    return this.references.retain;
   }
 
   get release(): Release {
-    return this.holds.release;
+    return this.references.release;
   }
 
   /** @returns a claim of nothing yet */
@@ -117,7 +118,7 @@ export class ByteAccount implements Held {
 }
 
 /** Bytes that one request holds for one purpose. */
-export class Claim implements Counted {
+export class Claim implements ByteCounter {
   private held = 0;
   private isEnded = false;
 
@@ -145,7 +146,7 @@ export class Claim implements Counted {
   }
 
   private set(bytes: number): void {
-    this.accounts.move(this.held, bytes);
+    this.accounts.replace(this.held, bytes);
     this.held = bytes;
   }
 }

@@ -6,7 +6,7 @@ export function fieldError(code: ErrorCode, field: string, message: string): Sho
 }
 
 /** Runs a check that knows no fields; its error leaves with the field's name. */
-export function atField<T>(field: string, check: () => T): T {
+export function withField<T>(field: string, check: () => T): T {
   try {
     return check();
   } catch (error) {
@@ -18,7 +18,7 @@ export function atField<T>(field: string, check: () => T): T {
 /**
  * The error of a check that knows options by their names: with the pointer to the field, as those of filters have it.
  */
-export function fieldAtOptions(error: unknown): unknown {
+export function withOptionField(error: unknown): unknown {
   if (!(error instanceof ShortlistError)) return error;
   const { field, path } = error.details;
   const name = path ?? field;

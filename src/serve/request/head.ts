@@ -10,7 +10,7 @@ import { ShortlistError } from '../../base/errors.js';
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/i;
 
 /** @returns malformed_http, or undefined where the head is fine */
-export function refuseHead({ httpVersion, rawHeaders }: IncomingMessage): ShortlistError | undefined {
+export function checkHead({ httpVersion, rawHeaders }: IncomingMessage): ShortlistError | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
     const found = httpVersion === '0.9' ? 'has no HTTP version' : `is of HTTP/${httpVersion}`;
     return malformed(`the request line ${found}; send HTTP/1.1`);

@@ -4,7 +4,7 @@
  * `\/` and `\u003d`.
  */
 import type { ShortlistError } from '../../base/errors.js';
-import type { Counted } from './byte-account.js';
+import type { ByteCounter } from './byte-account.js';
 import { BACKSLASH, QUOTE, STEP_BYTES, type JsonScanner } from './json-scan.js';
 import { badBase64, decodeBase64, vectorOfBytes } from './vectors.js';
 
@@ -17,7 +17,7 @@ const ESCAPE_REST = 5;
  */
 export function* readBase64Text(
   scanner: JsonScanner,
-  memory: Counted,
+  memory: ByteCounter,
   field: string,
 ): Generator<void, Float32Array | ShortlistError, void> {
   const start = scanner.at + 1;

@@ -7,7 +7,7 @@
  */
 import { MAX_DIM } from '../../base/limits.js';
 import type { ShortlistError } from '../../base/errors.js';
-import type { Counted } from './byte-account.js';
+import type { ByteCounter } from './byte-account.js';
 import { fieldError } from './field-error.js';
 import { COMMA, LIST_END, LIST_START, STEP_BYTES, type JsonScanner } from './json-scan.js';
 
@@ -22,7 +22,7 @@ export class NumberLists {
 
   constructor(
     private readonly scanner: JsonScanner,
-    private readonly memory: Counted,
+    private readonly memory: ByteCounter,
   ) {}
 
   /**
@@ -32,12 +32,12 @@ export class NumberLists {
   *read(field: string): Generator<void, Float32Array | ShortlistError | null, void> {
     const { scanner } = this;
     const start = scanner.at;
-    scanner.take(LIST_START);
+    scanner.skip(LIST_START);
     this.count = 0;
     let isMore = false;
     do {
       while (scanner.skipSpace()) yield;
-      const piece = this.nextPiece();
+      const piece = this.findPiece();
       const isRead = piece !== null && this.append(piece.text, isMore || piece.isMore);
       if (!isRead) {
         scanner.at = start;
@@ -47,11 +47,11 @@ export class NumberLists {
       isMore = piece.isMore;
       yield;
     } while (isMore);
-    return this.count > MAX_DIM ? tooLong(field, this.count) : this.take();
+    return this.count > MAX_DIM ? tooLong(field, this.count) : this.copyVector();
   }
 
   /** Up to the end of the list, or else to the last comma of a step. @returns null where neither is there */
-  private nextPiece(): { readonly text: string; readonly end: number; readonly isMore: boolean } | null {
+  private findPiece(): { readonly text: string; readonly end: number; readonly isMore: boolean } | null {
     const { bytes, at } = this.scanner;
     const window = bytes.subarray(at, at + STEP_BYTES);
     const close = window.indexOf(LIST_END);
@@ -61,14 +61,14 @@ export class NumberLists {
   }
 
   /** @returns false where the text is no numbers and nulls with commas between, or none though a comma wants one */
-  private append(text: string, isWanted: boolean): boolean {
+  private append(text: string, isRequired: boolean): boolean {
     let list: readonly unknown[];
     try {
       list = JSON.parse(`[${text}]`) as unknown[];
     } catch {
       return false;
     }
-    if (list.length === 0) return !isWanted;
+    if (list.length === 0) return !isRequired;
     const { components } = this;
     let { count } = this;
     for (const component of list) {
@@ -80,7 +80,7 @@ export class NumberLists {
     return true;
   }
 
-  private take(): Float32Array {
+  private copyVector(): Float32Array {
     this.memory.grow(4 * this.count + VECTOR_BYTES);
     return this.components.slice(0, this.count);
   }

@@ -61,20 +61,20 @@ export class JsonScanner {
   }
 
   /** Passes over this byte. @throws bad_json where another one stands there */
-  take(byte: number): void {
+  skip(byte: number): void {
     if (this.next !== byte) throw this.malformed();
     this.at++;
   }
 
   /** Passes over this byte if it is there. */
-  takeIf(byte: number): boolean {
+  skipIf(byte: number): boolean {
     if (this.next !== byte) return false;
     this.at++;
     return true;
   }
 
   /** A text, up to behind its closing quote. */
-  text(): string {
+  readText(): string {
     const { bytes } = this;
     const start = this.at;
     let hasEscapes = false;
@@ -94,7 +94,7 @@ export class JsonScanner {
   }
 
   /** A number, true, false or null. */
-  scalar(): unknown {
+  readScalar(): unknown {
     const { bytes } = this;
     const start = this.at;
     let end = start;

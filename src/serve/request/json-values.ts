@@ -35,11 +35,11 @@ export function readMembers(value: unknown, field: string, known: readonly strin
   return Object.fromEntries(Object.entries(object).filter(([, member]) => member !== null));
 }
 
-/** @param of the object's own pointer, empty for the whole body */
-export function unknownMember(of: string, name: string, known: readonly string[]): ShortlistError {
-  const where = of === '' ? 'there is' : `${of.slice(1)} has`;
+/** @param parent the object's own pointer, empty for the whole body */
+export function unknownMember(parent: string, name: string, known: readonly string[]): ShortlistError {
+  const where = parent === '' ? 'there is' : `${parent.slice(1)} has`;
   const message = `${where} no field ${quote(name)}${didYouMean(name, known)}`;
-  return fieldError('unknown_field', of + pointerStep(name), message);
+  return fieldError('unknown_field', parent + pointerStep(name), message);
 }
 
 /** @throws the given code where there are more; bad_field */

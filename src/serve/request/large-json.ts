@@ -12,8 +12,8 @@
 import { isUtf8 } from 'node:buffer';
 import { ShortlistError } from '../../base/errors.js';
 import { pointerStep } from '../../base/json-pointer.js';
-import type { Counted } from './byte-account.js';
-import type { Turns } from './turns.js';
+import type { ByteCounter } from './byte-account.js';
+import type { TimeSlicer } from './time-slicer.js';
 import { PLAIN, SEARCH_PLACE, type Place } from './body-places.js';
 import { fieldError } from './field-error.js';
 import { readBase64Text } from './json-base64.js';
@@ -44,9 +44,9 @@ const MEMBER_BYTES = 128;
 const VALUES_PER_STEP = 64;
 
 /** @param memory counts what is made of the body, beside its bytes */
-export async function readLargeJson(bytes: Buffer, memory: Counted, turns: Turns): Promise<unknown> {
+export async function readLargeJson(bytes: Buffer, memory: ByteCounter, slicer: TimeSlicer): Promise<unknown> {
   if (!isUtf8(bytes)) throw new ShortlistError('bad_json', 'the body is not UTF-8');
-  return turns.run(new LargeJson(bytes, memory).read());
+  return slicer.run(new LargeJson(bytes, memory).read());
 }
 
 export class LargeJson {
@@ -63,7 +63,7 @@ export class LargeJson {
   /** @param bytes valid UTF-8 */
   constructor(
     bytes: Buffer,
-    private readonly memory: Counted,
+    private readonly memory: ByteCounter,
   ) {
     this.scanner = new JsonScanner(bytes);
     this.numbers = new NumberLists(this.scanner, memory);
@@ -71,16 +71,16 @@ export class LargeJson {
 
   /** Steps of some tens of microseconds each. */
   *read(): Generator<void, unknown, void> {
-    yield* this.space();
-    const value = yield* this.value(SEARCH_PLACE);
-    yield* this.space();
+    yield* this.skipSpace();
+    const value = yield* this.readValue(SEARCH_PLACE);
+    yield* this.skipSpace();
     if (this.scanner.at < this.scanner.length) throw this.scanner.malformed();
     return value;
   }
 
-  private *value(place: Place): Generator<void, unknown, void> {
+  private *readValue(place: Place): Generator<void, unknown, void> {
     if (++this.values % VALUES_PER_STEP === 0) {
-      this.count();
+      this.countBytes();
       yield;
     }
     if (this.values > MAX_VALUES) throw tooMuch('values', MAX_VALUES);
@@ -88,29 +88,29 @@ export class LargeJson {
     const { scanner } = this;
     switch (scanner.next) {
       case OBJECT_START:
-        return yield* this.object(place);
+        return yield* this.readObject(place);
       case LIST_START:
-        return (place.isVector && (yield* this.numbers.read(this.field))) ?? (yield* this.list(place));
+        return (place.isVector && (yield* this.numbers.read(this.field))) ?? (yield* this.readList(place));
       case QUOTE:
-        return place.isBase64 ? yield* readBase64Text(scanner, this.memory, this.field) : this.text();
+        return place.isBase64 ? yield* readBase64Text(scanner, this.memory, this.field) : this.readText();
       default:
-        return scanner.scalar();
+        return scanner.readScalar();
     }
   }
 
-  private *object(place: Place): Generator<void, Record<string, unknown>, void> {
+  private *readObject(place: Place): Generator<void, Record<string, unknown>, void> {
     const { scanner, path } = this;
-    this.open();
+    this.enter();
     const object: Record<string, unknown> = {};
     for (let isFirst = true; yield* this.hasNext(OBJECT_END, isFirst); isFirst = false) {
       if (scanner.next !== QUOTE) throw scanner.malformed();
-      const name = this.member();
+      const name = this.readName();
       path.push(name);
       if (Object.hasOwn(object, name)) throw duplicateMember(this.field);
-      yield* this.space();
-      scanner.take(COLON);
-      yield* this.space();
-      const value = yield* this.value(place.members?.get(name) ?? PLAIN);
+      yield* this.skipSpace();
+      scanner.skip(COLON);
+      yield* this.skipSpace();
+      const value = yield* this.readValue(place.members?.get(name) ?? PLAIN);
       // Not assigned: `__proto__` is a name like others.
       Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
       path.pop();
@@ -118,23 +118,23 @@ export class LargeJson {
     return object;
   }
 
-  private *list(place: Place): Generator<void, unknown[], void> {
+  private *readList(place: Place): Generator<void, unknown[], void> {
     const { path } = this;
     const { items = PLAIN, maxItems = Infinity, tooMany = 'bad_field' } = place;
     const field = this.field;
-    this.open();
+    this.enter();
     const list: unknown[] = [];
     for (; yield* this.hasNext(LIST_END, list.length === 0);) {
       if (list.length === maxItems) {
         throw fieldError(tooMany, field, `${field} has more than ${maxItems} entries, the most that are taken`);
       }
       path.push(list.length);
-      list.push(yield* this.value(items));
+      list.push(yield* this.readValue(items));
       path.pop();
     }
     return list;
   }
-  private open(): void {
+  private enter(): void {
     if (++this.depth > MAX_DEPTH) throw tooMuch('levels of lists and objects in each other', MAX_DEPTH);
     this.scanner.at++;
   }
@@ -142,38 +142,38 @@ export class LargeJson {
   /** Passes over the comma before the next item, or over what ends the items. @returns whether there is an item */
   private *hasNext(end: number, isFirst: boolean): Generator<void, boolean, void> {
     const { scanner } = this;
-    yield* this.space();
-    if (scanner.takeIf(end)) {
+    yield* this.skipSpace();
+    if (scanner.skipIf(end)) {
       this.depth--;
       return false;
     }
     if (isFirst) return true;
-    scanner.take(COMMA);
-    yield* this.space();
+    scanner.skip(COMMA);
+    yield* this.skipSpace();
     return true;
   }
 
-  private member(): string {
+  private readName(): string {
     if (++this.members > MAX_MEMBERS) throw tooMuch('members of objects', MAX_MEMBERS);
     this.uncounted += MEMBER_BYTES;
-    return this.text();
+    return this.readText();
   }
 
-  private text(): string {
+  private readText(): string {
     const { scanner } = this;
     const start = scanner.at;
-    const text = scanner.text();
+    const text = scanner.readText();
     this.textsBytes += scanner.at - start;
     if (this.textsBytes > MAX_TEXTS_BYTES) throw tooMuch('bytes of texts', MAX_TEXTS_BYTES);
     this.uncounted += 2 * text.length;
     return text;
   }
 
-  private *space(): Generator<void, void, void> {
+  private *skipSpace(): Generator<void, void, void> {
     while (this.scanner.skipSpace()) yield;
   }
 
-  private count(): void {
+  private countBytes(): void {
     this.memory.grow(this.uncounted);
     this.uncounted = 0;
   }

@@ -8,36 +8,36 @@ import { refuseDuplicates } from './json-values.js';
 
 export type Parameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-export type Spelling = (texts: readonly string[], field: string) => unknown;
+export type ParameterReader = (texts: readonly string[], field: string) => unknown;
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-export function one(texts: readonly string[], field: string): string {
+export function textParameter(texts: readonly string[], field: string): string {
   if (texts.length === 1) return texts[0]!;
   throw fieldError('bad_field', field, `${field} is given ${texts.length} times; give it once`);
 }
 
-export const spellNumber: Spelling = (texts, field) => {
-  const text = one(texts, field);
+export const numberParameter: ParameterReader = (texts, field) => {
+  const text = textParameter(texts, field);
   return NUMBER.test(text) ? Number(text) : text;
 };
 
-export const spellBoolean: Spelling = (texts, field) => {
-  const text = one(texts, field);
+export const booleanParameter: ParameterReader = (texts, field) => {
+  const text = textParameter(texts, field);
   return text === 'true' ? true : text === 'false' ? false : text;
 };
 
-export const spellList: Spelling = (texts) => texts;
+export const listParameter: ParameterReader = (texts) => texts;
 
 /** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
-export const spellNames: Spelling = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
+export const namesParameter: ParameterReader = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
 
 /**
  * A value as JSON text: a filter has no shorter spelling. @throws bad_json; bad_request for a member that stands
  * twice
  */
-export const spellJson: Spelling = (texts, field) => {
-  const text = one(texts, field);
+export const jsonParameter: ParameterReader = (texts, field) => {
+  const text = textParameter(texts, field);
   let value: unknown;
   try {
     value = JSON.parse(text) as unknown;
@@ -51,13 +51,13 @@ export const spellJson: Spelling = (texts, field) => {
 /** @throws unknown_field for parameters that are not in the table */
 export function readParameters(
   parameters: Parameters,
-  table: Readonly<Record<string, Spelling>>,
+  table: Readonly<Record<string, ParameterReader>>,
 ): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const name of Object.keys(parameters)) {
     const given = parameters[name];
-    const spell = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (spell === undefined) {
+    const read = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (read === undefined) {
       const shown = JSON.stringify(name.slice(0, 64));
       throw fieldError(
         'unknown_field',
@@ -65,7 +65,7 @@ export function readParameters(
         `there is no parameter ${shown}${didYouMean(name, Object.keys(table))}`,
       );
     }
-    values[name] = spell(typeof given === 'string' ? [given] : (given ?? []), `/${name}`);
+    values[name] = read(typeof given === 'string' ? [given] : (given ?? []), `/${name}`);
   }
   return values;
 }

@@ -3,7 +3,15 @@ import { ShortlistError } from '../../base/errors.js';
 import type { Term } from '../../wire/search-terms.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
 import { readBoolean, readCount, readIds, readList, readMembers, readNumber, readText } from './json-values.js';
-import { one, spellBoolean, spellJson, spellList, spellNames, spellNumber, type Spelling } from './query-string.js';
+import {
+  textParameter,
+  booleanParameter,
+  jsonParameter,
+  listParameter,
+  namesParameter,
+  numberParameter,
+  type ParameterReader,
+} from './query-string.js';
 
 /** @throws the code of the field, bad_field, unknown_field, bad_request for a member that is missing */
 export function readTerm(term: Term, value: unknown, field: string): unknown {
@@ -23,7 +31,7 @@ export function readTerm(term: Term, value: unknown, field: string): unknown {
     case 'filter':
       return readFilter(value, field);
     case 'members':
-      return readAllMembers(term, value, field);
+      return readObjectTerm(term, value, field);
   }
 }
 
@@ -53,7 +61,7 @@ function readFilter(value: unknown, field: string): Record<string, unknown> {
   throw new ShortlistError('bad_filter', message, { field, path: field });
 }
 
-function readAllMembers(
+function readObjectTerm(
   { members, required }: Extract<Term, { kind: 'members' }>,
   value: unknown,
   field: string,
@@ -71,17 +79,17 @@ function readAllMembers(
 }
 
 /** The parameters that a field is in a query string, with how each is spelled: a member of an object has its own. */
-export function* spellingsOf(name: string, term: Term): Generator<[string, Spelling], void> {
-  if (term.kind !== 'members') yield [name, SPELLINGS[term.kind]];
-  else for (const [member, inner] of Object.entries(term.members)) yield* spellingsOf(`${name}.${member}`, inner);
+export function* parameterReaders(name: string, term: Term): Generator<[string, ParameterReader], void> {
+  if (term.kind !== 'members') yield [name, READERS[term.kind]];
+  else for (const [member, inner] of Object.entries(term.members)) yield* parameterReaders(`${name}.${member}`, inner);
 }
 
-const SPELLINGS: Readonly<Record<Exclude<Term['kind'], 'members'>, Spelling>> = {
-  whole: spellNumber,
-  number: spellNumber,
-  boolean: spellBoolean,
-  text: one,
-  ids: spellList,
-  names: spellNames,
-  filter: spellJson,
+const READERS: Readonly<Record<Exclude<Term['kind'], 'members'>, ParameterReader>> = {
+  whole: numberParameter,
+  number: numberParameter,
+  boolean: booleanParameter,
+  text: textParameter,
+  ids: listParameter,
+  names: namesParameter,
+  filter: jsonParameter,
 };

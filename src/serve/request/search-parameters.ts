@@ -1,16 +1,25 @@
 /** The query string of a search whose body is nothing but vectors: its fields, and how the body is to be read. */
 import { SEARCH_TERM_NAMES, SEARCH_TERMS } from '../../wire/search-terms.js';
 import { fieldError } from './field-error.js';
-import { one, readParameters, spellBoolean, type Parameters, type Spelling } from './query-string.js';
-import { spellingsOf } from './read-term.js';
+import {
+  textParameter,
+  readParameters,
+  booleanParameter,
+  type Parameters,
+  type ParameterReader,
+} from './query-string.js';
+import { parameterReaders } from './read-term.js';
 
-const BINARY_PARAMETERS: Readonly<Record<string, Spelling>> = Object.fromEntries([
-  ...SEARCH_TERM_NAMES.flatMap((name) => [...spellingsOf(name, SEARCH_TERMS[name])]),
-  ['batch', spellBoolean],
+const BINARY_PARAMETERS: Readonly<Record<string, ParameterReader>> = Object.fromEntries([
+  ...SEARCH_TERM_NAMES.flatMap((name) => [...parameterReaders(name, SEARCH_TERMS[name])]),
+  ['batch', booleanParameter],
 ]);
 
 /** An Arrow stream may have several columns of vectors. */
-const ARROW_PARAMETERS: Readonly<Record<string, Spelling>> = { ...BINARY_PARAMETERS, vector_column: one };
+const ARROW_PARAMETERS: Readonly<Record<string, ParameterReader>> = {
+  ...BINARY_PARAMETERS,
+  vector_column: textParameter,
+};
 
 export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(ARROW_PARAMETERS);
 

@@ -17,24 +17,24 @@ import { fieldError, isObject, kindOf } from './field-error.js';
 import { readId, readList, unknownMember } from './json-values.js';
 import { readTerm } from './read-term.js';
 import { readSeeds, type SeedRequest } from './seeds.js';
-import { isReadVector, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
+import { isVectorOrError, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
 
 /** Queries that have an answer each. */
 export type PlainQueries = Exclude<Queries, { readonly kind: 'seeds' }>;
 
 /** One query of a batch, or what is wrong with it: it fails alone. */
-export type Readable<T> = T | ShortlistError;
+export type OrError<T> = T | ShortlistError;
 
 /** The queries in the form in which they came. `fields` are the places they stood at, for errors. */
 export type Queries =
   | {
       readonly kind: 'vectors';
-      readonly vectors: readonly Readable<Float32Array>[];
+      readonly vectors: readonly OrError<Float32Array>[];
       readonly fields: readonly string[];
     }
   /** End to end; how many there are follows from the dimension of the index. */
   | ({ readonly kind: 'packed'; readonly field: string } & PackedVectors)
-  | { readonly kind: 'ids'; readonly ids: readonly Readable<string>[] }
+  | { readonly kind: 'ids'; readonly ids: readonly OrError<string>[] }
   /** One query of several: they have one answer together. */
   | { readonly kind: 'seeds'; readonly seeds: readonly SeedRequest[] };
 
@@ -92,11 +92,11 @@ export function readSearchRequest(body: unknown): SearchRequest {
   if (draft.queries === null) {
     throw new ShortlistError('bad_request', `the search has no query; give one of ${QUERY_FIELDS.join(', ')}`);
   }
-  return searchFor(draft.queries.queries, draft.queries.batch, termsOf(draft));
+  return createSearchRequest(draft.queries.queries, draft.queries.batch, termsOf(draft));
 }
 
 /** The request of its parts. Spelt out, since spreading the terms takes longer than reading them. */
-export function searchFor(queries: Queries, batch: boolean | null, terms: RequestTerms): SearchRequest {
+export function createSearchRequest(queries: Queries, batch: boolean | null, terms: RequestTerms): SearchRequest {
   const { options, include, version, timeoutMs, allowPartial } = terms;
   return { queries, batch, options, include, version, timeoutMs, allowPartial };
 }
@@ -115,7 +115,7 @@ function readDraft(body: unknown, known: readonly string[]): Draft {
     // Many clients write every field that they know, null where it is not used.
     if (value === null) continue;
     const field = `/${name}`;
-    if (isQueryField(name)) takeQueries(draft, field, QUERY_READERS[name](value, field), BATCH_FIELDS.includes(name));
+    if (isQueryField(name)) setQueries(draft, field, QUERY_READERS[name](value, field), BATCH_FIELDS.includes(name));
     else draft.values[name] = readTerm(SEARCH_TERMS[name as keyof SearchTerms], value, field);
   }
   return draft;
@@ -147,7 +147,7 @@ function termsOf({ values }: Draft): RequestTerms {
   }
   return {
     options: options as unknown as SearchOptions,
-    include: include === undefined ? NOTHING : includeOf(include),
+    include: include === undefined ? INCLUDE_NOTHING : toInclude(include),
     version,
     timeoutMs,
     allowPartial,
@@ -158,13 +158,13 @@ const OPTION_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
   SEARCH_TERM_NAMES.map((name) => [name, optionName(name)]),
 );
 
-const NOTHING: Include = { attributes: null, vectors: false };
+const INCLUDE_NOTHING: Include = { attributes: null, vectors: false };
 
-function includeOf({ attributes = false, vectors = false }: NonNullable<SearchTerms['include']>): Include {
+function toInclude({ attributes = false, vectors = false }: NonNullable<SearchTerms['include']>): Include {
   return { attributes: typeof attributes === 'boolean' ? (attributes ? 'all' : null) : attributes, vectors };
 }
 
-function takeQueries(draft: Draft, field: string, queries: Queries, batch: boolean): void {
+function setQueries(draft: Draft, field: string, queries: Queries, batch: boolean): void {
   if (draft.queries !== null) {
     const message = `${draft.queries.field} and ${field} are both given; give one of ${QUERY_FIELDS.join(', ')}`;
     throw fieldError('bad_request', field, message);
@@ -173,7 +173,7 @@ function takeQueries(draft: Draft, field: string, queries: Queries, batch: boole
 }
 
 /** A list with one query each. */
-function readEach<T>(value: unknown, field: string, read: (item: unknown, field: string) => T): Readable<T>[] {
+function readEach<T>(value: unknown, field: string, read: (item: unknown, field: string) => T): OrError<T>[] {
   return readList(value, field, MAX_BATCH, 'batch_too_large').map((item, position) => {
     try {
       return read(item, `${field}/${position}`);
@@ -191,13 +191,13 @@ function readVectorList(value: unknown, field: string, read: typeof readJsonVect
 
 /** A list of base64 vectors, or one base64 text of all of them end to end. */
 function readBase64Batch(value: unknown, field: string): Queries {
-  return typeof value === 'string' || isReadVector(value)
+  return typeof value === 'string' || isVectorOrError(value)
     ? readPacked(value, field, true)
     : readVectorList(value, field, readBase64Vector);
 }
 
-function readPacked(value: unknown, field: string, several: boolean): Queries {
+function readPacked(value: unknown, field: string, isBatch: boolean): Queries {
   const values = readBase64Vector(value, field);
   const batchForm = 'there is vectors_b64';
-  return { kind: 'packed', field, values, bytes: values.byteLength, several, batchForm };
+  return { kind: 'packed', field, values, bytes: values.byteLength, isBatch: isBatch, batchHint: batchForm };
 }

@@ -9,7 +9,7 @@ import { readBase64Vector, readJsonVector } from './vectors.js';
 
 export interface SeedRequest {
   /** The item that the seed is, or its vector as it came. */
-  readonly of: { readonly id: string } | { readonly vector: Float32Array };
+  readonly query: { readonly id: string } | { readonly vector: Float32Array };
   /** Where id or vector stood. */
   readonly field: string;
   readonly weight: number;
@@ -36,7 +36,7 @@ function readSeed(value: unknown, field: string): SeedRequest {
   };
 }
 
-function readQuery(members: Record<string, unknown>, field: string): Pick<SeedRequest, 'of' | 'field'> {
+function readQuery(members: Record<string, unknown>, field: string): Pick<SeedRequest, 'query' | 'field'> {
   const given = QUERY_MEMBERS.filter((name) => members[name] !== undefined);
   const [name] = given;
   if (name === undefined || given.length > 1) {
@@ -47,11 +47,11 @@ function readQuery(members: Record<string, unknown>, field: string): Pick<SeedRe
   const query = members[name];
   switch (name) {
     case 'id':
-      return { of: { id: readId(query, at) }, field: at };
+      return { query: { id: readId(query, at) }, field: at };
     case 'vector':
-      return { of: { vector: readJsonVector(query, at) }, field: at };
+      return { query: { vector: readJsonVector(query, at) }, field: at };
     case 'vector_b64':
-      return { of: { vector: readBase64Vector(query, at) }, field: at };
+      return { query: { vector: readBase64Vector(query, at) }, field: at };
   }
 }
 

@@ -24,7 +24,7 @@ export class TimeLimit {
     response: Pick<ServerResponse, 'destroyed'>,
     private readonly deadline: number,
   ) {
-    if (response.destroyed) this.leave();
+    if (response.destroyed) this.clientLeft();
   }
 
   /** Why there is no more time; null while there is some. */
@@ -74,7 +74,7 @@ export class TimeLimit {
   }
 
   /** Nobody waits for the answer any more. */
-  leave(): void {
+  clientLeft(): void {
     this.end(new ShortlistError('deadline_exceeded', 'the client closed the connection'));
   }
 

@@ -10,13 +10,13 @@ import { fieldError, kindOf } from './field-error.js';
  * What stands in the place of a vector that was read with the text around it: its components, or what is wrong with
  * it.
  */
-type ReadVector = Float32Array | ShortlistError;
+type VectorOrError = Float32Array | ShortlistError;
 
-export function isReadVector(value: unknown): value is ReadVector {
+export function isVectorOrError(value: unknown): value is VectorOrError {
   return value instanceof Float32Array || value instanceof ShortlistError;
 }
 
-function takeReadVector(vector: ReadVector): Float32Array {
+function unwrapVector(vector: VectorOrError): Float32Array {
   if (vector instanceof ShortlistError) throw vector;
   return vector;
 }
@@ -26,7 +26,7 @@ function takeReadVector(vector: ReadVector): Float32Array {
  * become infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
  */
 export function readJsonVector(value: unknown, field: string): Float32Array {
-  if (isReadVector(value)) return takeReadVector(value);
+  if (isVectorOrError(value)) return unwrapVector(value);
   if (!Array.isArray(value)) {
     throw fieldError('bad_vector', field, `${field} is ${kindOf(value)}; give a list of numbers`);
   }
@@ -46,7 +46,7 @@ export function readJsonVector(value: unknown, field: string): Float32Array {
 
 /** Base64 (the standard alphabet, padded) of little-endian float32. */
 export function readBase64Vector(value: unknown, field: string): Float32Array {
-  if (isReadVector(value)) return takeReadVector(value);
+  if (isVectorOrError(value)) return unwrapVector(value);
   if (typeof value !== 'string') {
     throw fieldError('bad_base64', field, `${field} is ${kindOf(value)}; give base64 text of little-endian float32`);
   }
@@ -95,16 +95,19 @@ export interface PackedVectors {
   readonly values: Float32Array;
   readonly bytes: number;
   /** False: they are one vector. */
-  readonly several: boolean;
+  readonly isBatch: boolean;
   /** How a batch is asked for in this form, for the message. */
-  readonly batchForm: string;
+  readonly batchHint: string;
 }
 
 /** @throws bad_vector, dimension_mismatch, bad_request, batch_too_large, each saying what the bytes hold instead */
-export function unpackVectors({ values, bytes, several, batchForm }: PackedVectors, dim: number): Float32Array[] {
+export function unpackVectors(
+  { values, bytes, isBatch: several, batchHint: batchForm }: PackedVectors,
+  dim: number,
+): Float32Array[] {
   if (several) return splitVectors(values, dim, bytes);
   if (bytes === 4 * dim) return [values];
-  if (bytes === 0 || bytes % 4 !== 0) throw noVectors(bytes, dim);
+  if (bytes === 0 || bytes % 4 !== 0) throw notWholeVectors(bytes, dim);
   const found = `${bytes} bytes are ${bytes / 4} float32 values; one vector of this index has ${dim}, ${4 * dim} bytes`;
   const facts = { expected: dim, actual: bytes / 4 };
   const count = bytes / (4 * dim);
@@ -120,7 +123,7 @@ export function unpackVectors({ values, bytes, several, batchForm }: PackedVecto
 /** n x dim values as n vectors. @throws bad_vector where n is not whole, or the bytes are float64; batch_too_large */
 function splitVectors(values: Float32Array, dim: number, bytes: number): Float32Array[] {
   const count = bytes / (4 * dim);
-  if (!Number.isInteger(count) || count === 0) throw noVectors(bytes, dim);
+  if (!Number.isInteger(count) || count === 0) throw notWholeVectors(bytes, dim);
   if (isFloat64(values)) {
     throw new ShortlistError('bad_vector', 'the bytes are float64 values; send the vectors as little-endian float32');
   }
@@ -133,7 +136,7 @@ function splitVectors(values: Float32Array, dim: number, bytes: number): Float32
   return Array.from({ length: count }, (_, position) => values.subarray(position * dim, (position + 1) * dim));
 }
 
-function noVectors(bytes: number, dim: number): ShortlistError {
+function notWholeVectors(bytes: number, dim: number): ShortlistError {
   const message = `${bytes} bytes are no whole number of vectors; one of this index has ${dim} float32, ${4 * dim} bytes`;
   return new ShortlistError('bad_vector', message, { bytes, dim });
 }
@@ -151,9 +154,9 @@ function isFloat64(values: Float32Array): boolean {
   const pairs = Math.min(FLOAT64_SAMPLE, values.length) >> 1;
   const doubles = new Float64Array(values.slice(0, 2 * pairs).buffer);
   if (pairs === 0 || !doubles.every(isUsual)) return false;
-  let odd = 0;
-  for (let i = 0; i < pairs; i++) if (!isUsual(values[2 * i]!)) odd++;
-  return 4 * odd >= pairs;
+  let unusual = 0;
+  for (let i = 0; i < pairs; i++) if (!isUsual(values[2 * i]!)) unusual++;
+  return 4 * unusual >= pairs;
 }
 
 function isUsual(value: number): boolean {

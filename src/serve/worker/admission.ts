@@ -1,10 +1,9 @@
 /**
- * What a worker takes on: so many requests, and so many bytes of bodies and answers, at once. Beyond either bound a
- * request is refused at once with `overloaded`, so that no queue grows and the client can turn to another server
- * while its time lasts.
+ * Limits the requests in flight of a worker, and the bytes of their bodies and answers. Beyond either limit a request
+ * is refused at once with `overloaded`: no queue grows, and the client still has time to try another server.
  */
 import { ShortlistError } from '../../base/errors.js';
-import { ByteAccounts, hold, type ByteAccount, type Held } from '../request/byte-account.js';
+import { ByteAccounts, createRefCounted, type ByteAccount, type RefCounted } from '../request/byte-account.js';
 
 export class Admission {
   private slots = 0;
@@ -26,25 +25,25 @@ export class Admission {
     return this.accounts.total;
   }
 
-  /** Refuses without taking a place: before the body of a request is read. @throws overloaded */
+  /** Checks before the body is read, without taking a slot. @throws overloaded */
   check(): void {
     if (this.slots >= this.maxInFlight) throw this.refuse(`the worker has ${this.slots} requests in flight`);
   }
 
-  /** @returns a place, held once. @throws overloaded */
-  enter(): Held {
+  /** @returns a slot, to be released by the caller. @throws overloaded */
+  acquireSlot(): RefCounted {
     this.check();
     this.slots++;
-    return hold(() => this.slots--);
+    return createRefCounted(() => this.slots--);
   }
 
-  /** @returns the account of one request's bytes, none yet, held once */
-  buffer(): ByteAccount {
+  /** @returns an empty account for the bytes of one request, to be released by the caller */
+  openAccount(): ByteAccount {
     return this.accounts.open();
   }
 
-  private refuse(why: string): ShortlistError {
+  private refuse(reason: string): ShortlistError {
     this.onRefused();
-    return new ShortlistError('overloaded', `${why}, as many as it takes; try again`);
+    return new ShortlistError('overloaded', `${reason}, which is its limit; try again`);
   }
 }

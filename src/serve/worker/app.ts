@@ -1,13 +1,12 @@
 /**
- * The HTTP side of one worker, built and not yet listening.
- *
- * Takes what routes work with (context.ts); gives a fastify instance. Hides admission, request ids, the log line and
- * the one shape of errors: whatever fails, in our code, in fastify's or in Node's parser, leaves as problem+json.
+ * The HTTP application of a worker, built but not listening: a fastify instance with admission, request ids, a log line
+ * per request, and errors in one format. Whatever fails, in our code, in fastify or in Node's parser, is answered as
+ * problem+json.
  */
 import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ShortlistError } from '../../base/errors.js';
-import { allowOrigin, allowOrigins } from './cors.js';
+import { setCorsHeaders, registerCors } from './cors.js';
 import { compressAnswer } from '../answer/compress.js';
 import { ConnectionAges } from './connection-ages.js';
 import type { AppContext } from './context.js';
@@ -23,14 +22,14 @@ import {
 } from '../../wire/problem.js';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from '../request/body.js';
-import { refuseHead } from '../request/head.js';
+import { checkHead } from '../request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';
 import { BODY_TYPES, addSearchRoute, mediaType } from './routes/search.js';
 import { RouteTable } from './route-table.js';
 
-/** The longest id, 1,024 bytes of UTF-8, percent-encoded. */
+/** The longest id: 1,024 bytes of UTF-8, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 1_024;
 
 const openRequests = new OpenRequests();
@@ -47,22 +46,22 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       startRequest(context, request, reply);
-      allowOrigin(context.options.cors, request, reply);
+      setCorsHeaders(context.options.cors, request, reply);
       sendProblem(error, request, reply);
     },
   });
   app.server.on('checkExpectation', refuseExpectation);
-  // Schemas document. Requests are checked by their readers and answers are written as they are.
+  // Schemas only document: readers validate requests, and answers are written directly.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  // Before the routes, which take along the handler that there is when they are added.
+  // Before the routes, which keep the handler that is set when they are added.
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.decorateRequest('state');
   app.addHook('onRequest', (request, reply, done) => {
     startRequest(context, request, reply);
     done();
   });
-  await allowOrigins(app, cors);
+  await registerCors(app, cors);
   addHooks(app, context);
   addBodyParsers(app, context);
   const routes = new RouteTable();
@@ -78,7 +77,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   return app;
 }
 
-/** A proxy may pass its own path on or cut it off. */
+/** A proxy may pass its own path on or remove it. */
 function withoutBasePath(url: string, basePath: string): string {
   if (!url.startsWith(basePath)) return url;
   const rest = url.slice(basePath.length);
@@ -91,7 +90,7 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
     arrived: performance.now(),
     observer,
     slot: null,
-    memory: observer.admission.buffer(),
+    memory: observer.admission.openAccount(),
     body: null,
     isOver: false,
     limit: null,
@@ -105,9 +104,9 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
   });
   const finish = () => {
     if (!request.state.isOver) finishRequest(context, request, reply);
-    forget();
+    removeOpen();
   };
-  const forget = openRequests.add(request.raw.socket, finish);
+  const removeOpen = openRequests.add(request.raw.socket, finish);
   reply.raw.once('close', finish);
 }
 
@@ -115,13 +114,13 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, _reply, done) => done(refuseEarly(request)));
   const ages = new ConnectionAges(app.server);
   app.addHook('onSend', (request, reply, payload, done) => {
-    // While draining, a keep-alive connection would hold the process back until it idles out.
+    // While draining, a keep-alive connection would keep the process alive until its idle timeout.
     if (context.isDraining() || ages.isOld(request.raw.socket)) void reply.header('connection', 'close');
     compressAnswer(request, reply, payload, done);
   });
   app.addHook('preHandler', (request, _reply, done) => {
     try {
-      if (isWork(request) && !request.state.isOver) request.state.slot = request.state.observer.admission.enter();
+      if (isWork(request) && !request.state.isOver) request.state.slot = request.state.observer.admission.acquireSlot();
       done();
     } catch (error) {
       done(error as Error);
@@ -129,9 +128,9 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   });
 }
 
-/** What can be refused before the body is read. */
+/** The error of a request that can be refused before its body is read. */
 function refuseEarly(request: FastifyRequest): Error | undefined {
-  const malformed = refuseHead(request.raw);
+  const malformed = checkHead(request.raw);
   if (malformed !== undefined || !isWork(request)) return malformed;
   try {
     request.state.observer.admission.check();
@@ -145,18 +144,18 @@ function isWork(request: FastifyRequest): boolean {
   return !request.is404 && (request.routeOptions.url ?? '').startsWith(WORK_PREFIX);
 }
 
-/** Runs once for every request, however it ended: answered, failed or broken off. */
+/** Runs once per request, whether it was answered, failed or was aborted. */
 function finishRequest(context: AppContext, request: FastifyRequest, reply: FastifyReply): void {
   const { arrived, observer, slot, memory, limit, facts } = request.state;
   const completed = reply.raw.writableFinished;
   request.state.isOver = true;
-  if (!completed) limit?.leave();
+  if (!completed) limit?.clientLeft();
   slot?.release();
   memory.release();
-  context.answered(request.raw.socket);
+  context.requestEnded(request.raw.socket);
   const seconds = (performance.now() - arrived) / 1000;
   const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
-  const status = completed ? reply.statusCode : 499; // the client left before the answer; as nginx counts it
+  const status = completed ? reply.statusCode : 499; // the client closed the connection; nginx's code for that
   observer.metrics.requestDone(route, request.method, status, seconds);
   const level = route.startsWith(WORK_PREFIX) || status >= 400 ? 'info' : 'debug';
   const message = completed ? 'request completed' : 'request aborted';
@@ -177,20 +176,20 @@ function addBodyParsers(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => done(refuseMediaType(request, reply)));
 }
 
-/** Refuses by the headers alone, so that the reason does not depend on how the parser was chosen. */
+/** Checks the headers only, so that the error does not depend on how fastify chose the parser. */
 function refuseMediaType(request: FastifyRequest, reply: FastifyReply): Error | undefined {
   if (request.method !== 'POST' || request.is404) return undefined;
   const { 'content-encoding': encoding, 'content-type': type } = request.headers;
   if (encoding !== undefined && encoding !== 'identity' && !isGzip(encoding)) {
-    void reply.header('accept-encoding', 'gzip, identity'); // RFC 9110, 12.5.3: what would have been taken
-    const message = `the body has Content-Encoding ${encoding.slice(0, 64)}; send it plain or as gzip`;
+    void reply.header('accept-encoding', 'gzip, identity'); // RFC 9110, 12.5.3: the supported encodings
+    const message = `Content-Encoding ${encoding.slice(0, 64)} is not supported; send the body uncompressed or as gzip`;
     return new ShortlistError('unsupported_media_type', message);
   }
   if (BODY_TYPES.includes(mediaType(request))) return undefined;
   const taken = BODY_TYPES.join(', ');
   void reply.header('accept-post', taken);
   const given =
-    type === undefined ? 'the request has no Content-Type' : `Content-Type ${type.slice(0, 64)} is not taken`;
+    type === undefined ? 'the request has no Content-Type' : `Content-Type ${type.slice(0, 64)} is not supported`;
   return new ShortlistError('unsupported_media_type', `${given}; send one of ${taken}`);
 }
 
@@ -199,12 +198,12 @@ function sendProblem(cause: unknown, request: FastifyRequest, reply: FastifyRepl
   if (error.code === 'internal')
     request.state.observer.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed');
   else request.state.facts = { ...request.state.facts, code: error.code };
-  // fastify closes the connection where a body was refused. It stays open here: the rest is read and thrown away,
-  // since a client that is still sending would see a reset instead of the answer.
+  // When a body is refused, fastify closes the connection, and a client that is still sending would see a reset instead
+  // of the answer. So it stays open, and the rest of the body is discarded.
   void reply.removeHeader('connection');
   if (isRetryable(error)) void reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   void reply
     .code(error.status)
     .type(PROBLEM_TYPE)
-    .send(Buffer.from(JSON.stringify(describeProblem(error, request.id)))); // a buffer: to text fastify would add a charset;
+    .send(Buffer.from(JSON.stringify(describeProblem(error, request.id)))); // a buffer, since fastify adds a charset to text
 }

@@ -1,11 +1,11 @@
 /**
- * Connections that have lived long are closed with their next answer, and their clients connect anew: without that, a
- * worker that was replaced would get no work from clients that keep their connections for days.
+ * Closes old connections with their next answer, so that clients reconnect. Otherwise a replaced worker would get no
+ * requests from clients that keep connections for days.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** An eighth of this is random, so that clients that came together do not come again together. */
+/** An eighth is random, so that clients that connected together do not reconnect together. */
 const MAX_AGE_MS = 600_000;
 
 export class ConnectionAges {

@@ -1,56 +1,55 @@
 /**
- * A worker's connections: taken from the channel that the primary sends them through, given to the HTTP server,
- * counted, and ended in order when the worker drains.
+ * The connections of a worker: received from the primary through the channel, given to the HTTP server, counted, and
+ * closed in order when the worker drains.
  *
- * A connection on which nothing was sent yet is idle, however long it is open: clients open them ahead. It has the
- * time that an idle one has between two requests; from its first byte on, the HTTP server's own limits count.
+ * A connection without a request yet is idle, however long it is open, since clients open connections in advance. It
+ * has the idle timeout of keep-alive connections; the HTTP server's own limits apply from the first byte of a request.
  */
 import type { Server } from 'node:http';
 import { Socket } from 'node:net';
 import { connectToSelf, receiveSockets } from '../channel/sockets/sockets.js';
 
-/** Connections that are taken in one turn of the event loop: some 2 ms. */
-const TAKEN_TOGETHER = 16;
+/** Connections accepted per turn of the event loop: about 2 ms. */
+const MAX_TAKEN_PER_TURN = 16;
 
-/** How often connections that have become idle are closed while draining. */
+/** How often idle connections are closed while draining. */
 const IDLE_SWEEP_MS = 50;
 
 interface ConnectionLimits {
   readonly keepAliveTimeoutMs: number;
 }
 
-/** Who is told of connections. */
-interface ConnectionWatcher {
-  /** It waits for its next request. */
+interface ConnectionObserver {
+  /** The connection waits for its next request. */
   idle(socket: Socket, fd: number): void;
   forget(socket: Socket, fd: number): void;
 }
 
 export class Connections {
-  /** With their descriptors. */
+  /** Each with its descriptor. */
   private readonly sockets = new Map<Socket, number>();
-  /** Descriptors of those that are not taken yet, oldest first. */
+  /** Descriptors of connections not accepted yet, oldest first. */
   private arrived: number[] = [];
   private takenCount = 0;
-  /** The primary has closed the channel: no more will come. */
+  /** The primary has closed the channel. */
   private ended = false;
   private onEmpty: (() => void) | null = null;
 
   constructor(
     private readonly server: Server,
     private readonly limits: ConnectionLimits,
-    private readonly watcher: ConnectionWatcher,
+    private readonly watcher: ConnectionObserver,
   ) {
-    // The server is given its connections and never listens itself, and this is what starts its timers.
+    // The server never listens itself. This event starts its timers.
     server.emit('listening');
   }
 
-  /** @param channel descriptor of the way by which connections come */
+  /** @param channel descriptor through which connections arrive */
   listen(channel: number): void {
     receiveSockets(channel, (descriptors) => this.receive(descriptors));
   }
 
-  /** A connection of this process to itself, which nobody counts or watches. */
+  /** A connection of this process to itself, neither counted nor watched. */
   openOwn(): { readonly client: Socket; readonly server: Socket } {
     const [ours, theirs] = connectToSelf();
     const server = this.serve(theirs);
@@ -58,7 +57,7 @@ export class Connections {
     return { client: new Socket({ fd: ours, readable: true, writable: true }), server };
   }
 
-  /** Connections that have ever come. */
+  /** Connections received in total. */
   get taken(): number {
     return this.takenCount;
   }
@@ -72,57 +71,58 @@ export class Connections {
     for (const [socket, fd] of this.sockets) if (!isBusy(socket)) yield [socket, fd];
   }
 
-  /** An answer was written: its connection waits for the next request. */
-  answered(socket: Socket): void {
+  /** The connection waits for its next request. */
+  requestEnded(socket: Socket): void {
     const fd = this.sockets.get(socket);
     if (fd !== undefined) this.watcher.idle(socket, fd);
   }
 
   /**
-   * Until all connections are closed: idle ones at once, others after their request. The primary closes the channel.
+   * Resolves when all connections are closed: idle ones at once, others after their request. The primary closes the
+   * channel.
    */
   drain(): Promise<void> {
-    // Right after the event loop has read what had arrived: a connection whose request lies unread in the kernel
-    // looks idle, and to close it would reset that request.
+    // Right after the event loop has read what had arrived: a connection whose request is still unread in the kernel
+    // looks idle, and closing it would reset that request.
     const sweep = () => setImmediate(() => this.server.closeIdleConnections());
     setInterval(sweep, IDLE_SWEEP_MS);
     sweep();
     return new Promise((resolve) => {
       this.onEmpty = resolve;
-      this.settle();
+      this.checkEmpty();
     });
   }
 
   private receive(descriptors: Int32Array | null): void {
     if (descriptors === null) {
       this.ended = true;
-      this.settle();
+      this.checkEmpty();
       return;
     }
     this.arrived.push(...descriptors);
     if (this.arrived.length === descriptors.length) this.takeArrived();
   }
 
-  /** Many that came together are taken a few in a turn, so that requests on the others go on. */
+  /** A few per turn of the event loop, so that requests on other connections proceed. */
   private takeArrived(): void {
-    for (const fd of this.arrived.splice(0, TAKEN_TOGETHER)) this.take(fd);
+    for (const fd of this.arrived.splice(0, MAX_TAKEN_PER_TURN)) this.takeConnection(fd);
     if (this.arrived.length > 0) setImmediate(() => this.takeArrived());
-    else this.settle();
+    else this.checkEmpty();
   }
 
-  private take(fd: number): void {
+  private takeConnection(fd: number): void {
     this.takenCount++;
     let socket: Socket;
     try {
       socket = this.serve(fd);
     } catch {
-      return; // the client was gone before it was taken
+      return; // the client has already closed it
     }
     this.sockets.set(socket, fd);
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.watcher.forget(socket, fd);
-      this.settle();
+      this.checkEmpty();
     });
     this.watcher.idle(socket, fd);
   }
@@ -131,16 +131,16 @@ export class Connections {
     const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     socket.setNoDelay(true);
     this.server.emit('connection', socket);
-    socket.setTimeout(this.limits.keepAliveTimeoutMs); // the HTTP server has just set that of a request
+    socket.setTimeout(this.limits.keepAliveTimeoutMs); // overrides the request timeout that the HTTP server has just set
     return socket;
   }
 
-  private settle(): void {
+  private checkEmpty(): void {
     if (this.onEmpty !== null && this.ended && this.sockets.size === 0 && this.arrived.length === 0) this.onEmpty();
   }
 }
 
-/** True from a request's headers on until it was read and answered: Node keeps it there. */
+/** True from the headers of a request until it is read and answered. Node keeps both in private members. */
 export function isBusy(socket: Socket): boolean {
   const { _httpMessage, parser } = socket as Socket & {
     _httpMessage?: unknown;

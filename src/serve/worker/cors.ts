@@ -1,15 +1,15 @@
-/** Cross-origin requests: which pages of other origins may ask, and which headers of answers their scripts may read. */
+/** Cross-origin requests: the pages that may send them, and the response headers that their scripts may read. */
 import { fastifyCors } from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-/** Those that are not readable anyway, and that a client has a use for. */
+/** Headers that clients need and that browsers hide by default. */
 const EXPOSED_HEADERS = ['x-request-id', 'retry-after', 'allow', 'accept-post'];
 
-/** How long a browser may go on without asking again whether it may ask; no browser takes more than hours. */
+/** How long browsers may cache a preflight answer; they limit it to a few hours anyway. */
 const PREFLIGHT_SECONDS = 3_600;
 
-/** Its hook must run before those that refuse requests, so that pages can read why. */
-export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+/** Its hook must run before those that refuse requests, so that pages can read the error. */
+export async function registerCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
   const common = {
     origin: originsOption(origins),
@@ -19,15 +19,15 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
     strictPreflight: false,
   };
   await app.register(fastifyCors, {
-    // An OPTIONS request that asks for no permission is one for a method that no route takes.
+    // An OPTIONS request that is no preflight gets 405 like any other unsupported method.
     delegator: (request, done) => done(null, { ...common, preflight: isPreflight(request) }),
   });
 }
 
-/** For requests that fail before hooks run. */
-export function allowOrigin(origins: readonly string[], request: FastifyRequest, reply: FastifyReply): void {
+/** For requests that fail before the hooks run. */
+export function setCorsHeaders(origins: readonly string[], request: FastifyRequest, reply: FastifyReply): void {
   const { origin } = request.headers;
-  const allowed = origins.includes('*') ? '*' : origins.find((one) => one === origin);
+  const allowed = origins.includes('*') ? '*' : origins.find((candidate) => candidate === origin);
   if (allowed === undefined) return;
   void reply.headers({
     'access-control-allow-origin': allowed,
@@ -37,11 +37,11 @@ export function allowOrigin(origins: readonly string[], request: FastifyRequest,
 }
 
 /**
- * For refusals that are written without a look at the request, as flat name and value pairs: pages can read them
- * where there is one answer for all, of `*` and of a single origin. To pages of several origins such a refusal is a
- * failed connection.
+ * Headers for refusals written without reading the request, as flat name and value pairs. They are the same for all
+ * requests, so they work for `*` and for a single origin. With several origins, pages see such a refusal as a failed
+ * connection.
  */
-export function fixedHeaders(origins: readonly string[]): string[] {
+export function corsHeadersOfRefusals(origins: readonly string[]): string[] {
   const allowed = origins.includes('*') ? '*' : origins.length === 1 ? origins[0] : undefined;
   if (allowed === undefined) return [];
   return ['access-control-allow-origin', allowed, 'access-control-expose-headers', EXPOSED_HEADERS.join(', ')];

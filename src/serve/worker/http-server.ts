@@ -1,28 +1,26 @@
 /**
- * The HTTP server of a worker: Node's, with its limits, and with the guard before everything else.
- *
- * Takes the handler of all requests; gives a server that never listens itself: connections are given to it
- * (connections.ts).
+ * Node's HTTP server with the limits of a worker, and with the guard before all else. It never listens itself:
+ * connections.ts gives it connections.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Guard } from './guard.js';
 
-/** Node's own bound, stated: the longest item path takes a fifth of it. */
+/** Node's own default: five times the longest path of an item. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
-/** Headers come in one packet or two; whoever needs longer is holding the connection open on purpose. */
+/** Headers arrive in one or two packets. A slower client holds the connection on purpose. */
 const HEADERS_TIMEOUT_MS = 5_000;
 
-/** How often Node looks for requests that overstay: its default of 30 s would treble the limits above. */
+/** How often Node checks these timeouts: its default of 30 s would triple them. */
 const CONNECTIONS_CHECK_MS = 500;
 
-/** Requests under this are work and are let in by the guard; the others are for operators. */
+/** Requests under this path pass the guard; the others are for operators. */
 export const WORK_PREFIX = '/v1/';
 
 interface HttpLimits {
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** Before all routes, where a proxy has put the server. */
+  /** Path of the server behind a proxy, before all routes. */
   readonly basePath: string;
 }
 
@@ -33,7 +31,7 @@ export function createHttpServer(
   guard: Guard,
   handler: Handler,
 ): Server {
-  // A client that neither sends nor reads for as long as a request and its answer may take is gone.
+  // A client that neither sends nor reads for the maximum time of a request and its answer is gone.
   const silenceMs = 2 * requestTimeoutMs;
   const server = createServer(
     {
@@ -46,19 +44,18 @@ export function createHttpServer(
     },
     (request, response) => {
       const { socket } = request;
-      if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // a first request: until now the connection was idle
-      if (isWork(request, basePath) && !guard.letsIn(socket)) guard.refuse(request, response);
+      if (socket.timeout !== silenceMs) socket.setTimeout(silenceMs); // first request: until now it was idle
+      if (isGuarded(request, basePath) && !guard.admits(socket)) guard.refuse(request, response);
       else handler(request, response);
     },
   );
-  // No bound of requests: beyond one, Node answers 503 to clients that go on sending. Connections are renewed by age
-  // instead.
+  // No limit of requests per connection: beyond it, Node answers 503. Connections are renewed by age instead.
   server.maxRequestsPerSocket = 0;
   server.setTimeout(silenceMs);
   return server;
 }
 
-function isWork({ url, method }: IncomingMessage, basePath: string): boolean {
+function isGuarded({ url, method }: IncomingMessage, basePath: string): boolean {
   if (method !== 'POST' || url === undefined) return false;
   return url.startsWith(WORK_PREFIX) || (basePath !== '' && url.startsWith(basePath + WORK_PREFIX));
 }

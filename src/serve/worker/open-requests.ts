@@ -1,14 +1,14 @@
 /**
- * Requests of a connection that are not finished. Node closes the response that is being written when its connection
- * ends, but never those of pipelined requests that wait behind it: they would keep their places and bytes for good.
- * So the end of the connection ends all of them.
+ * Unfinished requests of each connection. When a connection ends, Node closes only the response being written, not
+ * pipelined requests behind it, which would keep their slots and bytes forever. So the end of a connection ends all its
+ * requests.
  */
 import type { Socket } from 'node:net';
 
 export class OpenRequests {
   private readonly bySocket = new WeakMap<Socket, Set<() => void>>();
 
-  /** @param finish called once when the connection ends, unless what is returned was called before */
+  /** @param finish called when the connection ends, unless the returned function was called before */
   add(socket: Socket, finish: () => void): () => void {
     const open = this.bySocket.get(socket) ?? this.watch(socket);
     open.add(finish);

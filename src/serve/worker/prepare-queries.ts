@@ -1,11 +1,11 @@
-/** The queries of a request, from what was asked to what is searched with. Each is checked against the version. */
+/** Turns the queries of a request into those of a search, and checks each against the version. */
 import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { checkQuery } from '../../retrieve/search/query.js';
 import type { QueryKind } from '../../retrieve/search/search.js';
 import type { SeedQuery } from '../../retrieve/search/search-options.js';
-import { atField, fieldError } from '../request/field-error.js';
-import type { PlainQueries, Readable, SearchRequest } from '../request/search-request.js';
+import { withField, fieldError } from '../request/field-error.js';
+import type { PlainQueries, OrError, SearchRequest } from '../request/search-request.js';
 import type { SeedRequest } from '../request/seeds.js';
 import { unpackVectors } from '../request/vectors.js';
 
@@ -15,47 +15,47 @@ export interface Query {
   readonly queries: readonly SeedQuery[];
 }
 
-/** Or why it fails on its own. */
+/** A query, or the error with which it fails alone. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
 /**
- * The vectors become queries in their own memory: nobody else has it. May pause after each.
- * @throws the codes of vectors where all fail alike; with seeds unknown_id, and bad_field for a quota above k
+ * May pause after each query. The queries reuse the memory of the request's vectors.
+ * @throws codes of vectors if all fail alike; with seeds also unknown_id, and bad_field for a quota above k
  */
-export function* preparingQueries(
+export function* prepareQueries(
   version: LoadedVersion,
   { queries, options }: SearchRequest,
 ): Generator<void, Prepared[], void> {
-  if (queries.kind !== 'seeds') return yield* preparingPlain(version, queries);
+  if (queries.kind !== 'seeds') return yield* preparePlainQueries(version, queries);
   return [{ kind: 'seeds', queries: prepareSeeds(version, queries.seeds, options.k) }];
 }
 
-function* preparingPlain(version: LoadedVersion, queries: PlainQueries): Generator<void, Prepared[], void> {
+function* preparePlainQueries(version: LoadedVersion, queries: PlainQueries): Generator<void, Prepared[], void> {
   switch (queries.kind) {
     case 'ids':
-      return yield* preparing(queries.ids, (id) => prepareId(version, id));
+      return yield* prepareEach(queries.ids, (id) => prepareId(version, id));
     case 'vectors': {
       const { vectors, fields } = queries;
-      return refuseOtherLengths(yield* preparingVectors(version, vectors, (position) => fields[position]!));
+      return checkSomeLengthFits(yield* prepareVectors(version, vectors, (position) => fields[position]!));
     }
     case 'packed': {
       const { field } = queries;
-      const vectors = atField(field, () => unpackVectors(queries, version.manifest.dim));
-      return yield* preparingVectors(version, vectors, () => field);
+      const vectors = withField(field, () => unpackVectors(queries, version.manifest.dim));
+      return yield* prepareVectors(version, vectors, () => field);
     }
   }
 }
 
-function preparingVectors(
+function prepareVectors(
   { manifest }: LoadedVersion,
-  vectors: readonly Readable<Float32Array>[],
+  vectors: readonly OrError<Float32Array>[],
   fieldOf: (position: number) => string,
 ): Generator<void, Prepared[], void> {
-  return preparing(vectors, (vector, position) => {
+  return prepareEach(vectors, (vector, position) => {
     if (vector instanceof ShortlistError) return { error: vector };
     const at = vectors.length === 1 ? undefined : position;
     try {
-      const query = atField(fieldOf(position), () => checkQuery(manifest, vector, at, vector));
+      const query = withField(fieldOf(position), () => checkQuery(manifest, vector, at, vector));
       return { kind: 'single', queries: [{ query, weight: 1 }] };
     } catch (error) {
       if (error instanceof ShortlistError) return { error };
@@ -64,7 +64,7 @@ function preparingVectors(
   });
 }
 
-function* preparing<T>(
+function* prepareEach<T>(
   queries: readonly T[],
   prepare: (query: T, position: number) => Prepared,
 ): Generator<void, Prepared[], void> {
@@ -77,30 +77,30 @@ function* preparing<T>(
 }
 
 /**
- * Where no vector has the length of the index's, the batch is for another index: it is refused whole. @throws
+ * If no vector has the dimension of the index, the batch is meant for another index and is refused. @throws
  * dimension_mismatch
  */
-function refuseOtherLengths(prepared: Prepared[]): Prepared[] {
+function checkSomeLengthFits(prepared: Prepared[]): Prepared[] {
   const isOther = (query: Prepared) => 'error' in query && query.error.code === 'dimension_mismatch';
   const [first] = prepared;
   if (first !== undefined && 'error' in first && prepared.every(isOther)) throw first.error;
   return prepared;
 }
 
-function prepareId(version: LoadedVersion, id: Readable<string>): Prepared {
+function prepareId(version: LoadedVersion, id: OrError<string>): Prepared {
   if (id instanceof ShortlistError) return { error: id };
   const self = version.ordinalOf(id);
-  if (self < 0) return { error: unknownId(version, id) };
+  if (self < 0) return { error: unknownIdError(version, id) };
   return {
     kind: 'single',
-    // Read where it is searched with: those of a batch take milliseconds.
+    // Read only when searched: reading all vectors of a batch takes milliseconds.
     get queries() {
       return [{ query: version.vectorOf(self), weight: 1, self }];
     },
   };
 }
 
-export function unknownId(version: LoadedVersion, id: string): ShortlistError {
+export function unknownIdError(version: LoadedVersion, id: string): ShortlistError {
   const { index } = version.manifest;
   return new ShortlistError('unknown_id', `index ${index} has no item ${JSON.stringify(id.slice(0, 64))}`, {
     id: id.slice(0, 64),
@@ -111,17 +111,17 @@ function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: 
   return seeds.map((seed, position) => {
     if (seed.quota !== undefined && seed.quota > k) {
       const field = `/seeds/${position}/quota`;
-      throw fieldError('bad_field', field, `quota is ${seed.quota}, more than k, which is ${k}`);
+      throw fieldError('bad_field', field, `quota is ${seed.quota}; give at most k, which is ${k}`);
     }
     return { ...prepareSeed(version, seed), weight: seed.weight, quota: seed.quota };
   });
 }
 
-function prepareSeed(version: LoadedVersion, { of, field }: SeedRequest): Pick<SeedQuery, 'query' | 'self'> {
-  return atField(field, () => {
+function prepareSeed(version: LoadedVersion, { query: of, field }: SeedRequest): Pick<SeedQuery, 'query' | 'self'> {
+  return withField(field, () => {
     if ('vector' in of) return { query: checkQuery(version.manifest, of.vector), self: undefined };
     const ordinal = version.ordinalOf(of.id);
-    if (ordinal < 0) throw unknownId(version, of.id);
+    if (ordinal < 0) throw unknownIdError(version, of.id);
     return { query: version.vectorOf(ordinal), self: ordinal };
   });
 }

@@ -1,24 +1,21 @@
-/** The requests of a rehearsal: whole HTTP requests for one version, in every wire form. */
+/** The requests of a rehearsal: complete HTTP requests to one version, in every wire form. */
 import type { Column, ColumnType } from '../../arrow/column.js';
 import { encodeArrow } from '../../arrow/write/encoder.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { ARROW_TYPE } from '../answer/answer-arrow.js';
 
-/** Vectors of the version that are asked with, spread over its rows. */
+/** Vectors of the version to search for, spread over its rows. */
 const VECTORS = 64;
 
-const BATCH = 16;
+const BATCH_SIZE = 16;
 
-/** Values of k in turn: what most ask for most often. */
+/** Values of k in turn, weighted as clients use them. */
 const KS = [100, 10, 100, 100, 100, 10, 100, 1000];
 
-/** Of so many vectors one is asked with in a batch, and for an exact answer: they take ten times as long. */
-const RARE = 16;
+/** One of this many vectors is used in a batch and an exact search, which take ten times as long. */
+const VECTORS_PER_RARE_REQUEST = 16;
 
-/**
- * For each of some vectors one request of each plain form; others less often, as they will be asked. Written when it
- * is wanted.
- */
+/** For each vector, one request of each common form; others less often. Each is written when it is needed. */
 export function* writeRehearsal(version: LoadedVersion): Generator<Buffer, void, undefined> {
   const { manifest } = version;
   const { index, version: name, count } = manifest;
@@ -44,8 +41,8 @@ export function* writeRehearsal(version: LoadedVersion): Generator<Buffer, void,
     yield json({ vector_b64: packed, k, include });
     const filter = filters[i % Math.max(1, filters.length)];
     if (filter !== undefined && i % 2 === 0) yield json({ vector_b64: packed, k, filter });
-    if (i % RARE !== 0) continue;
-    const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH }, () => bytes)).toString('base64'), k };
+    if (i % VECTORS_PER_RARE_REQUEST !== 0) continue;
+    const batch = { vectors_b64: Buffer.concat(Array.from({ length: BATCH_SIZE }, () => bytes)).toString('base64'), k };
     yield json(batch);
     yield json({ vector_b64: packed, k, exact: true }, ARROW_TYPE);
   }
@@ -64,7 +61,7 @@ function post(path: string, type: string, body: string | Uint8Array, accept = JS
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), Buffer.from(body as Uint8Array)]);
 }
 
-/** An Arrow stream with one column, a list of float32 of one length. @param vectors at least one, all of one length */
+/** An Arrow stream with one column of float32 lists. @param vectors at least one, all of the same length */
 export function encodeVectors(vectors: readonly Float32Array[]): Uint8Array {
   const dim = vectors[0]!.length;
   const item: ColumnType = { kind: 'float', bits: 32 };

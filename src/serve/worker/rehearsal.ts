@@ -1,13 +1,12 @@
 /**
- * Makes a version warm before it answers anyone.
+ * Warms up a version before it answers clients.
  *
- * The first requests of a process run through code that was never compiled and memory that was never touched, and
- * take a hundred times as long as later ones. So before a worker says that a version is loaded it makes requests of
- * its own, from bytes to bytes: on a connection to itself that the same server answers in the same way as every other
- * (compiled code holds for the objects it has seen: a second server would warm itself alone), in every wire form,
- * with filters, attributes, batches and exact scans. They take turns with other requests, pause where others answer
- * meanwhile, and appear in no metric and no log. All ends early when clients wait and no other worker is there: late
- * answers are better than none.
+ * The first requests of a process run code that is not compiled and touch memory that is not loaded, and take a hundred
+ * times as long as later ones. So before a worker reports a version as loaded, it sends itself requests in every wire
+ * form, with filters, attributes, batches and exact scans. They go through a connection to itself and the same HTTP
+ * server, since compiled code is specific to the objects it has seen. They share the thread with other requests, pause
+ * while others answer, and appear in no metric and no log. The rehearsal ends early if clients wait and no other worker
+ * is there.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,99 +17,99 @@ import type { Connections } from './connections.js';
 import type { Observer } from './context.js';
 import type { Guard } from './guard.js';
 
-/** Requests after which hot code is compiled: the last of it some 1,500 requests after a process starts. */
+/** Requests until hot code is compiled: the last of it about 1,500 requests after the start of a process. */
 const COLD_REQUESTS = 2_000;
 
-/** Requests that touch a new version, where the code is warm already. */
+/** Requests that load the memory of a new version when the code is compiled already. */
 const WARM_REQUESTS = 200;
 
-/** Requests on a connection: code that has seen one connection alone is compiled anew with the second. */
+/** Requests per connection: code that has seen only one connection is recompiled with the second. */
 const PER_CONNECTION = 8;
 
 /**
- * Beside others it pauses three times as long as each request takes, and ends in half the time: they wait for the
- * help.
+ * While others answer, it pauses three times as long as each request takes, and gets half the time: they are waiting
+ * for this worker's help.
  */
 const GENTLE_PAUSES = 3;
 const GENTLE_TIME = 0.5;
 
-/** Where a rehearsal takes place, and what it may know. */
-export interface Stage {
+/** What a rehearsal uses of its worker. */
+export interface RehearsalHost {
   readonly connections: Pick<Connections, 'openOwn'>;
-  readonly guard: Pick<Guard, 'pass'>;
-  /** Gives a version that is loaded and does not answer yet. */
+  readonly guard: Pick<Guard, 'exempt'>;
+  /** Leases a version that is loaded but does not answer yet. */
   readonly lease: (index: string, version: string) => Lease;
-  /** Others answer, in this process or beside it, and are not to be held up. */
+  /** True if clients are being answered, in this or another process, and must not be delayed. */
   readonly isGentle: () => boolean;
 }
 
 export class Rehearsal {
   private readonly own = new WeakSet<Socket>();
-  private stage: Stage | null = null;
+  private host: RehearsalHost | null = null;
   private isCold = true;
   private isHurried = false;
 
   /**
-   * @param observer hears of its requests
-   * @param mostMs beyond this no version is kept waiting, on a machine however slow; 0 for no rehearsal
+   * @param observer for its requests
+   * @param maxMs maximum duration, however slow the machine; 0: no rehearsal
    */
   constructor(
     private readonly observer: Observer,
-    private readonly mostMs: number,
+    private readonly maxMs: number,
   ) {}
 
-  /** Versions that are loaded before it has a stage go without. */
-  takeStage(stage: Stage): void {
-    this.stage = stage;
+  /** Versions loaded before are not rehearsed. */
+  setHost(stage: RehearsalHost): void {
+    this.host = stage;
   }
 
-  /** Null for a connection that is none of its own. */
+  /** Null if the connection is not one of the rehearsal. */
   observerOf(socket: Socket): Observer | null {
     return this.own.has(socket) ? this.observer : null;
   }
 
-  /** While it is so, no version is kept waiting; what is under way ends after its request. */
+  /** While true, no version is rehearsed; a running rehearsal ends after its current request. */
   hurry(isHurried: boolean): void {
     this.isHurried = isHurried;
   }
 
-  /** @throws internal where the version's answers fail: it must not go live */
+  /** @throws internal if the version cannot answer: it must not go live */
   async run(index: string, version: string): Promise<void> {
-    const { stage } = this;
-    if (stage === null || this.isHurried || this.mostMs === 0) return;
+    const { host: stage } = this;
+    if (stage === null || this.isHurried || this.maxMs === 0) return;
     const lease = stage.lease(index, version);
     try {
-      if (lease.version.manifest.count > 0) await this.askAll(stage, lease.version);
+      if (lease.version.manifest.count > 0) await this.sendAll(stage, lease.version);
     } finally {
       lease.release();
     }
   }
 
-  private async askAll(stage: Stage, version: LoadedVersion): Promise<void> {
-    const { writeRehearsal } = await import('./rehearsal-requests.js'); // and with it what writes Arrow
-    const next = again(writeRehearsal(version));
+  private async sendAll(stage: RehearsalHost, version: LoadedVersion): Promise<void> {
+    const { writeRehearsal } = await import('./rehearsal-requests.js'); // also loads the Arrow writer
+    const next = cycle(writeRehearsal(version));
     const count = this.isCold ? COLD_REQUESTS : WARM_REQUESTS;
-    const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.mostMs;
+    const end = performance.now() + (stage.isGentle() ? GENTLE_TIME : 1) * this.maxMs;
     for (let done = 0; done < count && performance.now() < end && !this.isHurried; done += PER_CONNECTION) {
-      await this.askSome(stage, next, version);
+      await this.sendOnNewConnection(stage, next, version);
     }
     if (!this.isHurried) this.isCold = false;
   }
 
-  /** On one connection. */
-  private async askSome(stage: Stage, next: () => Buffer, version: LoadedVersion): Promise<void> {
+  private async sendOnNewConnection(stage: RehearsalHost, next: () => Buffer, version: LoadedVersion): Promise<void> {
     const opened = openOwn(stage);
     if (opened === null) return;
     const { client, server } = opened;
     this.own.add(server);
-    const connection = new Connection(client);
+    const connection = new ClientConnection(client);
     try {
       for (let asked = 0; asked < PER_CONNECTION && !this.isHurried; asked++) {
         const begun = performance.now();
-        stage.guard.pass(server);
-        const answer = await connection.ask(next());
-        if (answer === null) return; // the worker ends, and its connections with it
-        if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504) throw failed(version, answer.text);
+        stage.guard.exempt(server);
+        const answer = await connection.send(next());
+        if (answer === null) return; // the worker is ending
+        if (answer.status >= 500 && answer.status !== 503 && answer.status !== 504)
+          throw cannotAnswer(version, answer.text);
         if (stage.isGentle()) await sleep(GENTLE_PAUSES * (performance.now() - begun));
       }
     } finally {
@@ -119,8 +118,8 @@ export class Rehearsal {
   }
 }
 
-/** Null where there is no descriptor left for it: a version goes live cold rather than not at all. */
-function openOwn({ connections }: Stage): ReturnType<Connections['openOwn']> | null {
+/** Null if no descriptor is free: better to go live cold than not at all. */
+function openOwn({ connections }: RehearsalHost): ReturnType<Connections['openOwn']> | null {
   try {
     return connections.openOwn();
   } catch {
@@ -128,8 +127,8 @@ function openOwn({ connections }: Stage): ReturnType<Connections['openOwn']> | n
   }
 }
 
-/** All of them, and again from the first one on. */
-function again<T>(source: Generator<T, void, undefined>): () => T {
+/** All values of the source, then the same again and again. */
+function cycle<T>(source: Generator<T, void, undefined>): () => T {
   const seen: T[] = [];
   let position = 0;
   return () => {
@@ -139,24 +138,24 @@ function again<T>(source: Generator<T, void, undefined>): () => T {
   };
 }
 
-function failed({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {
-  const message = `${index}@${version} is loaded and cannot answer: ${answer.slice(0, 500)}`;
+function cannotAnswer({ manifest: { index, version } }: LoadedVersion, answer: string): ShortlistError {
+  const message = `${index}@${version} is loaded but cannot answer: ${answer.slice(0, 500)}`;
   return new ShortlistError('internal', message, { index, version });
 }
 
-/** The client's side of a connection, for one request after the other. It reads as a server's side does: bytes. */
-class Connection {
+/** Client side of a connection, for one request at a time. Like the server side, it reads bytes. */
+class ClientConnection {
   private received: Buffer[] = [];
   private onAnswer: ((answer: Reply | null) => void) | null = null;
 
   constructor(private readonly socket: Socket) {
-    socket.on('data', (bytes: Buffer) => this.take(bytes));
+    socket.on('data', (bytes: Buffer) => this.receive(bytes));
     socket.on('error', () => undefined);
     socket.once('close', () => this.onAnswer?.(null));
   }
 
-  /** @returns null where the connection has ended */
-  ask(request: Buffer): Promise<Reply | null> {
+  /** @returns null if the connection has ended */
+  send(request: Buffer): Promise<Reply | null> {
     if (this.socket.destroyed) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.onAnswer = resolve;
@@ -164,7 +163,7 @@ class Connection {
     });
   }
 
-  private take(bytes: Buffer): void {
+  private receive(bytes: Buffer): void {
     this.received.push(bytes);
     const whole = this.received.length === 1 ? bytes : Buffer.concat(this.received);
     const head = whole.indexOf('\r\n\r\n');
@@ -181,6 +180,6 @@ class Connection {
 
 interface Reply {
   readonly status: number;
-  /** The first of the body. */
+  /** The beginning of the body. */
   readonly text: string;
 }

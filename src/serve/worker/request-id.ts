@@ -1,12 +1,12 @@
 /**
- * Every request has an id: the client's own where it is sane, else a new one. It is in the answer's header, in errors
- * and in the log.
+ * The id of a request: the client's if it is valid, else a new one. It is in the answer's header, in errors and in the
+ * log.
  */
 import { randomUUID } from 'node:crypto';
 
 export const REQUEST_ID_HEADER = 'x-request-id';
 
-/** What ids and trace ids are made of. Others could forge log lines or headers. */
+/** Characters of common ids and trace ids. Others could forge log lines or headers. */
 const SANE_ID = /^[A-Za-z0-9._~:/+=-]{1,128}$/;
 
 export function requestIdOf(header: string | string[] | undefined): string {

@@ -1,4 +1,4 @@
-/** Which methods each path takes, so that a wrong method on a known path is a 405 with Allow, and not a 404. */
+/** The methods of each path, so that a wrong method on a known path is a 405 with Allow instead of a 404. */
 import type { FastifyReply } from 'fastify';
 import { ShortlistError } from '../../base/errors.js';
 
@@ -20,7 +20,7 @@ export class RouteTable {
     for (const one of typeof method === 'string' ? [method] : method) methods.add(one);
   }
 
-  /** Why no route took the request; sets Allow where the path exists. */
+  /** The error of a request that no route accepted. Sets Allow if the path exists. */
   refusal(method: string, url: string, reply: FastifyReply): ShortlistError {
     const path = url.split('?')[0]!;
     const allowed = this.routes.find((route) => route.pattern.test(path))?.methods;
@@ -30,6 +30,6 @@ export class RouteTable {
     }
     const methods = [...allowed].sort().join(', ');
     void reply.header('allow', methods);
-    return new ShortlistError('method_not_allowed', `the route takes ${methods}, not ${method}`, { allow: methods });
+    return new ShortlistError('method_not_allowed', `the route supports ${methods}, not ${method}`, { allow: methods });
   }
 }

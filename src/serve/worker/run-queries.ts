@@ -1,10 +1,9 @@
 /**
- * The queries of one request, from their plan to their answers.
+ * Plans and searches the queries of one request, and fills its `Answers`.
  *
- * Takes a version, a checked request and its queries (prepare-queries.ts); fills an `Answers`. Filters and graph
- * searches are steps of the scheduler, scans are made on the pool's threads. When time runs out, a request that allows
- * it gets what there is: queries without an answer get an empty one that says `timeout`, all of them where the filter
- * itself took too long.
+ * Filters and graph searches are steps of the scheduler; scans run on the pool's threads. If time runs out and the
+ * request allows partial answers, it gets what was found: queries without an answer get an empty one with `timeout`,
+ * and so do all queries if the filter took too long.
  */
 import type { Turns } from '../../base/work.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
@@ -27,7 +26,7 @@ import {
 } from '../../retrieve/search/search-plan.js';
 import { planSeeds } from '../../retrieve/search/seeds.js';
 import type { Answers } from '../answer/answers.js';
-import { fieldAtOptions } from '../request/field-error.js';
+import { withOptionField } from '../request/field-error.js';
 import type { SearchRequest } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
 import type { AppContext } from './context.js';
@@ -35,31 +34,30 @@ import type { Prepared, Query } from './prepare-queries.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 /**
- * Queries that share a scan of all vectors. More would gain nothing, since they pass over the rows in groups of this
- * size; fewer lose speed. What has been scanned when time runs out is answered.
+ * Queries that share a scan of all vectors. More gain nothing, since a scan passes over the rows for groups of this
+ * size; fewer are slower. When time runs out, the scanned groups are answered.
  */
 const QUERIES_PER_SCAN = 128;
 
-/** What the queries of one request work with. */
-export interface Work {
+export interface RequestWork {
   readonly context: AppContext;
   readonly metrics: WorkerMetrics;
   readonly version: LoadedVersion;
-  readonly asked: SearchRequest;
+  readonly request: SearchRequest;
   readonly limit: TimeLimit;
-  /** Scans that the request waits for no longer than its time allows. */
+  /** Limited to the time of the request. */
   readonly pool: ScanPool;
   readonly answers: Answers;
 }
 
-/** A query up to its scans, and the time that it took. */
+/** A query whose scans are missing, and the time spent on it. */
 interface Unfinished {
   readonly search: PendingSearch;
   readonly seconds: number;
 }
 
-/** Fills the answers, one for each query. @throws deadline_exceeded unless the request allows partial answers */
-export async function runQueries(work: Work, queries: readonly Prepared[]): Promise<void> {
+/** Fills one answer per query. @throws deadline_exceeded unless the request allows partial answers */
+export async function runQueries(work: RequestWork, queries: readonly Prepared[]): Promise<void> {
   let plan: SearchPlan | null = null;
   const unfinished = new Map<number, Unfinished>();
   try {
@@ -67,55 +65,55 @@ export async function runQueries(work: Work, queries: readonly Prepared[]): Prom
     if (plan.exact && queries.length > 1) await scanQueries(work, plan, queries);
     else await searchQueries(work, plan, queries, unfinished);
   } catch (error) {
-    if (!work.asked.allowPartial || error !== work.limit.reason) throw error;
-    answerPartially(work, plan ?? planLate(work), queries, unfinished);
+    if (!work.request.allowPartial || error !== work.limit.reason) throw error;
+    answerPartially(work, plan ?? planWithoutFilter(work), queries, unfinished);
   }
 }
 
-/** A filter goes in slices between the searches of others. */
-function planRequest({ context, version, asked, limit }: Work): SearchPlan | Promise<SearchPlan> {
+/** Filters are evaluated in slices between the searches of others. */
+function planRequest({ context, version, request: asked, limit }: RequestWork): SearchPlan | Promise<SearchPlan> {
   const { options } = asked;
-  if (options.filter === undefined) return atOptions(() => planSearch(version, options));
+  if (options.filter === undefined) return namingOptions(() => planSearch(version, options));
   return context.scheduler.runWork(limit, planSearchInSlices(version, options)).catch((error: unknown) => {
-    throw fieldAtOptions(error);
+    throw withOptionField(error);
   });
 }
 
-function planLate({ version, asked }: Work): SearchPlan {
-  return atOptions(() => planTimedOut(version, asked.options));
+function planWithoutFilter({ version, request: asked }: RequestWork): SearchPlan {
+  return namingOptions(() => planTimedOut(version, asked.options));
 }
 
-function askFor(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): SearchTask {
-  if (kind === 'seeds') return { plan: atOptions(() => planSeeds(version, plan, queries)), queries, kind };
+function planOneSearch(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): SearchTask {
+  if (kind === 'seeds') return { plan: namingOptions(() => planSeeds(version, plan, queries)), queries, kind };
   const { self } = queries[0]!;
   return { plan: planQuery(version, plan, self === undefined ? [] : [self]), queries, kind };
 }
 
-function atOptions<T>(plan: () => T): T {
+function namingOptions<T>(plan: () => T): T {
   try {
     return plan();
   } catch (error) {
-    throw fieldAtOptions(error);
+    throw withOptionField(error);
   }
 }
 
 /**
- * Searches graphs on this thread, and then has scans made on the pool's where a graph cannot answer.
+ * Searches graphs on this thread. What a graph cannot answer is then scanned on the pool's threads.
  *
- * Answers of a batch are written in the steps, so that a large one is held as text alone. A single answer is written
- * after its step: requests that came together are first all searched and then all answered, since a search drives the
- * code and data of writing and sending out of the processor's caches.
+ * The answers of a batch are written in its steps, so that a large batch is held only as text. A single answer is
+ * written after its step: requests that arrived together are first all searched and then all answered, since a search
+ * evicts the code and data of writing and sending from the processor's caches.
  */
 async function searchQueries(
-  work: Work,
+  work: RequestWork,
   plan: SearchPlan,
   queries: readonly Prepared[],
   unfinished: Map<number, Unfinished>,
 ): Promise<void> {
   const { context, version, limit, pool } = work;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
-  // What is found in part is worth something: such a batch is begun, however long it takes.
-  const places = work.asked.allowPartial ? 0 : Math.max(plan.ef, plan.k);
+  // A batch that allows partial answers is started even if its time is too short.
+  const candidates = work.request.allowPartial ? 0 : Math.max(plan.ef, plan.k);
   const search = (position: number) => {
     const query = queries[position]!;
     if ('error' in query) {
@@ -123,23 +121,23 @@ async function searchQueries(
       return;
     }
     const started = performance.now();
-    const begun = startSearch(version, askFor(version, plan, query));
+    const begun = startSearch(version, planOneSearch(version, plan, query));
     const seconds = secondsSince(started);
     if (begun.kind === 'open') unfinished.set(position, { search: begun.search, seconds });
     else if (queries.length === 1) single.push({ answer: begun.answer, seconds });
-    else take(work, position, begun.answer, seconds);
+    else addAnswer(work, position, begun.answer, seconds);
   };
-  await context.scheduler.run(queries.length, limit, search, places);
-  for (const { answer, seconds } of single) take(work, 0, answer, seconds);
+  await context.scheduler.run(queries.length, limit, search, candidates);
+  for (const { answer, seconds } of single) addAnswer(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
     const answer = await search.finish(pool, turnsOf(work));
-    take(work, position, answer, seconds + secondsSince(resumed));
+    addAnswer(work, position, answer, seconds + secondsSince(resumed));
   }
 }
 
-/** Several queries share each scan of all vectors, on the pool's threads. */
-async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
+/** Groups of queries share each scan of all vectors, on the pool's threads. */
+async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
   const { context, version, limit, pool } = work;
   const good: { readonly query: Query; readonly position: number }[] = [];
   for (const [position, query] of queries.entries()) {
@@ -150,42 +148,47 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
     limit.check();
     const group = good.slice(from, from + QUERIES_PER_SCAN);
     const begun = performance.now();
-    const asked = group.map(({ query }) => askFor(version, plan, query));
+    const asked = group.map(({ query }) => planOneSearch(version, plan, query));
     const found = await searchTogether(version, asked, poolScanner(version, pool), turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
     await context.scheduler.run(group.length, limit, (slot) => {
-      take(work, group[slot]!.position, found[slot]!, seconds);
+      addAnswer(work, group[slot]!.position, found[slot]!, seconds);
     });
   }
 }
 
-/** What takes long goes in slices between the searches of others, until the request's time is over. */
-function turnsOf({ context, limit }: Work): Turns {
+/** Long work runs in slices between the searches of others, until the request's time is over. */
+function turnsOf({ context, limit }: RequestWork): Turns {
   return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 
-/** What has been found by now, and for the rest nothing. */
+/** Answers every query with what was found by now. */
 function answerPartially(
-  work: Work,
+  work: RequestWork,
   plan: SearchPlan,
   queries: readonly Prepared[],
   unfinished: ReadonlyMap<number, Unfinished>,
 ): void {
   const { answers, version } = work;
   const nothingOf = (query: Query): Search => {
-    const asked = askFor(version, plan, query);
+    const asked = planOneSearch(version, plan, query);
     return new Search(version, asked.plan, asked.queries, asked.kind);
   };
   for (const [position, query] of queries.entries()) {
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);
-    else answers.take(position, (unfinished.get(position)?.search ?? nothingOf(query)).partialAnswer());
+    else answers.add(position, (unfinished.get(position)?.search ?? nothingOf(query)).partialAnswer());
   }
 }
 
-function take({ metrics, version, answers }: Work, position: number, answer: Answer, seconds: number): void {
+function addAnswer(
+  { metrics, version, answers }: RequestWork,
+  position: number,
+  answer: Answer,
+  seconds: number,
+): void {
   metrics.searchDone(version.manifest.index, answer.quality, answer.ordinals.length, seconds);
-  answers.take(position, answer);
+  answers.add(position, answer);
 }
 
 function secondsSince(begun: number): number {

@@ -1,113 +1,107 @@
 /**
- * Shares a worker's one thread between the requests that compute on it.
+ * Shares the one thread of a worker between the requests that compute on it.
  *
- * A graph search blocks the event loop. Were each run as soon as its request is read, requests behind it would wait
- * unseen in their sockets, where nobody counts or refuses them, and a batch of a thousand would hold up everybody. So
- * searches are steps of jobs. Jobs of one step, the small ones, go first come first served. Jobs of several steps
- * take turns with each other, one step each, and get a share of the time while small ones wait. After a slice of time
- * the event loop gets its turn: it reads what has arrived, and what is too much is refused (guard.ts).
+ * A graph search blocks the event loop. If each ran as soon as its request is read, later requests would wait unseen in
+ * their sockets, where they are neither counted nor refused, and a batch of a thousand would delay everybody. So
+ * searches are steps of jobs. Jobs of one step (small jobs) run in order of arrival. Jobs of several steps (large jobs)
+ * take turns, one step each, and get a share of the time while small jobs wait. After a time slice the event loop gets
+ * its turn: it reads what has arrived, and guard.ts refuses what is too much.
  *
- * Jobs of several steps, whose answers grow step by step, are begun only a few at a time. Were all of them begun, all
- * would hold half an answer, and under load all would end at their deadlines; so those that have begun are finished
- * first.
+ * Only a few large jobs are started at a time, since their answers grow step by step: if all were started, all would
+ * hold half an answer, and under load all would end at their deadlines.
  *
- * How many steps work in slices has (base/work.ts) shows when it ends. Its first slice is a small job: most filters are
- * known, and need no more. What is left is a job of several steps, which counts as begun when it turns out to be long.
+ * Work in slices (base/work.ts) has an unknown number of steps. Its first slice is a small job: most filters are cached
+ * and need no more. The rest is a large job, which counts as started when it turns out to be long.
  */
 import type { Work } from '../../base/work.js';
 import type { Backlog } from './guard.js';
 
 /**
- * Long enough that turning the event loop (some 20 us) costs a hundredth, short enough that nobody waits noticeably.
- * Longer slices do not get more done: what comes between them, reading and answering, grows with what they do, and
- * everybody waits for longer turns.
+ * Long enough that a turn of the event loop (about 20 us) costs 1 %, short enough that waiting is not noticeable.
+ * Longer slices do not do more: the reading and answering between them grows with them.
  */
 const SLICE_MS = 2;
 
 /**
- * For first slices on the spot each time that the event loop turns: some ten filters that are known, or a slice of
- * one that is not.
+ * Time per turn of the event loop for first slices that run immediately: about ten cached filters, or one slice of
+ * another.
  */
-const SPOT_MS = 0.5;
+const IMMEDIATE_MS = 0.5;
 
-/** Jobs of several steps that are worked on at once. More than one, so that a long one does not hold up a short one. */
-const MAX_BEGUN = 4;
+/** Large jobs worked on at once. More than one, so that a long job does not block a short one. */
+const MAX_STARTED = 4;
 
 /**
- * Slices of work before it counts among the jobs that have begun: a filter that is quick does not wait for long ones,
- * and only a few long ones hold the memory that they work in.
+ * Slices of work before it counts as started: a quick filter does not wait for long ones, and only a few long ones hold
+ * their working memory.
  */
 const FREE_SLICES = 8;
 
-/**
- * Of the time, for jobs of several steps while small ones wait: they go on, and a small one waits half as long again.
- */
+/** Share of the time for large jobs while small ones wait. A small one then waits half as long again. */
 const LARGE_SHARE = 1 / 3;
 
-/** Weight of the newest step in the average. */
-const NEWEST = 1 / 32;
+/** Weight of the newest step in the average step time. */
+const STEP_WEIGHT = 1 / 32;
 
-/** And of the newest slice in the part of the time that slices have. */
-const NEWEST_SHARE = 1 / 8;
+/** Weight of the newest slice in the average share of time that slices get. */
+const SLICE_WEIGHT = 1 / 8;
 
-/** Part of what a batch is estimated to take that it has to have time for: estimates may be twice of what it takes. */
-const SURE_PART = 1 / 2;
+/** A batch is refused if its time is shorter than this share of the estimate: estimates may be twice too high. */
+const CERTAIN_SHARE = 1 / 2;
 
-/** What ends a job that is out of time: a TimeLimit. */
+/** Time limit of a job: a TimeLimit. */
 interface JobLimit {
-  /** Why there is no more time; null while there is some. */
+  /** The error once time is over, else null. */
   readonly reason: Error | null;
   readonly remainingMs: number;
-  /** Ends it now, since it would end before the work. @returns the reason from now on */
+  /** Ends the time now, since it is too short for the work. @returns the error */
   giveUp(): Error;
 }
 
 interface Job {
-  /** @returns whether it was the last one */
+  /** @returns true if it was the last step */
   readonly step: () => boolean;
-  /** How many steps it has, where that is known. */
+  /** Number of steps; 0 if unknown. */
   readonly steps: number;
-  /** Places of the candidate list of each, 0 where that says nothing. */
-  readonly places: number;
+  /** Size of the candidate list of each step's search; 0 if it does not predict the time. */
+  readonly candidates: number;
   readonly limit: JobLimit;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** Steps that were made. */
-  made: number;
-  /** Whether it counts among those that have begun. */
-  counts: boolean;
+  stepsDone: number;
+  /** Whether it counts towards MAX_STARTED. */
+  isStarted: boolean;
 }
 
 export class Scheduler implements Backlog {
-  /** Jobs of one step, oldest first. */
+  /** Small jobs, oldest first. */
   private small: Job[] = [];
-  /** Those of several steps that take turns; the first is next. */
+  /** Started large jobs; the first is next. */
   private large: Job[] = [];
-  /** Jobs of several steps that wait until fewer have begun, oldest first. */
+  /** Large jobs that are not started, oldest first. */
   private waiting: Job[] = [];
-  private begun = 0;
-  /** Given to first slices on the spot since the event loop turned. */
-  private spotMs = 0;
+  private startedJobs = 0;
+  /** Time spent on immediate first slices in this turn of the event loop. */
+  private immediateMs = 0;
   private scheduled = false;
-  /** Requests that were let in and have not queued yet. */
-  private expected = 0;
-  private averageMs = 0.5;
-  /** Of the steps of batches. */
-  private placeMs = 0;
-  private emptied = performance.now();
-  /** Part of the time that slices have, while something waits. */
+  /** Admitted requests that are not queued yet. */
+  private admitted = 0;
+  private averageStepMs = 0.5;
+  /** Average time per candidate of the steps of batches. */
+  private candidateMs = 0;
+  private lastEmptyAt = performance.now();
+  /** Average share of the time that slices get while something waits. */
   private sliceShare = 1;
-  /** When the last slice ended; null where nothing waited after it. */
+  /** When the last slice ended; null if nothing waited after it. */
   private sliceEnded: number | null = null;
-  /** Time that was given to both kinds, while both waited. */
+  /** Time given to small and large jobs while both waited. */
   private smallMs = 0;
   private largeMs = 0;
 
-  /** @param onSlice called after each slice */
   constructor(private readonly onSlice: () => void = () => undefined) {}
 
   get ahead(): number {
-    return this.small.length + this.expected;
+    return this.small.length + this.admitted;
   }
 
   get waitMs(): number {
@@ -116,99 +110,99 @@ export class Scheduler implements Backlog {
 
   get stepMs(): number {
     const share = this.large.length > 0 ? 1 - LARGE_SHARE : 1;
-    return this.averageMs / (share * this.sliceShare);
+    return this.averageStepMs / (share * this.sliceShare);
   }
 
   get emptyAt(): number {
-    return this.ahead === 0 ? performance.now() : this.emptied;
+    return this.ahead === 0 ? performance.now() : this.lastEmptyAt;
   }
 
-  expect(): void {
+  noteAdmitted(): void {
     this.noteEmpty();
-    this.expected++;
+    this.admitted++;
     this.schedule();
   }
 
   /**
-   * Calls `step(0)` to `step(steps - 1)`, in order. What cannot be done in its time is not begun.
-   * @param places of the candidate list of the search that a step is, by which its time is estimated
-   * @throws what a step throws; the reason of the limit; a job that was abandoned ends with it as well
+   * Calls `step(0)` to `step(steps - 1)`, in order. A job that cannot be finished in its time is not started.
+   * @param candidates size of the candidate list of each step's search, to estimate its time
+   * @throws what a step throws; the limit's error if time runs out or the job is abandoned
    */
-  run(steps: number, limit: JobLimit, step: (position: number) => void, places = 0): Promise<void> {
+  run(steps: number, limit: JobLimit, step: (position: number) => void, candidates = 0): Promise<void> {
     if (steps === 0) return Promise.resolve();
-    if (limit.remainingMs < this.leastMs(steps, places)) return Promise.reject(limit.reason ?? limit.giveUp());
+    if (limit.remainingMs < this.minMs(steps, candidates)) return Promise.reject(limit.reason ?? limit.giveUp());
     let next = 0;
     const stepNext = () => {
       step(next++);
       return next === steps;
     };
-    return this.queue({ step: stepNext, steps, places }, limit, (job) => {
+    return this.queue({ step: stepNext, steps, candidates: candidates }, limit, (job) => {
       if (steps === 1) this.small.push(job);
-      else this.begin(job);
+      else this.startOrWait(job);
     });
   }
 
-  /** What a job takes at least, those included that end before it begins. */
-  private leastMs(steps: number, places: number): number {
+  /** Minimum time of a job, including the jobs that finish before it starts. */
+  private minMs(steps: number, candidates: number): number {
     if (steps === 1) return this.waitMs;
-    const own = this.estimate(steps, places);
-    if (this.begun < MAX_BEGUN) return own;
+    const own = this.estimate(steps, candidates);
+    if (this.startedJobs < MAX_STARTED) return own;
     return [...this.large, ...this.waiting].reduce(
-      (sum, job) => sum + this.estimate(job.steps - job.made, job.places),
+      (sum, job) => sum + this.estimate(job.steps - job.stepsDone, job.candidates),
       own,
     );
   }
 
-  private estimate(steps: number, places: number): number {
-    return Math.max(0, steps) * places * this.placeMs * SURE_PART;
+  private estimate(steps: number, candidates: number): number {
+    return Math.max(0, steps) * candidates * this.candidateMs * CERTAIN_SHARE;
   }
 
   /**
-   * Does work slice by slice. Its first slice is done on the spot, unless that was done for too much since the event
-   * loop turned: a job that is over so soon does not wait twice, for its filter and for its search.
-   * @throws as `run`, and what the work throws
+   * Runs work slice by slice. The first slice runs immediately, unless too much of that was done in this turn of the
+   * event loop: short work then does not wait twice, for its filter and for its search.
+   * @throws like `run`, and what the work throws
    */
   async runWork<T>(limit: JobLimit, work: Work<T>): Promise<T> {
     if (limit.reason !== null) throw limit.reason;
-    let slice = this.spotMs < SPOT_MS ? this.runOnTheSpot(work) : null;
+    let slice = this.immediateMs < IMMEDIATE_MS ? this.runImmediately(work) : null;
     if (slice?.done === true) return slice.value;
     const isBegun = slice !== null;
     const stepNext = () => {
       slice = work.next();
       return slice.done === true;
     };
-    await this.queue({ step: stepNext, steps: 0, places: 0 }, limit, (job) =>
+    await this.queue({ step: stepNext, steps: 0, candidates: 0 }, limit, (job) =>
       (isBegun ? this.large : this.small).push(job),
     );
     return slice!.value!;
   }
 
-  private runOnTheSpot<T>(work: Work<T>): IteratorResult<undefined, T> {
-    if (this.spotMs === 0) setImmediate(() => (this.spotMs = 0));
+  private runImmediately<T>(work: Work<T>): IteratorResult<undefined, T> {
+    if (this.immediateMs === 0) setImmediate(() => (this.immediateMs = 0));
     const begun = performance.now();
     try {
       return work.next();
     } finally {
-      this.spotMs += performance.now() - begun;
+      this.immediateMs += performance.now() - begun;
     }
   }
 
   private queue(
-    work: Pick<Job, 'step' | 'steps' | 'places'>,
+    work: Pick<Job, 'step' | 'steps' | 'candidates'>,
     limit: JobLimit,
     join: (job: Job) => void,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.expected > 0) this.expected--;
+      if (this.admitted > 0) this.admitted--;
       this.noteEmpty();
-      join({ ...work, limit, resolve, reject, made: 0, counts: false });
+      join({ ...work, limit, resolve, reject, stepsDone: 0, isStarted: false });
       this.schedule();
     });
   }
 
-  /** Before something comes, after something went. */
+  /** To be called before a job is added and after jobs were removed. */
   private noteEmpty(): void {
-    if (this.ahead === 0) this.emptied = performance.now();
+    if (this.ahead === 0) this.lastEmptyAt = performance.now();
   }
 
   private schedule(): void {
@@ -216,7 +210,7 @@ export class Scheduler implements Backlog {
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      this.expected = 0; // what was let in has queued by now, or its body is still on its way
+      this.admitted = 0; // admitted requests are queued by now, or their bodies are still arriving
       const begun = performance.now();
       const between = this.sliceEnded === null ? 0 : begun - this.sliceEnded;
       this.runSlice(begun + SLICE_MS);
@@ -225,7 +219,7 @@ export class Scheduler implements Backlog {
       const ended = performance.now();
       if (this.sliceEnded !== null) {
         const share = (ended - begun) / (ended - begun + between);
-        this.sliceShare += (share - this.sliceShare) * NEWEST_SHARE;
+        this.sliceShare += (share - this.sliceShare) * SLICE_WEIGHT;
       }
       const isBusy = this.small.length > 0 || this.large.length > 0;
       this.sliceEnded = isBusy ? ended : null;
@@ -235,19 +229,20 @@ export class Scheduler implements Backlog {
 
   private runSlice(end: number): void {
     let now = performance.now();
-    this.endLate();
+    this.rejectLate();
     while (now < end) {
       const isLarge = this.isLargeNext();
       const job = isLarge ? this.large.shift() : this.small.shift();
       if (job === undefined) return;
       const isUnfinished = runStep(job);
-      if (!isUnfinished) this.end(job);
-      else if (job.counts || job.made < FREE_SLICES) this.large.push(job);
-      else this.begin(job);
+      if (!isUnfinished) this.finish(job);
+      else if (job.isStarted || job.stepsDone < FREE_SLICES) this.large.push(job);
+      else this.startOrWait(job);
       const begun = now;
       now = performance.now();
-      this.account(isLarge, now - begun); // where the job is the only large one, it competes again by now
-      if (isLarge && job.places > 0) this.placeMs += ((now - begun) / job.places - this.placeMs) * NEWEST;
+      this.recordTime(isLarge, now - begun); // after the job was queued again
+      if (isLarge && job.candidates > 0)
+        this.candidateMs += ((now - begun) / job.candidates - this.candidateMs) * STEP_WEIGHT;
     }
   }
 
@@ -256,47 +251,47 @@ export class Scheduler implements Backlog {
     return this.large.length > 0 && this.largeMs * (1 - LARGE_SHARE) <= this.smallMs * LARGE_SHARE;
   }
 
-  private account(isLarge: boolean, ms: number): void {
-    if (!isLarge) this.averageMs += (ms - this.averageMs) * NEWEST;
+  private recordTime(isLarge: boolean, ms: number): void {
+    if (!isLarge) this.averageStepMs += (ms - this.averageStepMs) * STEP_WEIGHT;
     if (this.small.length === 0 || this.large.length === 0) {
-      this.smallMs = this.largeMs = 0; // nobody competes
+      this.smallMs = this.largeMs = 0; // no competition
     } else if (isLarge) this.largeMs += ms;
     else this.smallMs += ms;
   }
 
-  /** It has its turns from now on, or as soon as fewer have begun. */
-  private begin(job: Job): void {
-    if (this.begun >= MAX_BEGUN) {
+  /** Starts a large job, or lets it wait until fewer are started. */
+  private startOrWait(job: Job): void {
+    if (this.startedJobs >= MAX_STARTED) {
       this.waiting.push(job);
       return;
     }
-    job.counts = true;
-    this.begun++;
+    job.isStarted = true;
+    this.startedJobs++;
     this.large.push(job);
   }
 
-  /** A job is over, well or badly: the next one may begin. */
-  private end(job: Job): void {
-    if (!job.counts) return;
-    this.begun--;
+  /** A job has ended: the next one may start. */
+  private finish(job: Job): void {
+    if (!job.isStarted) return;
+    this.startedJobs--;
     const next = this.waiting.shift();
-    if (next !== undefined) this.begin(next);
+    if (next !== undefined) this.startOrWait(next);
   }
 
-  /** Those that are out of time hear it now, and do not wait for their turns in vain. */
-  private endLate(): void {
-    this.small = keepTimely(this.small);
-    this.waiting = keepTimely(this.waiting);
-    const timely = keepTimely(this.large);
+  /** Rejects all jobs that are out of time, so that they do not wait for their turns. */
+  private rejectLate(): void {
+    this.small = rejectLateJobs(this.small);
+    this.waiting = rejectLateJobs(this.waiting);
+    const timely = rejectLateJobs(this.large);
     if (timely === this.large) return;
     const late = this.large.filter((job) => !timely.includes(job));
     this.large = timely;
-    for (const job of late) this.end(job);
+    for (const job of late) this.finish(job);
   }
 }
 
-/** @returns the same jobs, most often; those out of time are rejected */
-function keepTimely(jobs: Job[]): Job[] {
+/** @returns the remaining jobs: the same array if none was late */
+function rejectLateJobs(jobs: Job[]): Job[] {
   const late = jobs.filter((job) => !isWithinTime(job));
   return late.length === 0 ? jobs : jobs.filter((job) => !late.includes(job));
 }
@@ -305,7 +300,7 @@ function keepTimely(jobs: Job[]): Job[] {
 function runStep(job: Job): boolean {
   if (!isWithinTime(job)) return false;
   try {
-    job.made++;
+    job.stepsDone++;
     if (!job.step()) return true;
   } catch (error) {
     job.reject(error);
@@ -315,7 +310,7 @@ function runStep(job: Job): boolean {
   return false;
 }
 
-/** Rejects it where it is not. */
+/** Rejects the job if it is out of time. */
 function isWithinTime({ limit, reject }: Job): boolean {
   const { reason } = limit;
   if (reason !== null) reject(reason);

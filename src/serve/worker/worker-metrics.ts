@@ -1,6 +1,6 @@
 /**
- * What a worker measures. Each worker has one registry; the primary joins them (joined-metrics.ts). Base units; no
- * label by id or user.
+ * Metrics of a worker. The primary joins the registries of all workers (joined-metrics.ts). Base units; no label by id
+ * or user.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
@@ -10,18 +10,15 @@ import type { LiveIndexes } from '../../retrieve/load/live.js';
 import type { Quality } from '../../wire/answers.js';
 import type { Admission } from './admission.js';
 
-/** From an empty request (20 us is the framework's own) to the time limit. */
+/** From an empty request (20 us in the framework) to the time limit. */
 const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** From a graph search of a small index, 50 us, to an exact one of a large index. */
+/** From a graph search of a small index (50 us) to an exact search of a large one. */
 const SEARCH_BUCKETS = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ];
 
-/**
- * Gauges of prom-client that are named as counters are; the same numbers stand by type under the names without
- * `_total`.
- */
+/** Gauges of prom-client with names of counters. The same numbers exist by type under names without `_total`. */
 const MISNAMED_METRICS = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -29,8 +26,8 @@ const MISNAMED_METRICS = [
 ];
 
 /**
- * Series that are there before what they count has happened, as those of every index are: an increase is seen only
- * from one value to another. The statuses are those that alerts are made of.
+ * Series that exist before their first event, since Prometheus sees an increase only between two values. These are the
+ * statuses that alerts use.
  */
 const SEARCH_STATUSES = [200, 500, 503, 504];
 const SEARCH_ROUTE = '/v1/indexes/:index/search';
@@ -43,7 +40,7 @@ const SHORT_REASONS: readonly NonNullable<Quality['short']>[] = [
   'timeout',
 ];
 
-/** How finely the event loop's delay is sampled; searches take less. */
+/** Sampling interval of the event loop delay; searches are shorter. */
 const DELAY_RESOLUTION_MS = 5;
 
 export class WorkerMetrics {
@@ -59,7 +56,7 @@ export class WorkerMetrics {
     const registers = [this.registry];
     this.requests = new Histogram({
       name: 'shortlist_http_request_duration_seconds',
-      help: 'From the arrival of the headers to the last byte of the answer',
+      help: 'Time from the arrival of the headers to the last byte of the answer',
       labelNames: ['route', 'method', 'status'],
       buckets: REQUEST_BUCKETS,
       registers,
@@ -67,14 +64,14 @@ export class WorkerMetrics {
     for (const status of SEARCH_STATUSES) this.requests.zero({ route: SEARCH_ROUTE, method: 'POST', status });
     this.searches = new Histogram({
       name: 'shortlist_search_duration_seconds',
-      help: 'One query: the search alone, without waiting, reading and writing',
+      help: 'Time of the search of one query, without waiting, reading and writing',
       labelNames: ['index', 'path'],
       buckets: SEARCH_BUCKETS,
       registers,
     });
     this.candidates = new Counter({
       name: 'shortlist_candidates_returned_total',
-      help: 'Candidates in answers',
+      help: 'Candidates returned in answers',
       labelNames: ['index'],
       registers,
       collect: () => this.indexes().forEach((index) => this.candidates.inc({ index }, 0)),
@@ -89,7 +86,7 @@ export class WorkerMetrics {
     });
     this.overloads = new Counter({
       name: 'shortlist_overloaded_total',
-      help: 'Requests refused because the worker had as many as it takes',
+      help: 'Requests refused because the worker was overloaded',
       registers,
     });
     this.describeEngine();
@@ -112,13 +109,13 @@ export class WorkerMetrics {
     this.overloads.inc(requests);
   }
 
-  /** Gauges that are read from what the worker holds, when they are asked for. */
+  /** Adds gauges that are read from the worker's state at collection. */
   watch(live: LiveIndexes, admission: Admission): void {
     this.indexes = () => live.names();
     const registers = [this.registry];
     new Gauge({
       name: 'shortlist_requests_in_flight',
-      help: 'Searches and item requests that are not finished',
+      help: 'Searches and item requests in flight',
       registers,
       aggregator: 'sum',
       collect() {
@@ -127,7 +124,7 @@ export class WorkerMetrics {
     });
     new Gauge({
       name: 'shortlist_buffered_bytes',
-      help: 'Request bodies and answers in memory',
+      help: 'Memory of request bodies and answers',
       registers,
       aggregator: 'sum',
       collect() {
@@ -136,7 +133,7 @@ export class WorkerMetrics {
     });
     new Gauge({
       name: 'shortlist_resident_bytes',
-      help: 'Memory of the loaded versions, in all workers',
+      help: 'Memory of the loaded versions in all workers',
       labelNames: ['index', 'version'],
       registers,
       aggregator: 'sum',
@@ -147,11 +144,11 @@ export class WorkerMetrics {
     });
   }
 
-  /** What the native engine runs with, and the work of its searches in this process, over all versions. */
+  /** The instruction set of the native engine, and the work of its searches in this process over all versions. */
   private describeEngine(): void {
     new Gauge({
       name: 'shortlist_engine_info',
-      help: 'What the native engine runs with on this machine: `avx512`, `avx2` or `generic`; always 1',
+      help: 'Instruction set that the native engine uses on this machine: `avx512`, `avx2` or `generic`; always 1',
       labelNames: ['engine', 'isa'],
       registers: [this.registry],
       aggregator: 'max',
@@ -162,12 +159,12 @@ export class WorkerMetrics {
     });
     this.countSearchWork(
       'shortlist_graph_nodes_visited_total',
-      'Nodes that searches of the native engine expanded in its graphs',
+      'Graph nodes expanded by searches of the native engine',
       () => searchTotals.visited,
     );
     this.countSearchWork(
       'shortlist_graph_distances_total',
-      'Distances that searches of the native engine computed in its graphs; over the searches, what one costs',
+      'Distances computed by graph searches of the native engine; divided by the number of searches, the cost of one',
       () => searchTotals.computed,
     );
   }
@@ -191,7 +188,7 @@ export class WorkerMetrics {
     delays.enable();
     new Gauge({
       name: 'shortlist_event_loop_delay_seconds',
-      help: 'How late timers ran since the last collection; of the slowest worker',
+      help: 'Delay of timers since the last collection, of the slowest worker',
       labelNames: ['percentile'],
       registers: [this.registry],
       aggregator: 'max',

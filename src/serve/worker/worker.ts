@@ -1,6 +1,6 @@
 /**
- * One worker process: the script that the primary forks. It loads what the primary tells it to, answers requests, and
- * has no will of its own: it never reads CURRENT, and it ends when the primary does.
+ * One worker process: the script that the primary forks. It loads the versions that the primary names and answers
+ * requests. It never reads CURRENT, and ends when the primary does.
  */
 import { EXIT, ShortlistError, serializeError } from '../../base/errors.js';
 import { instructionSetOf } from '../../engine/engines.js';
@@ -9,7 +9,7 @@ import { findCalibration } from '../../retrieve/load/calibration.js';
 import { LiveIndexes, namedVersions, type Names } from '../../retrieve/load/live.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
-import { fixedHeaders } from './cors.js';
+import { corsHeadersOfRefusals } from './cors.js';
 import { Connections } from './connections.js';
 import type { AppContext, Observer } from './context.js';
 import { takeSnapshot } from '../channel/joined-metrics.js';
@@ -21,23 +21,20 @@ import type { ServeOptions } from '../channel/options.js';
 import { Rehearsal } from './rehearsal.js';
 import { PendingRequests } from '../channel/pending-requests.js';
 import { Scheduler } from './scheduler.js';
-import { Turns } from '../request/turns.js';
+import { TimeSlicer } from '../request/time-slicer.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
-/** Longer than the primary waits for the slowest worker's numbers. */
+/** Longer than the primary waits for the slowest worker's metrics. */
 const METRICS_TIMEOUT_MS = 3_000;
 
-/**
- * Where the primary's end of the channel of connections was put: behind stdin, stdout, stderr and the channel of
- * messages.
- */
+/** Descriptor of the channel for connections: after stdin, stdout, stderr and the channel for messages. */
 const CONNECTIONS_FD = 4;
 
-/** Requests that are refused are told of together, since a line for each would cost more than refusing them. */
+/** Refusals are logged together: a line for each would cost more than the refusal. */
 const REFUSALS_LOG_MS = 1_000;
 
-/** A log that is written and read by nobody. */
-const NOWHERE = { write: () => undefined };
+/** A log destination that discards everything. */
+const DISCARD = { write: () => undefined };
 
 type Start = Extract<ToWorker, { type: 'start' }>;
 
@@ -52,7 +49,7 @@ class ServingWorker {
   private connections: Connections | null = null;
   private isListening = false;
   private draining = false;
-  private refusedSince = 0;
+  private unloggedRefusals = 0;
   private refusalsLoggedAt = 0;
   private expected: readonly string[] = [];
 
@@ -62,26 +59,26 @@ class ServingWorker {
   ) {
     this.log = createLogger(options, 'worker');
     this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
-    const unheard = {
+    const silentObserver = {
       metrics: new WorkerMetrics(),
-      log: createLogger(options, 'worker', NOWHERE),
+      log: createLogger(options, 'worker', DISCARD),
       admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
     };
-    this.rehearsal = new Rehearsal(unheard, options.warmUpMs);
-    const scheduler: Scheduler = new Scheduler(() => this.guard.placesChanged());
+    this.rehearsal = new Rehearsal(silentObserver, options.warmUpMs);
+    const scheduler: Scheduler = new Scheduler(() => this.guard.updateCapacity());
     const refused = (requests: number) => this.handleRefused(requests);
-    this.guard = new Guard(scheduler, { refused }, fixedHeaders(options.cors));
+    this.guard = new Guard(scheduler, { refused }, corsHeadersOfRefusals(options.cors));
     this.context = this.makeContext(scheduler);
   }
 
   async start({ state, expected, othersAnswer }: Start): Promise<void> {
     this.expect(expected);
-    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker starts');
+    this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker is starting');
     const app = await buildApp(this.context, this.toolVersion);
     await app.ready();
     this.connections = new Connections(app.server, this.options, this.guard);
-    this.guard.protect(this.connections);
-    this.rehearsal.takeStage({
+    this.guard.setConnections(this.connections);
+    this.rehearsal.setHost({
       connections: this.connections,
       guard: this.guard,
       lease: (index, version) => this.live.lease(index, version),
@@ -91,7 +88,7 @@ class ServingWorker {
     this.connections.listen(CONNECTIONS_FD);
     this.isListening = true;
     if (!this.draining) this.rehearsal.hurry(false);
-    tell({ type: 'started' });
+    send({ type: 'started' });
   }
 
   private makeContext(scheduler: Scheduler): AppContext {
@@ -104,13 +101,13 @@ class ServingWorker {
       live: this.live,
       pool: openExactSearch(exactThreads),
       scheduler,
-      turns: new Turns(),
+      slicer: new TimeSlicer(),
       guard: this.guard,
-      answered: (socket) => this.connections?.answered(socket),
+      requestEnded: (socket) => this.connections?.requestEnded(socket),
       observerOf: (socket) => this.rehearsal.observerOf(socket) ?? observer,
       calibrationOf: async (index, version) => (await findCalibration(root, index, version)).calibration,
       joinedMetrics: () =>
-        this.pages.ask('collecting metrics', METRICS_TIMEOUT_MS, (id) => tell({ type: 'metrics', id })),
+        this.pages.request('collecting metrics', METRICS_TIMEOUT_MS, (id) => send({ type: 'metrics', id })),
       isDraining: () => this.draining,
       expected: () => this.expected,
     };
@@ -118,14 +115,14 @@ class ServingWorker {
 
   private handleRefused(requests: number): void {
     this.metrics.refused(requests);
-    this.refusedSince += requests;
+    this.unloggedRefusals += requests;
     if (performance.now() - this.refusalsLoggedAt < REFUSALS_LOG_MS) return;
     this.refusalsLoggedAt = performance.now();
-    this.log.warn({ requests: this.refusedSince, code: 'overloaded' }, 'requests refused');
-    this.refusedSince = 0;
+    this.log.warn({ requests: this.unloggedRefusals, code: 'overloaded' }, 'requests refused');
+    this.unloggedRefusals = 0;
   }
 
-  /** Listens as soon as it can, if it does not yet. */
+  /** Skips the warm-up if the worker does not listen yet. */
   hurry(): void {
     if (!this.isListening) this.rehearsal.hurry(true);
   }
@@ -135,15 +132,15 @@ class ServingWorker {
   }
 
   pong(): void {
-    tell({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 });
+    send({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 });
   }
 
   async prepare(id: number, index: string, version: string): Promise<void> {
     try {
       await this.live.prepare(index, version);
-      tell({ type: 'prepared', id, error: null });
+      send({ type: 'prepared', id, error: null });
     } catch (error) {
-      tell({ type: 'prepared', id, error: serializeError(error) });
+      send({ type: 'prepared', id, error: serializeError(error) });
     }
   }
 
@@ -156,9 +153,8 @@ class ServingWorker {
   }
 
   /**
-   * Answers from these names. Most often they are loaded; a worker that started meanwhile may have missed a
-   * `prepare`. What cannot be loaded is told and left out, for neither other indexes nor other names of this one may
-   * suffer for it.
+   * Answers from these names. Most versions are loaded already, but a worker that has just started may have missed a
+   * `prepare`. Versions that cannot be loaded are reported and left out; other indexes and names are not affected.
    */
   async apply(index: string, names: Names): Promise<void> {
     const unloaded = new Set<string>();
@@ -167,7 +163,7 @@ class ServingWorker {
         await this.live.prepare(index, version);
       } catch (error) {
         unloaded.add(version);
-        tell({ type: 'unloaded', index, version, error: serializeError(error) });
+        send({ type: 'unloaded', index, version, error: serializeError(error) });
       }
     }
     this.live.apply(index, withoutVersions(names, unloaded));
@@ -182,23 +178,23 @@ class ServingWorker {
     this.rehearsal.hurry(true);
   }
 
-  /** In-flight requests finish, for as long as the limit allows; then the process ends. */
+  /** Lets requests in flight finish within the drain timeout, then ends the process. */
   drain(): void {
     this.draining = true;
     if (this.connections === null || !this.isListening) process.exit(EXIT.done);
     void this.connections.drain().then(() => process.exit(EXIT.done));
     setTimeout(() => {
-      this.log.warn('requests were still in flight when the drain timeout passed');
+      this.log.warn('the drain timeout passed with requests in flight');
       process.exit(EXIT.done);
     }, this.options.drainTimeoutMs);
   }
 
   async measure(id: number): Promise<void> {
-    tell({ type: 'measured', id, snapshot: await takeSnapshot(this.metrics.registry) });
+    send({ type: 'measured', id, snapshot: await takeSnapshot(this.metrics.registry) });
   }
 
   page(id: number, text: string): void {
-    this.pages.answer(id, text);
+    this.pages.resolve(id, text);
   }
 
   fatal(error: unknown): void {
@@ -206,20 +202,19 @@ class ServingWorker {
   }
 }
 
-function tell(message: FromWorker): void {
-  // The channel is gone when the primary is, and then so is this process, by the handler below.
+function send(message: FromWorker): void {
+  // Without the channel the primary is gone, and the `disconnect` handler below ends this process.
   if (process.connected) process.send!(message, undefined, undefined, () => undefined);
 }
 
 let worker: ServingWorker | null = null;
-let order: Promise<void> = Promise.resolve();
+let lastChange: Promise<void> = Promise.resolve();
 
 /**
- * Runs what changes the worker's state one after the other. A failure here leaves a state that nobody asked for: the
- * worker ends.
+ * Runs changes of the worker's state one after the other. If one fails, the state is inconsistent and the worker ends.
  */
-function inOrder(step: () => Promise<void> | void): void {
-  order = order.then(step).catch((error: unknown) => {
+function runInOrder(step: () => Promise<void> | void): void {
+  lastChange = lastChange.then(step).catch((error: unknown) => {
     process.exitCode = error instanceof ShortlistError ? error.exit : EXIT.bug;
     worker?.fatal(error);
     process.send!({ type: 'failed', error: serializeError(error) } satisfies FromWorker, undefined, undefined, () =>
@@ -232,7 +227,7 @@ function receive(message: ToWorker): void {
   switch (message.type) {
     case 'start':
       worker = new ServingWorker(message.options, message.toolVersion);
-      inOrder(() => worker!.start(message));
+      runInOrder(() => worker!.start(message));
       return;
     case 'hurry':
       worker?.hurry();
@@ -241,20 +236,20 @@ function receive(message: ToWorker): void {
       worker?.setShorthanded(message.isShorthanded);
       return;
     case 'ping':
-      if (worker === null) tell({ type: 'pong', taken: 0, open: 0 });
+      if (worker === null) send({ type: 'pong', taken: 0, open: 0 });
       else worker.pong();
       return;
     case 'prepare':
-      inOrder(() => worker!.prepare(message.id, message.index, message.version));
+      runInOrder(() => worker!.prepare(message.id, message.index, message.version));
       return;
     case 'discard':
-      inOrder(() => worker!.discard(message.index, message.version));
+      runInOrder(() => worker!.discard(message.index, message.version));
       return;
     case 'condemn':
-      inOrder(() => worker!.condemn(message.index, message.version));
+      runInOrder(() => worker!.condemn(message.index, message.version));
       return;
     case 'apply':
-      inOrder(() => worker!.apply(message.index, message.names));
+      runInOrder(() => worker!.apply(message.index, message.names));
       return;
     case 'expect':
       worker?.expect(message.indexes);
@@ -280,10 +275,10 @@ function crash(error: unknown): void {
 }
 
 process.on('message', (message) => receive(message as ToWorker));
-tell({ type: 'hello' });
-// Without its primary nobody tells it what to serve: it must not go on answering from an old version.
+send({ type: 'hello' });
+// Without its primary, the worker would continue to answer from an old version.
 process.on('disconnect', () => process.exit(EXIT.done));
-// A terminal and an init system signal the whole group. The primary decides what follows.
+// Terminals and init systems signal the whole process group. The primary decides what to do.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);

@@ -10,7 +10,7 @@ import { Admission } from '../../../src/serve/worker/admission.js';
 import { JsonAnswers } from '../../../src/serve/answer/answer-text.js';
 import { attributesWriter } from '../../../src/serve/answer/candidate-text.js';
 import { TextBytes } from '../../../src/serve/answer/text-bytes.js';
-import { Turns } from '../../../src/serve/request/turns.js';
+import { TimeSlicer } from '../../../src/serve/request/time-slicer.js';
 import { AttributeColumn } from '../../../src/version/sealed/attribute-column.js';
 
 const SEED = 20_261_124;
@@ -31,9 +31,9 @@ type Found = Pick<Answer, 'ordinals' | 'scores'>;
 function openAnswers(ids: readonly string[], answers: readonly Found[], single: boolean, limit: Limit = null) {
   const manifest = { index: 'listings', version: '20260101T000000Z-00000000' };
   const version = { ids: tableOf(ids), manifest } as unknown as LoadedVersion;
-  const memory = new Admission(1, 2 ** 30, () => undefined).buffer().claim();
-  const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory, new Turns(), limit);
-  answers.forEach((answer, position) => text.take(position, { ...answer, quality: QUALITY }));
+  const memory = new Admission(1, 2 ** 30, () => undefined).openAccount().claim();
+  const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory, new TimeSlicer(), limit);
+  answers.forEach((answer, position) => text.add(position, { ...answer, quality: QUALITY }));
   return { text, manifest };
 }
 
@@ -193,7 +193,7 @@ describe('attributes as JSON text', () => {
       write(ordinal, out);
       out.ascii('}');
       const expected = Object.fromEntries(names.map((name) => [name, columns.get(name)!.value(ordinal)]));
-      expect(out.take().toString()).toBe(JSON.stringify({ id: 1, attributes: expected }));
+      expect(out.copy().toString()).toBe(JSON.stringify({ id: 1, attributes: expected }));
     }
   });
 });

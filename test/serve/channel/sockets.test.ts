@@ -1,11 +1,11 @@
 import { connect, createServer, Socket } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Acceptor, type ConnectionTaker } from '../../../src/serve/primary/acceptor.js';
+import { Acceptor, type ConnectionTarget } from '../../../src/serve/primary/acceptor.js';
 import { Pulse, PULSE_MS } from '../../../src/serve/primary/pulse.js';
 import {
   closeDescriptor,
-  openDoor,
+  openLoadShedder,
   openSocketPair,
   receiveSockets,
   sendSockets,
@@ -54,13 +54,13 @@ describe('a channel of connections', () => {
 });
 
 /** Takes at most so many connections. */
-class FakeTaker implements ConnectionTaker {
+class FakeTaker implements ConnectionTarget {
   connections = 0;
   private readonly kept: Socket[] = [];
 
   constructor(private readonly most = Infinity) {}
 
-  take(sockets: readonly number[]): number {
+  send(sockets: readonly number[]): number {
     const [from, to] = openSocketPair();
     const count = Math.min(sockets.length, this.most - this.connections);
     sendSockets(from, sockets.slice(0, count));
@@ -149,28 +149,28 @@ describe('a pulse', () => {
     const pulse = new Pulse(() => now);
     for (let i = 0; i < 6; i++) {
       now += PULSE_MS;
-      pulse.asked();
+      pulse.notePing();
     }
     expect(pulse.silentMs).toBe(3_000);
     expect(pulse.isQuiet).toBe(true);
-    pulse.heard();
+    pulse.noteAnswer();
     expect(pulse.isQuiet).toBe(false);
     now += 60_000; // the machine slept
-    pulse.asked();
+    pulse.notePing();
     expect(pulse.isQuiet).toBe(false);
     expect(pulse.silentMs).toBeLessThanOrEqual(2 * PULSE_MS);
   });
 });
 
-describe.runIf(process.platform === 'linux')('the door', () => {
+describe.runIf(process.platform === 'linux')('the load shedder', () => {
   const REFUSAL = 'HTTP/1.1 503 Service Unavailable\r\nx-request-id: iiiiiiiiiiiiiiii\r\ncontent-length: 2\r\n\r\nno';
   const SEARCH = 'POST /v1/indexes/a/search HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody';
 
-  /** A connection of which the door has one end, and a client the other. */
+  /** A connection between the load shedder and a client. */
   async function setUp() {
     const given: number[] = [];
     const bytes = Buffer.from(REFUSAL);
-    const door = openDoor(bytes, [bytes.indexOf('iiii')], (sockets) => given.push(...sockets))!;
+    const shedder = openLoadShedder(bytes, [bytes.indexOf('iiii')], (sockets) => given.push(...sockets))!;
     const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const client = connect((server.address() as { port: number }).port, '127.0.0.1');
@@ -178,35 +178,35 @@ describe.runIf(process.platform === 'linux')('the door', () => {
     let text = '';
     client.setEncoding('latin1').on('data', (part: string) => (text += part));
     const fd = held._handle.fd;
-    expect(door.watch(fd)).toBe(true);
+    expect(shedder.watch(fd)).toBe(true);
     onTestFinished(() => {
       client.destroy();
       held.destroy();
       server.close();
-      door.close();
+      shedder.close();
     });
     const read = async () => {
       held.resume();
       return String((await once(held, 'data'))[0]);
     };
-    return { door, client, fd, given, text: () => text, read };
+    return { shedder, client, fd, given, text: () => text, read };
   }
 
   it('refuses a search for which there is no place, with an id of its own each time, and keeps the connection', async () => {
-    const { door, client, fd, given, text } = await setUp();
+    const { shedder, client, fd, given, text } = await setUp();
     client.write(SEARCH + SEARCH); // one after the other on one connection
-    await waitFor('two refusals', () => (door.refused() === 2 ? true : undefined));
+    await waitFor('two refusals', () => (shedder.refused() === 2 ? true : undefined));
     await waitFor('both answers', () => (text().length === 2 * REFUSAL.length ? true : undefined));
     const ids = [...text().matchAll(/x-request-id: ([0-9a-f]{16})/g)].map((match) => match[1]);
     expect(new Set(ids).size).toBe(2);
     expect(given).toEqual([]);
-    expect([...door.takeRefused()]).toEqual([fd]);
-    expect([...door.takeRefused()]).toEqual([]);
+    expect([...shedder.takeRefused()]).toEqual([fd]);
+    expect([...shedder.takeRefused()]).toEqual([]);
   });
 
   it('gives back a connection with a search while there are places', async () => {
-    const { door, client, fd, given, text, read } = await setUp();
-    door.setPlaces(1);
+    const { shedder, client, fd, given, text, read } = await setUp();
+    shedder.setCapacity(1);
     client.write(SEARCH);
     await waitFor('the connection', () => (given.length === 1 ? true : undefined));
     expect(given).toEqual([~fd]); // it has a place
@@ -228,10 +228,10 @@ describe.runIf(process.platform === 'linux')('the door', () => {
     ['no headers at all', 'POST /v1/indexes/a/search HTTP/1.1\r\n\r\n'],
     ['bytes that are no HTTP', '\x16\x03\x01'],
   ])('judges nothing else: %s is given back as it came', async (_what, bytes) => {
-    const { door, client, given, read } = await setUp();
+    const { shedder, client, given, read } = await setUp();
     client.write(bytes);
     await waitFor('the connection', () => (given.length === 1 ? true : undefined));
-    expect(door.refused()).toBe(0);
+    expect(shedder.refused()).toBe(0);
     expect(await read()).toBe(bytes);
   });
 
@@ -243,10 +243,10 @@ describe.runIf(process.platform === 'linux')('the door', () => {
   });
 
   it('takes headers in any case, and a large body that is all there', async () => {
-    const { door, client, text } = await setUp();
+    const { shedder, client, text } = await setUp();
     const body = 'x'.repeat(20_000);
     client.write(`POST /v1/indexes/a/search HTTP/1.1\r\nhost: x\r\nCONTENT-LENGTH:  ${body.length}\r\nConnection: keep-alive\r\n\r\n${body}`); // prettier-ignore
-    await waitFor('a decision', () => (door.refused() === 1 ? true : undefined));
+    await waitFor('a decision', () => (shedder.refused() === 1 ? true : undefined));
     await waitFor('the answer', () => (text() !== '' ? true : undefined));
     expect(text()).toContain('503');
   });

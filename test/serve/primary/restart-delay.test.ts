@@ -6,7 +6,7 @@ it('restarts come at once, then ever later, at once again after a stable time, a
   let now = 0;
   const delay = new RestartDelay(() => now);
   const die = (after: number, isWaitedFor = false) => {
-    delay.started();
+    delay.noteStart();
     now += after;
     return delay.next(isWaitedFor);
   };

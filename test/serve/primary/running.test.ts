@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { fixedHeaders } from '../../../src/serve/worker/cors.js';
+import { corsHeadersOfRefusals } from '../../../src/serve/worker/cors.js';
 import { Guard } from '../../../src/serve/worker/guard.js';
 import { readServeOptions } from '../../../src/serve/channel/options.js';
 import { publishVersion, temporaryFolder } from '../../indexes.js';
@@ -159,9 +159,9 @@ describe.concurrent('pages of other origins', { timeout: 120_000 }, () => {
   });
 
   it('may read that the server is overloaded, which is said without a look at who asks', async () => {
-    const full = { ahead: 16, waitMs: Infinity, stepMs: 1, emptyAt: 0, expect: () => undefined };
+    const full = { ahead: 16, waitMs: Infinity, stepMs: 1, emptyAt: 0, noteAdmitted: () => undefined };
     const read = async (origins: readonly string[]) => {
-      const guard = new Guard(full, { refused: () => undefined }, fixedHeaders(origins));
+      const guard = new Guard(full, { refused: () => undefined }, corsHeadersOfRefusals(origins));
       const http = createServer((request, response) => guard.refuse(request, response)).listen(0, '127.0.0.1');
       await once(http, 'listening');
       const { status, headers } = await fetch(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);

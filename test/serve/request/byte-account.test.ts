@@ -10,7 +10,7 @@ describe('accounts of bytes', () => {
 
   it('count what claims hold, up to the bound, until it is given back', () => {
     const admission = new Admission(1, 100, () => undefined);
-    const [one, other] = [admission.buffer(), admission.buffer()];
+    const [one, other] = [admission.openAccount(), admission.openAccount()];
     const [body, answer] = [one.claim(), one.claim()];
     body.grow(50);
     answer.grow(10);
@@ -37,7 +37,7 @@ describe('accounts of bytes', () => {
     const open: { account: ByteAccount; claims: Claim[]; releases: (() => void)[]; held: number[] }[] = [];
     for (let step = 0; step < 5_000; step++) {
       const pick = Math.floor(random() * 8);
-      const account = open.length === 0 || (pick < 6 && open.length < 20) ? admission.buffer() : null;
+      const account = open.length === 0 || (pick < 6 && open.length < 20) ? admission.openAccount() : null;
       if (account !== null) open.push({ account, claims: [account.claim()], releases: [account.release], held: [0] });
       const one = open[Math.floor(random() * open.length)]!;
       const at = Math.floor(random() * one.claims.length);

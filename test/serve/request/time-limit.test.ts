@@ -28,7 +28,7 @@ describe('a time limit', () => {
   it('ends when the client leaves, before it was made too', () => {
     const limit = new TimeLimit(open, Infinity);
     const { signal } = limit;
-    limit.leave();
+    limit.clientLeft();
     expect(signal.aborted).toBe(true);
     expect(limit.reason).toMatchObject({ code: 'deadline_exceeded' });
     expect(new TimeLimit({ destroyed: true }, Infinity).reason).not.toBeNull();

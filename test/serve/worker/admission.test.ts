@@ -8,16 +8,16 @@ describe('admission', () => {
     const admission = new Admission(1, 100, () => {
       refusals++;
     });
-    const slot = admission.enter();
+    const slot = admission.acquireSlot();
     expect(() => admission.check()).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
     const release = slot.retain();
     slot.release();
     slot.release(); // once more: the other hold stands
-    expect(() => admission.enter()).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
+    expect(() => admission.acquireSlot()).toThrow(expect.objectContaining({ code: 'overloaded' }) as Error);
     release();
     release();
     expect(admission.inFlight).toBe(0);
-    admission.enter();
+    admission.acquireSlot();
     expect(refusals).toBe(2);
   });
 });

@@ -24,19 +24,19 @@ import { openArrowBytes } from '../../../src/arrow/read/reader.js';
 import { measureZstdFrame } from '../../../src/arrow/frame/zstd-frame.js';
 import { ShortlistError } from '../../../src/base/errors.js';
 import { readArrowVectors } from '../../../src/serve/request/arrow-vectors.js';
-import { Turns } from '../../../src/serve/request/turns.js';
+import { TimeSlicer } from '../../../src/serve/request/time-slicer.js';
 
 const LIMIT = 48 * 2 ** 20;
 
 /** Every place where the event loop may turn is one where it does. */
-class EveryTurn extends Turns {
+class EveryTurn extends TimeSlicer {
   count = 0;
 
-  override isDue(): boolean {
+  override isSliceOver(): boolean {
     return true;
   }
 
-  override next(): Promise<void> {
+  override waitForTurn(): Promise<void> {
     this.count++;
     return Promise.resolve();
   }
@@ -58,7 +58,7 @@ async function read(bytes: Uint8Array): Promise<Outcome> {
     },
   };
   try {
-    const queries = await readArrowVectors(Buffer.from(bytes), undefined, { limit: LIMIT, memory, turns });
+    const queries = await readArrowVectors(Buffer.from(bytes), undefined, { limit: LIMIT, memory, slicer: turns });
     const vectors = queries.kind === 'vectors' ? queries.vectors : [];
     return { error: null, turns: turns.count, counted, vectors };
   } catch (error) {

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { loadVersion, type LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { Admission } from '../../../src/serve/worker/admission.js';
-import { Rehearsal, type Stage } from '../../../src/serve/worker/rehearsal.js';
+import { Rehearsal, type RehearsalHost } from '../../../src/serve/worker/rehearsal.js';
 import { connectToSelf } from '../../../src/serve/channel/sockets/sockets.js';
 import { WorkerMetrics } from '../../../src/serve/worker/worker-metrics.js';
 import { publishVersion, temporaryFolder } from '../../indexes.js';
@@ -16,7 +16,7 @@ const FAILS = 'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noo
 /** What answers each request of a rehearsal: its end, where null. */
 type Answerer = (asked: number) => string | null;
 
-class FakeStage implements Stage {
+class FakeStage implements RehearsalHost {
   asked = 0;
   passed = 0;
   gentle = false;
@@ -53,7 +53,7 @@ class FakeStage implements Stage {
     },
   };
 
-  readonly guard = { pass: () => (this.passed += 1) };
+  readonly guard = { exempt: () => (this.passed += 1) };
 
   lease = () => ({ version: this.version, release: () => undefined });
 
@@ -70,7 +70,7 @@ async function prepare(answer: Answerer, mostMs = 60_000): Promise<{ rehearsal: 
     { metrics: new WorkerMetrics(), log: pino({ level: 'silent' }), admission: new Admission(8, 1e6, () => undefined) },
     mostMs,
   );
-  rehearsal.takeStage(stage);
+  rehearsal.setHost(stage);
   return { rehearsal, stage };
 }
 

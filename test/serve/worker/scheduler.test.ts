@@ -26,8 +26,8 @@ describe('the scheduler', () => {
     await scheduler.run(1, unlimited, () => undefined);
     await new Promise((resolve) => setTimeout(resolve, 20));
     const came = performance.now();
-    scheduler.expect();
-    scheduler.expect();
+    scheduler.noteAdmitted();
+    scheduler.noteAdmitted();
     expect([scheduler.ahead, scheduler.emptyAt >= came]).toEqual([2, true]);
     const searches = [1, 2].map(() => scheduler.run(1, unlimited, () => undefined));
     expect([scheduler.ahead, scheduler.emptyAt >= came]).toEqual([2, true]);

@@ -9,7 +9,7 @@
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
       "cflags_cc": ["-std=c++17", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra"],
       "conditions": [
-        ["OS=='linux'", { "sources": ["door.cc"] }],
+        ["OS=='linux'", { "sources": ["load_shedder.cc"] }],
         [
           "OS=='mac'",
           {

@@ -1,10 +1,10 @@
 // Sockets between processes: what node:net cannot do.
 //
-// Takes and gives file descriptors. `pair` makes a channel between the primary and a worker, `connection` a
-// connection of this process to itself; `send` hands over connections through it, many in one system call and without
-// waiting for an answer (child_process and node:cluster hand over one, and wait until the other side's event loop has
-// turned); `Receiver` calls back with those that have come. Every descriptor that comes out of here is the caller's
-// to close. System errors are thrown with their errno's name as `code`.
+// All functions take and return file descriptors. `pair` makes a channel between the primary and a worker. `connection`
+// connects this process to itself. `send` passes connections through a channel, many in one system call and without
+// waiting for an answer; child_process and node:cluster pass one, and wait for the other side's event loop. `Receiver`
+// calls back with the connections that arrive. The caller closes every descriptor returned from here. System errors are
+// thrown with the name of their errno as `code`.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <vector>
 
 #ifdef __linux__
-#include "door.h"
+#include "load_shedder.h"
 #endif
 
 #ifndef MSG_NOSIGNAL
@@ -30,11 +30,11 @@
 
 namespace {
 
-// The kernel's bound on descriptors in one message (SCM_MAX_FD).
-constexpr size_t kMostInMessage = 253;
+// The kernel's limit of descriptors in one message (SCM_MAX_FD).
+constexpr size_t kMaxDescriptors = 253;
 
-// Messages that are read before the event loop goes on: more than a burst holds.
-constexpr int kMostMessages = 16;
+// Messages read before the event loop continues: more than one burst contains.
+constexpr int kMaxMessages = 16;
 
 [[noreturn]] void throw_errno(Napi::Env env, const char* action) {
   const int number = errno;
@@ -88,8 +88,8 @@ int listen_on_loopback(sockaddr_in& address) {
   return -1;
 }
 
-// Both ends of a TCP connection over the loopback. @returns false where the system has none, or somebody else came in
-// between
+// Both ends of a TCP connection over the loopback. False if the system has no loopback, or another process connected
+// first.
 bool connect_to_self(int (&ends)[2]) {
   sockaddr_in address{};
   const int listener = listen_on_loopback(address);
@@ -109,7 +109,7 @@ bool connect_to_self(int (&ends)[2]) {
   return connected;
 }
 
-// connection(): as clients have one where that is possible, else a pair.
+// connection(): a TCP connection like that of a client if possible, else a pair.
 Napi::Value make_connection(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   int ends[2];
@@ -122,7 +122,7 @@ Napi::Value close_descriptor(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// send(channel, descriptors): how many went, from the front; fewer than given where the channel is full.
+// send(channel, descriptors): how many were sent, from the first; fewer than given if the channel is full.
 Napi::Value send_descriptors(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int channel = descriptor_of(info, 0);
@@ -132,8 +132,8 @@ Napi::Value send_descriptors(const Napi::CallbackInfo& info) {
   const Napi::Int32Array given = info[1].As<Napi::Int32Array>();
   size_t sent = 0;
   while (sent < given.ElementLength()) {
-    const size_t count = std::min(kMostInMessage, given.ElementLength() - sent);
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostInMessage * sizeof(int))> control{};
+    const size_t count = std::min(kMaxDescriptors, given.ElementLength() - sent);
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> control{};
     char byte = 0;
     iovec part{&byte, 1};
     msghdr message{};
@@ -154,16 +154,16 @@ Napi::Value send_descriptors(const Napi::CallbackInfo& info) {
       sent += count;
       continue;
     }
-    // Too many descriptors on their way is a full channel too.
+    // Too many descriptors in transit: the channel counts as full.
     if (would_block() || errno == ETOOMANYREFS || errno == ENOBUFS) break;
     throw_errno(env, "sendmsg");
   }
   return Napi::Number::New(env, static_cast<double>(sent));
 }
 
-// Reads one message. False where there is none; `ended` where the other side is gone.
+// Reads one message. False if there is none. Sets `ended` if the other side has closed.
 bool receive_message(int channel, std::vector<int32_t>& into, bool& ended) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostInMessage * sizeof(int))> control;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> control;
   char byte;
   iovec part{&byte, 1};
   msghdr message{};
@@ -193,8 +193,7 @@ bool receive_message(int channel, std::vector<int32_t>& into, bool& ended) {
   return !ended;
 }
 
-// new Receiver(channel, callback): callback(Int32Array) with descriptors that came; callback(null) once, at the
-// channel's end.
+// new Receiver(channel, callback): callback(Int32Array) for descriptors that arrive, callback(null) once at the end.
 class Receiver : public Napi::ObjectWrap<Receiver> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -219,7 +218,7 @@ class Receiver : public Napi::ObjectWrap<Receiver> {
     poll_->data = this;
     uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Receiver*>(poll->data)->receive(); });
     napi_add_env_cleanup_hook(env, &Receiver::tear_down, this);
-    Ref(); // lives until it is closed
+    Ref();  // keeps the object alive until close()
   }
 
   ~Receiver() override { stop(); }
@@ -247,7 +246,7 @@ class Receiver : public Napi::ObjectWrap<Receiver> {
     const Napi::HandleScope scope(env);
     std::vector<int32_t> found;
     bool ended = false;
-    for (int i = 0; i < kMostMessages && receive_message(channel_, found, ended); i++) continue;
+    for (int i = 0; i < kMaxMessages && receive_message(channel_, found, ended); i++) continue;
     if (!found.empty()) {
       Napi::Int32Array descriptors = Napi::Int32Array::New(env, found.size());
       std::memcpy(descriptors.Data(), found.data(), found.size() * sizeof(int32_t));
@@ -259,7 +258,7 @@ class Receiver : public Napi::ObjectWrap<Receiver> {
     }
   }
 
-  // What the callback throws is the process's uncaught exception, as from any other event.
+  // An exception from the callback becomes an uncaught exception of the process, as from any other event.
   void call(Napi::Value argument) {
     try {
       callback_.MakeCallback(Value(), {argument}, context_);
@@ -281,7 +280,7 @@ Napi::Object define(Napi::Env env, Napi::Object exports) {
   exports.Set("send", Napi::Function::New(env, send_descriptors, "send"));
   exports.Set("Receiver", Receiver::define(env));
 #ifdef __linux__
-  exports.Set("Door", shortlist::define_door(env));
+  exports.Set("LoadShedder", shortlist::define_load_shedder(env));
 #endif
   return exports;
 }

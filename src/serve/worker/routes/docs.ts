@@ -1,4 +1,4 @@
-/** GET /openapi.json, and /docs for reading it: both from the routes' own schemas, everything served from here. */
+/** GET /openapi.json and the page /docs, both made from the schemas of the routes. Nothing is loaded from elsewhere. */
 import type { FastifyInstance } from 'fastify';
 import { fastifyHelmet } from '@fastify/helmet';
 import { fastifySwagger } from '@fastify/swagger';
@@ -11,8 +11,8 @@ import { addExamples, nameSchemas, type OpenApiDocument } from './openapi.js';
 const DOCUMENT_COPIES = ['/docs/json', '/docs/yaml'];
 
 /**
- * Everything from here, but for pictures inside the style sheet. No `upgrade-insecure-requests`: a server
- * that speaks plain HTTP would give an empty page.
+ * Everything comes from this server, except pictures inside the style sheet. Without `upgrade-insecure-requests`, which
+ * would leave the page empty over plain HTTP.
  */
 const PAGE_POLICY = {
   'default-src': ["'self'"],
@@ -25,7 +25,7 @@ const PAGE_POLICY = {
   'style-src': ["'self'"],
 };
 
-/** Before any route: it collects those that follow. */
+/** Must be called before the routes are added. */
 export async function collectSchemas(app: FastifyInstance, version: string, basePath: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
@@ -34,16 +34,16 @@ export async function collectSchemas(app: FastifyInstance, version: string, base
         title: 'shortlist',
         version,
         description:
-          'Candidate retrieval: the nearest items of an index to a vector. Errors are RFC 9457 problem details with a `code`.',
+          'Candidate retrieval: finds the items of an index nearest to a vector. Errors are RFC 9457 problem details with a `code`.',
         license: { name: 'MIT', identifier: 'MIT' },
-        contact: { name: 'Whoever runs this server' },
+        contact: { name: 'The operator of this server' },
       },
       servers: [{ url: basePath === '' ? '/' : basePath, description: 'This server' }],
-      // Who may ask is decided in front of the server: no route needs credentials.
+      // Access is controlled in front of the server: no route needs credentials.
       security: [],
       tags: [
         { name: 'search', description: 'Candidates' },
-        { name: 'indexes', description: 'What is served' },
+        { name: 'indexes', description: 'The indexes served, and their items' },
         { name: 'operations', description: 'Health, metrics, documentation' },
       ],
     },
@@ -55,7 +55,7 @@ export async function addDocRoutes(app: FastifyInstance, context: AppContext): P
     tags: ['operations'],
     operationId: 'openapi',
     summary: 'This document',
-    description: 'Its examples are of the indexes that are served now.',
+    description: 'The examples use the indexes that are currently served.',
     response: {
       200: { type: 'object', additionalProperties: true, description: 'OpenAPI 3.1.' },
       ...problemResponses([]),
@@ -67,7 +67,7 @@ export async function addDocRoutes(app: FastifyInstance, context: AppContext): P
     return reply.send(document());
   });
   await app.register(async (pages) => {
-    // The page asks for its own copies of the document. There is one.
+    // The page requests its own copies of the document; there is only one.
     pages.addHook('onRoute', (route) => {
       if (!DOCUMENT_COPIES.includes(route.url)) return;
       route.handler = (_request, reply) => reply.redirect('../openapi.json', 308);
@@ -83,7 +83,7 @@ export async function addDocRoutes(app: FastifyInstance, context: AppContext): P
   });
 }
 
-/** As text, made again when other versions answer: its examples are of what they hold. */
+/** The document as text, made again when other versions go live, since its examples use their data. */
 function documentOf(app: FastifyInstance, { live }: AppContext): () => string {
   let named: OpenApiDocument | null = null;
   let made = { of: '', text: '' };
@@ -98,7 +98,7 @@ function documentOf(app: FastifyInstance, { live }: AppContext): () => string {
         text: JSON.stringify(
           addExamples(
             named,
-            examples.filter((one) => one !== null),
+            examples.filter((example) => example !== null),
           ),
         ),
       };

@@ -1,6 +1,6 @@
 /**
- * Examples of /openapi.json. They are made of what an index holds: its ids, a vector of its dimension, its attributes
- * and their values. So whoever tries one gets an answer, which a test proves of each.
+ * Examples for /openapi.json, made from the data of an index: its ids, attributes and values, and a vector of its
+ * dimension. Every example can be tried; a test does so.
  */
 import type { ColumnType } from '../../../arrow/column.js';
 import type { JsonValue } from '../../../arrow/column-value.js';
@@ -14,17 +14,17 @@ interface Example {
 /** Bodies of searches that one index answers. */
 export interface IndexExamples {
   readonly index: string;
-  /** What the index is, in words. */
+  /** A description of the index. */
   readonly summary: string;
-  /** Of an item. */
+  /** Id of an item. */
   readonly id: string;
   readonly bodies: Readonly<Record<string, Example>>;
 }
 
-/** Indexes of which the document has examples: more would bury it. */
+/** Indexes with examples: more would make the document unreadable. */
 export const MAX_EXAMPLE_INDEXES = 10;
 
-/** @returns null for an index without rows to ask for */
+/** @returns null for an index without rows */
 export function exampleSearches(version: LoadedVersion): IndexExamples | null {
   const { index, count, dim, metric } = version.manifest;
   if (count === 0) return null;
@@ -33,44 +33,47 @@ export function exampleSearches(version: LoadedVersion): IndexExamples | null {
   const vector = Array.from({ length: dim }, (_, i) => ((i % 7) - 3) / 10);
   const bodies: Record<string, Example> = {
     item: {
-      summary: 'The items most like another one, without what the user has seen',
+      summary: 'Items similar to a given item, excluding items already seen',
       value: { id, k: 3, exclude_ids: [other] },
     },
-    vector: { summary: 'The items closest to a vector', value: { vector, k: 3 } },
+    vector: { summary: 'Items nearest to a vector', value: { vector, k: 3 } },
     base64: {
-      summary: 'The same vector as base64 of little-endian float32, a third of the cost',
+      summary: 'The same vector as base64 of little-endian float32, at a third of the cost',
       value: { vector_b64: Buffer.from(Float32Array.from(vector).buffer).toString('base64'), k: 3 },
     },
     ...attributeExamples(version, id, other),
     seeds: {
-      summary: 'What a user bought lately, the last one first',
+      summary: 'Recent purchases of a user as seeds, the newest first',
       value: { seeds: [{ id, weight: 1, quota: 4 }, { id: other, weight: 0.8 }], k: 5 },
     },
     batch: {
-      summary: 'Several items at once; one that there is not fails alone',
+      summary: 'A batch of items; an unknown id fails alone',
       value: { ids: [id, other, 'no-such-id'], k: 2 },
     },
-    exact: { summary: 'The truth, by a scan of every vector', value: { id, k: 3, exact: true } },
+    exact: { summary: 'Exact search: a scan of every vector', value: { id, k: 3, exact: true } },
     deadline: {
-      summary: 'Whatever is found within 50 ms',
+      summary: 'What can be found within 50 ms',
       value: { id, k: 3, timeout_ms: 50, allow_partial: true },
     },
     explain: {
-      summary: 'How the answer was found, and why an item is not in it',
+      summary: 'How the answer was found, and why an item is not part of it',
       value: { id, k: 3, min_score: -1e9, explain: true, why_not: [other] },
     },
   }; // prettier-ignore
   if (version.calibration().calibration !== null) {
-    bodies['recall'] = { summary: 'The least work that finds half', value: { id, k: 10, target_recall: 0.5 } };
+    bodies['recall'] = {
+      summary: 'The smallest ef that reaches a recall of 0.5',
+      value: { id, k: 10, target_recall: 0.5 },
+    };
   }
   return { index, summary: `${count.toLocaleString('en')} vectors of ${dim}, ${metric}`, id, bodies };
 }
 
-/** What a filter, a crowding and `include` can name here; nothing in an index without attributes. */
+/** Examples of filter, crowding and `include`; none for an index without attributes. */
 function attributeExamples(version: LoadedVersion, id: string, other: string): Record<string, Example> {
   const columns = version.manifest.attributes.map(({ name }) => version.attributes!.column(name));
   if (columns.length === 0) return {};
-  // The second item, which a search by the first one may give, passes its own values.
+  // The filter matches the values of the second item, so at least that one passes.
   const ordinal = Math.min(1, version.manifest.count - 1);
   const named = columns.slice(0, 2);
   const filter = Object.fromEntries(
@@ -79,19 +82,22 @@ function attributeExamples(version: LoadedVersion, id: string, other: string): R
   const single = columns.find(({ field }) => field.type.kind !== 'list');
   const include = { attributes: named.map(({ field }) => field.name) };
   return {
-    filter: { summary: 'Only items that meet conditions, with their attributes', value: { id, k: 3, filter, include } },
+    filter: {
+      summary: 'Only items that meet the conditions, with their attributes',
+      value: { id, k: 3, filter, include },
+    },
     ...(single === undefined
       ? {}
       : {
           crowding: {
-            summary: `At most one of each ${single.field.name}`,
+            summary: `At most one item per ${single.field.name}`,
             value: { id: other, k: 3, crowding: { attribute: single.field.name, limit: 1 } },
           },
         }),
   };
 }
 
-/** One that the value meets. */
+/** A condition that the value meets. */
 function conditionOn(type: ColumnType, value: JsonValue): unknown {
   if (value === null) return null;
   if (Array.isArray(value)) return typeof value[0] === 'string' ? { $contains: value[0] } : { $exists: true };
@@ -99,12 +105,12 @@ function conditionOn(type: ColumnType, value: JsonValue): unknown {
   return typeof value === 'number' && (type.kind === 'int' || type.kind === 'float') ? { $gte: value } : value;
 }
 
-/** By name: all of the first index, and of each other one a search by an item. */
+/** All examples of the first index, and one search of each other index, by name. */
 export function publicExamples(indexes: readonly IndexExamples[]): Record<string, Example> {
   const [first, ...others] = indexes;
   const more = others.map(({ index, bodies }): [string, Example] => [
     `item-of-${index}`,
-    { summary: `Of index ${index}: the items most like another one`, value: bodies['item']!.value },
+    { summary: `Index ${index}: items similar to a given item`, value: bodies['item']!.value },
   ]);
   return { ...first?.bodies, ...Object.fromEntries(more) };
 }

@@ -1,14 +1,20 @@
-/** GET /v1/indexes, /v1/indexes/{index}, /v1/indexes/{index}/items/{id}: what is served. */
+/** GET /v1/indexes, /v1/indexes/{index}, /v1/indexes/{index}/items/{id}: the indexes served, and their items. */
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../base/errors.js';
 import { attributeNames, attributesWriter, writeVector } from '../../answer/candidate-text.js';
 import type { AppContext } from '../context.js';
 import { checkAccept } from '../../request/accept.js';
 import { fieldError } from '../../request/field-error.js';
-import { one, readParameters, spellBoolean, spellNames, type Parameters } from '../../request/query-string.js';
+import {
+  textParameter,
+  readParameters,
+  booleanParameter,
+  namesParameter,
+  type Parameters,
+} from '../../request/query-string.js';
 import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../../../wire/schemas.js';
 import { TextBytes } from '../../answer/text-bytes.js';
-import { unknownId } from '../prepare-queries.js';
+import { unknownIdError } from '../prepare-queries.js';
 import { JSON_TYPE } from './search.js';
 import { Type } from '../../../wire/schema-type.js';
 
@@ -20,12 +26,12 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
   const list = {
     ...head,
     operationId: 'listIndexes',
-    summary: 'Every index',
-    description: 'What this server serves, with the current version of each index; by name.',
+    summary: 'All indexes',
+    description: 'All indexes of this server by name, with their current versions.',
     response: { 200: IndexListSchema, ...problemResponses(COMMON) },
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
-    checkQuestion(request.headers.accept, request.query);
+    checkHeadersAndQuery(request.headers.accept, request.query);
     return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index, false))) };
   });
 
@@ -33,12 +39,11 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     ...head,
     operationId: 'describeIndex',
     summary: 'One index and its current version',
-    description:
-      'The dimension that a query must have, attributes that a filter can name, versions that can be pinned.',
+    description: 'Includes the dimension of queries, the attributes for filters, and the versions that can be pinned.',
     params: Type.Object(IndexParams),
     querystring: Type.Object({
       calibration: Type.Optional(
-        Type.Boolean({ description: 'Adds the calibration of the current version: tens of kilobytes.' }),
+        Type.Boolean({ description: 'Adds the calibration of the current version (tens of kilobytes).' }),
       ),
     }),
   };
@@ -48,16 +53,16 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
     { schema: { ...one, response: oneResponse } },
     async (request) => {
       checkAccept(request.headers.accept, JSON_TYPE);
-      const { calibration = false } = readParameters(request.query as Parameters, { calibration: spellBoolean });
+      const { calibration = false } = readParameters(request.query as Parameters, { calibration: booleanParameter });
       if (typeof calibration !== 'boolean')
-        throw fieldError('bad_field', '/calibration', 'calibration is true or false');
+        throw fieldError('bad_field', '/calibration', 'calibration is invalid; give true or false');
       return describeIndex(context, request.params.index, calibration);
     },
   );
   addItemRoute(app, context);
 }
 
-function checkQuestion(accept: string | undefined, query: unknown): void {
+function checkHeadersAndQuery(accept: string | undefined, query: unknown): void {
   checkAccept(accept, JSON_TYPE);
   readParameters(query as Parameters, {});
 }
@@ -111,18 +116,22 @@ const ITEM_CODES: readonly ErrorCode[] = [
 const itemSchema = {
   tags: ['indexes'],
   operationId: 'getItem',
-  summary: 'One item: its attributes, and its vector where asked for',
-  description: 'As the version has it: under cosine the vector has unit length.',
+  summary: 'One item: its attributes, and its vector if requested',
+  description: 'The item as stored in the version: for cosine, the vector is normalised to length 1.',
   params: Type.Object({ ...IndexParams, id: Type.String({ description: 'Id of the item, percent-encoded.' }) }),
   querystring: Type.Object({
-    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'Repeated; default all.' })),
-    'include.vectors': Type.Optional(Type.Boolean({ description: 'The vector too; without it, no.' })),
-    version: Type.Optional(Type.String({ description: 'A version or alias that is loaded.' })),
+    'include.attributes': Type.Optional(Type.Array(Type.String(), { description: 'May be repeated; default: all.' })),
+    'include.vectors': Type.Optional(Type.Boolean({ description: 'Return the vector; default false.' })),
+    version: Type.Optional(Type.String({ description: 'A loaded version or alias; default: the current version.' })),
   }),
   response: { 200: ItemSchema, ...problemResponses(ITEM_CODES) },
 };
 
-const ITEM_PARAMETERS = { 'include.attributes': spellNames, 'include.vectors': spellBoolean, version: one };
+const ITEM_PARAMETERS = {
+  'include.attributes': namesParameter,
+  'include.vectors': booleanParameter,
+  version: textParameter,
+};
 
 function addItemRoute(app: FastifyInstance, context: AppContext): void {
   app.get<{ Params: { index: string; id: string } }>(
@@ -131,16 +140,16 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
     (request, reply) => {
       checkAccept(request.headers.accept, JSON_TYPE);
       const { index, id } = request.params;
-      const asked = readParameters(request.query as Parameters, ITEM_PARAMETERS);
-      const withVector = asked['include.vectors'] ?? false;
+      const parameters = readParameters(request.query as Parameters, ITEM_PARAMETERS);
+      const withVector = parameters['include.vectors'] ?? false;
       if (typeof withVector !== 'boolean')
-        throw fieldError('bad_field', '/include.vectors', 'include.vectors is true or false');
-      const names = asked['include.attributes'] as readonly string[] | true | undefined;
-      const lease = context.live.lease(index, asked['version'] as string | undefined);
+        throw fieldError('bad_field', '/include.vectors', 'include.vectors is invalid; give true or false');
+      const names = parameters['include.attributes'] as readonly string[] | true | undefined;
+      const lease = context.live.lease(index, parameters['version'] as string | undefined);
       try {
         const { version } = lease;
         const ordinal = version.ordinalOf(id);
-        if (ordinal < 0) throw unknownId(version, id);
+        if (ordinal < 0) throw unknownIdError(version, id);
         const shown = attributeNames(
           version,
           names === undefined || names === true ? 'all' : names,
@@ -153,7 +162,7 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
         if (withVector) writeVector(version.vectorOf(ordinal), text);
         text.ascii('}');
         void reply.type('application/json; charset=utf-8');
-        return reply.send(text.take());
+        return reply.send(text.copy());
       } finally {
         lease.release();
       }

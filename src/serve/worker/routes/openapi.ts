@@ -1,7 +1,6 @@
 /**
- * What fastify collects from the routes as the document that clients are generated from: schemas that have names
- * stand once, under `components`; and the examples are of what is served now, so that a page which tries them gets
- * answers.
+ * Turns what fastify collects from the routes into the document for generated clients. Named schemas appear once, under
+ * `components`; examples use the data of the served versions, so that they work when tried.
  */
 import { publicExamples, type IndexExamples } from './examples.js';
 import { COMPONENT } from '../../../wire/schemas.js';
@@ -23,7 +22,7 @@ interface Parameter extends Json {
   readonly in: string;
 }
 
-/** The document with each named schema in its place, and references to it elsewhere. Takes what JSON can carry. */
+/** Moves each named schema to `components` and puts references in its place. @param collected JSON values */
 export function nameSchemas(collected: object): OpenApiDocument {
   const schemas: Record<string, unknown> = {};
   const document = lift(JSON.parse(JSON.stringify(collected)), schemas) as OpenApiDocument;
@@ -43,7 +42,7 @@ function lift(value: unknown, schemas: Record<string, unknown>): unknown {
 
 const SEARCH_PATH = '/v1/indexes/{index}/search';
 
-/** The document with examples that these indexes answer. */
+/** Adds examples that these indexes can answer. */
 export function addExamples(document: OpenApiDocument, indexes: readonly IndexExamples[]): OpenApiDocument {
   const [first] = indexes;
   if (first === undefined) return document;

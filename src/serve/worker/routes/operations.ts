@@ -1,4 +1,4 @@
-/** GET /livez, /readyz, /metrics: for the machines around the server. They are answered however busy it is. */
+/** GET /livez, /readyz, /metrics: for the systems around the server. They are answered at any load. */
 import type { FastifyInstance } from 'fastify';
 import { ShortlistError } from '../../../base/errors.js';
 import type { AppContext } from '../context.js';
@@ -11,8 +11,8 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
   const live = {
     tags,
     operationId: 'livez',
-    summary: 'The process turns its event loop',
-    description: 'For whoever restarts a process that hangs. It says nothing about indexes.',
+    summary: 'Liveness: 200 while the event loop responds',
+    description: 'For supervisors that restart a hanging process. It does not depend on any index.',
     response: { 200: StatusSchema, ...problemResponses([]) },
   };
   app.get('/livez', { schema: live }, () => ({ status: 'live' }));
@@ -21,9 +21,9 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
   const ready = {
     tags,
     operationId: 'readyz',
-    summary: 'The server answers searches: what is to be served is loaded, and it is not stopping',
+    summary: 'Readiness: 200 if the indexes to serve are loaded and the server is not stopping',
     description:
-      'For balancers. It says 503 from SIGTERM on, while searches are still answered for `--drain-delay-ms`.',
+      'For load balancers. It returns 503 after SIGTERM; searches are still answered for `--drain-delay-ms`.',
     response: readyResponse,
   };
   app.get('/readyz', { schema: ready }, () => {
@@ -53,9 +53,10 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
 }
 
 /**
- * Ready means: at least one index answers, and every one that was named, or was published when the server started,
- * answers or has been found faulty. An index whose files are damaged is no reason to take away the others: its own
- * requests get 503, the body of /readyz names its fault, and so does a metric. @throws not_ready
+ * Ready: at least one index answers, and each one that was named, or was published when the server started, answers or
+ * is known to be faulty. A damaged index must not take down the others: its own requests get 503, and its fault is in
+ * the body of /readyz and in a metric.
+ * @throws not_ready
  */
 function checkReady(context: AppContext): void {
   if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
@@ -66,9 +67,9 @@ function checkReady(context: AppContext): void {
     context.live.names().includes(index) && context.live.namesOf(index).fault !== undefined;
   const missing = [...wanted].filter((index) => !isLive(index) && !isFaulty(index));
   if (missing.length > 0)
-    throw new ShortlistError('not_ready', `no version is loaded of ${missing.join(', ')}`, { missing });
+    throw new ShortlistError('not_ready', `no version is loaded for ${missing.join(', ')}`, { missing });
   if (context.live.names().some(isLive)) return;
   const faulty = context.live.names().filter(isFaulty);
-  const why = faulty.length === 0 ? '' : `; at fault: ${faulty.join(', ')}`;
-  throw new ShortlistError('not_ready', `no index has a published version that is loaded${why}`, { missing: faulty });
+  const why = faulty.length === 0 ? '' : `; faulty: ${faulty.join(', ')}`;
+  throw new ShortlistError('not_ready', `no index has a loaded version that is published${why}`, { missing: faulty });
 }

@@ -1,4 +1,4 @@
-/** How the search route reads in /openapi.json. */
+/** The search route in /openapi.json. */
 import type { ErrorCode } from '../../../base/errors.js';
 import { problemResponses } from '../../../wire/schemas.js';
 import { SearchAnswerSchema, SearchBodySchema } from '../../../wire/search-schemas.js';
@@ -16,7 +16,10 @@ const CODES: readonly ErrorCode[] = [
 
 const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
 
-/** Of the binary and the Arrow form only. No schema has a `default`: pages and clients would send it with JSON too. */
+/**
+ * Only for the binary and the Arrow form. No schema has a `default`: pages and generated clients would send it with
+ * JSON too.
+ */
 const PARAMETERS = Object.fromEntries(
   SEARCH_TERM_NAMES.flatMap((name) => parameterSchemas(name, SEARCH_TERMS[name])).map(([name, schema]) => [
     name,
@@ -25,7 +28,7 @@ const PARAMETERS = Object.fromEntries(
 );
 
 const answers = {
-  description: 'The candidates, with an account of how good the answer is.',
+  description: 'The candidates, and the quality of the answer.',
   content: {
     'application/json': { schema: SearchAnswerSchema },
     'application/vnd.apache.arrow.stream': { schema: Bytes },
@@ -37,24 +40,27 @@ export const searchRouteSchema = {
   tags: ['search'],
   summary: 'Candidates for a vector, an item, several seeds, or a batch',
   description:
-    'The body is JSON; or `application/octet-stream`, one vector as little-endian float32, with `batch=true` several end to end; or ' +
-    '`application/vnd.apache.arrow.stream`, a column of vectors. The last two have the options in the query string: no parameter ' +
-    'goes with JSON. Of an Arrow stream one vector is answered in `candidates`, more, or `batch=true`, in `results`. Any body may be gzip. ' +
-    'With `Accept: application/vnd.apache.arrow.stream` the answer is a table, one row a candidate: query (int32), id (its ' +
-    "type in the index), score (float32), with seeds `seed` (int32) and `seed_score` (float32), the included attributes, vector; an attribute that is named like one of these, or like one that is named so, has `attributes.` before its name. The schema's metadata has index, version, took_ms, " +
-    '`quality` (a JSON list with one entry a query), `explain` likewise where asked for, and, where queries failed, `errors` (a JSON object by their positions).',
+    'The body has one of three forms. JSON: all fields are in the body. `application/octet-stream`: one vector as ' +
+    'little-endian float32, or several end to end with `batch=true`. `application/vnd.apache.arrow.stream`: a column of ' +
+    'vectors; one vector is answered in `candidates`, several, or any number with `batch=true`, in `results`. The last two ' +
+    'forms take the options as query parameters, which JSON does not allow. Every body may be gzip. ' +
+    'With `Accept: application/vnd.apache.arrow.stream` the answer is a table with one row per candidate: query (int32), ' +
+    'id (its type in the index), score (float32), with seeds `seed` (int32) and `seed_score` (float32), the included ' +
+    'attributes, and vector. If the name of an attribute is already in use, the column is called `attributes.` followed by ' +
+    "the name. The schema's metadata has index, version, took_ms, `quality` (a JSON list with one entry per query), " +
+    '`explain` (a similar list, if requested) and, if queries failed, `errors` (a JSON object by position).',
   params: Type.Object({ index: Type.String({ description: 'Name of the index.' }) }),
   querystring: Type.Object({
     ...PARAMETERS,
     vector_column: Type.Optional(
       Type.String({
-        description: 'Arrow form: the column of vectors; default the only one, else embedding, else vector.',
+        description: 'Arrow form: the column of vectors; default: the only vector column, else embedding, else vector.',
       }),
     ),
     batch: Type.Optional(
       Type.Boolean({
         description:
-          'The body is a batch, answered in `results`. The binary form takes one vector without it; of the Arrow form, false refuses more than one.',
+          'true: the body is a batch, answered in `results`. false: the body must have one vector. Default: false in the binary form; in the Arrow form it depends on the number of vectors.',
       }),
     ),
   }),

@@ -1,11 +1,11 @@
-/** POST /v1/indexes/{index}/search: candidates for a vector, an item, or a batch of either. */
+/** POST /v1/indexes/{index}/search: candidates for a vector, an item, seeds, or a batch. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ExactSearch } from '../../../engine/exact-search.js';
 import { ARROW_TYPE, ArrowAnswers } from '../../answer/answer-arrow.js';
 import { answerBody, type AnswerStream } from '../../answer/answer-body.js';
 import { JsonAnswers } from '../../answer/answer-text.js';
 import { checkAnswerSize, type Answers } from '../../answer/answers.js';
-import { hold, type Counted, type Held } from '../../request/byte-account.js';
+import { createRefCounted, type ByteCounter, type RefCounted } from '../../request/byte-account.js';
 import type { AppContext } from '../context.js';
 import { chooseType } from '../../request/accept.js';
 import { readArrowVectors } from '../../request/arrow-vectors.js';
@@ -14,17 +14,21 @@ import { LARGE_BODY_BYTES, readLargeJson } from '../../request/large-json.js';
 import { fieldError } from '../../request/field-error.js';
 import { readParameters, type Parameters } from '../../request/query-string.js';
 import { readSearchParameters } from '../../request/search-parameters.js';
-import { readSearchRequest, readSearchTerms, searchFor, type SearchRequest } from '../../request/search-request.js';
+import {
+  readSearchRequest,
+  readSearchTerms,
+  createSearchRequest,
+  type SearchRequest,
+} from '../../request/search-request.js';
 import { float32View } from '../../request/vectors.js';
-import { preparingQueries } from '../prepare-queries.js';
-import { runQueries, type Work } from '../run-queries.js';
+import { prepareQueries } from '../prepare-queries.js';
+import { runQueries, type RequestWork } from '../run-queries.js';
 import { TimeLimit } from '../../request/time-limit.js';
 import { searchRouteSchema } from './search-schema.js';
 
 export const JSON_TYPE = 'application/json';
 const BINARY_TYPE = 'application/octet-stream';
 
-/** What a body may be. */
 export const BODY_TYPES: readonly string[] = [JSON_TYPE, BINARY_TYPE, ARROW_TYPE];
 
 type AnswerType = typeof JSON_TYPE | typeof ARROW_TYPE;
@@ -47,7 +51,7 @@ async function handleSearch(
   const { state } = request;
   state.facts = { index };
   const type = chooseType(request.headers.accept, [JSON_TYPE, ARROW_TYPE]);
-  context.live.namesOf(index); // an unknown index is said before anything about the body
+  context.live.namesOf(index); // an unknown index is reported before errors of the body
   const asked = await readRequest(context, request);
   const limit = new TimeLimit(
     { destroyed: state.isOver },
@@ -55,10 +59,10 @@ async function handleSearch(
   );
   state.limit = limit;
   const lease = context.live.lease(index, asked.version);
-  const held = holdAll([state.slot, state.memory], () => lease.release());
+  const held = retainAll([state.slot, state.memory], () => lease.release());
   try {
-    const pool = patientPool(context.pool, limit, held);
-    const work = { context, metrics: state.observer.metrics, version: lease.version, asked, limit, pool };
+    const pool = limitPool(context.pool, limit, held);
+    const work = { context, metrics: state.observer.metrics, version: lease.version, request: asked, limit, pool };
     const { pieces, facts } = await answerSearch(work, type, state.memory.claim(), started);
     state.facts = facts;
     void reply.type(type === JSON_TYPE ? 'application/json; charset=utf-8' : type);
@@ -69,7 +73,7 @@ async function handleSearch(
   }
 }
 
-function readRequest({ options, turns }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
+function readRequest({ options, slicer }: AppContext, request: FastifyRequest): SearchRequest | Promise<SearchRequest> {
   const { body, memory } = request.state;
   const bytes = body?.bytes ?? Buffer.alloc(0);
   const parameters = request.query as Parameters;
@@ -77,19 +81,26 @@ function readRequest({ options, turns }: AppContext, request: FastifyRequest): S
     case BINARY_TYPE: {
       const { fields, batch } = readSearchParameters(parameters, 'binary');
       const several = batch === true;
-      const packed = { values: float32View(bytes), bytes: bytes.length, several, batchForm: 'give batch=true' };
-      return searchFor({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
+      const packed = {
+        values: float32View(bytes),
+        bytes: bytes.length,
+        isBatch: several,
+        batchHint: 'give batch=true',
+      };
+      return createSearchRequest({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
     }
     case ARROW_TYPE: {
       const { fields, batch, vectorColumn } = readSearchParameters(parameters, 'arrow');
       const terms = readSearchTerms(fields);
-      const bounds = { limit: options.bodyLimit, memory: memory.claim(), turns };
-      return readArrowVectors(bytes, vectorColumn, bounds).then((queries) => searchFor(queries, batch, terms));
+      const bounds = { limit: options.bodyLimit, memory: memory.claim(), slicer };
+      return readArrowVectors(bytes, vectorColumn, bounds).then((queries) =>
+        createSearchRequest(queries, batch, terms),
+      );
     }
     default:
-      readParameters(parameters, {}); // options of the JSON form stand in its body
+      readParameters(parameters, {}); // the JSON form has its options in the body
       if (bytes.length < LARGE_BODY_BYTES) return readSearchRequest(parseJson(bytes));
-      return readLargeJson(bytes, memory.claim(), turns).then((value) => {
+      return readLargeJson(bytes, memory.claim(), slicer).then((value) => {
         body?.free();
         return readSearchRequest(value);
       });
@@ -101,20 +112,20 @@ export function mediaType(request: FastifyRequest): string {
   return BODY_TYPES.includes(type) ? type : type.split(';')[0]!.trim().toLowerCase();
 }
 
-/** All of them, and what `free` gives back, until everybody who retained it has released it. */
-function holdAll(held: readonly (Held | null)[], free: () => void): Held {
-  const releases = held.map((one) => one?.retain());
-  return hold(() => {
+/** Retains all of these. When every holder has released the result, they are released and `free` is called. */
+function retainAll(held: readonly (RefCounted | null)[], free: () => void): RefCounted {
+  const releases = held.map((resource) => resource?.retain());
+  return createRefCounted(() => {
     free();
     for (const release of releases) release?.();
   });
 }
 
 /**
- * The pool for one request, which waits no longer than its time allows. A scan that is given up takes a moment to
- * end, and reads the version and costs until then: so long what the request holds is held.
+ * The scan pool, limited to the time of the request. An abandoned scan still reads the version until it ends, so the
+ * request's resources are retained until then.
  */
-function patientPool(pool: ExactSearch, limit: TimeLimit, held: Held): Pick<ExactSearch, 'search'> {
+function limitPool(pool: ExactSearch, limit: TimeLimit, held: RefCounted): Pick<ExactSearch, 'search'> {
   return {
     search: (...call) => {
       const end = held.retain();
@@ -126,17 +137,17 @@ function patientPool(pool: ExactSearch, limit: TimeLimit, held: Held): Pick<Exac
 }
 
 async function answerSearch(
-  given: Omit<Work, 'answers'>,
+  given: Omit<RequestWork, 'answers'>,
   type: AnswerType,
-  memory: Counted,
+  memory: ByteCounter,
   started: number,
 ): Promise<{ pieces: readonly Buffer[]; facts: Record<string, unknown> }> {
-  const { context, version, asked } = given;
+  const { context, version, request: asked } = given;
   const { options, include } = asked;
-  const queries = await context.turns.run(preparingQueries(version, asked));
+  const queries = await context.slicer.run(prepareQueries(version, asked));
   const count = queries.length;
   const [first] = queries;
-  const single = isSingle(asked.batch, count);
+  const single = isSingleAnswer(asked.batch, count);
   if (single && first !== undefined && 'error' in first) throw first.error;
   checkAnswerSize(version, count, options.k, include);
   const answers = openAnswers(given, type, single, memory);
@@ -148,22 +159,22 @@ async function answerSearch(
 }
 
 function openAnswers(
-  { context, version, asked, limit }: Omit<Work, 'answers'>,
+  { context, version, request: asked, limit }: Omit<RequestWork, 'answers'>,
   type: AnswerType,
   single: boolean,
-  memory: Counted,
+  memory: ByteCounter,
 ): Answers {
   const { include, queries, allowPartial } = asked;
-  const given = [memory, context.turns, allowPartial ? null : limit] as const;
+  const given = [memory, context.slicer, allowPartial ? null : limit] as const;
   return type === ARROW_TYPE
     ? new ArrowAnswers(version, include, queries.kind === 'seeds', ...given)
     : new JsonAnswers(version, include, single, ...given);
 }
 
-/** @throws bad_request for several queries where one answer was asked for */
-function isSingle(batch: boolean | null, queries: number): boolean {
+/** @throws bad_request for several queries with batch=false */
+function isSingleAnswer(batch: boolean | null, queries: number): boolean {
   if (batch === false && queries !== 1) {
-    throw fieldError('bad_request', '/batch', `the body holds ${queries} vectors and batch=false is for one`);
+    throw fieldError('bad_request', '/batch', `the body has ${queries} vectors, but batch=false allows only one`);
   }
   return batch === null ? queries === 1 : !batch;
 }

@@ -1,13 +1,12 @@
-// Takes connections that wait for their next request. When one has come and there is a place, the connection is given
-// back to be read as always; when there is none, the request is thrown away and answered with a refusal that was
-// written beforehand. That costs two reads and a write, a quarter of what an HTTP server in JavaScript needs to
-// refuse.
+// Watches idle connections until their next request arrives. If there is capacity, the connection is returned to be read
+// as usual. If not, the request is discarded and answered with a refusal that was written in advance. That costs two
+// reads and a write: a quarter of what an HTTP server in JavaScript needs to refuse.
 //
-// Only a search whose bytes have all come is refused here: `POST /v1/`, HTTP/1.1, a Content-Length, no Expect.
-// Everything else (probes, bodies that are still arriving, ends of connections, bytes that are no HTTP) is given back
-// at once, whether or not there is a place: who reads it knows what to do.
+// Only a search whose bytes have all arrived is refused here: `POST /v1/`, HTTP/1.1, with Content-Length, without Expect.
+// Everything else (probes, bodies still arriving, closed connections, bytes that are not HTTP) is returned at once,
+// whatever the capacity: the HTTP server knows what to do with it.
 
-#include "door.h"
+#include "load_shedder.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -25,15 +24,15 @@
 namespace shortlist {
 namespace {
 
-// Connections that are looked at before the event loop goes on: about a millisecond of refusals.
-constexpr int kMostEvents = 96;
+// Connections handled before the event loop continues: about a millisecond of refusals.
+constexpr int kMaxEvents = 96;
 
-// Bytes of a request that are looked at: its headers have to be among them.
+// Bytes of a request that are examined. They must contain all its headers.
 constexpr size_t kPeekBytes = 16 * 1024;
 
 constexpr size_t kIdDigits = 16;
 
-// Length of the request at the front of `bytes`, body included; 0 where it is not one that may be refused here.
+// Length of the request at the start of `bytes`, including its body; 0 if it must not be refused here.
 size_t refusable_length(std::string_view bytes) {
   constexpr std::string_view kStart = "POST /v1/";
   if (bytes.substr(0, kStart.size()) != kStart) return 0;
@@ -72,32 +71,33 @@ size_t refusable_length(std::string_view bytes) {
   return has_length ? end + 4 + length : 0;
 }
 
-// new Door(refusal, idPlaces, callback)
-//   refusal: Buffer, an HTTP answer; idPlaces: Int32Array, where in it 16 digits of an id go callback(Int32Array):
-//   connections that are given back, and not watched any more; of one that has taken a place its complement
-class Door : public Napi::ObjectWrap<Door> {
+// new LoadShedder(refusal, idOffsets, callback)
+//   refusal: Buffer, an HTTP response; idOffsets: Int32Array, the offsets in it of the 16 digits of the id
+//   callback(Int32Array): connections returned and no longer watched. If a request was admitted, the value is the
+//   complement of the connection's descriptor.
+class LoadShedder : public Napi::ObjectWrap<LoadShedder> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Door",
-                       {InstanceMethod<&Door::watch>("watch"), InstanceMethod<&Door::unwatch>("unwatch"),
-                        InstanceMethod<&Door::set_places>("setPlaces"), InstanceMethod<&Door::refused>("refused"),
-                        InstanceMethod<&Door::take_refused>("takeRefused"), InstanceMethod<&Door::close>("close")});
+    return DefineClass(env, "LoadShedder",
+                       {InstanceMethod<&LoadShedder::watch>("watch"), InstanceMethod<&LoadShedder::unwatch>("unwatch"),
+                        InstanceMethod<&LoadShedder::set_capacity>("setCapacity"), InstanceMethod<&LoadShedder::refused>("refused"),
+                        InstanceMethod<&LoadShedder::take_refused>("takeRefused"), InstanceMethod<&LoadShedder::close>("close")});
   }
 
-  explicit Door(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Door>(info), context_(info.Env(), "shortlist:door") {
+  explicit LoadShedder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LoadShedder>(info), context_(info.Env(), "shortlist:load_shedder") {
     const Napi::Env env = info.Env();
     if (info.Length() < 3 || !info[0].IsBuffer() || !info[1].IsTypedArray() ||
         info[1].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array || !info[2].IsFunction()) {
-      throw Napi::TypeError::New(env, "a door takes a refusal, places of its id and a function");
+      throw Napi::TypeError::New(env, "arguments: a Buffer, an Int32Array of id offsets, a function");
     }
     const auto refusal = info[0].As<Napi::Buffer<char>>();
     refusal_.assign(refusal.Data(), refusal.Length());
-    const auto places = info[1].As<Napi::Int32Array>();
-    for (size_t i = 0; i < places.ElementLength(); i++) {
-      if (places[i] < 0 || static_cast<size_t>(places[i]) + kIdDigits > refusal_.size()) {
-        throw Napi::RangeError::New(env, "an id has no place there");
+    const auto offsets = info[1].As<Napi::Int32Array>();
+    for (size_t i = 0; i < offsets.ElementLength(); i++) {
+      if (offsets[i] < 0 || static_cast<size_t>(offsets[i]) + kIdDigits > refusal_.size()) {
+        throw Napi::RangeError::New(env, "an id offset lies outside the refusal");
       }
-      id_places_.push_back(static_cast<size_t>(places[i]));
+      id_offsets_.push_back(static_cast<size_t>(offsets[i]));
     }
     callback_ = Napi::Persistent(info[2].As<Napi::Function>());
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -113,16 +113,16 @@ class Door : public Napi::ObjectWrap<Door> {
       throw Napi::Error::New(env, std::string("poll: ") + uv_strerror(failed));
     }
     poll_->data = this;
-    uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Door*>(poll->data)->look(); });
+    uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<LoadShedder*>(poll->data)->handle_events(); });
     uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
-    napi_add_env_cleanup_hook(env, &Door::tear_down, this);
-    Ref();  // lives until it is closed
+    napi_add_env_cleanup_hook(env, &LoadShedder::tear_down, this);
+    Ref();  // keeps the object alive until close()
   }
 
-  ~Door() override { stop(); }
+  ~LoadShedder() override { stop(); }
 
  private:
-  static void tear_down(void* door) { static_cast<Door*>(door)->stop(); }
+  static void tear_down(void* shedder) { static_cast<LoadShedder*>(shedder)->stop(); }
 
   void stop() {
     if (poll_ == nullptr) return;
@@ -135,12 +135,12 @@ class Door : public Napi::ObjectWrap<Door> {
   Napi::Value close(const Napi::CallbackInfo& info) {
     if (poll_ == nullptr) return info.Env().Undefined();
     stop();
-    napi_remove_env_cleanup_hook(info.Env(), &Door::tear_down, this);
+    napi_remove_env_cleanup_hook(info.Env(), &LoadShedder::tear_down, this);
     Unref();
     return info.Env().Undefined();
   }
 
-  // watch(descriptor): false where it cannot be watched
+  // watch(descriptor): false if it cannot be watched
   Napi::Value watch(const Napi::CallbackInfo& info) {
     const int fd = info[0].As<Napi::Number>().Int32Value();
     epoll_event event{};
@@ -151,17 +151,17 @@ class Door : public Napi::ObjectWrap<Door> {
   }
 
   Napi::Value unwatch(const Napi::CallbackInfo& info) {
-    drop(info[0].As<Napi::Number>().Int32Value());
+    unwatch_fd(info[0].As<Napi::Number>().Int32Value());
     return info.Env().Undefined();
   }
 
-  // A descriptor that was closed is watched no more anyway.
-  void drop(int fd) {
+  // The kernel has already removed a closed descriptor.
+  void unwatch_fd(int fd) {
     if (poll_ != nullptr) epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   }
 
-  Napi::Value set_places(const Napi::CallbackInfo& info) {
-    places_ = info[0].As<Napi::Number>().Int32Value();
+  Napi::Value set_capacity(const Napi::CallbackInfo& info) {
+    capacity_ = info[0].As<Napi::Number>().Int32Value();
     return info.Env().Undefined();
   }
 
@@ -184,29 +184,29 @@ class Door : public Napi::ObjectWrap<Door> {
     return list;
   }
 
-  void look() {
-    epoll_event events[kMostEvents];
-    const int count = epoll_wait(epoll_, events, kMostEvents, 0);
-    std::vector<int32_t> passed;
+  void handle_events() {
+    epoll_event events[kMaxEvents];
+    const int count = epoll_wait(epoll_, events, kMaxEvents, 0);
+    std::vector<int32_t> returned;
     for (int i = 0; i < count; i++) {
       const int fd = events[i].data.fd;
-      const int places = places_;
-      if ((events[i].events & ~static_cast<uint32_t>(EPOLLIN)) == 0 && !pass(fd)) continue;
-      drop(fd);
-      passed.push_back(places_ < places ? ~fd : fd);
+      const int capacity = capacity_;
+      if ((events[i].events & ~static_cast<uint32_t>(EPOLLIN)) == 0 && !is_returned(fd)) continue;
+      unwatch_fd(fd);
+      returned.push_back(capacity_ < capacity ? ~fd : fd);
     }
-    if (passed.empty()) return;
+    if (returned.empty()) return;
     const Napi::Env env = Env();
     const Napi::HandleScope scope(env);
     try {
-      callback_.MakeCallback(Value(), {to_array(env, passed)}, context_);
+      callback_.MakeCallback(Value(), {to_array(env, returned)}, context_);
     } catch (const Napi::Error& error) {
       napi_fatal_exception(env, error.Value());
     }
   }
 
-  // True where the connection is to be given back; else its request was refused, or there was none.
-  bool pass(int fd) {
+  // True if the connection is to be returned; else its request was refused, or none has arrived.
+  bool is_returned(int fd) {
     const ssize_t peeked = recv(fd, peek_, sizeof peek_, MSG_PEEK | MSG_DONTWAIT);
     if (peeked == -1 && (errno == EAGAIN || errno == EINTR)) return false;
     if (peeked <= 0) return true;
@@ -216,34 +216,34 @@ class Door : public Napi::ObjectWrap<Door> {
     if (length > static_cast<size_t>(peeked) && (ioctl(fd, FIONREAD, &arrived) == -1 || static_cast<size_t>(arrived) < length)) {
       return true;
     }
-    if (places_ > 0) {
-      places_--;
+    if (capacity_ > 0) {
+      capacity_--;
       return true;
     }
     return !refuse(fd, length);
   }
 
-  // False where the client does not take its answer: the connection is of no use any more.
+  // False if the client does not read the response: the connection is then useless.
   bool refuse(int fd, size_t length) {
     char digits[kIdDigits + 1];
     snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(++refused_));
-    for (const size_t place : id_places_) std::memcpy(refusal_.data() + place, digits, kIdDigits);
-    // What has arrived is thrown away without a copy.
-    const ssize_t dropped = recv(fd, nullptr, length, MSG_TRUNC | MSG_DONTWAIT);
+    for (const size_t offset : id_offsets_) std::memcpy(refusal_.data() + offset, digits, kIdDigits);
+    // MSG_TRUNC discards what has arrived without copying it.
+    const ssize_t discarded = recv(fd, nullptr, length, MSG_TRUNC | MSG_DONTWAIT);
     const ssize_t sent = send(fd, refusal_.data(), refusal_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     refused_on_.push_back(fd);
-    if (dropped == static_cast<ssize_t>(length) && sent == static_cast<ssize_t>(refusal_.size())) return true;
+    if (discarded == static_cast<ssize_t>(length) && sent == static_cast<ssize_t>(refusal_.size())) return true;
     shutdown(fd, SHUT_RDWR);
     return false;
   }
 
   std::string refusal_;
-  std::vector<size_t> id_places_;
+  std::vector<size_t> id_offsets_;
   Napi::FunctionReference callback_;
   Napi::AsyncContext context_;
   int epoll_ = -1;
   uv_poll_t* poll_ = nullptr;
-  int32_t places_ = 0;
+  int32_t capacity_ = 0;
   uint64_t refused_ = 0;
   std::vector<int32_t> refused_on_;
   char peek_[kPeekBytes];
@@ -251,6 +251,6 @@ class Door : public Napi::ObjectWrap<Door> {
 
 }  // namespace
 
-Napi::Function define_door(Napi::Env env) { return Door::define(env); }
+Napi::Function define_load_shedder(Napi::Env env) { return LoadShedder::define(env); }
 
 }  // namespace shortlist

@@ -11,18 +11,18 @@
  */
 const SLICE_MS = 2;
 
-export class Turns {
+export class TimeSlicer {
   private readonly waiting: (() => void)[] = [];
   /** When the event loop last went round for work that waited. */
-  private began = -Infinity;
+  private sliceStart = -Infinity;
 
   /** Whether work on the event loop has had its slice. */
-  isDue(): boolean {
-    return performance.now() - this.began > SLICE_MS;
+  isSliceOver(): boolean {
+    return performance.now() - this.sliceStart > SLICE_MS;
   }
 
   /** Resolves when the event loop has gone round, and everybody who waits longer has had a turn. */
-  next(): Promise<void> {
+  waitForTurn(): Promise<void> {
     return new Promise((resolve) => {
       this.waiting.push(resolve);
       if (this.waiting.length === 1) this.schedule();
@@ -34,13 +34,13 @@ export class Turns {
     for (;;) {
       const { done, value } = steps.next();
       if (done === true) return value;
-      if (this.isDue()) await this.next();
+      if (this.isSliceOver()) await this.waitForTurn();
     }
   }
 
   private schedule(): void {
     setImmediate(() => {
-      this.began = performance.now();
+      this.sliceStart = performance.now();
       this.waiting.shift()!();
       if (this.waiting.length > 0) this.schedule();
     });

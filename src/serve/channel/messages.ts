@@ -61,3 +61,12 @@ export type FromWorker =
   | { readonly type: 'measured'; readonly id: number; readonly snapshot: MetricsSnapshot }
   /** Requests the metrics of all processes; answered by `page`. */
   | { readonly type: 'metrics'; readonly id: number };
+
+/** One handler per type of message. */
+export type Handlers<Message extends { readonly type: string }> = {
+  readonly [Type in Message['type']]: (message: Extract<Message, { readonly type: Type }>) => void;
+};
+
+export function dispatch<Message extends { readonly type: string }>(handlers: Handlers<Message>, message: Message) {
+  (handlers[message.type as Message['type']] as (message: Message) => void)(message);
+}

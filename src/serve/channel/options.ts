@@ -72,40 +72,35 @@ const MAX_TIMEOUT_MS = 86_400_000;
 
 function option<Key extends keyof ServeOptions>(
   key: Key,
-  flags: string,
+  value: string,
   help: string,
   parse: (texts: readonly string[]) => ServeOptions[Key],
   fallback: () => ServeOptions[Key],
   extra: { defaultText?: string; global?: boolean } = {},
 ): ServeOption {
+  const flags = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`;
   const env = `SHORTLIST_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
   const { defaultText = String(fallback()), global = false } = extra;
   return { key, flags, env, help, defaultText, global, parse, fallback };
 }
 
 export const SERVE_OPTIONS: readonly ServeOption[] = [
-  option('root', '--root <dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
-  option('logLevel', '--log-level <level>', 'lowest level to log', oneOf(SERVE_LOG_LEVELS), () => 'info', {
+  option('root', '<dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
+  option('logLevel', '<level>', 'lowest level to log', oneOf(SERVE_LOG_LEVELS), () => 'info', {
     global: true,
   }),
   option(
     'logLevels',
-    '--log-levels <form>',
+    '<form>',
     'form of levels in the log: numbers, words or severity (Google Cloud)',
     oneOf(LOG_LEVEL_FORMS),
     () => 'numbers',
   ),
-  option(
-    'host',
-    '--host <host>',
-    'address to listen on; 0.0.0.0 or :: for all addresses',
-    nonEmptyText,
-    () => '127.0.0.1',
-  ),
-  option('port', '--port <port>', 'port to listen on; 0 for any free port', wholeNumber(0, 65_535), () => 8080),
+  option('host', '<host>', 'address to listen on; 0.0.0.0 or :: for all addresses', nonEmptyText, () => '127.0.0.1'),
+  option('port', '<port>', 'port to listen on; 0 for any free port', wholeNumber(0, 65_535), () => 8080),
   option(
     'workers',
-    '--workers <n>',
+    '<n>',
     'number of worker processes; they share vectors and graphs, unless the engine is hnswlib',
     wholeNumber(1, MAX_WORKERS),
     availableCores,
@@ -113,16 +108,16 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   ),
   option(
     'standby',
-    '--standby <n>',
+    '<n>',
     'number of idle processes, 0 or 1, with their code loaded, that can replace a dead worker',
     wholeNumber(0, 1),
     () => 1,
   ),
-  option('index', '--index <name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
+  option('index', '<name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
   // At 1 ms per search, 256 are a quarter of a second of work. Beyond that, clients should try another server.
   option(
     'maxInFlight',
-    '--max-in-flight <n>',
+    '<n>',
     'maximum number of concurrent requests per worker; others get 503 overloaded',
     wholeNumber(1, 100_000),
     () => 256,
@@ -130,26 +125,19 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // Four of the largest bodies, three of the largest answers, or thousands of ordinary ones.
   option(
     'maxBuffered',
-    '--max-buffered <size>',
+    '<size>',
     'maximum memory for request bodies and answers per worker; further requests get 503 overloaded',
     byteSize(64 * 1024),
     () => 4 * MAX_BODY_BYTES,
     { defaultText: '192MiB' },
   ),
-  option(
-    'bodyLimit',
-    '--body-limit <size>',
-    'maximum size of a request body',
-    byteSize(1024, 1024 * MiB),
-    () => MAX_BODY_BYTES,
-    {
-      defaultText: '48MiB',
-    },
-  ),
+  option('bodyLimit', '<size>', 'maximum size of a request body', byteSize(1024, 1024 * MiB), () => MAX_BODY_BYTES, {
+    defaultText: '48MiB',
+  }),
   // Clients give up long before. The limit also ends requests whose bodies arrive very slowly.
   option(
     'requestTimeoutMs',
-    '--request-timeout-ms <ms>',
+    '<ms>',
     'time limit for a request to arrive, and again for its answer',
     wholeNumber(10, MAX_TIMEOUT_MS),
     () => 10_000,
@@ -157,7 +145,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // Longer than the 60 s after which common load balancers close idle connections: they must close first.
   option(
     'keepAliveTimeoutMs',
-    '--keep-alive-timeout-ms <ms>',
+    '<ms>',
     'close a connection after this idle time',
     wholeNumber(100, MAX_TIMEOUT_MS),
     () => 72_000,
@@ -167,21 +155,21 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // which Docker kills.
   option(
     'drainDelayMs',
-    '--drain-delay-ms <ms>',
+    '<ms>',
     'time after SIGTERM during which /readyz returns 503 and requests are still accepted',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
   option(
     'drainTimeoutMs',
-    '--drain-timeout-ms <ms>',
+    '<ms>',
     'time limit for requests in flight to finish after SIGTERM',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 10_000,
   ),
   option(
     'loadTimeoutMs',
-    '--load-timeout-ms <ms>',
+    '<ms>',
     'time limit for a worker to load a version',
     wholeNumber(100, MAX_TIMEOUT_MS),
     () => 600_000,
@@ -189,7 +177,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // No step of a worker takes a tenth of this. The probes of orchestrators give up after about the same time.
   option(
     'workerTimeoutMs',
-    '--worker-timeout-ms <ms>',
+    '<ms>',
     'replace a worker that has not responded for this time',
     wholeNumber(2_500, MAX_TIMEOUT_MS),
     () => 5_000,
@@ -197,48 +185,35 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // The code of a process is compiled after some 2,000 requests: 1 to 2 s.
   option(
     'warmUpMs',
-    '--warm-up-ms <ms>',
+    '<ms>',
     'maximum time to warm up a new version with test requests before it answers; 0 for none',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
   option(
     'memoryLimit',
-    '--memory-limit <size>',
+    '<size>',
     'memory for the versions in all workers; a version that does not fit is not loaded',
     byteSize(1),
     memoryLimitBytes,
     { defaultText: "the machine's or container's" },
   ),
-  option(
-    'exactThreads',
-    '--exact-threads <n>',
-    'threads per worker for exact searches',
-    wholeNumber(1, MAX_WORKERS),
-    () => 1,
-  ),
+  option('exactThreads', '<n>', 'threads per worker for exact searches', wholeNumber(1, MAX_WORKERS), () => 1),
   // SHA-256 at this rate takes 1 to 4 % of a core. 100 GB are read in less than two hours.
   option(
     'scrubRate',
-    '--scrub-rate <size>',
+    '<size>',
     'bytes per second at which served files are continuously compared with their checksums; 0 for never',
     byteSize(0),
     () => 16 * MiB,
     { defaultText: '16MiB' },
   ),
-  option(
-    'cors',
-    '--cors <origin...>',
-    'origins whose pages may send requests from a browser; * for all',
-    origins,
-    () => [],
-    {
-      defaultText: 'none',
-    },
-  ),
+  option('cors', '<origin...>', 'origins whose pages may send requests from a browser; * for all', origins, () => [], {
+    defaultText: 'none',
+  }),
   option(
     'basePath',
-    '--base-path <path>',
+    '<path>',
     'path under which a proxy publishes the server; /docs links to it, and routes work with and without it',
     basePath,
     () => '',

@@ -37,22 +37,20 @@ const SHORTAGE_RETRY_MS = 1_000;
  */
 const DAMAGE_SIGNALS = new Set(['SIGBUS', 'SIGSEGV', 'SIGILL', 'SIGFPE', 'SIGABRT', 'SIGTRAP', 'SIGSYS']);
 
-/** Callbacks to the owner of the versions. */
-interface DamageEvents {
+/** The owner of the versions: Rollout. */
+interface VersionOwner {
   /** Versions that answer now. */
-  readonly served: () => readonly ServedVersion[];
+  served(): readonly ServedVersion[];
   /** Published versions that failed and do not answer. */
-  readonly failed: () => readonly ServedVersion[];
+  failed(): readonly ServedVersion[];
   /** False during the retry delay of a failed version. */
-  readonly mayRetry: (served: ServedVersion) => boolean;
+  mayRetry(served: ServedVersion): boolean;
   /** Something has changed about a failed version. */
-  readonly retry: (served: ServedVersion) => void;
+  retry(served: ServedVersion): void;
   /** The files that workers have mapped are damaged. */
-  readonly damagedInPlace: (served: ServedVersion, error: ShortlistError) => void;
+  withdraw(served: ServedVersion, error: ShortlistError): void;
   /** The files are missing or replaced; workers still have the verified ones mapped. */
-  readonly filesLost: (served: ServedVersion, error: ShortlistError) => void;
-  /** Number of workers that accept connections. */
-  readonly listening: () => number;
+  noteLostFiles(served: ServedVersion, error: ShortlistError): void;
 }
 
 interface Tools {
@@ -72,11 +70,13 @@ export class DamageWatch {
 
   constructor(
     private readonly tools: Tools,
-    private readonly events: DamageEvents,
+    private readonly owner: VersionOwner,
+    /** Number of workers that accept connections. */
+    private readonly listening: () => number,
   ) {
     const { root, scrubRate, verified, metrics } = tools;
     this.scrub = new Scrub(root, scrubRate, {
-      served: () => events.served().filter(({ index, version }) => verified.isTrusted(index, version)),
+      served: () => owner.served().filter(({ index, version }) => verified.isTrusted(index, version)),
       read: (bytes) => metrics.scrubbed(bytes),
       finished: (index) => metrics.scrubFinished(index),
       damaged: (served, problem) => this.handleScrubbed(served, problem),
@@ -102,7 +102,7 @@ export class DamageWatch {
    * A worker was ended by a signal. If the signal indicates damage, everything it had mapped is untrusted from now on.
    */
   handleSignal(worker: number | undefined, signal: string): void {
-    const served = this.events.served();
+    const served = this.owner.served();
     if (!DAMAGE_SIGNALS.has(signal) || served.length === 0 || this.stopped) return;
     this.tools.log.error(
       { worker, signal, versions: served.map(({ index, version }) => `${index}@${version}`) },
@@ -117,23 +117,23 @@ export class DamageWatch {
    * other worker accepts connections, it waits only briefly; the new worker then starts without the untrusted versions.
    */
   async waitUntilVerified(): Promise<void> {
-    if (this.events.served().length > 0) await this.checkServed();
+    if (this.owner.served().length > 0) await this.checkServed();
     const since = performance.now();
-    const mayWait = () => this.events.listening() > 0 || performance.now() - since < MAX_WAIT_ALONE_MS;
+    const mayWait = () => this.listening() > 0 || performance.now() - since < MAX_WAIT_ALONE_MS;
     while (!this.stopped && this.unverified.size > 0 && mayWait()) await sleep(WAIT_STEP_MS);
   }
 
   private async check(): Promise<void> {
     await this.checkServed();
     const { verified } = this.tools;
-    for (const served of this.events.failed()) {
-      if (await verified.hasChangedSinceAttempt(served.index, served.version)) this.events.retry(served);
+    for (const served of this.owner.failed()) {
+      if (await verified.hasChangedSinceAttempt(served.index, served.version)) this.owner.retry(served);
     }
   }
 
   private async checkServed(): Promise<void> {
     const { verified, log } = this.tools;
-    for (const served of this.events.served()) {
+    for (const served of this.owner.served()) {
       const { index, version } = served;
       const key = versionKey(index, version);
       if (this.unverified.has(key)) continue;
@@ -141,7 +141,7 @@ export class DamageWatch {
         const files = await verified.findChanged(index, version);
         if (files.length === 0 || !verified.isTrusted(index, version)) continue;
         log.warn({ index, version, files }, 'files of a served version have changed; verifying it again');
-      } else if (!this.events.mayRetry(served) && !(await verified.hasChangedSinceAttempt(index, version))) continue;
+      } else if (!this.owner.mayRetry(served) && !(await verified.hasChangedSinceAttempt(index, version))) continue;
       this.distrust(served);
     }
     void this.verifyAll();
@@ -192,7 +192,7 @@ export class DamageWatch {
     try {
       await verified.verify(index, version);
       log.info({ index, version, ms: Math.round(performance.now() - started) }, 'version verified again');
-      this.events.retry(served);
+      this.owner.retry(served);
     } catch (error) {
       if (this.stopped) return true;
       if (isShortage(error)) {
@@ -204,8 +204,8 @@ export class DamageWatch {
         return false;
       }
       const problem = deserializeError(serializeError(error));
-      if (await verified.isSameFile(index, version, problem)) this.events.damagedInPlace(served, problem);
-      else this.events.filesLost(served, problem);
+      if (await verified.isSameFile(index, version, problem)) this.owner.withdraw(served, problem);
+      else this.owner.noteLostFiles(served, problem);
     }
     return true;
   }

@@ -34,6 +34,8 @@ interface PrimaryFacts {
   readonly memoryLimitBytes: number;
 }
 
+type ReadGauge = (facts: IndexFacts) => { value: number; labels?: Record<string, string> } | null;
+
 export class PrimaryMetrics {
   readonly registry = new Registry();
   private readonly loads: Counter<'index'>;
@@ -46,24 +48,14 @@ export class PrimaryMetrics {
 
   constructor(facts: () => PrimaryFacts) {
     const registers = [this.registry];
-    this.loads = new Counter({
-      name: 'shortlist_loads_total',
-      help: 'Versions loaded by every worker',
-      labelNames: ['index'],
-      registers,
-      collect() {
-        for (const index of facts().watched) this.inc({ index }, 0);
-      },
-    });
-    this.loadFailures = new Counter({
-      name: 'shortlist_load_failures_total',
-      help: 'Versions that could not be verified or loaded, by error code; the previous version stayed live',
-      labelNames: ['index', 'code'],
-      registers,
-      collect() {
-        for (const index of facts().watched) for (const code of LOAD_FAILURE_CODES) this.inc({ index, code }, 0);
-      },
-    });
+    const perIndex = () => facts().watched.map((index) => ({ index }));
+    this.loads = this.addCounter('shortlist_loads_total', 'Versions loaded by every worker', ['index'], perIndex);
+    this.loadFailures = this.addCounter(
+      'shortlist_load_failures_total',
+      'Versions that could not be verified or loaded, by error code; the previous version stayed live',
+      ['index', 'code'],
+      () => perIndex().flatMap((labels) => LOAD_FAILURE_CODES.map((code) => ({ ...labels, code }))),
+    );
     this.switches = new Histogram({
       name: 'shortlist_switch_duration_seconds',
       help: 'Time from detecting a published version to answering from it',
@@ -71,27 +63,17 @@ export class PrimaryMetrics {
       buckets: SWITCH_BUCKETS,
       registers,
     });
-    this.restarts = new Counter({
-      name: 'shortlist_worker_restarts_total',
-      help: 'Workers that died and were replaced',
-      registers,
-    });
-    this.restarts.inc(0);
-    this.scrubbedBytes = new Counter({
-      name: 'shortlist_scrub_bytes_total',
-      help: 'Bytes of served versions that the scrub compared with their checksums',
-      registers,
-    });
-    this.scrubbedBytes.inc(0);
-    this.scrubFailures = new Counter({
-      name: 'shortlist_scrub_failures_total',
-      help: 'Number of times that the scrub found a served version to differ from its checksums',
-      labelNames: ['index'],
-      registers,
-      collect() {
-        for (const index of facts().watched) this.inc({ index }, 0);
-      },
-    });
+    this.restarts = this.addCounter('shortlist_worker_restarts_total', 'Workers that died and were replaced');
+    this.scrubbedBytes = this.addCounter(
+      'shortlist_scrub_bytes_total',
+      'Bytes of served versions that the scrub compared with their checksums',
+    );
+    this.scrubFailures = this.addCounter(
+      'shortlist_scrub_failures_total',
+      'Number of times that the scrub found a served version to differ from its checksums',
+      ['index'],
+      perIndex,
+    );
     this.scrubTimes = new Gauge({
       name: 'shortlist_scrub_last_finished_timestamp_seconds',
       help: 'Time when all files of a served version last matched their checksums',
@@ -131,49 +113,39 @@ export class PrimaryMetrics {
   }
 
   private addGauges(facts: () => PrimaryFacts): void {
-    this.addIndexGauge(
+    const add = (name: string, help: string, read: ReadGauge, labels: string[] = []) =>
+      this.addIndexGauge(name, help, labels, () => facts().indexes, read);
+    add(
       'shortlist_live_version_info',
       'The version that answers; always 1',
+      ({ live }) => live && { value: 1, labels: { version: live.version, engine: live.engine } },
       ['version', 'engine'],
-      facts,
-      ({ live }) => (live === null ? null : { value: 1, labels: { version: live.version, engine: live.engine } }),
     );
-    this.addIndexGauge(
+    add(
       'shortlist_live_version_age_seconds',
       'Time since the version that answers was built',
-      [],
-      facts,
-      ({ live }) => (live === null ? null : { value: Date.now() / 1000 - live.builtAt }),
+      ({ live }) => live && { value: Date.now() / 1000 - live.builtAt },
     );
-    this.addIndexGauge(
+    add(
       'shortlist_live_version_timestamp_seconds',
       'Time when the version that answers was built',
-      [],
-      facts,
-      ({ live }) => (live === null ? null : { value: live.builtAt }),
+      ({ live }) => live && { value: live.builtAt },
     );
-    this.addIndexGauge(
+    add(
       'shortlist_newest_version_timestamp_seconds',
       'Time when the newest version on disk was built, published or not',
-      [],
-      facts,
       ({ newestBuiltAt }) => (newestBuiltAt === null ? null : { value: newestBuiltAt }),
     );
-    this.addIndexGauge(
+    add(
       'shortlist_live_version_is_published',
       '1 if the published version answers, 0 if it is being loaded or could not be loaded',
-      [],
-      facts,
-      ({ upToDate }) => ({
-        value: upToDate ? 1 : 0,
-      }),
+      ({ upToDate }) => ({ value: upToDate ? 1 : 0 }),
     );
-    this.addIndexGauge(
+    add(
       'shortlist_index_fault_info',
       'Why the published version does not answer; always 1, absent if nothing is wrong',
+      ({ fault }) => fault && { value: 1, labels: { version: fault.version ?? '', code: fault.code } },
       ['version', 'code'],
-      facts,
-      ({ fault }) => (fault === null ? null : { value: 1, labels: { version: fault.version ?? '', code: fault.code } }),
     );
     new Gauge({
       name: 'shortlist_workers',
@@ -194,12 +166,30 @@ export class PrimaryMetrics {
     });
   }
 
+  /** @param known labels that exist before their first event, with the value 0 */
+  private addCounter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[] = [],
+    known: () => readonly Record<Label, string>[] = () => [],
+  ): Counter<Label> {
+    const registers = [this.registry];
+    const counter: Counter<Label> = new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: () => known().forEach((labels) => counter.inc(labels, 0)),
+    });
+    return counter;
+  }
+
   private addIndexGauge(
     name: string,
     help: string,
     labels: string[],
-    facts: () => PrimaryFacts,
-    read: (facts: IndexFacts) => { value: number; labels?: Record<string, string> } | null,
+    indexes: () => readonly IndexFacts[],
+    read: ReadGauge,
   ): void {
     new Gauge({
       name,
@@ -208,9 +198,9 @@ export class PrimaryMetrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const indexFacts of facts().indexes) {
-          const found = read(indexFacts);
-          if (found !== null) this.set({ index: indexFacts.index, ...found.labels }, found.value);
+        for (const facts of indexes()) {
+          const found = read(facts);
+          if (found !== null) this.set({ index: facts.index, ...found.labels }, found.value);
         }
       },
     });

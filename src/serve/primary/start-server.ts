@@ -106,18 +106,9 @@ class Primary {
     const verified = new VerifiedVersions(options.root);
     const rollout = new Rollout({ options, pool, metrics, verified, log });
     this.rollout = rollout;
-    this.damage = new DamageWatch(
-      { root: options.root, scrubRate: options.scrubRate, verified, metrics, log },
-      {
-        served: () => rollout.served(),
-        failed: () => rollout.failed(),
-        mayRetry: (served) => rollout.mayRetry(served),
-        retry: (served) => rollout.retry(served),
-        damagedInPlace: (served, error) => rollout.withdraw(served, error),
-        filesLost: (served, error) => rollout.noteLostFiles(served, error),
-        listening: () => pool.count('listening'),
-      },
-    );
+    const { root, scrubRate } = options;
+    const damageTools = { root, scrubRate, verified, metrics, log };
+    this.damage = new DamageWatch(damageTools, rollout, () => pool.count('listening'));
   }
 
   /** Resolves when the server has stopped. */

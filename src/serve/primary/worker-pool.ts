@@ -15,7 +15,7 @@ import { deserializeError, type ShortlistError } from '../../base/errors.js';
 import type { MetricsSnapshot } from '../channel/joined-metrics.js';
 import type { ConnectionTarget } from './acceptor.js';
 import type { Logger } from '../channel/logger.js';
-import type { FromWorker, LiveState, ToWorker } from '../channel/messages.js';
+import { dispatch, type FromWorker, type Handlers, type LiveState, type ToWorker } from '../channel/messages.js';
 import type { ServeOptions } from '../channel/options.js';
 import { Pulse, PULSE_MS } from './pulse.js';
 import { PendingRequests } from '../channel/pending-requests.js';
@@ -263,7 +263,8 @@ export class WorkerPool {
       measures: new PendingRequests(),
     };
     this.members.set(member.id, member);
-    child.on('message', (message) => this.receive(member, message as FromWorker));
+    const handlers = this.handlersOf(member);
+    child.on('message', (message) => dispatch(handlers, message as FromWorker));
     child.on('error', (error) => this.handleError(member, error));
     child.once('exit', (code, signal) => this.handleExit(member, code, signal));
   }
@@ -365,39 +366,29 @@ export class WorkerPool {
     if (member.process.connected) member.process.send(message, () => undefined);
   }
 
-  private receive(member: Member, message: FromWorker): void {
-    switch (message.type) {
-      case 'hello':
-        void this.admit(member);
-        return;
-      case 'started':
-        member.state = 'listening';
-        this.hasListened = true;
-        member.pulse.noteAnswer();
-        this.log.info({ worker: member.process.pid }, 'worker is listening');
-        this.events.inRotation();
-        this.updateShorthanded();
-        this.startStandby();
-        return;
-      case 'pong':
-        this.handlePong(member, message.taken, message.open);
-        return;
-      case 'unloaded':
-        this.events.unloaded(member.id, message.index, message.version, deserializeError(message.error));
-        return;
-      case 'failed':
-        this.events.failed(deserializeError(message.error));
-        return;
-      case 'prepared':
-        if (message.error === null) member.prepares.resolve(message.id, undefined);
-        else member.prepares.reject(message.id, deserializeError(message.error));
-        return;
-      case 'measured':
-        member.measures.resolve(message.id, message.snapshot);
-        return;
-      case 'metrics':
-        void this.events.renderMetrics().then((text) => this.send(member, { type: 'page', id: message.id, text }));
-    }
+  private handlersOf(member: Member): Handlers<FromWorker> {
+    const { events } = this;
+    return {
+      hello: () => void this.admit(member),
+      started: () => this.handleStarted(member),
+      pong: ({ taken, open }) => this.handlePong(member, taken, open),
+      unloaded: ({ index, version, error }) => events.unloaded(member.id, index, version, deserializeError(error)),
+      failed: ({ error }) => events.failed(deserializeError(error)),
+      prepared: ({ id, error }) =>
+        error === null ? member.prepares.resolve(id, undefined) : member.prepares.reject(id, deserializeError(error)),
+      measured: ({ id, snapshot }) => member.measures.resolve(id, snapshot),
+      metrics: ({ id }) => void events.renderMetrics().then((text) => this.send(member, { type: 'page', id, text })),
+    };
+  }
+
+  private handleStarted(member: Member): void {
+    member.state = 'listening';
+    this.hasListened = true;
+    member.pulse.noteAnswer();
+    this.log.info({ worker: member.process.pid }, 'worker is listening');
+    this.events.inRotation();
+    this.updateShorthanded();
+    this.startStandby();
   }
 
   private handlePong({ pulse, connections }: Member, taken: number, open: number): void {

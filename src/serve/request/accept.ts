@@ -1,14 +1,14 @@
 /**
- * Content negotiation (RFC 9110, 12.5): which of the types that a route offers, and whether gzip, a client wants.
+ * Content negotiation (RFC 9110, 12.5): the answer type that a client prefers, and whether it accepts gzip.
  *
- * By hand, since negotiator compares parameters: it refuses a client that asks for `application/json; charset=utf-8`,
- * and it does not know that x-gzip is gzip. It takes 1.5 to 3.5 times as long for what browsers send.
+ * Written by hand, since negotiator compares parameters: it refuses a client that asks for `application/json;
+ * charset=utf-8`, and does not know x-gzip. It also takes 1.5 to 3.5 times as long for the headers of browsers.
  */
 import { ShortlistError } from '../../base/errors.js';
 
 /**
- * The type to answer in: of those that Accept weighs highest the one that it names most closely, then the first.
- * @throws not_acceptable when Accept rules out all of them
+ * The offer with the highest weight in Accept. On a tie, the one that Accept names most specifically, then the first.
+ * @throws not_acceptable if Accept excludes all offers
  */
 export function chooseType<Offer extends string>(
   accept: string | undefined,
@@ -25,16 +25,16 @@ export function chooseType<Offer extends string>(
     }
   }
   if (best !== null) return best.offer;
-  const message = `the route answers in ${offers.join(' or ')}, which Accept rules out`;
+  const message = `the route answers in ${offers.join(' or ')}, which the Accept header excludes`;
   throw new ShortlistError('not_acceptable', message, { offers });
 }
 
-/** For a route of one type. @throws not_acceptable */
+/** For routes with one type. @throws not_acceptable */
 export function checkAccept(accept: string | undefined, type: string): void {
   chooseType(accept, [type]);
 }
 
-/** Whether an answer may be sent compressed. A client that says nothing gets it plain. */
+/** False without the header. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   if (acceptEncoding === undefined) return false;
   const codings = readWeights(acceptEncoding);
@@ -48,7 +48,7 @@ interface WeightedRange {
   readonly quality: number;
 }
 
-/** The weight of the most specific range that matches, and how specific it is: 3 for the type itself. */
+/** The weight of the most specific matching range, and its rank: 3 for the type itself. */
 function weightOfType(ranges: readonly WeightedRange[], type: string): { quality: number; rank: number } {
   const family = `${type.split('/')[0]!}/*`;
   let best = { rank: 0, quality: 0 };
@@ -59,7 +59,7 @@ function weightOfType(ranges: readonly WeightedRange[], type: string): { quality
   return best;
 }
 
-/** The elements of a header such as `text/html;level=1, * / *;q=0.1`; parameters beside q are passed over. */
+/** The elements of a header such as `text/html;level=1, * / *;q=0.1`. Parameters other than q are ignored. */
 function readWeights(header: string): WeightedRange[] {
   return header.split(',').map((part) => {
     const [value = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
@@ -68,7 +68,7 @@ function readWeights(header: string): WeightedRange[] {
   });
 }
 
-/** From 0 to 1; what is no number weighs nothing. */
+/** From 0 to 1; 0 for invalid text. */
 function readQuality(text: string): number {
   const quality = Number(text);
   return quality >= 0 ? Math.min(1, quality) : 0;

@@ -1,7 +1,7 @@
 /**
- * The vectors of an Arrow stream. Takes the body and, where it has several vector columns, the name of one; gives a
- * query for each row. The column is chosen as ingest chooses it, and read by the reader that checks files: bytes of a
- * client are as hostile. Lengths and values are checked against the index later, as for every other form.
+ * Reads the vectors of an Arrow stream from a request body: one query per row. The vector column is chosen as in
+ * ingest, and read by the same reader as files, since bytes of clients are just as untrusted. Lengths and values are
+ * checked against the index later, as for every other form.
  */
 import { openArrowBytes, type ArrowReader } from '../../arrow/read/reader.js';
 import { isFileFormat } from '../../arrow/frame/sniff.js';
@@ -14,32 +14,34 @@ import type { TimeSlicer } from './time-slicer.js';
 import { fieldError } from './field-error.js';
 import type { Queries, OrError } from './search-request.js';
 
-/** What stands in messages where a file would have its path. */
+/** Stands in messages for the path of a file. */
 const BODY = 'the body';
 
-/** How much memory a body may take, and how its reading shares the thread. */
 interface ArrowBodyBounds {
-  /** Most bytes that its compressed buffers may unfold to, together. */
+  /** Maximum decompressed size of all buffers together, in bytes. */
   readonly limit: number;
-  /** Counts what is made of the body, beside its bytes. */
+  /** Counts what is allocated in addition to the body. */
   readonly memory: ByteCounter;
   readonly slicer: TimeSlicer;
 }
 
-/** Record and dictionary batches: a program may write each of 1,024 rows as one, and dictionaries of other columns. */
+/** Record and dictionary batches: a program may write each of 1,024 rows as one, plus dictionaries of other columns. */
 const MAX_MESSAGES = 4_096;
 
-/** A batch of few columns has 300 bytes of metadata; a schema has more where pandas has written its own into it. */
+/** A batch of few columns has 300 bytes of metadata; a schema has more if pandas has added its own. */
 const MAX_METADATA_BYTES = 2 * 1024 * 1024;
 const MAX_MESSAGE_METADATA_BYTES = 512 * 1024;
 
-/** Columns, their children and metadata: a frame of vectors has few. Each costs some microseconds, at once. */
+/**
+ * Columns, their children and metadata entries: a table of vectors has few. Each costs some microseconds without a
+ * pause.
+ */
 const MAX_SCHEMA_ITEMS = 2_048;
 
 /** The longest vector as float64, and its offset. */
 const MAX_VALUE_BYTES = 8 * MAX_DIM + 8;
 
-/** What is converted in one step: a millisecond of float16. */
+/** Converted in one step: a millisecond of float16. */
 const CHUNK_BYTES = 512 * 1024;
 
 /** @throws bad_arrow, batch_too_large, body_too_large, overloaded */
@@ -50,7 +52,7 @@ export async function readArrowVectors(
 ): Promise<Queries> {
   try {
     if (isFileFormat(bytes)) {
-      throw new ShortlistError('bad_arrow', `${BODY} is an Arrow file; write it as a stream (pyarrow.ipc.new_stream)`);
+      throw new ShortlistError('bad_arrow', `${BODY} is an Arrow file; send an Arrow stream (pyarrow.ipc.new_stream)`);
     }
     const reader = await openArrowBytes(BODY, bytes, {
       messages: MAX_MESSAGES,
@@ -67,7 +69,7 @@ export async function readArrowVectors(
       },
     });
     if (reader.rows > MAX_BATCH) {
-      const message = `the batch has ${reader.rows} queries; at most ${MAX_BATCH} are taken`;
+      const message = `the batch has ${reader.rows} queries; at most ${MAX_BATCH} are allowed`;
       throw new ShortlistError('batch_too_large', message, { max: MAX_BATCH });
     }
     return await readQueries(reader, columnName, (values) => {
@@ -78,20 +80,20 @@ export async function readArrowVectors(
   }
 }
 
-/** Vectors stay in the buffers that they were unfolded to: of many batches of one row each, all of them are held. */
+/** Vectors stay in the decompressed buffers, so all of these are held. */
 function countUnfolded(limit: number, memory: ByteCounter): (bytes: number) => void {
   let unfolded = 0;
   return (bytes) => {
     unfolded += bytes;
     if (unfolded > limit) {
-      const message = `the body unfolds to more than ${limit} bytes, the most that is taken`;
+      const message = `the decompressed body is larger than the limit of ${limit} bytes`;
       throw new ShortlistError('body_too_large', message, { limit });
     }
     memory.grow(bytes);
   };
 }
 
-/** @param onValues told of the values of each chunk, which are kept */
+/** @param onValues gets the values of each chunk, which are kept */
 async function readQueries(
   reader: ArrowReader,
   name: string | undefined,
@@ -105,7 +107,7 @@ async function readQueries(
   return { kind: 'vectors', vectors, fields: vectors.map((_, row) => `/${column.name}/${row}`) };
 }
 
-/** Appends the vector of each row, or what is wrong with it; float32 components stay where they are. */
+/** Appends the vector of each row or its error. Float32 components are not copied. */
 function appendVectors(
   source: Vectors,
   rows: number,
@@ -123,7 +125,7 @@ function appendVectors(
     }
     const inner = lists === null ? 1 : lists[row + 1]! - lists[row]!;
     if (inner !== 1) {
-      const message = `row ${vectors.length} is a list of ${inner} lists; a vector is a list of numbers, or of one such list`;
+      const message = `row ${vectors.length} is a list of ${inner} lists; give a list of numbers, or a list with one such list`;
       vectors.push(fieldError('bad_vector', `${field}/${vectors.length}`, message));
       continue;
     }
@@ -138,7 +140,7 @@ function appendVectors(
   }
 }
 
-/** Codes of files are a server's own failures. In a body they are the client's. */
+/** Codes for files, which are the server's own failures. In a body the client is at fault. */
 const FILE_CODES = new Set<ErrorCode>([
   'input_format', 'input_corrupt', 'input_unsupported', 'column_missing', 'column_type',
 ]); // prettier-ignore

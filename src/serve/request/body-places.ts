@@ -1,20 +1,20 @@
 /**
- * Where in the JSON body of a search large values may stand: vectors as numbers or base64. Everything else is small,
- * so that a reader of large bodies can tell from the place alone what it will hold.
+ * The places in the JSON body of a search where large values are allowed: vectors as numbers or base64. All other
+ * values are small, so that the reader of large bodies knows from the place alone what to expect.
  */
 import type { ErrorCode } from '../../base/errors.js';
 import { MAX_BATCH, MAX_EXCLUDE_IDS, MAX_SEEDS } from '../../base/limits.js';
 
-/** What a value at a place of the body may be, beside any small value. */
+/** What is allowed at a place, besides any small value. */
 export interface Place {
-  /** A list here is a vector. */
+  /** A list here is a vector of numbers. */
   readonly isVector?: true;
   /** A text here is vectors as base64. */
   readonly isBase64?: true;
-  /** Places of an object's members by their names, and the place of a list's items; PLAIN where none is named. */
+  /** Places of an object's members by name, and of a list's items; PLAIN if not given. */
   readonly members?: ReadonlyMap<string, Place>;
   readonly items?: Place;
-  /** Most items that a list here may have, and the code of more. */
+  /** Maximum number of items of a list, and the error code for more. */
   readonly maxItems?: number;
   readonly tooMany?: ErrorCode;
 }
@@ -25,7 +25,6 @@ const VECTOR: Place = { isVector: true };
 const BASE64: Place = { isBase64: true };
 const SEED: Place = { members: new Map([['vector', VECTOR], ['vector_b64', BASE64]]) }; // prettier-ignore
 
-/** The whole body of a search. */
 export const SEARCH_PLACE: Place = {
   members: new Map<string, Place>([
     ['vector', VECTOR],

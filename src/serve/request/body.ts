@@ -1,10 +1,10 @@
 /**
- * Reads request bodies: counted against the worker's memory as they arrive, and bounded; one that comes compressed is
- * counted as it unfolds. A body that is refused is still read to its end, and thrown away, so that a client that is
- * sending gets to see the answer; the server's time limit for a whole request bounds that.
+ * Receives request bodies. Bytes are limited and counted against the worker's memory as they arrive, compressed ones as
+ * they are decompressed. A refused body is still read to its end and discarded, so that a client that is sending sees
+ * the answer; the server's request timeout limits that.
  *
- * Nothing is taken for what a header announces, or a client would hold memory by saying so; but what could not fit is
- * refused before it is read.
+ * Nothing is reserved for the announced length, or clients could occupy memory with a header. But a body that could not
+ * fit is refused before it is read.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -14,16 +14,16 @@ import type { ByteAccount } from './byte-account.js';
 import { BodyBytes } from './body-bytes.js';
 import { refuseDuplicates } from './json-values.js';
 
-/** What unfolds at once: four times Node's own, for a quarter of the steps. */
+/** Bytes decompressed at a time: four times Node's default, for a quarter of the steps. */
 const GUNZIP_CHUNK_BYTES = 64 * 1024;
 
 interface BodyBounds {
-  /** Of the body as it is used, so also of what a compressed one unfolds to. */
+  /** Maximum size in bytes, after decompression. */
   readonly limit: number;
   readonly memory: ByteAccount;
 }
 
-/** @throws body_too_large, overloaded, bad_encoding, malformed_http when the client breaks off */
+/** @throws body_too_large, overloaded, bad_encoding; malformed_http if the client breaks off */
 export async function receiveBody(payload: IncomingMessage, { limit, memory }: BodyBounds): Promise<BodyBytes> {
   const announced = Number(payload.headers['content-length'] ?? 0);
   if (announced > limit) throw tooLarge(limit);
@@ -34,7 +34,7 @@ export async function receiveBody(payload: IncomingMessage, { limit, memory }: B
   return body;
 }
 
-/** On failure the body is empty, and what comes still is thrown away. */
+/** On failure the body is empty, and further bytes are discarded. */
 function fill(body: BodyBytes, payload: IncomingMessage, gunzip: Gunzip | null, limit: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let isOver = false;
@@ -66,8 +66,8 @@ function fill(body: BodyBytes, payload: IncomingMessage, gunzip: Gunzip | null, 
       resolve();
     };
     const onBreak = () => {
-      if (payload.complete) return; // it is all there, and unfolds still
-      fail(new ShortlistError('malformed_http', 'the body broke off before its end'));
+      if (payload.complete) return; // it has arrived completely and is still being decompressed
+      fail(new ShortlistError('malformed_http', 'the body ended before its announced length'));
     };
     source.on('data', onData).on('end', onEnd);
     payload.on('close', onBreak).on('error', onBreak);
@@ -77,23 +77,27 @@ function fill(body: BodyBytes, payload: IncomingMessage, gunzip: Gunzip | null, 
 
 function unfold(payload: IncomingMessage, gunzip: Gunzip, fail: (error: Error) => void): void {
   gunzip.on('error', ({ message }) => {
-    fail(new ShortlistError('bad_encoding', `the body is not gzip, as its Content-Encoding says: ${message}`));
+    fail(
+      new ShortlistError(
+        'bad_encoding',
+        `the body is not valid gzip, although its Content-Encoding says so: ${message}`,
+      ),
+    );
   });
   payload.pipe(gunzip);
 }
 
-/** Codings of a body that are taken, beside none. */
 export function isGzip(encoding: string | undefined): boolean {
   return encoding !== undefined && /^(x-)?gzip$/i.test(encoding.trim());
 }
 
 function tooLarge(limit: number): ShortlistError {
-  return new ShortlistError('body_too_large', `the body is larger than ${limit} bytes, the most that is taken`, {
+  return new ShortlistError('body_too_large', `the body is larger than the limit of ${limit} bytes`, {
     limit,
   });
 }
 
-/** @throws bad_json; bad_request for an object that has a member twice */
+/** @throws bad_json; bad_request for a duplicate member */
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw new ShortlistError('bad_json', 'the body is empty; give a JSON object');
   if (!isUtf8(bytes)) throw new ShortlistError('bad_json', 'the body is not UTF-8');
@@ -108,10 +112,10 @@ export function parseJson(bytes: Buffer): unknown {
   return value;
 }
 
-/** Only where: what V8 says otherwise quotes the body. */
+/** Only the position: the rest of V8's message quotes the body. */
 function describeSyntaxError(error: unknown): string {
   const position = /at position \d+/.exec(error instanceof Error ? error.message : '');
   return position === null
-    ? 'it ends too early or holds something that is not JSON, such as NaN'
+    ? 'it ends too early or contains something that is not JSON, such as NaN'
     : `see ${position[0].slice(3)}`;
 }

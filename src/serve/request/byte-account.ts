@@ -1,28 +1,28 @@
 /**
- * Bytes that requests make a worker hold: bodies as they arrive, what they are parsed to, answers until they are sent.
+ * Counts the memory that requests occupy in a worker: bodies as they arrive, what they are parsed to, and answers until
+ * they are sent.
  *
- * Takes a bound; gives an account for each request, and in it a claim for each purpose. Hides the sum. Only claims
- * take and give bytes, and a claim gives exactly what it has taken, once, whoever frees it first: the code that made
- * it, or the end of its request, which frees what is left. So nothing can be subtracted twice, in whatever order a
- * connection falls apart.
+ * Each request has an account, and in it a claim per purpose; their sum is limited. A claim returns exactly the bytes
+ * it took, once: when the code that made it frees it, or when the request ends. So nothing is subtracted twice, in
+ * whatever order a connection fails.
  *
- * Fails with `overloaded` beyond the bound, and counts nothing then; with `deadline_exceeded` where an account is
- * closed, for its request is over and what still works for it should stop.
+ * Fails with `overloaded` beyond the limit, counting nothing; and with `deadline_exceeded` if the account is closed,
+ * since then the request is over and its work should stop.
  */
 import { ShortlistError } from '../../base/errors.js';
 
-/** Ends a hold. What comes after the first call has no effect. */
+/** Releases a reference; further calls have no effect. */
 type Release = () => void;
 
-/** Something of the worker's that a request has. It is free again when everybody who retained it has released it. */
+/** A resource of the worker that a request holds. It is freed when all references are released. */
 export interface RefCounted {
-  /** @returns what ends this hold */
+  /** Adds a reference. @returns its release */
   readonly retain: () => Release;
-  /** Ends the hold of whoever opened it. */
+  /** Releases the first reference, that of the creator. */
   readonly release: Release;
 }
 
-/** Something that is held once; `free` runs once, when the last hold ends. What is free already is not held again. */
+/** @param free called once, when the last reference is released; afterwards nothing can be retained */
 export function createRefCounted(free: () => void): RefCounted {
   let holders = 0;
   let isFree = false;
@@ -40,44 +40,44 @@ export function createRefCounted(free: () => void): RefCounted {
   return { retain, release: retain() };
 }
 
-/** What whoever fills memory step by step has to know. */
+/** The part of a claim for code that allocates step by step. */
 export interface ByteCounter {
-  /** @throws overloaded, deadline_exceeded; counts nothing then */
+  /** @throws overloaded, deadline_exceeded; then nothing is counted */
   grow(bytes: number): void;
 }
 
-/** All accounts of a worker. */
+/** The bytes of one request. */
 export class ByteAccounts {
   private heldBytes = 0;
 
-  /** @param refuse makes the error for a request that would go beyond */
+  /** @param refuse creates the error beyond the limit */
   constructor(
     private readonly maxBytes: number,
     private readonly refuse: (why: string) => ShortlistError,
   ) {}
 
-  /** Bytes of all claims of all open accounts. */
+  /** Bytes of all claims. */
   get total(): number {
     return this.heldBytes;
   }
 
-  /** @returns an account with nothing in it, held once */
+  /** @returns an empty account, with one reference */
   open(): ByteAccount {
     return new ByteAccount(this);
   }
 
-  /** @throws overloaded where so many bytes more would not fit now */
+  /** @throws overloaded if so many more bytes do not fit now; takes nothing */
   check(bytes: number): void {
     if (this.heldBytes + bytes > this.maxBytes) {
       throw this.refuse(`the worker holds ${this.heldBytes} bytes of request bodies and answers`);
     }
   }
 
-  /** For claims alone: one of them goes from `before` bytes to `after`. */
+  /** Only for claims: one of them changes from `before` to `after` bytes. */
   replace(before: number, after: number): void {
     const total = this.heldBytes + after - before;
     if (!(before >= 0 && after >= 0 && total >= 0))
-      throw new Error(`accounts of ${this.heldBytes} bytes lose ${before}`);
+      throw new Error(`a claim of ${before} bytes changes to ${after}, with ${this.heldBytes} bytes in total`);
     this.heldBytes = total;
   }
 }
@@ -98,7 +98,7 @@ export class ByteAccount implements RefCounted {
     return this.references.release;
   }
 
-  /** @returns a claim of nothing yet */
+  /** @returns an empty claim */
   claim(): Claim {
     const claim = new Claim(this.accounts);
     if (this.isClosed) claim.end();
@@ -117,7 +117,7 @@ export class ByteAccount implements RefCounted {
   }
 }
 
-/** Bytes that one request holds for one purpose. */
+/** The bytes of one request for one purpose. */
 export class Claim implements ByteCounter {
   private held = 0;
   private isEnded = false;
@@ -134,12 +134,12 @@ export class Claim implements ByteCounter {
     this.set(this.held + bytes);
   }
 
-  /** Gives all of it back. */
+  /** Returns all bytes; the claim can be used again. */
   free(): void {
     this.set(0);
   }
 
-  /** Gives all of it back, for good. */
+  /** Returns all bytes for good. */
   end(): void {
     this.isEnded = true;
     this.free();

@@ -1,11 +1,11 @@
-/** Errors that name the field of the request which is wrong, as a JSON pointer in `field`. */
+/** Errors that name the invalid field of the request, as a JSON pointer in `field`. */
 import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 
 export function fieldError(code: ErrorCode, field: string, message: string): ShortlistError {
   return new ShortlistError(code, message, { field });
 }
 
-/** Runs a check that knows no fields; its error leaves with the field's name. */
+/** Runs a check that does not know the field, and adds the field to its error. */
 export function withField<T>(field: string, check: () => T): T {
   try {
     return check();
@@ -15,9 +15,7 @@ export function withField<T>(field: string, check: () => T): T {
   }
 }
 
-/**
- * The error of a check that knows options by their names: with the pointer to the field, as those of filters have it.
- */
+/** Adds the JSON pointer to an error that names an option or a part of a filter. */
 export function withOptionField(error: unknown): unknown {
   if (!(error instanceof ShortlistError)) return error;
   const { field, path } = error.details;
@@ -27,7 +25,7 @@ export function withOptionField(error: unknown): unknown {
   return new ShortlistError(error.code, error.message, { ...error.details, field: at }, { cause: error });
 }
 
-/** The kind of a JSON value, in words for a message. */
+/** The type of a JSON value, for messages. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';

@@ -1,18 +1,18 @@
 /**
- * What Node's parser lets through of a request's head and RFC 9112 does not: versions other than 1.0 and 1.1 (a
- * request line without one is HTTP/0.9), and a Host that is missing, given twice or no host. Proxies and servers that
- * read such a head differently are how requests get smuggled.
+ * Rejects request heads that Node's parser accepts but RFC 9112 does not: versions other than 1.0 and 1.1 (a request
+ * line without a version is HTTP/0.9), and a Host header that is missing, repeated or invalid. Proxies and servers that
+ * interpret such heads differently make request smuggling possible.
  */
 import type { IncomingMessage } from 'node:http';
 import { ShortlistError } from '../../base/errors.js';
 
-/** A name or address as RFC 3986 has it, and a port; empty where the target of the request has no authority. */
+/** A name or address (RFC 3986) and a port; empty if the request target has no authority. */
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/i;
 
-/** @returns malformed_http, or undefined where the head is fine */
+/** @returns malformed_http, or undefined if the head is valid */
 export function checkHead({ httpVersion, rawHeaders }: IncomingMessage): ShortlistError | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    const found = httpVersion === '0.9' ? 'has no HTTP version' : `is of HTTP/${httpVersion}`;
+    const found = httpVersion === '0.9' ? 'has no HTTP version' : `has version HTTP/${httpVersion}`;
     return malformed(`the request line ${found}; send HTTP/1.1`);
   }
   let host: string | null = null;
@@ -23,7 +23,7 @@ export function checkHead({ httpVersion, rawHeaders }: IncomingMessage): Shortli
     host = rawHeaders[i + 1]!;
   }
   if (host === null) return httpVersion === '1.0' ? undefined : malformed('the request has no Host header');
-  return HOST.test(host) ? undefined : malformed('the Host header is no host name or address with a port');
+  return HOST.test(host) ? undefined : malformed('the Host header is not a host name or address with an optional port');
 }
 
 function malformed(message: string): ShortlistError {

@@ -1,19 +1,19 @@
 /**
- * A text of base64 in a large JSON body, straight to float32, in steps: neither the text nor its bytes exist in one
- * more copy. What it takes and refuses is what `readBase64Vector` does. Some writers escape slashes and equals signs,
- * `\/` and `\u003d`.
+ * Decodes a base64 text in a large JSON body to float32, in steps, without another copy of the text or its bytes. It
+ * accepts and rejects the same texts as `readBase64Vector`, including escapes: some writers escape slashes and equals
+ * signs, `\/` and `\u003d`.
  */
 import type { ShortlistError } from '../../base/errors.js';
 import type { ByteCounter } from './byte-account.js';
 import { BACKSLASH, QUOTE, STEP_BYTES, type JsonScanner } from './json-scan.js';
 import { badBase64, decodeBase64, vectorOfBytes } from './vectors.js';
 
-/** Longest escape but for its first byte: `u003d`. */
+/** Length of the longest escape without its backslash: `u003d`. */
 const ESCAPE_REST = 5;
 
 /**
- * @param field where the text stands. @returns the values, or what is wrong with the text, which is passed over then
- * too
+ * @param field JSON pointer to the text
+ * @returns the values, or the error of the text; both skip the text
  */
 export function* readBase64Text(
   scanner: JsonScanner,
@@ -30,7 +30,7 @@ export function* readBase64Text(
 /** @returns the position of the closing quote. @throws bad_json */
 function* findTextEnd(scanner: JsonScanner): Generator<void, number, void> {
   const { bytes } = scanner;
-  let isEscaped = false; // the byte at `at` belongs to a backslash before it
+  let isEscaped = false; // the byte at `at` follows a backslash
   for (let at = scanner.at + 1; at < bytes.length;) {
     const window = bytes.subarray(at, at + STEP_BYTES);
     if (!isEscaped && !window.includes(BACKSLASH)) {
@@ -49,18 +49,18 @@ function* findTextEnd(scanner: JsonScanner): Generator<void, number, void> {
   throw scanner.malformed(bytes.length);
 }
 
-/** @returns null for what is no base64 */
+/** @returns null if the text is not base64 */
 function* decode(source: Buffer, field: string): Generator<void, Float32Array | ShortlistError | null, void> {
   const bytes = Buffer.allocUnsafeSlow(Math.ceil((source.length / 4) * 3));
   let length = 0;
-  let rest = ''; // characters that are no whole group yet, or may be the last ones
+  let rest = ''; // characters that are not a whole group yet, or may be the last group
   for (let at = 0; at < source.length;) {
     const piece = source.subarray(at, at + STEP_BYTES);
     const whole = at + piece.length === source.length ? piece : piece.subarray(0, endOfEscapes(piece));
     const text = unescape(whole);
     if (text === null) return null;
     rest += text;
-    const groups = rest.length - ((rest.length - 1) % 4) - 1; // of the last group at least one character stays
+    const groups = rest.length - ((rest.length - 1) % 4) - 1; // at least one character remains for the last group
     const decoded = decodeBase64(rest.slice(0, groups));
     if (decoded === null || rest.lastIndexOf('=', groups - 1) !== -1) return null;
     length += decoded.copy(bytes, length);
@@ -74,7 +74,7 @@ function* decode(source: Buffer, field: string): Generator<void, Float32Array | 
   return vectorOfBytes(bytes.subarray(0, length), field);
 }
 
-/** Where a stretch can be cut so that no escape is. */
+/** The position where a piece can be cut without cutting an escape. */
 function endOfEscapes(piece: Buffer): number {
   const at = piece.lastIndexOf(BACKSLASH);
   return at >= piece.length - ESCAPE_REST ? at : piece.length;

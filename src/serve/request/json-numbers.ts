@@ -1,9 +1,8 @@
 /**
- * A list of numbers in a large JSON body, straight to float32, in steps.
+ * Reads a list of numbers in a large JSON body to float32, in steps.
  *
- * Numbers are read by JSON.parse, a stretch between two commas at a time, and rounded as typed arrays round, so that
- * they are the same to the bit as those of a small body. What is no list of numbers and nulls is left to whoever
- * reads any list.
+ * JSON.parse reads the numbers of one piece, cut at commas, and they are rounded as typed arrays do, so that they equal
+ * those of a small body to the bit. A list that has other values is left to the reader of lists.
  */
 import { MAX_DIM } from '../../base/limits.js';
 import type { ShortlistError } from '../../base/errors.js';
@@ -11,12 +10,12 @@ import type { ByteCounter } from './byte-account.js';
 import { fieldError } from './field-error.js';
 import { COMMA, LIST_END, LIST_START, STEP_BYTES, type JsonScanner } from './json-scan.js';
 
-/** What a typed array takes beside its values. */
+/** Overhead of a typed array. */
 const VECTOR_BYTES = 200;
 
-/** Reads vectors of one body one after the other. */
+/** Reads the vectors of one body, one after the other. */
 export class NumberLists {
-  /** Components of the vector that is being read, as far as a vector goes. */
+  /** Components of the current vector, up to the maximum dimension. */
   private readonly components = new Float32Array(MAX_DIM);
   private count = 0;
 
@@ -26,8 +25,8 @@ export class NumberLists {
   ) {}
 
   /**
-   * @param field where the list stands
-   * @returns the vector; the error of one that is longer than any; null, and nothing is passed over, for another list
+   * @param field JSON pointer to the list
+   * @returns the vector; an error if it is too long; null, without skipping anything, if it is another kind of list
    */
   *read(field: string): Generator<void, Float32Array | ShortlistError | null, void> {
     const { scanner } = this;
@@ -50,7 +49,7 @@ export class NumberLists {
     return this.count > MAX_DIM ? tooLong(field, this.count) : this.copyVector();
   }
 
-  /** Up to the end of the list, or else to the last comma of a step. @returns null where neither is there */
+  /** Up to the end of the list, or to the last comma within one step. @returns null if there is neither */
   private findPiece(): { readonly text: string; readonly end: number; readonly isMore: boolean } | null {
     const { bytes, at } = this.scanner;
     const window = bytes.subarray(at, at + STEP_BYTES);
@@ -60,7 +59,7 @@ export class NumberLists {
     return { text: window.toString('latin1', 0, length), end: at + length + 1, isMore: close === -1 };
   }
 
-  /** @returns false where the text is no numbers and nulls with commas between, or none though a comma wants one */
+  /** @returns false if the text is not a comma-separated list of numbers and nulls, or is empty although required */
   private append(text: string, isRequired: boolean): boolean {
     let list: readonly unknown[];
     try {
@@ -87,6 +86,6 @@ export class NumberLists {
 }
 
 function tooLong(field: string, count: number): ShortlistError {
-  const message = `${field} has ${count} components; vectors of an index have ${MAX_DIM} at most`;
+  const message = `${field} has ${count} components; the maximum dimension of an index is ${MAX_DIM}`;
   return fieldError('dimension_mismatch', field, message);
 }

@@ -1,16 +1,13 @@
 /**
- * Tokens of a JSON text that stands in bytes, one after the other, each in bounded time. Grammar and values are those
- * of JSON.parse, which reads every token that is more than a stretch of bytes: digits become numbers, and escapes
- * characters, nowhere else.
+ * Reads the tokens of a JSON text in bytes, one after the other, each in limited time. Grammar and values are those of
+ * JSON.parse, which converts all numbers and escapes.
  *
- * By hand: parsers that stream (stream-json, clarinet) give every number as a value of its own, and a body has
- * millions.
+ * Written by hand: streaming parsers (stream-json, clarinet) return every number as a value, and a body has millions.
  *
- * Fails with `bad_json` naming the byte, and with `body_too_large` for a text longer than any field takes.
+ * Fails with `bad_json`, naming the byte, and with `body_too_large` for a text that is longer than any field allows.
  */
 import { ShortlistError } from '../../base/errors.js';
 
-/** `"`, `,`, `:`, `\` and the brackets as bytes. */
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 export const COLON = 0x3a;
@@ -22,16 +19,13 @@ export const OBJECT_END = 0x7d;
 
 const SPACE = 0x20;
 
-/** What is looked at in one step: some tens of microseconds. */
+/** Bytes read in one step: some tens of microseconds. */
 export const STEP_BYTES = 16 * 1024;
 
-/**
- * Longest text outside of vectors, as it is sent: one of a filter may have 4,096 characters, each sent as two
- * escapes.
- */
+/** Longest text outside of vectors as it is sent: a filter text may have 4,096 characters, each sent as two escapes. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
-/** Longest number, true, false or null: the exact decimals of a double take at most 1,077 characters. */
+/** Longest number, true, false or null: the exact decimals of a double have at most 1,077 characters. */
 const MAX_SCALAR_BYTES = 4_096;
 
 export class JsonScanner {
@@ -50,7 +44,7 @@ export class JsonScanner {
     return this.bytes[this.at] ?? NaN;
   }
 
-  /** Passes over white space, for one step at most. @returns whether there may be more of it */
+  /** Skips white space, for at most one step. @returns whether there may be more */
   skipSpace(): boolean {
     const { bytes } = this;
     const end = Math.min(bytes.length, this.at + STEP_BYTES);
@@ -60,20 +54,20 @@ export class JsonScanner {
     return at === end && at < bytes.length;
   }
 
-  /** Passes over this byte. @throws bad_json where another one stands there */
+  /** @throws bad_json if another byte is next */
   skip(byte: number): void {
     if (this.next !== byte) throw this.malformed();
     this.at++;
   }
 
-  /** Passes over this byte if it is there. */
+  /** @returns whether the byte was next */
   skipIf(byte: number): boolean {
     if (this.next !== byte) return false;
     this.at++;
     return true;
   }
 
-  /** A text, up to behind its closing quote. */
+  /** Reads a text and skips its closing quote. */
   readText(): string {
     const { bytes } = this;
     const start = this.at;
@@ -93,7 +87,7 @@ export class JsonScanner {
     return this.parse(bytes.toString('utf8', start, end + 1), start) as string;
   }
 
-  /** A number, true, false or null. */
+  /** Reads a number, true, false or null. */
   readScalar(): unknown {
     const { bytes } = this;
     const start = this.at;
@@ -118,12 +112,11 @@ export class JsonScanner {
   }
 }
 
-/** White space of JSON: space, tab, line feed, carriage return. */
 function isSpace(byte: number): boolean {
   return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-/** Digits, letters, signs and the point. */
+/** Digits, letters, signs and the decimal point. */
 function isScalarByte(byte: number): boolean {
   return (
     (byte >= 0x30 && byte <= 0x39) ||
@@ -136,6 +129,6 @@ function isScalarByte(byte: number): boolean {
 }
 
 function tooLongText(): ShortlistError {
-  const message = `the body has a text of more than ${MAX_TEXT_BYTES} bytes outside of its vectors; no field takes one`;
+  const message = `the body has a text of more than ${MAX_TEXT_BYTES} bytes outside of its vectors; no field allows that`;
   return new ShortlistError('body_too_large', message, { limit: MAX_TEXT_BYTES });
 }

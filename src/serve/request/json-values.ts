@@ -1,6 +1,6 @@
 /**
- * Readers of JSON values, exact and without coercion. Each takes a value and where it stands, as a JSON pointer; it
- * gives the value typed, or throws with that pointer and what was expected.
+ * Strict readers of JSON values. Each takes a value and its JSON pointer, and returns the typed value or throws an
+ * error with that pointer and what was expected.
  */
 import type { ShortlistError } from '../../base/errors.js';
 import { type ErrorCode } from '../../base/errors.js';
@@ -15,18 +15,18 @@ function readObject(value: unknown, field: string): Record<string, unknown> {
   throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an object`);
 }
 
-/** @param field where the text stands. @throws bad_request for an object that has a member twice */
+/** @param field JSON pointer to the text. @throws bad_request for a duplicate member */
 export function refuseDuplicates(text: string, field: string): void {
   const duplicate = findDuplicateMember(text);
   if (duplicate !== null) throw duplicateMember(field + duplicate);
 }
 
-/** @param field where the second one stands */
+/** @param field JSON pointer to the second member */
 export function duplicateMember(field: string): ShortlistError {
   return fieldError('bad_request', field, `${field} is given twice; give it once. ${SEVERAL_CONDITIONS}`);
 }
 
-/** An object of these members, of which those that are null are as left out. @throws bad_field, unknown_field */
+/** An object with only these members; null members count as left out. @throws bad_field, unknown_field */
 export function readMembers(value: unknown, field: string, known: readonly string[]): Record<string, unknown> {
   const object = readObject(value, field);
   for (const name of Object.keys(object)) {
@@ -35,37 +35,40 @@ export function readMembers(value: unknown, field: string, known: readonly strin
   return Object.fromEntries(Object.entries(object).filter(([, member]) => member !== null));
 }
 
-/** @param parent the object's own pointer, empty for the whole body */
+/** @param parent JSON pointer to the object, empty for the body */
 export function unknownMember(parent: string, name: string, known: readonly string[]): ShortlistError {
   const where = parent === '' ? 'there is' : `${parent.slice(1)} has`;
   const message = `${where} no field ${quote(name)}${didYouMean(name, known)}`;
   return fieldError('unknown_field', parent + pointerStep(name), message);
 }
 
-/** @throws the given code where there are more; bad_field */
+/** @throws the given code if the list is too long; bad_field */
 export function readList(value: unknown, field: string, max: number, tooMany: ErrorCode = 'bad_field'): unknown[] {
   if (!Array.isArray(value)) throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give a list`);
   if (value.length <= max) return value as unknown[];
-  throw fieldError(tooMany, field, `${field} has ${value.length} entries; at most ${max} are taken`);
+  throw fieldError(tooMany, field, `${field} has ${value.length} entries; at most ${max} are allowed`);
 }
 
-/** A list of ids. */
 export function readIds(value: unknown, field: string, max: number, tooMany: ErrorCode = 'bad_field'): string[] {
   return readList(value, field, max, tooMany).map((id, position) => readId(id, `${field}/${position}`));
 }
 
-/** Ids are text. A whole number is taken for its digits, up to where JSON's numbers stop being exact. */
+/** Ids are text. An integer stands for its digits, as far as JSON numbers are exact. */
 export function readId(value: unknown, field: string): string {
   if (typeof value === 'string') return value;
   if (typeof value !== 'number')
     throw fieldError('bad_field', field, `${field} is ${kindOf(value)}; give an id as text`);
   if (!Number.isSafeInteger(value)) {
-    throw fieldError('bad_field', field, `${field} is no whole number that JSON carries exactly; give the id as text`);
+    throw fieldError(
+      'bad_field',
+      field,
+      `${field} is not an integer that JSON represents exactly; give the id as text`,
+    );
   }
   return String(value);
 }
 
-/** A whole number from 1 on. @throws the given code for another number; bad_field for what is none */
+/** An integer from 1 to max. @throws the given code for another number; bad_field for other values */
 export function readCount(value: unknown, field: string, max: number, outside: ErrorCode = 'bad_field'): number {
   const number = readNumber(value, field);
   if (Number.isInteger(number) && number >= 1 && number <= max) return number;

@@ -1,13 +1,13 @@
 /**
- * A large JSON body, read in steps between which the event loop can turn.
+ * Reads a large JSON body in steps, between which the event loop can run.
  *
- * Takes the bytes of a search and gives what JSON.parse would, but that vectors stand in it as float32 already (or as
- * the error of the one that is none), which takes a tenth of their memory as numbers. Vectors may be long; everything
- * else is small, and bounded in number, depth and length while it is read, so that a body costs at most as many bytes
- * as it has, twice, whatever it holds. JSON.parse makes 1 GB of 30 MiB of `{},`, in one stall of seconds.
+ * It returns what JSON.parse would, except that vectors are float32 arrays already (or errors), which takes a tenth of
+ * their memory as numbers. Vectors may be long. Everything else is limited in number, depth and length while it is
+ * read, so that parsing takes at most twice the memory of the body. JSON.parse makes 1 GB of 30 MiB of `{},`, and
+ * blocks for seconds.
  *
- * Fails with `bad_json`, `body_too_large` beyond the bounds, `bad_request` for an object that has a member twice,
- * `batch_too_large`, and `overloaded` where memory is short.
+ * Fails with `bad_json`, `body_too_large` beyond the limits, `bad_request` for a duplicate member, `batch_too_large`,
+ * and `overloaded` if memory is short.
  */
 import { isUtf8 } from 'node:buffer';
 import { ShortlistError } from '../../base/errors.js';
@@ -21,29 +21,29 @@ import { NumberLists } from './json-numbers.js';
 import { COLON, COMMA, JsonScanner, LIST_END, LIST_START, OBJECT_END, OBJECT_START, QUOTE } from './json-scan.js';
 import { duplicateMember } from './json-values.js';
 
-/** From here on a body is read in steps. JSON.parse takes 2 ms for this much of whatever is slowest. */
+/** Bodies of at least this size are read in steps. JSON.parse takes up to 2 ms for a body of this size. */
 export const LARGE_BODY_BYTES = 64 * 1024;
 
-/** Most values outside of vectors: thirty lists of the 10,000 literals that `$in` takes. */
+/** Maximum number of values outside of vectors: thirty lists of the 10,000 literals that `$in` allows. */
 const MAX_VALUES = 300_000;
 
-/** Most members of all objects: each clause of a filter has about two, and it has at most 256. */
+/** Maximum number of members of all objects: a filter has at most 256 clauses, each of about two members. */
 const MAX_MEMBERS = 10_000;
 
-/** Deepest nesting: filters nest at most 16 deep, each level an object and a list. */
+/** Maximum nesting: filters nest at most 16 deep, each level an object and a list. */
 const MAX_DEPTH = 64;
 
-/** Most bytes of texts outside of vectors: 10,000 excluded ids of the greatest length, and half as much again. */
+/** Maximum size of all texts outside of vectors: 10,000 excluded ids of maximum length, and half as much again. */
 const MAX_TEXTS_BYTES = 16 * 1024 * 1024;
 
-/** A value's place in its list, and the least that an object, a list or a text takes. */
+/** Estimated memory of a value in its list, including the minimum of an object, list or text; and of a member. */
 const VALUE_BYTES = 64;
 const MEMBER_BYTES = 128;
 
-/** Values that are read between two counts, and between two places where the event loop may turn. */
+/** Values between two updates of the memory count, and between two pauses. */
 const VALUES_PER_STEP = 64;
 
-/** @param memory counts what is made of the body, beside its bytes */
+/** @param memory counts what is allocated in addition to the body */
 export async function readLargeJson(bytes: Buffer, memory: ByteCounter, slicer: TimeSlicer): Promise<unknown> {
   if (!isUtf8(bytes)) throw new ShortlistError('bad_json', 'the body is not UTF-8');
   return slicer.run(new LargeJson(bytes, memory).read());
@@ -57,7 +57,7 @@ export class LargeJson {
   private depth = 0;
   private members = 0;
   private textsBytes = 0;
-  /** Bytes that are not counted yet. */
+  /** Bytes not counted yet. */
   private uncounted = 0;
 
   /** @param bytes valid UTF-8 */
@@ -69,7 +69,6 @@ export class LargeJson {
     this.numbers = new NumberLists(this.scanner, memory);
   }
 
-  /** Steps of some tens of microseconds each. */
   *read(): Generator<void, unknown, void> {
     yield* this.skipSpace();
     const value = yield* this.readValue(SEARCH_PLACE);
@@ -111,7 +110,7 @@ export class LargeJson {
       scanner.skip(COLON);
       yield* this.skipSpace();
       const value = yield* this.readValue(place.members?.get(name) ?? PLAIN);
-      // Not assigned: `__proto__` is a name like others.
+      // Not by assignment: `__proto__` must be an ordinary name.
       Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
       path.pop();
     }
@@ -126,7 +125,7 @@ export class LargeJson {
     const list: unknown[] = [];
     for (; yield* this.hasNext(LIST_END, list.length === 0);) {
       if (list.length === maxItems) {
-        throw fieldError(tooMany, field, `${field} has more than ${maxItems} entries, the most that are taken`);
+        throw fieldError(tooMany, field, `${field} has more than ${maxItems} entries, which is the limit`);
       }
       path.push(list.length);
       list.push(yield* this.readValue(items));
@@ -134,12 +133,13 @@ export class LargeJson {
     }
     return list;
   }
+
   private enter(): void {
-    if (++this.depth > MAX_DEPTH) throw tooMuch('levels of lists and objects in each other', MAX_DEPTH);
+    if (++this.depth > MAX_DEPTH) throw tooMuch('levels of nested lists and objects', MAX_DEPTH);
     this.scanner.at++;
   }
 
-  /** Passes over the comma before the next item, or over what ends the items. @returns whether there is an item */
+  /** Skips the comma before the next item, or the closing bracket. @returns whether there is an item */
   private *hasNext(end: number, isFirst: boolean): Generator<void, boolean, void> {
     const { scanner } = this;
     yield* this.skipSpace();
@@ -178,13 +178,13 @@ export class LargeJson {
     this.uncounted = 0;
   }
 
-  /** Of the value that is being read, as a JSON pointer. */
+  /** JSON pointer to the current value. */
   private get field(): string {
     return this.path.map(pointerStep).join('');
   }
 }
 
 function tooMuch(what: string, limit: number): ShortlistError {
-  const message = `the body has more than ${limit} ${what} outside of its vectors, the most that is taken`;
+  const message = `the body has more than ${limit} ${what} outside of its vectors, which is the limit`;
   return new ShortlistError('body_too_large', message, { limit });
 }

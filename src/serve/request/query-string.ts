@@ -1,6 +1,6 @@
 /**
- * Options of a request that stand in its query string. Each parameter is turned into the JSON value that it spells,
- * and then read like the field of the same name; what spells no value stays text, which the field's reader refuses.
+ * Reads options from the query string. Each parameter is converted to a JSON value and then read like the field of the
+ * same name. Text that is not a value of its kind stays text, which the reader of the field rejects.
  */
 import { fieldError } from './field-error.js';
 import { didYouMean } from '../../base/nearest-name.js';
@@ -29,13 +29,10 @@ export const booleanParameter: ParameterReader = (texts, field) => {
 
 export const listParameter: ParameterReader = (texts) => texts;
 
-/** `true` stands for all attributes, as in JSON; a list is the parameter repeated. */
+/** `true` stands for all attributes, as in JSON; a list repeats the parameter. */
 export const namesParameter: ParameterReader = (texts) => (texts.length === 1 && texts[0] === 'true' ? true : texts);
 
-/**
- * A value as JSON text: a filter has no shorter spelling. @throws bad_json; bad_request for a member that stands
- * twice
- */
+/** JSON text, for filters. @throws bad_json; bad_request for a duplicate member */
 export const jsonParameter: ParameterReader = (texts, field) => {
   const text = textParameter(texts, field);
   let value: unknown;

@@ -1,4 +1,6 @@
-/** Readers of a search's fields, by what the wire's table says each takes: from JSON, and from a query string. */
+/**
+ * Readers of the fields of a search according to the table in wire/search-terms.ts: from JSON and from a query string.
+ */
 import { ShortlistError } from '../../base/errors.js';
 import type { Term } from '../../wire/search-terms.js';
 import { fieldError, isObject, kindOf } from './field-error.js';
@@ -13,7 +15,7 @@ import {
   type ParameterReader,
 } from './query-string.js';
 
-/** @throws the code of the field, bad_field, unknown_field, bad_request for a member that is missing */
+/** @throws the code of the field, bad_field, unknown_field; bad_request for a missing member */
 export function readTerm(term: Term, value: unknown, field: string): unknown {
   switch (term.kind) {
     case 'whole':
@@ -47,14 +49,14 @@ function readBounded(
   throw fieldError(code ?? 'bad_field', field, message);
 }
 
-/** `true` stands for all. */
+/** `true` stands for all names. */
 function readNames(value: unknown, field: string, max: number): readonly string[] | boolean {
   if (typeof value === 'boolean') return value;
   const names = readList(value, field, max);
   return [...new Set(names.map((name, position) => readText(name, `${field}/${position}`)))];
 }
 
-/** What it may say depends on the attributes of the version: it is parsed where the search is planned. */
+/** Its content depends on the attributes of the version, so it is parsed when the search is planned. */
 function readFilter(value: unknown, field: string): Record<string, unknown> {
   if (isObject(value)) return value;
   const message = `${field} is ${kindOf(value)}; give an object such as {"category": "jewelry"}`;
@@ -78,7 +80,7 @@ function readObjectTerm(
   return read;
 }
 
-/** The parameters that a field is in a query string, with how each is spelled: a member of an object has its own. */
+/** The query parameters of a field with their readers; each member of an object has its own. */
 export function* parameterReaders(name: string, term: Term): Generator<[string, ParameterReader], void> {
   if (term.kind !== 'members') yield [name, READERS[term.kind]];
   else for (const [member, inner] of Object.entries(term.members)) yield* parameterReaders(`${name}.${member}`, inner);

@@ -1,4 +1,4 @@
-/** The query string of a search whose body is nothing but vectors: its fields, and how the body is to be read. */
+/** The query string of a search whose body has only vectors: the fields of the search, and how to read the body. */
 import { SEARCH_TERM_NAMES, SEARCH_TERMS } from '../../wire/search-terms.js';
 import { fieldError } from './field-error.js';
 import {
@@ -15,7 +15,7 @@ const BINARY_PARAMETERS: Readonly<Record<string, ParameterReader>> = Object.from
   ['batch', booleanParameter],
 ]);
 
-/** An Arrow stream may have several columns of vectors. */
+/** An Arrow stream may have several vector columns. */
 const ARROW_PARAMETERS: Readonly<Record<string, ParameterReader>> = {
   ...BINARY_PARAMETERS,
   vector_column: textParameter,
@@ -24,7 +24,7 @@ const ARROW_PARAMETERS: Readonly<Record<string, ParameterReader>> = {
 export const SEARCH_PARAMETER_NAMES: readonly string[] = Object.keys(ARROW_PARAMETERS);
 
 interface SearchParameters {
-  /** The fields of a search that the parameters stand for. */
+  /** Fields of the search. */
   readonly fields: Record<string, unknown>;
   readonly batch: boolean | null;
   readonly vectorColumn: string | undefined;
@@ -36,13 +36,13 @@ export function readSearchParameters(parameters: Parameters, form: 'binary' | 'a
   const fields = nest(readParameters(parameters, table));
   const { batch, vector_column: vectorColumn } = fields;
   if (batch !== undefined && typeof batch !== 'boolean')
-    throw fieldError('bad_field', '/batch', 'batch is true or false');
+    throw fieldError('bad_field', '/batch', 'batch is invalid; give true or false');
   if (batch !== undefined) delete fields['batch'];
   if (vectorColumn !== undefined) delete fields['vector_column'];
   return { fields, batch: batch ?? null, vectorColumn: vectorColumn as string | undefined };
 }
 
-/** `include.vectors` is the member `vectors` of the field `include`. */
+/** `include.vectors` becomes the member `vectors` of the field `include`. */
 function nest(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const name of Object.keys(values)) {

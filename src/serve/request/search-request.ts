@@ -1,6 +1,6 @@
 /**
- * What a search asks for, read from JSON. Types are exact and nothing is coerced; a field that is not known is
- * refused, so that no answer quietly ignores what was asked.
+ * Reads a search request from JSON. Types are exact, nothing is converted, and unknown fields are refused, so that no
+ * part of a request is silently ignored.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { DEFAULT_K, MAX_BATCH } from '../../base/limits.js';
@@ -19,23 +19,23 @@ import { readTerm } from './read-term.js';
 import { readSeeds, type SeedRequest } from './seeds.js';
 import { isVectorOrError, readBase64Vector, readJsonVector, type PackedVectors } from './vectors.js';
 
-/** Queries that have an answer each. */
+/** Queries that have one answer each. */
 export type PlainQueries = Exclude<Queries, { readonly kind: 'seeds' }>;
 
-/** One query of a batch, or what is wrong with it: it fails alone. */
+/** A query of a batch, or the error with which it fails alone. */
 export type OrError<T> = T | ShortlistError;
 
-/** The queries in the form in which they came. `fields` are the places they stood at, for errors. */
+/** The queries in the form in which they arrived. `fields` are their JSON pointers, for errors. */
 export type Queries =
   | {
       readonly kind: 'vectors';
       readonly vectors: readonly OrError<Float32Array>[];
       readonly fields: readonly string[];
     }
-  /** End to end; how many there are follows from the dimension of the index. */
+  /** Vectors end to end; their number follows from the dimension of the index. */
   | ({ readonly kind: 'packed'; readonly field: string } & PackedVectors)
   | { readonly kind: 'ids'; readonly ids: readonly OrError<string>[] }
-  /** One query of several: they have one answer together. */
+  /** Several queries with one joint answer. */
   | { readonly kind: 'seeds'; readonly seeds: readonly SeedRequest[] };
 
 export interface Include {
@@ -44,33 +44,32 @@ export interface Include {
   readonly vectors: boolean;
 }
 
-/** Everything but the queries. */
+/** Everything except the queries. */
 interface RequestTerms {
   readonly options: SearchOptions;
   readonly include: Include;
-  /** A version or alias; absent: the current version. */
+  /** A version or alias; undefined: the current version. */
   readonly version: string | undefined;
-  /** From the body's last byte on; Infinity: only the server's own limit holds. */
+  /** Counted from the last byte of the body; Infinity: only the server's own limit applies. */
   readonly timeoutMs: number;
-  /** When time runs out, answer with what there is. */
+  /** When time runs out, answer with what was found. */
   readonly allowPartial: boolean;
 }
 
 export interface SearchRequest extends RequestTerms {
   readonly queries: Queries;
-  /** True: answered in `results`; false: one query, in `candidates`; null: as many as the body holds decide. */
+  /** True: answer in `results`. False: one query, in `candidates`. Null: depends on the number of queries. */
   readonly batch: boolean | null;
 }
 
 interface Draft {
   queries: { queries: Queries; batch: boolean; field: string } | null;
-  /** Of the terms that are given. */
+  /** Values of the given fields. */
   readonly values: Record<string, unknown>;
 }
 
 type QueryReader = (value: unknown, field: string) => Queries;
 
-/** One reader for each field that is a query. */
 const QUERY_READERS: Readonly<Record<QueryField, QueryReader>> = {
   vector: (value, field) => ({ kind: 'vectors', vectors: [readJsonVector(value, field)], fields: [field] }),
   vector_b64: (value, field) => readPacked(value, field, false),
@@ -81,7 +80,7 @@ const QUERY_READERS: Readonly<Record<QueryField, QueryReader>> = {
   seeds: (value, field) => ({ kind: 'seeds', seeds: readSeeds(value, field) }),
 };
 
-/** Those that are answered in `results`. */
+/** Query fields that are answered in `results`. */
 const BATCH_FIELDS: readonly string[] = ['vectors', 'vectors_b64', 'ids'];
 
 export const SEARCH_FIELDS: readonly string[] = [...QUERY_FIELDS, ...SEARCH_TERM_NAMES];
@@ -95,13 +94,13 @@ export function readSearchRequest(body: unknown): SearchRequest {
   return createSearchRequest(draft.queries.queries, draft.queries.batch, termsOf(draft));
 }
 
-/** The request of its parts. Spelt out, since spreading the terms takes longer than reading them. */
+/** Written out, since spreading the terms takes longer than reading them. */
 export function createSearchRequest(queries: Queries, batch: boolean | null, terms: RequestTerms): SearchRequest {
   const { options, include, version, timeoutMs, allowPartial } = terms;
   return { queries, batch, options, include, version, timeoutMs, allowPartial };
 }
 
-/** As `readSearchRequest`, for the form whose queries are not in the fields. */
+/** Like `readSearchRequest`, for forms whose queries are not in the fields. */
 export function readSearchTerms(fields: Readonly<Record<string, unknown>>): RequestTerms {
   return termsOf(readDraft(fields, SEARCH_TERM_NAMES));
 }
@@ -112,7 +111,7 @@ function readDraft(body: unknown, known: readonly string[]): Draft {
   for (const name of Object.keys(body)) {
     if (!known.includes(name)) throw unknownMember('', name, known);
     const value = body[name];
-    // Many clients write every field that they know, null where it is not used.
+    // Many clients send all fields that they know, with null for unused ones.
     if (value === null) continue;
     const field = `/${name}`;
     if (isQueryField(name)) setQueries(draft, field, QUERY_READERS[name](value, field), BATCH_FIELDS.includes(name));
@@ -125,7 +124,7 @@ function isQueryField(name: string): name is QueryField {
   return Object.hasOwn(QUERY_READERS, name);
 }
 
-/** Checks what fields say about each other. @throws bad_request */
+/** Checks fields against each other. @throws bad_request */
 function termsOf({ values }: Draft): RequestTerms {
   const {
     include,
@@ -139,7 +138,11 @@ function termsOf({ values }: Draft): RequestTerms {
   }
   const { exact, ef, targetRecall } = options as Partial<SearchOptions>;
   if (exact === true && ef !== undefined) {
-    throw fieldError('bad_request', '/ef', 'ef and exact contradict each other: an exact search has no candidate list');
+    throw fieldError(
+      'bad_request',
+      '/ef',
+      'ef and exact exclude each other: an exact search has no candidate list; give one of them',
+    );
   }
   if (targetRecall !== undefined && (exact === true || ef !== undefined)) {
     const message = 'target_recall chooses the ef of a graph search; give one of ef, target_recall and exact';
@@ -172,7 +175,7 @@ function setQueries(draft: Draft, field: string, queries: Queries, batch: boolea
   draft.queries = { queries, batch, field };
 }
 
-/** A list with one query each. */
+/** A list of one query each. */
 function readEach<T>(value: unknown, field: string, read: (item: unknown, field: string) => T): OrError<T>[] {
   return readList(value, field, MAX_BATCH, 'batch_too_large').map((item, position) => {
     try {
@@ -189,7 +192,7 @@ function readVectorList(value: unknown, field: string, read: typeof readJsonVect
   return { kind: 'vectors', vectors, fields: vectors.map((_, position) => `${field}/${position}`) };
 }
 
-/** A list of base64 vectors, or one base64 text of all of them end to end. */
+/** A list of base64 vectors, or one base64 text of all vectors end to end. */
 function readBase64Batch(value: unknown, field: string): Queries {
   return typeof value === 'string' || isVectorOrError(value)
     ? readPacked(value, field, true)
@@ -198,6 +201,6 @@ function readBase64Batch(value: unknown, field: string): Queries {
 
 function readPacked(value: unknown, field: string, isBatch: boolean): Queries {
   const values = readBase64Vector(value, field);
-  const batchForm = 'there is vectors_b64';
+  const batchForm = 'use vectors_b64';
   return { kind: 'packed', field, values, bytes: values.byteLength, isBatch: isBatch, batchHint: batchForm };
 }

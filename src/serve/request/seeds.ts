@@ -1,16 +1,13 @@
-/**
- * The seeds of a search, read from JSON: vectors or items that are searched for together, each with its weight and
- * quota.
- */
+/** Reads the seeds of a search from JSON: vectors or items to search for together, each with weight and quota. */
 import { MAX_K, MAX_SEEDS } from '../../base/limits.js';
 import { fieldError } from './field-error.js';
 import { readCount, readId, readList, readMembers, readNumber } from './json-values.js';
 import { readBase64Vector, readJsonVector } from './vectors.js';
 
 export interface SeedRequest {
-  /** The item that the seed is, or its vector as it came. */
+  /** The item that is the seed, or its vector. */
   readonly query: { readonly id: string } | { readonly vector: Float32Array };
-  /** Where id or vector stood. */
+  /** JSON pointer to the id or vector. */
   readonly field: string;
   readonly weight: number;
   readonly quota: number | undefined;
@@ -19,7 +16,7 @@ export interface SeedRequest {
 const QUERY_MEMBERS = ['id', 'vector', 'vector_b64'] as const;
 const MEMBERS = [...QUERY_MEMBERS, 'weight', 'quota'];
 
-/** @throws bad_request where a seed has no query or two, bad_field, unknown_field and the codes of vectors */
+/** @throws bad_request if a seed has no query or several; bad_field, unknown_field and the codes of vectors */
 export function readSeeds(value: unknown, field: string): SeedRequest[] {
   const list = readList(value, field, MAX_SEEDS, 'batch_too_large');
   if (list.length === 0) throw fieldError('bad_field', field, `${field} is empty; give at least one seed`);
@@ -55,14 +52,13 @@ function readQuery(members: Record<string, unknown>, field: string): Pick<SeedRe
   }
 }
 
-/** Finite as float32 too: scores are. */
 function readWeight(value: unknown, field: string): number {
   const weight = readNumber(value, field);
   if (weight >= MIN_WEIGHT && weight <= MAX_WEIGHT) return weight;
-  const message = `weight is ${weight}; give a number above 0, from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
+  const message = `weight is ${weight}; give a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
   throw fieldError('bad_field', field, message);
 }
 
-/** A score times or divided by a weight must stay a float32; beyond this, no seed has a say beside the other. */
+/** A score times or divided by a weight must stay a finite float32. Beyond these limits one seed always wins. */
 const MIN_WEIGHT = 1e-6;
 const MAX_WEIGHT = 1e6;

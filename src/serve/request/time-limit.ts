@@ -1,15 +1,15 @@
 /**
- * How long a request is worked on: until its deadline, or until its client leaves.
+ * Limits the work on a request: until its deadline, or until its client leaves.
  *
- * Work on the event loop asks between its steps (`check`); work on other threads gets a signal, and `within` answers
- * at the deadline whether or not that work has ended. Timer and signal are made when they are first asked for: most
- * searches are over before either could matter, and together they cost a tenth of what such a request does.
+ * Work on the event loop calls `check` between its steps. Work on other threads gets a signal, and `within` rejects at
+ * the deadline even if that work has not ended. Timer and signal are created on first use: most searches finish before,
+ * and creating them costs a tenth of such a request.
  */
 import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { ShortlistError } from '../../base/errors.js';
 
-/** Node takes a longer one for no time at all. */
+/** Node fires longer timers at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class TimeLimit {
@@ -17,9 +17,7 @@ export class TimeLimit {
   private controller: AbortController | null = null;
   private timer: NodeJS.Timeout | null = null;
 
-  /**
-   * @param deadline `performance.now()` after which nothing is begun: exact, where a timer of a busy process is late
-   */
+  /** @param deadline in `performance.now()` time. Compared directly, since timers of a busy process are late */
   constructor(
     response: Pick<ServerResponse, 'destroyed'>,
     private readonly deadline: number,
@@ -27,7 +25,7 @@ export class TimeLimit {
     if (response.destroyed) this.clientLeft();
   }
 
-  /** Why there is no more time; null while there is some. */
+  /** The error once time is over, else null. */
   get reason(): ShortlistError | null {
     if (this.ended === null && performance.now() > this.deadline) this.expire();
     return this.ended;
@@ -37,10 +35,9 @@ export class TimeLimit {
     return this.deadline - performance.now();
   }
 
-  /** Ends it now, since the work cannot be done in its time. @returns the reason */
+  /** Ends the time now, since it is too short for the work. @returns the error */
   giveUp(): ShortlistError {
-    const message =
-      'the time limit is shorter than what the server has to do before the answer; try again, or ask for less';
+    const message = 'the time limit is shorter than this request needs at the current load; try again, or request less';
     this.end(new ShortlistError('deadline_exceeded', message));
     return this.ended!;
   }
@@ -51,18 +48,20 @@ export class TimeLimit {
     if (reason !== null) throw reason;
   }
 
-  /** Aborted with a ShortlistError when there is no more time. */
+  /** Aborted with a ShortlistError when time is over. */
   get signal(): AbortSignal {
     if (this.controller === null) {
       this.controller = new AbortController();
-      setMaxListeners(0, this.controller.signal); // each query of a batch that waits for a thread is one
+      setMaxListeners(0, this.controller.signal); // each waiting query of a batch adds one
       if (this.reason !== null) this.controller.abort(this.reason);
       else this.timer = setTimeout(() => this.expire(), Math.min(this.remainingMs, MAX_TIMER_MS));
     }
     return this.controller.signal;
   }
 
-  /** The work's outcome, or `deadline_exceeded` as soon as there is no more time: the work may take a moment to end. */
+  /**
+   * The result of the work, or `deadline_exceeded` as soon as time is over, even if the work continues for a moment.
+   */
   within<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
     return new Promise((resolve, reject) => {
@@ -73,19 +72,18 @@ export class TimeLimit {
     });
   }
 
-  /** Nobody waits for the answer any more. */
   clientLeft(): void {
     this.end(new ShortlistError('deadline_exceeded', 'the client closed the connection'));
   }
 
-  /** The work is done: no timer is left. */
+  /** The work is done: removes the timer. */
   clear(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
   }
 
   private expire(): void {
-    const message = 'the time limit passed before the answer was complete; ask for less, or set allow_partial';
+    const message = 'the time limit passed before the answer was complete; request less, or set allow_partial';
     this.end(new ShortlistError('deadline_exceeded', message));
   }
 

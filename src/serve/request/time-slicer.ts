@@ -1,27 +1,22 @@
 /**
- * Shares a worker's one thread between requests whose bodies and answers are so large that reading or writing one
- * would hold up everybody. Such work asks whether its slice of time is over and then waits for its turn: the event
- * loop goes round between two slices, whoever they belong to, so that several large requests hold up others no longer
- * than one.
+ * Shares the thread of a worker between requests with large bodies and answers. Such work checks whether its time slice
+ * is over and then waits for its turn. The event loop runs between any two slices, so several large requests delay
+ * others no longer than one.
  */
 
-/**
- * Long enough that a turn of the event loop (some 20 us) costs a hundredth, short enough that nobody waits
- * noticeably.
- */
+/** Long enough that a turn of the event loop (about 20 us) costs 1 %, short enough that waiting is not noticeable. */
 const SLICE_MS = 2;
 
 export class TimeSlicer {
   private readonly waiting: (() => void)[] = [];
-  /** When the event loop last went round for work that waited. */
+  /** When the event loop last resumed waiting work. */
   private sliceStart = -Infinity;
 
-  /** Whether work on the event loop has had its slice. */
   isSliceOver(): boolean {
     return performance.now() - this.sliceStart > SLICE_MS;
   }
 
-  /** Resolves when the event loop has gone round, and everybody who waits longer has had a turn. */
+  /** Resolves after the event loop has run, in order of arrival. */
   waitForTurn(): Promise<void> {
     return new Promise((resolve) => {
       this.waiting.push(resolve);
@@ -29,7 +24,7 @@ export class TimeSlicer {
     });
   }
 
-  /** Runs steps that yield where they may pause, and pauses where a slice is over. @returns what they return */
+  /** Runs a generator that yields where it may pause, and pauses when its slice is over. @returns its result */
   async run<T>(steps: Generator<void, T, void>): Promise<T> {
     for (;;) {
       const { done, value } = steps.next();

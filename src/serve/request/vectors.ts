@@ -1,15 +1,12 @@
 /**
- * Vectors in their three wire forms: lists of JSON numbers, base64, raw bytes. All of them give float32 components;
- * lengths and values are checked against the index later (retrieve/search/query.ts), where its dimension is known.
+ * Vectors in their three wire forms: lists of JSON numbers, base64, raw bytes. All return float32 components; lengths
+ * and values are checked against the index later (retrieve/search/query.ts).
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_BATCH } from '../../base/limits.js';
 import { fieldError, kindOf } from './field-error.js';
 
-/**
- * What stands in the place of a vector that was read with the text around it: its components, or what is wrong with
- * it.
- */
+/** A vector of a large body, which was read together with the body; or its error. */
 type VectorOrError = Float32Array | ShortlistError;
 
 export function isVectorOrError(value: unknown): value is VectorOrError {
@@ -22,8 +19,8 @@ function unwrapVector(vector: VectorOrError): Float32Array {
 }
 
 /**
- * A JSON list of numbers. A null stands for NaN, which is how JSON.stringify writes one, and numbers beyond float32
- * become infinite, so that both are refused as `vector_not_finite` with everything else that is not finite.
+ * A JSON list of numbers. null becomes NaN, which JSON.stringify writes as null, and numbers beyond float32 become
+ * infinite. Both are refused as `vector_not_finite` later.
  */
 export function readJsonVector(value: unknown, field: string): Float32Array {
   if (isVectorOrError(value)) return unwrapVector(value);
@@ -37,14 +34,14 @@ export function readJsonVector(value: unknown, field: string): Float32Array {
     if (typeof component === 'number') vector[i] = component;
     else if (component === null) vector[i] = NaN;
     else {
-      const message = `component ${i} of ${field} is ${kindOf(component)}; every component is a number`;
+      const message = `component ${i} of ${field} is ${kindOf(component)}; give a number`;
       throw fieldError('bad_vector', field, message);
     }
   }
   return vector;
 }
 
-/** Base64 (the standard alphabet, padded) of little-endian float32. */
+/** Base64 (standard alphabet, padded) of little-endian float32. */
 export function readBase64Vector(value: unknown, field: string): Float32Array {
   if (isVectorOrError(value)) return unwrapVector(value);
   if (typeof value !== 'string') {
@@ -57,25 +54,29 @@ export function readBase64Vector(value: unknown, field: string): Float32Array {
   return vector;
 }
 
-/** Float32 components in bytes, or what is wrong with them: `bad_vector`. */
+/** The float32 components, or the error `bad_vector`. */
 export function vectorOfBytes(bytes: Buffer, field: string): Float32Array | ShortlistError {
   if (bytes.length % 4 === 0) return float32View(bytes);
-  return fieldError('bad_vector', field, `${field} has ${bytes.length} bytes, no whole number of float32 values`);
+  return fieldError(
+    'bad_vector',
+    field,
+    `${field} has ${bytes.length} bytes, which is not a multiple of 4; give float32 values`,
+  );
 }
 
 export function badBase64(field: string): ShortlistError {
-  return fieldError('bad_base64', field, `${field} is not base64 of the standard alphabet with padding`);
+  return fieldError('bad_base64', field, `${field} is not valid base64; give the standard alphabet with padding`);
 }
 
-/** @returns null for what is not the standard alphabet with padding */
+/** @returns null if the text is not the standard alphabet with padding */
 export function decodeBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64');
   return isStrictBase64(text, bytes) ? bytes : null;
 }
 
 /**
- * Whether Node, which takes the alphabet of URLs as well and skips what is in neither, has skipped nothing. The last
- * characters are encoded again: they may hold bits that belong to no byte.
+ * Whether Node, which also accepts the URL alphabet and skips other characters, has skipped nothing. The last
+ * characters are encoded again: they may contain bits that belong to no byte.
  */
 function isStrictBase64(text: string, bytes: Buffer): boolean {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
@@ -84,28 +85,25 @@ function isStrictBase64(text: string, bytes: Buffer): boolean {
   return bytes.toString('base64', Math.max(0, bytes.length - (3 - padding))) === text.slice(-4);
 }
 
-/** Little-endian float32, without a copy where the bytes are aligned. */
+/** Little-endian float32, without a copy if the bytes are aligned. */
 export function float32View(bytes: Buffer): Float32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : Buffer.from(new Uint8Array(bytes).buffer);
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
 }
 
-/** Bytes as they came: what they hold follows from the dimension of the index. */
+/** Bytes as they arrived; what they contain follows from the dimension of the index. */
 export interface PackedVectors {
   readonly values: Float32Array;
   readonly bytes: number;
-  /** False: they are one vector. */
+  /** False: one vector. */
   readonly isBatch: boolean;
-  /** How a batch is asked for in this form, for the message. */
+  /** How to request a batch in this form, for the error message. */
   readonly batchHint: string;
 }
 
-/** @throws bad_vector, dimension_mismatch, bad_request, batch_too_large, each saying what the bytes hold instead */
-export function unpackVectors(
-  { values, bytes, isBatch: several, batchHint: batchForm }: PackedVectors,
-  dim: number,
-): Float32Array[] {
-  if (several) return splitVectors(values, dim, bytes);
+/** @throws bad_vector, dimension_mismatch, bad_request, batch_too_large; each says what the bytes contain instead */
+export function unpackVectors({ values, bytes, isBatch, batchHint }: PackedVectors, dim: number): Float32Array[] {
+  if (isBatch) return splitVectors(values, dim, bytes);
   if (bytes === 4 * dim) return [values];
   if (bytes === 0 || bytes % 4 !== 0) throw notWholeVectors(bytes, dim);
   const found = `${bytes} bytes are ${bytes / 4} float32 values; one vector of this index has ${dim}, ${4 * dim} bytes`;
@@ -115,12 +113,12 @@ export function unpackVectors(
   const float64 = count === 2 ? 'one vector of float64, which must be sent as float32, or ' : '';
   throw new ShortlistError(
     'bad_request',
-    `${found}. They are ${float64}${count} vectors, for which ${batchForm}`,
+    `${found}. They are ${float64}${count} vectors; for a batch, ${batchHint}`,
     facts,
   );
 }
 
-/** n x dim values as n vectors. @throws bad_vector where n is not whole, or the bytes are float64; batch_too_large */
+/** n x dim values as n vectors. @throws bad_vector if n is not whole or the bytes are float64; batch_too_large */
 function splitVectors(values: Float32Array, dim: number, bytes: number): Float32Array[] {
   const count = bytes / (4 * dim);
   if (!Number.isInteger(count) || count === 0) throw notWholeVectors(bytes, dim);
@@ -128,7 +126,7 @@ function splitVectors(values: Float32Array, dim: number, bytes: number): Float32
     throw new ShortlistError('bad_vector', 'the bytes are float64 values; send the vectors as little-endian float32');
   }
   if (count > MAX_BATCH) {
-    throw new ShortlistError('batch_too_large', `the batch has ${count} queries; at most ${MAX_BATCH} are taken`, {
+    throw new ShortlistError('batch_too_large', `the batch has ${count} queries; at most ${MAX_BATCH} are allowed`, {
       max: MAX_BATCH,
     });
   }
@@ -137,18 +135,18 @@ function splitVectors(values: Float32Array, dim: number, bytes: number): Float32
 }
 
 function notWholeVectors(bytes: number, dim: number): ShortlistError {
-  const message = `${bytes} bytes are no whole number of vectors; one of this index has ${dim} float32, ${4 * dim} bytes`;
+  const message = `${bytes} bytes are not a whole number of vectors; a vector of this index has ${dim} float32 values, ${4 * dim} bytes`;
   return new ShortlistError('bad_vector', message, { bytes, dim });
 }
 
-/** Values that are looked at for it, and the magnitudes that components of embeddings have. */
+/** Number of values examined, and the usual magnitudes of components. */
 const FLOAT64_SAMPLE = 512;
 const [MIN_USUAL, MAX_USUAL] = [1e-15, 1e15];
 
 /**
- * Whether the values are halves of float64 ones, as numpy writes them by default: n vectors of those would be taken
- * for 2n. The low halves are then digits from the middle of a number, of which as float32 most have magnitudes that
- * no component has, while every pair is a usual number. Vectors of float32 have no such quarter.
+ * Whether the values are halves of float64 values, numpy's default, which would be taken for twice as many vectors. As
+ * float32, the low halves mostly have magnitudes that no component has, while each pair is a usual float64. Vectors of
+ * float32 do not have a quarter of such values.
  */
 function isFloat64(values: Float32Array): boolean {
   const pairs = Math.min(FLOAT64_SAMPLE, values.length) >> 1;

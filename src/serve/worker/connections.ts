@@ -66,7 +66,7 @@ export class Connections {
     return this.sockets.size;
   }
 
-  /** Connections without a request, with their descriptors. One whose request is arriving may be among them. */
+  /** Connections without a request, with their descriptors. The next request of some may be arriving. */
   *idle(): Iterable<[Socket, number]> {
     for (const [socket, fd] of this.sockets) if (!isBusy(socket)) yield [socket, fd];
   }

@@ -112,30 +112,13 @@ export class WorkerMetrics {
   /** Adds gauges that are read from the worker's state at collection. */
   watch(live: LiveIndexes, admission: Admission): void {
     this.indexes = () => live.names();
-    const registers = [this.registry];
-    new Gauge({
-      name: 'shortlist_requests_in_flight',
-      help: 'Searches and item requests in flight',
-      registers,
-      aggregator: 'sum',
-      collect() {
-        this.set(admission.inFlight);
-      },
-    });
-    new Gauge({
-      name: 'shortlist_buffered_bytes',
-      help: 'Memory of request bodies and answers',
-      registers,
-      aggregator: 'sum',
-      collect() {
-        this.set(admission.bufferedBytes);
-      },
-    });
+    this.addGauge('shortlist_requests_in_flight', 'Searches and item requests in flight', () => admission.inFlight);
+    this.addGauge('shortlist_buffered_bytes', 'Memory of request bodies and answers', () => admission.bufferedBytes);
     new Gauge({
       name: 'shortlist_resident_bytes',
       help: 'Memory of the loaded versions in all workers',
       labelNames: ['index', 'version'],
-      registers,
+      registers: [this.registry],
       aggregator: 'sum',
       collect() {
         this.reset();
@@ -167,6 +150,11 @@ export class WorkerMetrics {
       'Distances computed by graph searches of the native engine; divided by the number of searches, the cost of one',
       () => searchTotals.computed,
     );
+  }
+
+  private addGauge(name: string, help: string, read: () => number): void {
+    const registers = [this.registry];
+    const gauge: Gauge = new Gauge({ name, help, registers, aggregator: 'sum', collect: () => gauge.set(read()) });
   }
 
   private countSearchWork(name: string, help: string, total: () => number): void {

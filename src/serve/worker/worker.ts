@@ -15,7 +15,7 @@ import type { AppContext, Observer } from './context.js';
 import { takeSnapshot } from '../channel/joined-metrics.js';
 import { Guard } from './guard.js';
 import { createLogger, type Logger } from '../channel/logger.js';
-import type { FromWorker, ToWorker } from '../channel/messages.js';
+import { dispatch, type FromWorker, type Handlers, type ToWorker } from '../channel/messages.js';
 import { withoutVersions } from '../channel/names.js';
 import type { ServeOptions } from '../channel/options.js';
 import { Rehearsal } from './rehearsal.js';
@@ -72,7 +72,7 @@ class ServingWorker {
   }
 
   async start({ state, expected, othersAnswer }: Start): Promise<void> {
-    this.expect(expected);
+    this.expected = expected;
     this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker is starting');
     const app = await buildApp(this.context, this.toolVersion);
     await app.ready();
@@ -123,19 +123,26 @@ class ServingWorker {
   }
 
   /** Skips the warm-up if the worker does not listen yet. */
-  hurry(): void {
+  private hurry(): void {
     if (!this.isListening) this.rehearsal.hurry(true);
   }
 
-  setShorthanded(isShorthanded: boolean): void {
-    this.guard.setShorthanded(isShorthanded);
-  }
+  readonly handlers: Handlers<Exclude<ToWorker, Start>> = {
+    hurry: () => this.hurry(),
+    shorthanded: ({ isShorthanded }) => this.guard.setShorthanded(isShorthanded),
+    ping: () => send({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 }),
+    prepare: ({ id, index, version }) => runInOrder(() => this.prepare(id, index, version)),
+    discard: ({ index, version }) => runInOrder(() => this.live.discard(index, version)),
+    condemn: ({ index, version }) => runInOrder(() => this.live.condemn(index, version)),
+    apply: ({ index, names }) => runInOrder(() => this.apply(index, names)),
+    expect: ({ indexes }) => (this.expected = indexes),
+    unready: () => this.unready(),
+    drain: () => this.drain(),
+    measure: ({ id }) => void this.measure(id),
+    page: ({ id, text }) => this.pages.resolve(id, text),
+  };
 
-  pong(): void {
-    send({ type: 'pong', taken: this.connections?.taken ?? 0, open: this.connections?.open ?? 0 });
-  }
-
-  async prepare(id: number, index: string, version: string): Promise<void> {
+  private async prepare(id: number, index: string, version: string): Promise<void> {
     try {
       await this.live.prepare(index, version);
       send({ type: 'prepared', id, error: null });
@@ -144,19 +151,11 @@ class ServingWorker {
     }
   }
 
-  discard(index: string, version: string): void {
-    this.live.discard(index, version);
-  }
-
-  condemn(index: string, version: string): void {
-    this.live.condemn(index, version);
-  }
-
   /**
    * Answers from these names. Most versions are loaded already, but a worker that has just started may have missed a
    * `prepare`. Versions that cannot be loaded are reported and left out; other indexes and names are not affected.
    */
-  async apply(index: string, names: Names): Promise<void> {
+  private async apply(index: string, names: Names): Promise<void> {
     const unloaded = new Set<string>();
     for (const version of namedVersions(names)) {
       try {
@@ -169,17 +168,13 @@ class ServingWorker {
     this.live.apply(index, withoutVersions(names, unloaded));
   }
 
-  expect(indexes: readonly string[]): void {
-    this.expected = indexes;
-  }
-
-  unready(): void {
+  private unready(): void {
     this.draining = true;
     this.rehearsal.hurry(true);
   }
 
   /** Lets requests in flight finish within the drain timeout, then ends the process. */
-  drain(): void {
+  private drain(): void {
     this.draining = true;
     if (this.connections === null || !this.isListening) process.exit(EXIT.done);
     void this.connections.drain().then(() => process.exit(EXIT.done));
@@ -189,12 +184,8 @@ class ServingWorker {
     }, this.options.drainTimeoutMs);
   }
 
-  async measure(id: number): Promise<void> {
+  private async measure(id: number): Promise<void> {
     send({ type: 'measured', id, snapshot: await takeSnapshot(this.metrics.registry) });
-  }
-
-  page(id: number, text: string): void {
-    this.pages.resolve(id, text);
   }
 
   fatal(error: unknown): void {
@@ -224,49 +215,12 @@ function runInOrder(step: () => Promise<void> | void): void {
 }
 
 function receive(message: ToWorker): void {
-  switch (message.type) {
-    case 'start':
-      worker = new ServingWorker(message.options, message.toolVersion);
-      runInOrder(() => worker!.start(message));
-      return;
-    case 'hurry':
-      worker?.hurry();
-      return;
-    case 'shorthanded':
-      worker?.setShorthanded(message.isShorthanded);
-      return;
-    case 'ping':
-      if (worker === null) send({ type: 'pong', taken: 0, open: 0 });
-      else worker.pong();
-      return;
-    case 'prepare':
-      runInOrder(() => worker!.prepare(message.id, message.index, message.version));
-      return;
-    case 'discard':
-      runInOrder(() => worker!.discard(message.index, message.version));
-      return;
-    case 'condemn':
-      runInOrder(() => worker!.condemn(message.index, message.version));
-      return;
-    case 'apply':
-      runInOrder(() => worker!.apply(message.index, message.names));
-      return;
-    case 'expect':
-      worker?.expect(message.indexes);
-      return;
-    case 'unready':
-      worker?.unready();
-      return;
-    case 'drain':
-      if (worker === null) process.exit(EXIT.done);
-      worker.drain();
-      return;
-    case 'measure':
-      void worker?.measure(message.id);
-      return;
-    case 'page':
-      worker?.page(message.id, message.text);
-  }
+  if (message.type === 'start') {
+    worker = new ServingWorker(message.options, message.toolVersion);
+    runInOrder(() => worker!.start(message));
+  } else if (worker !== null) dispatch(worker.handlers, message);
+  else if (message.type === 'ping') send({ type: 'pong', taken: 0, open: 0 });
+  else if (message.type === 'drain') process.exit(EXIT.done);
 }
 
 function crash(error: unknown): void {

@@ -73,7 +73,7 @@ async function describeIndex(
   withCalibration: boolean,
 ): Promise<Record<string, unknown>> {
   const names = context.live.namesOf(index);
-  const loaded = context.live.loaded().filter((one) => one.index === index);
+  const loaded = context.live.loaded().filter((entry) => entry.index === index);
   const common = {
     index,
     version: names.current,

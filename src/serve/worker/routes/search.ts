@@ -85,7 +85,7 @@ function readRequest({ options, slicer }: AppContext, request: FastifyRequest): 
         values: float32View(bytes),
         bytes: bytes.length,
         isBatch: several,
-        batchHint: 'give batch=true',
+        batchHint: 'set batch=true',
       };
       return createSearchRequest({ kind: 'packed', field: '', ...packed }, several, readSearchTerms(fields));
     }

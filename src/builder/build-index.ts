@@ -13,7 +13,7 @@
 import { availableMemoryBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { engineOf } from '../engine/engines.js';
 import type { EngineName, GraphParameters } from '../engine/engine.js';
 import { countBadRows } from '../ingest/bad-rows.js';
@@ -257,7 +257,7 @@ class Build {
   private async probe({ dim }: IngestReport, writer: VersionWriter): Promise<void> {
     const { engine: name, parameters, metric, index } = this.options;
     const { onProgress } = this.progress('probe', 'shards');
-    const turns = new Turns(this.options.signal);
+    const turns = new EventLoopYielder(this.options.signal);
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
       const { fileSuffix, mapping } = engineOf(name);

@@ -2,7 +2,7 @@
  * The grid of k and ef: recall, then speed, at each point. Recall is computed before anything is timed, and that pass
  * is also the warm-up. Searches run one after the other on one thread, as a server's worker runs them.
  */
-import type { Turns } from '../base/turns.js';
+import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
@@ -48,7 +48,7 @@ export async function measurePoint(
   queries: QuerySet,
   truth: Truth,
   options: PointOptions,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<GridPoint> {
   const { k } = options;
   const used = planSearch(version, options).ef;
@@ -58,7 +58,7 @@ export async function measurePoint(
     const query = queryAt(queries, position, dim);
     const answer = search(version, query, options, selfAt(queries, position));
     recalls.push(recallOf(version, query, answer.ordinals, neighbors, k));
-    await turns.rest();
+    await turns.yieldIfDue();
   }
   const recall = summarizeRecall(recalls);
   const latencies = await timeSearches(version, queries, options, turns);
@@ -82,7 +82,7 @@ async function timeSearches(
   version: LoadedVersion,
   queries: QuerySet,
   options: PointOptions,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<number[]> {
   const { dim } = version.manifest;
   const latencies: number[] = [];
@@ -92,7 +92,7 @@ async function timeSearches(
       const before = performance.now();
       search(version, queryAt(queries, position, dim), options, selfAt(queries, position));
       latencies.push(performance.now() - before);
-      await turns.rest();
+      await turns.yieldIfDue();
     }
   }
   return latencies;

@@ -1,5 +1,5 @@
 /** Recall of a version on its own rows: what the gate asks. */
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
@@ -26,7 +26,7 @@ export async function sampleRecall(
   version: LoadedVersion,
   options: SampleRecallOptions,
 ): Promise<Recall & { queries: number; worst: number }> {
-  const turns = new Turns(options.signal);
+  const turns = new EventLoopYielder(options.signal);
   const queries = await sampleVectors(version, options.sample, options.seed, turns);
   const truth = await findTruth(version, queries, {
     k: options.k,
@@ -40,7 +40,7 @@ export async function sampleRecall(
     const query = queryAt(queries, position, version.manifest.dim);
     const answer = search(version, query, { k: options.k }, selfAt(queries, position));
     recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
-    await turns.rest();
+    await turns.yieldIfDue();
   }
   return { ...summarizeRecall(recalls), queries: queries.count };
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';
-import { Lane } from '../../base/lane.js';
+import { TaskQueue } from '../../base/task-queue.js';
 import { MAX_K } from '../../base/limits.js';
 import {
   type GraphParameters,
@@ -48,7 +48,7 @@ export function openNative(
 }
 
 /** The addon's thread makes one at a time; another waits there, so that it goes on at once. */
-const longSearches = new Lane(2);
+const longSearches = new TaskQueue(2);
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
 export const searchTotals = { visited: 0, computed: 0 };

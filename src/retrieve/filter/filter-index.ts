@@ -31,7 +31,7 @@ import type { FilterNode, FilterPlan, FilterSchema } from './filter-plan.js';
 import type { FilterIds } from './id-index.js';
 import { someRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
-import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
+import { Meter, runSync, runAsync, type Work } from '../../base/work.js';
 import type { Rejection } from '../../wire/answers.js';
 
 /** What of a loaded version filters need. */
@@ -107,7 +107,7 @@ export class FilterIndex {
 
   /** The rows that pass. @throws filter_too_costly */
   select(plan: FilterPlan): Selection {
-    return runAtOnce(this.selecting(plan));
+    return runSync(this.selecting(plan));
   }
 
   /** As `select`, in slices. */
@@ -131,7 +131,7 @@ export class FilterIndex {
    * Why rows do not pass: for each, every part of the filter that by itself removes it. Empty for a row that passes.
    */
   explain(plan: FilterPlan, ordinals: readonly number[]): Rejection[][] {
-    return runAtOnce(this.explaining(plan, ordinals));
+    return runSync(this.explaining(plan, ordinals));
   }
 
   /** As `explain`, in slices. */
@@ -149,7 +149,7 @@ export class FilterIndex {
    */
   async prepare(names: Iterable<string> = attributeNames(this.schema)): Promise<void> {
     for (const name of names) {
-      if (this.schema.has(name)) await runInTurns(this.column(name).prepare());
+      if (this.schema.has(name)) await runAsync(this.column(name).prepare());
     }
   }
 

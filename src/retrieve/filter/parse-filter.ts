@@ -34,14 +34,14 @@ import {
 } from './filter-plan.js';
 import { conjunction, disjunction } from './joins.js';
 import { badFilter, describe, isObject, pathTo, quote } from './problem.js';
-import { Meter, runAtOnce, type Work } from '../../base/work.js';
+import { Meter, runSync, type Work } from '../../base/work.js';
 
 /**
  * @param at where the filter stands in the request, as the JSON pointer that paths begin with: '/filter'
  * @throws bad_filter
  */
 export function parseFilter(value: unknown, schema: FilterSchema, at = ''): FilterPlan {
-  return runAtOnce(parsingFilter(value, schema, at));
+  return runSync(parsingFilter(value, schema, at));
 }
 
 /** As `parseFilter`, in slices. */

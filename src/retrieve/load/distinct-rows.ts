@@ -6,7 +6,7 @@
  * Every vector is hashed, and the smallest hashes are kept, each with the first row that has it (a bottom-k sketch,
  * Cohen and Kaplan 2007): one pass, and memory for the sample alone. Equal seeds give equal samples. Hides the hash.
  */
-import type { Turns } from '../../base/turns.js';
+import type { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import type { LoadedShard } from './shards.js';
 
 /** Where a row is: its shard, and its number there. */
@@ -23,7 +23,7 @@ export async function sampleDistinctRows(
   shards: readonly Pick<LoadedShard, 'graph'>[],
   size: number,
   seed: number,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<RowPlace[]> {
   const sketch = new Sketch(size);
   for (const [shard, { graph }] of shards.entries()) {
@@ -34,7 +34,7 @@ export async function sampleDistinctRows(
       for (let row = from; row < Math.min(count, from + step); row++) {
         sketch.add(hashWords(words, row * dim, dim, seed), { shard, row });
       }
-      await turns.rest();
+      await turns.yieldIfDue();
     }
   }
   return sketch.places().sort((a, b) => a.shard - b.shard || a.row - b.row);

@@ -10,7 +10,7 @@ import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probing } from './probe.js';
-import { runInTurns } from '../../base/work.js';
+import { runAsync } from '../../base/work.js';
 
 /** How long a calibration that was measured anew may wait to be used: reading one is a small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
@@ -91,7 +91,7 @@ export class LiveIndexes {
   private async load(live: LiveIndex, index: string, name: string): Promise<void> {
     const version = await loadVersion(this.root, index, name);
     try {
-      await runInTurns(probing(version));
+      await runAsync(probing(version));
       await version.filters.prepare();
     } catch (error) {
       version.close();

@@ -1,6 +1,6 @@
 /** verify: every checksum, every structure, a probe search. Gives every problem it finds, never the first alone. */
 import { ShortlistError } from '../../base/errors.js';
-import { Turns } from '../../base/turns.js';
+import { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import { findVersionProblems } from '../../version/sealed/verify.js';
 import { loadVersion } from './loaded-version.js';
 import { probeVectors } from './probe.js';
@@ -30,7 +30,7 @@ export async function verifyVersion(
     const version = await loadVersion(root, index, name);
     try {
       for (const { graph } of version.shards) graph.verify();
-      await probeVectors(version, new Turns(options.signal));
+      await probeVectors(version, new EventLoopYielder(options.signal));
     } finally {
       version.close();
     }

@@ -2,7 +2,7 @@
  * Who runs a search (search.ts): the calling thread at once, a thread on which others wait, or many searches together.
  * Each sees to what the search needs and resumes it. Answers are the same.
  */
-import { Meter, runInTurns, type Turns, type Work } from '../../base/work.js';
+import { Meter, runAsync, type WorkOptions, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
@@ -89,9 +89,9 @@ export class OpenSearch {
    * Long walks go to the engine's thread, scans to the pool's, and the rest in turns with others.
    * @param turns aborting their signal ends the search and rejects with its reason; `soFar` then has what was found
    */
-  async finish(pool: ScanPool, turns: Turns = {}): Promise<Answer> {
+  async finish(pool: ScanPool, turns: WorkOptions = {}): Promise<Answer> {
     for (;;) {
-      const stretch = await runInTurns(this.work, turns);
+      const stretch = await runAsync(this.work, turns);
       if (stretch.kind === 'answered') return stretch.answer;
       await searchElsewhere(this.local, stretch.searches, pool, turns.signal);
       this.work = goOn(this.local, this.search);
@@ -138,7 +138,7 @@ function* waiting(stretch: Stretch): Work<Stretch> {
 /** Searches many shards at once, for several searches. They have their parts when it resolves. */
 type SearchAll = (searches: readonly ShardSearch[], signal: AbortSignal | undefined) => Promise<void>;
 
-export interface TogetherOptions extends Turns {
+export interface TogetherOptions extends WorkOptions {
   /** Told how many searches have their answers. */
   readonly onProgress?: ((done: number) => void) | undefined;
 }
@@ -156,7 +156,7 @@ export async function searchTogether(
     running: new Search(local, plan, queries, kind),
   }));
   while (open.length > 0) {
-    const wanted = await runInTurns(goOnTogether(local, open, answers), options);
+    const wanted = await runAsync(goOnTogether(local, open, answers), options);
     open = open.filter(({ position }) => answers[position] === undefined);
     options.onProgress?.(asked.length - open.length);
     if (wanted.length > 0) await searchAll(wanted, options.signal);
@@ -207,7 +207,7 @@ export function searchExact(
   queries: Float32Array,
   options: SearchOptions,
   selves: readonly (number | undefined)[] = [],
-  turns: Turns = {},
+  turns: WorkOptions = {},
 ): Promise<Answer[]> {
   const { dim } = version.manifest;
   const plan = planSearch(version, { ...options, exact: true });

@@ -14,7 +14,7 @@ import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';
 import { parsingFilter } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
-import { runAtOnce, type Work } from '../../base/work.js';
+import { runSync, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import { hasRow, mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import type { SearchOptions } from './search-options.js';
@@ -44,7 +44,7 @@ export interface SearchPlan extends AllowedRows {
  * unknown_attribute, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  return runAtOnce(planning(version, options));
+  return runSync(planning(version, options));
 }
 
 /** As `planSearch`, in slices. */
@@ -60,7 +60,7 @@ export function* planning(version: LoadedVersion, options: SearchOptions): Work<
  * @throws as `planSearch`, but for what is wrong with the filter
  */
 export function planNothing(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  const suspects = options.whyNot === undefined ? null : runAtOnce(findingSuspects(version, options, null));
+  const suspects = options.whyNot === undefined ? null : runSync(findingSuspects(version, options, null));
   return planWith(version, options, options.filter === undefined ? EVERYTHING : selectNothing(version), suspects);
 }
 

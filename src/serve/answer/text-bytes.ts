@@ -2,7 +2,7 @@
  * Text as bytes, as it is put together: an answer is written once, where strings would be joined, flattened and
  * encoded. What is here already in bytes, ids and texts of Arrow columns, is copied without becoming a string.
  */
-import { MAX_DECIMAL_BYTES, MAX_SMALL, writeSmall } from '../../base/decimal.js';
+import { MAX_DECIMAL_BYTES, MAX_SMALL_INTEGER, writeSmallInteger } from '../../base/decimal.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../../base/float32.js';
 
 /** An answer of 1,000 candidates; most have 100. */
@@ -53,12 +53,12 @@ export class TextBytes {
   }
 
   integer(value: number): void {
-    if (value < 0 || value > MAX_SMALL) {
+    if (value < 0 || value > MAX_SMALL_INTEGER) {
       this.ascii(String(value));
       return;
     }
     this.reserve(MAX_DECIMAL_BYTES);
-    this.length = writeSmall(value, this.bytes, this.length);
+    this.length = writeSmallInteger(value, this.bytes, this.length);
   }
 
   /** As `shortestFloat32` prints. @param value a finite float32 */

@@ -6,7 +6,7 @@
  * it gets what there is: queries without an answer get an empty one that says `timeout`, all of them where the filter
  * itself took too long.
  */
-import type { Turns } from '../../base/work.js';
+import type { WorkOptions } from '../../base/work.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { ScanPool } from '../../retrieve/search/local-shards.js';
@@ -148,7 +148,7 @@ async function scanQueries(work: Work, plan: SearchPlan, queries: readonly Prepa
 }
 
 /** What takes long goes in slices between the searches of others, until the request's time is over. */
-function turnsOf({ context, limit }: Work): Turns {
+function turnsOf({ context, limit }: Work): WorkOptions {
   return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 

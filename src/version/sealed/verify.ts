@@ -75,7 +75,7 @@ async function readSoundIds(version: VersionFiles, files: FileSystem): Promise<I
   await SectionFile.use(path, 'ids', files, (file) => requireDigests(file));
   const ids = await readIds(version, files);
   await inTurns(ids.count, (from, to) => {
-    const problem = ids.indexProblem(from, to);
+    const problem = ids.findIndexProblem(from, to);
     if (problem !== null) throw fileCorrupt(path, `is damaged: ${problem}`);
   });
   return ids;

@@ -250,7 +250,7 @@ class Build {
     }
     const { onProgress } = this.progress('graph', 'rows');
     const figures = await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
-    jobs.forEach(({ shard }, position) => writer.noteFigures(shard, figures[position]!));
+    jobs.forEach(({ shard }, position) => writer.setFigures(shard, figures[position]!));
   }
 
   /** Opens what was written as a server would and searches known rows, one shard at a time. */

@@ -94,7 +94,7 @@ export function openDictionaryRows(
       const { indexes: picked, valid } = await readPicked(start, rows);
       const values = store.get(encoding.id)?.values ?? null;
       if (values === null || values.rows === 0) return nullColumn(type, rows);
-      return gatherRows(type, values, picked, valid);
+      return { ...gatherRows([values], { pieces: null, rows: picked, valid }), type };
     },
   };
 }

@@ -1,11 +1,9 @@
-/**
- * The types of the Arrow format as plain data, their names as pyarrow prints them, and which of them are read as what.
- */
+/** The types of the Arrow format as plain data, their names as pyarrow prints them, and as what they are read. */
 import type { ColumnType, IntegerWidth } from './column.js';
 
 export type TimeUnit = 's' | 'ms' | 'us' | 'ns';
 
-/** How a type of varying length is laid out: 32-bit offsets, 64-bit offsets, or views. */
+/** Layout of a type of variable length: 32-bit offsets, 64-bit offsets, or views. */
 type OffsetLayout = 'small' | 'large' | 'view';
 
 export interface IntegerType {
@@ -31,7 +29,7 @@ export type ArrowType =
   | { readonly id: 'map'; readonly keysSorted: boolean }
   | { readonly id: 'union'; readonly dense: boolean; readonly codes: readonly number[] };
 
-/** A field of the schema. Where it is dictionary-encoded, `type` is the type of the values. */
+/** A field of the schema. If it is dictionary-encoded, `type` is the type of the values. */
 export interface SchemaField {
   readonly name: string;
   readonly nullable: boolean;
@@ -52,7 +50,7 @@ const OTHER: ColumnType = { kind: 'other' };
 /** Lists are read two levels deep: vectors may come as lists of one list. */
 const MAX_LIST_DEPTH = 2;
 
-/** What the field is read as. */
+/** The type as which the field is read. */
 export function columnTypeOf(field: SchemaField, depth = MAX_LIST_DEPTH): ColumnType {
   const type = field.type;
   if (type.id !== 'list' && type.id !== 'fixed_size_list') return scalarTypeOf(field);
@@ -64,7 +62,7 @@ export function columnTypeOf(field: SchemaField, depth = MAX_LIST_DEPTH): Column
   return { kind: 'list', item: itemType, size: type.id === 'fixed_size_list' ? type.size : null };
 }
 
-/** Bytes of a UUID, which the extension arrow.uuid always has. */
+/** Bytes of a UUID; the extension arrow.uuid always has them. */
 export const UUID_BYTES = 16;
 
 function scalarTypeOf({ type, extension }: SchemaField): ColumnType {
@@ -93,7 +91,7 @@ function scalarTypeOf({ type, extension }: SchemaField): ColumnType {
   }
 }
 
-/** Extensions that pyarrow knows, and therefore prints by name; it prints all others as their storage. */
+/** Extensions that pyarrow knows and prints by name; it prints others as their storage. */
 const NAMED_EXTENSIONS = new Set([
   'arrow.bool8',
   'arrow.fixed_shape_tensor',

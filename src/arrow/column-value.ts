@@ -1,12 +1,13 @@
 /**
- * What a value of a column is in JSON.
+ * The values of a column in JSON.
  *
- * - Integers are numbers within 2^53, decimal strings beyond, since JSON numbers are read as doubles.
- * - float32 and float16 are the shortest decimal that restores the float32. JSON has no infinities: they are the texts
- *   "Infinity" and "-Infinity". NaN is no number and no value: null.
- * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit and a trailing Z where the
- *   column has a timezone (Arrow then counts from the epoch in UTC). A moment outside of the years 0 to 9999 has its
- *   year with sign and six digits, as in ECMAScript.
+ * - Integers are numbers within 2^53, else decimal strings, since JSON numbers are read as doubles.
+ * - float32 and float16 are the shortest decimal that restores the float32. JSON has no infinities: they are the
+ * strings
+ *   "Infinity" and "-Infinity". NaN is null.
+ * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit, and a trailing Z if the
+ *   column has a timezone (Arrow then counts from the epoch in UTC). A year outside of 0 to 9999 has a sign and six
+ *   digits, as in ECMAScript.
  * - Decimals are the nearest float64.
  * - Lists are arrays.
  */
@@ -63,16 +64,16 @@ const SECONDS_PER_DAY = 86_400;
 const UNIT_DIGITS = { s: 0, ms: 3, us: 6, ns: 9 } as const;
 const UNITS_PER_SECOND = { 0: 1n, 3: 1_000n, 6: 1_000_000n, 9: 1_000_000_000n } as const;
 
-/** BigInt division rounds towards zero; days and seconds before 1970 want it downwards. */
+/** BigInt division rounds towards zero; days and seconds before 1970 must be rounded down. */
 function floorDivide(value: bigint, divisor: bigint): bigint {
   return value / divisor - (value % divisor < 0n ? 1n : 0n);
 }
 
-/** @param digits of the fraction: the count is in units of 10^-digits seconds */
+/** @param digits of the fraction: `count` is in units of 10^-digits seconds */
 function isoTimestamp(count: bigint, digits: 0 | 3 | 6 | 9): string {
   const perSecond = UNITS_PER_SECOND[digits];
   const wholeSeconds = floorDivide(count, perSecond);
-  // Days are at most 2^63 / 86,400, so they and what is left of them are exact as numbers.
+  // Days are at most 2^63 / 86,400, so days and seconds are exact as numbers.
   const days = Number(floorDivide(wholeSeconds, BigInt(SECONDS_PER_DAY)));
   const second = Number(wholeSeconds - BigInt(days) * BigInt(SECONDS_PER_DAY));
   const clock = `${twoDigits(Math.floor(second / 3600))}:${twoDigits(Math.floor(second / 60) % 60)}:${twoDigits(second % 60)}`;
@@ -85,10 +86,7 @@ const DAYS_PER_ERA = 146_097;
 /** From 0000-03-01, where eras begin, to 1970-01-01. */
 const DAYS_TO_EPOCH = 719_468;
 
-/**
- * The proleptic Gregorian date of a day counted from 1970-01-01, by Howard Hinnant's algorithm: any day, where `Date`
- * ends at the year 275,760, and in a fourth of its time.
- */
+/** The Gregorian date of a day since 1970-01-01 (Howard Hinnant's algorithm), four times as fast as `Date`. */
 function isoDate(days: number): string {
   const era = Math.floor((days + DAYS_TO_EPOCH) / DAYS_PER_ERA);
   const dayOfEra = days + DAYS_TO_EPOCH - era * DAYS_PER_ERA;

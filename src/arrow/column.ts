@@ -1,7 +1,7 @@
 /**
- * Arrow types and values in the few shapes that the rest of shortlist works with. Physical variants (utf8, large_utf8,
- * utf8_view, dictionaries of them, arrow.uuid as its text; list, large_list, fixed_size_list) are told apart by `label`
- * only: the values are decoded to one shape each.
+ * Arrow types and values in the few shapes that the rest of shortlist uses. Physical variants (utf8, large_utf8,
+ * utf8_view and dictionaries of them, arrow.uuid as text; list, large_list, fixed_size_list) are decoded to one shape
+ * each. Only `label` tells them apart.
  */
 
 export type IntegerWidth = 8 | 16 | 32 | 64;
@@ -15,13 +15,13 @@ export type ColumnType =
   | { readonly kind: 'timestamp'; readonly unit: 's' | 'ms' | 'us' | 'ns'; readonly timezone: string | null }
   /** `size` is the length of every list of a fixed_size_list, null for lists of varying length. */
   | { readonly kind: 'list'; readonly item: ColumnType; readonly size: number | null }
-  /** Nothing but nulls: what writers make of a column in which they saw no value. */
+  /** Only nulls: writers use it for a column without any value. */
   | { readonly kind: 'null' }
-  /** Given as the nearest float64, whatever its width. */
+  /** Read as the nearest float64, whatever its width. */
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
-  /** fixed_size_binary(16) that does not say what it is; given as a UUID is written, 8-4-4-4-12 hexadecimal digits. */
+  /** fixed_size_binary(16) without a meaning; read as the text of a UUID, 8-4-4-4-12 hexadecimal digits. */
   | { readonly kind: 'bytes16' }
-  /** A type that is not read. `label` names it. */
+  /** A type that is not read; `label` names it. */
   | { readonly kind: 'other' };
 
 export interface ArrowField {
@@ -32,7 +32,7 @@ export interface ArrowField {
   readonly label: string;
 }
 
-/** 1 where a row has a value, 0 where it is null; null where every row has one. */
+/** 1 if a row has a value, 0 if it is null; null if every row has one. */
 export type Validity = Uint8Array | null;
 
 export type NumberArray =
@@ -40,7 +40,7 @@ export type NumberArray =
   | Uint8Array | Uint16Array | Uint32Array | BigUint64Array
   | Float32Array | Float64Array; // prettier-ignore
 
-/** Values of consecutive rows of one column. What stands where a row is null is undefined. */
+/** Values of consecutive rows of one column. The values of null rows are undefined. */
 export type Column =
   /**
    * int, float, date, timestamp, decimal: one value a row, in the array of the Arrow type (float16 is widened to

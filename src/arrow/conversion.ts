@@ -1,7 +1,7 @@
-/** How a column is brought into a type that is read, in words for its owner. */
+/** Advice to the owner of a column that is not read. */
 import type { ArrowField } from './column.js';
 
-/** Beginnings of labels, the longer before the shorter they contain. */
+/** By the start of the label; a longer start comes before a shorter one that it contains. */
 const CONVERSIONS: readonly (readonly [label: RegExp, advice: string])[] = [
   [/^(large_)?list_view</, 'cast it to a list type, pyarrow.list_(value_type)'],
   [/^run_end_encoded</, 'decode it with pyarrow.compute.run_end_decode'],
@@ -23,9 +23,7 @@ const CONVERSIONS: readonly (readonly [label: RegExp, advice: string])[] = [
   [/^dictionary</, 'decode it with Array.dictionary_decode() and convert the values'],
 ];
 
-/**
- * What to do with a column that is not read, or not usable as it is: one sentence without an end, for messages.
- */
+/** How to convert a column that is not read or not usable as it is: a clause for messages. */
 export function describeConversion(field: ArrowField): string {
   const found = CONVERSIONS.find(([label]) => label.test(field.label));
   if (found !== undefined) return found[1];

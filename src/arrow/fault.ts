@@ -1,7 +1,4 @@
-/**
- * What is wrong with Arrow bytes, said by code that does not know which file they come from. `nameFault` at the edge
- * turns it into the ShortlistError that names the file.
- */
+/** Faults of Arrow bytes, found by code that does not know the file. `nameFault` makes the error that names it. */
 import { ioError, ShortlistError, type ErrorDetails } from '../base/errors.js';
 
 type FaultCode = 'input_corrupt' | 'input_unsupported' | 'input_format';
@@ -18,17 +15,17 @@ export class ArrowFault extends Error {
   }
 }
 
-/** The bytes contradict themselves. @param what a clause: `record batch 3 ends beyond the file` */
+/** The bytes contradict themselves. @param what a clause: `record batch 3 ends after the end of the file` */
 export function corrupt(what: string, details: ErrorDetails = {}): ArrowFault {
   return new ArrowFault('input_corrupt', what, details);
 }
 
-/** The bytes are valid Arrow that is not read. @param what a clause that ends with what to do instead */
+/** Valid Arrow that is not read. @param what a clause that ends with what to do instead */
 export function unsupported(what: string, details: ErrorDetails = {}): ArrowFault {
   return new ArrowFault('input_unsupported', what, details);
 }
 
-/** The same fault with the place in front, for callers that know the batch or the column. */
+/** The same fault with its place in front, for callers that know the batch or the column. */
 export function placeFault(place: string, error: unknown, details: ErrorDetails = {}): unknown {
   if (!(error instanceof ArrowFault)) return error;
   return new ArrowFault(error.code, `${place}: ${error.message}`, { ...details, ...error.details });
@@ -40,7 +37,7 @@ const SENTENCES: Record<FaultCode, (path: string, what: string) => string> = {
   input_format: (path, what) => `${path} ${what}`,
 };
 
-/** A fault or a refusal of the operating system as the error of this file; bugs stay as they are. */
+/** A fault, or an error of the operating system, as the error of this file. Bugs stay as they are. */
 export function nameFault(path: string, error: unknown): unknown {
   if (error instanceof ArrowFault) {
     const message = SENTENCES[error.code](path, error.message);

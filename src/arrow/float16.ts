@@ -1,8 +1,4 @@
-/**
- * The float16 nearest to a float32, ties to even: exact for values that were float16 before.
- *
- * By hand, since Node 20 and 22 have no Float16Array.
- */
+/** The float16 nearest to a float32, ties to even. Written by hand, since Node 20 and 22 have no Float16Array. */
 const words = new Uint32Array(1);
 const singles = new Float32Array(words.buffer);
 

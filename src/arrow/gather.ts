@@ -1,35 +1,92 @@
-/** Columns of one value a row, put together from the values of others. */
+/** New columns from the rows of others: picked, joined, or all null. */
 import type { Column, ColumnType, NumberArray, Validity } from './column.js';
 import { unsupported } from './fault.js';
 
-/** Offsets of strings are 32 bits wide. */
-const MAX_STRING_BYTES = 2 ** 32 - 1;
+/** Largest offset, since offsets have 32 bits. */
+const MAX_OFFSET = 2 ** 32 - 1;
 
 /** Strings shorter than this are copied byte by byte: a call for each costs more. */
 const SHORT_BYTES = 24;
 
-/**
- * Rows by their positions in `values`, which is not empty.
- * @param indexes checked to be below values.rows
- * @param valid validity of the result; strings of null rows are left empty
- */
-export function gatherRows(type: ColumnType, values: Column, indexes: Uint32Array, valid: Validity): Column {
-  const rows = indexes.length;
-  switch (values.shape) {
+type ColumnOf<S extends Column['shape']> = Extract<Column, { readonly shape: S }>;
+
+/** Row `rows[i]` of column `pieces[i]`, for each i; any row may be picked more than once. */
+interface PickedRows {
+  /** Null if there is one column. */
+  readonly pieces: Uint32Array | null;
+  readonly rows: Uint32Array;
+  /** Validity of the result; default that of the picked rows. Strings of rows that it marks as null are left empty. */
+  readonly valid?: Validity;
+}
+
+/** Called with the bytes of each array before it is allocated; throws if they are too many. */
+export type Budget = (bytes: number) => void;
+
+/** The picked rows as one column. @param columns at least one, all of one type */
+export function gatherRows(columns: readonly Column[], picked: PickedRows, budget: Budget = () => undefined): Column {
+  const [first] = columns as [Column];
+  const valid = picked.valid === undefined ? gatherValidity(columns, picked) : picked.valid;
+  const common = { type: first.type, rows: picked.rows.length, valid };
+  switch (first.shape) {
     case 'numbers':
-      return { shape: 'numbers', type, rows, valid, values: gatherNumbers(values.values, indexes) };
+      return { shape: 'numbers', ...common, values: gatherValues(columns as ColumnOf<'numbers'>[], picked, budget) };
     case 'bools':
-      return { shape: 'bools', type, rows, valid, values: Uint8Array.from(indexes, (index) => values.values[index]!) };
+      return { shape: 'bools', ...common, values: gatherValues(columns as ColumnOf<'bools'>[], picked, budget) };
     case 'strings':
-      return { shape: 'strings', type, rows, valid, ...gatherStrings(values, indexes, valid) };
-    case 'lists':
-      throw new TypeError('rows of lists are not gathered');
+      return { shape: 'strings', ...common, ...gatherStrings(columns as ColumnOf<'strings'>[], picked, budget) };
+    case 'lists': {
+      const lists = columns as ColumnOf<'lists'>[];
+      const offsets = gatherOffsets(lists, picked, budget);
+      const items = lists.map((list) => list.items);
+      return {
+        shape: 'lists',
+        ...common,
+        offsets,
+        items: gatherRows(items, pickItems(lists, picked, offsets), budget),
+      };
+    }
   }
 }
 
-function gatherNumbers(values: NumberArray, indexes: Uint32Array): NumberArray {
-  const gathered = allocateLike(values, indexes.length);
-  for (let i = 0; i < indexes.length; i++) gathered[i] = values[indexes[i]!]!;
+function pieceOf<T>(columns: readonly T[], pieces: Uint32Array | null, i: number): T {
+  return columns[pieces === null ? 0 : pieces[i]!]!;
+}
+
+function gatherValidity(columns: readonly Column[], { pieces, rows }: PickedRows): Validity {
+  if (columns.every(({ valid }) => valid === null)) return null;
+  const valid = new Uint8Array(rows.length);
+  for (let i = 0; i < rows.length; i++) valid[i] = pieceOf(columns, pieces, i).valid?.[rows[i]!] ?? 1;
+  return valid;
+}
+
+function gatherValues<T extends NumberArray>(
+  columns: readonly { readonly values: T }[],
+  { pieces, rows }: PickedRows,
+  budget: Budget,
+): T {
+  const { values } = columns[0]!;
+  budget(rows.length * values.BYTES_PER_ELEMENT);
+  const gathered = allocateLike(values, rows.length) as Float64Array; // for the type checker: bigints move alike
+  for (let i = 0; i < rows.length; i++) gathered[i] = (pieceOf(columns, pieces, i).values as Float64Array)[rows[i]!]!;
+  return gathered as NumberArray as T;
+}
+
+/** Offsets of the picked rows: their lengths, end to end. */
+function gatherOffsets(
+  columns: readonly { readonly offsets: Uint32Array }[],
+  { pieces, rows, valid = null }: PickedRows,
+  budget: Budget,
+): Uint32Array {
+  budget(4 * (rows.length + 1));
+  const gathered = new Uint32Array(rows.length + 1);
+  let total = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const { offsets } = pieceOf(columns, pieces, i);
+    if (valid === null || valid[i] === 1) total += offsets[rows[i]! + 1]! - offsets[rows[i]!]!;
+    gathered[i + 1] = total;
+  }
+  budget(total);
+  if (total > MAX_OFFSET) throw unsupported('the strings of one chunk exceed 4 GiB; shorten them');
   return gathered;
 }
 
@@ -38,21 +95,33 @@ interface Strings {
   readonly bytes: Uint8Array;
 }
 
-function gatherStrings(values: Strings, indexes: Uint32Array, valid: Validity): Strings {
-  const offsets = new Uint32Array(indexes.length + 1);
-  let total = 0;
-  for (let i = 0; i < indexes.length; i++) {
-    const index = indexes[i]!;
-    if (valid === null || valid[i] === 1) total += values.offsets[index + 1]! - values.offsets[index]!;
-    offsets[i + 1] = total;
-  }
-  if (total > MAX_STRING_BYTES) throw unsupported('the strings of one chunk exceed 4 GiB; shorten them');
-  const bytes = Buffer.allocUnsafeSlow(total);
-  for (let i = 0; i < indexes.length; i++) {
+function gatherStrings(columns: readonly Strings[], picked: PickedRows, budget: Budget): Strings {
+  const { pieces, rows } = picked;
+  const offsets = gatherOffsets(columns, picked, budget);
+  const bytes = Buffer.allocUnsafeSlow(offsets[rows.length]!);
+  for (let i = 0; i < rows.length; i++) {
+    const source = pieceOf(columns, pieces, i);
     const to = offsets[i]!;
-    copyBytes(values.bytes, values.offsets[indexes[i]!]!, offsets[i + 1]! - to, bytes, to);
+    copyBytes(source.bytes, source.offsets[rows[i]!]!, offsets[i + 1]! - to, bytes, to);
   }
   return { offsets, bytes };
+}
+
+/** All items of the picked lists. */
+function pickItems(
+  lists: readonly ColumnOf<'lists'>[],
+  { pieces, rows }: PickedRows,
+  offsets: Uint32Array,
+): PickedRows {
+  const count = offsets[rows.length]!;
+  const items = { pieces: pieces === null ? null : new Uint32Array(count), rows: new Uint32Array(count) };
+  for (let i = 0; i < rows.length; i++) {
+    const [from, to] = [offsets[i]!, offsets[i + 1]!];
+    const start = pieceOf(lists, pieces, i).offsets[rows[i]!]!;
+    if (pieces !== null) items.pieces!.fill(pieces[i]!, from, to);
+    for (let at = from; at < to; at++) items.rows[at] = start + at - from;
+  }
+  return items;
 }
 
 function copyBytes(source: Uint8Array, from: number, length: number, target: Uint8Array, to: number): void {
@@ -60,7 +129,7 @@ function copyBytes(source: Uint8Array, from: number, length: number, target: Uin
   else for (let i = 0; i < length; i++) target[to + i] = source[from + i]!;
 }
 
-/** The rows of all columns, which have one type, in order. */
+/** The rows of all columns, in order. @param columns at least one, all of one type */
 export function joinColumns(columns: readonly Column[]): Column {
   const first = columns[0]!;
   const rows = columns.reduce((sum, column) => sum + column.rows, 0);
@@ -91,12 +160,10 @@ function joinStrings(columns: readonly Column[], rows: number): Strings {
     for (let i = 1; i <= column.rows; i++) offsets[row + i] = total + column.offsets[i]!;
     parts.push(column.bytes);
     total += column.bytes.length;
-    if (total > MAX_STRING_BYTES) throw unsupported('a dictionary grows beyond 4 GiB; write it without a dictionary');
+    if (total > MAX_OFFSET) throw unsupported('a dictionary grows beyond 4 GiB; write it without a dictionary');
   });
   return { offsets, bytes: Buffer.concat(parts) };
 }
-
-type ColumnOf<S extends Column['shape']> = Extract<Column, { readonly shape: S }>;
 
 function eachAt<S extends Column['shape']>(
   columns: readonly Column[],
@@ -122,7 +189,7 @@ function joinValidity(columns: readonly Column[], rows: number): Validity {
   return valid;
 }
 
-/** `rows` null rows of a type that is read. */
+/** A column of null rows. */
 export function nullColumn(type: ColumnType, rows: number): Column {
   const valid = new Uint8Array(rows);
   switch (type.kind) {
@@ -139,7 +206,7 @@ export function nullColumn(type: ColumnType, rows: number): Column {
   }
 }
 
-/** Lists of one size hold their items in null rows too. */
+/** Lists of a fixed size have items in null rows too. */
 function nullLists(type: ColumnType & { readonly kind: 'list' }, rows: number, valid: Validity): Column {
   const size = type.size ?? 0;
   const offsets = Uint32Array.from({ length: rows + 1 }, (_, row) => row * size);
@@ -155,7 +222,7 @@ const INTEGER_ARRAYS = {
 
 type NumberArrayConstructor = new (length: number) => NumberArray;
 
-/** The array that holds values of this type; float16 is widened to float32. */
+/** The array type for values of this type; float16 is widened to float32. */
 export function numberArrayOf(type: ColumnType): NumberArrayConstructor {
   switch (type.kind) {
     case 'int':
@@ -177,7 +244,7 @@ function allocateLike(values: NumberArray, length: number): NumberArray {
   return new (values.constructor as NumberArrayConstructor)(length);
 }
 
-/** `set` of two arrays of one kind, which TypeScript cannot see. */
+/** `set` of two arrays of one kind, which the type checker cannot see. */
 function setNumbers(target: NumberArray, values: NumberArray, offset: number): void {
   (target as Float64Array).set(values as Float64Array, offset);
 }

@@ -29,7 +29,7 @@ export class Bitset {
     this.words[row >>> 5]! &= ~(1 << (row & 31));
   }
 
-  /** Rows in the set, counted anew at each call. */
+  /** Number of rows in the set, counted at each call. */
   count(): number {
     let total = 0;
     for (let word of this.words) {

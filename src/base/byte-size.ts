@@ -1,7 +1,6 @@
 /**
- * Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a number alone counts bytes.
- *
- * By hand: the package bytes reads no MiB, and 1,024 bytes where KB is written; it passes over what it does not know.
+ * Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a plain number counts bytes. Written by hand: the package bytes
+ * does not read MiB, takes KB for 1,024 bytes, and ignores what it does not know.
  */
 
 const MiB = 2 ** 20;
@@ -10,16 +9,17 @@ const UNITS: Readonly<Record<string, number>> = {
   '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 1024, MIB: MiB, GIB: 1024 * MiB, TIB: MiB * MiB,
 }; // prettier-ignore
 
-/** @throws Error with what is allowed, to which the caller adds whose value it is */
-export function parseByteSize(text: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+/** @throws Error that says which sizes are allowed; the caller adds which value is wrong */
+export function parseByteSize(text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)$/i.exec(text.trim());
   const bytes = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toUpperCase()] ?? NaN));
-  if (bytes >= least && bytes <= most) return bytes;
-  const range = most === Number.MAX_SAFE_INTEGER ? `at least ${formatLimit(least)}` : `${formatLimit(least)} to ${formatLimit(most)}`; // prettier-ignore
+  if (bytes >= min && bytes <= max) return bytes;
+  const range =
+    max === Number.MAX_SAFE_INTEGER ? `at least ${formatLimit(min)}` : `${formatLimit(min)} to ${formatLimit(max)}`;
   throw new Error(`a size such as 48MiB or 2GB, ${range}`);
 }
 
-/** In the largest unit that it is a whole number of: a limit of 1073741824 bytes says less than one of 1GiB. */
+/** In the largest unit that divides it: 1GiB is easier to read than 1073741824 bytes. */
 function formatLimit(bytes: number): string {
   for (const unit of ['GiB', 'MiB', 'KiB']) {
     const size = UNITS[unit.toUpperCase()]!;

@@ -1,14 +1,14 @@
 /**
- * 64-bit integers as decimal text and back, without a BigInt for each: a value is two unsigned 32-bit words, low and
- * high, in two's complement where its type is signed. By hand: the packages for such words (long) give strings, and
+ * 64-bit integers as decimal text and back, without a BigInt for each. A value is two unsigned 32-bit words, low and
+ * high, in two's complement if its type is signed. Written by hand: packages for such words (long) return strings, and
  * answers are written as bytes.
  */
 
-/** The longest: 18446744073709551615 or -9223372036854775808. */
+/** Length of the longest text: 18446744073709551615 or -9223372036854775808. */
 export const MAX_DECIMAL_BYTES = 20;
 
-/** The integers that are no doubles to the runtime, and how long they are. */
-export const MAX_SMALL = 2 ** 30 - 1;
+/** Largest integer that V8 stores without a heap number, and its number of digits. */
+export const MAX_SMALL_INTEGER = 2 ** 30 - 1;
 const MAX_SMALL_DIGITS = 10;
 
 /** Largest power of ten p for which (p - 1) * 2^32 + 2^32 - 1 is an exact double. */
@@ -18,9 +18,8 @@ const CHUNK_DIGITS = 6;
 const TWO_32 = 2 ** 32;
 
 /**
- * Writes the decimal text to the end of `out`, as ASCII.
- * @param out MAX_DECIMAL_BYTES long
- * @returns where the text starts; it ends at the end of `out`
+ * Writes the decimal text as ASCII to the end of `out`, which is MAX_DECIMAL_BYTES long.
+ * @returns where the text starts
  */
 export function writeDecimal(low: number, high: number, signed: boolean, out: Uint8Array): number {
   const negative = signed && high >= 0x80000000;
@@ -32,7 +31,7 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
   }
   let at = MAX_DECIMAL_BYTES;
   while (hi !== 0) {
-    // What is left here is at least 2^32, so the quotient is not 0 and all six digits of the remainder are wanted.
+    // At least 2^32 is left, so the quotient is not 0 and all six digits of the remainder are written.
     const quotient = Math.floor(hi / CHUNK);
     const rest = (hi - quotient * CHUNK) * TWO_32 + lo;
     hi = quotient;
@@ -45,7 +44,7 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
     }
   }
   do {
-    const tenth = (lo / 10) >>> 0; // of a uint32, which takes a third of the time of Math.floor
+    const tenth = (lo / 10) >>> 0; // on a uint32, a third of the time of Math.floor
     out[--at] = 48 + lo - tenth * 10;
     lo = tenth;
   } while (lo !== 0);
@@ -53,11 +52,8 @@ export function writeDecimal(low: number, high: number, signed: boolean, out: Ui
   return at;
 }
 
-/**
- * Writes the decimal text of an integer up to MAX_SMALL, which nearly all ids are, as ASCII.
- * @returns where it ends
- */
-export function writeSmall(value: number, out: Uint8Array, at: number): number {
+/** Writes an integer up to MAX_SMALL_INTEGER, which nearly all ids are, as ASCII. @returns where the text ends */
+export function writeSmallInteger(value: number, out: Uint8Array, at: number): number {
   let rest = value | 0;
   let end = at + 1;
   for (let power = 10; power <= rest && end < at + MAX_SMALL_DIGITS; power *= 10) end++;
@@ -69,7 +65,6 @@ export function writeSmall(value: number, out: Uint8Array, at: number): number {
   return end;
 }
 
-/** The decimal text of a value. */
 export function formatDecimal(low: number, high: number, signed: boolean): string {
   const value = (signed ? high | 0 : high) * TWO_32 + low;
   if (Number.isSafeInteger(value)) return String(value);
@@ -79,9 +74,7 @@ export function formatDecimal(low: number, high: number, signed: boolean): strin
 
 const CANONICAL = /^(?:0|-?[1-9][0-9]{0,19})$/;
 
-/**
- * The words of a decimal text, or null where it is not canonical ('007', '+7', '-0') or no value of that width.
- */
+/** The words of a decimal text; null if it is not canonical ('007', '+7', '-0') or does not fit into `bits`. */
 export function parseDecimal(text: string, bits: number, signed: boolean): { low: number; high: number } | null {
   if (!CANONICAL.test(text)) return null;
   const value = BigInt(text);

@@ -1,6 +1,5 @@
-/** Float16 and float32 as numbers and as text. */
+/** Float16 and float32 values as numbers and as text. */
 
-/** The float16 of these 16 bits. */
 export function float16ToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -13,9 +12,8 @@ export function float16ToNumber(bits: number): number {
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
 /**
- * The double that prints as the shortest decimal which rounds to the same float32: 0.30000001192092896 becomes 0.3.
- * Six digits always survive a normal float32 and nine always restore it, so rounding to six, seven, eight, nine finds
- * it.
+ * The double that prints as the shortest decimal of the same float32: 0.30000001192092896 becomes 0.3. Six digits
+ * survive in every normal float32 and nine always restore it, so this tries six, seven, eight and nine.
  * @param value a finite float32 value
  */
 export function shortestFloat32(value: number): number {
@@ -31,7 +29,7 @@ export function shortestFloat32(value: number): number {
       if (Math.fround(rounded) === value) return rounded;
     }
   }
-  // Far from 1, and subnormal values, which carry fewer than six digits.
+  // Values far from 1, and subnormal ones, which have fewer than six digits.
   for (let digits = 1; digits <= 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return rounded;
@@ -39,22 +37,22 @@ export function shortestFloat32(value: number): number {
   return value;
 }
 
-/** Room that `writeFloat32` needs: JSON's longest number is -1.2345678901234567e-308. */
+/** Space that `writeFloat32` needs: JSON's longest number is -1.2345678901234567e-308. */
 export const MAX_NUMBER_BYTES = 25;
 
 /**
- * Writes `shortestFloat32(value)` as JSON does, in ASCII. Where rounding to some digits finds it, those digits are at
- * hand as a whole number, which takes a fifth of the time of printing a double.
+ * Writes `shortestFloat32(value)` as JSON does, in ASCII. Where rounding finds the digits, they are already a whole
+ * number; writing that takes a fifth of the time of printing a double.
  * @param value a finite float32 value
- * @param out has room for MAX_NUMBER_BYTES from `at` on
+ * @param out has space for MAX_NUMBER_BYTES from `at` on
  * @returns where the text ends
  */
 export function writeFloat32(value: number, out: Uint8Array, at: number): number {
   const magnitude = Math.abs(value);
-  // Below 1e-6 JSON's numbers have an exponent; from 10 on, whole digits would have to be told from decimals.
+  // Below 1e-6 JSON writes an exponent; from 10 on there is more than one digit before the point.
   if (magnitude >= 1e-6 && magnitude < 10) {
     const decimals = 5 - exponentOf(magnitude);
-    // From 0.1 on a float32 is nearer to a decimal of six digits that restores it than half a unit of the seventh.
+    // From 0.1 on, rounding to seven digits also finds six: the float32 lies within half a unit of the seventh.
     for (let more = decimals <= 6 ? 1 : 0; more <= 3; more++) {
       const power = POWERS_OF_TEN[decimals + more]!;
       const scaled = Math.round(value * power);
@@ -64,7 +62,7 @@ export function writeFloat32(value: number, out: Uint8Array, at: number): number
   return writeAscii(String(shortestFloat32(value)), out, at);
 }
 
-/** floor(log10(magnitude)) from 1e-6 to below 10. Scores lie near 1, so this is one comparison or two. */
+/** floor(log10(magnitude)) from 1e-6 to below 10. Scores are near 1, so this takes one or two comparisons. */
 function exponentOf(magnitude: number): number {
   if (magnitude >= 1) return 0;
   let exponent = -1;
@@ -72,10 +70,7 @@ function exponentOf(magnitude: number): number {
   return exponent;
 }
 
-/**
- * scaled / 10^decimals, without zeros at its end. @param scaled not 0, of nine digits at most: its divisions stay
- * whole
- */
+/** Writes scaled / 10^decimals without trailing zeros. @param scaled not 0, at most nine digits, so an int32 */
 function writeScaled(scaled: number, decimals: number, out: Uint8Array, at: number): number {
   let rest = scaled < 0 ? -scaled | 0 : scaled | 0;
   let places = decimals;

@@ -1,17 +1,13 @@
 /**
- * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain): the hash that places ids on shards and in the id
- * table. It is part of the format on disk: a version's shards and ids.bin are only found by exactly this function.
- *
- * By hand: the packages that have it hash strings or whole arrays, and an id is a stretch of a large buffer.
+ * MurmurHash3, x86 32-bit variant (Austin Appleby, public domain). It places ids on shards and in the id table, so it
+ * is part of the format on disk. Written by hand: packages hash strings or whole arrays, and an id is a range of a
+ * buffer.
  */
 
 const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 
-/**
- * The hash of bytes [start, end) of `bytes`.
- * @returns an unsigned 32-bit number
- */
+/** The hash of bytes[start .. end). @returns an unsigned 32-bit number */
 export function murmur3(bytes: Uint8Array, start: number, end: number, seed = 0): number {
   let hash = seed | 0;
   const whole = start + ((end - start) & ~3);
@@ -29,7 +25,7 @@ export function murmur3(bytes: Uint8Array, start: number, end: number, seed = 0)
     if (rest > 2) block |= bytes[at + 2]! << 16;
     hash ^= mixBlock(block);
   }
-  return mixFinally(hash ^ (end - start));
+  return finalizeHash(hash ^ (end - start));
 }
 
 function mixBlock(block: number): number {
@@ -37,13 +33,13 @@ function mixBlock(block: number): number {
   return Math.imul((mixed << 15) | (mixed >>> 17), C2);
 }
 
-function mixFinally(hash: number): number {
+function finalizeHash(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** The shard of the row whose id's canonical text has this hash (seed 0, UTF-8). */
+/** The shard of a row. @param hash murmur3 of the canonical text of its id (seed 0, UTF-8) */
 export function shardOf(hash: number, shards: number): number {
   return hash % shards;
 }

@@ -1,8 +1,7 @@
 /**
- * Builds an IdTable id by id and finds duplicates on the way.
- *
- * Arrays double as they fill. With the number of rows known they are made once: memory that is never written to is
- * never taken from the machine. At its peak a table of strings needs twice their bytes for a moment.
+ * Builds an IdTable id by id and finds duplicates. Arrays double when they are full; with a known number of rows they
+ * are allocated once, since memory that is never written costs nothing. Growing needs the old and the new array at
+ * once.
  */
 import { ShortlistError } from './errors.js';
 import {
@@ -17,17 +16,14 @@ import {
 } from './id-table.js';
 import { murmur3 } from './hash.js';
 
-/**
- * What a hint may reserve at most: a file that lies about its rows then costs address space, 1 GiB of it, and no
- * memory.
- */
+/** Largest size hint used: a file with a wrong row count then reserves 1 GiB of address space, and no memory. */
 const MAX_EXPECTED = 2 ** 26;
 
 export class IdTableBuilder {
   readonly type: IdType;
-  /** Ids added so far; the next new id gets this ordinal. */
+  /** Ids added; the next new id gets this ordinal. */
   count = 0;
-  /** murmur3 of the canonical text of the id that was added last, whether new or a duplicate. */
+  /** murmur3 of the canonical text of the last id added, new or duplicate. */
   lastHash = 0;
   private readonly signed: boolean;
   private words: Uint32Array = new Uint32Array(0);
@@ -35,7 +31,7 @@ export class IdTableBuilder {
   private bytes: Uint8Array = new Uint8Array(0);
   private slots: Uint32Array;
 
-  /** @param expected how many ids will come, where known */
+  /** @param expected number of ids to come, if known */
   constructor(type: IdType, expected = 0) {
     const capacity = Math.max(64, Math.min(expected, MAX_EXPECTED));
     this.type = type;
@@ -50,7 +46,7 @@ export class IdTableBuilder {
 
   /**
    * Adds an integer id, given as the two words of its 64-bit value, sign-extended.
-   * @returns its ordinal: `count` as it was before where the id is new, a lower one where it is a duplicate
+   * @returns its ordinal: the `count` before the call if the id is new, a lower one if it is a duplicate
    */
   addInteger(low: number, high: number): number {
     const hash = hashInteger(low, high, this.signed);
@@ -65,13 +61,10 @@ export class IdTableBuilder {
     if (2 * this.count === words.length) this.words = grow(Uint32Array, words, words.length + 1, 2 * MAX_IDS);
     this.words[2 * this.count] = low;
     this.words[2 * this.count + 1] = high;
-    return this.claim(slot);
+    return this.fillSlot(slot);
   }
 
-  /**
-   * Adds a string id, given as its UTF-8.
-   * @returns as `addInteger`
-   */
+  /** Adds a string id, given as UTF-8. @returns as `addInteger` */
   addText(source: Uint8Array, start: number, end: number): number {
     const hash = murmur3(source, start, end);
     this.lastHash = hash;
@@ -83,10 +76,10 @@ export class IdTableBuilder {
       slot = (slot + 1) & mask;
     }
     this.appendText(source, start, end);
-    return this.claim(slot);
+    return this.fillSlot(slot);
   }
 
-  /** The table. The builder is not used again. */
+  /** Returns the table. The builder must not be used afterwards. */
   finish(): IdTable {
     const { count } = this;
     if (this.slots.length !== slotsFor(count)) this.rebuildSlots(slotsFor(count));
@@ -114,15 +107,15 @@ export class IdTableBuilder {
     this.offsets[count + 1] = next;
   }
 
-  /** Gives the empty slot to the id that was just stored. */
-  private claim(slot: number): number {
+  /** Gives the empty slot to the id that was just stored. @returns its ordinal */
+  private fillSlot(slot: number): number {
     const ordinal = this.count++;
     if (this.slots.length * 7 < this.count * 10) this.rebuildSlots(slotsFor(this.count));
     else this.slots[slot] = ordinal + 1;
     return ordinal;
   }
 
-  /** In the order of ordinals, so that the result depends on the ids alone and not on when it grew. */
+  /** In the order of ordinals, so that the bytes depend on the ids alone, not on when the table grew. */
   private rebuildSlots(length: number): void {
     const slots = allocate(Uint32Array, length);
     const mask = length - 1;
@@ -136,34 +129,27 @@ export class IdTableBuilder {
   }
 }
 
-interface Maker<T> {
+interface TypedArrayConstructor<T> {
   new (length: number): T;
   readonly BYTES_PER_ELEMENT: number;
 }
 
-function grow<T extends Uint32Array | Uint8Array>(make: Maker<T>, old: T, least: number, most: number): T {
-  if (least > most) {
-    throw new ShortlistError(
-      'input_too_large',
-      `the ids of one index are limited to ${MAX_IDS} and to ${MAX_ID_TABLE_BYTES} bytes of text: split the input over several indexes`,
-      { max_ids: MAX_IDS, max_id_bytes: MAX_ID_TABLE_BYTES },
-    );
+function grow<T extends Uint32Array | Uint8Array>(type: TypedArrayConstructor<T>, old: T, min: number, max: number): T {
+  if (min > max) {
+    const message = `one index holds at most ${MAX_IDS} ids and ${MAX_ID_TABLE_BYTES} bytes of id text: split the input over several indexes`;
+    throw new ShortlistError('input_too_large', message, { max_ids: MAX_IDS, max_id_bytes: MAX_ID_TABLE_BYTES });
   }
-  const larger = allocate(make, Math.min(most, Math.max(least, 2 * old.length)));
+  const larger = allocate(type, Math.min(max, Math.max(min, 2 * old.length)));
   larger.set(old);
   return larger;
 }
 
-function allocate<T>(make: Maker<T>, length: number): T {
+function allocate<T>(type: TypedArrayConstructor<T>, length: number): T {
   try {
-    return new make(length);
+    return new type(length);
   } catch (cause) {
-    const bytes = length * make.BYTES_PER_ELEMENT;
-    throw new ShortlistError(
-      'insufficient_memory',
-      `the table of ids needs ${bytes} bytes more memory and there is not that much: build in parts, or on a larger machine`,
-      { bytes },
-      { cause },
-    );
+    const bytes = length * type.BYTES_PER_ELEMENT;
+    const message = `the id table needs ${bytes} more bytes of memory, which are not available: build in parts, or on a larger machine`;
+    throw new ShortlistError('insufficient_memory', message, { bytes }, { cause });
   }
 }

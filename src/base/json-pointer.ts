@@ -1,11 +1,8 @@
-/**
- * Steps of JSON pointers (RFC 6901) to what others have sent: names are cut, since a megabyte of one is not sent
- * back.
- */
+/** Steps of JSON pointers (RFC 6901) for messages. Long names are cut, so that no answer repeats a megabyte of one. */
 
 const MAX_SHOWN = 64;
 
-/** One step, its slash before it. */
+/** One step with its leading slash. */
 export function pointerStep(name: string | number): string {
   return `/${shortenName(String(name)).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }

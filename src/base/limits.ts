@@ -1,25 +1,25 @@
-/** Every bound in one place, each with its reason. */
+/** Bounds that several folders share, each with its reason. */
 
 /** Largest k of one search. Rankers ask for 100 to 1,000; above 10,000 a scan is the better tool. */
 export const MAX_K = 10_000;
 export const DEFAULT_K = 100;
 
-/** Largest ef. Equal to MAX_K, since ef is raised to k: beyond it an exact search costs less. */
+/** Largest ef. Equal to MAX_K, since ef is raised to k; above it an exact search costs less. */
 export const MAX_EF = 10_000;
 
-/** ef where neither the request nor a calibration says: recall falls where ef is close to k, so twice k. */
+/** ef if neither the request nor a calibration sets it: twice k, since recall falls where ef is close to k. */
 const MIN_DEFAULT_EF = 200;
 export function defaultEf(k: number): number {
   return Math.min(MAX_EF, Math.max(MIN_DEFAULT_EF, 2 * k));
 }
 
-/** Longest vector. The longest embeddings sold are 4,096 wide; 16,384 leaves room and keeps one row below 64 KiB. */
+/** Longest vector. The longest embeddings on offer have 4,096 components; 16,384 keeps one row within 64 KiB. */
 export const MAX_DIM = 16_384;
 
 /** Largest component of a stored or queried vector: beyond it a square overflows float32 (3.4e38). */
 export const MAX_COMPONENT = 1e18;
 
-/** Rows of one shard: hnswlib's labels and our ordinals are 32 bits and one value is kept free. */
+/** Most rows of one shard: hnswlib's labels and our ordinals have 32 bits, and one value is reserved. */
 export const MAX_SHARD_ROWS = 2 ** 32 - 2;
 
 /** Most shards: each costs a full graph search, so more than this is a mistake. */
@@ -48,10 +48,10 @@ export const MAX_EXCLUDE_IDS = 10_000;
 /** Most attributes in `include.attributes`. */
 export const MAX_INCLUDE_ATTRIBUTES = 256;
 
-/** Most seeds of one search: each is a search of its own, and a user has seldom touched more things of late. */
+/** Most seeds of one search: each is a search of its own, and a user has rarely touched more items lately. */
 export const MAX_SEEDS = 100;
 
-/** Most ids in `why_not`: each is a question of a person, answered with a scan and a walk. */
+/** Most ids in `why_not`: a person asks about each, and each costs a scan and a graph search. */
 export const MAX_WHY_NOT = 100;
 
 /** Bad rows shown of each kind; all of them are counted. */
@@ -63,8 +63,5 @@ export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 /** How long the previous version stays pinnable after a swap. */
 export const PREVIOUS_VERSION_MS = 60_000;
 
-/**
- * Queries of one pass when truth is computed: enough to share each read of the vectors, few enough for steady
- * progress.
- */
+/** Queries of one pass of computing truth: enough to share each read of the vectors, few enough for steady progress. */
 export const TRUTH_QUERIES_PER_PASS = 128;

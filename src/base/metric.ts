@@ -1,11 +1,9 @@
 /**
- * What a score is. Takes float32 vectors; gives float32 scores, higher is better, equal to the bit wherever they are
- * computed.
+ * What a score is. Takes float32 vectors; returns float32 scores, higher is better, with equal bits on every machine.
  *
- * A product of two float32 is exact in float64, so sums are kept in float64 and rounded to float32 once, at the end.
- * The order of addition is fixed: eight lanes, lane j taking components j, j+8, j+16, ..., then added pairwise. Eight
- * float64 are one AVX-512 register and two AVX2 registers, so that an engine in C++ can follow the same order without
- * a penalty.
+ * A product of two float32 is exact in float64, so sums are float64 and rounded to float32 once, at the end. The order
+ * of addition is fixed: eight lanes, lane j sums components j, j+8, j+16, ..., then the lanes are added pairwise. Eight
+ * float64 fill one AVX-512 register or two AVX2 registers, so C++ can follow the same order at full speed.
  */
 
 /** `cosine`: similarity of directions. `ip`: inner product. `l2`: minus the Euclidean distance. */
@@ -82,14 +80,14 @@ export function rawKernel(metric: Metric): RawKernel {
   return metric === 'l2' ? squaredL2 : dot;
 }
 
-/** The float64 score behind a raw sum: what recall is judged by. */
+/** The float64 score of a raw sum: recall is judged by it. */
 export function toScore64(metric: Metric, raw: number): number {
   if (metric === 'l2') return -Math.sqrt(raw);
   if (metric === 'cosine') return raw > 1 ? 1 : raw < -1 ? -1 : raw;
   return raw;
 }
 
-/** The score that is returned and sorted by: float32, never infinite. Cosine ends at 1 and -1. */
+/** The score that is returned and sorted by: float32, never infinite; cosine is limited to -1 .. 1. */
 export function toScore(metric: Metric, raw: number): number {
   const score = toScore64(metric, raw);
   if (score > FLOAT32_MAX) return FLOAT32_MAX;
@@ -98,20 +96,17 @@ export function toScore(metric: Metric, raw: number): number {
 }
 
 /**
- * How far a squared norm of a vector that was scaled to unit length and rounded to float32 can be from 1 (2^-23),
- * doubled. Inside it a vector counts as unit and stays as it is, so that scaling twice is scaling once, to the bit.
+ * A squared norm this close to 1 counts as unit length, and the vector stays as it is, so that scaling twice gives the
+ * same bits as scaling once. It is twice the error of a vector scaled to unit length and rounded to float32 (2^-23).
  */
 const UNIT_TOLERANCE = 2 ** -22;
 
-/**
- * Scales the row at `offset` to unit length, in place.
- * @returns false for the zero vector, which is left alone.
- */
+/** Scales the row at `offset` to unit length, in place. @returns false for the zero vector, which stays unchanged */
 export function normalizeRow(vectors: Float32Array, offset: number, dim: number): boolean {
   return scaleToUnit(vectors, offset, dim, dot(vectors, offset, vectors, offset, dim));
 }
 
-/** As `normalizeRow`, where the row's squared length is known: its `dot` with itself. */
+/** As `normalizeRow`, if the squared length of the row (its `dot` with itself) is known. */
 export function scaleToUnit(vectors: Float32Array, offset: number, dim: number, squared: number): boolean {
   if (squared === 0) return false;
   if (Math.abs(squared - 1) <= UNIT_TOLERANCE) return true;

@@ -1,12 +1,9 @@
 /**
- * Reproducible randomness: equal seeds give equal sequences on every machine. By hand, for a seed is a promise of equal
- * bytes: another release of a package must not be able to change the sequence.
+ * Reproducible randomness: equal seeds give equal sequences on every machine. Written by hand: a seed promises equal
+ * bytes, and a new release of a package could change the sequence.
  */
 
-/**
- * Uniform in [0, 1). The generator is mulberry32 (Tommy Ettinger, public domain): 32 bits of state, one multiply-xor
- * chain a number.
- */
+/** A generator of uniform numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain), with 32 bits of state. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -17,7 +14,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** `size` distinct numbers below `population`, ascending; all of them when there are no more. */
+/** `size` distinct numbers below `population`, ascending; all of them if `size` is no smaller. */
 export function sampleDistinct(population: number, size: number, seed: number): Uint32Array {
   if (size >= population) return Uint32Array.from({ length: population }, (_, i) => i);
   const random = seededRandom(seed);
@@ -30,7 +27,7 @@ export function sampleDistinct(population: number, size: number, seed: number): 
   return Uint32Array.from(chosen).sort();
 }
 
-/** In place, by Fisher and Yates. */
+/** Shuffles in place (Fisher-Yates). */
 export function shuffle(values: Uint32Array, seed: number): Uint32Array {
   const random = seededRandom(seed);
   for (let last = values.length - 1; last > 0; last--) {

@@ -1,6 +1,6 @@
 /**
- * One item ahead: while the caller works on an item, the next one is made. Items come in order; a failure comes when
- * its item is asked for, and a caller that leaves early waits for the one that is being made.
+ * Reads one item ahead: the next item is made while the caller works on the current one. Items keep their order, and a
+ * failure is thrown when its item is requested. A caller that stops early waits for the item that is being made.
  */
 export async function* readAhead<T>(source: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
   let next = source.next();
@@ -9,7 +9,7 @@ export async function* readAhead<T>(source: AsyncGenerator<T, void, undefined>):
       const item = await next;
       if (item.done === true) return;
       next = source.next();
-      next.catch(() => undefined); // told when it is asked for
+      next.catch(() => undefined); // thrown when the item is requested
       yield item.value;
     }
   } finally {

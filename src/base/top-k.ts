@@ -1,7 +1,6 @@
 /**
- * The k best of a stream of (score, row), in the contract's order: score descending, then row ascending.
- *
- * A binary heap with the worst of the k at its root, over two typed arrays; one allocation per search, none per push.
+ * The k best of a stream of (score, row), in the order of candidates: score descending, then row ascending. A binary
+ * heap with the worst of the k at its root, in two typed arrays: one allocation per search, none per push.
  */
 export class TopK {
   readonly k: number;
@@ -15,7 +14,7 @@ export class TopK {
     this.rows = new Uint32Array(k);
   }
 
-  /** The score that a row must beat, or equal with a lower row, to get in; -Infinity while there is room. */
+  /** The score that a row must exceed, or equal with a lower row, to get in; -Infinity while the heap is not full. */
   get threshold(): number {
     return this.size < this.k ? -Infinity : this.scores[0]!;
   }
@@ -29,7 +28,7 @@ export class TopK {
     }
   }
 
-  /** Empties the heap. Best first. */
+  /** Empties the heap and returns its rows, best first. */
   drain(): { rows: Uint32Array; scores: Float32Array } {
     const rows = new Uint32Array(this.size);
     const scores = new Float32Array(this.size);
@@ -77,7 +76,7 @@ export class TopK {
   }
 }
 
-/** The contract's order of candidates. */
+/** The order of candidates. */
 export function isBetter(score: number, row: number, otherScore: number, otherRow: number): boolean {
   return score > otherScore || (score === otherScore && row < otherRow);
 }

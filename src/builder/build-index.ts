@@ -15,7 +15,7 @@
 import { availableMemoryBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { engineOf } from '../engine/engines.js';
 import type { EngineName, GraphParameters } from '../engine/engine.js';
 import { countBadRows } from '../ingest/bad-rows.js';
@@ -235,14 +235,14 @@ class Build {
     }
     const { onProgress } = this.progress('graph', 'rows');
     const figures = await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
-    jobs.forEach(({ shard }, position) => writer.noteFigures(shard, figures[position]!));
+    jobs.forEach(({ shard }, position) => writer.setFigures(shard, figures[position]!));
   }
 
   /** Opens what was written as a server would and searches known rows, one shard at a time. */
   private async probe({ dim }: IngestReport, writer: VersionWriter): Promise<void> {
     const { engine: name, parameters, metric, index } = this.options;
     const { onProgress } = this.progress('probe', 'shards');
-    const turns = new Turns(this.options.signal);
+    const turns = new EventLoopYielder(this.options.signal);
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
       const { fileSuffix, mapping } = engineOf(name);

@@ -4,7 +4,7 @@
  * and left at the largest k. Each k is searched separately with the ef that a server would use.
  */
 import { ShortlistError } from '../base/errors.js';
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import type { Manifest } from '../version/sealed/manifest.js';
@@ -95,7 +95,7 @@ export async function sampledQueries(
 ): Promise<DiffQueries> {
   const isUnit = ({ manifest }: LoadedVersion): boolean => manifest.metric === 'cosine';
   const source = isUnit(before) && !isUnit(after) ? after : before;
-  const sampled = await sampleVectors(source, size, seed, new Turns(signal));
+  const sampled = await sampleVectors(source, size, seed, new EventLoopYielder(signal));
   const ids = Array.from(sampled.selfOrdinals!, (ordinal) => source.ids.text(ordinal));
   const selvesIn = (version: LoadedVersion): Int32Array => Int32Array.from(ids, (id) => version.ordinalOf(id));
   return {
@@ -114,7 +114,7 @@ export async function diffVersions(
   options: DiffOptions,
 ): Promise<VersionDiff> {
   requireComparable(before.manifest, after.manifest);
-  const turns = new Turns(options.signal);
+  const turns = new EventLoopYielder(options.signal);
   const ks = [...new Set(options.ks)].sort((a, b) => a - b);
   const points = ks.map((k) => ({ k, overlap: 0, ef: { from: null as number | null, to: null as number | null } }));
   const [entered, left] = [new Map<string, number>(), new Map<string, number>()];
@@ -133,7 +133,7 @@ export async function diffVersions(
     countMissing(fresh.ids, new Set(old.ids), entered);
     countMissing(old.ids, new Set(fresh.ids), left);
     options.onProgress?.(position + 1, count);
-    await turns.rest();
+    await turns.yieldIfDue();
   }
   return {
     queries: count,

@@ -1,7 +1,7 @@
 /**
  * Runs `evaluate`: queries, their truth, and the grid. Takes a loaded version; returns the points of the JSON output.
  */
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { openExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
@@ -58,7 +58,7 @@ export async function evaluateVersion(
     const grid = options.ks.flatMap((k) => efsAt(version, k, options).map((ef) => ({ k, ef, filter })));
     const points: GridPoint[] = [];
     for (const [done, point] of grid.entries()) {
-      points.push(await measurePoint(version, queries, truth, point, new Turns(signal)));
+      points.push(await measurePoint(version, queries, truth, point, new EventLoopYielder(signal)));
       options.onProgress?.('grid', done + 1, grid.length, 'points');
     }
     const source = options.queries === null ? 'sample' : 'file';

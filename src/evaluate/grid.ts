@@ -2,7 +2,7 @@
  * Measures the grid of k and ef: at each point recall, then speed. The recall pass runs first and is also the warm-up.
  * Searches run one after the other on one thread, as in a server's worker.
  */
-import type { Turns } from '../base/turns.js';
+import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import { planSearch } from '../retrieve/search/search-plan.js';
@@ -43,7 +43,7 @@ export async function measurePoint(
   queries: QuerySet,
   truth: Truth,
   options: PointOptions,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<GridPoint> {
   const { k } = options;
   const used = planSearch(version, options).ef;
@@ -69,7 +69,7 @@ async function timeSearches(
   version: LoadedVersion,
   queries: QuerySet,
   options: PointOptions,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<number[]> {
   const { dim } = version.manifest;
   const latencies: number[] = [];
@@ -79,7 +79,7 @@ async function timeSearches(
       const before = performance.now();
       search(version, queryAt(queries, position, dim), options, selfOrdinalAt(queries, position));
       latencies.push(performance.now() - before);
-      await turns.rest();
+      await turns.yieldIfDue();
     }
   }
   return latencies;

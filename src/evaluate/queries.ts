@@ -1,6 +1,6 @@
 /** The queries of a measurement: from a file, or rows of the index itself. */
 import { sampleDistinct } from '../base/random.js';
-import type { Turns } from '../base/turns.js';
+import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { checkQueries } from '../retrieve/search/query.js';
 import { sampleDistinctRows } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
@@ -23,7 +23,7 @@ export async function sampleVectors(
   version: LoadedVersion,
   size: number,
   seed: number,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<QuerySet> {
   const places = await sampleDistinctRows(version.shards, size, seed, turns);
   const ordinals = places.map(({ shard, row }) => version.shards[shard]!.ordinals[row]!);

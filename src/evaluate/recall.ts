@@ -8,7 +8,7 @@
  * found. By id: the share of the truth's ids that were found.
  */
 import { dot, rawKernel, toScore64, type Metric } from '../base/metric.js';
-import type { Turns } from '../base/turns.js';
+import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
 import type { SearchOptions } from '../retrieve/search/search-options.js';
@@ -92,14 +92,14 @@ export async function measureRecall(
   queries: QuerySet,
   truth: Truth,
   options: SearchOptions,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<Recall & { readonly worst: number }> {
   const recalls: Recall[] = [];
   for (const [position, neighbors] of truth.neighbors.entries()) {
     const query = queryAt(queries, position, version.manifest.dim);
     const answer = search(version, query, options, selfOrdinalAt(queries, position));
     recalls.push(recallOf(version, query, answer.ordinals, neighbors, options.k));
-    await turns.rest();
+    await turns.yieldIfDue();
   }
   return summarizeRecall(recalls);
 }

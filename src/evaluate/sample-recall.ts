@@ -1,5 +1,5 @@
 /** Measures the recall of a version on its own rows, for the gate. */
-import { Turns } from '../base/turns.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import type { OnStageProgress } from './evaluate.js';
@@ -25,7 +25,7 @@ export async function sampleRecall(
   version: LoadedVersion,
   options: SampleRecallOptions,
 ): Promise<Recall & { queries: number; worst: number }> {
-  const turns = new Turns(options.signal);
+  const turns = new EventLoopYielder(options.signal);
   const queries = await sampleVectors(version, options.sample, options.seed, turns);
   const truth = await findTruth(version, queries, {
     k: options.k,

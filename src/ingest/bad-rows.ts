@@ -1,19 +1,16 @@
-/** The data contract's ways to break it, counted and shown. */
+/** The ways in which rows can break the data contract, counted and shown. */
 import { ShortlistError } from '../base/errors.js';
 import { SHOWN_BAD_ROWS } from '../base/limits.js';
 
-/**
- * Each kind and what it means. A row counts once, under the first of these that it breaks; `duplicate_id` is looked
- * for last.
- */
+/** Each kind and its meaning. A row counts once, under the first kind that applies; `duplicate_id` is checked last. */
 const BAD_ROW_KINDS = {
   null_id: 'the id is null',
   bad_id: 'the id is empty or too long',
   null_vector: 'the vector, or a component of it, is null',
-  wrong_length: 'the vector has another length than the others',
+  wrong_length: 'the vector has another number of components than the others',
   not_finite: 'a component is NaN or infinite as float32',
-  out_of_range: 'a component is beyond 1e18 in magnitude',
-  zero_vector: 'the vector is all zeros and so has no direction',
+  out_of_range: 'a component is larger than 1e18 in magnitude',
+  zero_vector: 'all components are zero, so the vector has no direction',
   duplicate_id: 'an earlier row has the same id',
 } as const;
 
@@ -23,7 +20,7 @@ export interface BadRow {
   readonly file: string;
   /** Position in the file, from 0. */
   readonly row: number;
-  /** Canonical text; null where there is none. Cut at the longest that an id may be. */
+  /** Canonical text, cut at the longest length that an id may have; null if there is none. */
   readonly id: string | null;
   readonly kind: BadRowKind;
   readonly detail: string;
@@ -31,7 +28,7 @@ export interface BadRow {
 
 export interface BadRows {
   readonly total: number;
-  /** The kinds that occurred, in the order of the table. */
+  /** The kinds that occurred, in the order of BAD_ROW_KINDS. */
   readonly kinds: readonly { readonly kind: BadRowKind; readonly count: number; readonly shown: readonly BadRow[] }[];
 }
 
@@ -40,7 +37,7 @@ export class BadRowTally {
   private readonly kinds = new Map<BadRowKind, { count: number; shown: BadRow[] }>();
   total = 0;
 
-  /** @param describe called only while rows of the kind are still shown */
+  /** @param describe called only if the row will be shown */
   add(kind: BadRowKind, describe: () => BadRow): void {
     let entry = this.kinds.get(kind);
     if (entry === undefined) this.kinds.set(kind, (entry = { count: 0, shown: [] }));
@@ -63,8 +60,8 @@ export function countBadRows(bad: BadRows, kind: BadRowKind): number {
 }
 
 /**
- * The refusal of an input. `details` carry `rows`, the rows read, and `bad_rows`, a BadRows.
- * @param advice ends the sentence
+ * The error that refuses an input. Its details have `rows`, the number of rows read, and `bad_rows`, a BadRows.
+ * @param advice the end of the sentence
  */
 export function badRowsError(bad: BadRows, rows: number, advice: string): ShortlistError {
   const counts = bad.kinds.map(({ kind, count }) => `${kind} ${formatCount(count)}`).join(', ');
@@ -75,13 +72,13 @@ export function badRowsError(bad: BadRows, rows: number, advice: string): Shortl
   return new ShortlistError('bad_rows', message, { rows, bad_rows: bad });
 }
 
-/** The rows behind a `bad_rows` error, for `formatBadRows`; null for any other error. */
+/** The bad rows of a `bad_rows` error; null for any other error. */
 export function badRowsOf(error: unknown): BadRows | null {
   if (!(error instanceof ShortlistError) || error.code !== 'bad_rows') return null;
   return error.details['bad_rows'] as BadRows;
 }
 
-/** Lines for a terminal: the kinds with their counts, then the rows that are shown of each. */
+/** Lines for a terminal: the kinds with their counts, then the rows shown of each. */
 export function formatBadRows(bad: BadRows): string[] {
   const width = Math.max(0, ...bad.kinds.map(({ count }) => formatCount(count).length));
   const lines = bad.kinds.map(
@@ -101,14 +98,14 @@ export function toRejectLine({ file, row, id, kind, detail }: BadRow): string {
   return `${JSON.stringify({ file, row, id, kind, detail })}\n`;
 }
 
-/** Ids longer than this are cut in messages; the rejects file has them whole. */
+/** Longer ids are cut in messages, but not in the rejects file. */
 const SHOWN_ID_LENGTH = 60;
 
-/** Quoted and escaped, so that an id of control characters cannot steer the terminal. */
+/** Quoted and escaped, so that control characters in an id do not reach the terminal. */
 function formatId(id: string | null): string {
   if (id === null) return 'no id';
   const text = id.length > SHOWN_ID_LENGTH ? `${id.slice(0, SHOWN_ID_LENGTH)}…` : id;
-  // What JSON leaves as it is: C1 controls and the marks that turn the direction of text.
+  // JSON does not escape C1 controls and the marks that change the direction of text.
   const escaped = JSON.stringify(text).replace(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

@@ -1,9 +1,8 @@
 /**
- * Which columns are the id, the vector and the attributes.
+ * Chooses the columns of the id, the vector and the attributes.
  *
- * Takes the columns of all files of an input (or of the one file there is) and what the user named; gives fields of
- * the type that all files have in common. Every refusal names the column, its type, a file and what to do, and is the
- * same in whatever order the files come.
+ * Takes the columns of all files of an input and what the user named; returns fields of the type that all files have in
+ * common. Every refusal names the column, its type, a file and what to do, and is the same for any order of the files.
  */
 import type { ArrowField, ColumnType } from '../arrow/column.js';
 import { describeConversion } from '../arrow/conversion.js';
@@ -31,7 +30,7 @@ export interface ColumnOptions {
   readonly vectorColumn?: string;
   /** Default `all`: every other scalar column, and lists of strings or integers. */
   readonly attributes?: 'all' | 'none' | readonly string[];
-  /** Keep decimal columns as float64; default false. */
+  /** Whether decimal columns are kept, as float64; default false. */
   readonly castDecimals?: boolean;
 }
 
@@ -40,7 +39,7 @@ interface ChosenColumns {
   readonly idType: IdType;
   readonly vector: ArrowField;
   readonly attributes: readonly ArrowField[];
-  /** One sentence for each column that was left out, or that some files lack. */
+  /** One sentence for each column that is left out, or that some files do not have. */
   readonly warnings: readonly string[];
 }
 
@@ -48,9 +47,9 @@ export const DEFAULT_ID_COLUMN = 'id';
 const DEFAULT_VECTOR_COLUMNS = ['embedding', 'vector'] as const;
 
 /**
- * @param files names the input in messages
- * @param columns of all its files
- * @param count of its files
+ * @param files name of the input in messages
+ * @param columns those of all its files
+ * @param count number of its files
  */
 export function chooseColumns(
   files: string,
@@ -78,7 +77,7 @@ export function chooseId(
   throw wrongType(file, field, 'be the id column: ids are integers, strings or UUIDs', idAdvice(field));
 }
 
-/** @param option how a user names the column, for messages */
+/** @param option the flag or field that names the column, for messages */
 export function chooseVector(
   file: string,
   fields: readonly ArrowField[],
@@ -97,7 +96,7 @@ export function chooseVector(
   }
   const { size } = components;
   if (size !== null && (size < 1 || size > MAX_DIM)) {
-    const message = `${file}: the vectors of column ${quote(field.name)} (${field.label}) have ${size} components; from 1 to ${MAX_DIM} are taken`;
+    const message = `${file}: the vectors of column ${quote(field.name)} (${field.label}) have ${size} components; a vector may have 1 to ${MAX_DIM}`;
     throw new ShortlistError('column_type', message, { file, column: field.name, dim: size, limit: MAX_DIM });
   }
   return field;
@@ -105,7 +104,7 @@ export function chooseVector(
 
 function defaultVector(file: string, fields: readonly ArrowField[], option: string): ArrowField {
   const floats = fields.filter((field) => isFloatList(field.type));
-  // Lists of bytes may be anything, so they are vectors by default only where there are no others.
+  // Lists of bytes may be anything, so they are vectors by default only if there are no float lists.
   const vectors = floats.length > 0 ? floats : fields.filter((field) => isVectorType(field.type));
   if (vectors.length === 1) return vectors[0]!;
   for (const name of DEFAULT_VECTOR_COLUMNS) {
@@ -113,20 +112,17 @@ function defaultVector(file: string, fields: readonly ArrowField[], option: stri
   }
   const problem =
     vectors.length === 0
-      ? `there is no vector column, a list of float16, float32, float64, int8 or uint8; ${listColumns(fields)}`
-      : `several columns hold vectors (${vectors.map((field) => quote(field.name)).join(', ')}): name one with ${option}`;
+      ? `there is no vector column (a list of float16, float32, float64, int8 or uint8); ${listColumns(fields)}`
+      : `several columns hold vectors (${vectors.map((field) => quote(field.name)).join(', ')}): choose one with ${option}`;
   throw new ShortlistError('column_missing', `${file}: ${problem}`, { file, columns: fields.map(({ name }) => name) });
 }
 
-/**
- * What a column may become, on which its common type depends: signed and unsigned bytes are int16 as items, float32
- * as components.
- */
+/** What a column is used as, which decides its common type: int8 and uint8 join to int16 items, but float32 vectors. */
 type Role = 'id' | 'vector' | 'attribute';
 
-/** The columns of several files as one schema: a field a name, or several where files repeat the name. */
+/** The columns of several files as one schema: one field a name, or two if a file repeats the name. */
 class Choice {
-  /** As ids and vectors are chosen from. */
+  /** Ids and vectors are chosen from these. */
   readonly fields: readonly ArrowField[];
   readonly warnings: string[] = [];
   private readonly input: string;
@@ -145,32 +141,31 @@ class Choice {
     });
   }
 
-  /** @param taken the id and the vector */
-  attributes(taken: readonly ArrowField[]): ArrowField[] {
+  /** @param chosen the id and the vector */
+  attributes(chosen: readonly ArrowField[]): ArrowField[] {
     const wanted = this.options.attributes ?? 'all';
     if (wanted === 'none') return [];
-    if (wanted !== 'all') return [...new Set(wanted)].map((name) => this.namedAttribute(taken, name));
+    if (wanted !== 'all') return [...new Set(wanted)].map((name) => this.namedAttribute(chosen, name));
     return [...this.columns.values()].flatMap((column) => {
       const field = this.fields.find(({ name }) => name === column.name)!;
-      if (taken.includes(field)) return [];
-      const left = this.leftOut(column, field);
-      if (left === null) return [this.keep(column)];
-      this.warnings.push(`${this.input}: column ${quote(field.name)} (${field.label}) is left out: ${left}`);
+      if (chosen.includes(field)) return [];
+      const reason = this.reasonToSkip(column, field);
+      if (reason === null) return [this.keep(column)];
+      this.warnings.push(`${this.input}: column ${quote(field.name)} (${field.label}) is left out: ${reason}`);
       return [];
     });
   }
 
-  /** @throws schema_mismatch where a file lacks the column, or where its types have none in common */
+  /** @throws schema_mismatch if a file lacks the column, or if no type holds the values of all files */
   requireEverywhere(name: string, role: Role): void {
     const column = this.requireAgreement(name, role);
-    if (column.lackedBy !== null) throw missing(column, column.lackedBy);
-    const nothing = column.variants.find(({ field }) => field.type.kind === 'null');
-    if (nothing !== undefined) throw mismatch(column, this.isId(column));
+    if (column.missingFrom !== null) throw missingColumn(column, column.missingFrom);
+    if (column.variants.some(({ field }) => field.type.kind === 'null')) throw mismatch(column, this.isId(column));
   }
 
   private requireAgreement(name: string, role: Role): UnionColumn {
     const column = this.columns.get(name)!;
-    if (column.repeatedBy !== null) throw ambiguous(column.repeatedBy, name);
+    if (column.repeatedIn !== null) throw ambiguous(column.repeatedIn, name);
     if (this.typeOf(column, role) === null) throw mismatch(column, this.isId(column));
     return column;
   }
@@ -195,50 +190,52 @@ class Choice {
   private keep({ name }: UnionColumn): ArrowField {
     const column = this.requireAgreement(name, 'attribute');
     const field = this.merge(column, 'attribute');
-    if (column.lackedBy === null) return field;
+    if (column.missingFrom === null) return field;
     const lacking = this.count - column.files;
     this.warnings.push(
-      `column ${quote(field.name)} (${field.label}) is not in ${lacking} of ${this.count} files, such as ${column.lackedBy}: it is null there`,
+      `column ${quote(field.name)} (${field.label}) is not in ${lacking} of ${this.count} files, such as ${column.missingFrom}: its values there are null`,
     );
     return field;
   }
 
-  /** Why a column does not become an attribute when all are wanted; null where it does. */
-  private leftOut(column: UnionColumn, field: ArrowField): string | null {
-    // Of a file that has the name once nobody could say which of the others' columns it is.
-    if (column.repeats > 0 && column.repeats < column.files) throw ambiguous(column.repeatedBy!, column.name);
-    if (column.repeats > 0) return 'another column has that name';
-    if (PANDAS_INDEX.test(field.name))
-      return 'it is the row number that pandas adds; --attributes keeps it when it names it';
-    const second = 'it is a second vector column; --vector-column chooses which one is searched';
+  /** Why a column is not kept if all attributes are wanted; null if it is kept. */
+  private reasonToSkip(column: UnionColumn, field: ArrowField): string | null {
+    // If a file has the name only once, nobody can say which of the columns of other files that is.
+    if (column.repeats > 0 && column.repeats < column.files) throw ambiguous(column.repeatedIn!, column.name);
+    if (column.repeats > 0) return 'another column has the same name';
+    if (PANDAS_INDEX.test(field.name)) {
+      return 'it is the row number that pandas adds; to keep it, name it in --attributes';
+    }
+    const second = 'it is a second vector column; --vector-column chooses the one to search';
     const types = column.variants.map((variant) => this.cast(column, variant.field.type));
-    if (types.every(isFixedBytes)) return `${second}, --attributes keeps it as lists of integers when it names it`;
+    if (types.every(isFixedBytes)) return `${second}; to keep it as lists of integers, name it in --attributes`;
     const type = this.typeOf(column, 'attribute');
-    // What would be kept of one file is not dropped because of another.
+    // A column that one file would keep is not dropped because of another.
     if (type === null ? types.some(isAttributeType) : isAttributeType(type)) return null;
     if (isVectorType(field.type)) return second;
-    return `its type is not kept; to keep it, ${attributeAdvice(field)}`;
+    return `attributes cannot have its type; to keep it, ${attributeAdvice(field)}`;
   }
 
-  /** What stands for the column in every file. Where its types have none in common, one of them, for choosing. */
+  /** The field of the column for all files. If its types have none in common, it has one of them, for choosing. */
   private merge(column: UnionColumn, role: Role): ArrowField {
     const { variants } = column;
     const [only] = variants;
     const type =
       this.typeOf(column, role) ??
-      variants.map(({ field }) => field.type).find((one) => isVectorType(one) || isAttributeType(one)) ??
+      variants.map(({ field }) => field.type).find((variant) => isVectorType(variant) || isAttributeType(variant)) ??
       only!.field.type;
     const labels = new Set(variants.filter(({ field }) => field.type.kind !== 'null').map(({ field }) => field.label));
     const agreed = labels.size <= 1;
     return {
       name: column.name,
       type,
-      nullable: column.lackedBy !== null || variants.some(({ field }) => field.nullable || field.type.kind === 'null'),
+      nullable:
+        column.missingFrom !== null || variants.some(({ field }) => field.nullable || field.type.kind === 'null'),
       label: agreed ? ([...labels][0] ?? only!.field.label) : labelOfType(type),
     };
   }
 
-  /** The type that the column has in all files; null where there is none. */
+  /** The type that holds the values of all files; null if there is none. */
   private typeOf(column: UnionColumn, role: Role): ColumnType | null {
     const types = column.variants.map(({ field }) => this.cast(column, field.type));
     if (role === 'vector' && types.every(isVectorType)) return commonVectorType(types);
@@ -249,7 +246,7 @@ class Choice {
     return name === (this.options.idColumn ?? DEFAULT_ID_COLUMN);
   }
 
-  /** The type as which the column is read in place of its own. */
+  /** The type as which the column is read. */
   private cast(column: UnionColumn, type: ColumnType): ColumnType {
     const isId = this.isId(column);
     if (isId && type.kind === 'bytes16') return { kind: 'utf8' };
@@ -261,7 +258,7 @@ class Choice {
 /** How pandas names the levels of an index that has no name. */
 const PANDAS_INDEX = /^__index_level_\d+__$/;
 
-/** The one column of that name. */
+/** The only column with that name. */
 function findField(file: string, fields: readonly ArrowField[], name: string, flag: string): ArrowField {
   const named = fields.filter((field) => field.name === name);
   if (named.length === 1) return named[0]!;
@@ -282,7 +279,7 @@ function wrongType(file: string, field: ArrowField, cannot: string, advice: stri
   return new ShortlistError('column_type', message, { file, column: field.name, type: field.label });
 }
 
-/** As many types as a message can carry. */
+/** Most types that a message lists. */
 const MAX_LISTED_TYPES = 5;
 
 function mismatch(column: UnionColumn, isId: boolean): ShortlistError {
@@ -292,8 +289,8 @@ function mismatch(column: UnionColumn, isId: boolean): ShortlistError {
   });
   if (variants.length > MAX_LISTED_TYPES) listed.push(`${variants.length - MAX_LISTED_TYPES} more types`);
   const decimals = variants.some(({ field }) => field.type.kind === 'decimal');
-  const hint = decimals && !isId ? ', or use --cast-decimals where float64 will do' : '';
-  const message = `column ${quote(column.name)} has types that no one type holds without loss: ${listed.join(', ')}; cast it to one type before the files are written${hint}`;
+  const hint = decimals && !isId ? ', or use --cast-decimals if float64 is precise enough' : '';
+  const message = `no type holds the values of column ${quote(column.name)} in all files without loss: it has ${listed.join(', ')}; write it with one type in all files${hint}`;
   const [first, other] = variants;
   return new ShortlistError('schema_mismatch', message, {
     file: (other ?? first)!.file,
@@ -308,9 +305,9 @@ function distinctLabels(variants: readonly ColumnVariant[]): ColumnVariant[] {
   return variants.filter(({ field }, i) => variants.findIndex((other) => other.field.label === field.label) === i);
 }
 
-function missing(column: UnionColumn, file: string): ShortlistError {
+function missingColumn(column: UnionColumn, file: string): ShortlistError {
   const [{ field, file: first }] = column.variants as [ColumnVariant];
-  const message = `column ${quote(column.name)} is not in ${file}, and has the type ${field.label} in ${first}: every file of an input needs an id and a vector column of the same names`;
+  const message = `column ${quote(column.name)} is not in ${file}, but in ${first} (${field.label}): every file of an input needs the id and the vector column`;
   const types = { type: null, first_type: field.label };
   return new ShortlistError('schema_mismatch', message, { file, first_file: first, column: column.name, ...types });
 }
@@ -319,8 +316,8 @@ function idAdvice(field: ArrowField): string {
   const column = `table[${quote(field.name)}]`;
   const place = `table.schema.get_field_index(${quote(field.name)})`;
   if (field.type.kind === 'decimal') {
-    // Decimals of any width and scale become strings; integers of 64 bits hold only some of them.
-    return `write its digits as strings, which keeps every one: table.set_column(${place}, ${quote(field.name)}, ${column}.cast(pyarrow.string()))`;
+    // Decimals of any width and scale fit into strings; 64-bit integers hold only some of them.
+    return `write it as strings, which keeps every digit: table.set_column(${place}, ${quote(field.name)}, ${column}.cast(pyarrow.string()))`;
   }
   return field.type.kind === 'other' ? describeConversion(field) : 'cast it to int64 or to string';
 }
@@ -337,11 +334,11 @@ function vectorAdvice(field: ArrowField, option: string): string {
 
 function attributeAdvice(field: ArrowField): string {
   if (field.type.kind === 'decimal')
-    return 'use --cast-decimals where float64 will do, or cast it to string to keep every digit';
+    return 'use --cast-decimals if float64 is precise enough, or cast it to string to keep every digit';
   return field.type.kind === 'list' ? 'make it a list of strings or integers' : describeConversion(field);
 }
 
-/** As many columns as a message can carry. */
+/** Most columns that a message lists. */
 const MAX_LISTED_COLUMNS = 30;
 
 function listColumns(fields: readonly ArrowField[]): string {
@@ -350,7 +347,7 @@ function listColumns(fields: readonly ArrowField[]): string {
   return fields.length === 0 ? 'it has no columns' : `its columns are ${shown.join(', ')}`;
 }
 
-/** JSON's escapes keep a hostile name from steering the terminal. */
+/** JSON escapes control characters, which must not reach the terminal. */
 function quote(name: string): string {
   return JSON.stringify(name);
 }

@@ -1,15 +1,16 @@
 /**
- * Which types can be ids, vectors and attributes, and the one type that several files' types become.
+ * Which types can be ids, vectors and attributes, and which one type holds the values of several.
  *
- * Takes Arrow column types; gives answers about them. Values that are equal are equal in the common type too: nothing
- * is rounded, no digit lost. Which type comes out does not depend on the order of the types.
+ * Takes Arrow column types. Equal values stay equal in the common type: nothing is rounded and no digit is lost. The
+ * common type does not depend on the order of the types.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { ColumnType, IntegerWidth } from '../arrow/column.js';
 import type { IdType } from '../base/id-table.js';
 
 type Of<K extends ColumnType['kind']> = Extract<ColumnType, { readonly kind: K }>;
 
-/** How the ids of a column are kept; null where they cannot be. 16 bytes are kept as the text of a UUID. */
+/** How the ids of a column are stored; null if its type cannot be an id. 16 bytes become the text of a UUID. */
 export function idTypeOf(type: ColumnType): IdType | null {
   if (type.kind === 'bytes16') return { kind: 'utf8' };
   return type.kind === 'int' || type.kind === 'utf8' ? type : null;
@@ -29,22 +30,22 @@ export function isAttributeType(type: ColumnType): boolean {
   }
 }
 
-/** A list of floats: what a vector column is without being named. */
+/** Lists of floats: the default vector column. */
 export function isFloatList(type: ColumnType): boolean {
   return type.kind === 'list' && type.item.kind === 'float';
 }
 
-/** What can be read as vectors: lists of floats or of bytes, and lists of one such list. */
+/** What can be read as vectors: lists of floats or bytes, and lists of one such list. */
 export function isVectorType(type: ColumnType): boolean {
   return componentsOf(type) !== null;
 }
 
-/** Lists of so many bytes: most likely vectors, in a column that is not chosen as one either. */
+/** Lists of a fixed number of bytes: most likely vectors, even in a column that is not the chosen one. */
 export function isFixedBytes(type: ColumnType): boolean {
   return type.kind === 'list' && type.size !== null && type.item.kind === 'int' && type.item.bits === 8;
 }
 
-/** The innermost list of a vector column, and null for a column that holds no vectors. */
+/** The innermost list of a vector type; null for any other type. */
 export function componentsOf(type: ColumnType): Of<'list'> | null {
   if (type.kind !== 'list') return null;
   const { item, size } = type;
@@ -57,20 +58,17 @@ function plainComponents(list: Of<'list'>): Of<'list'> | null {
   return item.kind === 'float' || (item.kind === 'int' && item.bits === 8) ? list : null;
 }
 
-/**
- * The type of vectors of several types: their size where they have one, and the widest component. Null where one is
- * no vector.
- */
+/** The common type of vectors: the widest component, and the size if all have one. Null if a type is not a vector. */
 export function commonVectorType(types: readonly ColumnType[]): Of<'list'> | null {
   const lists = types.map(componentsOf);
   if (!allPresent(lists)) return null;
   const item = commonType(lists.map((list) => list.item));
-  // Of signed and unsigned bytes the common integer has 16 bits, which no vector has; float32 holds both.
+  // The common integer of int8 and uint8 has 16 bits, which no vector type has; float32 holds both.
   const isComponent = item !== null && (item.kind === 'float' || (item.kind === 'int' && item.bits === 8));
   return { kind: 'list', item: isComponent ? item : { kind: 'float', bits: 32 }, size: commonSize(lists) };
 }
 
-/** The narrowest type that holds all values of all types; null where there is none. Nulls fit every type. */
+/** The narrowest type that holds all values of all types; null if there is none. Nulls fit every type. */
 export function commonType(types: readonly ColumnType[]): ColumnType | null {
   const [first, ...others] = types.filter(({ kind }) => kind !== 'null');
   if (first === undefined) return { kind: 'null' };
@@ -113,7 +111,7 @@ const WIDTHS: readonly IntegerWidth[] = [8, 16, 32, 64];
 
 function commonInteger(ints: readonly Of<'int'>[]): ColumnType | null {
   const signed = ints.some((int) => int.signed);
-  // An unsigned integer needs one bit more among signed ones.
+  // Among signed integers, an unsigned one needs one bit more.
   const needed = Math.max(...ints.map((int) => int.bits + (signed && !int.signed ? 1 : 0)));
   const bits = WIDTHS.find((width) => width >= needed);
   return bits === undefined ? null : { kind: 'int', bits, signed };
@@ -131,7 +129,7 @@ function commonFloat(floats: readonly Of<'float'>[], ints: readonly Of<'int'>[])
 
 const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const;
 
-/** Names of one and the same timezone. Others are not told apart by their values, but say something about them. */
+/** Names of one timezone. Other names may stand for equal times too, but they say something about the column. */
 const UTC_NAMES: ReadonlySet<string | null> = new Set(['UTC', 'Etc/UTC', 'Z', '+00:00', 'GMT', 'Etc/GMT']);
 
 function commonTimestamp(stamps: readonly Of<'timestamp'>[]): ColumnType | null {
@@ -141,33 +139,14 @@ function commonTimestamp(stamps: readonly Of<'timestamp'>[]): ColumnType | null 
   return stamps.every((stamp) => UTC_NAMES.has(stamp.timezone)) ? { kind: 'timestamp', unit, timezone: 'UTC' } : null;
 }
 
-/** Equal values behind both: a dictionary, a large or a view variant is the type of its values. */
+/** Dictionary, large and view variants have the same type as their values. */
 export function isSameType(a: ColumnType, b: ColumnType): boolean {
-  switch (a.kind) {
-    case 'int':
-      return b.kind === 'int' && a.bits === b.bits && a.signed === b.signed;
-    case 'float':
-      return b.kind === 'float' && a.bits === b.bits;
-    case 'date':
-      return b.kind === 'date' && a.unit === b.unit;
-    case 'timestamp':
-      return b.kind === 'timestamp' && a.unit === b.unit && a.timezone === b.timezone;
-    case 'list':
-      return b.kind === 'list' && a.size === b.size && isSameType(a.item, b.item);
-    case 'decimal':
-      return b.kind === 'decimal' && a.precision === b.precision && a.scale === b.scale;
-    case 'bool':
-    case 'utf8':
-    case 'null':
-    case 'bytes16':
-    case 'other':
-      return a.kind === b.kind;
-  }
+  return isDeepStrictEqual(a, b);
 }
 
 const FLOAT_LABELS = { 16: 'halffloat', 32: 'float', 64: 'double' } as const;
 
-/** A type that no file has, as pyarrow would print it. */
+/** The type as pyarrow prints it, for types that no file has. */
 export function labelOfType(type: ColumnType): string {
   switch (type.kind) {
     case 'int':

@@ -1,13 +1,12 @@
 /**
- * A column as the type that all files have in common (column-types.ts chooses it). Takes columns of a narrower type,
- * gives the same values in the array of the wider one. Only a time can fail to fit: 2300-01-01 in seconds has no
- * number of nanoseconds.
+ * Converts a column to the type that all files have in common (column-types.ts chooses it): the same values in the
+ * array of a wider type. Only a time can fail to fit: 2300-01-01 in seconds is too large for nanoseconds.
  */
 import type { Column, ColumnType, NumberArray } from '../arrow/column.js';
 import { nullColumn, numberArrayOf } from '../arrow/gather.js';
 import { isSameType } from './column-types.js';
 
-/** @param tooLong makes the error for the row whose time does not fit */
+/** @param tooLong makes the error for a row whose time does not fit */
 export function convertColumn(column: Column, type: ColumnType, tooLong: (row: number) => Error): Column {
   if (isSameType(column.type, type)) return column;
   if (column.type.kind === 'null') return nullColumn(type, column.rows);
@@ -55,12 +54,12 @@ function factorOf(from: ColumnType, to: ColumnType): bigint {
 const MAX_INT64 = 2n ** 63n - 1n;
 
 function scaleTimes({ values, valid }: Of<'numbers'>, factor: bigint, tooLong: (row: number) => Error): NumberArray {
-  const most = MAX_INT64 / factor;
+  const max = MAX_INT64 / factor;
   const scaled = new BigInt64Array(values.length);
   for (let row = 0; row < values.length; row++) {
     if (valid !== null && valid[row] === 0) continue;
     const value = BigInt(values[row]!);
-    if (value > most || value < -most) throw tooLong(row);
+    if (value > max || value < -max) throw tooLong(row);
     scaled[row] = value * factor;
   }
   return scaled;

@@ -1,9 +1,8 @@
 /**
- * The chosen columns of an input in one of its files.
+ * Finds the chosen columns of an input in one of its files.
  *
- * Takes the fields of the file; gives which of them to read, and turns what is read into columns of the input's
- * types: other widths are widened, and an attribute that the file lacks, or has nothing but nulls in, is null in
- * every row.
+ * Takes the fields of the file; returns which of them to read, and converts what is read to the types of the input. An
+ * attribute that the file lacks, or that is null in all its rows, is null in every row.
  */
 import type { ArrowField, Column } from '../arrow/column.js';
 import { nullColumn } from '../arrow/gather.js';
@@ -18,7 +17,7 @@ export interface FileColumns {
   attributes(chunk: Chunk): Column[];
 }
 
-/** @param fields of the file, among which the id and the vector are */
+/** @param fields those of the file, the id and the vector among them */
 export function locateColumns(
   file: string,
   fields: readonly ArrowField[],
@@ -26,7 +25,7 @@ export function locateColumns(
 ): FileColumns {
   const find = ({ name }: ArrowField): number => fields.findIndex((field) => field.name === name);
   const positions = [find(chosen.id), find(chosen.vector)];
-  /** For each attribute, which of the columns read it is; -1 for none. */
+  /** The position of each attribute among the columns read; -1 if it is not read. */
   const read = chosen.attributes.map((attribute) => {
     const position = find(attribute);
     if (position === -1 || fields[position]!.type.kind === 'null') return -1;
@@ -47,6 +46,6 @@ export function locateColumns(
 }
 
 function timeBeyondRange(file: string, row: number, { name, label }: ArrowField, from: string): ShortlistError {
-  const message = `${file} row ${row}: the time in column ${JSON.stringify(name)} (${from}) is beyond the range of ${label}, the type that all files have in common; cast the column to one unit before the files are written`;
+  const message = `${file} row ${row}: the time in column ${JSON.stringify(name)} (${from}) does not fit into ${label}, the type that all files have in common; write the column with one unit in all files`;
   return new ShortlistError('schema_mismatch', message, { file, row, column: name, type: from, common_type: label });
 }

@@ -1,40 +1,39 @@
 /**
- * Glob patterns, for shells and schedulers that pass them on unexpanded.
+ * Glob patterns, for shells and schedulers that do not expand them.
  *
- * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `{1..3}` and `**` (any number of folders); a backslash takes
- * the meaning from the character after it. Gives the regular files that match, sorted. As in shells, a name that
- * starts with a dot is matched only by a pattern that does, and `**` does not follow symbolic links to folders.
+ * Takes a pattern of `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `{1..3}` and `**` (any number of folders); a backslash
+ * escapes the next character. Returns the regular files that match, sorted. As in shells, only a pattern that starts
+ * with a dot matches such a name, and `**` does not follow symbolic links to folders.
  *
- * minimatch expands braces and matches names. The walk is by hand: the packages that walk (tinyglobby, glob) pass over
- * a folder that may not be read, and its rows would be lost without a word.
+ * minimatch expands braces and matches names. The walk is written by hand: packages that walk (tinyglobby, glob) skip a
+ * folder that they may not read, and its rows would be lost without a word.
  */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { braceExpand, Minimatch } from 'minimatch';
 import { errnoOf, ioError, ShortlistError } from '../base/errors.js';
-import { comparePaths } from './paths.js';
 
 const MAGIC = /[*?[{\\]/;
 
-/** More patterns than this from the braces of one is a slip: {a,b} sixteen times would be 65,536. */
+/** More patterns from the braces of one are a mistake: {a,b} sixteen times stands for 65,536. */
 const MAX_BRACE_PATTERNS = 10_000;
 
 export function isGlob(text: string): boolean {
   return MAGIC.test(text);
 }
 
-/** The regular files that match the pattern, each once, sorted by path; none where nothing matches. @throws usage */
+/** The regular files that match the pattern, each once, sorted by path; may be empty. @throws usage */
 export async function expandGlob(pattern: string): Promise<string[]> {
   const found = new Set<string>();
   for (const plain of expandBraces(pattern)) {
     const segments = plain.split('/').filter((segment) => segment !== '');
     await walk(plain.startsWith('/') ? '/' : '', segments, found);
   }
-  return [...found].sort(comparePaths);
+  return [...found].sort();
 }
 
-/** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces that do not close or hold no comma stand for themselves. */
+/** `a{b,c{d,e}}` as `ab`, `acd`, `ace`. Braces that do not close, or have no comma, stand for themselves. */
 export function expandBraces(pattern: string): string[] {
   const patterns = braceExpand(pattern, { braceExpandMax: MAX_BRACE_PATTERNS + 1 });
   if (patterns.length <= MAX_BRACE_PATTERNS) return patterns;
@@ -79,21 +78,18 @@ async function listEntries(folder: string): Promise<Dirent[]> {
   }
 }
 
-/**
- * Nothing there, or a file where the pattern wants a folder: no match. No permission is an error, since rows would be
- * lost.
- */
+/** No match: nothing is there, or a file where the pattern needs a folder. A missing permission is an error instead. */
 function isAbsence(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
 
-/** Names of Linux on every system, where a backslash separates nothing. `dot` since hidden names are seen to here. */
+/** Linux names on every system, so a backslash separates nothing. `dot`, since hidden names are handled here. */
 const ONE_NAME = { nobrace: true, noext: true, nonegate: true, nocomment: true, dot: true, platform: 'linux' } as const;
 
-/** Whether one path segment matches a file name. A name that is spelled like the pattern always does. */
+/** Whether one path segment matches a file name. A name equal to the pattern always does. */
 export function segmentMatcher(segment: string): (name: string) => boolean {
   const pattern = new Minimatch(segment, ONE_NAME);
-  const takesHidden = segment.startsWith('.');
-  return (name) => name === segment || ((takesHidden || !name.startsWith('.')) && pattern.match(name));
+  const matchesHidden = segment.startsWith('.');
+  return (name) => name === segment || ((matchesHidden || !name.startsWith('.')) && pattern.match(name));
 }

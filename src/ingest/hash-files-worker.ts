@@ -1,4 +1,4 @@
-/** The thread of hash-files.ts: hashes the files that it is given and posts one HashMessage. */
+/** The thread of hash-files.ts: hashes the given files and posts one HashMessage. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../base/errors.js';
 import { hashFiles, type HashMessage } from './hash-files.js';

@@ -1,9 +1,8 @@
 /**
- * SHA-256 of the input files, computed beside the reading of them.
+ * SHA-256 of the input files, computed while they are read.
  *
- * Hashing costs about as much as checking vectors, so large inputs are hashed on a thread of their own, in the order
- * in which they are read and so mostly from the page cache. Small ones are hashed when asked for: a thread costs 40
- * ms to start.
+ * Hashing costs about as much as checking vectors. So large inputs are hashed on a thread of their own, in the order of
+ * reading and so mostly from the page cache. Small ones are hashed on request, since a thread takes 40 ms to start.
  */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -16,7 +15,7 @@ export interface FileHash {
   readonly sha256: string;
 }
 
-/** What the thread sends when it has ended. */
+/** What the thread posts before it ends. */
 export type HashMessage = { readonly hashes: FileHash[] } | { readonly error: SerializedError };
 
 export interface HashRun {
@@ -26,11 +25,11 @@ export interface HashRun {
   stop(): Promise<void>;
 }
 
-/** Below it hashing takes less time than starting the thread. */
+/** Hashing fewer bytes takes less time than starting the thread. */
 const MIN_THREAD_BYTES = 16 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 
-/** @param totalBytes of all files, by which the way is chosen */
+/** @param totalBytes of all files: it decides whether a thread is started */
 export function startHashing(paths: readonly string[], totalBytes: number): HashRun {
   return totalBytes < MIN_THREAD_BYTES ? hashLater(paths) : hashOnThread(paths);
 }
@@ -49,7 +48,7 @@ function hashOnThread(paths: readonly string[]): HashRun {
     worker.once('error', reject);
     worker.once('exit', () => reject(new ShortlistError('internal', 'the thread that hashes the input ended early')));
   });
-  result.catch(() => undefined); // it is reported by whoever asks for the result, if anybody does
+  result.catch(() => undefined); // whoever awaits the result gets the error
   return {
     result: () => result,
     stop: async () => {

@@ -1,4 +1,4 @@
-/** The ids of one chunk at a time, in the form that an IdTableBuilder takes. */
+/** The ids of one chunk at a time, in the form that IdTableBuilder needs. */
 import type { Column, NumberArray } from '../arrow/column.js';
 import { formatDecimal } from '../base/decimal.js';
 import type { IdTableBuilder } from '../base/id-table-builder.js';
@@ -18,7 +18,7 @@ export class IdRows {
   private offsets: Uint32Array = NO_WORDS;
   private bytes: Buffer = NO_BYTES;
 
-  /** Turns to the next chunk. */
+  /** Continues with the next chunk. */
   open(column: Column): void {
     this.valid = column.valid;
     if (column.shape === 'strings') {
@@ -46,7 +46,7 @@ export class IdRows {
     return builder.addInteger(this.words[2 * row]!, this.words[2 * row + 1]!);
   }
 
-  /** The canonical text, cut at the longest that an id may be; null where the id is null. */
+  /** The canonical text, cut at the longest length that an id may have; null if the id is null. */
   text(row: number): string | null {
     if (this.valid !== null && this.valid[row] === 0) return null;
     if (!this.isText) return formatDecimal(this.words[2 * row]!, this.words[2 * row + 1]!, this.signed);
@@ -54,15 +54,15 @@ export class IdRows {
     return this.bytes.toString('utf8', start, Math.min(this.offsets[row + 1]!, start + MAX_ID_BYTES));
   }
 
-  /** One clause on what is wrong, for the fault that `check` gave. */
+  /** Says in one clause what is wrong, for a fault that `check` returned. */
   explain(row: number, fault: IdFault): string {
     if (fault === 'null_id') return 'the id is null';
     const length = this.offsets[row + 1]! - this.offsets[row]!;
-    return length === 0 ? 'the id is empty' : `the id has ${length} bytes; up to ${MAX_ID_BYTES} are taken`;
+    return length === 0 ? 'the id is empty' : `the id has ${length} bytes; it may have at most ${MAX_ID_BYTES}`;
   }
 }
 
-/** Two words a value, sign-extended: a view of 64-bit values, a copy of narrower ones. */
+/** Two words a value, sign-extended: a view of 64-bit values, a copy of others. */
 function toWords(values: NumberArray): Uint32Array {
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     return new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);

@@ -1,32 +1,32 @@
 /**
- * The files that `--input` and `--queries` mean.
+ * The files that `--input` and `--queries` stand for.
  *
- * Takes paths of files, folders and globs; gives files: in the order given, those of a folder or glob sorted by path.
- * A path that exists is never taken for a glob. A folder stands for the Arrow files (.arrow, .arrows, .feather, .ipc)
- * in it and in its subfolders, or, when there is no such name, for all its files; names that start with `.` or `_`
- * are left out, as Spark and pyarrow leave them out, and links to folders are not followed. A folder that Hugging
- * Face's `save_to_disk` wrote names its data files in `state.json`, and stands for those: beside them `map` and
- * `filter` leave files of cached rows. One of a DatasetDict has a folder a split, named in `dataset_dict.json`: its
- * rows are meant for different things, so whoever wants several splits names them.
+ * Takes paths of files, folders and globs; returns files in the given order, those of a folder or glob sorted by path.
+ * A path that exists is never read as a glob. A folder stands for the Arrow files (.arrow, .arrows, .feather, .ipc) in
+ * it and its subfolders, or for all files if there is no such name. Names that start with `.` or `_` are left out, as
+ * Spark and pyarrow do, and links to folders are not followed.
  *
- * Fails with `input_not_found` where nothing is there, `usage` where a file is named twice or a split is to be chosen.
+ * A folder written by Hugging Face's `save_to_disk` stands for the data files that its `state.json` names: `map` and
+ * `filter` leave files of cached rows beside them. A DatasetDict has one folder for each split, named in
+ * `dataset_dict.json`. Splits serve different purposes, so a user who wants several must name them.
+ *
+ * Fails with `input_not_found` if nothing is there, and `usage` if a file is named twice or a split must be chosen.
  */
 import type { Dirent, Stats } from 'node:fs';
 import { readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, extname, join, normalize } from 'node:path';
 import { ShortlistError, errnoOf, ioError } from '../base/errors.js';
 import { expandGlob, isGlob } from './glob.js';
-import { comparePaths } from './paths.js';
 
 const ARROW_EXTENSIONS: ReadonlySet<string> = new Set(['.arrow', '.arrows', '.feather', '.ipc']);
 
-/** Folders inside folders; a tree deeper than this is a mistake, or has no end. */
+/** Deepest nesting of folders: a deeper tree is a mistake, or has no end. */
 const MAX_FOLDER_DEPTH = 64;
 
 export async function resolveInputs(paths: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const path of paths) files.push(...(await resolveInput(path)));
-  await refuseRepeats(files);
+  await refuseDuplicates(files);
   return files;
 }
 
@@ -49,17 +49,17 @@ async function resolveExisting(path: string, found: Stats): Promise<string[]> {
     const message = `the input ${path} is neither a file nor a folder: write its bytes to a file first`;
     throw new ShortlistError('input_format', message, { file: path });
   }
-  const files = (await listFiles(path, 0)).sort(comparePaths);
+  const files = (await listFiles(path, 0)).sort();
   const named = files.filter((file) => ARROW_EXTENSIONS.has(extname(file).toLowerCase()));
   if (files.length === 0) {
-    throw new ShortlistError('input_not_found', `the input folder ${path} has no files in it`, { file: path });
+    throw new ShortlistError('input_not_found', `the input folder ${path} has no files`, { file: path });
   }
   return named.length > 0 ? named : files;
 }
 
 async function listFiles(folder: string, depth: number): Promise<string[]> {
   if (depth > MAX_FOLDER_DEPTH) {
-    const message = `the input folder ${folder} lies more than ${MAX_FOLDER_DEPTH} folders deep: name the inner folder`;
+    const message = `the input folder ${folder} is nested more than ${MAX_FOLDER_DEPTH} folders deep: name the inner folder`;
     throw new ShortlistError('input_unsupported', message, { file: folder, limit: MAX_FOLDER_DEPTH });
   }
   const entries = await listEntries(folder);
@@ -89,7 +89,7 @@ async function listEntries(folder: string): Promise<Dirent[]> {
   }
 }
 
-/** Hugging Face's download cache is made of links to files. */
+/** Hugging Face's download cache consists of links to files. */
 async function isLinkedFile(entry: Dirent, path: string): Promise<boolean> {
   return entry.isSymbolicLink() && (await statOrNull(path))?.isFile() === true;
 }
@@ -97,10 +97,7 @@ async function isLinkedFile(entry: Dirent, path: string): Promise<boolean> {
 /** Beside the folders of the splits. */
 const DATASET_DICT = 'dataset_dict.json';
 
-/**
- * The folder of the one split of a Hugging Face DatasetDict, or null where the file is something else.
- * @throws usage that names the splits where there are several
- */
+/** The folder of a DatasetDict that has one split; null if the file is something else. @throws usage for several */
 async function readOnlySplit(folder: string): Promise<string | null> {
   const described = await readJson(join(folder, DATASET_DICT));
   const splits = typeof described === 'object' && described !== null && 'splits' in described ? described.splits : null;
@@ -113,7 +110,7 @@ async function readOnlySplit(folder: string): Promise<string | null> {
     const message = `${join(folder, DATASET_DICT)} names the split ${JSON.stringify(names[0])}, which is not there`;
     throw new ShortlistError('input_not_found', message, { file: folders[0]! });
   }
-  const message = `the folder ${folder} is a DatasetDict of ${folders.length} splits (${names.map((name) => JSON.stringify(name)).join(', ')}): name the folder of the one that is meant, such as ${folders[0]!}, or several one after the other`;
+  const message = `the folder ${folder} is a DatasetDict of ${folders.length} splits (${names.map((name) => JSON.stringify(name)).join(', ')}): name the folder of one, such as ${folders[0]!}, or several folders`;
   throw new ShortlistError('usage', message, { file: folder, splits: names });
 }
 
@@ -121,7 +118,7 @@ function isFolderName(name: string): boolean {
   return name === basename(name) && !/^\.*$/.test(name);
 }
 
-/** What the file holds, or null where it is no JSON. */
+/** The parsed file; null if it is not JSON. */
 async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
@@ -131,7 +128,7 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** The data files that a Hugging Face `state.json` lists, or null where it is some other `state.json`. */
+/** The data files that a Hugging Face `state.json` lists; null if it is some other `state.json`. */
 async function readDataFiles(folder: string): Promise<string[] | null> {
   const path = join(folder, 'state.json');
   const state = await readJson(path);
@@ -152,15 +149,15 @@ async function readDataFiles(folder: string): Promise<string[] | null> {
   return files;
 }
 
-/** A file that is named twice would give every row twice. Links to one file are that file. */
-async function refuseRepeats(files: readonly string[]): Promise<void> {
+/** A file named twice would add every row twice. Links to one file are that file. */
+async function refuseDuplicates(files: readonly string[]): Promise<void> {
   const seen = new Map<string, string>();
   for (const file of files) {
     const real = await realPath(file);
     const first = seen.get(real);
     if (first !== undefined) {
       const names = first === file ? file : `${first} and ${file}`;
-      const message = `the inputs name one file twice, ${names}: every row of it would be there twice; name it once`;
+      const message = `the inputs name one file twice (${names}), so each of its rows would be there twice: name it once`;
       throw new ShortlistError('usage', message, { file, first });
     }
     seen.set(real, file);

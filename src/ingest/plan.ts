@@ -1,11 +1,10 @@
 /**
- * What will be read, before anything is: files, rows and columns.
+ * Plans what will be read, before any row is: files, row counts and columns.
  *
- * Takes paths and column names; gives a plan. Opens every file for its schema and row count alone, one at a time, and
- * where types leave the length of the vectors open, for the offsets of the vector column. The columns are those that
- * all files have between them, of types that hold the values of each, so the order of the files decides nothing but
- * the order of rows. Fails on missing paths, files that are not Arrow, missing or unusable columns, and schemas that
- * contradict each other.
+ * Takes paths and column names; returns a plan. Opens one file after the other for its schema and row count, and reads
+ * the offsets of the vector column if the types leave the length of vectors open. The columns are those of all files
+ * together, with types that hold the values of each, so the order of files decides only the order of rows. Fails on
+ * missing paths, files that are not Arrow, missing or unusable columns, and contradictory schemas.
  */
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -25,7 +24,7 @@ export interface IngestOptions extends ColumnOptions, Partial<LengthOptions> {
 }
 
 export interface PlannedFile {
-  /** As given, normalised; relative where it was given relative. */
+  /** Normalised; relative if it was given so. */
   readonly path: string;
   readonly bytes: number;
   readonly rows: number;
@@ -42,11 +41,11 @@ export interface IngestPlan {
   readonly idField: ArrowField;
   readonly idType: IdType;
   readonly vectorField: ArrowField;
-  /** Components that every vector must have; null where no row has a vector. */
+  /** Components that every vector must have; null if no row has a vector. */
   readonly dim: number | null;
-  /** What says so, as in `not the 768 of most vectors`. */
+  /** Where `dim` comes from, as in `not the 768 of most vectors`. */
   readonly dimSource: string;
-  /** The lengths that vectors have, the most frequent first. */
+  /** The lengths of the vectors, the most frequent first. */
   readonly lengths: readonly LengthCount[];
   readonly attributes: readonly ArrowField[];
   readonly warnings: readonly string[];
@@ -56,7 +55,7 @@ export async function planIngest(options: IngestOptions): Promise<IngestPlan> {
   const { signal, onBadRow = 'fail' } = options;
   const paths = await resolveInputs(options.paths);
   if (paths.length === 0) {
-    throw new ShortlistError('usage', 'no input is given: name at least one file, folder or glob');
+    throw new ShortlistError('usage', 'no input was given: name at least one file, folder or glob');
   }
   const { files, union, warnings } = await inspectFiles(paths, signal);
   const names = paths.length === 1 ? paths[0]! : `${paths[0]!} and ${paths.length - 1} more`;
@@ -101,7 +100,7 @@ async function inspectFiles(paths: readonly string[], signal: AbortSignal | unde
   return { files, union, warnings };
 }
 
-/** A file's size and schema, and nothing of it left open. */
+/** Size, schema and row count of a file, which is closed again. */
 export async function inspectFile(path: string): Promise<{ file: PlannedFile; warnings: readonly string[] }> {
   const stamp = await stampFile(path);
   const reader = await openArrow(path);
@@ -113,7 +112,7 @@ export async function inspectFile(path: string): Promise<{ file: PlannedFile; wa
   }
 }
 
-/** Opens a planned file again. @throws input_corrupt where it is no longer what was planned */
+/** Opens a planned file again. @throws input_corrupt if it is no longer the planned one */
 export async function openPlanned(file: PlannedFile): Promise<ArrowReader> {
   await assertUnchanged(file);
   const reader = await openArrow(file.path);
@@ -122,13 +121,13 @@ export async function openPlanned(file: PlannedFile): Promise<ArrowReader> {
   throw changed(file);
 }
 
-/** @throws input_corrupt where the file was written to since it was planned */
+/** @throws input_corrupt if the file was written to since it was planned */
 export async function assertUnchanged(file: PlannedFile): Promise<void> {
   if ((await stampFile(file.path)) !== file.stamp) throw changed(file);
 }
 
 export function changed({ path }: PlannedFile): ShortlistError {
-  const message = `${path} changed while it was read: let what writes it finish, then try again`;
+  const message = `${path} changed while it was read: wait until its writer has finished, then try again`;
   return new ShortlistError('input_corrupt', message, { file: path });
 }
 

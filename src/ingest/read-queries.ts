@@ -1,7 +1,7 @@
 /**
- * Query files: the same columns and the same contract as an index's input, all in memory, and every bad row is an
- * error. Each file is judged by itself, so several layouts read the same in any order: what one file calls its
- * vectors, or whether it has ids, decides nothing for the next.
+ * Reads query files into memory: the same columns and data contract as an index's input, but every bad row is an error.
+ * Each file is read by itself, in any order: how one names its vectors, or whether it has ids, says nothing about
+ * others.
  */
 import type { ArrowField, Column } from '../arrow/column.js';
 import { openArrow, type ArrowReader } from '../arrow/read/reader.js';
@@ -16,16 +16,13 @@ import { inspectFile } from './plan.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface QueryOptions {
-  /**
-   * Must be in every file. Default: in each file the preferred one, the only vector column, else `embedding`, else
-   * `vector`.
-   */
+  /** Must be in every file. Default, per file: the preferred one, the only vector column, `embedding` or `vector`. */
   readonly vectorColumn?: string;
-  /** The vector column of files that have one of this name. */
+  /** The vector column of files that have a column with this name. */
   readonly preferredColumn?: string;
-  /** Default `id`, where every file has such a column of a type that ids have; a named one must be there. */
+  /** Must be in every file. Default `id`, if every file has it with a type that ids may have. */
   readonly idColumn?: string;
-  /** Components that every query must have. */
+  /** Components of every query. */
   readonly dim: number;
   readonly metric: Metric;
   readonly onWarning?: (message: string) => void;
@@ -34,19 +31,16 @@ export interface QueryOptions {
 
 export interface QueryRows {
   readonly count: number;
-  /** count x dim values; unit length under cosine. */
+  /** count x dim values, of unit length under cosine. */
   readonly vectors: Float32Array;
-  /** Canonical texts, where there is an id column. They need not differ. */
+  /** Canonical texts, if there is an id column. They may repeat. */
   readonly ids?: readonly string[];
 }
 
-/** Most values of all queries, 8 GiB of them: a larger file is answered in parts. */
+/** Most components of all queries together, 8 GiB: larger files are answered in parts. */
 const MAX_QUERY_VALUES = 2 ** 31;
 
-/**
- * @throws dimension_mismatch, bad_rows naming file and row, no_rows, and what opening files and choosing columns
- * throws
- */
+/** @throws dimension_mismatch, no_rows, bad_rows (with file and row), and errors of files and columns */
 export async function readQueries(paths: readonly string[], options: QueryOptions): Promise<QueryRows> {
   const files = await resolveInputs(paths);
   const queries = new QueryReader(options, await everyFileHasIds(files, options));
@@ -95,7 +89,7 @@ class QueryReader {
     const vector = chooseVector(path, fields, this.options.vectorColumn ?? this.preferredIn(fields));
     const size = componentsOf(vector.type)?.size ?? null;
     if (size !== null && size !== this.options.dim) {
-      const message = `${path}: the queries of column ${JSON.stringify(vector.name)} have ${size} components and the index has ${this.options.dim}`;
+      const message = `${path}: the queries of column ${JSON.stringify(vector.name)} have ${size} components, but the index has ${this.options.dim}`;
       throw new ShortlistError('dimension_mismatch', message, { file: path, dim: size, expected: this.options.dim });
     }
     const positions = [fields.indexOf(vector)];
@@ -109,7 +103,7 @@ class QueryReader {
 
   finish(files: readonly string[]): QueryRows {
     if (this.tally.total > 0) {
-      throw badRowsError(this.tally.snapshot(), this.rowsRead, 'correct them or leave them out of the query file');
+      throw badRowsError(this.tally.snapshot(), this.rowsRead, 'correct them or remove them from the query file');
     }
     if (this.count === 0) {
       throw new ShortlistError('no_rows', `the query input ${files.join(', ')} has no rows`, { files });
@@ -123,10 +117,7 @@ class QueryReader {
     return { count: this.count, vectors, ...(this.hasIds ? { ids: this.ids } : {}) };
   }
 
-  /**
-   * The preferred column where the file has vectors in it, so that a second vector column does not make the choice
-   * unclear.
-   */
+  /** The preferred column, if the file has vectors in it: then a second vector column does not matter. */
   private preferredIn(fields: readonly ArrowField[]): string | undefined {
     const { preferredColumn } = this.options;
     return fields.find(({ name, type }) => name === preferredColumn && isVectorType(type))?.name;
@@ -145,7 +136,7 @@ class QueryReader {
       if (fault !== null) this.reject(fault, path, firstRow, row, idColumn !== undefined);
       else if (idColumn !== undefined) this.ids.push(idRows.text(row)!);
     }
-    // After a bad row nothing is given, so nothing more is kept.
+    // After a bad row the query file is refused, so nothing more is kept.
     if (this.tally.total > 0) return;
     this.parts.push(vectors);
     this.count += rows;
@@ -172,6 +163,6 @@ class QueryReader {
 }
 
 function tooMany(file: string): ShortlistError {
-  const message = `${file}: the queries have more than ${MAX_QUERY_VALUES} components in all: split them over several files and runs`;
+  const message = `${file}: the queries have more than ${MAX_QUERY_VALUES} components in total: split them into several files and runs`;
   return new ShortlistError('input_too_large', message, { file, limit: MAX_QUERY_VALUES });
 }

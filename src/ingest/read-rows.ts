@@ -1,16 +1,16 @@
 /**
- * One pass over the input: checked rows out, and a report of what was wrong.
+ * One pass over the input: checked rows, and a report of what was wrong.
  *
- * Takes a plan; gives batches of vectors, id hashes and attributes, and at the end the table of ids and the hashes of
- * the files. Rows that break the data contract (bad-rows.ts) are all counted, whatever becomes of them: under `fail`
- * the whole input is read and then refused, and no batch is given after the first bad row; under `skip` they are left
- * out and handed on, up to a share of the rows: beyond it the input is refused as under `fail`. Of two rows with one
- * id the later is bad, and an id is taken only by a row that is good.
+ * Takes a plan; yields batches of vectors, id hashes and attributes, and at the end returns the table of ids and the
+ * hashes of the files. All rows that break the data contract (bad-rows.ts) are counted. Under `fail` the whole input is
+ * read and then refused, without any batch after the first bad row. Under `skip` bad rows are left out and reported;
+ * above a maximum share of the rows the input is refused as under `fail`. Of two rows with one id the later is bad; bad
+ * rows do not take an id.
  *
- * A chunk is read while the one before it is checked, and the one before that may still be written. Memory: two
- * chunks of the reader, two arrays of their vectors, the table of ids.
+ * A chunk is read while the one before it is checked and the one before that may still be written. Memory: two chunks
+ * of the reader, two arrays of their vectors, the table of ids.
  */
-import type { ArrowReader, Chunk } from '../arrow/read/reader.js';
+import type { Chunk } from '../arrow/read/reader.js';
 import type { Column } from '../arrow/column.js';
 import { ShortlistError } from '../base/errors.js';
 import { IdTableBuilder } from '../base/id-table-builder.js';
@@ -19,7 +19,7 @@ import type { Metric } from '../base/metric.js';
 import { readAhead } from '../base/read-ahead.js';
 import { BadRowTally, badRowsError, toRejectLine, type BadRow, type BadRowKind, type BadRows } from './bad-rows.js';
 import { locateColumns, type FileColumns } from './file-columns.js';
-import { gatherColumn } from './gather-column.js';
+import { gatherRows } from '../arrow/gather.js';
 import { startHashing, type FileHash, type HashRun } from './hash-files.js';
 import { IdRows } from './id-rows.js';
 import { assertUnchanged, changed, openPlanned, type IngestPlan, type PlannedFile } from './plan.js';
@@ -28,25 +28,25 @@ import { describeLengths } from './vector-lengths.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface ReadOptions {
-  /** Under cosine, vectors are given at unit length. */
+  /** Under cosine, vectors are scaled to unit length. */
   readonly metric: Metric;
   readonly onBadRow: 'fail' | 'skip';
   /** Largest share of the rows that `skip` may leave out, from 0 to 1; default 1. */
   readonly maxRejected?: number;
-  /** Takes the bad rows under `skip`, as JSON Lines of {file, row, id, kind, detail}, in input order. */
+  /** Receives the bad rows under `skip`: JSON Lines of {file, row, id, kind, detail}, in input order. */
   readonly onRejects?: (lines: string) => void | Promise<void>;
-  /** Rows read so far, bad ones included, and in all. */
+  /** Called with the rows read, bad ones included, and the rows of the plan. */
   readonly onProgress?: (rowsDone: number, rowsTotal: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Consecutive accepted rows. Its arrays are valid until the second batch after it is asked for. */
+/** Consecutive accepted rows. The arrays are valid until the second batch after this one is requested. */
 interface IngestBatch {
   /** At least 1. */
   readonly rows: number;
   readonly firstOrdinal: number;
   readonly dim: number;
-  /** rows x dim values; unit length under cosine. */
+  /** rows x dim values, of unit length under cosine. */
   readonly vectors: Float32Array;
   /** murmur3 of each id's canonical text. */
   readonly hashes: Uint32Array;
@@ -66,16 +66,16 @@ export interface IngestReport {
   readonly rows: number;
   readonly rowsRead: number;
   readonly dim: number;
-  /** The accepted ids; a row's ordinal is its position among them. */
+  /** The ids of accepted rows; the ordinal of a row is its position among them. */
   readonly ids: IdTable;
   readonly files: readonly SourceFile[];
   readonly badRows: BadRows;
 }
 
 interface RowReading {
-  /** Read it to its end, once. @throws bad_rows, no_rows, input_corrupt, or the signal's reason */
+  /** To be read once, to its end. @throws bad_rows, no_rows, input_corrupt, or the signal's reason */
   readonly batches: AsyncGenerator<IngestBatch, void, undefined>;
-  /** What was read; only after `batches` has ended. */
+  /** Available after `batches` has ended. */
   report(): IngestReport;
 }
 
@@ -102,7 +102,7 @@ class Pass {
   private readonly tally = new BadRowTally();
   private readonly plan: IngestPlan;
   private readonly options: ReadOptions;
-  /** For the vectors of a batch, and of the one before it. */
+  /** For the vectors of a batch and of the one before it. */
   private buffers = [new Float32Array(0), new Float32Array(0)];
   private rejects: string[] = [];
   private rowsRead = 0;
@@ -117,10 +117,8 @@ class Pass {
   async *run(): AsyncGenerator<IngestBatch, IngestReport, undefined> {
     const { files } = this.plan;
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    const hashing = startHashing(
-      files.map((file) => file.path),
-      bytes,
-    );
+    const paths = files.map((file) => file.path);
+    const hashing = startHashing(paths, bytes);
     try {
       for (const position of files.keys()) yield* this.readFile(position);
       return await this.finish(hashing);
@@ -133,11 +131,12 @@ class Pass {
     const file = this.plan.files[position]!;
     const reader = await openPlanned(file);
     try {
-      const columns = this.locate(reader);
+      const { idField: id, vectorField: vector, attributes } = this.plan;
+      const columns = locateColumns(reader.path, reader.fields, { id, vector, attributes });
       for await (const chunk of readAhead(reader.read(columns.positions))) {
         this.options.signal?.throwIfAborted();
         const batch = this.checkChunk(chunk, position, columns);
-        await this.handRejects();
+        await this.flushRejects();
         this.rowsRead += chunk.rows;
         this.options.onProgress?.(this.rowsRead, this.plan.rows);
         if (batch !== null) yield batch;
@@ -148,12 +147,7 @@ class Pass {
     await assertUnchanged(file);
   }
 
-  private locate(reader: ArrowReader): FileColumns {
-    const { idField: id, vectorField: vector, attributes } = this.plan;
-    return locateColumns(reader.path, reader.fields, { id, vector, attributes });
-  }
-
-  /** The chunk's accepted rows; null where there are none, or the input is refused anyway. */
+  /** The accepted rows of the chunk; null if there are none, or if the input will be refused. */
   private checkChunk(chunk: Chunk, position: number, columns: FileColumns): IngestBatch | null {
     const { builder, ids, vectors, origins } = this;
     const [idColumn, vectorColumn] = chunk.columns;
@@ -181,7 +175,7 @@ class Pass {
       accepted++;
     }
     if (accepted === 0 || this.isRefused()) return null;
-    const rows = kept.subarray(0, accepted);
+    const picked = { pieces: null, rows: kept.subarray(0, accepted) };
     const attributes = columns.attributes(chunk);
     return {
       rows: accepted,
@@ -189,7 +183,7 @@ class Pass {
       dim,
       vectors: out.subarray(0, accepted * dim),
       hashes: hashes.subarray(0, accepted),
-      attributes: accepted === chunk.rows ? attributes : attributes.map((column) => gatherColumn(column, rows)),
+      attributes: accepted === chunk.rows ? attributes : attributes.map((column) => gatherRows([column], picked)),
     };
   }
 
@@ -200,18 +194,15 @@ class Pass {
     return buffer;
   }
 
-  /** @param ordinal of the row that has the id already, for a duplicate */
+  /** @param ordinal of a duplicate: that of the row that has the id already */
   private reject(kind: BadRowKind, row: number, firstRow: number, position: number, ordinal: number): void {
-    const describe = (): BadRow => {
-      const { path } = this.plan.files[position]!;
-      return {
-        file: path,
-        row: firstRow + row,
-        id: this.ids.text(row),
-        kind,
-        detail: this.explain(kind, row, ordinal),
-      };
-    };
+    const describe = (): BadRow => ({
+      file: this.plan.files[position]!.path,
+      row: firstRow + row,
+      id: this.ids.text(row),
+      kind,
+      detail: this.explain(kind, row, ordinal),
+    });
     this.tally.add(kind, describe);
     if (this.options.onBadRow === 'skip' && this.options.onRejects !== undefined) {
       this.rejects.push(toRejectLine(describe()));
@@ -222,10 +213,10 @@ class Pass {
     if (kind === 'null_id' || kind === 'bad_id') return this.ids.explain(row, kind);
     if (kind !== 'duplicate_id') return this.vectors.explain(row, kind);
     const first = this.origins.find(ordinal);
-    return `the id is that of ${this.plan.files[first.file]!.path} row ${first.row}`;
+    return `the same id is in ${this.plan.files[first.file]!.path} row ${first.row}`;
   }
 
-  private async handRejects(): Promise<void> {
+  private async flushRejects(): Promise<void> {
     if (this.rejects.length === 0) return;
     const lines = this.rejects.join('');
     this.rejects = [];
@@ -243,18 +234,15 @@ class Pass {
     const advice =
       onBadRow === 'fail'
         ? 'correct them, or leave them out with --on-bad-row skip'
-        : `--max-rejected ${maxRejected} allows to leave out ${Math.floor(maxRejected * this.rowsRead).toLocaleString('en-US')}: correct them, or allow more`;
-    const several =
-      lengths.length > 1 ? `the vectors have ${describeLengths(lengths)}; --dim says which is right; ` : '';
+        : `--max-rejected ${maxRejected} allows ${Math.floor(maxRejected * this.rowsRead).toLocaleString('en-US')} of them: correct them, or allow more`;
+    const several = lengths.length > 1 ? `the vectors have ${describeLengths(lengths)}; choose one with --dim; ` : '';
     return badRowsError(badRows, this.rowsRead, `${several}${advice}`);
   }
 
   private async finish(hashing: HashRun): Promise<IngestReport> {
     const badRows = this.tally.snapshot();
     const { dim } = this.vectors;
-    if (this.isRefused()) {
-      throw this.refusal(badRows);
-    }
+    if (this.isRefused()) throw this.refusal(badRows);
     if (this.builder.count === 0 || dim === null) throw this.noRows(badRows);
     const hashes = await this.awaitHashes(hashing);
     return {
@@ -267,7 +255,7 @@ class Pass {
     };
   }
 
-  /** Hashing may still run long after the last row. */
+  /** Hashing may take long after the last row, so it can be aborted. */
   private async awaitHashes(hashing: HashRun): Promise<FileHash[]> {
     const { signal } = this.options;
     const stop = (): void => void hashing.stop();
@@ -285,7 +273,7 @@ class Pass {
   private noRows(badRows: BadRows): ShortlistError {
     const files = this.plan.files.map((file) => file.path);
     const names = files.length === 1 ? files[0]! : `${files[0]!} and ${files.length - 1} more`;
-    const what = this.rowsRead === 0 ? 'has no rows' : `has ${this.rowsRead} rows and all of them are bad`;
+    const what = this.rowsRead === 0 ? 'has no rows' : `has ${this.rowsRead} rows, and all of them are bad`;
     const message = `the input ${names} ${what}: there is nothing to build from`;
     return new ShortlistError('no_rows', message, { files, rows: this.rowsRead, bad_rows: badRows });
   }

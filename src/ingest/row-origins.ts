@@ -1,18 +1,18 @@
-/** Where the row of an ordinal stands in the input, kept as runs of rows that follow each other: 24 bytes a run. */
+/** Maps ordinals to rows of the input. Kept as runs of consecutive rows, 24 bytes a run. */
 
 export class RowOrigins {
   private readonly ordinals: number[] = [];
   private readonly files: number[] = [];
   private readonly rows: number[] = [];
 
-  /** From this ordinal on, ordinals are the rows of that file from that row on. */
+  /** From this ordinal on, ordinals count the rows of that file from that row on. */
   startRun(ordinal: number, file: number, row: number): void {
     this.ordinals.push(ordinal);
     this.files.push(file);
     this.rows.push(row);
   }
 
-  /** @param ordinal at or above the first run's */
+  /** @param ordinal not below the first run */
   find(ordinal: number): { file: number; row: number } {
     let low = 0;
     let high = this.ordinals.length - 1;

@@ -1,15 +1,14 @@
 /**
- * The columns that several files have between them.
- *
- * Takes the schema of one file after the other; gives each column with every type that it has and a file for each,
- * whatever the order of the files. Kept as small as the schemas differ, however many files there are.
+ * The columns of several files together. Takes the schema of one file after the other; returns each column with all its
+ * types and a file for each, whatever the order of the files. Memory grows with the differences between schemas, not
+ * with the number of files.
  */
 import type { ArrowField } from '../arrow/column.js';
 
 /** One type of a column. */
 export interface ColumnVariant {
   readonly field: ArrowField;
-  /** The first file that has it, and how many have. */
+  /** The first file with this type, and the number of such files. */
   readonly file: string;
   readonly files: number;
 }
@@ -18,28 +17,28 @@ export interface UnionColumn {
   readonly name: string;
   /** At least one, sorted by label. */
   readonly variants: readonly ColumnVariant[];
-  /** How many files have the column, and the first that has not. */
+  /** How many files have the column, and the first file without it. */
   readonly files: number;
-  readonly lackedBy: string | null;
+  readonly missingFrom: string | null;
   /** How many files have several columns of the name, and the first of them. */
   readonly repeats: number;
-  readonly repeatedBy: string | null;
+  readonly repeatedIn: string | null;
 }
 
-interface Gathered {
+interface MutableColumn {
   position: number;
   readonly variants: Map<string, { field: ArrowField; file: string; files: number }>;
   files: number;
-  lackedBy: string | null;
+  missingFrom: string | null;
   repeats: number;
-  repeatedBy: string | null;
+  repeatedIn: string | null;
 }
 
 export class SchemaUnion {
-  /** The files added so far. */
+  /** Number of files added. */
   files = 0;
   private firstFile: string | null = null;
-  private readonly gathered = new Map<string, Gathered>();
+  private readonly byName = new Map<string, MutableColumn>();
 
   add(file: string, fields: readonly ArrowField[]): void {
     const seen = new Set<string>();
@@ -52,48 +51,45 @@ export class SchemaUnion {
       this.note(file, field);
     }
     for (const name of repeated) {
-      const column = this.gathered.get(name)!;
+      const column = this.byName.get(name)!;
       column.repeats++;
-      column.repeatedBy ??= file;
+      column.repeatedIn ??= file;
     }
-    for (const [name, column] of this.gathered) if (!seen.has(name)) column.lackedBy ??= file;
+    for (const [name, column] of this.byName) if (!seen.has(name)) column.missingFrom ??= file;
     this.firstFile ??= file;
     this.files++;
   }
 
-  /**
-   * By the lowest position that a column has in any file, then by name: the order of the schema where all files
-   * agree.
-   */
+  /** Sorted by the lowest position in any file, then by name: the order of the schema if all files agree. */
   columns(): UnionColumn[] {
-    return [...this.gathered]
+    return [...this.byName]
       .sort(([nameA, a], [nameB, b]) => a.position - b.position || (nameA < nameB ? -1 : 1))
-      .map(([name, { variants, files, lackedBy, repeats, repeatedBy }]) => ({
+      .map(([name, { variants, files, missingFrom, repeats, repeatedIn }]) => ({
         name,
         variants: [...variants.values()].sort((a, b) => (a.field.label < b.field.label ? -1 : 1)),
         files,
-        lackedBy,
+        missingFrom,
         repeats,
-        repeatedBy,
+        repeatedIn,
       }));
   }
 
-  private open(name: string, position: number): Gathered {
-    const known = this.gathered.get(name);
+  private open(name: string, position: number): MutableColumn {
+    const known = this.byName.get(name);
     if (known !== undefined) {
       known.position = Math.min(known.position, position);
       return known;
     }
-    // The files before this one lacked it.
-    const lackedBy = this.firstFile;
-    const column = { position, variants: new Map(), files: 0, lackedBy, repeats: 0, repeatedBy: null };
-    this.gathered.set(name, column);
+    // The files before this one do not have it.
+    const missingFrom = this.firstFile;
+    const column = { position, variants: new Map(), files: 0, missingFrom, repeats: 0, repeatedIn: null };
+    this.byName.set(name, column);
     return column;
   }
 
   private note(file: string, field: ArrowField): void {
-    const { variants } = this.gathered.get(field.name)!;
-    // Labels leave out the parameters of extensions.
+    const { variants } = this.byName.get(field.name)!;
+    // Labels do not have the parameters of extensions.
     const key = `${field.label} ${field.nullable} ${JSON.stringify(field.type)}`;
     const known = variants.get(key);
     if (known === undefined) variants.set(key, { field, file, files: 1 });

@@ -1,10 +1,9 @@
 /**
- * How many components the vectors of an input have, before any vector is read.
+ * Finds out how many components the vectors of an input have, before any vector is read.
  *
- * Takes the files of a plan and their vector column; gives the length that all vectors must have. A type of fixed
- * size says it for a whole file; of lists only the offsets are read, 4 or 8 bytes a row. The length is the one most
- * rows have, wherever they stand: one row, or one file of another model, does not decide for the rest because it
- * comes first.
+ * Takes the files of a plan and their vector column; returns the length that all vectors must have. A type of fixed
+ * size says it for a whole file; of other lists only the offsets are read, 4 or 8 bytes a row. The most frequent length
+ * counts, so that one row, or one file of another model, does not decide for the rest because it comes first.
  */
 import type { ArrowField } from '../arrow/column.js';
 import type { ListExtents } from '../arrow/decode/column-source.js';
@@ -14,13 +13,13 @@ import { MAX_DIM } from '../base/limits.js';
 import { componentsOf } from './column-types.js';
 import { flattenExtents } from './vector-rows.js';
 
-/** Vectors of one length: how many there are, and the first of them. */
+/** Vectors of one length: their number, and where the first of them is. */
 export interface LengthCount {
   readonly length: number;
   readonly rows: number;
   readonly file: string;
   readonly row: number;
-  /** In how many files, and whether the column's type says so for each. */
+  /** Number of files with them, and whether the type of the column fixes the length in all of these. */
   readonly files: number;
   readonly fixed: boolean;
 }
@@ -40,7 +39,7 @@ class LengthCounts {
 
   add(length: number, rows: number, file: string, row: number, fixed: boolean): void {
     if (length === 0 || rows === 0) return;
-    // Lengths beyond the bound are refused as one, so that the table stays small.
+    // Lengths above the bound are counted as one, so that the table stays small.
     const key = Math.min(length, MAX_DIM + 1);
     const known = this.counts.get(key);
     if (known === undefined) {
@@ -53,7 +52,7 @@ class LengthCounts {
     known.lastFile = file;
   }
 
-  /** The most frequent first; of equally frequent ones the longer. */
+  /** The most frequent first; of equally frequent ones the longer first. */
   list(): LengthCount[] {
     return [...this.counts]
       .map(([length, { rows, file, row, files, fixed }]) => ({ length, rows, file, row, files, fixed }))
@@ -67,7 +66,7 @@ interface LengthFile {
   readonly fields: readonly ArrowField[];
 }
 
-/** @param name of the vector column, which every file has */
+/** @param name of the vector column, which all files have */
 export async function countLengths(
   files: readonly LengthFile[],
   name: string,
@@ -102,7 +101,7 @@ async function countFile(
   }
 }
 
-/** Adds rows by runs of one length: mostly one run a chunk. */
+/** Counts rows by runs of one length, mostly one run a chunk. */
 function countRuns(extents: ListExtents, path: string, firstRow: number, counts: LengthCounts): void {
   const { valid, offsets, lists } = flattenExtents(extents);
   let start = 0;
@@ -119,64 +118,61 @@ function countRuns(extents: ListExtents, path: string, firstRow: number, counts:
 }
 
 export interface LengthOptions {
-  /** The length that the user says the vectors have. */
+  /** The length given by the user. */
   readonly dim?: number;
-  /** That of the version that is published. */
+  /** The length in the published version. */
   readonly liveDim?: number;
   readonly onBadRow: 'fail' | 'skip';
 }
 
 interface ChosenLength {
-  /** Null where no row has a vector. */
+  /** Null if no row has a vector. */
   readonly dim: number | null;
-  /** What says so, as in `not the 768 of most vectors`. */
+  /** Where `dim` comes from, as in `not the 768 of most vectors`. */
   readonly source: string;
   readonly warning: string | null;
 }
 
-/**
- * @throws dimension_mismatch, schema_mismatch where columns of fixed size differ and no row may be left out,
- * column_type
- */
+/** @throws dimension_mismatch, column_type; schema_mismatch if fixed sizes differ and no row may be left out */
 export function chooseLength(counts: readonly LengthCount[], vector: ArrowField, options: LengthOptions): ChosenLength {
   const { dim, liveDim, onBadRow } = options;
   if (dim !== undefined) {
     requireLength(counts, dim);
     return { dim, source: '--dim', warning: null };
   }
-  const [most] = counts;
-  if (most === undefined) return { dim: null, source: 'no vector', warning: null };
-  if (most.length > MAX_DIM) throw tooLong(most);
+  const [first] = counts;
+  if (first === undefined) return { dim: null, source: 'no vector', warning: null };
+  if (first.length > MAX_DIM) throw tooLong(first);
   if (onBadRow === 'fail') refuseFixedSizes(counts, vector);
-  // Of lengths that are equally frequent, the live version's.
-  const chosen = counts.find(({ length, rows }) => length === liveDim && rows === most.rows) ?? most;
+  // Of equally frequent lengths, the one of the published version.
+  const chosen = counts.find(({ length, rows }) => length === liveDim && rows === first.rows) ?? first;
   const total = counts.reduce((sum, { rows }) => sum + rows, 0);
-  const all = counts.length === 1;
   const type = `the column's type, ${vector.label}`;
-  const source = all && chosen.fixed ? type : `most vectors (${formatCount(chosen.rows)} of ${formatCount(total)})`;
+  const share = `most vectors (${formatCount(chosen.rows)} of ${formatCount(total)})`;
+  const source = counts.length === 1 && chosen.fixed ? type : share;
   return { dim: chosen.length, source, warning: warnOfLive(chosen.length, liveDim) };
 }
 
 function warnOfLive(dim: number, liveDim: number | undefined): string | null {
   if (liveDim === undefined || liveDim === dim) return null;
-  return `the vectors have ${dim} components and those of the live version ${liveDim}: queries of ${liveDim} are refused once this version is published; if that is not meant, --dim ${liveDim} refuses the input`;
+  return `the vectors have ${dim} components, but those of the published version have ${liveDim}: once this version is published, queries of ${liveDim} components are refused; to refuse this input instead, use --dim ${liveDim}`;
 }
 
 function requireLength(counts: readonly LengthCount[], dim: number): void {
   if (counts.length === 0 || counts.some(({ length }) => length === dim)) return;
-  const message = `no vector of the input has the ${dim} components of --dim: ${describeLengths(counts)}; change --dim or the input`;
+  const message = `no vector of the input has ${dim} components, as --dim says: ${describeLengths(counts)}; change --dim or the input`;
   const { length, file } = counts[0]!;
   throw new ShortlistError('dimension_mismatch', message, { file, dim: length, expected: dim });
 }
 
-/** Whole files of another length are another model's. */
+/** Whole files of another length come from another model. */
 function refuseFixedSizes(counts: readonly LengthCount[], vector: ArrowField): void {
   const fixed = counts.filter(({ fixed }) => fixed);
   const [first, other] = fixed;
   if (first === undefined || other === undefined) return;
   const message =
     `column ${JSON.stringify(vector.name)} has vectors of several lengths: ${describeLengths(fixed)}; ` +
-    `build from files of one model, or leave the fewer ones out with --on-bad-row skip`;
+    `build from files of one model, or leave the less frequent lengths out with --on-bad-row skip`;
   throw new ShortlistError('schema_mismatch', message, {
     file: other.file,
     first_file: first.file,
@@ -187,11 +183,11 @@ function refuseFixedSizes(counts: readonly LengthCount[], vector: ArrowField): v
 }
 
 function tooLong({ file, row, length }: LengthCount): ShortlistError {
-  const message = `${file} row ${row}: the vectors have more than ${MAX_DIM} components; from 1 to ${MAX_DIM} are taken`;
+  const message = `${file} row ${row}: the vector has more than ${MAX_DIM} components; a vector may have 1 to ${MAX_DIM}`;
   return new ShortlistError('column_type', message, { file, row, dim: length, limit: MAX_DIM });
 }
 
-/** As many lengths as a message can carry. */
+/** Most lengths that a message lists. */
 const MAX_LISTED_LENGTHS = 5;
 
 /** `8 components in 199 rows (from b.arrow row 0), 3 in 1 (from a.arrow row 0)` */
@@ -201,7 +197,7 @@ export function describeLengths(counts: readonly LengthCount[]): string {
     const unit = i === 0 ? ' components' : '';
     return `${components}${unit} in ${formatCount(rows)}${i === 0 ? (rows === 1 ? ' row' : ' rows') : ''} (from ${file} row ${row})`;
   });
-  if (counts.length > MAX_LISTED_LENGTHS) listed.push(`${counts.length - MAX_LISTED_LENGTHS} lengths more`);
+  if (counts.length > MAX_LISTED_LENGTHS) listed.push(`${counts.length - MAX_LISTED_LENGTHS} more lengths`);
   return listed.join(', ');
 }
 

@@ -1,10 +1,10 @@
 /**
- * The vectors of one chunk at a time, checked and made float32: the hot loop of ingest.
+ * The vectors of one chunk at a time, checked and converted to float32: the hot loop of ingest.
  *
- * Takes a list column; gives each row's components into a caller's array, at unit length under cosine. Components are
- * read as float32 (float16 comes widened from the reader, bytes are taken as the numbers they are) and checked as
- * they stand in the file, so that a float64 beyond float32 is found. A list of one list is that list. One comparison
- * finds NaN, infinity and what is beyond the range at once; only a bad row is looked at again.
+ * Takes a list column; copies the components of a row into the caller's array, at unit length under cosine. They become
+ * float32 (float16 comes widened from the reader, bytes keep their values) but are checked as they stand in the file,
+ * so that a float64 beyond float32 is found. A list of one list is read as that list. One comparison finds NaN,
+ * infinity and values out of range; only a bad row is looked at again.
  */
 import type { Column, NumberArray, Validity } from '../arrow/column.js';
 import type { ListExtents } from '../arrow/decode/column-source.js';
@@ -16,22 +16,22 @@ type ListColumn = Column & { shape: 'lists' };
 type Components = Exclude<NumberArray, BigInt64Array | BigUint64Array>;
 type VectorFault = Extract<BadRowKind, 'null_vector' | 'wrong_length' | 'not_finite' | 'out_of_range' | 'zero_vector'>;
 
-/** Where the components of each row are: row r has those [offsets[r] .. offsets[r + 1]), whatever the nesting. */
+/** Where the components of each row are: those of row r are [offsets[r] .. offsets[r + 1]), whatever the nesting. */
 interface VectorExtents {
   readonly valid: Validity;
   readonly offsets: Uint32Array;
-  /** Of lists of lists: row r has the inner lists [lists[r] .. lists[r + 1]), of which a vector has one. Else null. */
+  /** Of lists of lists: row r has the inner lists [lists[r] .. lists[r + 1]), and must have exactly one. Else null. */
   readonly lists: Uint32Array | null;
 }
 
-/** Lists of one list as that list. */
+/** Reads lists of one list as that list. */
 export function flattenExtents({ rows, valid, offsets, items }: ListExtents): VectorExtents {
   if (items === null) return { valid, offsets, lists: null };
   const flat = Uint32Array.from(offsets, (list) => items.offsets[list]!);
   return { valid: joinValidity(rows, valid, offsets, items.valid), offsets: flat, lists: offsets };
 }
 
-/** A row is null by itself, or because its one inner list is. */
+/** A row is null by itself, or because its one inner list is null. */
 function joinValidity(rows: number, valid: Validity, offsets: Uint32Array, inner: Validity): Validity {
   if (inner === null) return valid;
   const joined = valid?.slice() ?? new Uint8Array(rows).fill(1);
@@ -40,13 +40,13 @@ function joinValidity(rows: number, valid: Validity, offsets: Uint32Array, inner
   return joined;
 }
 
-/** The rows of a vector column and the components of all of them. */
+/** The rows of a vector column, and the components of all of them. */
 export interface Vectors extends VectorExtents {
   readonly values: Components;
   readonly componentsValid: Validity;
 }
 
-/** @param column whose type is one that vectors may have */
+/** @param column with a type that vectors may have */
 export function openVectors(column: Column): Vectors {
   if (column.shape !== 'lists') throw new Error('the column holds no vectors');
   const inner = column.items.shape === 'lists' ? column.items : null;
@@ -59,28 +59,25 @@ export function openVectors(column: Column): Vectors {
 }
 
 export class VectorRows {
-  /** Components of every vector; null where no row has any. */
+  /** Components of every vector; null if no row has a vector. */
   readonly dim: number | null;
   private readonly normalize: boolean;
   private readonly dimSource: string;
   private vectors: Vectors = openVectors(NO_COLUMN);
 
-  /** @param dimSource what says the length, as in `not the 768 of the column's type` */
+  /** @param dimSource where `dim` comes from, as in `not the 768 of the column's type` */
   constructor(metric: Metric, dim: number | null, dimSource: string) {
     this.normalize = metric === 'cosine';
     this.dim = dim;
     this.dimSource = dimSource;
   }
 
-  /** Turns to the next chunk. */
+  /** Continues with the next chunk. */
   open(column: Column): void {
     this.vectors = openVectors(column);
   }
 
-  /**
-   * Copies the row's vector to `out[at ...]`; what is there after a fault is undefined.
-   * @returns what is wrong with it, or null
-   */
+  /** Copies the row's vector to `out[at ...]`, which is undefined after a fault. @returns the fault, or null */
   copy(row: number, out: Float32Array, at: number): VectorFault | null {
     const { valid, offsets, lists, values, componentsValid } = this.vectors;
     if (valid !== null && valid[row] === 0) return 'null_vector';
@@ -95,7 +92,7 @@ export class VectorRows {
     return null;
   }
 
-  /** One clause on what is wrong with the row, for the fault that `copy` gave. */
+  /** Says in one clause what is wrong with the row, for a fault that `copy` returned. */
   explain(row: number, fault: VectorFault): string {
     const { valid, offsets, lists, values, componentsValid } = this.vectors;
     const start = offsets[row]!;
@@ -106,7 +103,7 @@ export class VectorRows {
         return `component ${firstNull(componentsValid, start, length)} is null`;
       case 'wrong_length': {
         const inner = lists === null ? 1 : lists[row + 1]! - lists[row]!;
-        if (inner !== 1) return `the vector is a list of ${inner} lists, where lists of one list are read`;
+        if (inner !== 1) return `the vector is a list of ${inner} lists; it must be one list`;
         if (this.dim === null) return 'the vector has no components';
         return `the vector has ${length} components, not the ${this.dim} of ${this.dimSource}`;
       }
@@ -123,13 +120,13 @@ export class VectorRows {
   }
 }
 
-/** Position in the vector of its first null component, or -1. */
+/** Position of the first null component in the vector, or -1. */
 function firstNull(valid: Uint8Array, start: number, dim: number): number {
   for (let i = 0; i < dim; i++) if (valid[start + i] === 0) return i;
   return -1;
 }
 
-/** @returns the position of the first component that is NaN, infinite or beyond the range, or -1 where all is copied */
+/** @returns the position of the first component that is NaN, infinite or out of range; -1 if all are copied */
 function copyFloats(values: Components, start: number, out: Float32Array, at: number, dim: number): number {
   for (let i = 0; i < dim; i++) {
     const value = values[start + i]!;

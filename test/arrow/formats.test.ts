@@ -23,7 +23,7 @@ const FOREIGN: readonly (readonly [name: string, bytes: string, words: string])[
   ['vectors.csv', 'id,embedding\na,"[0.1]"\n', 'is text (CSV?); write it as Arrow'],
   ['empty.arrow', '', 'is empty (0 bytes)'],
   ['fvecs.arrow', '\x80\0\0\0\0\0\x80\x3f\0\0\x80\x3f', 'is neither an Arrow IPC file nor a stream'],
-  ['one.arrow', '\0', 'is neither an Arrow IPC file nor a stream (it begins with the bytes 00)'],
+  ['one.arrow', '\0', 'is neither an Arrow IPC file nor a stream (it starts with the bytes 00)'],
 ];
 
 describe('what is no Arrow file', () => {
@@ -51,7 +51,7 @@ describe('what is no Arrow file', () => {
     const isFolder = await failureOf(() => openArrow(join(folder, 'sub')));
     expect([isFolder.code, isFolder.message]).toEqual([
       'input_format',
-      `${join(folder, 'sub')} is a folder, not a file; give the Arrow files in it`,
+      `${join(folder, 'sub')} is a folder, not a file; name the Arrow files in it`,
     ]);
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     expect((await failureOf(() => openArrow(join(folder, 'pipe')))).code).toBe('input_format');

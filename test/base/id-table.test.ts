@@ -65,7 +65,7 @@ describe.each([...INT_TYPES, UTF8])('a table of $kind $bits signed $signed', (ty
         const built = builder.finish();
         for (const table of [built, reopen(type, built.count, copySections(built))]) {
           expect(table.count).toBe(reference.size);
-          expect(table.indexProblem()).toBeNull();
+          expect(table.findIndexProblem()).toBeNull();
           for (const [text, ordinal] of reference) {
             expect(table.text(ordinal)).toBe(text);
             expect(table.find(text)).toBe(ordinal);
@@ -217,13 +217,13 @@ describe('damaged sections', () => {
     const type: IdType = { kind: 'int', bits: 8, signed: false };
     const sections = copySections(build(type, [1n, 2n]));
     sections.get('values')![1] = 1;
-    expect(() => reopen(type, 2, sections)).toThrow('ordinal 0 is beyond 8 bits');
+    expect(() => reopen(type, 2, sections)).toThrow('ordinal 0 does not fit into 8 bits');
   });
 
   it('with two equal ids are noticed by the full check', () => {
     const sections = copySections(build(UTF8, ['aa', 'ab']));
     sections.get('bytes')![3] = 97;
-    expect(reopen(UTF8, 2, sections).indexProblem()).toContain('ordinal 1');
+    expect(reopen(UTF8, 2, sections).findIndexProblem()).toContain('ordinal 1');
   });
 });
 

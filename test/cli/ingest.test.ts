@@ -101,7 +101,7 @@ describe('an input whose length is not that of the live version', () => {
     expect((await callJson(['build', 'moved', '--input', old, ...publish])).code).toBe(EXIT.done);
     const warned = await callJson(['build', 'moved', '--input', now, ...at]);
     expect(warned).toMatchObject({ code: EXIT.done, json: { dim: 6 } });
-    expect(warned.stderr).toContain('the vectors have 6 components and those of the live version 4');
+    expect(warned.stderr).toContain('the vectors have 6 components, but those of the published version have 4');
     const held = await callJson(['build', 'moved', '--input', now, '--dim', '4', ...at]);
     expect(held).toMatchObject({ code: EXIT.badData, json: { error: { code: 'dimension_mismatch' } } });
   });

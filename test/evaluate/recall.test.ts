@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Turns } from '../../src/base/turns.js';
+import { EventLoopYielder } from '../../src/base/event-loop-yielder.js';
 import { measurePoint, percentile } from '../../src/evaluate/grid.js';
 import { externalQueries, queryAt, sampleQueries } from '../../src/evaluate/queries.js';
 import { recallOf, summarizeRecall } from '../../src/evaluate/recall.js';
@@ -187,7 +187,7 @@ describe('the grid', () => {
   it('measures queries from outside too', async () => {
     const queries = externalQueries(version, makeVectors(5, 24, 8));
     const truth = await findTruth(version, queries, { k: 10, pool });
-    expect((await measurePoint(version, queries, truth, { k: 10, ef: 2000 }, new Turns())).recall).toBe(1);
+    expect((await measurePoint(version, queries, truth, { k: 10, ef: 2000 }, new EventLoopYielder())).recall).toBe(1);
   });
 });
 

@@ -148,7 +148,7 @@ describe('columns of one name', () => {
     const planned = await planIngest({ paths: [path] });
     expect(attributesOf(planned)).toEqual([]);
     expect(planned.warnings).toHaveLength(1);
-    expect(planned.warnings[0]).toContain('another column has that name');
+    expect(planned.warnings[0]).toContain('another column has the same name');
     const refused = { code: 'input_unsupported', details: { column: 'twin' } };
     await expect(planIngest({ paths: [path], attributes: ['twin'] })).rejects.toMatchObject(refused);
     await expect(planIngest({ paths: [path], idColumn: 'twin' })).rejects.toMatchObject(refused);

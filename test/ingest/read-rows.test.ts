@@ -126,7 +126,7 @@ describe('a bad row', () => {
   const cases: readonly (readonly [string, { id: string | null; v: (number | null)[] | null }, string])[] = [
     ['null_id', { id: null, v: [1, 2] }, 'the id is null'],
     ['bad_id', { id: '', v: [1, 2] }, 'the id is empty'],
-    ['bad_id', { id: 'x'.repeat(1_025), v: [1, 2] }, 'the id has 1025 bytes; up to 1024 are taken'],
+    ['bad_id', { id: 'x'.repeat(1_025), v: [1, 2] }, 'the id has 1025 bytes; it may have at most 1024'],
     ['null_vector', { id: 'n', v: null }, 'the vector is null'],
     ['null_vector', { id: 'n', v: [1, null] }, 'component 1 is null'],
     ['wrong_length', { id: 'l', v: [1] }, 'the vector has 1 components, not the 2 of most vectors (2 of 3)'],
@@ -138,7 +138,7 @@ describe('a bad row', () => {
     ['out_of_range', { id: 'r', v: [1, -1.1e18] }, 'component 1 is -1100000000000000000'],
     ['zero_vector', { id: 'z', v: [0, -0] }, 'every component is zero'],
     ['zero_vector', { id: 'z', v: [1e-60, 0] }, 'every component is zero'],
-    ['duplicate_id', { id: 'good', v: [1, 2] }, 'the id is that of'],
+    ['duplicate_id', { id: 'good', v: [1, 2] }, 'the same id is in'],
   ];
 
   it.each(cases)('of kind %s (%j) is refused and named, or left out', async (kind, bad, detail) => {
@@ -187,8 +187,8 @@ describe('a bad row', () => {
     const b = write('b.arrow', { id: [types.int64, [100n, 7n, 101n, 100n]], v: v(4) });
     const got = await ingest([a, b], { metric: 'l2', onBadRow: 'skip' });
     expect(got.rejects).toEqual([
-      { file: b, row: 1, id: '7', kind: 'duplicate_id', detail: `the id is that of ${a} row 7` },
-      { file: b, row: 3, id: '100', kind: 'duplicate_id', detail: `the id is that of ${b} row 0` },
+      { file: b, row: 1, id: '7', kind: 'duplicate_id', detail: `the same id is in ${a} row 7` },
+      { file: b, row: 3, id: '100', kind: 'duplicate_id', detail: `the same id is in ${b} row 0` },
     ]);
     expect(got.ids).toEqual([...countIds(10).map(String), '100', '101']);
     expect(countBadRows(got.report.badRows, 'duplicate_id')).toBe(2);
@@ -340,7 +340,7 @@ describe('the length of the vectors', () => {
     for (const onBadRow of ['skip', 'fail'] as const) {
       const error = await fail(ingest([path], { metric: 'l2', onBadRow, dim: 4 }));
       expect(error).toMatchObject({ code: 'dimension_mismatch', exit: 65, details: { expected: 4, dim: 8 } });
-      expect(error.message).toContain('no vector of the input has the 4 components of --dim');
+      expect(error.message).toContain('no vector of the input has 4 components, as --dim says');
     }
     const fixed = write('b.arrow', columns(many, 0, 8));
     expect(await fail(ingest([fixed], { metric: 'l2', dim: 4 }))).toMatchObject({ code: 'dimension_mismatch' });
@@ -365,7 +365,7 @@ describe('the length of the vectors', () => {
     const paths = [write('a.arrow', columns(many))];
     expect((await planIngest({ paths, liveDim: 8 })).warnings).toEqual([]);
     expect((await planIngest({ paths, liveDim: 5 })).warnings).toEqual([
-      expect.stringContaining('the vectors have 8 components and those of the live version 5'),
+      expect.stringContaining('the vectors have 8 components, but those of the published version have 5'),
     ]);
   });
 
@@ -403,8 +403,8 @@ describe('vectors of bytes and of lists', () => {
     expect(got.vectors).toEqual([1, 2, 8, 9, 11, 12]);
     expect(got.rejects.map(({ row, kind, detail }) => [row, kind, detail])).toEqual([
       [1, 'null_vector', 'the vector is null'],
-      [2, 'wrong_length', 'the vector is a list of 0 lists, where lists of one list are read'],
-      [3, 'wrong_length', 'the vector is a list of 2 lists, where lists of one list are read'],
+      [2, 'wrong_length', 'the vector is a list of 0 lists; it must be one list'],
+      [3, 'wrong_length', 'the vector is a list of 2 lists; it must be one list'],
       [4, 'null_vector', 'the vector is null'],
       [5, 'null_vector', 'component 1 is null'],
       [7, 'wrong_length', 'the vector has 1 components, not the 2 of most vectors (4 of 5)'],
@@ -433,7 +433,7 @@ describe('the share that may be left out', () => {
     const error = await fail(skip(write('b.arrow', columns(3, 200), { batchRows: 30 }), 0.01));
     expect(error).toMatchObject({ code: 'bad_rows', exit: 65, details: { rows: 200, bad_rows: { total: 3 } } });
     expect(error.message).toContain('3 of 200 rows (1.5 %) break the data contract (not_finite 3)');
-    expect(error.message).toContain('--max-rejected 0.01 allows to leave out 2');
+    expect(error.message).toContain('--max-rejected 0.01 allows 2 of them');
   });
 
   it('may be none or all', async () => {

@@ -82,8 +82,8 @@ describe('a column that some files lack', () => {
     expect(rows['8']).toEqual({ name: null, price: null });
     expect(plan.attributes.map(({ nullable }) => nullable)).toEqual([true, true]);
     expect(plan.warnings).toEqual([
-      `column "name" (string) is not in 2 of 3 files, such as ${paths[1]!}: it is null there`,
-      `column "price" (double) is not in 2 of 3 files, such as ${paths[0]!}: it is null there`,
+      `column "name" (string) is not in 2 of 3 files, such as ${paths[1]!}: its values there are null`,
+      `column "price" (double) is not in 2 of 3 files, such as ${paths[0]!}: its values there are null`,
     ]);
   });
 
@@ -402,7 +402,7 @@ describe('decimals', () => {
     const plain = await planIngest({ paths: [decimals] });
     expect(plain.attributes).toEqual([]);
     expect(plain.warnings[0]).toContain(
-      '"decimal32" (decimal32(9, 3)) is left out: its type is not kept; to keep it, use --cast-decimals',
+      '"decimal32" (decimal32(9, 3)) is left out: attributes cannot have its type; to keep it, use --cast-decimals',
     );
     const named = planIngest({ paths: [decimals], attributes: ['decimal64'] });
     await expect(named).rejects.toMatchObject({ code: 'column_type' });

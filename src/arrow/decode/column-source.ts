@@ -2,19 +2,19 @@ import type { Column, Validity } from '../column.js';
 import type { BatchBody, BodyBuffer } from '../frame/batch-body.js';
 import type { ArrayLayout } from './layout.js';
 
-/** One array of one batch, ready to be read in any ranges. */
+/** One array of one batch, of which any range of rows can be read. */
 export interface ColumnSource {
   readonly length: number;
-  /** About how many bytes these rows take in memory. Reads little, whatever the number of rows. */
+  /** About how many bytes these rows take in memory. Reads little, however many rows there are. */
   measure(start: number, rows: number): Promise<number>;
   read(start: number, rows: number): Promise<Column>;
-  /** Lists only. */
+  /** Only for lists. */
   readonly extents?: ExtentSource;
 }
 
-/** Where the items of lists are, without the items. */
+/** Where the items of lists are, without reading the items. */
 interface ExtentSource {
-  /** How many inner lists these rows have; 0 where the items are no lists. */
+  /** How many inner lists these rows have; 0 if the items are not lists. */
   countLists(start: number, rows: number): Promise<number>;
   read(start: number, rows: number): Promise<ListExtents>;
 }
@@ -24,18 +24,18 @@ export interface ListExtents {
   readonly rows: number;
   readonly valid: Validity;
   readonly offsets: Uint32Array;
-  /** Those of the inner lists; null where the items are no lists. */
+  /** Extents of the inner lists; null if the items are not lists. */
   readonly items: ListExtents | null;
 }
 
-/** The validity of an array, bit by bit in the file. */
+/** The validity of an array, a bit a row in the file. */
 interface ValiditySource {
   read(start: number, rows: number): Promise<Validity>;
 }
 
 const ALL_VALID: ValiditySource = { read: () => Promise.resolve(null) };
 
-/** As pyarrow does, the bitmap is not looked at where the writer counted no nulls. */
+/** As in pyarrow, the bitmap is ignored if the writer counted no nulls. */
 export function openValidity(layout: ArrayLayout, body: BatchBody): ValiditySource {
   const bitmap = layout.buffers[0]!;
   if (layout.nulls === 0 || (layout.nulls === -1 && bitmap.length === 0)) return ALL_VALID;
@@ -66,7 +66,7 @@ interface ViewConstructor<T> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
 }
 
-/** The bytes as an array of numbers: the same memory where its alignment allows, a copy elsewhere. */
+/** The bytes as an array of numbers: the same memory if it is aligned, else a copy. */
 export function viewAs<T>(type: ViewConstructor<T>, bytes: Uint8Array): T {
   const width = type.BYTES_PER_ELEMENT;
   const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);

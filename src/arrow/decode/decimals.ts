@@ -1,7 +1,4 @@
-/**
- * Arrays of decimals of 32, 64, 128 and 256 bits, given as the nearest float64: whoever wants every digit casts them to
- * strings before they are written.
- */
+/** Decimals of 32 to 256 bits, read as the nearest float64. To keep every digit, they must be written as strings. */
 import type { BatchBody } from '../frame/batch-body.js';
 import type { Column, ColumnType } from '../column.js';
 import { openValidity, type ColumnSource } from './column-source.js';
@@ -40,7 +37,7 @@ function decodeDecimals(bytes: Uint8Array, width: number, scale: number): Float6
   return values;
 }
 
-/** A quotient of two exact numbers is rounded once, so it is the nearest. */
+/** The quotient of two exact numbers is rounded once, so it is the nearest float64. */
 function scaleNumber(unscaled: number, scale: number): number {
   const power = EXACT_POWERS[scale];
   return power === undefined ? Number(`${unscaled}e${-scale}`) : unscaled / power;

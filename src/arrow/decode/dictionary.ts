@@ -1,6 +1,4 @@
-/**
- * Dictionary-encoded arrays: the values of a dictionary are read once and kept, the rows are given as plain values.
- */
+/** Dictionary-encoded arrays: the values of a dictionary are read once and kept; rows are returned as plain values. */
 import type { DictionaryEncoding } from '../arrow-type.js';
 import type { BatchBody } from '../frame/batch-body.js';
 import { CHUNK_BYTES, CHUNK_ROWS, MAX_DICTIONARY_BYTES } from '../bounds.js';
@@ -11,14 +9,14 @@ import { openNumbers } from './fixed-width.js';
 import { gatherRows, joinColumns, nullColumn } from '../gather.js';
 import type { ArrayLayout } from './layout.js';
 
-/** One dictionary as it stands between two batches. */
+/** The state of one dictionary between two batches. */
 interface Dictionary {
   readonly values: Column;
-  /** Bytes of its longest value. */
+  /** Bytes of the longest value. */
   readonly longest: number;
 }
 
-/** The dictionaries by id. Deltas are joined when the values are next asked for. */
+/** Dictionaries by id. Deltas are joined when the values are next requested. */
 export class DictionaryStore {
   private readonly parts = new Map<number, Column[]>();
   private readonly joined = new Map<number, Dictionary>();
@@ -39,7 +37,7 @@ export class DictionaryStore {
     return this.parts.has(id);
   }
 
-  /** @returns null where no batch of this dictionary has come yet */
+  /** @returns null if no batch of this dictionary was read yet */
   get(id: number): Dictionary | null {
     const parts = this.parts.get(id);
     if (parts === undefined) return null;
@@ -80,7 +78,7 @@ export function openDictionaryRows(
     length: layout.length,
     async measure(start, rows) {
       const dictionary = store.get(encoding.id);
-      // Exact only where it matters: the indexes are read twice for it.
+      // Exact only if it matters, since the indexes are then read twice.
       const bound = rows * (dictionary?.longest ?? 0);
       if (dictionary === null || bound <= CHUNK_BYTES / 8) return bound;
       let total = 0;
@@ -94,18 +92,18 @@ export function openDictionaryRows(
       const { indexes: picked, valid } = await readPicked(start, rows);
       const values = store.get(encoding.id)?.values ?? null;
       if (values === null || values.rows === 0) return nullColumn(type, rows);
-      return gatherRows(type, values, picked, valid);
+      return { ...gatherRows([values], { pieces: null, rows: picked, valid }), type };
     },
   };
 }
 
-/** Positions in the dictionary, 0 where the row is null. */
+/** Positions in the dictionary, 0 if the row is null. */
 interface Picked {
   readonly indexes: Uint32Array;
   readonly valid: Validity;
 }
 
-/** A row is null by its own bitmap, or because its value in the dictionary is. */
+/** A row is null by its own bitmap, or because its dictionary value is null. */
 function pickRows(raw: NumberArray, valid: Validity, values: Column | null, start: number): Picked {
   const count = values?.rows ?? 0;
   const nulls = values?.valid ?? null;

@@ -1,4 +1,4 @@
-/** Arrays of one value a row: numbers, dates, timestamps, bools, and nulls alone. */
+/** Arrays of one value a row: numbers, dates, timestamps, bools and nulls. */
 import { float16ToNumber } from '../../base/float32.js';
 import type { BatchBody } from '../frame/batch-body.js';
 import type { Column, ColumnType, NumberArray } from '../column.js';
@@ -72,7 +72,7 @@ export function openBools(type: ColumnType, layout: ArrayLayout, body: BatchBody
   };
 }
 
-/** Rows of the null type, of which the file holds nothing but their number. */
+/** Rows of the null type; the file has only their number. */
 export function openNulls(type: ColumnType, layout: ArrayLayout): ColumnSource {
   return {
     length: layout.length,
@@ -83,7 +83,7 @@ export function openNulls(type: ColumnType, layout: ArrayLayout): ColumnSource {
 
 let halves: Float32Array | null = null;
 
-/** By a table of all 65,536 halves (256 KiB): ten times as fast as taking each apart. */
+/** With a table of all 65,536 halves (256 KiB): ten times as fast as computing each. */
 function widenHalves(bits: Uint16Array): Float32Array {
   halves ??= Float32Array.from({ length: 65_536 }, (_, half) => float16ToNumber(half));
   const values = new Float32Array(bits.length);

@@ -1,6 +1,6 @@
 /**
- * Which nodes and buffers of a batch belong to which column: the format lists them flat, in depth-first order, and says
- * nothing else, so every column is walked, also those whose type is not read.
+ * Which nodes and buffers of a batch belong to which column. The format lists them flat in depth-first order and says
+ * nothing else, so every column is walked, even one whose type is not read.
  */
 import type { SchemaField } from '../arrow-type.js';
 import { corrupt, placeFault } from '../fault.js';
@@ -9,18 +9,18 @@ import { readBufferRange, readNode, readVariadicCount, type BatchHead, type Buff
 /** One array of a batch: a column, or the items of one. */
 export interface ArrayLayout {
   readonly length: number;
-  /** Nulls by the writer's count; -1 where it did not count. 0 means that the bitmap is not to be looked at. */
+  /** Nulls by the writer's count; -1 if it did not count. With 0 the bitmap must be ignored. */
   readonly nulls: number;
-  /** In the format's order: validity first where the type has one, absent ones included as empty. */
+  /** In the format's order: validity first if the type has one; absent buffers are empty ranges. */
   readonly buffers: readonly BufferRange[];
   readonly children: readonly ArrayLayout[];
 }
 
 /** The arrays of the batch, one a field. */
-export function layOut(fields: readonly SchemaField[], head: BatchHead): ArrayLayout[] {
+export function readLayouts(fields: readonly SchemaField[], head: BatchHead): ArrayLayout[] {
   const cursor: Cursor = { head, node: 0, buffer: 0, variadic: 0 };
   return fields.map((field) => {
-    const layout = takeArray(field, cursor);
+    const layout = readLayout(field, cursor);
     if (layout.length !== head.rows) {
       throw placeFault(`column '${field.name}'`, corrupt(`it has ${layout.length} values for ${head.rows} rows`));
     }
@@ -35,13 +35,13 @@ interface Cursor {
   variadic: number;
 }
 
-function takeArray(field: SchemaField, cursor: Cursor): ArrayLayout {
+function readLayout(field: SchemaField, cursor: Cursor): ArrayLayout {
   const node = readNode(cursor.head, cursor.node++);
   const buffers: BufferRange[] = [];
   for (let count = bufferCount(field, cursor); count > 0; count--) {
     buffers.push(readBufferRange(cursor.head, cursor.buffer++));
   }
-  const children = field.dictionary === null ? field.children.map((child) => takeArray(child, cursor)) : [];
+  const children = field.dictionary === null ? field.children.map((child) => readLayout(child, cursor)) : [];
   return { ...node, buffers, children };
 }
 

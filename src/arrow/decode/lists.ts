@@ -1,4 +1,4 @@
-/** Arrays of lists, whose items are an array of their own. */
+/** Arrays of lists; the items are an array of their own. */
 import type { BatchBody } from '../frame/batch-body.js';
 import { CHUNK_ROWS } from '../bounds.js';
 import type { Column, ColumnType } from '../column.js';
@@ -86,10 +86,10 @@ function evenOffsets(rows: number, size: number): Uint32Array {
   return offsets;
 }
 
-/** Most inner lists whose extents are read at once. */
+/** Most inner lists whose extents are read together. */
 const MAX_INNER_LISTS = 4 * CHUNK_ROWS;
 
-/** The extents of all rows of a list column of one batch, a bounded number at a time. */
+/** The extents of all rows of a list column of one batch, in parts of bounded size. */
 export async function* readExtents(source: ColumnSource): AsyncGenerator<ListExtents, void, undefined> {
   const { extents, length } = source;
   if (extents === undefined) throw new TypeError('the column holds no lists');
@@ -100,7 +100,7 @@ export async function* readExtents(source: ColumnSource): AsyncGenerator<ListExt
       rows >>>= 1;
       lists = await extents.countLists(start, rows);
     }
-    // One row of so many lists: that they are many is all that anybody wants to know.
+    // One row with too many lists: callers only need to know that it has many.
     if (lists > MAX_INNER_LISTS) yield { rows, valid: null, offsets: Uint32Array.of(0, lists), items: null };
     else yield await extents.read(start, rows);
     start += rows;

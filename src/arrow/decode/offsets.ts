@@ -4,13 +4,13 @@ import type { BatchBody, BodyBuffer } from '../frame/batch-body.js';
 import { corrupt } from '../fault.js';
 import type { BufferRange } from '../frame/message.js';
 
-/** Where the values of consecutive rows are: row r from first + offsets[r] to first + offsets[r + 1]. */
+/** Where the values of consecutive rows are: those of row r from first + offsets[r] to first + offsets[r + 1]. */
 interface Extents {
   readonly first: number;
   readonly offsets: Uint32Array;
 }
 
-/** What offsets of one chunk are counted in; the chunk's size keeps it far from that. */
+/** Largest offset of a chunk; the size of chunks keeps offsets far below it. */
 const MAX_EXTENT = 2 ** 32 - 1;
 
 export class OffsetSource {
@@ -23,7 +23,7 @@ export class OffsetSource {
     this.buffer = body.buffer(range, length === 0 ? 0 : (length + 1) * this.width);
   }
 
-  /** First and end of the values of these rows, by the two offsets alone. */
+  /** First and end of the values of these rows; reads only two offsets. */
   async span(start: number, rows: number): Promise<{ first: number; end: number }> {
     if (rows === 0) return { first: 0, end: 0 };
     const first = this.decode(await this.readRaw(start, start), 0);
@@ -32,7 +32,7 @@ export class OffsetSource {
     return { first, end };
   }
 
-  /** All offsets of these rows, each checked against the one before. */
+  /** All offsets of these rows, each checked against the previous one. */
   async read(start: number, rows: number): Promise<Extents> {
     if (rows === 0) return { first: 0, offsets: new Uint32Array(1) };
     const raw = await this.readRaw(start, start + rows);

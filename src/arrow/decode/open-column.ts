@@ -1,4 +1,4 @@
-/** From a field and its place in a batch to a source of its rows. */
+/** Opens a column: from a field and its place in a batch to a source of rows. */
 import { columnTypeOf, type SchemaField } from '../arrow-type.js';
 import type { BatchBody } from '../frame/batch-body.js';
 import type { ColumnSource } from './column-source.js';
@@ -12,8 +12,8 @@ import { openStrings } from './strings.js';
 import { openUuids } from './uuids.js';
 
 /**
- * @param field one that is read: its column type is not `other`
- * @throws ArrowFault `input_corrupt` where the buffers plainly cannot hold the rows; reads nothing
+ * @param field whose column type is not `other`
+ * @throws ArrowFault `input_corrupt` if the buffers cannot hold the rows; reads nothing
  */
 export function openColumn(
   field: SchemaField,

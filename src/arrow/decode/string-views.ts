@@ -1,7 +1,6 @@
 /**
- * Arrays of utf8_view: 16 bytes a row, which hold a short string themselves or say where in which of several data
- * buffers a long one is. Writers lay long strings out one after the other, so the ranges that a chunk refers to are
- * joined into few reads.
+ * Arrays of utf8_view: 16 bytes a row hold a short string, or say where in one of several data buffers a long one is.
+ * Writers place long strings one after the other, so the ranges of a chunk are joined into few reads.
  */
 import type { BatchBody, BodyBuffer } from '../frame/batch-body.js';
 import { CHUNK_BYTES, CHUNK_ROWS } from '../bounds.js';
@@ -13,9 +12,9 @@ import { checkUtf8 } from './strings.js';
 
 const VIEW_BYTES = 16;
 const VIEW_WORDS = 4;
-/** Longest string that a view holds itself. */
+/** Longest string that is stored in the view itself. */
 const INLINE_BYTES = 12;
-/** Unwanted bytes between two strings that cost less to read than a second request. */
+/** Unneeded bytes between two strings that cost less to read than a second request. */
 const READ_GAP_BYTES = 16 * 1024;
 
 export function openStringViews(type: ColumnType, layout: ArrayLayout, body: BatchBody): ColumnSource {
@@ -38,7 +37,7 @@ export function openStringViews(type: ColumnType, layout: ArrayLayout, body: Bat
       const valid = await validity.read(start, rows);
       const raw = await readViews(start, rows);
       const words = viewAs(Int32Array, raw);
-      const offsets = layOutStrings(words, valid, start);
+      const offsets = computeOffsets(words, valid, start);
       const bytes = Buffer.allocUnsafeSlow(offsets[rows]!);
       copyInline(raw, offsets, bytes);
       await copyLong(words, offsets, bytes, data);
@@ -48,8 +47,8 @@ export function openStringViews(type: ColumnType, layout: ArrayLayout, body: Bat
   };
 }
 
-/** Strings one after the other; a null row takes nothing, whatever its view says. */
-function layOutStrings(words: Int32Array, valid: Validity, start: number): Uint32Array {
+/** Offsets of the strings, end to end. A null row has no bytes, whatever its view says. */
+function computeOffsets(words: Int32Array, valid: Validity, start: number): Uint32Array {
   const rows = words.length / VIEW_WORDS;
   const offsets = new Uint32Array(rows + 1);
   for (let row = 0; row < rows; row++) {
@@ -81,7 +80,7 @@ interface LongString {
 async function copyLong(words: Int32Array, offsets: Uint32Array, bytes: Uint8Array, data: BodyBuffer[]): Promise<void> {
   const strings = listLong(words, offsets);
   for (let i = 0; i < strings.length;) {
-    const run = takeRun(strings, i);
+    const run = findRun(strings, i);
     const { buffer: number, start } = strings[i]!;
     const buffer = data[number];
     if (buffer === undefined) throw corrupt(`a view refers to data buffer ${number} of ${data.length}`);
@@ -93,7 +92,7 @@ async function copyLong(words: Int32Array, offsets: Uint32Array, bytes: Uint8Arr
   }
 }
 
-/** In the order of their places, which mostly is the order of the rows. */
+/** Sorted by place, which is mostly the order of the rows. */
 function listLong(words: Int32Array, offsets: Uint32Array): LongString[] {
   const strings: LongString[] = [];
   for (let row = 0; row + 1 < offsets.length; row++) {
@@ -109,7 +108,7 @@ function listLong(words: Int32Array, offsets: Uint32Array): LongString[] {
 }
 
 /** The strings from `first` on that one read covers. */
-function takeRun(strings: readonly LongString[], first: number): { next: number; readTo: number } {
+function findRun(strings: readonly LongString[], first: number): { next: number; readTo: number } {
   const { buffer, start, end } = strings[first]!;
   let readTo = end;
   let next = first + 1;

@@ -7,7 +7,7 @@ import { corrupt } from '../fault.js';
 import type { ArrayLayout } from './layout.js';
 import { OffsetSource } from './offsets.js';
 
-/** What an offset takes in memory beside the bytes of its string. */
+/** Memory of an offset, beside the bytes of its string. */
 const OFFSET_BYTES = 4;
 
 export function openStrings(type: ColumnType, layout: ArrayLayout, large: boolean, body: BatchBody): ColumnSource {
@@ -31,8 +31,8 @@ export function openStrings(type: ColumnType, layout: ArrayLayout, large: boolea
 }
 
 /**
- * Every string must be UTF-8 of its own. Text that is so as a whole and that no offset cuts inside a character is so
- * string by string; only where that fails are the strings looked at one by one, since null rows may hold anything.
+ * Every string must be valid UTF-8 by itself. It is if the whole text is valid and no offset cuts a character. Only if
+ * that fails are the strings checked one by one, since null rows may hold anything.
  * @param start number of the first row in its batch, for the message
  */
 export function checkUtf8(offsets: Uint32Array, bytes: Uint8Array, valid: Validity, start: number): void {
@@ -47,6 +47,6 @@ export function checkUtf8(offsets: Uint32Array, bytes: Uint8Array, valid: Validi
 }
 
 function cutsCharacter(offsets: Uint32Array, bytes: Uint8Array): boolean {
-  // Past the end of the bytes nothing can be cut, and undefined & 0xc0 is 0.
+  // Nothing is cut at the end of the bytes: undefined & 0xc0 is 0.
   return offsets.some((offset) => (bytes[offset]! & 0xc0) === 0x80);
 }

@@ -1,4 +1,4 @@
-/** Arrays of 16 bytes a row, given as a UUID is written: 8-4-4-4-12 hexadecimal digits in lower case. */
+/** Arrays of 16 bytes a row, read as the text of a UUID: 8-4-4-4-12 hexadecimal digits in lower case. */
 import type { BatchBody } from '../frame/batch-body.js';
 import { UUID_BYTES } from '../arrow-type.js';
 import type { Column, ColumnType } from '../column.js';
@@ -8,7 +8,7 @@ import type { ArrayLayout } from './layout.js';
 const TEXT_BYTES = 36;
 const OFFSET_BYTES = 4;
 const HYPHEN = 0x2d;
-/** A hyphen stands in front of these bytes. */
+/** A hyphen comes before these bytes. */
 const GROUP_STARTS: ReadonlySet<number> = new Set([4, 6, 8, 10]);
 const DIGITS = Buffer.from('0123456789abcdef');
 

@@ -1,8 +1,7 @@
 /**
- * The body of one batch, buffer by buffer.
- *
- * Takes where the body is and gives ranges of its buffers. Hides compression: a plain buffer is read range by range
- * from the file, a compressed one is decompressed whole at its first use and kept until the body is let go of.
+ * The body of one batch, buffer by buffer. Takes the place of the body; returns ranges of its buffers. Hides
+ * compression: ranges of a plain buffer are read from the file; a compressed one is decompressed whole at its first use
+ * and kept.
  */
 import { memorySource, type ByteSource } from './byte-source.js';
 import { decompress } from './codec.js';
@@ -10,7 +9,7 @@ import { corrupt, unsupported } from '../fault.js';
 import type { BufferRange, Codec } from './message.js';
 import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 
-/** In front of each compressed buffer: its decompressed length, or -1 where it was left uncompressed. */
+/** Each compressed buffer starts with its decompressed length, or -1 if it is stored uncompressed. */
 const LENGTH_BYTES = 8;
 const UNCOMPRESSED = -1n;
 
@@ -28,8 +27,8 @@ export class BatchBody {
   }
 
   /**
-   * @param needed bytes that the buffer must hold at least for the rows of its column
-   * @throws ArrowFault `input_corrupt` where it is already plain that it does not
+   * @param needed bytes that the rows of the column need at least
+   * @throws ArrowFault `input_corrupt` if the buffer is known to be shorter
    */
   buffer(range: BufferRange, needed: number): BodyBuffer {
     const compressed = this.codec !== null && range.length > 0;
@@ -49,10 +48,10 @@ export class BatchBody {
     if (declared === UNCOMPRESSED) return stored;
     if (length > this.bounds.bufferBytes) {
       throw unsupported(
-        `a compressed buffer of it unfolds to ${length} bytes; write it uncompressed or in smaller batches (max_chunksize)`,
+        `one of its compressed buffers decompresses to ${length} bytes; write it uncompressed or in smaller batches (max_chunksize)`,
       );
     }
-    this.bounds.unfold(length);
+    this.bounds.onDecompress(length);
     return memorySource(await decompress(this.codec, await stored.read(0, stored.size), length, this.bounds.turn));
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Bytes at positions: a file, or memory. `read` gives exactly what was asked for or fails; what it gives may be kept
- * but not written to.
- */
+/** Bytes at positions of a file or of memory. `read` returns all bytes asked for or fails; they must not be changed. */
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { errnoOf, ioError, ShortlistError } from '../../base/errors.js';
 import { MAX_READ_BYTES } from '../bounds.js';
@@ -13,14 +10,14 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** Opens a regular file. @throws ShortlistError `input_not_found`, `input_format` for what is no file, `io_error` */
+/** Opens a regular file. @throws ShortlistError `input_not_found`, `input_format` if it is not a file, `io_error` */
 export async function openFileSource(path: string): Promise<ByteSource> {
   try {
-    // Asked before it is opened: opening a named pipe waits for a writer.
+    // Checked before the file is opened: opening a named pipe waits for a writer.
     const stats = await stat(path);
     if (stats.isDirectory())
-      throw new ArrowFault('input_format', 'is a folder, not a file; give the Arrow files in it');
-    if (!stats.isFile()) throw new ArrowFault('input_format', 'is no regular file; copy its bytes to one');
+      throw new ArrowFault('input_format', 'is a folder, not a file; name the Arrow files in it');
+    if (!stats.isFile()) throw new ArrowFault('input_format', 'is not a regular file; copy its bytes to one');
     const handle = await open(path, 'r');
     return fileSource(handle, (await handle.stat()).size);
   } catch (error) {
@@ -50,13 +47,13 @@ function fileSource(handle: FileHandle, size: number): ByteSource {
   };
 }
 
-/** What is read at once where small reads follow each other, and how near they must be for that. */
+/** Size of one read that serves small reads in a row, and how near they must be to each other. */
 const WINDOW_BYTES = 256 * 1024;
 const NEAR_BYTES = 64 * 1024;
 
 /**
- * The same source with small reads that follow each other served from one larger read: metadata and small batches, of
- * which a file may have thousands, cost a request each otherwise. Large and scattered reads pass through.
+ * Serves small reads in a row from one larger read. Metadata and small batches, of which a file may have thousands,
+ * would cost a request each otherwise. Large and scattered reads pass through.
  */
 export function windowedSource(source: ByteSource): ByteSource {
   let window: Window = { start: 0, bytes: new Uint8Array(0) };
@@ -69,7 +66,7 @@ export function windowedSource(source: ByteSource): ByteSource {
       if (position >= window.start && lastEnd <= window.start + window.bytes.length)
         return slice(window, position, length);
       if (length > NEAR_BYTES || !isNear) return source.read(position, length);
-      // Aligned as in the file, so that numbers can be viewed where they are.
+      // Aligned as in the file, so that numbers can be viewed in place.
       const start = position - (position % 8);
       const bytes = Math.max(position + length - start, Math.min(WINDOW_BYTES, source.size - start));
       const loaded: Window = { start, bytes: await source.read(start, bytes) };
@@ -88,7 +85,7 @@ function slice(window: Window, position: number, length: number): Uint8Array {
   return window.bytes.subarray(position - window.start, position - window.start + length);
 }
 
-/** @param bytes must not change as long as the source or anything read from it is in use */
+/** @param bytes must not change while the source, or anything read from it, is in use */
 export function memorySource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,

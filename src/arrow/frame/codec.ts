@@ -1,16 +1,16 @@
 /**
- * Decompression of a batch's buffers. Gives exactly as many bytes as the buffer declares or fails; what the compressed
- * bytes unfold to is found out before memory is taken for it.
+ * Decompresses the buffers of a batch. Returns exactly as many bytes as the buffer declares, or fails. The decompressed
+ * size is checked before memory is allocated for it.
  */
 import type * as Lz4 from 'lz4-napi';
 import { ShortlistError } from '../../base/errors.js';
 import { ArrowFault, corrupt } from '../fault.js';
-import { lz4Measuring } from './lz4-frame.js';
+import { measureLz4Frame } from './lz4-frame.js';
 import type { Codec } from './message.js';
 import { decodeZstd } from './zstd-decoder.js';
 import { measureZstdFrame } from './zstd-frame.js';
 
-/** @param turn awaited between steps of some milliseconds at most */
+/** @param turn awaited between steps of a few milliseconds at most */
 export async function decompress(
   codec: Codec,
   bytes: Uint8Array,
@@ -22,8 +22,8 @@ export async function decompress(
 
 type Turn = () => Promise<void>;
 
-/** Runs the steps of a decoder. @returns what they return */
-async function inTurns<T>(steps: Generator<void, T, void>, turn: Turn): Promise<T> {
+/** Runs the steps of a decoder, and awaits `turn` between them. @returns what the decoder returns */
+async function runSteps<T>(steps: Generator<void, T, void>, turn: Turn): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;
@@ -32,7 +32,7 @@ async function inTurns<T>(steps: Generator<void, T, void>, turn: Turn): Promise<
 }
 
 async function decompressLz4(bytes: Uint8Array, length: number, turn: Turn): Promise<Uint8Array> {
-  const { end, contentBytes } = await inTurns(lz4Measuring(bytes), turn);
+  const { end, contentBytes } = await runSteps(measureLz4Frame(bytes), turn);
   checkLength(contentBytes, length);
   const { decompressFrame } = await loadLz4();
   return checkContent(await decompressFrame(bytes.subarray(0, end)).catch(damaged), length);
@@ -51,13 +51,14 @@ async function decompressZstd(bytes: Uint8Array, length: number): Promise<Uint8A
   const { end, contentBytes, maxContentBytes } = measureZstdFrame(bytes);
   if (contentBytes !== null) checkLength(contentBytes, length);
   if (maxContentBytes < length) {
-    throw corrupt(`a compressed buffer unfolds to at most ${maxContentBytes} bytes and declares ${length}`);
+    throw corrupt(`a compressed buffer decompresses to at most ${maxContentBytes} bytes but declares ${length}`);
   }
   return checkContent(await decodeZstd(bytes.subarray(0, end), length).catch(damaged), length);
 }
 
 function checkLength(actual: number, declared: number): void {
-  if (actual !== declared) throw corrupt(`a compressed buffer unfolds to ${actual} bytes and declares ${declared}`);
+  if (actual !== declared)
+    throw corrupt(`a compressed buffer decompresses to ${actual} bytes but declares ${declared}`);
 }
 
 function checkContent(content: Uint8Array, length: number): Uint8Array {
@@ -65,7 +66,7 @@ function checkContent(content: Uint8Array, length: number): Uint8Array {
   return content;
 }
 
-/** What a library says of a frame, as a fault of the bytes. */
+/** Turns an error of a library into a fault of the bytes. */
 function damaged(error: unknown): never {
   if (error instanceof ArrowFault || error instanceof ShortlistError) throw error;
   throw corrupt(`a compressed buffer is damaged (${error instanceof Error ? error.message : String(error)})`);

@@ -1,7 +1,6 @@
 /**
- * The file format: batches where the footer at the end says. Fails where the footer is missing or leads astray, and
- * where bytes in front of it belong to nothing that it lists: of two files joined byte by byte the last footer
- * counts, and a footer that lost batches would lose their rows without a word.
+ * The file format: batches at the positions in the footer. Fails if the footer is missing or wrong, or if bytes before
+ * it belong to nothing that it lists (file-coverage.ts).
  */
 import { MAX_METADATA_BYTES } from '../bounds.js';
 import type { ByteSource } from './byte-source.js';
@@ -33,7 +32,7 @@ export async function readFileContainer(source: ByteSource, check: BatchCheck): 
   return { format: 'file', schema, places, rows, warnings: [] };
 }
 
-/** Old writers left the footer's version out; the messages have theirs and are held to it. */
+/** Old writers left out the version of the footer; messages have their own, which is checked. */
 function checkFooterVersion(version: number): void {
   if (version !== 0) decodeVersion(version);
 }
@@ -48,14 +47,14 @@ async function readFooter(source: ByteSource): Promise<Footer> {
   const tailPosition = source.size - FOOTER_TAIL_BYTES;
   if (tailPosition < FIRST_BLOCK) throw corrupt('it is too short for a footer');
   const tail = await source.read(tailPosition, FOOTER_TAIL_BYTES);
-  if (Buffer.from(tail.subarray(4)).toString('latin1') !== 'ARROW1') throw corrupt('it does not end with its footer');
+  if (Buffer.from(tail.subarray(4)).toString('latin1') !== 'ARROW1') throw corrupt('it does not end with a footer');
   const bytes = new FlatBytes(tail).uint32(0);
   const position = tailPosition - bytes;
   if (bytes > MAX_METADATA_BYTES || position < FIRST_BLOCK) throw corrupt(`it has a footer of ${bytes} bytes`);
   return { table: new FlatBytes(await source.read(position, bytes)).rootTable(), position, bytes };
 }
 
-/** A message by the footer's account: its metadata, framing included, then its body. */
+/** A message as the footer describes it: its metadata, framing included, then its body. */
 interface Block extends Extent {
   readonly kind: MessagePlace['kind'];
   readonly number: number;
@@ -90,8 +89,8 @@ async function readBlock(source: ByteSource, block: Block): Promise<{ place: Mes
     const { start, metadataBytes } = decodePrefix(framed);
     if (start + metadataBytes > framed.length) throw corrupt('its metadata is longer than the footer says');
     const message = decodeMessage(framed.subarray(start, start + metadataBytes));
-    if (message.kind !== block.kind) throw corrupt(`the footer leads to a ${message.kind} message`);
-    if (message.bodyBytes !== block.bodyBytes) throw corrupt('footer and message differ on the length of its body');
+    if (message.kind !== block.kind) throw corrupt(`the footer points to a ${message.kind} message`);
+    if (message.bodyBytes !== block.bodyBytes) throw corrupt('footer and message differ in the length of its body');
     const place: MessagePlace = {
       kind: block.kind,
       number: block.number,

@@ -1,35 +1,32 @@
 /**
- * Whether the footer of a file accounts for all bytes in front of it.
+ * Checks that the footer of a file accounts for all bytes before it.
  *
- * Of two files that were joined byte by byte the last footer counts, and a footer that lost batches loses their rows
- * without a word. So between the batches that the footer lists nothing may stand but padding, in front of them the
- * schema, behind them the end-of-stream marker.
+ * Of two files joined byte by byte only the last footer counts, and a footer that lost batches loses their rows without
+ * a word. So only padding may stand between the listed batches, only the schema before them, and only the end-of-stream
+ * marker after them.
  */
 import { MAX_METADATA_BYTES } from '../bounds.js';
 import type { ByteSource } from './byte-source.js';
 import { ArrowFault, corrupt } from '../fault.js';
 import { decodeMessage, decodePrefix, PREFIX_BYTES, type MessageKind } from './message.js';
 
-/** Behind the magic and its padding. */
+/** After the magic and its padding. */
 export const FIRST_BLOCK = 8;
 
-/** The bytes of one message: its metadata, framing included, then its body. */
+/** Bytes of one message: its metadata, framing included, then its body. */
 export interface Extent {
   readonly position: number;
   readonly metadataBytes: number;
   readonly bodyBytes: number;
 }
 
-/**
- * Zeros up to this many align what follows them: writers align to 8 or 64 bytes, and a page is the most that makes
- * sense.
- */
+/** Longest padding: writers align to 8 or 64 bytes, and more than a page makes no sense. */
 const MAX_PADDING_BYTES = 4_096;
 
 /**
- * @param extents of the batches, dictionaries included, in any order
- * @param footer where it begins and how long it is
- * @throws ArrowFault `input_corrupt` that names the bytes under two batches, or under none
+ * @param extents those of all batches and dictionaries, in any order
+ * @param footer its position and length
+ * @throws ArrowFault `input_corrupt`, naming the bytes that two batches cover, or none
  */
 export async function checkCoverage(
   source: ByteSource,
@@ -65,12 +62,12 @@ async function checkPadding(source: ByteSource, from: number, to: number): Promi
   const bytes = await source.read(from, Math.min(to - from, MAX_PADDING_BYTES));
   if (to - from < MAX_PADDING_BYTES && isZero(bytes)) return;
   const what =
-    `no batch that its footer lists covers the bytes from ${from} to ${to}: ` +
+    `no batch in its footer covers the bytes from ${from} to ${to}: ` +
     `it may be several files joined byte by byte, or its footer may have lost batches`;
   throw corrupt(what, { from, to });
 }
 
-/** @returns where the schema in front of the batches ends; FIRST_BLOCK where there is none */
+/** @returns where the schema before the batches ends; FIRST_BLOCK if there is none */
 async function skipSchema(source: ByteSource, to: number, footerBytes: number): Promise<number> {
   const from = await skipZeros(source, to);
   if (to - from < PREFIX_BYTES) return FIRST_BLOCK;
@@ -78,7 +75,7 @@ async function skipSchema(source: ByteSource, to: number, footerBytes: number): 
   return framed?.kind === 'schema' ? framed.end : skipBareSchema(source, from, to, footerBytes);
 }
 
-/** The message whose framing begins here, as far as its metadata say; null where none does. */
+/** The message whose framing starts here, by its metadata; null if none does. */
 async function findMessage(
   source: ByteSource,
   position: number,
@@ -91,7 +88,7 @@ async function findMessage(
   return kind === null ? null : { kind, end };
 }
 
-/** @returns where the padding behind the magic ends: the first word that is not zero */
+/** @returns where the padding after the magic ends: the first word that is not zero */
 async function skipZeros(source: ByteSource, to: number): Promise<number> {
   const bytes = await source.read(FIRST_BLOCK, Math.min(to - FIRST_BLOCK, MAX_PADDING_BYTES));
   const first = bytes.findIndex((byte) => byte !== 0);
@@ -99,8 +96,8 @@ async function skipZeros(source: ByteSource, to: number): Promise<number> {
 }
 
 /**
- * polars writes the schema message without its framing, so nothing says how long it is. It is no longer than the
- * footer, which repeats it, and a message that follows it has framing.
+ * polars writes the schema without framing, so its length is unknown. It is no longer than the footer, which repeats
+ * it, and any message after it has framing.
  */
 async function skipBareSchema(source: ByteSource, from: number, to: number, footerBytes: number): Promise<number> {
   const bytes = await source.read(from, Math.min(to - from, footerBytes));
@@ -124,7 +121,7 @@ function kindOf(metadata: Uint8Array): MessageKind | null {
   }
 }
 
-/** Begins with the continuation marker. */
+/** Whether the bytes start with the continuation marker. */
 function isFramed(bytes: Uint8Array): boolean {
   return bytes.length >= PREFIX_BYTES && bytes.subarray(0, 4).every((byte) => byte === 0xff);
 }

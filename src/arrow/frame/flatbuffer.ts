@@ -1,18 +1,18 @@
 /**
  * Reads flatbuffers whose bytes may be hostile.
  *
- * Takes the bytes of one buffer and gives tables whose fields are read by slot number. Every offset and every length
- * is checked against the bytes before it is used, so the worst that wrong bytes do is an `input_corrupt` fault.
- * Offsets lead forward only, so tables cannot contain themselves, but they can be shared: whoever walks a tree bounds
- * the walk.
+ * Takes the bytes of one buffer; returns tables whose fields are read by slot number. Every offset and length is
+ * checked against the bytes before it is used, so wrong bytes can only cause an `input_corrupt` fault. Offsets lead
+ * only forward, so a table cannot contain itself; but tables can be shared, so whoever walks a tree must bound the
+ * walk.
  *
- * By hand: the package flatbuffers, which apache-arrow reads with, follows offsets without a check.
+ * Written by hand: the package flatbuffers, which apache-arrow uses, follows offsets without a check.
  */
 import { corrupt } from '../fault.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** A vector of fixed-size structs, read through `FlatBytes` by position. */
+/** A vector of fixed-size structs, read by position with `FlatBytes`. */
 export interface StructVector {
   readonly count: number;
   readonly position: number;
@@ -55,7 +55,7 @@ export class FlatBytes {
     return this.view.getInt32(this.check(position, 4), true);
   }
 
-  /** A 64-bit integer that must be one that doubles hold: positions and counts are never larger. */
+  /** A 64-bit integer that a double must hold exactly: no position or count is larger. */
   int64(position: number): number {
     const value = this.view.getBigInt64(this.check(position, 8), true);
     const number = Number(value);
@@ -65,7 +65,7 @@ export class FlatBytes {
 
   text(position: number, maxBytes: number): string {
     const length = this.uint32(position);
-    if (length > maxBytes) throw corrupt(`the metadata holds a name of ${length} bytes, the most read is ${maxBytes}`);
+    if (length > maxBytes) throw corrupt(`the metadata has a name of ${length} bytes; it may have at most ${maxBytes}`);
     const start = this.check(position + 4, length);
     try {
       return utf8.decode(this.bytes.subarray(start, start + length));
@@ -74,7 +74,7 @@ export class FlatBytes {
     }
   }
 
-  /** @returns position, once `width` bytes from there on are known to exist. */
+  /** @returns the position, if `width` bytes from there on exist */
   check(position: number, width: number): number {
     if (position < 0 || position + width > this.length) throw corrupt('the metadata points outside of itself');
     return position;
@@ -129,7 +129,7 @@ export class FlatTable {
     return at === null ? null : this.bytes.text(at, maxBytes);
   }
 
-  /** Whether the slot's text is this ASCII text; decodes nothing where the lengths differ already. */
+  /** Whether the slot has this ASCII text; compares the lengths before it decodes. */
   hasText(slot: number, expected: string): boolean {
     const at = this.target(slot);
     return (
@@ -164,13 +164,13 @@ export class FlatTable {
     }
   }
 
-  /** Where the slot's offset leads; null when the slot is absent. */
+  /** Where the slot's offset leads; null if the slot is absent. */
   private target(slot: number): number | null {
     const at = this.field(slot, 4);
     return at === 0 ? null : at + this.bytes.uint32(at);
   }
 
-  /** Where the slot's `width` bytes are; 0 when the slot is absent. */
+  /** Where the slot's `width` bytes are; 0 if the slot is absent. */
   private field(slot: number, width: number): number {
     const entry = 4 + 2 * slot;
     if (entry + 2 > this.vtableBytes) return 0;

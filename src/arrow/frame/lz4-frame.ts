@@ -1,31 +1,28 @@
 /**
- * The LZ4 frame format (v1.6.x), as far as needed to know how long a frame's contents are before they are decompressed:
- * the decompressor takes whatever the frame unfolds to, and a frame can unfold to 255 times its size. By hand, since
- * lz4-napi has no bound to give it, and the size in a frame's header is optional and may lie.
+ * The LZ4 frame format (v1.6.x), as far as needed to measure a frame before it is decompressed: a frame can decompress
+ * to 255 times its size. Written by hand: lz4-napi takes no bound, and the size in the header is optional and may be
+ * wrong.
  */
 import { corrupt } from '../fault.js';
 
 const MAGIC = 0x184d2204;
 const MIN_MATCH = 4;
 
-/** The largest block size of the format; what would compress to more is stored as it is. */
+/** Largest block of the format; what would not compress is stored. */
 const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
 
 interface FrameExtent {
-  /** Where the frame ends in the bytes given. */
+  /** Where the frame ends in the given bytes. */
   readonly end: number;
-  /** How many bytes it unfolds to. */
+  /** Decompressed size in bytes. */
   readonly contentBytes: number;
 }
 
-/**
- * Walks the frame's blocks and, inside them, the lengths of literals and matches; copies nothing.
- * In steps of one block, of 4 MiB at most.
- */
-export function* lz4Measuring(bytes: Uint8Array): Generator<void, FrameExtent, void> {
+/** Walks the blocks and their lengths of literals and matches; copies nothing. A step is a block, 4 MiB at most. */
+export function* measureLz4Frame(bytes: Uint8Array): Generator<void, FrameExtent, void> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    if (view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is no LZ4 frame');
+    if (view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is not an LZ4 frame');
     const flags = view.getUint8(4);
     if (flags >> 6 !== 1 || (flags & 0x02) !== 0) throw corrupt('an LZ4 frame has an unknown version');
     const blockChecksumBytes = flags & 0x10 ? 4 : 0;

@@ -1,6 +1,4 @@
-/**
- * Messages of the Arrow IPC format: the framing in front of each, and the heads of record and dictionary batches.
- */
+/** Messages of the Arrow IPC format: their framing, and the heads of record and dictionary batches. */
 import { corrupt, unsupported } from '../fault.js';
 import { FlatBytes, type FlatTable, type StructVector } from './flatbuffer.js';
 
@@ -15,7 +13,7 @@ export interface Message {
   readonly bodyBytes: number;
 }
 
-/** The head of a record batch, its vectors not read yet. */
+/** The head of a record batch; its vectors are read on demand. */
 export interface BatchHead {
   readonly version: 4 | 5;
   readonly rows: number;
@@ -33,18 +31,18 @@ interface DictionaryHead {
   readonly values: BatchHead;
 }
 
-/** Bytes of a node (length, null count) and of a buffer (offset, length) in the vectors of a batch head. */
+/** Size of a node (length, null count) and of a buffer (offset, length) in the vectors of a batch head. */
 const PAIR_BYTES = 16;
 
 const KINDS: Record<number, MessageKind> = { 1: 'schema', 2: 'dictionary', 3: 'batch', 4: 'tensor', 5: 'tensor' };
 
-/** In front of the length since Arrow 0.15; before, a message began with its length. */
+/** Stands before the length since Arrow 0.15; earlier messages start with their length. */
 const CONTINUATION = 0xffffffff;
 
 /** Longest framing: continuation marker and length. */
 export const PREFIX_BYTES = 8;
 
-/** @returns where the metadata begins and how long it is; length 0 is the end-of-stream marker. */
+/** @returns where the metadata starts and its length; length 0 is the end-of-stream marker */
 export function decodePrefix(bytes: Uint8Array): { start: number; metadataBytes: number } {
   const flat = new FlatBytes(bytes);
   const first = flat.uint32(0);
@@ -69,18 +67,16 @@ export function decodeVersion(number: number): 4 | 5 {
   if (number === 4) return 5;
   if (number >= 0 && number < 3) {
     throw unsupported(
-      `it has metadata version V${number + 1} of before Arrow 0.8; write it again with a newer library`,
+      `it has metadata version V${number + 1}, from before Arrow 0.8; write it again with a newer library`,
     );
   }
   throw unsupported(`it has metadata version V${number + 1}, newer than this release reads; write it with version V5`);
 }
 
-/**
- * Arrow 0.17 named the codec in the message's own metadata; read as if it were plain, such a batch would be garbage.
- */
+/** Arrow 0.17 named the codec in the metadata of the message. Read as uncompressed, such a batch would be garbage. */
 const EXPERIMENTAL_KEY = 'ARROW:experimental_compression';
 
-/** A message has one pair or none. They can share one table, so that few bytes are many of them. */
+/** Writers write one pair or none. Pairs can share one table, so a few bytes can hold many. */
 const MAX_MESSAGE_PAIRS = 1_000;
 
 function refuseExperimentalCompression(table: FlatTable, version: 4 | 5): void {
@@ -91,7 +87,7 @@ function refuseExperimentalCompression(table: FlatTable, version: 4 | 5): void {
   for (const pair of table.tables(4)) {
     if (pair.hasText(0, EXPERIMENTAL_KEY)) {
       throw unsupported(
-        'it is compressed in the experimental way of Arrow 0.17; write it again with Arrow 1.0 or newer',
+        'it is compressed in the experimental format of Arrow 0.17; write it again with Arrow 1.0 or newer',
       );
     }
   }
@@ -147,7 +143,7 @@ function checkBuffers(head: BatchHead): void {
   }
 }
 
-/** A stretch of a batch's body. */
+/** A range of a batch's body. */
 export interface BufferRange {
   readonly offset: number;
   readonly length: number;

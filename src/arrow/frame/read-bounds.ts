@@ -1,7 +1,6 @@
 /**
- * How much of an Arrow source is taken, and how its reading shares the thread. A file is read by a program of its own
- * and may be of any size; bytes of a client are read beside other requests, and are to be small in every respect but
- * their values.
+ * How much of an Arrow source may be read, and how reading shares the thread. A file is read by a program of its own
+ * and may be of any size. A client's bytes are read beside other requests, and only their values may be large.
  */
 import {
   CHUNK_BYTES,
@@ -14,15 +13,12 @@ import {
 export interface ReadBounds {
   /** Most dictionary and record batches of a stream. */
   readonly messages: number;
-  /**
-   * Most metadata of all messages of a stream, and of one: every byte of it may stand for something that is looked
-   * at.
-   */
+  /** Most metadata of all messages of a stream, and of one: every byte of it may cause work. */
   readonly metadataBytes: number;
   readonly messageMetadataBytes: number;
   /** Most fields of a schema, children included, and most metadata pairs. */
   readonly schemaItems: number;
-  /** Whether dictionaries of columns that are read are read. Deltas of one are joined again for each batch. */
+  /** Whether dictionaries of the columns read may be used. Deltas are joined again for each batch. */
   readonly dictionaries: boolean;
   /** Bytes that one chunk aims at over all its columns. */
   readonly chunkBytes: number;
@@ -30,9 +26,9 @@ export interface ReadBounds {
   readonly valueBytes: number;
   /** Largest decompressed buffer. */
   readonly bufferBytes: number;
-  /** Told before a buffer is decompressed to so many bytes. @throws to refuse it */
-  readonly unfold: (bytes: number) => void;
-  /** Awaited between steps of bounded size: gives others their turn where one is due. */
+  /** Called with the size of a buffer before it is decompressed. @throws to refuse it */
+  readonly onDecompress: (bytes: number) => void;
+  /** Awaited between steps of bounded size, so that other work gets the thread. */
   readonly turn: () => Promise<void>;
 }
 
@@ -45,6 +41,6 @@ export const FILE_BOUNDS: ReadBounds = {
   chunkBytes: CHUNK_BYTES,
   valueBytes: MAX_VALUE_BYTES,
   bufferBytes: MAX_DECOMPRESSED_BYTES,
-  unfold: () => undefined,
+  onDecompress: () => undefined,
   turn: () => Promise.resolve(),
 };

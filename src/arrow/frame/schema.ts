@@ -1,6 +1,6 @@
 /**
- * The Schema of a message or footer: flatbuffer in, plain fields out. Bounded in size and depth, since tables of
- * hostile metadata can be shared so that a small file unfolds into an endless tree.
+ * Decodes the Schema of a message or footer from its flatbuffer. Bounded in size and depth: tables of hostile metadata
+ * can be shared, so that a small file becomes an endless tree.
  */
 import { MAX_NAME_BYTES, MAX_SCHEMA_ITEMS, MAX_TYPE_DEPTH } from '../bounds.js';
 import {
@@ -61,7 +61,7 @@ function spendItem(walk: Walk): void {
   if (--walk.itemsLeft < 0) throw corrupt(`the schema has more than ${walk.maxItems} fields and metadata pairs`);
 }
 
-/** Fields may share a dictionary, if they agree on what its values are. */
+/** Fields may share a dictionary if they agree on the type of its values. */
 function noteDictionary(field: SchemaField, id: number, walk: Walk): void {
   const values: SchemaField = { ...field, dictionary: null, nullable: true, extension: null };
   const known = walk.dictionaries.get(id);
@@ -85,7 +85,7 @@ function decodeExtension(table: FlatTable, walk: Walk): string | null {
   return null;
 }
 
-/** How many children a type has where it is not free to choose. */
+/** Number of children of types that have a fixed number. */
 const CHILD_COUNTS: Partial<Record<ArrowType['id'], number>> = {
   list: 1,
   list_view: 1,
@@ -106,7 +106,7 @@ function checkChildren(field: SchemaField): void {
   }
 }
 
-/** Decoders by the number of the type in the format's `Type` union. */
+/** Decoders by the number of the type in the `Type` union of the format. */
 const TYPES: Record<number, (table: FlatTable, children: number, walk: Walk) => ArrowType> = {
   1: () => ({ id: 'null' }),
   2: decodeInteger,
@@ -139,16 +139,13 @@ const TYPES: Record<number, (table: FlatTable, children: number, walk: Walk) => 
   26: () => ({ id: 'list_view', large: true }),
 };
 
-/**
- * A type that this table lacks has a layout that is not known, so no column behind it could be found: refuse the
- * file.
- */
+/** Refuses types that TYPES lacks: their layout is unknown, so the buffers of later columns could not be found. */
 function decodeType(field: FlatTable, walk: Walk): ArrowType {
   const code = field.uint8(2, 0);
   const decode = TYPES[code];
   if (decode === undefined) {
     const name = field.text(0, MAX_NAME_BYTES) ?? '';
-    throw unsupported(`column '${name}' has type number ${code}, which the Arrow format did not have; leave it out`);
+    throw unsupported(`column '${name}' has the unknown type number ${code}; leave the column out`);
   }
   return decode(field.requireTable(3, 'the parameters of a type'), field.structs(5, 4).count, walk);
 }

@@ -1,9 +1,9 @@
-/** What a file is by its first bytes, never by its name. */
+/** Recognizes a file by its first bytes, never by its name. */
 import { ArrowFault } from '../fault.js';
 
 export type ArrowFormat = 'file' | 'stream';
 
-/** As many first bytes as `sniff` looks at. */
+/** Number of first bytes that `sniff` needs. */
 export const SNIFF_BYTES = 512;
 
 interface Foreign {
@@ -13,7 +13,7 @@ interface Foreign {
 
 const WITH_PYARROW = 'write it as Arrow:';
 
-/** Magic as latin1 text, and the rest of the sentence that begins with the path. */
+/** Magic bytes as latin1 text, and the rest of the sentence after the path. */
 const FOREIGN: readonly Foreign[] = [
   {
     magic: 'PAR1',
@@ -57,9 +57,9 @@ const FOREIGN: readonly Foreign[] = [
 
 /**
  * @param head the first SNIFF_BYTES bytes, or all there are
- * @returns which of the two Arrow formats it looks like; null where only reading on can tell (a stream of before Arrow
- *   0.15 begins with a bare length)
- * @throws ArrowFault `input_format` that says what the file is and how to convert it
+ * @returns the Arrow format it looks like; null if more must be read (a stream from before Arrow 0.15 starts with a
+ * length)
+ * @throws ArrowFault `input_format`, with what the file is and how to convert it
  */
 export function sniff(head: Uint8Array): ArrowFormat | null {
   if (head.length === 0) throw new ArrowFault('input_format', 'is empty (0 bytes); write it again from its source');
@@ -73,15 +73,15 @@ export function sniff(head: Uint8Array): ArrowFormat | null {
   return null;
 }
 
-/** Whether the bytes begin as a file does. */
+/** Whether the bytes start as an Arrow file does. */
 export function isFileFormat(head: Uint8Array): boolean {
   return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', 0, 6) === 'ARROW1';
 }
 
-/** The error for bytes that are neither Arrow nor anything known. */
+/** The error for bytes of no known format. */
 export function unknownFormat(head: Uint8Array): ArrowFault {
   const hex = Buffer.from(head.subarray(0, 8)).toString('hex');
-  const what = `is neither an Arrow IPC file nor a stream (it begins with the bytes ${hex}); write it with pyarrow.feather.write_feather`;
+  const what = `is neither an Arrow IPC file nor a stream (it starts with the bytes ${hex}); write it with pyarrow.feather.write_feather`;
   return new ArrowFault('input_format', what, { head: hex });
 }
 
@@ -93,7 +93,7 @@ function describeText(text: string): string {
   return `is text (CSV?); ${WITH_PYARROW} pyarrow.feather.write_feather(pyarrow.csv.read_csv(path), 'out.arrow')`;
 }
 
-/** No control characters but white space: no binary format begins so for long, a short length prefix never does. */
+/** No control characters except white space: no binary format starts like that for 512 bytes, or with a length. */
 function isText(head: Uint8Array): boolean {
   return head.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d)) && head.length >= 2;
 }

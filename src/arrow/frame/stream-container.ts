@@ -1,7 +1,7 @@
 /**
- * The stream format: one message behind the other. A stream may end with a marker or, as the format allows, by
- * ending: after a whole message that is a warning, since nobody can tell whether batches are missing. Inside a
- * message it is a fault.
+ * The stream format: messages one after the other. A stream ends with a marker or, as the format allows, after a whole
+ * message; the latter is a warning, since nobody can tell whether batches are missing. An end inside a message is a
+ * fault.
  */
 import type { ByteSource } from './byte-source.js';
 import { addRows, checkBatch, type BatchCheck, type Container, type MessagePlace } from './container.js';
@@ -10,7 +10,7 @@ import { decodeHead, decodeMessage, decodePrefix, PREFIX_BYTES, type Message } f
 import { FILE_BOUNDS, type ReadBounds } from './read-bounds.js';
 import { decodeSchema } from './schema.js';
 
-/** Whether the source begins with a schema message: how streams of before Arrow 0.15 are told from everything else. */
+/** Whether the source starts with a schema message: only this identifies streams from before Arrow 0.15. */
 export async function beginsWithSchema(source: ByteSource, bounds: ReadBounds = FILE_BOUNDS): Promise<boolean> {
   try {
     const first = await readStreamMessage(source, 0, bounds.messageMetadataBytes);
@@ -45,7 +45,7 @@ export async function readStreamContainer(
     }
     const { message } = next;
     if (message.kind === 'schema') {
-      throw corrupt(`a second stream begins at byte ${position}: streams joined byte by byte are not one stream`);
+      throw corrupt(`a second stream starts at byte ${position}: streams must not be joined byte by byte`);
     }
     if (message.kind !== 'dictionary' && message.kind !== 'batch') {
       throw corrupt(`the stream has a ${message.kind} message among its batches`);
@@ -61,7 +61,7 @@ export async function readStreamContainer(
 }
 
 const NO_MARKER =
-  'the stream has no end-of-stream marker; it is read up to its last whole message, and if what wrote it was stopped, rows are missing';
+  'the stream has no end-of-stream marker; it is read up to its last whole message, and rows are missing if its writer was stopped';
 
 /** How a stream ended: with its marker, or where its bytes do. */
 type StreamEnd = 'marker' | 'bytes';
@@ -78,10 +78,10 @@ interface StreamMessage {
   readonly end: number;
 }
 
-/** Metadata is mostly shorter than this, so framing and metadata take one read. */
+/** Metadata is mostly shorter, so one read covers framing and metadata. */
 const STREAM_READ_BYTES = 4_096;
 
-/** @returns how the stream ends here, once it is known that nothing follows. */
+/** @returns how the stream ends, if no message follows */
 async function readStreamMessage(
   source: ByteSource,
   position: number,
@@ -91,12 +91,14 @@ async function readStreamMessage(
   if (left === 0) return 'bytes';
   const framed = await source.read(position, Math.min(left, STREAM_READ_BYTES));
   if (left < PREFIX_BYTES && !isLegacyEnd(framed)) {
-    throw corrupt(`${left} stray bytes stand where a message should begin, at byte ${position}`);
+    throw corrupt(`${left} stray bytes stand where a message should start, at byte ${position}`);
   }
   const { start, metadataBytes } = decodePrefix(framed);
   if (metadataBytes === 0) return checkEnd(position + start, source.size);
   if (metadataBytes > maxMetadata || start + metadataBytes > left) {
-    throw corrupt(`the message at byte ${position} says that it has ${metadataBytes} bytes of metadata`);
+    throw corrupt(
+      `the message at byte ${position} declares ${metadataBytes} bytes of metadata, which it does not have`,
+    );
   }
   const metadataPosition = position + start;
   const metadata =
@@ -114,7 +116,7 @@ function isLegacyEnd(framed: Uint8Array): boolean {
   return framed.length >= 4 && framed.subarray(0, 4).every((byte) => byte === 0);
 }
 
-/** Streams that were joined byte by byte would otherwise be read up to the first end only, without a word. */
+/** Bytes after the marker are refused: of joined streams, only the first would be read, without a word. */
 function checkEnd(end: number, size: number): StreamEnd {
   if (end !== size) throw corrupt(`${size - end} bytes follow the end-of-stream marker`);
   return 'marker';

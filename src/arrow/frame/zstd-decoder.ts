@@ -1,11 +1,10 @@
 /**
- * Decompression of a Zstandard frame, off the caller's thread: by node:zlib where Node has it (from 22.15), else by
+ * Decompresses a Zstandard frame off the caller's thread: with node:zlib if Node has it (from 22.15), else with
  * @bokuweb/zstd-wasm on a thread of its own (zstd-thread.ts).
  *
- * That package is libzstd compiled to WebAssembly: hostile bytes reach its own memory and nothing else, it checks
- * every error code, and it needs no compiler at installation. zstddec is libzstd as well, but returns no bytes where
- * it fails. fzstd checks neither lengths nor distances, and has had no release for years. The native packages of npm
- * do not bound what a frame unfolds to.
+ * That package is libzstd compiled to WebAssembly: hostile bytes reach only its own memory, it checks every error code,
+ * and it needs no compiler at installation. zstddec is libzstd too, but returns no bytes where it fails. fzstd checks
+ * neither lengths nor distances, and has had no release for years. Native packages do not bound the decompressed size.
  */
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -16,8 +15,8 @@ import type { ZstdReply, ZstdTask } from './zstd-thread.js';
 
 /**
  * @param frame one frame, measured before
- * @param length how many bytes it is to unfold to; a frame that unfolds to more is an error
- * @throws Error from the library where the frame is damaged
+ * @param length its decompressed size; a frame that decompresses to more is an error
+ * @throws Error from the library if the frame is damaged
  */
 type ZstdDecoder = (frame: Uint8Array, length: number) => Promise<Uint8Array>;
 
@@ -27,10 +26,10 @@ type ZstdDecompress = (
   callback: (error: Error | null, content: Uint8Array) => void,
 ) => void;
 
-/** The types of Node 20 do not know it. */
+/** Missing in the types of Node 20. */
 const { zstdDecompress } = zlib as { readonly zstdDecompress?: ZstdDecompress };
 
-/** Content comes in pieces of this size. Node's own 16 KiB take twice as long for a buffer of 48 MiB. */
+/** Size of the pieces of content. Node's default of 16 KiB takes twice as long for a buffer of 48 MiB. */
 const PIECE_BYTES = 1024 * 1024;
 const MIN_PIECE_BYTES = 64; // of zlib
 
@@ -42,10 +41,10 @@ function decodeByNode(decompress: ZstdDecompress): ZstdDecoder {
   };
 }
 
-/** The memory of WebAssembly ends at 2 GiB: it holds the frame, its content, and the state of the decoder. */
+/** WebAssembly memory ends at 2 GiB. It holds the frame, its content and the state of the decoder. */
 const MAX_WASM_BYTES = 1.9 * 2 ** 30;
 
-/** An idle thread ends after this time, since its memory never shrinks. To start one takes about 50 ms. */
+/** An idle thread ends after this time, since its memory never shrinks. Starting one takes about 50 ms. */
 const IDLE_MS = 5_000;
 
 interface Waiting {
@@ -55,7 +54,7 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
-  /** The thread answers in the order in which it was asked. */
+  /** The thread answers in the order of requests. */
   readonly waiting: Waiting[];
   readonly idle: NodeJS.Timeout;
 }
@@ -64,7 +63,7 @@ let current: Thread | null = null;
 
 async function decodeOnThread(frame: Uint8Array, length: number): Promise<Uint8Array> {
   if (frame.length + length > MAX_WASM_BYTES) {
-    const clause = `a Zstandard buffer of it unfolds to ${length} bytes, more than Node ${process.versions.node} takes`;
+    const clause = `one of its Zstandard buffers decompresses to ${length} bytes, more than Node ${process.versions.node} can`;
     throw unsupported(`${clause}; use Node 22.15 or later, or write it in smaller batches (max_chunksize)`);
   }
   current ??= startThread();
@@ -72,7 +71,7 @@ async function decodeOnThread(frame: Uint8Array, length: number): Promise<Uint8A
   return new Promise((resolve, reject) => {
     waiting.push({ resolve, reject });
     worker.ref();
-    const task: ZstdTask = { frame: new Uint8Array(frame), length }; // a copy: what is moved is lost to the caller
+    const task: ZstdTask = { frame: new Uint8Array(frame), length }; // a copy: the caller would lose what is transferred
     worker.postMessage(task, [task.frame.buffer as ArrayBuffer]);
   });
 }
@@ -82,14 +81,14 @@ function startThread(): Thread {
   const idle = setTimeout(() => endIdle(thread), IDLE_MS).unref();
   const thread: Thread = { worker, waiting: [], idle };
   let failure: unknown;
-  worker.on('message', (reply: ZstdReply) => takeReply(thread, reply));
+  worker.on('message', (reply: ZstdReply) => settleOldest(thread, reply));
   worker.on('error', (error) => (failure = error));
   worker.on('exit', (code) => failWaiting(thread, failure ?? new Error(`exit code ${code}`)));
   worker.unref(); // after the listeners, which would ref it again
   return thread;
 }
 
-function takeReply({ worker, waiting, idle }: Thread, reply: ZstdReply): void {
+function settleOldest({ worker, waiting, idle }: Thread, reply: ZstdReply): void {
   const { resolve, reject } = waiting.shift()!;
   if (waiting.length === 0) worker.unref();
   idle.refresh();

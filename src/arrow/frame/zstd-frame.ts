@@ -1,25 +1,24 @@
 /**
- * The Zstandard frame format (RFC 8878, 3.1): its header, and the blocks that it consists of.
- *
- * Bounds what a frame unfolds to before memory is taken for it; zstd-decoder.ts decompresses it. This is by hand since
- * the libraries read no more of a frame than the size in its header, which is optional and may lie.
+ * The Zstandard frame format (RFC 8878, 3.1): the header of a frame and its blocks. Bounds the decompressed size before
+ * memory is allocated; zstd-decoder.ts decompresses. Written by hand: libraries read only the size in the header, which
+ * is optional and may be wrong.
  */
 import { corrupt } from '../fault.js';
 
 const MAGIC = 0xfd2fb528;
 
-/** No block unfolds to more (RFC 8878, 3.1.1.2.4). */
+/** Largest decompressed block (RFC 8878, 3.1.1.2.4). */
 const MAX_BLOCK_BYTES = 128 * 1024;
 
-/** Four times those of the largest buffer that is read, 2 GiB in full blocks. Empty ones could be millions. */
+/** Four times as many as the largest buffer, 2 GiB, needs in full blocks. Empty ones could be millions. */
 const MAX_BLOCKS = 65_536;
 
 interface ZstdExtent {
-  /** Where the frame ends in the bytes given. */
+  /** Where the frame ends in the given bytes. */
   readonly end: number;
-  /** What the header says that it unfolds to; null where it does not say. */
+  /** Decompressed size by the header; null if it does not say. */
   readonly contentBytes: number | null;
-  /** The most that its blocks can unfold to. */
+  /** Largest size that its blocks can decompress to. */
   readonly maxContentBytes: number;
 }
 
@@ -47,7 +46,9 @@ interface FrameHeader {
 
 function readHeader(bytes: Uint8Array): FrameHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 6 || view.getUint32(0, true) !== MAGIC) throw corrupt('a compressed buffer is no Zstandard frame');
+  if (bytes.length < 6 || view.getUint32(0, true) !== MAGIC) {
+    throw corrupt('a compressed buffer is not a Zstandard frame');
+  }
   const flags = view.getUint8(4);
   if ((flags & 0x0b) !== 0) throw corrupt('a Zstandard frame needs a dictionary or sets reserved bits');
   const singleSegment = (flags & 0x20) !== 0;

@@ -1,6 +1,6 @@
 /**
- * The thread of zstd-decoder.ts: decompresses one frame after the other. What is no word of libzstd about the frame
- * ends the thread, since the memory of the module may be spoiled then.
+ * The thread of zstd-decoder.ts: decompresses one frame after the other. Any error other than libzstd's verdict on a
+ * frame ends the thread, since the module's memory may be corrupt then.
  */
 import { parentPort } from 'node:worker_threads';
 import { decompress, init } from '@bokuweb/zstd-wasm';
@@ -19,7 +19,7 @@ await init();
 
 port.on('message', ({ frame, length }: ZstdTask) => {
   try {
-    // A size in the frame's header has been found equal to the length, which stands in for one that is missing.
+    // If the header of the frame has a size, it was found equal to `length`; `length` stands in for a missing one.
     const content = decompress(frame, { defaultHeapSize: length });
     const reply: ZstdReply = { content };
     port.postMessage(reply, [content.buffer as ArrayBuffer]);

@@ -1,11 +1,11 @@
-/** The rows of one batch, cut so that a chunk stays within its bounds whatever the columns hold. */
+/** Cuts the rows of one batch into chunks of bounded size, whatever the columns hold. */
 import { CHUNK_ROWS } from '../bounds.js';
 import type { Column } from '../column.js';
 import type { ColumnSource } from '../decode/column-source.js';
 import { placeFault, unsupported } from '../fault.js';
 import type { ReadBounds } from '../frame/read-bounds.js';
 
-/** A record batch, its wanted columns open. */
+/** A record batch with its requested columns open. */
 export interface OpenBatch {
   /** Among the record batches of the file. */
   readonly number: number;
@@ -18,10 +18,10 @@ export interface OpenColumn {
   readonly source: ColumnSource;
 }
 
-/** A chunk may be this much larger than aimed at: cutting it once more would cost more than it saves. */
+/** A chunk may exceed its target by this much: cutting it again would cost more than it saves. */
 const FIT_SLACK = 1.25;
 
-/** Consecutive rows of all columns, again and again until the batch is done. */
+/** Yields consecutive rows of all columns until the end of the batch. */
 export async function* readChunks(batch: OpenBatch, bounds: ReadBounds): AsyncGenerator<Column[], void, undefined> {
   let guess = CHUNK_ROWS;
   for (let start = 0; start < batch.rows;) {
@@ -39,9 +39,9 @@ interface Fit {
   readonly nextGuess: number;
 }
 
-/** How many rows from `start` on, at most `most`, make up one chunk. At least one, however large it is. */
-async function fitRows(batch: OpenBatch, bounds: ReadBounds, start: number, most: number): Promise<Fit> {
-  for (let rows = most; ;) {
+/** How many rows from `start` on make up one chunk: from 1, however large that is, to `max`. */
+async function fitRows(batch: OpenBatch, bounds: ReadBounds, start: number, max: number): Promise<Fit> {
+  for (let rows = max; ;) {
     const sizes = await eachColumn(batch, (source) => source.measure(start, rows));
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const nextGuess = Math.max(1, Math.floor((rows * bounds.chunkBytes) / Math.max(1, bytes)));
@@ -59,7 +59,7 @@ function checkValueSize(
   size: number,
 ): void {
   if (size <= valueBytes) return;
-  const what = `value ${row} has ${size} bytes, the most read is ${valueBytes}; shorten it or leave it out`;
+  const what = `value ${row} has ${size} bytes; at most ${valueBytes} are read: shorten it or leave it out`;
   throw placeColumn(batch, column, unsupported(what));
 }
 

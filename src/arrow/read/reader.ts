@@ -1,14 +1,13 @@
 /**
- * Arrow IPC files, IPC streams and Feather V2 files, read in chunks of bounded size.
+ * Reads Arrow IPC files, IPC streams and Feather V2 files in chunks of bounded size.
  *
- * Takes a path, or bytes, and gives the schema, the number of rows and, on demand, columns. Hides the format:
- * framing, metadata, compression, dictionaries, offsets and views. An uncompressed batch is never read whole, only
- * the rows of the columns asked for; a compressed buffer costs its decompressed size for as long as its batch is
- * read.
+ * Takes a path or bytes; returns the schema, the number of rows and, on demand, columns. Hides framing, metadata,
+ * compression, dictionaries, offsets and views. Of an uncompressed batch only the requested rows and columns are read.
+ * A compressed buffer takes its decompressed size in memory while its batch is read.
  *
  * Fails with `input_not_found`, `input_format`, `input_corrupt`, `input_unsupported`, `column_type` and `io_error`,
- * each naming the file. Bytes are checked before they are believed: what is read is inside the file, inside its
- * buffer, in order, and valid UTF-8 where it is text. Values themselves carry no checksum in Arrow.
+ * each naming the file. Everything read is checked to be inside the file and its buffer, in order, and valid UTF-8 if
+ * it is text. Arrow has no checksums of values.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { columnTypeOf, labelOf, type SchemaField } from '../arrow-type.js';
@@ -23,7 +22,7 @@ import { describeConversion } from '../conversion.js';
 import { DictionaryStore, readDictionaryValues } from '../decode/dictionary.js';
 import { corrupt, nameFault, placeFault, unsupported } from '../fault.js';
 import { readFileContainer } from '../frame/file-container.js';
-import { layOut } from '../decode/layout.js';
+import { readLayouts } from '../decode/layout.js';
 import { readExtents } from '../decode/lists.js';
 import { decodeHead, decodeMessage, type AnyHead } from '../frame/message.js';
 import { openColumn } from '../decode/open-column.js';
@@ -32,7 +31,7 @@ import type { Schema } from '../frame/schema.js';
 import { sniff, SNIFF_BYTES, unknownFormat } from '../frame/sniff.js';
 import { beginsWithSchema, readStreamContainer } from '../frame/stream-container.js';
 
-/** Consecutive rows of the columns asked for, in the order asked. */
+/** Consecutive rows of the requested columns, in the requested order. */
 export interface Chunk {
   /** Position of the first row in the file. */
   readonly firstRow: number;
@@ -46,7 +45,7 @@ interface ExtentChunk extends ListExtents {
   readonly firstRow: number;
 }
 
-/** One Arrow file, opened: its schema and size are known and checked, its values are read on demand. */
+/** An opened Arrow file: its schema and size are known and checked; values are read on demand. */
 export interface ArrowReader {
   readonly path: string;
   readonly format: 'file' | 'stream';
@@ -54,7 +53,7 @@ export interface ArrowReader {
   readonly fields: readonly ArrowField[];
   /** Rows of all record batches. */
   readonly rows: number;
-  /** What is odd about it and no fault, one sentence each that names the file. */
+  /** Oddities that are no faults, one sentence each, naming the file. */
   readonly warnings: readonly string[];
   /** Reads the columns at these positions of `fields`, in chunks of bounded size whatever the size of the batches. */
   read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined>;
@@ -63,7 +62,7 @@ export interface ArrowReader {
   close(): Promise<void>;
 }
 
-/** Opens the file at `path`, whatever its name: what it is, its first bytes say. */
+/** Opens the file at `path`. Its first bytes decide what it is, not its name. */
 export async function openArrow(path: string): Promise<ArrowReader> {
   try {
     return await openSource(path, windowedSource(await openFileSource(path)));
@@ -73,10 +72,10 @@ export async function openArrow(path: string): Promise<ArrowReader> {
 }
 
 /**
- * Opens bytes in memory, as they came over the network for instance.
+ * Opens bytes in memory, such as a request body.
  * @param name stands for the path in messages
- * @param bytes must not change until the reader and its columns are let go of
- * @param bounds what is taken, for bytes of strangers
+ * @param bytes must not change while the reader or its columns are in use
+ * @param bounds limits, for bytes of strangers
  */
 export async function openArrowBytes(
   name: string,
@@ -107,15 +106,15 @@ async function readContainer(source: ByteSource, bounds: ReadBounds): Promise<Co
   return readStreamContainer(source, checkBatch, bounds);
 }
 
-/** Opens every column that is read, which checks all that can be checked without reading the body. */
+/** Opens every column that can be read, which checks everything that needs no body. */
 function checkBatch(schema: Schema, head: AnyHead): void {
   const batch = 'values' in head ? head.values : head;
   const fields = 'values' in head ? [dictionaryField(schema, head.id)] : schema.fields;
   const body = new BatchBody(memorySource(new Uint8Array(0)), 0, batch.codec);
   const dictionaries = new DictionaryStore();
-  layOut(fields, batch).forEach((layout, i) => {
+  readLayouts(fields, batch).forEach((layout, i) => {
     const field = fields[i]!;
-    if (columnTypeOf(field).kind !== 'other') placed(field, () => openColumn(field, layout, body, dictionaries));
+    if (columnTypeOf(field).kind !== 'other') withColumn(field, () => openColumn(field, layout, body, dictionaries));
   });
 }
 
@@ -125,7 +124,7 @@ function dictionaryField(schema: Schema, id: number): SchemaField {
   return field;
 }
 
-function placed<T>(field: SchemaField, action: () => T): T {
+function withColumn<T>(field: SchemaField, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -232,7 +231,7 @@ class SourceReader implements ArrowReader {
       if (!('values' in head) || !ids.has(head.id)) return;
       if (!this.bounds.dictionaries) throw unsupported('a column that is read has a dictionary; write it without one');
       const field = dictionaryField(this.container.schema, head.id);
-      const layout = layOut([field], head.values)[0]!;
+      const layout = readLayouts([field], head.values)[0]!;
       const values = await readDictionaryValues(openColumn(field, layout, body, store));
       if (head.isDelta) store.append(head.id, values);
       else if (this.format === 'file' && store.has(head.id)) throw corrupt(`it replaces dictionary ${head.id}`);
@@ -251,16 +250,16 @@ class SourceReader implements ArrowReader {
     const { head, body } = await this.readBatch(place, extent);
     if ('values' in head) throw corrupt('it changed while it was read');
     const { fields } = this.container.schema;
-    const layouts = layOut(fields, head);
+    const layouts = readLayouts(fields, head);
     const open = (column: number): OpenColumn => {
       const field = fields[column]!;
-      const source = placed(field, () => openColumn(field, layouts[column]!, body, dictionaries));
+      const source = withColumn(field, () => openColumn(field, layouts[column]!, body, dictionaries));
       return { name: field.name, source };
     };
     return { number: place.number, rows: head.rows, columns: columns.map(open) };
   }
 
-  /** Metadata again, and the body at hand; of a small batch of which most is wanted, both by one read. */
+  /** Reads the metadata again. A small batch is read whole, with the same request. */
   private async readBatch(
     place: MessagePlace,
     extent: ReadExtent = 'small whole',
@@ -284,7 +283,7 @@ class SourceReader implements ArrowReader {
 /** How much of a batch is read when it is opened. */
 type ReadExtent = 'metadata' | 'small whole';
 
-/** The dictionaries that a column needs, its own or its items'. */
+/** The dictionaries that a column needs for itself or its items. */
 function dictionaryIdsOf(field: SchemaField): number[] {
   return field.dictionary === null ? field.children.flatMap(dictionaryIdsOf) : [field.dictionary.id];
 }

@@ -8,8 +8,8 @@ export interface Encoder {
   /** @param columns one a field, of equal numbers of rows */
   write(columns: readonly Column[]): void;
   close(): void;
-  /** The bytes since it was last asked. */
-  take(): Uint8Array[];
+  /** Returns the bytes since the last call. */
+  drain(): Uint8Array[];
 }
 
 export function startEncoder(format: ArrowFormat, schema: ArrowSchema): Encoder {
@@ -23,7 +23,7 @@ export function startEncoder(format: ArrowFormat, schema: ArrowSchema): Encoder 
     close() {
       writer.close();
     },
-    take: () => writer.taken.splice(0),
+    drain: () => writer.pieces.splice(0),
   };
 }
 
@@ -36,32 +36,33 @@ export function encodeArrow(
   const encoder = startEncoder(format, schema);
   for (const columns of batches) encoder.write(columns);
   encoder.close();
-  return Buffer.concat(encoder.take());
+  return Buffer.concat(encoder.drain());
 }
 
 type Piece = Parameters<typeof util.toUint8Array>[0];
 
-/** apache-arrow's writers with their exit replaced: their own queue keeps all bytes until it is read asynchronously. */
+/** apache-arrow's writers with another sink: their own queue keeps all bytes until it is read asynchronously. */
 class FileWriter extends RecordBatchFileWriter {
-  readonly taken: Uint8Array[] = [];
+  readonly pieces: Uint8Array[] = [];
 
   protected override _write(piece: Piece): this {
-    if (this._started) this._position += take(this.taken, piece);
+    if (this._started) this._position += addPiece(this.pieces, piece);
     return this;
   }
 }
 
 class StreamWriter extends RecordBatchStreamWriter {
-  readonly taken: Uint8Array[] = [];
+  readonly pieces: Uint8Array[] = [];
 
   protected override _write(piece: Piece): this {
-    if (this._started) this._position += take(this.taken, piece);
+    if (this._started) this._position += addPiece(this.pieces, piece);
     return this;
   }
 }
 
-function take(taken: Uint8Array[], piece: Piece): number {
+/** @returns the length of the piece */
+function addPiece(pieces: Uint8Array[], piece: Piece): number {
   const bytes = util.toUint8Array(piece) as Uint8Array;
-  if (bytes.length > 0) taken.push(bytes);
+  if (bytes.length > 0) pieces.push(bytes);
   return bytes.length;
 }

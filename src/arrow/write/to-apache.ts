@@ -1,4 +1,4 @@
-/** Our schemas and columns as apache-arrow's: typed arrays are taken as they are, bits are packed. */
+/** Converts our schemas and columns to apache-arrow's. Typed arrays are used as they are; bits are packed. */
 import {
   Bool,
   DateUnit,
@@ -62,7 +62,7 @@ function dataTypeOf(type: ColumnType): DataType {
   }
 }
 
-/** @throws TypeError or RangeError where the columns do not fit the schema: that is a bug of the caller */
+/** @throws TypeError or RangeError if the columns do not fit the schema, which is a bug of the caller */
 export function recordBatchOf(schema: Schema, columns: readonly Column[]): RecordBatch {
   const rows = columns[0]?.rows ?? 0;
   if (columns.length !== schema.fields.length || columns.some((column) => column.rows !== rows)) {
@@ -90,7 +90,7 @@ function dataOf(type: DataType, column: Column): Data {
   }
 }
 
-/** makeData's overloads want the type known to the compiler; which properties go with which type is decided above. */
+/** For the type checker: `makeData` has overloads by type, and `dataOf` passes the properties that go with it. */
 function make(properties: object): Data {
   return makeData(properties as never);
 }
@@ -100,7 +100,7 @@ function itemsOf(list: DataType, items: Column): Data {
   return dataOf(item.type as DataType, items);
 }
 
-/** Lists of one size have no offsets, so their items must stand end to end, null rows included. */
+/** Lists of a fixed size have no offsets, so their items must be end to end, null rows included. */
 function fixedItemsOf(list: FixedSizeList, column: Column & { readonly shape: 'lists' }): Data {
   const size = list.listSize;
   for (let row = 0; row <= column.rows; row++) {
@@ -111,7 +111,7 @@ function fixedItemsOf(list: FixedSizeList, column: Column & { readonly shape: 'l
   return itemsOf(list, column.items);
 }
 
-/** A float16 column is held widened; every other array is of the Arrow type already. */
+/** float16 columns hold float32; every other array has the Arrow type already. */
 function numbersOf(type: DataType, values: NumberArray): NumberArray {
   if (type instanceof Float && type.precision === Precision.HALF)
     return Uint16Array.from(values as Float32Array, numberToFloat16);

@@ -1,20 +1,18 @@
 /**
- * Writes Arrow IPC files and streams.
+ * Writes Arrow IPC files and streams. Takes a schema, then batches of columns; passes bytes on to a sink and keeps only
+ * a file's list of batches.
  *
- * Takes a schema, then batches of columns, and gives bytes to a sink as they come: nothing is kept but a file's list
- * of batches. Uncompressed, without dictionaries, metadata V5; strings and lists have 32-bit offsets, so the strings
- * or the list items of one batch stay below 2 GiB, which callers see to by the size of their batches. Equal input
- * gives equal bytes: numbers and bools of null rows are written as 0; what lists of null rows hold is written as it
- * is.
+ * Uncompressed, without dictionaries, metadata V5. Strings and lists have 32-bit offsets, so callers keep the strings
+ * or items of one batch below 2 GiB. Equal input gives equal bytes: numbers and bools of null rows are written as 0,
+ * the items of null lists unchanged.
  *
- * The encoder, and with it the 150 modules of apache-arrow, is loaded when the first bytes are to be written: most
- * processes that can write never do.
+ * The encoder, with the 150 modules of apache-arrow, is loaded for the first bytes: most processes never write any.
  */
 import type { Column } from '../column.js';
 import type { ArrowFormat, ArrowSchema } from './arrow-schema.js';
 import type { Encoder } from './encoder.js';
 
-/** Must be done with the bytes when its promise resolves: they are views of the columns. */
+/** Must be done with the bytes when its promise resolves, since they are views of the columns. */
 type ByteSink = (bytes: Uint8Array) => void | Promise<void>;
 
 export class ArrowWriter {
@@ -33,7 +31,7 @@ export class ArrowWriter {
     await this.flush(encoder);
   }
 
-  /** Ends the file or stream; without it, what was written is no valid one. Does not close what the sink writes to. */
+  /** Ends the file or stream, which is not valid before. Does not close what the sink writes to. */
   async close(): Promise<void> {
     const encoder = await this.start();
     encoder.close();
@@ -46,11 +44,11 @@ export class ArrowWriter {
   }
 
   private async flush(encoder: Encoder): Promise<void> {
-    for (const bytes of joinSmall(encoder.take())) await this.sink(bytes);
+    for (const bytes of joinSmall(encoder.drain())) await this.sink(bytes);
   }
 }
 
-/** Pieces up to this size are joined: most are framing and padding of a few bytes. */
+/** Pieces up to this size are joined: most are a few bytes of framing and padding. */
 const SMALL_BYTES = 64 * 1024;
 
 function* joinSmall(pieces: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {

@@ -11,7 +11,7 @@ import {
   surveyVersions,
 } from '../../version/state/catalog.js';
 import { nodeFiles } from '../../version/disk/files.js';
-import { readStandings, type Standing } from '../../version/state/standing.js';
+import { readVersionStatuses, type Status } from '../../version/state/version-status.js';
 import { defaultEfs } from '../output/calibration-table.js';
 import { action, type CommandContext, type CommandResult } from '../command.js';
 import { unlessAborted } from '../interrupt.js';
@@ -75,7 +75,7 @@ export function warnDamaged(context: CommandContext, index: string, damaged: rea
 }
 
 /** Meanings of the values in the column `state`. */
-const STATES: Readonly<Record<Standing, string>> = {
+const STATES: Readonly<Record<Status, string>> = {
   current: 'published now',
   published: 'published before',
   refused: 'refused by the gate, see: shortlist history',
@@ -91,12 +91,12 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
   const names = survey.versions.map(({ version }) => version);
   const current = (await readCurrent(root, index))?.version ?? null;
   const moves = await readHistory(root, index);
-  const standings = await readStandings(root, index, names, { current, moves }, nodeFiles);
+  const statuses = await readVersionStatuses(root, index, names, { current, moves }, nodeFiles);
   const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version)));
   const versions = survey.versions.map(({ version, manifest }, position) => ({
     version,
-    state: standings[position]!.standing,
-    current: standings[position]!.standing === 'current',
+    state: statuses[position]!.status,
+    current: statuses[position]!.status === 'current',
     aliases: Object.keys(aliases).filter((alias) => aliases[alias] === version),
     vectors: manifest.count,
     dim: manifest.dim,
@@ -123,7 +123,7 @@ async function listVersionsOf(context: CommandContext, index: string): Promise<C
     versions,
     screenWidth(),
   );
-  const states = (Object.keys(STATES) as Standing[]).filter((state) => versions.some((row) => row.state === state));
+  const states = (Object.keys(STATES) as Status[]).filter((state) => versions.some((row) => row.state === state));
   const legend = formatHanging('states: ', states.map((state) => `${state} = ${STATES[state]}`).join('; '));
   const ks = Object.keys(versions.find(({ default_ef }) => default_ef !== null)?.default_ef ?? {});
   const note = ks.length === 0 ? '' : `\nef: default ef for recall ${DEFAULT_TARGET_RECALL} at k ${ks.join('/')}`;

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { Bitset } from '../../base/bitset.js';
-import { Lane } from '../../base/lane.js';
+import { TaskQueue } from '../../base/task-queue.js';
 import { MAX_K } from '../../base/limits.js';
 import {
   type GraphParameters,
@@ -45,7 +45,7 @@ export function openNative(
 }
 
 /** The addon's thread runs one search. A second one waits there, so that the thread never idles. */
-const longSearches = new Lane(2);
+const longSearches = new TaskQueue(2);
 
 /** Nodes expanded and distances computed by all searches of graphs on this thread. They only grow. */
 export const searchTotals = { visited: 0, computed: 0 };

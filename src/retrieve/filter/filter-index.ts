@@ -30,7 +30,7 @@ import type { FilterNode, FilterPlan, FilterSchema } from './filter-plan.js';
 import type { FilterIds } from './id-index.js';
 import { listedRows } from './rows.js';
 import { IndexBudget } from './value-index.js';
-import { Meter, runAtOnce, runInTurns, type Work } from '../../base/work.js';
+import { Meter, runSync, runAsync, type Work } from '../../base/work.js';
 import type { Rejection } from '../../wire/answers.js';
 
 interface FilterSource {
@@ -97,7 +97,7 @@ export class FilterIndex {
 
   /** The rows that pass. @throws filter_too_costly */
   select(plan: FilterPlan): Selection {
-    return runAtOnce(this.selectInSlices(plan));
+    return runSync(this.selectInSlices(plan));
   }
 
   /** As `select`, in slices. */
@@ -118,7 +118,7 @@ export class FilterIndex {
 
   /** For each row, every part of the filter that by itself removes it; empty for a row that passes. */
   explain(plan: FilterPlan, ordinals: readonly number[]): Rejection[][] {
-    return runAtOnce(this.explainInSlices(plan, ordinals));
+    return runSync(this.explainInSlices(plan, ordinals));
   }
 
   /** As `explain`, in slices. */
@@ -136,7 +136,7 @@ export class FilterIndex {
    */
   async prepare(names: Iterable<string> = attributeNames(this.schema)): Promise<void> {
     for (const name of names) {
-      if (this.schema.has(name)) await runInTurns(this.column(name).prepare());
+      if (this.schema.has(name)) await runAsync(this.column(name).prepare());
     }
   }
 

@@ -33,14 +33,14 @@ import {
 } from './filter-plan.js';
 import { conjunction, disjunction } from './joins.js';
 import { badFilter, describe, isObject, pathTo, quote } from './problem.js';
-import { Meter, runAtOnce, type Work } from '../../base/work.js';
+import { Meter, runSync, type Work } from '../../base/work.js';
 
 /**
  * @param at JSON pointer of the filter in the request, with which paths begin: '/filter'
  * @throws bad_filter
  */
 export function parseFilter(value: unknown, schema: FilterSchema, at = ''): FilterPlan {
-  return runAtOnce(parseFilterInSlices(value, schema, at));
+  return runSync(parseFilterInSlices(value, schema, at));
 }
 
 /** As `parseFilter`, in slices. */

@@ -6,7 +6,7 @@
 import type { ArrowField, Column, ColumnType } from '../../arrow/column.js';
 import type { ArrowSchema } from '../../arrow/write/arrow-schema.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
-import { gatherRows, type Budget } from './gather-rows.js';
+import { gatherRows, type Budget } from '../../arrow/gather.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Candidates } from '../search/answer.js';
 

@@ -5,7 +5,7 @@
  * Every vector is hashed, and the smallest hashes are kept, each with its first row (a bottom-k sketch, Cohen and
  * Kaplan 2007): one pass, and memory for the sample only. Equal seeds give equal samples.
  */
-import type { Turns } from '../../base/turns.js';
+import type { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import type { LoadedShard, RowPlace } from './shards.js';
 
 /** Components between two checks of the clock: less than 10 ms. */
@@ -16,7 +16,7 @@ export async function sampleDistinctRows(
   shards: readonly Pick<LoadedShard, 'graph'>[],
   size: number,
   seed: number,
-  turns: Turns,
+  turns: EventLoopYielder,
 ): Promise<RowPlace[]> {
   const sketch = new Sketch(size);
   for (const [shard, { graph }] of shards.entries()) {
@@ -27,7 +27,7 @@ export async function sampleDistinctRows(
       for (let row = from; row < Math.min(count, from + step); row++) {
         sketch.add(hashWords(words, row * dim, dim, seed), { shard, row });
       }
-      await turns.rest();
+      await turns.yieldIfDue();
     }
   }
   return sketch.places().sort((a, b) => a.shard - b.shard || a.row - b.row);

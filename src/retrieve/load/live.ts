@@ -10,7 +10,7 @@ import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probeInSlices } from './probe.js';
-import { runInTurns } from '../../base/work.js';
+import { runAsync } from '../../base/work.js';
 
 /** A new calibration is used after at most this time. Reading it is cheap: one small file. */
 const CALIBRATION_REFRESH_MS = 5_000;
@@ -87,7 +87,7 @@ export class LiveIndexes {
   private async load(live: LiveIndex, index: string, name: string): Promise<void> {
     const version = await loadVersion(this.root, index, name);
     try {
-      await runInTurns(probeInSlices(version));
+      await runAsync(probeInSlices(version));
       await version.filters.prepare();
     } catch (error) {
       version.close();

@@ -6,9 +6,9 @@
 import { ShortlistError } from '../../base/errors.js';
 import { rawKernel, toScore } from '../../base/metric.js';
 import { sampleDistinct } from '../../base/random.js';
-import type { Turns } from '../../base/turns.js';
+import type { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import { sampleDistinctRows } from './distinct-rows.js';
-import { runAtOnce, type Work } from '../../base/work.js';
+import { runSync, type Work } from '../../base/work.js';
 import type { LoadedShard } from './shards.js';
 import type { LoadedVersion } from './loaded-version.js';
 
@@ -30,7 +30,7 @@ export function* probeInSlices({ shards, manifest }: LoadedVersion): Work<void> 
 }
 
 /** Probes distinct vectors of every shard. @throws as `probeShard` */
-export async function probeVectors({ shards, manifest }: LoadedVersion, turns: Turns): Promise<void> {
+export async function probeVectors({ shards, manifest }: LoadedVersion, turns: EventLoopYielder): Promise<void> {
   for (const [position, shard] of shards.entries()) await probeShard(shard, nameShard(manifest, position), turns);
 }
 
@@ -39,10 +39,10 @@ export async function probeVectors({ shards, manifest }: LoadedVersion, turns: T
  * @param name for the message
  * @throws probe_failed; the signal's reason when it is aborted
  */
-export async function probeShard(shard: LoadedShard, name: string, turns: Turns): Promise<void> {
+export async function probeShard(shard: LoadedShard, name: string, turns: EventLoopYielder): Promise<void> {
   const places = await sampleDistinctRows([shard], PROBES_PER_SHARD, PROBE_SEED, turns);
   const rows = places.map(({ row }) => row);
-  runAtOnce(probeRows(shard, rows, name));
+  runSync(probeRows(shard, rows, name));
 }
 
 function nameShard({ index, version }: LoadedVersion['manifest'], position: number): string {

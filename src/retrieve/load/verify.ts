@@ -2,7 +2,7 @@
  * Verifies a version: every checksum, every structure, and a probe search. Returns all problems, not only the first.
  */
 import { ShortlistError } from '../../base/errors.js';
-import { Turns } from '../../base/turns.js';
+import { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import { findVersionProblems } from '../../version/sealed/verify.js';
 import { loadVersion } from './loaded-version.js';
 import { probeVectors } from './probe.js';
@@ -32,7 +32,7 @@ export async function verifyVersion(
     const version = await loadVersion(root, index, name);
     try {
       for (const { graph } of version.shards) graph.verify();
-      await probeVectors(version, new Turns(options.signal));
+      await probeVectors(version, new EventLoopYielder(options.signal));
     } finally {
       version.close();
     }

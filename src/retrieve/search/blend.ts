@@ -20,7 +20,7 @@ import type { Answer } from './answer.js';
 import type { Explain, Quality } from '../../wire/answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { CrowdCount, type Crowding } from './crowding.js';
-import { Meter, runAtOnce, type Work } from '../../base/work.js';
+import { Meter, runSync, type Work } from '../../base/work.js';
 import { CandidateSet } from './candidate-set.js';
 import { runTogether, type SearchWork } from './needs.js';
 
@@ -108,8 +108,8 @@ export function blendPartial(task: BlendTask, answers: readonly Answer[]): Answe
     const step = { ...firstStep(task, source), depth: Infinity };
     return sourceState(task, step, answers[source]!, []);
   });
-  const found = runAtOnce(collect(task, known) as Work<CandidateSet>);
-  const walked = runAtOnce(walk(task, known, found) as Work<Walked>);
+  const found = runSync(collect(task, known) as Work<CandidateSet>);
+  const walked = runSync(walk(task, known, found) as Work<Walked>);
   const { quality, ...best } = buildAnswer(task, known, found, walked, performance.now());
   const answered = Math.min(...answers.map((answer) => answer.quality.shards.answered));
   return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };

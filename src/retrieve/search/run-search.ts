@@ -2,7 +2,7 @@
  * The drivers of a search (search.ts): at once on the calling thread, in turns on a thread that others wait for, or
  * many searches together. Each provides what the search needs and resumes it. The answers are the same.
  */
-import { Meter, runInTurns, type Turns, type Work } from '../../base/work.js';
+import { Meter, runAsync, type WorkOptions, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from './answer.js';
 import { countAllowed } from './allowed-rows.js';
@@ -88,9 +88,9 @@ export class PendingSearch {
    * Runs long walks on the engine's thread, scans on the pool's, and the rest in turns with other work.
    * @param turns aborting the signal rejects with its reason; `partialAnswer` then returns what was found
    */
-  async finish(pool: ScanPool, turns: Turns = {}): Promise<Answer> {
+  async finish(pool: ScanPool, turns: WorkOptions = {}): Promise<Answer> {
     for (;;) {
-      const stretch = await runInTurns(this.work, turns);
+      const stretch = await runAsync(this.work, turns);
       if (stretch.kind === 'answered') return stretch.answer;
       await searchOnThreads(this.local, stretch.searches, pool, turns.signal);
       this.work = runUntilLong(this.local, this.search);
@@ -136,7 +136,7 @@ function* waiting(stretch: SearchState): Work<SearchState> {
 /** Runs shard searches of several searches. All have their parts when it resolves. */
 type SearchAll = (searches: readonly ShardSearch[], signal: AbortSignal | undefined) => Promise<void>;
 
-export interface SearchTogetherOptions extends Turns {
+export interface SearchTogetherOptions extends WorkOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
@@ -153,7 +153,7 @@ export async function searchTogether(
     running: new Search(local, plan, queries, kind),
   }));
   while (open.length > 0) {
-    const wanted = await runInTurns(runRound(local, open, answers), options);
+    const wanted = await runAsync(runRound(local, open, answers), options);
     open = open.filter(({ position }) => answers[position] === undefined);
     options.onProgress?.(asked.length - open.length);
     if (wanted.length > 0) await searchAll(wanted, options.signal);
@@ -203,7 +203,7 @@ export function searchExact(
   queries: Float32Array,
   options: SearchOptions,
   selfOrdinals: readonly (number | undefined)[] = [],
-  turns: Turns = {},
+  turns: WorkOptions = {},
 ): Promise<Answer[]> {
   const { dim } = version.manifest;
   const plan = planSearch(version, { ...options, exact: true });

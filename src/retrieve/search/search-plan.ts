@@ -1,5 +1,5 @@
 /**
- * Turns the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a number.
+ * WorkOptions the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a number.
  * Planning needs ids and attributes; running a plan does not, so any thread with the shards can run it. A filter may
  * take long, so planning is work in slices (base/work.ts); `planSearch` runs it at once.
  */
@@ -14,7 +14,7 @@ import { planCrowding, type Crowding } from './crowding.js';
 import { hasBit } from '../filter/bits.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
-import { runAtOnce, type Work } from '../../base/work.js';
+import { runSync, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import { mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import type { SearchOptions } from './search-options.js';
@@ -44,7 +44,7 @@ export interface SearchPlan extends AllowedRows {
  * unknown_attribute, and as `chooseEf`
  */
 export function planSearch(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  return runAtOnce(planSearchInSlices(version, options));
+  return runSync(planSearchInSlices(version, options));
 }
 
 /** As `planSearch`, in slices. */
@@ -60,7 +60,7 @@ export function* planSearchInSlices(version: LoadedVersion, options: SearchOptio
  * @throws as `planSearch`, except for errors in the filter
  */
 export function planTimedOut(version: LoadedVersion, options: SearchOptions): SearchPlan {
-  const suspects = options.whyNot === undefined ? null : runAtOnce(findExplainedIds(version, options, null));
+  const suspects = options.whyNot === undefined ? null : runSync(findExplainedIds(version, options, null));
   return planWith(version, options, options.filter === undefined ? ALL_ROWS : emptySelection(version), suspects);
 }
 

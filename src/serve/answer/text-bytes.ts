@@ -2,7 +2,7 @@
  * A writer of text as bytes. An answer is written once, while strings would be joined, flattened and encoded. Ids and
  * texts of Arrow columns, which are bytes already, are copied without becoming strings.
  */
-import { MAX_DECIMAL_BYTES, MAX_SMALL, writeSmall } from '../../base/decimal.js';
+import { MAX_DECIMAL_BYTES, MAX_SMALL_INTEGER, writeSmallInteger } from '../../base/decimal.js';
 import { MAX_NUMBER_BYTES, writeFloat32 } from '../../base/float32.js';
 
 /** Enough for 1,000 candidates; most answers have 100. */
@@ -51,12 +51,12 @@ export class TextBytes {
   }
 
   integer(value: number): void {
-    if (value < 0 || value > MAX_SMALL) {
+    if (value < 0 || value > MAX_SMALL_INTEGER) {
       this.ascii(String(value));
       return;
     }
     this.reserve(MAX_DECIMAL_BYTES);
-    this.length = writeSmall(value, this.bytes, this.length);
+    this.length = writeSmallInteger(value, this.bytes, this.length);
   }
 
   /** Writes what `shortestFloat32` returns. @param value a finite float32 */

@@ -63,7 +63,7 @@ export async function readArrowVectors(
       chunkBytes: CHUNK_BYTES,
       valueBytes: MAX_VALUE_BYTES,
       bufferBytes: limit,
-      unfold: countUnfolded(limit, memory),
+      onDecompress: countUnfolded(limit, memory),
       turn: async () => {
         if (turns.isSliceOver()) await turns.waitForTurn();
       },

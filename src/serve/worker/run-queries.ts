@@ -5,7 +5,7 @@
  * request allows partial answers, it gets what was found: queries without an answer get an empty one with `timeout`,
  * and so do all queries if the filter took too long.
  */
-import type { Turns } from '../../base/work.js';
+import type { WorkOptions } from '../../base/work.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { ScanPool } from '../../retrieve/search/local-shards.js';
@@ -158,7 +158,7 @@ async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonl
 }
 
 /** Long work runs in slices between the searches of others, until the request's time is over. */
-function turnsOf({ context, limit }: RequestWork): Turns {
+function turnsOf({ context, limit }: RequestWork): WorkOptions {
   return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
 }
 

@@ -1,14 +1,14 @@
-/** Appends to a new file through a buffer, so that many small writes cost few calls. Counts what it is given. */
+/** Appends to a new file through a buffer, so that many small writes cost few calls, and counts the bytes. */
 import type { FileSystem, OpenFile } from './files.js';
 
-/** With 256 shards the buffers take 64 MiB; a disk sees writes large enough to stream. */
+/** The buffers of 256 shards take 64 MiB, and a write is large enough for a disk to stream. */
 const BUFFER_BYTES = 256 * 1024;
 
 export class ByteSink {
   private readonly file: OpenFile;
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
-  private filled = 0;
-  private given = 0;
+  private buffered = 0;
+  private written = 0;
   private open = true;
 
   private constructor(file: OpenFile) {
@@ -20,25 +20,25 @@ export class ByteSink {
     return new ByteSink(await files.open(path, 'create'));
   }
 
-  /** Bytes given so far, flushed or not. */
+  /** Bytes written, flushed or not. */
   get bytes(): number {
-    return this.given;
+    return this.written;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.filled + bytes.length > BUFFER_BYTES) await this.flush();
+    if (this.buffered + bytes.length > BUFFER_BYTES) await this.flush();
     if (bytes.length >= BUFFER_BYTES) await this.file.write(bytes);
     else {
-      this.buffer.set(bytes, this.filled);
-      this.filled += bytes.length;
+      this.buffer.set(bytes, this.buffered);
+      this.buffered += bytes.length;
     }
-    this.given += bytes.length;
+    this.written += bytes.length;
   }
 
   async flush(): Promise<void> {
-    const { filled } = this;
-    this.filled = 0;
-    if (filled > 0) await this.file.write(this.buffer.subarray(0, filled));
+    const { buffered } = this;
+    this.buffered = 0;
+    if (buffered > 0) await this.file.write(this.buffer.subarray(0, buffered));
   }
 
   /** Overwrites what was flushed at `position`. */

@@ -1,6 +1,6 @@
 /**
  * Writes that are whole or absent after a crash, on top of the file-system port: file, fsync, rename, fsync of the
- * directory. Whatever a crash leaves has a name that starts with TEMPORARY_PREFIX, and no reader looks at those.
+ * directory. A crash leaves only names that start with TEMPORARY_PREFIX, which no reader looks at.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
@@ -9,12 +9,12 @@ import { errnoIn, isMissing, type FileStat, type FileSystem, type OpenFile } fro
 
 export const TEMPORARY_PREFIX = '.tmp-';
 
-/** A name beside the versions that no other process picks, now or later. */
+/** A name beside the versions that no other process ever picks. */
 export function temporaryName(): string {
   return `${TEMPORARY_PREFIX}${randomUUID()}`;
 }
 
-/** Replaces the file at `path` by these bytes, at once: a reader sees the old file or the new one. */
+/** Replaces the file at `path` atomically: a reader sees the old file or the new one. */
 export async function replaceFile(path: string, bytes: Uint8Array, files: FileSystem): Promise<void> {
   const directory = dirname(path);
   const temporary = join(directory, temporaryName());
@@ -32,7 +32,7 @@ export async function replaceFile(path: string, bytes: Uint8Array, files: FileSy
   await files.syncDirectory(directory);
 }
 
-/** Removes one file for good; one that is gone already is fine. @returns whether there was one. */
+/** Removes one file durably; it may be gone already. @returns whether there was one */
 export async function removeFileDurably(path: string, files: FileSystem): Promise<boolean> {
   try {
     await files.removeFile(path);
@@ -44,7 +44,7 @@ export async function removeFileDurably(path: string, files: FileSystem): Promis
   return true;
 }
 
-/** Makes the directory and its missing parents. Each is made durable in its parent. */
+/** Makes the directory and its missing parents, and makes each durable in its parent. */
 export async function ensureDirectory(path: string, files: FileSystem): Promise<void> {
   const parent = dirname(path);
   try {
@@ -52,7 +52,7 @@ export async function ensureDirectory(path: string, files: FileSystem): Promise<
   } catch (error) {
     if (!isMissing(error) || parent === path) throw error;
     await ensureDirectory(parent, files);
-    // Once more only: there are places, such as /proc, where a directory cannot be made though its parent exists.
+    // Only one retry: there are places, such as /proc, where a directory cannot be made although its parent exists.
     if (!(await makeIfAbsent(path, files))) return;
   }
   await files.syncDirectory(parent);
@@ -69,7 +69,7 @@ async function makeIfAbsent(path: string, files: FileSystem): Promise<boolean> {
   }
 }
 
-/** Removes a file or a whole directory. What another process removes meanwhile is fine. */
+/** Removes a file or a whole directory. Another process may remove parts of it meanwhile. */
 export async function removeTree(path: string, files: FileSystem): Promise<void> {
   try {
     const { kind } = await files.stat(path);
@@ -84,7 +84,7 @@ export async function removeTree(path: string, files: FileSystem): Promise<void>
   }
 }
 
-/** All bytes of a small file, or null where there is none. More than `maxBytes` is refused before anything is read. */
+/** All bytes of a small file; null if there is none. More than `maxBytes` is refused before anything is read. */
 export async function readSmallFile(path: string, maxBytes: number, files: FileSystem): Promise<Uint8Array | null> {
   const file = await openIfPresent(path, files);
   if (file === null) return null;
@@ -92,7 +92,7 @@ export async function readSmallFile(path: string, maxBytes: number, files: FileS
     const { bytes: size } = await file.stat();
     if (size > maxBytes) {
       const details = { file: path, bytes: size, limit: maxBytes };
-      throw new ShortlistError('file_corrupt', `${path} has ${size} bytes; at most ${maxBytes} can be right`, details);
+      throw new ShortlistError('file_corrupt', `${path} has ${size} bytes; it may have at most ${maxBytes}`, details);
     }
     const bytes = new Uint8Array(size);
     return bytes.subarray(0, await file.read(bytes, 0));
@@ -107,26 +107,26 @@ export async function statIfPresent(path: string, files: FileSystem): Promise<Fi
   return unlessMissing(files.stat(path));
 }
 
-/** Entries of a directory; none where there is no directory. */
+/** Entries of a directory; none if it does not exist. */
 export async function listIfPresent(path: string, files: FileSystem): ReturnType<FileSystem['list']> {
   return (await unlessMissing(files.list(path))) ?? [];
 }
 
-/** Read size while hashing: large enough for the disk, and 0.6 ms of the event loop at 1.7 GB/s of SHA-256. */
+/** Bytes of one read while hashing: enough for the disk, and 0.6 ms of the event loop at 1.7 GB/s of SHA-256. */
 const HASH_CHUNK_BYTES = 2 ** 20;
 
-/** What a pass over a file is told and asked on the way. */
+/** What a pass over a file calls, and what stops it. */
 export interface HashProgress {
-  /** Called with the bytes of each part read. */
+  /** Called with the size of each part read. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Shown each part, front to back; the bytes hold until it returns. */
+  /** Called with each part, front to back; the bytes are valid until it returns. */
   readonly onPart?: ((part: Uint8Array) => void) | undefined;
-  /** Waited for after each part of so many bytes: a pass that must not take all of a disk. */
+  /** Awaited after each part, with its size: for a pass that must not use all of a disk. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** SHA-256 of the bytes [from, to) of an open file, hex, and how many bytes there were before the file ended. */
+/** SHA-256 (hex) of the bytes [from .. to) of an open file, and how many of them there were. */
 export async function hashRange(
   file: OpenFile,
   from: number,
@@ -155,7 +155,7 @@ export async function hashRange(
   return { sha256: hash.digest('hex'), bytes: position - from };
 }
 
-/** Runs `work` and closes the file whatever happens; a failed close fails work that went well. */
+/** Runs `work` and then closes the file. If only the close fails, its error is thrown. */
 export async function closing<T>(file: OpenFile, work: () => Promise<T>): Promise<T> {
   let result: T;
   try {
@@ -168,12 +168,12 @@ export async function closing<T>(file: OpenFile, work: () => Promise<T>): Promis
   return result;
 }
 
-/** For cleaning up on the way out of a failure, where the first error is the one to report. */
+/** For clean-up after a failure: the first error is the one to report. */
 export async function attempt(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch {
-    // The caller throws the error that brought it here.
+    // The caller throws the error that led here.
   }
 }
 

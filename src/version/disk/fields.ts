@@ -1,6 +1,6 @@
 /**
- * Reads the members of a JSON object with a check on each. Takes `unknown`; gives typed values; fails with a FieldError
- * that names the member by its path (`shards[2].count`).
+ * Reads the members of a JSON object and checks each. Takes `unknown`; returns typed values; throws a FieldError that
+ * names the member by its path (`shards[2].count`).
  */
 
 export class FieldError extends Error {
@@ -37,7 +37,7 @@ export class Fields {
     return Object.keys(this.members);
   }
 
-  /** All members as they are. */
+  /** All members, unchecked. */
   all(): Readonly<Record<string, unknown>> {
     return this.members;
   }
@@ -58,7 +58,7 @@ export class Fields {
     return this.raw(name) === null ? null : this.text(name);
   }
 
-  /** For members that came later: a document from before they did has none. */
+  /** For members that later releases added: older documents lack them. */
   textIfPresent(name: string): string | null {
     return Object.hasOwn(this.members, name) ? this.textOrNull(name) : null;
   }
@@ -98,12 +98,12 @@ export class Fields {
     return new Fields(this.raw(name), this.path(name));
   }
 
-  /** The member as it is, once it is known to be an object. */
+  /** The member, unchanged, if it is an object. */
   record(name: string): Readonly<Record<string, unknown>> {
     return this.object(name).all();
   }
 
-  /** An object whose members are all whole numbers from 0, or all numbers. */
+  /** An object whose members are all whole numbers from 0 (`counts`) or all numbers. */
   numbers(name: string, what: 'counts' | 'numbers'): Readonly<Record<string, number>> {
     const inner = this.object(name);
     return Object.fromEntries(

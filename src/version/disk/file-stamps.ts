@@ -1,11 +1,10 @@
 /**
- * Whether files may have changed, told without reading them: by inode, size, and the times of the last change.
+ * Finds changed files without reading them: by inode, size and times of the last change.
  *
- * What this sees: whatever is written, cut off, replaced, renamed or removed through the file system of this machine.
- * What it cannot see, and only reading again can: bits that the device or the memory loses; writes of another machine
- * that a network file system has not told of yet; writes to a disk below its file system; and two changes within one
- * tick of the file system's clock (some milliseconds), of which the first was before the look. Times that are set
- * back are seen, since that is a change too.
+ * It sees whatever is written, truncated, replaced, renamed or removed through the file system of this machine; setting
+ * a time back is a change too. Only reading finds the rest: bits lost by the device or in memory, writes of another
+ * machine that a network file system has not reported yet, writes to the disk below its file system, and a change
+ * within the same tick of the file system's clock (some milliseconds) as an earlier one that was already seen.
  */
 import { join } from 'node:path';
 import { isMissing, type FileSystem } from './files.js';
@@ -16,10 +15,10 @@ interface FileStamp {
   readonly changed: string;
 }
 
-/** By name; what is missing is not in it. */
+/** By name. Missing files are not in it. */
 export type FileStamps = ReadonlyMap<string, FileStamp>;
 
-/** Of these files of a directory. @throws io_error */
+/** Stamps of these files of a directory. @throws io_error */
 export async function readStamps(directory: string, names: Iterable<string>, files: FileSystem): Promise<FileStamps> {
   const stamps = new Map<string, FileStamp>();
   for (const name of names) {
@@ -33,10 +32,7 @@ export async function readStamps(directory: string, names: Iterable<string>, fil
   return stamps;
 }
 
-/**
- * All that is in a directory, as one text that another state of it has not; that of a missing one is empty. @throws
- * io_error
- */
+/** A text that differs for every state of the directory; empty if there is none. @throws io_error */
 export async function fingerprintDirectory(directory: string, files: FileSystem): Promise<string> {
   try {
     const names = (await files.list(directory)).map(({ name }) => name);
@@ -47,11 +43,11 @@ export async function fingerprintDirectory(directory: string, files: FileSystem)
   }
 }
 
-export function sameStamps(one: FileStamps, other: FileStamps): boolean {
-  return one.size === other.size && changedFiles(one, other).length === 0;
+export function sameStamps(a: FileStamps, b: FileStamps): boolean {
+  return a.size === b.size && changedFiles(a, b).length === 0;
 }
 
-/** Names of files that have another stamp now, or none. */
+/** Names of files that have another stamp now, or are gone. */
 export function changedFiles(before: FileStamps, now: FileStamps): string[] {
   return [...before].flatMap(([name, { inode, bytes, changed }]) => {
     const found = now.get(name);

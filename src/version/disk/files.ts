@@ -1,9 +1,9 @@
 /**
- * The file system as this folder and build/ use it: a port, so that a test can fail any operation, or end the process
+ * The file system as this folder and builder/ use it: a port, so that a test can fail any operation, or end the process
  * at it, and look at what is left.
  *
- * Takes paths; gives open files, entries and sizes. Hides node:fs and its partial reads and writes. Every refusal of
- * the operating system is `io_error` or `disk_full`, with the path and the errno in its details.
+ * Takes paths; returns open files, entries and sizes. Hides node:fs and its partial reads and writes. Every error of
+ * the operating system becomes `io_error` or `disk_full`, with the path and the errno in its details.
  */
 import { type FileHandle, open as openFile } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
@@ -22,18 +22,15 @@ export interface FileStat {
   readonly kind: EntryKind;
   readonly bytes: number;
   readonly mtimeMs: number;
-  /** Device and number: another file at the same path has another. */
+  /** Device and inode number: another file at the same path has another. */
   readonly inode: string;
-  /**
-   * When contents and status changed last, in nanoseconds. Contents that are written change it, whoever sets the
-   * first back.
-   */
+  /** Times of the last change of contents and of status, in nanoseconds. Nobody can set the second back. */
   readonly changed: string;
   /** Permission bits, such as 0o644. */
   readonly mode: number;
 }
 
-/** `create` makes a new file and fails with EEXIST where there is one; `change` opens an existing one for writing. */
+/** `create` makes a new file and fails with EEXIST if there is one; `change` opens an existing file for writing. */
 export type OpenMode = 'read' | 'create' | 'change';
 
 export interface OpenFile {
@@ -41,7 +38,7 @@ export interface OpenFile {
   read(into: Uint8Array, position: number): Promise<number>;
   /** Appends all of `bytes` at the current position. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes all of `bytes` at `position` and leaves the current position alone. */
+  /** Writes all of `bytes` at `position`; the current position stays. */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
   sync(): Promise<void>;
   stat(): Promise<FileStat>;
@@ -52,12 +49,12 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): Promise<OpenFile>;
   /** Replaces a file at `to`. */
   rename(from: string, to: string): Promise<void>;
-  /** A second name for a file; fails with EEXIST where `to` exists. */
+  /** A second name for a file; fails with EEXIST if `to` exists. */
   link(from: string, to: string): Promise<void>;
   removeFile(path: string): Promise<void>;
-  /** Fails with EEXIST where `path` exists and with ENOENT where its parent does not. */
+  /** Fails with EEXIST if `path` exists and with ENOENT if its parent does not. */
   makeDirectory(path: string): Promise<void>;
-  /** Fails with ENOTEMPTY where it holds something. */
+  /** Fails with ENOTEMPTY if it is not empty. */
   removeDirectory(path: string): Promise<void>;
   /** Sorted by name, by code units. */
   list(path: string): Promise<DirectoryEntry[]>;
@@ -70,15 +67,15 @@ export interface FileSystem {
   freeBytes(path: string): Promise<number>;
 }
 
-/** What a system says that has no more descriptors, memory or threads to give. */
-const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS']);
+/** Errnos of a system that is short of descriptors, memory or threads. */
+const SHORTAGE_ERRNOS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS']);
 
-/** Whether an error says something of the system at this moment, and nothing of the file. */
+/** Whether the error is about the state of the system, not about the file. */
 export function isShortage(error: unknown): boolean {
-  return SHORTAGES.has(errnoIn(error) ?? '');
+  return SHORTAGE_ERRNOS.has(errnoIn(error) ?? '');
 }
 
-/** The errno behind an error of this port, or null. */
+/** The errno of an error of this port, or null. */
 export function errnoIn(error: unknown): string | null {
   if (!(error instanceof ShortlistError)) return null;
   const errno = error.details['errno'];
@@ -91,39 +88,39 @@ export function isMissing(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
 
-/** read(2) and write(2) move at most 2 GiB less a page at once. */
+/** read(2) and write(2) transfer at most 2 GiB less a page per call. */
 const MAX_TRANSFER_BYTES = 2 ** 30;
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', change: 'r+' };
 
-/** The real one. */
+/** The real file system. */
 export const nodeFiles: FileSystem = {
   async open(path, mode) {
-    return new NodeFile(path, await told('open', path, () => openFile(path, FLAGS[mode])));
+    return new NodeFile(path, await callSystem('open', path, () => openFile(path, FLAGS[mode])));
   },
-  rename: (from, to) => told(`rename ${from} to`, to, () => fs.rename(from, to)),
-  link: (from, to) => told(`link ${from} to`, to, () => fs.link(from, to)),
-  removeFile: (path) => told('remove', path, () => fs.unlink(path)),
-  makeDirectory: (path) => told('make the directory', path, () => fs.mkdir(path)),
-  removeDirectory: (path) => told('remove the directory', path, () => fs.rmdir(path)),
+  rename: (from, to) => callSystem(`rename ${from} to`, to, () => fs.rename(from, to)),
+  link: (from, to) => callSystem(`link ${from} to`, to, () => fs.link(from, to)),
+  removeFile: (path) => callSystem('remove', path, () => fs.unlink(path)),
+  makeDirectory: (path) => callSystem('make the directory', path, () => fs.mkdir(path)),
+  removeDirectory: (path) => callSystem('remove the directory', path, () => fs.rmdir(path)),
   async list(path) {
-    const entries = await told('list', path, () => fs.readdir(path, { withFileTypes: true }));
+    const entries = await callSystem('list', path, () => fs.readdir(path, { withFileTypes: true }));
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) })).sort(byName);
   },
   async stat(path) {
-    return toStat(await told('look at', path, () => fs.lstat(path, { bigint: true })));
+    return toStat(await callSystem('get the status of', path, () => fs.lstat(path, { bigint: true })));
   },
-  setMode: (path, mode) => told('set the permissions of', path, () => fs.chmod(path, mode)),
+  setMode: (path, mode) => callSystem('set the permissions of', path, () => fs.chmod(path, mode)),
   async syncDirectory(path) {
-    const directory = await told('open', path, () => openFile(path, 'r'));
+    const directory = await callSystem('open', path, () => openFile(path, 'r'));
     try {
-      await told('sync', path, () => directory.sync());
+      await callSystem('sync', path, () => directory.sync());
     } finally {
       await directory.close();
     }
   },
   async freeBytes(path) {
-    const { bavail, bsize } = await told('ask for the free space of', path, () => fs.statfs(path));
+    const { bavail, bsize } = await callSystem('get the free space of', path, () => fs.statfs(path));
     return bavail * bsize;
   },
 };
@@ -140,8 +137,9 @@ class NodeFile implements OpenFile {
   async read(into: Uint8Array, position: number): Promise<number> {
     let done = 0;
     while (done < into.length) {
-      const want = Math.min(into.length - done, MAX_TRANSFER_BYTES);
-      const { bytesRead } = await told('read', this.path, () => this.handle.read(into, done, want, position + done));
+      const wanted = Math.min(into.length - done, MAX_TRANSFER_BYTES);
+      const read = () => this.handle.read(into, done, wanted, position + done);
+      const { bytesRead } = await callSystem('read', this.path, read);
       if (bytesRead === 0) break;
       done += bytesRead;
     }
@@ -157,41 +155,37 @@ class NodeFile implements OpenFile {
   }
 
   sync(): Promise<void> {
-    return told('sync', this.path, () => this.handle.sync());
+    return callSystem('sync', this.path, () => this.handle.sync());
   }
 
   async stat(): Promise<FileStat> {
-    return toStat(await told('look at', this.path, () => this.handle.stat({ bigint: true })));
+    return toStat(await callSystem('get the status of', this.path, () => this.handle.stat({ bigint: true })));
   }
 
   close(): Promise<void> {
-    return told('close', this.path, () => this.handle.close());
+    return callSystem('close', this.path, () => this.handle.close());
   }
 
   private async writeAll(bytes: Uint8Array, position: number | null): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const want = Math.min(bytes.length - done, MAX_TRANSFER_BYTES);
+      const wanted = Math.min(bytes.length - done, MAX_TRANSFER_BYTES);
       const at = position === null ? null : position + done;
-      const { bytesWritten } = await told('write', this.path, () => this.handle.write(bytes, done, want, at));
+      const { bytesWritten } = await callSystem('write', this.path, () => this.handle.write(bytes, done, wanted, at));
       done += bytesWritten;
     }
   }
 }
 
-async function told<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+/** Runs a call to the operating system. @throws what `ioError` makes of its error */
+async function callSystem<T>(action: string, path: string, call: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await call();
   } catch (error) {
     throw ioError(action, path, error);
   }
 }
 
-interface Kinds {
-  isFile(): boolean;
-  isDirectory(): boolean;
-}
-
-function kindOf(entry: Kinds): EntryKind {
+function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): EntryKind {
   return entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other';
 }
 

@@ -1,26 +1,26 @@
 /**
- * A folder that appears whole or not at all, for what leaves the root. Takes a path where nothing is yet and the work
- * that fills a folder; gives that folder, durable, under its name. The work goes on in a folder beside it whose name
- * starts with TEMPORARY_PREFIX, which a failure removes; only a kill or a loss of power leaves it there.
+ * A folder that appears whole or not at all, for what is written outside the root. Takes a path where nothing is yet
+ * and work that fills a folder; makes that folder, durable, at the path. The work goes into a temporary folder beside
+ * it (TEMPORARY_PREFIX), which a failure removes; only a kill or a loss of power leaves it.
  */
 import { dirname, join, resolve } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { attempt, closing, ensureDirectory, removeTree, statIfPresent, temporaryName } from './durable.js';
 import { errnoIn, type FileSystem } from './files.js';
 
-/** An empty folder may be there already: a rename replaces it. @throws usage for anything else */
+/** An empty folder may exist: a rename replaces it. @throws usage for anything else */
 export async function checkNewFolder(path: string, files: FileSystem): Promise<void> {
-  const there = await statIfPresent(path, files);
-  if (there === null) return;
-  if (there.kind !== 'directory') throw notNew(path, 'is there already and is no folder');
+  const found = await statIfPresent(path, files);
+  if (found === null) return;
+  if (found.kind !== 'directory') throw notNew(path, 'exists already and is not a folder');
   if ((await files.list(path)).length > 0) throw notNew(path, 'is not empty');
 }
 
 function notNew(path: string, problem: string): ShortlistError {
-  return new ShortlistError('usage', `${path} ${problem}; name a folder that is not there yet`, { file: path });
+  return new ShortlistError('usage', `${path} ${problem}; name a folder that does not exist yet`, { file: path });
 }
 
-/** @param work fills the folder that it is given the path of, each file synced */
+/** @param work fills the folder at the path it gets, and syncs each file */
 export async function writeNewFolder<T>(
   path: string,
   files: FileSystem,
@@ -34,7 +34,7 @@ export async function writeNewFolder<T>(
     await files.makeDirectory(temporary);
     const result = await work(temporary);
     await files.syncDirectory(temporary);
-    await giveName(temporary, path, files);
+    await moveIntoPlace(temporary, path, files);
     await files.syncDirectory(parent);
     return result;
   } catch (error) {
@@ -43,16 +43,17 @@ export async function writeNewFolder<T>(
   }
 }
 
-async function giveName(temporary: string, path: string, files: FileSystem): Promise<void> {
+async function moveIntoPlace(temporary: string, path: string, files: FileSystem): Promise<void> {
   try {
     await files.rename(temporary, resolve(path));
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoIn(error) ?? '')) throw notNew(path, 'was made meanwhile');
+    const isTaken = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoIn(error) ?? '');
+    if (isTaken) throw notNew(path, 'was created meanwhile');
     throw error;
   }
 }
 
-/** Makes one file, durable but for its name. @param fill gives the bytes front to back. @returns how many they were */
+/** Writes and syncs one file. @param fill writes the bytes front to back @returns how many there were */
 export async function writeNewFile(
   path: string,
   files: FileSystem,

@@ -1,4 +1,4 @@
-/** Where everything of a root is. Names that come from outside are checked by `checkName` or `isVersionName` first. */
+/** Paths of everything in a root. Names from outside are checked by `checkName` or `isVersionName` first. */
 import { join } from 'node:path';
 import { NAME_PATTERN } from '../../base/limits.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -12,7 +12,7 @@ export function shardFile(shard: number): string {
   return `shard-${String(shard).padStart(4, '0')}.bin`;
 }
 
-/** What an engine writes for one shard; `suffix` is the engine's, such as `hnsw`. */
+/** The graph of one shard; `suffix` is the engine's, such as `hnsw`. */
 export function graphFile(shard: number, suffix: string): string {
   return `shard-${String(shard).padStart(4, '0')}.${suffix}`;
 }
@@ -27,12 +27,12 @@ export const notesPath = (root: string, index: string): string => join(root, ind
 export const locksPath = (root: string, index: string): string => join(root, index, 'locks');
 /** Builds that are not sealed yet. */
 export const stagingPath = (root: string, index: string): string => join(root, index, '.staging');
-/** Names that start so are what prune has taken away and not yet deleted. */
+/** Prefix of versions that prune has taken away and not deleted yet. */
 export const TRASH_PREFIX = '.trash-';
 
-/** Refuses a text that cannot be the name of an index, an alias or a note, path separators above all. */
+/** Refuses a text that cannot be the name of an index, an alias or a note, such as one with path separators. */
 export function checkName(what: 'index' | 'alias' | 'note', name: string): void {
   if (NAME_PATTERN.test(name)) return;
-  const rule = 'up to 64 of a-z, 0-9, - and _, the first a letter or digit';
-  throw new ShortlistError('usage', `'${name}' cannot name an index, alias or note: use ${rule}`, { [what]: name });
+  const rule = 'use up to 64 of a-z, 0-9, - and _, starting with a letter or digit';
+  throw new ShortlistError('usage', `'${name}' cannot name an index, alias or note: ${rule}`, { [what]: name });
 }

@@ -2,10 +2,10 @@
  * JSON documents that carry their own digest.
  *
  * The text is JSON.stringify(document, null, 2) and a newline, with `"digest": "sha256:<hex>"` as the last member; the
- * digest is taken of the same text without that member. A reader rebuilds the text from what it parsed and wants the
- * file's bytes to be exactly that, so that any flipped byte is noticed, white space and repeated members included.
+ * digest is that of the same text without this member. A reader builds the text again from what it parsed, and the file
+ * must have exactly these bytes. So every flipped byte is noticed, white space and repeated members included.
  *
- * Gives documents whose members are still `unknown`; fails with the code that the caller names, and names the file.
+ * Returns documents whose members are still `unknown`. Fails with the code that the caller chose, naming the file.
  */
 import { createHash } from 'node:crypto';
 import { ShortlistError } from '../../base/errors.js';
@@ -15,14 +15,14 @@ import type { FileSystem } from './files.js';
 
 type SealedCode = 'state_corrupt' | 'manifest_corrupt';
 
-/** The canonical text of a document: what is written. A member `digest` of the document is replaced. */
+/** The text of a document with its digest. An existing member `digest` is replaced. */
 export function sealJson(document: object): string {
   const body = withoutDigest(document);
   const digest = createHash('sha256').update(toText(body)).digest('hex');
   return toText({ ...body, digest: `sha256:${digest}` });
 }
 
-/** The document in these bytes without its digest, or null where they are not exactly a sealed document. */
+/** The document in these bytes without its digest; null if they are not exactly a sealed document. */
 export function unsealJson(bytes: Uint8Array): Record<string, unknown> | null {
   try {
     const document: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
@@ -30,23 +30,23 @@ export function unsealJson(bytes: Uint8Array): Record<string, unknown> | null {
     if (Buffer.compare(Buffer.from(sealJson(document)), bytes) !== 0) return null;
     return withoutDigest(document);
   } catch {
-    // JSON.parse on what is no JSON; JSON.stringify on nesting too deep for the stack.
+    // JSON.parse fails on what is not JSON, JSON.stringify on nesting too deep for the stack.
     return null;
   }
 }
 
-/** Where a sealed document is, and what its damage is called. */
+/** Where a sealed document is, how it is checked, and the error if it is damaged. */
 export interface SealedPlace<T> {
   readonly path: string;
   readonly code: SealedCode;
   readonly maxBytes: number;
-  /** What a user can do about damage: one clause, after a semicolon. */
+  /** What a user can do about damage: the end of the message, after a semicolon. */
   readonly remedy: string;
-  /** Checks the members and gives them their types; throws FieldError. */
+  /** Checks the members and returns them with their types; throws FieldError. */
   readonly check: (fields: Fields) => T;
 }
 
-/** The document there, or null where the file does not exist. */
+/** The document, or null if the file does not exist. */
 export async function readSealed<T>(place: SealedPlace<T>, files: FileSystem): Promise<T | null> {
   const bytes = await readCapped(place, files);
   if (bytes === null) return null;
@@ -60,7 +60,7 @@ export async function readSealed<T>(place: SealedPlace<T>, files: FileSystem): P
   }
 }
 
-/** Replaces the document at `path` at once. */
+/** Replaces the document at `path` atomically. */
 export function writeSealed(path: string, document: object, files: FileSystem): Promise<void> {
   return replaceFile(path, Buffer.from(sealJson(document)), files);
 }

@@ -1,17 +1,14 @@
 /**
- * Reads a section file. Takes a path; gives sections as shared memory, so that threads can use them without a copy. The
- * header is checked whole before anything is read (section-layout.ts). Fails with `file_corrupt`, `file_missing` or
- * `format_unsupported`, naming the file.
+ * Reads a section file. Takes a path; returns sections in shared memory, so that threads use them without a copy. The
+ * whole header is checked before anything else is read (section-layout.ts). Fails with `file_corrupt`, `file_missing`
+ * or `format_unsupported`, naming the file.
  */
 import { ShortlistError } from '../../base/errors.js';
 import { closing, hashRange, openIfPresent } from './durable.js';
 import type { FileSystem, OpenFile } from './files.js';
 import { decodeHeader, PAGE_BYTES, requireLittleEndian, SECTION_FORMAT, type Section, type SectionFileKind } from './section-layout.js'; // prettier-ignore
 
-/**
- * Sections are read through windows of this size: a byte view of Node 20 spans at most 4 GiB, a section may be
- * longer.
- */
+/** Sections are read in windows of this size: a section may be longer than the 4 GiB of a byte view in Node 20. */
 const WINDOW_BYTES = 2 ** 28;
 
 export class SectionFile {
@@ -25,7 +22,7 @@ export class SectionFile {
     this.sections = sections;
   }
 
-  /** Opens a file, lets `work` read from it and closes it. */
+  /** Opens a file, runs `work` on it and closes it. */
   static async use<T>(
     path: string,
     kind: SectionFileKind,
@@ -38,7 +35,7 @@ export class SectionFile {
     return closing(file, async () => work(new SectionFile(path, file, await readTable(path, kind, file))));
   }
 
-  /** Bytes of a section. */
+  /** Length of a section in bytes. */
   size(name: string): number {
     return this.find(name).bytes;
   }
@@ -48,29 +45,29 @@ export class SectionFile {
     return this.find(name).offset;
   }
 
-  /** The whole section. Memory of more than 4 GiB is seen by views of wider elements, such as Float32Array. */
+  /** The whole section. Above 4 GiB only views of wider elements, such as Float32Array, span it. */
   async read(name: string): Promise<SharedArrayBuffer> {
     const { offset, bytes } = this.find(name);
     const memory = allocate(this.path, bytes);
     for (let from = 0; from < bytes; from += WINDOW_BYTES) {
       const window = new Uint8Array(memory, from, Math.min(WINDOW_BYTES, bytes - from));
       const read = await this.file.read(window, offset + from);
-      if (read < window.length) throw fileCorrupt(this.path, `ended ${window.length - read} bytes early in ${name}`);
+      if (read < window.length) throw fileCorrupt(this.path, `ends ${window.length - read} bytes too early in ${name}`);
     }
     return memory;
   }
 
   /**
-   * What is wrong with the bytes of the sections by their digests in the header, as ends of a sentence.
-   * @param onPart shown the bytes of the sections on the way, in parts, front to back
+   * Compares the bytes of each section with its digest in the header.
+   * @param onPart called with the bytes of the sections, in parts, front to back
+   * @throws file_corrupt
    */
-  async digestProblems(onPart: (section: string, part: Uint8Array) => void = () => undefined): Promise<string[]> {
-    const problems: string[] = [];
+  async checkDigests(onPart: (section: string, part: Uint8Array) => void = () => undefined): Promise<void> {
     for (const { name, offset, bytes, sha256 } of this.sections) {
       const found = await hashRange(this.file, offset, offset + bytes, { onPart: (part) => onPart(name, part) });
-      if (found.sha256 !== sha256) problems.push(`differs from its header's checksum in section ${name}`);
+      if (found.sha256 === sha256) continue;
+      throw fileCorrupt(this.path, `differs from its header's checksum in section ${name}`);
     }
-    return problems;
   }
 
   private find(name: string): Section {
@@ -84,7 +81,7 @@ function allocate(path: string, bytes: number): SharedArrayBuffer {
   try {
     return new SharedArrayBuffer(bytes);
   } catch (cause) {
-    const message = `${path} needs ${bytes} bytes of memory at once, more than this process gets`;
+    const message = `${path} needs ${bytes} bytes of memory in one piece, more than this process can get`;
     throw new ShortlistError('insufficient_memory', message, { file: path, bytes }, { cause });
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The first page of a section file, byte by byte. Takes and gives the page; hides offsets and padding. Everything in
- * it is checked against the size of the file before any of it is used. indexes/README.md has the same table for
- * readers elsewhere.
+ * The first page of a section file, byte by byte: encodes and decodes it. Hides offsets and padding. Everything in it
+ * is checked against the size of the file before any of it is used. indexes/README.md has the same table for other
+ * readers.
  *
  *   0   8  magic "SHORTLST"          64 + 96 i  entry of section i:
  *   8   4  format, uint32            +0   32  name, ASCII, zero-padded
@@ -16,12 +16,12 @@ import { endianness } from 'node:os';
 import { ShortlistError } from '../../base/errors.js';
 
 export const SECTION_FORMAT = 1;
-/** A page of memory, so that any section can be mapped by itself and its values are aligned. */
+/** A page of memory, so that any section can be mapped by itself, with aligned values. */
 export const PAGE_BYTES = 4096;
-/** What one page has room for. */
+/** As many as fit into one page. */
 const MAX_SECTIONS = 42;
 
-/** What a file holds; in the header so that one file never passes for another. */
+/** What a file holds. It is in the header, so that no file passes for another. */
 export type SectionFileKind = 'shard' | 'ids';
 
 export interface Section {
@@ -45,12 +45,12 @@ const ENTRY_BYTES = 96;
 const NAME_BYTES = 32;
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 
-/** Where the section after one that ends at `offset` starts. */
+/** Where the next section starts after one that ends at `offset`. */
 export function alignToPage(offset: number): number {
   return Math.ceil(offset / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** Typed arrays have the byte order of the machine, files have little-endian. */
+/** Typed arrays have the byte order of the machine; files are little-endian. */
 export function requireLittleEndian(): void {
   if (endianness() === 'LE') return;
   throw new ShortlistError('format_unsupported', 'versions are little-endian and this machine is big-endian');
@@ -78,9 +78,9 @@ function encodeEntry(page: Buffer, at: number, section: Section): void {
 }
 
 /**
- * The sections that a header page tells of.
+ * The sections of a header page.
  * @param fileBytes size of the file that the page is from
- * @returns what is wrong with it, instead, as the end of a sentence; `format` where only its format number is unknown
+ * @returns else what is wrong, as the end of a sentence; or `format`, if only the format number is unknown
  */
 export function decodeHeader(
   bytes: Uint8Array,
@@ -101,7 +101,7 @@ export function decodeHeader(
   return decodeTable(page, fileBytes);
 }
 
-/** Sections stand in order, each at the page after the one before; the file ends with the page of the last. */
+/** Sections are in order, each on the page after the one before; the file ends with the page of the last. */
 function decodeTable(page: Buffer, fileBytes: number): { sections: Section[] } | { problem: string } {
   const count = page.readUInt32LE(COUNT_AT);
   if (count > MAX_SECTIONS) return { problem: `has ${count} sections, more than fit` };
@@ -112,7 +112,7 @@ function decodeTable(page: Buffer, fileBytes: number): { sections: Section[] } |
     const name = readAscii(page, at, NAME_BYTES);
     const offset = Number(page.readBigUInt64LE(at + 32));
     const bytes = Number(page.readBigUInt64LE(at + 40));
-    if (!NAME.test(name)) return { problem: `has a section ${position} without a right name` };
+    if (!NAME.test(name)) return { problem: `has a section ${position} without a valid name` };
     if (sections.some((other) => other.name === name)) return { problem: `has two sections ${name}` };
     if (offset !== next || offset + bytes > fileBytes) return { problem: `has section ${name} out of place` };
     sections.push({ name, offset, bytes, sha256: page.toString('hex', at + 48, at + 80) });

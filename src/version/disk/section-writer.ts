@@ -1,6 +1,6 @@
 /**
- * Writes a section file as a stream: sections one after the other, of lengths not known before, and the header page
- * last. A file that was not closed has zeros for a header, so nothing reads it as whole.
+ * Writes a section file as a stream: sections of unknown length one after the other, and the header page last. A file
+ * that was not closed has a header of zeros, so no reader accepts it.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { ByteSink } from './byte-sink.js';
@@ -34,20 +34,20 @@ export class SectionWriter {
     return writer;
   }
 
-  /** Ends the section before and starts one. */
+  /** Ends the current section and starts another. */
   async begin(name: string): Promise<void> {
     await this.end();
     this.open = { name, offset: this.sink.bytes, hash: createHash('sha256') };
   }
 
-  /** Appends to the section begun last. The bytes may be changed again once the promise is done. */
+  /** Appends to the current section. The bytes may be changed again once the promise has resolved. */
   async append(bytes: Uint8Array): Promise<void> {
     if (this.open === null) throw new Error('bytes outside a section');
     this.open.hash.update(bytes);
     await this.sink.write(bytes);
   }
 
-  /** Writes the header and closes the file. Making it durable is the caller's. */
+  /** Writes the header and closes the file. The caller makes it durable. */
   async close(): Promise<void> {
     try {
       await this.end();
@@ -60,7 +60,7 @@ export class SectionWriter {
     await this.sink.close();
   }
 
-  /** Closes an unfinished file, which stays as the ruin it is. */
+  /** Closes an unfinished file and leaves it as it is. */
   abort(): Promise<void> {
     return this.sink.abort();
   }

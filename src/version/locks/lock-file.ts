@@ -2,11 +2,10 @@
  * The claims on a lock, as files. Each claim is a file `locks/<kind>.<generation>`; the highest generation holds the
  * lock.
  *
- * link(2) makes a claim appear whole or not at all, and for one claimant only. A claim is never taken back by
- * removing it: its holder marks it released, and the next claimant makes the next generation and removes the ones
- * below its own. So the highest number only ever grows, and a slow claimant that takes a number which was removed
- * already sees a higher one and has lost. No claim is ever renamed or overwritten by another process, which leaves
- * nothing to race for.
+ * link(2) makes a claim appear whole or not at all, and for one claimant only. The holder of a claim does not remove
+ * it: it marks it as released, and the next claimant makes the next generation and removes those below its own. So the
+ * highest number only grows, and a slow claimant that takes a removed number sees a higher one and has lost. No process
+ * renames or overwrites the claim of another, so there is nothing to race for.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -17,22 +16,20 @@ import { errnoIn, isMissing, type FileSystem, type OpenFile } from '../disk/file
 import type { ProcessIdentity } from './process-identity.js';
 import { sealJson, unsealJson } from '../disk/sealed-json.js';
 
-/**
- * `build` is held while a version is built, `publish` only while CURRENT, HISTORY, aliases or versions change hands.
- */
+/** `build` is held during a build, `publish` only while CURRENT, HISTORY, aliases or the set of versions change. */
 export type LockKind = 'build' | 'publish';
 
-/** What a claim says of its owner, for as long as it lasts. */
+/** What a claim says about its owner. */
 export interface Claim {
   readonly owner: ProcessIdentity;
-  /** Tells the claims of one process apart. */
+  /** Distinguishes the claims of one process. */
   readonly token: string;
   /** The command that holds the lock, for people. */
   readonly command: string;
   readonly since: string;
 }
 
-/** A block of every file system that is common. A claim made of it fills it. */
+/** One block of every common file system. A claim in the reserve fills it. */
 const RESERVE_BYTES = 4096;
 
 /** Longest claim: a command of 500 characters takes at most 3 KB. */
@@ -46,20 +43,20 @@ export function claimPath(directory: string, kind: LockKind, generation: number)
   return join(directory, `${kind}.${generation}`);
 }
 
-/** Room for one claim on a disk that is full, which nobody may write to but who makes room. */
+/** Space for one claim on a full disk, for work that frees space. */
 function reservePath(directory: string, kind: LockKind): string {
   return join(directory, `reserve.${kind}`);
 }
 
-/** Makes the reserve where there is none and there is room. */
+/** Makes the reserve if there is none and the disk has space. */
 export async function keepReserve(directory: string, kind: LockKind, files: FileSystem): Promise<void> {
   const path = reservePath(directory, kind);
   if ((await statIfPresent(path, files)) === null) await replaceFile(path, new Uint8Array(RESERVE_BYTES), files);
 }
 
 /**
- * The text of a claim is a sealed document and then one line of fixed length: a heartbeat counter, or `released`.
- * Only that line is ever written again, in place, so that a torn write leaves the owner readable.
+ * A claim is a sealed document and one line of fixed length: a heartbeat counter, or `released`. Only this line is
+ * rewritten, in place, so that a torn write leaves the owner readable.
  */
 function encodeClaim(claim: Claim): Uint8Array {
   const { owner, token, command, since } = claim;
@@ -80,7 +77,7 @@ export function isReleased(bytes: Uint8Array): boolean {
   return Buffer.compare(bytes.subarray(-STATUS_BYTES), encodeStatus('released')) === 0;
 }
 
-/** The claim in these bytes; null where they are damaged. */
+/** The claim in these bytes; null if they are damaged. */
 export function decodeClaim(bytes: Uint8Array): Claim | null {
   const document = unsealJson(bytes.subarray(0, -STATUS_BYTES));
   if (document === null) return null;
@@ -107,12 +104,12 @@ function checkClaim(fields: Fields): Claim {
   };
 }
 
-/** A claim that was won: its file stays open, so that its owner writes to its own claim and never to a later one. */
+/** A claim that was won. Its file stays open, so that the owner never writes to a later claim. */
 export class ClaimFile {
   private readonly file: OpenFile;
   private readonly statusAt: number;
   private beats = 0;
-  /** Writes come one after the other. */
+  /** Writes follow each other. */
   private writing: Promise<void> = Promise.resolve();
 
   constructor(file: OpenFile, statusAt: number) {
@@ -137,7 +134,7 @@ export class ClaimFile {
   private write(status: Uint8Array): Promise<void> {
     const written = this.writing.then(async () => {
       await this.file.writeAt(status, this.statusAt);
-      // Network file systems keep writes to themselves until they are synced.
+      // Network file systems keep writes back until a sync.
       await this.file.sync();
     });
     this.writing = written.catch(() => undefined);
@@ -152,14 +149,14 @@ export async function listGenerations(directory: string, kind: LockKind, files: 
   return found.filter((generation) => Number.isSafeInteger(generation) && generation > 0).sort((a, b) => a - b);
 }
 
-/** The bytes of a claim with its status, or null where a later one has removed it. */
+/** The bytes of a claim with its status; null if a later claimant has removed it. */
 export function readClaim(path: string, files: FileSystem): Promise<Uint8Array | null> {
   return readSmallFile(path, MAX_CLAIM_BYTES, files);
 }
 
 /**
- * Makes the claim of one generation, which must be higher than any that was seen.
- * @returns null where another claimant was faster
+ * Makes the claim of a generation that is higher than any seen.
+ * @returns null if another claimant was faster
  */
 export async function makeClaim(
   directory: string,
@@ -191,7 +188,7 @@ async function writeClaim(path: string, claim: Claim, files: FileSystem): Promis
   try {
     const text = encodeClaim(claim);
     await file.write(Buffer.concat([text, encodeStatus(0)]));
-    // Whole before it is seen, on other machines too.
+    // The claim must be whole before others see it, on other machines too.
     await file.sync();
     return new ClaimFile(file, text.length);
   } catch (error) {
@@ -201,7 +198,7 @@ async function writeClaim(path: string, claim: Claim, files: FileSystem): Promis
   }
 }
 
-/** On a full disk: the claim is written over the reserve, which has its block already, and is as long as that. */
+/** On a full disk: the claim overwrites the reserve, which has its block already, and is padded to its length. */
 async function writeReservedClaim(
   path: string,
   reserve: string,
@@ -235,7 +232,7 @@ async function linkClaim(from: string, to: string, files: FileSystem): Promise<b
   }
 }
 
-/** A number that was used and removed can be claimed again by a slow process: a higher claim shows that it has lost. */
+/** A slow process can claim a number that was used and removed. A higher claim then shows that it has lost. */
 async function keepIfHighest(directory: string, kind: LockKind, claimed: number, files: FileSystem): Promise<boolean> {
   let keep = false;
   try {
@@ -268,7 +265,7 @@ async function removeIfOlder(path: string, mtimeMs: number, files: FileSystem): 
   if ((await files.stat(path)).mtimeMs < mtimeMs) await files.removeFile(path);
 }
 
-/** How much older the file at `path` is than one written now, by the one clock of the file system that holds both. */
+/** Age in ms of the file at `path` against a file written now, by the one clock of the file system that holds both. */
 export async function ageOnDisk(directory: string, path: string, files: FileSystem): Promise<number> {
   const temporary = join(directory, temporaryName());
   const file = await files.open(temporary, 'create');

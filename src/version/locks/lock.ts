@@ -1,17 +1,16 @@
 /**
- * A lock of an index that holds between processes, containers and machines which share the root.
+ * A lock of an index between all processes, containers and machines that share the root.
  *
- * Takes a root, an index and work to do; runs the work while no other process runs work under the same lock. Fails
- * with `index_busy`, naming the owner. Hides claims (lock-file.ts) and the rules by which a dead owner's claim is
- * passed over:
+ * Takes a root, an index and work; runs the work while no other process runs work under the same lock. Fails with
+ * `index_busy`, naming the owner. Hides claims (lock-file.ts) and when the claim of a dead owner is ignored:
  *
- * - the owner ran under this kernel and process namespace, and is gone: at once;
- * - its heartbeat has not moved for STALE_MS. Clocks of machines are never compared: either this process saw no
- *   change for that long, or the claim is that much older than a file written now, by the clock of the file system
- *   that holds both, and no change came while this process watched for a few heartbeats.
+ * - at once if the owner ran under this kernel and process namespace and is gone;
+ * - else if its heartbeat has not moved for `staleMs`. Clocks of machines are never compared: either this process saw
+ *   no change for that long; or the claim is that much older than a file written now, by the clock of the file system
+ *   that holds both, and did not change while this process watched for a few heartbeats.
  *
- * An owner that was suspended for that long may wake and find its lock gone: it asks `assertHeld` before each step that
- * others see, and stops there.
+ * An owner that was suspended for that long may find its lock gone. It calls `assertHeld` before each step that others
+ * see, and stops there.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,33 +26,30 @@ export type { LockKind } from './lock-file.js';
 export interface LockTiming {
   /** Between heartbeats. */
   readonly heartbeatMs: number;
-  /**
-   * Without a heartbeat for this long an owner counts as dead: ten lost ones, so a long pause of its event loop is no
-   * death.
-   */
+  /** An owner without a heartbeat for this long counts as dead: ten beats, longer than its event loop ever pauses. */
   readonly staleMs: number;
-  /** How long a claim that looks stale on disk is watched before it is passed over: a live owner beats twice in it. */
+  /** How long a claim that looks stale on disk is watched before it is ignored: a live owner beats twice in it. */
   readonly confirmMs: number;
-  /** Between looks at a claim that is waited for. */
+  /** Between looks at the claim of another. */
   readonly pollMs: number;
 }
 
 const LOCK_TIMING: LockTiming = { heartbeatMs: 3_000, staleMs: 30_000, confirmMs: 7_500, pollMs: 200 };
 
 export interface LockOptions {
-  /** How long to wait for an owner that lives; default 0. */
+  /** How long to wait for a live owner; default 0. */
   readonly waitMs?: number | undefined;
   readonly files?: FileSystem | undefined;
   readonly timing?: LockTiming | undefined;
-  /** Who claims; default this process. */
+  /** The claimant; default this process. */
   readonly owner?: ProcessIdentity | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** On a full disk the claim may take what is kept for work that makes room; default false. */
+  /** Whether the claim may use the reserve on a full disk, for work that frees space; default false. */
   readonly usesReserve?: boolean | undefined;
 }
 
 export interface Lock {
-  /** Fails with `index_busy` where another process has taken the lock over. Ask before each step that others see. */
+  /** Fails with `index_busy` if another process has taken the lock over. Call before each step that others see. */
   assertHeld(): Promise<void>;
 }
 
@@ -68,30 +64,30 @@ export async function withLock<T>(
 ): Promise<T> {
   const files = options.files ?? nodeFiles;
   checkName('index', index);
-  await prepare(root, index, files);
-  const held = await acquire({ root, index, kind, command, options, files });
+  await ensureLocksDirectory(root, index, files);
+  const lock = await acquire({ root, index, kind, command, options, files });
   try {
-    return await work(held);
+    return await work(lock);
   } finally {
-    await held.release();
+    await lock.release();
   }
 }
 
-const READ_ONLY = new Set(['EROFS', 'EACCES', 'EPERM']);
+const READ_ONLY_ERRNOS = new Set(['EROFS', 'EACCES', 'EPERM']);
 
-async function prepare(root: string, index: string, files: FileSystem): Promise<void> {
+async function ensureLocksDirectory(root: string, index: string, files: FileSystem): Promise<void> {
   try {
     await ensureDirectory(locksPath(root, index), files);
   } catch (error) {
     const errno = errnoIn(error);
-    if (errno === null || !READ_ONLY.has(errno)) throw error;
+    if (errno === null || !READ_ONLY_ERRNOS.has(errno)) throw error;
     const path = indexPath(root, index);
     const message = `${path} cannot be written (${errno}): run this where the root is writable, as a user who may write it`;
     throw new ShortlistError('io_error', message, { file: path, errno }, { cause: error });
   }
 }
 
-interface Request {
+interface LockRequest {
   readonly root: string;
   readonly index: string;
   readonly kind: LockKind;
@@ -100,84 +96,76 @@ interface Request {
   readonly files: FileSystem;
 }
 
-async function acquire(request: Request): Promise<HeldLock> {
+async function acquire(request: LockRequest): Promise<HeldLock> {
   const { kind, options, files } = request;
   const timing = options.timing ?? LOCK_TIMING;
   const owner = options.owner ?? currentProcess();
   const directory = locksPath(request.root, request.index);
-  const giveUpAt = performance.now() + (options.waitMs ?? 0);
-  let watch: Watch | null = null;
+  const deadline = performance.now() + (options.waitMs ?? 0);
+  let observed: ObservedClaim | null = null;
   for (;;) {
     options.signal?.throwIfAborted();
     const top = (await listGenerations(directory, kind, files)).at(-1) ?? 0;
-    watch = await look(watch, directory, kind, top, files);
-    if (watch === null || isFree(watch, owner, timing)) {
+    observed = await observeClaim(observed, directory, kind, top, files);
+    if (observed === null || isFree(observed, owner, timing)) {
       const claim = newClaim(owner, shorten(request.command), new Date());
       const file = await makeClaim(directory, kind, top + 1, claim, files, options.usesReserve);
-      if (file !== null) return hold(request, directory, top + 1, file, timing);
-    } else if (performance.now() > giveUpAt && !isSuspect(watch, timing)) {
-      throw busy(request, watch.claim, timing);
+      if (file !== null) {
+        const lock = new HeldLock(request, directory, top + 1, file, timing);
+        await attempt(sweepClaims(directory, kind, top + 1, timing.staleMs, files));
+        return lock;
+      }
+    } else if (performance.now() > deadline && !looksStale(observed, timing)) {
+      throw busyError(request, observed.claim, timing);
     }
-    // What the signal is aborted with is thrown at the top of the loop, and not sleep's own error.
+    // The abort reason is thrown at the top of the loop, instead of the error of `sleep`.
     await attempt(sleep(timing.pollMs * (0.5 + Math.random() / 2), undefined, { signal: options.signal }));
   }
 }
 
-/** A claim as this process has seen it, and since when it has not changed. */
-interface Watch {
+/** A claim as this process has seen it. */
+interface ObservedClaim {
   readonly generation: number;
   readonly bytes: Uint8Array;
   readonly claim: Claim | null;
+  /** Since when it has not changed. */
   readonly since: number;
-  /** How long before `since` the file was written last. */
+  /** How long before `since` the file was last written. */
   readonly ageMs: number;
 }
 
-/** Looks at the highest claim; null where there is none. */
-async function look(
-  before: Watch | null,
+/** Reads the highest claim; null if there is none. @param before what the last call returned */
+async function observeClaim(
+  before: ObservedClaim | null,
   directory: string,
   kind: LockKind,
   top: number,
   files: FileSystem,
-): Promise<Watch | null> {
+): Promise<ObservedClaim | null> {
   if (top === 0) return null;
   const path = claimPath(directory, kind, top);
   const bytes = await readClaim(path, files);
-  // Removed since it was listed: a later claim has come, so this one is passed over and the next number is lost or won.
+  // Removed since it was listed, so there is a later claim, and the attempt to make the next one settles who wins.
   if (bytes === null) return null;
   if (before?.generation === top && Buffer.compare(before.bytes, bytes) === 0) return before;
   const ageMs = Math.max(0, await ageOnDisk(directory, path, files).catch(() => 0));
   return { generation: top, bytes, claim: decodeClaim(bytes), since: performance.now(), ageMs };
 }
 
-function isFree(watch: Watch, self: ProcessIdentity, timing: LockTiming): boolean {
-  const { claim } = watch;
-  if (isReleased(watch.bytes)) return true;
+function isFree(observed: ObservedClaim, self: ProcessIdentity, timing: LockTiming): boolean {
+  const { claim } = observed;
+  if (isReleased(observed.bytes)) return true;
   if (claim !== null && livenessOf(claim.owner, self) === 'gone') return true;
-  const unchangedMs = performance.now() - watch.since;
-  return unchangedMs >= timing.confirmMs && watch.ageMs + unchangedMs >= timing.staleMs;
+  return performance.now() - observed.since >= timing.confirmMs && looksStale(observed, timing);
 }
 
-/** Looks stale on disk, and was not watched long enough to be sure. */
-function isSuspect(watch: Watch, timing: LockTiming): boolean {
-  return watch.ageMs + performance.now() - watch.since >= timing.staleMs;
-}
-
-async function hold(
-  request: Request,
-  directory: string,
-  generation: number,
-  claim: ClaimFile,
-  timing: LockTiming,
-): Promise<HeldLock> {
-  const held = new HeldLock(request, directory, generation, claim, timing);
-  await attempt(sweepClaims(directory, request.kind, generation, timing.staleMs, request.files));
-  return held;
+/** By its age. Until it was watched for `confirmMs`, its owner may still live. */
+function looksStale(observed: ObservedClaim, timing: LockTiming): boolean {
+  return observed.ageMs + performance.now() - observed.since >= timing.staleMs;
 }
 
 class HeldLock implements Lock {
-  private readonly request: Request;
+  private readonly request: LockRequest;
   private readonly directory: string;
   private readonly generation: number;
   private readonly claim: ClaimFile;
@@ -185,7 +173,7 @@ class HeldLock implements Lock {
   private readonly timer: NodeJS.Timeout;
   private lastBeatAt = performance.now();
 
-  constructor(request: Request, directory: string, generation: number, claim: ClaimFile, timing: LockTiming) {
+  constructor(request: LockRequest, directory: string, generation: number, claim: ClaimFile, timing: LockTiming) {
     this.request = request;
     this.directory = directory;
     this.generation = generation;
@@ -198,21 +186,21 @@ class HeldLock implements Lock {
   async assertHeld(): Promise<void> {
     const silentMs = performance.now() - this.lastBeatAt;
     await this.beat();
-    // Someone who judged by the last heartbeat but one makes the next claim within a poll: let it appear.
+    // A process that judged by the heartbeat before this one claims the lock within a poll: wait for its claim.
     if (silentMs > this.timing.staleMs / 2) await sleep(this.timing.pollMs * 2);
     const { kind, index, files } = this.request;
     const top = (await listGenerations(this.directory, kind, files)).at(-1) ?? 0;
     if (top === this.generation) return;
     const bytes = top === 0 ? null : await readClaim(claimPath(this.directory, kind, top), files);
-    const winner = describe(bytes === null ? null : decodeClaim(bytes));
-    const message = `the ${kind} lock of index '${index}' was taken over by ${winner}, since this process was silent for too long; run it again`;
+    const winner = describeOwner(bytes === null ? null : decodeClaim(bytes));
+    const message = `the ${kind} lock of index '${index}' was taken over by ${winner}, since this process sent no heartbeat for too long; run the command again`;
     throw new ShortlistError('index_busy', message, { index, lock: kind });
   }
 
   async release(): Promise<void> {
     clearInterval(this.timer);
     await this.claim.release();
-    // Whoever comes next may have no room for it.
+    // The next claimant may find the disk full.
     await attempt(keepReserve(this.directory, this.request.kind, this.request.files));
   }
 
@@ -222,22 +210,22 @@ class HeldLock implements Lock {
   }
 }
 
-function busy(request: Request, claim: Claim | null, timing: LockTiming): ShortlistError {
+function busyError(request: LockRequest, claim: Claim | null, timing: LockTiming): ShortlistError {
   const { index, kind } = request;
   const seconds = timing.staleMs / 1000;
   const message =
-    `index '${index}' is busy: its ${kind} lock is held by ${describe(claim)}; try again when that has ended ` +
-    `(the lock of a dead process frees itself ${seconds} s after its last heartbeat)`;
+    `index '${index}' is busy: its ${kind} lock is held by ${describeOwner(claim)}; try again when that has ended ` +
+    `(the lock of a dead process becomes free ${seconds} s after its last heartbeat)`;
   const owner = claim && { ...claim.owner, command: claim.command, since: claim.since };
   return new ShortlistError('index_busy', message, { index, lock: kind, owner });
 }
 
-function describe(claim: Claim | null): string {
+function describeOwner(claim: Claim | null): string {
   if (claim === null) return 'a process that is just taking it';
   return `'${claim.command}' (process ${claim.owner.pid} on ${claim.owner.host}, since ${claim.since})`;
 }
 
-/** Longest command text in a claim; a claim stays below MAX_CLAIM_BYTES. */
+/** Longest command text in a claim, so that a claim stays below MAX_CLAIM_BYTES. */
 const MAX_COMMAND_LENGTH = 500;
 
 function shorten(command: string): string {

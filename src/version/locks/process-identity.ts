@@ -1,6 +1,6 @@
 /**
- * Who a process is, so that another one can tell whether it still lives: across containers that share a kernel, and
- * never by a process number alone, since those are used again.
+ * Identifies a process, so that another one can tell whether it still lives: across containers that share a kernel, and
+ * never by a process number alone, since numbers are reused.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -8,9 +8,9 @@ import { errnoOf } from '../../base/errors.js';
 
 export interface ProcessIdentity {
   readonly host: string;
-  /** Of the running kernel; null where there is no /proc. */
+  /** Of the running kernel; null without /proc. */
   readonly bootId: string | null;
-  /** Process numbers of different namespaces have nothing to do with each other. */
+  /** Process numbers of different namespaces cannot be compared. */
   readonly pidNamespace: string | null;
   readonly pid: number;
   /** When the process started, in clock ticks since boot. */
@@ -27,10 +27,7 @@ export function currentProcess(): ProcessIdentity {
   };
 }
 
-/**
- * `alive` and `gone` are certain; `unknown` for a process of another machine, or of a container that we do not see
- * into.
- */
+/** `alive` and `gone` are certain; `unknown` is a process of another machine or of a container we cannot look into. */
 export function livenessOf(owner: ProcessIdentity, self: ProcessIdentity): 'alive' | 'gone' | 'unknown' {
   const visible = owner.host === self.host && owner.bootId === self.bootId && owner.pidNamespace === self.pidNamespace;
   if (!visible) return 'unknown';
@@ -40,7 +37,7 @@ export function livenessOf(owner: ProcessIdentity, self: ProcessIdentity): 'aliv
     // EPERM: it lives and belongs to another user.
     if (errnoOf(error) === 'ESRCH') return 'gone';
   }
-  // A zombie holds its number until its parent looks; in a container without an init nobody may ever look.
+  // A zombie keeps its number until its parent waits for it, which may never happen in a container without an init.
   if (stateOf(owner.pid) === 'Z') return 'gone';
   const started = startOf(owner.pid);
   return started !== null && owner.started !== null && started !== owner.started ? 'gone' : 'alive';
@@ -56,10 +53,7 @@ function stateOf(pid: number): string | null {
   return statOf(pid)[0] ?? null;
 }
 
-/**
- * The fields from the third on: the second is a name that may hold spaces and brackets, so counting starts after the
- * last one.
- */
+/** The fields from the third on: after the last bracket, since the second is a name that may hold brackets. */
 function statOf(pid: number): string[] {
   const stat = probe(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];

@@ -1,6 +1,6 @@
 /**
- * One attribute of a version, by ordinal. Takes the column in chunks, as the file has it; gives JSON values one at a
- * time, and the chunks to whoever reads many.
+ * One attribute of a version, by ordinal. Takes the chunks of the column in the file; returns JSON values one at a
+ * time, or the chunks themselves for bulk reads.
  */
 import { isAscii } from 'node:buffer';
 import type { ArrowField, Column } from '../../arrow/column.js';
@@ -15,12 +15,12 @@ export interface AttributeChunk {
 export class AttributeColumn {
   readonly field: ArrowField;
   readonly count: number;
-  /** Their ordinals follow on each other; each has a row. */
+  /** Each has at least one row, and their ordinals follow each other. */
   readonly chunks: readonly AttributeChunk[];
   /** First ordinals of the chunks. */
   private readonly starts: Uint32Array;
-  /** How the texts of a chunk are decoded; null where the column has no texts. Made at the first use. */
-  private decoders: (TextDecoderOf | undefined)[] = [];
+  /** How the strings of each chunk are decoded; made at the first use. */
+  private decoders: (DecodeText | undefined)[] = [];
 
   constructor(field: ArrowField, count: number, chunks: readonly AttributeChunk[]) {
     this.field = field;
@@ -29,7 +29,7 @@ export class AttributeColumn {
     this.starts = Uint32Array.from(chunks, (chunk) => chunk.firstOrdinal);
   }
 
-  /** As JSON says it; null where it is null. */
+  /** The value as JSON has it. */
   value(ordinal: number): JsonValue {
     const position = this.chunkOf(ordinal);
     const { firstOrdinal, column } = this.chunks[position]!;
@@ -53,15 +53,15 @@ export class AttributeColumn {
     return low;
   }
 
-  private decoder(position: number, column: Column & { readonly shape: 'strings' }): TextDecoderOf {
+  private decoder(position: number, column: Column & { readonly shape: 'strings' }): DecodeText {
     return (this.decoders[position] ??= textDecoder(column.bytes));
   }
 }
 
-type TextDecoderOf = (start: number, end: number) => string;
+type DecodeText = (start: number, end: number) => string;
 
-/** Texts of ASCII alone, which is told once for a chunk, are decoded in half of the time. */
-function textDecoder(bytes: Uint8Array): TextDecoderOf {
+/** ASCII, checked once for a whole chunk, is decoded in half of the time. */
+function textDecoder(bytes: Uint8Array): DecodeText {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const encoding = isAscii(bytes) ? 'latin1' : 'utf8';
   return (start, end) => buffer.toString(encoding, start, end);

@@ -1,9 +1,9 @@
 /**
- * The attributes of a version, by name and ordinal. Takes attributes.arrow, mapped where the caller can map; gives JSON
- * values one at a time and whole columns in chunks, as they were written.
+ * The attributes of a version, by name and ordinal. Takes attributes.arrow, mapped if the caller can map; returns JSON
+ * values one at a time, or whole columns in chunks as they were written.
  *
- * Of a mapped file, numbers and the bytes of texts stay in the page cache, shared by all processes. What each process
- * holds of its own: an offset of 4 bytes a text, a byte a row of a column with nulls or of bools.
+ * Of a mapped file, numbers and the bytes of strings stay in the page cache, shared by all processes. Each process
+ * holds 4 bytes a string for its offset, and a byte a row for a column with nulls or of bools.
  */
 import { constants } from 'node:buffer';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ export class AttributeStore {
     return this.fields.map((field) => field.name);
   }
 
-  /** Memory of the columns, in bytes. Of a mapped file, what lies in the file counts too. */
+  /** Memory of the columns, in bytes, with what lies in a mapped file. */
   get residentBytes(): number {
     const buffers = new Set<ArrayBufferLike>();
     for (const { chunks } of this.columns.values()) {
@@ -45,7 +45,7 @@ export class AttributeStore {
     return [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0);
   }
 
-  /** One value as JSON says it; null where it is null. @throws unknown_attribute */
+  /** One value as JSON has it. @throws unknown_attribute */
   value(name: string, ordinal: number): JsonValue {
     return this.column(name).value(ordinal);
   }
@@ -54,17 +54,17 @@ export class AttributeStore {
   column(name: string): AttributeColumn {
     const column = this.columns.get(name);
     if (column !== undefined) return column;
-    const message = `there is no attribute '${name}'; there are ${this.names.join(', ')}`;
+    const message = `there is no attribute '${name}'; the attributes are ${this.names.join(', ')}`;
     throw new ShortlistError('unknown_attribute', message, { attribute: name });
   }
 }
 
-/** Gives the bytes of a file without reading them: every process that does so shares one copy. */
+/** Maps the bytes of a file: all processes that do so share one copy. */
 type MapFile = (path: string, offset: number, bytes: number) => Uint8Array;
 
 /**
- * The attributes of a version; null where it has none.
- * @param map maps the file instead of reading it: numbers and the bytes of texts then stay where they are
+ * The attributes of a version; null if it has none.
+ * @param map maps the file; without it the file is read
  */
 export async function readAttributes(
   { directory, manifest }: VersionFiles,
@@ -81,7 +81,7 @@ export async function readAttributes(
       await reader.close();
     }
   } catch (error) {
-    // The reader speaks of input files; this one is part of a version.
+    // The reader's errors are about input files; this file is part of a version.
     if (!(error instanceof ShortlistError) || !error.code.startsWith('input_')) throw error;
     throw fileCorrupt(path, `cannot be read (${error.message})`);
   }
@@ -89,7 +89,7 @@ export async function readAttributes(
 
 function openFile(path: string, manifest: Manifest, map: MapFile | undefined): Promise<ArrowReader> {
   const bytes = manifest.files.find(({ name }) => name === ATTRIBUTES_FILE)?.bytes ?? 0;
-  // One view must span the file; what no view of this Node can span is read in parts.
+  // One view must span a mapped file; a file too long for that is read in parts.
   if (map === undefined || bytes === 0 || bytes > constants.MAX_LENGTH) return openArrow(path);
   return openArrowBytes(path, map(path, 0, bytes));
 }
@@ -108,7 +108,7 @@ async function readAll(path: string, reader: ArrowReader, count: number): Promis
     if (chunk.rows === 0) continue;
     chunk.columns.forEach((column, position) => chunks[position]!.push({ firstOrdinal: rows, column }));
     rows += chunk.rows;
-    // A server answers while it loads: decoding what is in memory already would not let it.
+    // A server answers while it loads, and decoding what is in memory already would not yield by itself.
     await nextTurn();
   }
   if (rows !== count) throw fileCorrupt(path, `has ${rows} rows, not ${count}`);

@@ -1,7 +1,4 @@
-/**
- * attributes.arrow while rows stream in: an uncompressed Arrow IPC file, one record batch for each batch of the
- * build.
- */
+/** Writes attributes.arrow as a stream: an uncompressed Arrow IPC file, one record batch for each of the build. */
 import { createHash } from 'node:crypto';
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { ArrowWriter } from '../../arrow/write/writer.js';
@@ -26,7 +23,7 @@ export class AttributeWriter {
     return new AttributeWriter(fields, await ByteSink.create(path, files));
   }
 
-  /** @param columns one for each field, of equal numbers of rows */
+  /** @param columns one a field, with equal numbers of rows */
   append(columns: readonly Column[]): Promise<void> {
     return this.writer.write(columns);
   }

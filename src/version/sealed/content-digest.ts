@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { FileEntry } from './manifest.js';
 
 /**
- * What the version holds, in one digest: SHA-256 of the lines `<sha256>  <name>\n` of its files sorted by name, which
- * is what `sha256sum * | sha256sum` prints in the directory without the manifest. Hex.
+ * One digest of all that a version holds: SHA-256 (hex) of the lines `<sha256>  <name>\n` of its files, sorted by name.
+ * `sha256sum * | sha256sum` prints the same in the directory without the manifest.
  */
 export function contentDigest(files: readonly FileEntry[]): string {
   const hash = createHash('sha256');

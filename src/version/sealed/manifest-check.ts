@@ -1,6 +1,5 @@
 /**
- * The fields of a manifest, each checked alone and then against the others. Fails with a FieldError that names the
- * field.
+ * Checks the fields of a manifest, each alone and then against the others. Throws a FieldError that names the field.
  */
 import { MAX_DIM, MAX_SHARD_ROWS, MAX_SHARDS, NAME_PATTERN } from '../../base/limits.js';
 import { METRICS } from '../../base/metric.js';
@@ -24,11 +23,11 @@ import { isVersionName, parseVersionName } from './version-name.js';
 
 const HEX_256 = /^[0-9a-f]{64}$/;
 const SEALED_DIGEST = /^sha256:[0-9a-f]{64}$/;
-/** Plain names only: no path leads out of the directory and none is hidden. */
+/** Plain names: none leads out of the directory, and none is hidden. */
 const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const FIGURE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
-/** Throws FieldError. */
+/** @throws FieldError */
 export function checkManifest(fields: Fields): Manifest {
   const manifest: Manifest = {
     format: MANIFEST_FORMAT,
@@ -65,7 +64,7 @@ function checkShard(fields: Fields): ShardEntry {
   };
 }
 
-/** Names that are shown to people as they are, and values that JSON can hold. Manifests of earlier builds have none. */
+/** Names are shown to people, and values must fit into JSON. Manifests of earlier releases have no figures. */
 function checkFigures(fields: Fields): Readonly<Record<string, number>> {
   if (!fields.names().includes('figures')) return {};
   const figures = fields.numbers('figures', 'numbers');
@@ -132,13 +131,13 @@ function isSetting(value: unknown): value is Setting {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-/** What no field can say alone. */
+/** Checks that concern several fields. */
 function checkTogether(manifest: Manifest, fields: Fields): void {
   const content = contentDigest(manifest.files);
   if (!isVersionName(manifest.version)) fields.fail('version', 'is not the name of a version');
-  if (manifest.content !== `sha256:${content}`) fields.fail('content', 'does not follow from the files');
+  if (manifest.content !== `sha256:${content}`) fields.fail('content', 'is not the digest of the files');
   if (parseVersionName(manifest.version)?.hash !== content.slice(0, 8)) {
-    fields.fail('version', 'does not end in the start of the content digest');
+    fields.fail('version', 'does not end with the first digits of the content digest');
   }
   checkCounts(manifest, fields);
   checkFileNames(manifest, fields);
@@ -146,14 +145,15 @@ function checkTogether(manifest: Manifest, fields: Fields): void {
 
 function checkCounts(manifest: Manifest, fields: Fields): void {
   const { shards, rejects } = manifest;
-  if (shards.length < 1 || shards.length > MAX_SHARDS) fields.fail('shards', `has not 1 to ${MAX_SHARDS} entries`);
+  if (shards.length < 1 || shards.length > MAX_SHARDS)
+    fields.fail('shards', `does not have 1 to ${MAX_SHARDS} entries`);
   const rows = shards.reduce((sum, shard) => sum + shard.count, 0);
-  if (rows !== manifest.count) fields.fail('count', `is not the ${rows} rows that the shards have`);
+  if (rows !== manifest.count) fields.fail('count', `is not ${rows}, the number of rows in the shards`);
   const rejected = Object.values(rejects.kinds).reduce((sum, count) => sum + count, 0);
-  if (rejected !== rejects.total) fields.fail('rejects.total', `is not the ${rejected} that the kinds add up to`);
+  if (rejected !== rejects.total) fields.fail('rejects.total', `is not ${rejected}, the sum of its kinds`);
 }
 
-/** Each file belongs to exactly one part of the version, and each part has its files. */
+/** Each file belongs to exactly one part of the version, and no part lacks a file. */
 function checkFileNames(manifest: Manifest, fields: Fields): void {
   const names = manifest.files.map((file) => file.name);
   names.forEach((name, position) => {
@@ -166,6 +166,6 @@ function checkFileNames(manifest: Manifest, fields: Fields): void {
   const shared = manifest.attributes.length > 0 ? [IDS_FILE, ATTRIBUTES_FILE] : [IDS_FILE];
   const used = [...shared, ...manifest.shards.flatMap((shard) => shard.files)].sort();
   if (used.length !== names.length || used.some((name, position) => name !== names[position])) {
-    throw new FieldError(fields.path('files'), 'does not name the files that ids, attributes and shards have');
+    throw new FieldError(fields.path('files'), 'does not list exactly the files of ids, attributes and shards');
   }
 }

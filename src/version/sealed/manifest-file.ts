@@ -1,6 +1,6 @@
 /**
- * Reads MANIFEST.json. Takes a version's name; gives a Manifest whose every field was checked, alone and against the
- * others (manifest-check.ts).
+ * Reads MANIFEST.json. Takes the name of a version; returns a Manifest whose fields were checked, each alone and
+ * against the others (manifest-check.ts).
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -13,12 +13,12 @@ import { MANIFEST_FORMAT, type Manifest } from './manifest.js';
 import { checkManifest } from './manifest-check.js';
 import { isVersionName } from './version-name.js';
 
-/** 100,000 source files at 250 bytes each take 25 MB; more is no manifest. */
+/** 100,000 source files at 250 bytes each take 25 MB; a larger file is not a manifest. */
 const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
 
 /**
  * The checked manifest of a version.
- * @throws version_not_found, file_missing where its directory has no manifest, manifest_corrupt, format_unsupported
+ * @throws version_not_found, file_missing if its directory has no manifest, manifest_corrupt, format_unsupported
  */
 export async function readManifest(
   root: string,
@@ -28,21 +28,26 @@ export async function readManifest(
 ): Promise<Manifest> {
   const manifest = isVersionName(version) ? await findManifest(root, index, version, files) : null;
   if (manifest !== null) return manifest;
-  await refuseRuin(root, index, version, files);
+  await refuseMissingManifest(root, index, version, files);
   const message = `index '${index}' has no version '${version}'; see shortlist list ${index}`;
   throw new ShortlistError('version_not_found', message, { index, version });
 }
 
-/** @throws file_missing where there is a directory of that version and no manifest in it: somebody has taken it away */
-export async function refuseRuin(root: string, index: string, version: string, files: FileSystem): Promise<void> {
+/** @throws file_missing if the version's directory exists without a manifest: somebody has removed it */
+export async function refuseMissingManifest(
+  root: string,
+  index: string,
+  version: string,
+  files: FileSystem,
+): Promise<void> {
   const directory = isVersionName(version) ? versionPath(root, index, version) : null;
   if (directory === null || (await statIfPresent(directory, files)) === null) return;
   const path = join(directory, MANIFEST_FILE);
-  const message = `${path} is missing, so the directory is no version; restore the file or build the version again`;
+  const message = `${path} is missing, and without it the directory is not a version; restore the file or build the version again`;
   throw new ShortlistError('file_missing', message, { file: path, index, version });
 }
 
-/** The same, or null where the directory has no manifest, which makes it no version. */
+/** As `readManifest`, but null if there is no manifest. */
 export async function findManifest(
   root: string,
   index: string,
@@ -53,8 +58,8 @@ export async function findManifest(
   const check = (fields: Fields): Manifest => {
     checkFormat(fields, path);
     const manifest = checkManifest(fields);
-    if (manifest.index !== index) fields.fail('index', `is not '${index}', where it lies`);
-    if (manifest.version !== version) fields.fail('version', `is not '${version}', where it lies`);
+    if (manifest.index !== index) fields.fail('index', `is not '${index}', the index whose directory holds it`);
+    if (manifest.version !== version) fields.fail('version', `is not '${version}', the name of its directory`);
     return manifest;
   };
   const remedy = 'restore it or build the version again';
@@ -64,9 +69,6 @@ export async function findManifest(
 function checkFormat(fields: Fields, path: string): void {
   const format = fields.integer('format', 1);
   if (format === MANIFEST_FORMAT) return;
-  throw new ShortlistError(
-    'format_unsupported',
-    `${path} has format ${format}, and this release reads format ${MANIFEST_FORMAT}: use the release that wrote it or build the version again`,
-    { file: path, format, supported: MANIFEST_FORMAT },
-  );
+  const message = `${path} has format ${format}, and this release reads format ${MANIFEST_FORMAT}: use the release that wrote it or build the version again`;
+  throw new ShortlistError('format_unsupported', message, { file: path, format, supported: MANIFEST_FORMAT });
 }

@@ -1,6 +1,6 @@
 /**
  * The members of MANIFEST.json: what a version is, what it was built from, and the size and digest of each of its
- * files. A reader ignores members that it does not know; a change that older readers must not ignore raises
+ * files. Readers ignore members that they do not know; a change that older readers must not ignore raises
  * MANIFEST_FORMAT.
  */
 import type { Metric } from '../../base/metric.js';
@@ -19,14 +19,11 @@ export interface ShardEntry {
   /** The section file first, then what the engine wrote; all are in `files` too. */
   readonly files: readonly string[];
   readonly count: number;
-  /**
-   * What the engine found out while it built the graph, by name; empty where it says nothing. The same in every
-   * build.
-   */
+  /** What the engine measured while it built the graph, by name; may be empty. Equal in equal builds. */
   readonly figures: Readonly<Record<string, number>>;
 }
 
-/** A column: `type` is what its values are here (type-name.ts), `label` the Arrow type that the source had. */
+/** A column: `type` is the type of its stored values (type-name.ts), `label` the Arrow type of the source. */
 export interface ColumnEntry {
   readonly column: string;
   readonly type: string;
@@ -40,12 +37,12 @@ export interface AttributeEntry {
   readonly nullable: boolean;
 }
 
-/** A parameter or option as it was given. */
+/** The value of a parameter or option, as it was given. */
 export type Setting = string | number | boolean | null | readonly string[];
 
 export interface EngineEntry {
   readonly name: string;
-  /** m, ef_construction and whatever else the engine must know again to read its files. */
+  /** m, ef_construction and whatever else the engine needs to read its files. */
   readonly parameters: Readonly<Record<string, Setting>>;
 }
 
@@ -59,11 +56,11 @@ export interface SourceEntry {
 
 export interface RejectsEntry {
   readonly total: number;
-  /** Rows left out, by kind of fault. */
+  /** Rows left out, by kind (bad-rows.ts). */
   readonly kinds: Readonly<Record<string, number>>;
 }
 
-/** What a build knows of a version; the writer adds the rest. */
+/** The part of the manifest that the build knows; the writer adds the rest. */
 export interface ManifestDraft {
   readonly tool_version: string;
   readonly metric: Metric;
@@ -74,9 +71,9 @@ export interface ManifestDraft {
   readonly options: Readonly<Record<string, Setting>>;
   readonly sources: readonly SourceEntry[];
   readonly rejects: RejectsEntry;
-  /** Rows left out because their id was there already; they are among `rejects` too. */
+  /** Rows left out because an earlier row had their id; they also count among `rejects`. */
   readonly duplicates: number;
-  /** Seconds that each stage of the build took, by its name. */
+  /** Seconds of each stage of the build, by name. */
   readonly stages: Readonly<Record<string, number>>;
 }
 
@@ -84,20 +81,20 @@ export interface Manifest extends ManifestDraft {
   readonly format: typeof MANIFEST_FORMAT;
   readonly index: string;
   readonly version: string;
-  /** When the version was sealed, ISO 8601 in UTC. */
+  /** When the version was sealed: ISO 8601, UTC. */
   readonly created_at: string;
   readonly dim: number;
   /** Rows of all shards. */
   readonly count: number;
   readonly shards: readonly ShardEntry[];
   readonly attributes: readonly AttributeEntry[];
-  /** Every file of the directory but the manifest, sorted by name. */
+  /** Every file of the directory except the manifest, sorted by name. */
   readonly files: readonly FileEntry[];
   /** `sha256:<hex>` over `files`: see contentDigest. */
   readonly content: string;
 }
 
-/** Bytes of all files but the manifest. */
+/** Size of all files except the manifest. */
 export function versionBytes(manifest: Manifest): number {
   return manifest.files.reduce((sum, file) => sum + file.bytes, 0);
 }

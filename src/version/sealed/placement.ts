@@ -1,6 +1,6 @@
 /**
- * Which rows of a batch go to which shard: murmur3 of the id's canonical text, modulo the shards. It is part of the
- * format: a row is looked for only where this puts it.
+ * Splits the rows of a batch by shard: murmur3 of the id's canonical text, modulo the number of shards. It is part of
+ * the format: a row is looked for only where this puts it.
  */
 import { shardOf } from '../../base/hash.js';
 
@@ -11,19 +11,19 @@ interface ShardPart {
   readonly vectors: Float32Array;
 }
 
-/** What ingest gives: validated rows in input order. */
+/** Validated rows in input order, as ingest returns them. */
 export interface RowBatch {
   readonly rows: number;
-  /** Ordinal of the first row; the others follow. */
+  /** Ordinal of the first row; the others are consecutive. */
   readonly firstOrdinal: number;
   readonly dim: number;
-  /** rows x dim values, at unit length under cosine. */
+  /** rows x dim values, of unit length under cosine. */
   readonly vectors: Float32Array;
   /** murmur3 of each row's id. */
   readonly hashes: Uint32Array;
 }
 
-/** One part for each shard. With one shard the vectors are those of the batch, not a copy. */
+/** One part for each shard. With one shard the vectors are a view of the batch, not a copy. */
 export function splitByShard(batch: RowBatch, shards: number): ShardPart[] {
   const { rows, firstOrdinal, dim, vectors, hashes } = batch;
   if (shards === 1) {

@@ -1,8 +1,8 @@
 /**
- * Turns a staging directory into a version: fsync and re-read every file, write the manifest last, rename, fsync.
+ * Turns a staging directory into a version: syncs and re-reads every file, writes the manifest last, renames, syncs.
  *
- * What is read back comes from the page cache, so this proves what the file system took, not what the disk keeps; an
- * engine that reports success on a full disk, and any file nobody meant to write, are found here.
+ * Files are read back from the page cache, so this checks what the file system received, not what the disk keeps. It
+ * finds an engine that reports success on a full disk, and any file that nobody meant to write.
  */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -42,7 +42,7 @@ interface Staged {
   readonly lock: Lock;
   readonly files: FileSystem;
   readonly now: () => Date;
-  /** SHA-256 of files as they were written, by name, where known. */
+  /** SHA-256 of files by name, if known from writing them. */
   readonly written: ReadonlyMap<string, string>;
   readonly dim: number;
   readonly count: number;
@@ -52,28 +52,28 @@ interface Staged {
 
 export async function sealVersion(staged: Staged, draft: ManifestDraft, progress: SealProgress): Promise<Manifest> {
   const startedAt = performance.now();
-  const entries = await settleFiles(staged, progress);
+  const entries = await syncFiles(staged, progress);
   const stages = { ...draft.stages, seal: Math.round(performance.now() - startedAt) / 1000 };
   const manifest = await composeManifest(staged, { ...draft, stages }, entries);
   await writeReadOnly(join(staged.directory, MANIFEST_FILE), sealJson(manifest), staged.files);
   await staged.files.syncDirectory(staged.directory);
-  await giveName(staged, manifest.version);
+  await moveIntoPlace(staged, manifest.version);
   return manifest;
 }
 
-/** Every file of the version, durable and read back. */
-async function settleFiles(staged: Staged, { onProgress, signal }: SealProgress): Promise<FileEntry[]> {
+/** Makes every file of the version durable and reads it back. */
+async function syncFiles(staged: Staged, { onProgress, signal }: SealProgress): Promise<FileEntry[]> {
   const names = await checkListing(staged);
   const sizes = await Promise.all(names.map((name) => staged.files.stat(join(staged.directory, name))));
   const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   const onBytes = (bytes: number): void => onProgress?.((done += bytes), total);
   const entries: FileEntry[] = [];
-  for (const name of names) entries.push(await settleFile(staged, name, { onBytes, signal }));
+  for (const name of names) entries.push(await syncFile(staged, name, { onBytes, signal }));
   return entries;
 }
 
-/** Names of the files, sorted, which are exactly those that the version's parts have. */
+/** Names of the files, sorted: exactly those that the parts of the version have. */
 async function checkListing(staged: Staged): Promise<string[]> {
   const expected = [IDS_FILE, ...staged.shards.flatMap((shard) => shard.files)];
   if (staged.attributes.length > 0) expected.push(ATTRIBUTES_FILE);
@@ -86,13 +86,13 @@ async function checkListing(staged: Staged): Promise<string[]> {
   const extra = found.find((name) => !expected.includes(name));
   if (extra !== undefined) {
     const path = join(staged.directory, extra);
-    const message = `${path} appeared during the build; keep other programs out of the root and run the build again`;
+    const message = `${path} appeared during the build; keep other programs out of the root and build again`;
     throw new ShortlistError('file_unexpected', message, { file: path });
   }
   return expected.sort();
 }
 
-async function settleFile(
+async function syncFile(
   { directory, files, written }: Staged,
   name: string,
   progress: { onBytes: (bytes: number) => void; signal: AbortSignal | undefined },
@@ -107,17 +107,12 @@ async function settleFile(
   const known = written.get(name);
   if (known !== undefined && known !== sha256) throw fileCorrupt(path, 'differs from what was written to it');
   const kind = sectionKind(name);
-  if (kind !== null) await SectionFile.use(path, kind, files, requireWritten);
+  // The header has the digests of what the writer received.
+  if (kind !== null) await SectionFile.use(path, kind, files, (section) => section.checkDigests());
   return { name, bytes, sha256 };
 }
 
-/** The header has the digests of what was given to the writer. */
-async function requireWritten(file: SectionFile): Promise<void> {
-  const [problem] = await file.digestProblems();
-  if (problem !== undefined) throw fileCorrupt(file.path, problem);
-}
-
-/** What a file of a version holds if it is a section file, null for others. */
+/** The kind of a section file; null for other files. */
 function sectionKind(name: string): SectionFileKind | null {
   if (name === IDS_FILE) return 'ids';
   return name === shardFile(Number(/^shard-(\d+)\.bin$/.exec(name)?.[1])) ? 'shard' : null;
@@ -152,15 +147,15 @@ async function composeManifest(staged: Staged, draft: ManifestDraft, entries: Fi
     content: `sha256:${content}`,
     stages,
   };
-  // What a reader would refuse must not be written: a FieldError here is a bug in the caller.
+  // What a reader would refuse must not be written. A FieldError here is a bug of the caller.
   checkManifest(new Fields(JSON.parse(JSON.stringify(manifest))));
   return manifest;
 }
 
-async function giveName({ root, index, directory, lock, files }: Staged, version: string): Promise<void> {
+async function moveIntoPlace({ root, index, directory, lock, files }: Staged, version: string): Promise<void> {
   const target = versionPath(root, index, version);
   await lock.assertHeld();
-  // rename(2) replaces an empty directory, and a version is never written over.
+  // rename(2) would replace an empty directory, and a version is never overwritten.
   if ((await statIfPresent(target, files)) !== null) {
     throw new ShortlistError('file_unexpected', `${target} exists already; run the build again`, { file: target });
   }
@@ -178,10 +173,11 @@ async function writeReadOnly(path: string, text: string, files: FileSystem): Pro
   });
 }
 
-const NO_MODES = new Set(['EPERM', 'ENOTSUP', 'ENOSYS']);
+/** Errnos of network and FAT file systems that keep no permissions. */
+const NO_MODE_ERRNOS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS']);
 
 /**
- * Takes write permission away, as a guard against accidents. Who may read stays as the umask had it, and the directory
+ * Removes write permission, as a guard against accidents. Read permission stays as the umask set it. The directory
  * stays writable: rename needs that, and `rm -r` should work.
  */
 async function makeReadOnly(path: string, files: FileSystem): Promise<void> {
@@ -189,7 +185,6 @@ async function makeReadOnly(path: string, files: FileSystem): Promise<void> {
   try {
     await files.setMode(path, mode & 0o444);
   } catch (error) {
-    // Some network and FAT file systems keep no modes.
-    if (!NO_MODES.has(errnoIn(error) ?? '')) throw error;
+    if (!NO_MODE_ERRNOS.has(errnoIn(error) ?? '')) throw error;
   }
 }

@@ -1,7 +1,6 @@
 /**
- * One shard's section file while rows stream in: `vectors` as they come, `ordinals` after the last row.
- *
- * Vectors go straight to the file; ordinals wait in memory, 4 bytes a row, since a file has one end to write at.
+ * Writes the section file of one shard as a stream. Vectors go straight to the file. Ordinals stay in memory, 4 bytes a
+ * row, and follow after the last row.
  */
 import { MAX_SHARD_ROWS } from '../../base/limits.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -29,7 +28,7 @@ export class ShardWriter {
     return this.rows;
   }
 
-  /** Appends rows: one ordinal each, ascending over all calls, and their vectors end to end. */
+  /** Appends rows: their ordinals, ascending over all calls, and their vectors, end to end. */
   async append(ordinals: Uint32Array, vectors: Float32Array): Promise<void> {
     this.reserve(this.rows + ordinals.length);
     this.ordinals.set(ordinals, this.rows);
@@ -49,7 +48,7 @@ export class ShardWriter {
 
   private reserve(rows: number): void {
     if (rows > MAX_SHARD_ROWS) {
-      const message = `${this.path} would hold more than ${MAX_SHARD_ROWS} rows; build with more shards`;
+      const message = `${this.path} would have more than ${MAX_SHARD_ROWS} rows; build with more shards`;
       throw new ShortlistError('unsupported', message, { file: this.path, limit: MAX_SHARD_ROWS });
     }
     if (rows <= this.ordinals.length) return;

@@ -26,7 +26,7 @@ export function typeName(type: ColumnType): string {
   }
 }
 
-/** The names an id column's type can have. */
+/** The names of types that ids may have. */
 export const ID_TYPE_PATTERN = /^(?:utf8|u?int(?:8|16|32|64))$/;
 
 /** @param name matches ID_TYPE_PATTERN */

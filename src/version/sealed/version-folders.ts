@@ -1,17 +1,17 @@
-/** The folders of an index that hold versions: sealed ones, ones that are being built, ones that are being deleted. */
+/** The folders of an index that hold versions: sealed, in staging, and in the trash. */
 import { join } from 'node:path';
 import { listIfPresent, removeTree } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
 import { indexPath, stagingPath, TRASH_PREFIX } from '../disk/paths.js';
 import { isVersionName } from './version-name.js';
 
-/** Directories that are named as versions, oldest first, sound or not. */
+/** Directories with the name of a version, oldest first, sound or not. */
 export async function listVersionNames(root: string, index: string, files: FileSystem): Promise<string[]> {
   const entries = await listIfPresent(indexPath(root, index), files);
   return entries.filter(({ name, kind }) => kind !== 'file' && isVersionName(name)).map(({ name }) => name);
 }
 
-/** Deletes what earlier builds left in staging. The caller holds the build lock, so nobody is working there. */
+/** Deletes what earlier builds left in staging. The caller holds the build lock, so no other build is running. */
 export async function cleanStaging(root: string, index: string, files: FileSystem): Promise<void> {
   await removeTree(stagingPath(root, index), files);
   await emptyTrash(root, index, files);

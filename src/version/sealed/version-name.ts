@@ -1,9 +1,7 @@
 /**
  * Names of versions: `20261123T041500Z-3f9c2a1b`, the build time in UTC and the first 8 hex digits of the content
- * digest.
- *
- * Names sort by time as text. A new name's time is at least a second after the newest one's, so that two versions never
- * share a second and order never depends on the digest, even when the clock was set back.
+ * digest. Names sort by time as text. A new name is at least a second later than the newest one, so the order never
+ * depends on the digest, even if the clock was set back.
  */
 
 const PATTERN = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-([0-9a-f]{8})$/;
@@ -16,7 +14,7 @@ interface VersionName {
   readonly hash: string;
 }
 
-/** The parts of a name, or null where the text is none. A name that parses is safe as a part of a path. */
+/** The parts of a name, or null. A name that parses is safe as a part of a path. */
 export function parseVersionName(text: string): VersionName | null {
   const match = PATTERN.exec(text);
   if (match === null) return null;
@@ -34,7 +32,7 @@ export function isVersionName(text: string): boolean {
 /**
  * The name of a version that is sealed now.
  * @param contentSha256 the content digest, hex
- * @param existing every name that is taken or was, in any order; other texts among them are skipped
+ * @param existing every name that is or was taken, in any order; other texts are skipped
  */
 export function nextVersionName(now: Date, contentSha256: string, existing: Iterable<string>): string {
   let time = Math.floor(now.getTime() / SECOND_MS) * SECOND_MS;
@@ -47,9 +45,4 @@ export function nextVersionName(now: Date, contentSha256: string, existing: Iter
     .replace(/\.\d{3}Z$/, 'Z')
     .replace(/[-:]/g, '');
   return `${stamp}-${contentSha256.slice(0, 8)}`;
-}
-
-/** Oldest first. */
-export function compareVersionNames(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

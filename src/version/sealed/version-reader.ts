@@ -1,9 +1,9 @@
 /**
- * Opens the files of a version. Takes names; gives the manifest and, on demand, ids, vectors and attributes in memory.
+ * Opens the files of a version. Takes names; returns the manifest, and reads ids, vectors and attributes on demand.
  *
- * The directory must hold exactly the files of the manifest, each of its size and digest, before anything in them is
- * used; then each structure is checked on the way into memory, so that hostile bytes with a right digest end as
- * `file_corrupt` too. What an engine wrote is checked by the engine.
+ * Before anything is used, the directory must hold exactly the files of the manifest, each with its size and digest.
+ * Then each structure is checked while it is read, so that hostile bytes with a right digest end as `file_corrupt` too.
+ * The engine checks its own files.
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -17,22 +17,22 @@ import { fileCorrupt, SectionFile } from '../disk/section-file.js';
 import { idTypeOf } from './type-name.js';
 
 export interface OpenVersionOptions {
-  /** Whether to read every file and compare its digest; default true. Without it names and sizes are compared. */
+  /** Whether every file is read and its digest compared; default true. Else only names and sizes are compared. */
   readonly hash?: boolean | undefined;
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Waited for after each part of so many bytes that was hashed. */
+  /** Awaited after each part that was hashed, with its size. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
   readonly files?: FileSystem | undefined;
 }
 
-/** A version whose files are those of its manifest. */
+/** A version whose directory holds the files of its manifest. */
 export interface VersionFiles {
   readonly directory: string;
   readonly manifest: Manifest;
 }
 
-/** Gives `length` float32 values of a file from byte `offset` on, without reading them. */
+/** Maps `length` float32 values of a file from byte `offset` on. */
 type MapVectors = (path: string, offset: number, length: number) => Float32Array;
 
 /** The rows of one shard, in shared memory or mapped. */
@@ -60,7 +60,7 @@ export async function openVersionFiles(
   return { directory, manifest };
 }
 
-/** Every way in which the directory differs from its manifest, one after the other. */
+/** Every difference between the directory and its manifest, one after the other. */
 export async function* findFileProblems(
   directory: string,
   manifest: Manifest,
@@ -83,7 +83,7 @@ export async function* findFileProblems(
   }
 }
 
-/** Names, kinds and sizes. @returns the entries that are worth reading, too */
+/** Checks names, kinds and sizes. @returns also the entries that are worth reading */
 async function findListingProblems(
   directory: string,
   manifest: Manifest,
@@ -125,7 +125,7 @@ function fileMissing(path: string): ShortlistError {
 }
 
 function fileUnexpected(path: string): ShortlistError {
-  const message = `${path} is not in the manifest of its version; remove it from there`;
+  const message = `${path} is not in the manifest of its version; move it out of the directory`;
   return new ShortlistError('file_unexpected', message, { file: path });
 }
 
@@ -142,15 +142,15 @@ export async function readIds({ directory, manifest }: VersionFiles, files: File
       if (bytes === undefined) throw fileCorrupt(path, `lacks the section ${name}`);
       return bytes;
     };
-    return namingFile(path, () => IdTable.fromSections(idTypeOf(manifest.id.type), manifest.count, get));
+    return withFile(path, () => IdTable.fromSections(idTypeOf(manifest.id.type), manifest.count, get));
   });
 }
 
-/** What a Uint8Array of Node 20 can span. */
+/** Longest Uint8Array of Node 20. */
 const MAX_BYTE_VIEW = 2 ** 32 - 1;
 
-/** Adds the file to the message of a check that does not know it. */
-function namingFile<T>(path: string, check: () => T): T {
+/** Adds the file to the error of a check that does not know it. */
+function withFile<T>(path: string, check: () => T): T {
   try {
     return check();
   } catch (error) {
@@ -174,7 +174,7 @@ export async function readShard(
   return rows;
 }
 
-/** The rows of a shard's section file, which may be in staging still. @param map instead of reading the vectors */
+/** The rows of a shard's section file, also in staging. @param map maps the vectors; without it they are read */
 export async function readShardFile(
   path: string,
   dim: number,
@@ -200,15 +200,15 @@ function requireAscending(path: string, ordinals: Uint32Array, count: number): v
     if (ordinal <= before) throw fileCorrupt(path, `has the ordinal ${ordinal} of row ${row} out of order`);
     before = ordinal;
   }
-  if (before >= count) throw fileCorrupt(path, `has the ordinal ${before}, and the version ends at ${count - 1}`);
+  if (before >= count) throw fileCorrupt(path, `has the ordinal ${before}, but the version has ${count} rows`);
 }
 
-/** Paths of what the engine wrote for one shard; none where the shard has no rows. */
+/** Paths of the engine's files of one shard; none if the shard has no rows. */
 export function graphPaths({ directory, manifest }: VersionFiles, shard: number): string[] {
   return manifest.shards[shard]!.files.slice(1).map((name) => join(directory, name));
 }
 
-/** What a version will take in memory, in bytes, before any of it is loaded: its files are what is loaded. */
+/** Estimated memory of a version in bytes, before it is loaded: the sizes of its files. */
 export function estimateResidentBytes(manifest: Manifest): {
   vectors: number;
   graphs: number;

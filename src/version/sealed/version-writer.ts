@@ -1,10 +1,9 @@
 /**
- * Writes one version. Takes batches of rows, the table of ids and whatever an engine writes; gives a sealed version
- * under its final name. All of it happens in `<root>/<index>/.staging/<uuid>/`, which no reader looks at, and becomes
- * a version by one rename at the end: before it there is nothing, after it everything. The caller holds the build
- * lock.
+ * Writes one version. Takes batches of rows, the table of ids and what an engine writes; leaves a sealed version under
+ * its final name. All work happens in `<root>/<index>/.staging/<uuid>/`, which no reader looks at; one rename at the
+ * end makes it a version. The caller holds the build lock.
  *
- * Order of calls: `append` for each batch, `finishRows`, `writeIds`, an engine at `graphPath`, `seal`; or `abort` at
+ * Order of calls: `append` for each batch, `finishRows`, `writeIds`, an engine at `graphPath`, `seal`. Or `abort`, at
  * any time.
  */
 import { randomUUID } from 'node:crypto';
@@ -28,7 +27,7 @@ interface VersionWriterOptions {
   readonly root: string;
   readonly index: string;
   readonly shards: number;
-  /** Columns that each batch brings, in this order. */
+  /** Columns of each batch, in this order. */
   readonly attributes: readonly ArrowField[];
   /** The build lock of the index. */
   readonly lock: Lock;
@@ -49,7 +48,7 @@ export class VersionWriter {
   private attributes: AttributeWriter | null = null;
   private readonly graphs: string[][];
   private readonly figures: Readonly<Record<string, number>>[];
-  /** SHA-256 of files as they were written, where that is known without reading them. */
+  /** SHA-256 of files by name, if known from writing them. */
   private readonly written = new Map<string, string>();
   private dim = 0;
   private rows = 0;
@@ -62,7 +61,7 @@ export class VersionWriter {
     this.figures = Array.from({ length: options.shards }, () => ({}));
   }
 
-  /** Starts a version, and deletes what earlier builds left. */
+  /** Starts a version, after deleting what earlier builds left in staging. */
   static async create(options: VersionWriterOptions): Promise<VersionWriter> {
     const files = options.files ?? nodeFiles;
     await cleanStaging(options.root, options.index, files);
@@ -77,7 +76,7 @@ export class VersionWriter {
     return writer;
   }
 
-  /** Rows appended so far. */
+  /** Rows appended. */
   get count(): number {
     return this.rows;
   }
@@ -85,15 +84,16 @@ export class VersionWriter {
   /** Appends rows to their shards and their attributes, in the order of their ordinals. */
   async append(batch: VersionBatch): Promise<void> {
     if (this.rows === 0) this.dim = batch.dim;
-    if (batch.firstOrdinal !== this.rows || batch.dim !== this.dim)
-      throw new Error('a batch out of order or dimension');
+    if (batch.firstOrdinal !== this.rows || batch.dim !== this.dim) {
+      throw new Error('the batch has the wrong first ordinal or dimension');
+    }
     const parts = splitByShard(batch, this.shards.length);
     for (const [shard, part] of parts.entries()) await this.shards[shard]!.append(part.ordinals, part.vectors);
     await this.attributes?.append(batch.attributes);
     this.rows += batch.rows;
   }
 
-  /** Completes the shard files and attributes: from here on engines may read `shardPath`. */
+  /** Completes the files of shards and attributes; then engines may read `shardPath`. */
   async finishRows(): Promise<void> {
     for (const shard of this.shards) await shard.close();
     if (this.attributes !== null) this.written.set(ATTRIBUTES_FILE, await this.attributes.close());
@@ -122,21 +122,21 @@ export class VersionWriter {
     return this.shards[shard]!.count;
   }
 
-  /** Where an engine writes a file of one shard; each suffix is one file. A shard without rows needs none. */
+  /** Where the engine writes a file of one shard, one file for each suffix. A shard without rows needs none. */
   graphPath(shard: number, suffix: string): string {
     const name = graphFile(shard, suffix);
     if (!this.graphs[shard]!.includes(name)) this.graphs[shard]!.push(name);
     return join(this.directory, name);
   }
 
-  /** What an engine found out while it built a shard's graph, for the manifest. */
-  noteFigures(shard: number, figures: Readonly<Record<string, number>>): void {
+  /** Notes what the engine measured while it built the graph of a shard, for the manifest. */
+  setFigures(shard: number, figures: Readonly<Record<string, number>>): void {
     this.figures[shard] = figures;
   }
 
   /**
-   * Makes every file durable, reads all of it back, and gives the version its name.
-   * @throws file_missing, file_corrupt, index_busy, disk_full, io_error; what was published is untouched by any of them
+   * Makes every file durable, reads all of it back and gives the version its name.
+   * @throws file_missing, file_corrupt, index_busy, disk_full, io_error; none of them affects what is published
    */
   async seal(draft: ManifestDraft, progress: SealProgress = {}): Promise<Manifest> {
     const { root, index, lock, attributes, now } = this.options;
@@ -164,7 +164,7 @@ export class VersionWriter {
     );
   }
 
-  /** Gives up: removes the staging directory. After a `seal` that succeeded it does nothing. */
+  /** Removes the staging directory. Does nothing after a `seal` that succeeded. */
   async abort(): Promise<void> {
     for (const shard of this.shards) await attempt(shard.abort());
     await attempt(this.attributes?.abort() ?? Promise.resolve());

@@ -1,9 +1,8 @@
 /**
- * Finds indexes, versions and what is known of them. Takes a root and names; gives names, manifests and documents;
- * changes nothing but notes. An unknown name is an error that lists the names there are.
+ * Finds indexes, versions and what is known about them. Takes a root and names; returns names, manifests and documents.
+ * An unknown name is an error that lists the existing names.
  *
- * A directory is a version when it is named as one and has a manifest that holds; staging directories and ruins are
- * not.
+ * A directory is a version if it has the name of one and a valid manifest; staging and damaged directories are not.
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -12,13 +11,13 @@ import { didYouMean } from '../../base/nearest-name.js';
 import { listIfPresent, statIfPresent } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { type Manifest } from '../sealed/manifest.js';
-import { findManifest, refuseRuin } from '../sealed/manifest-file.js';
+import { findManifest, refuseMissingManifest } from '../sealed/manifest-file.js';
 import { checkName, currentPath, MANIFEST_FILE, versionPath } from '../disk/paths.js';
-import { readAlias, readAliasTable, readCurrentMove, readMoves, surveyAliasTable, type AliasSurvey, type Move } from './state.js'; // prettier-ignore
+import { readAlias, readCurrent, surveyAliases } from './state.js';
 import { listVersionNames } from '../sealed/version-folders.js';
 import { isVersionName } from '../sealed/version-name.js';
 
-export type { AliasSurvey, Move } from './state.js';
+export { readAliases, readCurrent, readHistory, surveyAliases, type AliasSurvey, type Move } from './state.js';
 export { notesDirectory, readBinaryNote, readNote, writeBinaryNote, writeNote } from './notes.js';
 
 export interface VersionEntry {
@@ -26,13 +25,13 @@ export interface VersionEntry {
   readonly manifest: Manifest;
 }
 
-/** A directory that is named as a version and whose manifest does not hold. */
+/** A directory with the name of a version, but without a valid manifest. */
 interface DamagedVersion {
   readonly version: string;
   readonly error: ShortlistError;
 }
 
-/** Names of the indexes of a root that have a version or have published one, sorted; none where there is no root. */
+/** Names of the indexes of a root that have or had a version, sorted; none if there is no root. */
 export async function listIndexes(root: string, files: FileSystem = nodeFiles): Promise<string[]> {
   const names = (await listIfPresent(root, files))
     .filter(({ name, kind }) => kind !== 'file' && NAME_PATTERN.test(name))
@@ -41,7 +40,7 @@ export async function listIndexes(root: string, files: FileSystem = nodeFiles): 
   return names.filter((_, position) => kept[position]!);
 }
 
-/** Versions whose manifests hold, oldest first. Their files are not looked at. */
+/** Versions with valid manifests, oldest first. Their files are not checked. */
 export async function listVersions(
   root: string,
   index: string,
@@ -50,7 +49,7 @@ export async function listVersions(
   return (await surveyVersions(root, index, files)).versions;
 }
 
-/** Versions, and directories that would be versions if their manifests held. */
+/** Versions, and directories that would be versions if their manifests were valid. */
 export async function surveyVersions(
   root: string,
   index: string,
@@ -72,9 +71,9 @@ export async function surveyVersions(
 }
 
 /**
- * The version that `ref` names: a version, an alias, or `current` and without it the published one. Its files are not
- * looked at.
- * @throws index_not_found, version_not_found, file_missing, state_corrupt; usage for a text that can be no name
+ * The version that `ref` names: a version, an alias, or the published one for `current` or no `ref`. Its files are not
+ * checked.
+ * @throws index_not_found, version_not_found, file_missing, state_corrupt; usage for a text that cannot be a name
  */
 export async function resolveVersion(
   root: string,
@@ -92,7 +91,7 @@ export async function resolveVersion(
 }
 
 async function resolveCurrent(root: string, index: string, files: FileSystem): Promise<string> {
-  const current = await readCurrentMove(root, index, files);
+  const current = await readCurrent(root, index, files);
   if (current === null) {
     const message = `index '${index}' has no published version; publish one: shortlist publish ${index}@VERSION`;
     throw new ShortlistError('version_not_found', message, { index });
@@ -110,49 +109,17 @@ async function requireVersion(
 ): Promise<string> {
   const manifest = join(versionPath(root, index, version), MANIFEST_FILE);
   if ((await statIfPresent(manifest, files)) !== null) return version;
-  await refuseRuin(root, index, version, files);
+  await refuseMissingManifest(root, index, version, files);
   throw await unknownRef(root, index, version, problem, files);
 }
 
-/** Fails with `usage` for a text that can be no name and with `index_not_found` where there is no such index. */
+/** @throws index_not_found; usage for a text that cannot be a name */
 export async function requireIndex(root: string, index: string, files: FileSystem): Promise<void> {
   checkName('index', index);
   if (await isIndex(root, index, files)) return;
   const known = await listIndexes(root, files);
   const message = `there is no index '${index}' in ${root}; ${listNames('it has', known, index)}`;
   throw new ShortlistError('index_not_found', message, { index, root, known: known.slice(0, SHOWN_NAMES) });
-}
-
-/** What is published and how it came to be; null where nothing is. */
-export async function readCurrent(root: string, index: string, files: FileSystem = nodeFiles): Promise<Move | null> {
-  checkName('index', index);
-  return readCurrentMove(root, index, files);
-}
-
-/** Every publish and rollback that is still recorded, oldest first. */
-export async function readHistory(
-  root: string,
-  index: string,
-  files: FileSystem = nodeFiles,
-): Promise<readonly Move[]> {
-  checkName('index', index);
-  return readMoves(root, index, files);
-}
-
-/** Versions by the aliases that name them. @throws state_corrupt where one of them is damaged */
-export async function readAliases(
-  root: string,
-  index: string,
-  files: FileSystem = nodeFiles,
-): Promise<Readonly<Record<string, string>>> {
-  checkName('index', index);
-  return readAliasTable(root, index, files);
-}
-
-/** As `readAliases`, with damage told beside what is sound. */
-export async function surveyAliases(root: string, index: string, files: FileSystem = nodeFiles): Promise<AliasSurvey> {
-  checkName('index', index);
-  return surveyAliasTable(root, index, files);
 }
 
 async function isIndex(root: string, name: string, files: FileSystem): Promise<boolean> {
@@ -164,7 +131,7 @@ async function isIndex(root: string, name: string, files: FileSystem): Promise<b
   return false;
 }
 
-/** Names that a message lists before it says how many more there are. */
+/** Names listed in a message before it counts the rest. */
 const SHOWN_NAMES = 10;
 
 async function unknownRef(
@@ -174,7 +141,7 @@ async function unknownRef(
   problem: string,
   files: FileSystem,
 ): Promise<ShortlistError> {
-  const aliases = Object.keys((await surveyAliasTable(root, index, files)).aliases);
+  const aliases = Object.keys((await surveyAliases(root, index, files)).aliases);
   const versions = (await listVersionNames(root, index, files)).reverse();
   const known = [...aliases, ...versions];
   const message = `${problem}; ${listNames('there are', known, ref)}`;

@@ -1,7 +1,7 @@
 /**
- * The frame of every change to what is published: the publish lock round it, a check that it is still held before
- * each step that others see, and the dry run, in which all is computed and nothing is written, the lock's own file
- * included.
+ * What every change of the published state has in common: it holds the publish lock, checks before each step that
+ * others see that it still holds it, and has a dry run, which computes everything and writes nothing, not even the
+ * lock.
  */
 import { requireIndex } from './catalog.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
@@ -9,7 +9,7 @@ import { withLock, type LockOptions } from '../locks/lock.js';
 import { MAX_REASON_LENGTH, MAX_WHO_LENGTH } from './state.js';
 
 export interface ChangeOptions {
-  /** Check and compute everything, change nothing. */
+  /** Check and compute everything, but change nothing. */
   readonly dryRun?: boolean | undefined;
   /** Why, for HISTORY. */
   readonly reason?: string | undefined;
@@ -17,7 +17,7 @@ export interface ChangeOptions {
   readonly who?: string | undefined;
   readonly files?: FileSystem | undefined;
   readonly now?: (() => Date) | undefined;
-  /** Aborting it stops the change before the step that others see first; after that the change is completed. */
+  /** Aborting it stops the change before the first step that others see; after that, the change is completed. */
   readonly signal?: AbortSignal | undefined;
   readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
 }
@@ -34,7 +34,7 @@ export interface Change {
   readonly commit: (step: () => Promise<void>) => Promise<void>;
 }
 
-/** A publish moves two small files: one that does not get its turn in this time meets a stuck process. */
+/** A publish writes two small files: waiting longer than this means that a process is stuck. */
 const WAIT_FOR_LOCK_MS = 10_000;
 
 export async function changeIndex<T>(

@@ -1,30 +1,30 @@
-/** All that happened to what is published, for people: moves and refusals in one row. */
+/** What happened to the published state, for people: moves and refusals in one list. */
 import { ShortlistError } from '../../base/errors.js';
 import { requireIndex } from './catalog.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { readRefusals } from './refusals.js';
-import { readMoves } from './state.js';
+import { readHistory } from './state.js';
 
 export interface HistoryEntry {
   readonly action: 'publish' | 'rollback' | 'refuse';
   readonly version: string;
-  /** What was published before, and still is after a refusal; null where nothing was, or it is no longer known. */
+  /** What was published before (after a refusal it still is); null if nothing was, or if it is no longer known. */
   readonly previous: string | null;
   readonly at: string;
   readonly reason: string | null;
   readonly who: string | null;
-  /** Of a refusal: what the gate found. */
+  /** Why the gate refused the version. */
   readonly refused_by?: string;
 }
 
-/** Oldest first. Damaged REFUSALS hide no move: they are told beside. @throws index_not_found, state_corrupt */
+/** Oldest first. If REFUSALS is damaged, moves are still listed. @throws index_not_found, state_corrupt */
 export async function readEntries(
   root: string,
   index: string,
   files: FileSystem = nodeFiles,
 ): Promise<{ entries: HistoryEntry[]; damage: ShortlistError | null }> {
   await requireIndex(root, index, files);
-  const moves = await readMoves(root, index, files);
+  const moves = await readHistory(root, index, files);
   let damage: ShortlistError | null = null;
   const refusals = await readRefusals(root, index, files).catch((error: unknown) => {
     if (!(error instanceof ShortlistError)) throw error;
@@ -39,6 +39,6 @@ export async function readEntries(
       entry: { action: 'refuse' as const, previous: versionAt.get(after) ?? null, ...refusal },
     })),
   ];
-  // Refusals after one move stay in the order in which they were written: the sort is stable.
+  // Refusals after one move keep the order in which they were written, since the sort is stable.
   return { entries: dated.sort((a, b) => a.order - b.order).map(({ entry }) => entry), damage };
 }

@@ -1,8 +1,7 @@
 /**
- * Notes: facts about a version that are measured, not built (gate verdict, calibration, cached truth). They lie
- * beside the versions, since a version never changes, and go when prune takes their version.
- *
- * Each note is replaced at once, so writers need no lock: the last one wins.
+ * Notes: facts about a version that are measured, not built (gate verdict, calibration, cached truth). They are beside
+ * the versions, since a version never changes; prune deletes them with their version. Each note is replaced atomically,
+ * so writers need no lock: the last one wins.
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
@@ -13,10 +12,10 @@ import { checkName, notesPath } from '../disk/paths.js';
 import { readSealed, writeSealed } from '../disk/sealed-json.js';
 import { isVersionName } from '../sealed/version-name.js';
 
-/** A calibration table of 10,000 points takes 1 MB; more is no note. */
+/** A calibration of 10,000 points takes 1 MB; a larger file is not a note. */
 const MAX_NOTE_BYTES = 16 * 2 ** 20;
 
-/** The folder of a version's notes, which exists once there is one. */
+/** The folder of a version's notes. It exists once there is a note. */
 export function notesDirectory(root: string, index: string, version: string): string {
   checkName('index', index);
   if (!isVersionName(version))
@@ -24,7 +23,7 @@ export function notesDirectory(root: string, index: string, version: string): st
   return join(notesPath(root, index), version);
 }
 
-/** The members of the note `<name>.json` without its digest; null where there is none. */
+/** The members of the note `<name>.json` without its digest; null if there is none. */
 export async function readNote(
   root: string,
   index: string,
@@ -35,10 +34,7 @@ export async function readNote(
   return readCheckedNote(root, index, version, name, (fields) => fields.all(), files);
 }
 
-/**
- * As `readNote`, with a check that gives the members their types. @throws state_corrupt naming the member that is
- * wrong
- */
+/** As `readNote`, with a check that gives the members their types. @throws state_corrupt, naming the wrong member */
 export async function readCheckedNote<T>(
   root: string,
   index: string,
@@ -52,7 +48,7 @@ export async function readCheckedNote<T>(
   return readSealed({ path, code: 'state_corrupt', maxBytes: MAX_NOTE_BYTES, remedy, check }, files);
 }
 
-/** @param document what JSON can say; a member `digest` is replaced */
+/** @param document JSON-safe; a member `digest` is replaced */
 export async function writeNote(
   root: string,
   index: string,
@@ -66,10 +62,7 @@ export async function writeNote(
   await writeSealed(path, document, files);
 }
 
-/**
- * The bytes of the note `<name>.bin`, as they were given; null where there is none. Their form and digest are the
- * caller's.
- */
+/** The bytes of the note `<name>.bin`; null if there is none. The caller defines their format and checks them. */
 export async function readBinaryNote(
   root: string,
   index: string,

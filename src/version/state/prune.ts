@@ -1,13 +1,13 @@
 /**
  * Deletes old versions, and what crashes have left.
  *
- * What stays: the newest N of the versions that were published; of those that never were the newest N too, as far as
- * they are newer than the oldest of the published N, so that nights which the gate refused push nothing out and age
- * with the rest; and, whatever the numbers, what CURRENT names, what it replaced (a server may serve it still), what
- * a rollback would go to, and what an alias names. Versions whose manifests do not hold are left to a person.
+ * It keeps the newest N published versions. Of versions that were never published it keeps the newest N that are newer
+ * than the oldest of those, so that refused builds neither push published versions out nor stay for ever. It always
+ * keeps what CURRENT names, the version before it (a server may still serve it), the targets of a rollback, and what an
+ * alias names. Versions without a valid manifest are left to a person.
  *
- * A version is first renamed to a name that no reader looks at, which takes it away at once and whole; then its files
- * go. On a full disk the lock takes its reserve, and all else here makes room.
+ * A version is first renamed to a name that no reader looks at, which removes it atomically; then its files are
+ * deleted. On a full disk the lock uses its reserve, and everything else here frees space.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -20,17 +20,17 @@ import { withLock } from '../locks/lock.js';
 import { versionBytes } from '../sealed/manifest.js';
 import { aliasesPath, indexPath, notesPath, stagingPath, TRASH_PREFIX, versionPath } from '../disk/paths.js';
 import { publishedStack } from './rollback-stack.js';
-import { readStandings, type VersionStanding } from './standing.js';
-import { readAliasTable, readCurrentMove, readRecordedMoves, withCurrent, type Move } from './state.js';
+import { readAliases, readCurrent, readRecordedMoves, withCurrent, type Move } from './state.js';
+import { readVersionStatuses, type VersionStatus } from './version-status.js';
 import { cleanStaging, emptyTrash } from '../sealed/version-folders.js';
 import { openVersionFiles } from '../sealed/version-reader.js';
 
 interface PruneOptions extends ChangeOptions {
-  /** How many published versions stay, and how many that never were; from 1. */
+  /** How many published versions to keep, and how many that were never published; from 1. */
   readonly keep: number;
 }
 
-/** Why a version stays, the strongest reason first. */
+/** Why a version is kept, the strongest reason first. */
 export type KeepReason = 'current' | 'alias' | 'rollback' | 'replaced' | 'published' | 'unpublished';
 
 interface KeptVersion {
@@ -38,27 +38,27 @@ interface KeptVersion {
   readonly reason: KeepReason;
 }
 
-/** All oldest first. */
+/** All lists are oldest first. */
 interface Pruned {
   readonly index: string;
   readonly deleted: readonly string[];
   readonly kept: readonly KeptVersion[];
-  /** Named as versions, but their manifests do not hold: left for a person to look at. */
+  /** Named as versions, but without a valid manifest: left for a person to look at. */
   readonly damaged: readonly string[];
-  /** Of the versions deleted. */
+  /** Size of the deleted versions. */
   readonly bytes: number;
 }
 
 export async function prune(root: string, index: string, options: PruneOptions): Promise<Pruned> {
   const { keep } = options;
   if (!Number.isSafeInteger(keep) || keep < 1) {
-    throw new ShortlistError('usage', `keep is ${keep}; it is how many versions stay, from 1`, { keep });
+    throw new ShortlistError('usage', `keep is ${keep}, but it is a number of versions, from 1`, { keep });
   }
   try {
     return await pruneLocked(root, index, options);
   } catch (error) {
     if (!(error instanceof ShortlistError) || error.code !== 'disk_full' || options.dryRun === true) throw error;
-    // Not even the lock found room, and no reserve. What was taken away earlier needs no lock to go.
+    // Not even the lock had space, and there is no reserve. Emptying the trash needs no lock.
     await emptyTrash(root, index, options.files ?? nodeFiles);
     return pruneLocked(root, index, options);
   }
@@ -70,31 +70,32 @@ function pruneLocked(root: string, index: string, options: PruneOptions): Promis
   return changeIndex(root, index, 'prune', { ...options, lock }, async (change) => {
     const { versions, damaged } = await surveyVersions(root, index, change.files);
     const reasons = await findReasons(change, versions, keep);
-    const doomed = versions.filter(({ version }) => !reasons.has(version));
-    await discardAll(change, doomed.map(({ version }) => version)); // prettier-ignore
+    const discarded = versions.filter(({ version }) => !reasons.has(version));
+    const deleted = discarded.map(({ version }) => version);
+    await discardAll(change, deleted);
     await change.commit(() => cleanLeftovers(root, index, change.files));
     if (options.dryRun !== true) await cleanAbandonedStaging(change);
     return {
       index,
-      deleted: doomed.map(({ version }) => version),
+      deleted,
       kept: versions.flatMap(({ version }) => {
         const reason = reasons.get(version);
         return reason === undefined ? [] : [{ version, reason }];
       }),
       damaged: damaged.map(({ version }) => version),
-      bytes: doomed.reduce((sum, { manifest }) => sum + versionBytes(manifest), 0),
+      bytes: discarded.reduce((sum, { manifest }) => sum + versionBytes(manifest), 0),
     };
   });
 }
 
-/** Why each version that stays does. */
+/** The versions to keep, each with the strongest reason. */
 async function findReasons(
   change: Change,
   versions: readonly VersionEntry[],
   keep: number,
 ): Promise<Map<string, KeepReason>> {
   const { root, index, files } = change;
-  const current = await readCurrentMove(root, index, files);
+  const current = await readCurrent(root, index, files);
   const moves = withCurrent(await readRecordedMoves(root, index, files), current);
   const names = versions.map(({ version }) => version);
   const reasons = new Map<string, KeepReason>();
@@ -102,23 +103,23 @@ async function findReasons(
     for (const version of kept) if (version && !reasons.has(version)) reasons.set(version, reason);
   };
   add('current', [current?.version]);
-  add('alias', Object.values(await readAliasTable(root, index, files)));
+  add('alias', Object.values(await readAliases(root, index, files)));
   add('rollback', await rollbackTargets(change, names, moves, current?.version ?? null));
   add('replaced', [current?.previous]);
-  const standings = await readStandings(root, index, names, { current: current?.version ?? null, moves }, files);
-  const isPublished = ({ standing }: VersionStanding): boolean => standing === 'current' || standing === 'published';
-  const published = standings.filter(isPublished).sort((a, b) => a.lastMove - b.lastMove);
+  const statuses = await readVersionStatuses(root, index, names, { current: current?.version ?? null, moves }, files);
+  const isPublished = ({ status }: VersionStatus): boolean => status === 'current' || status === 'published';
+  const published = statuses.filter(isPublished).sort((a, b) => a.lastMove - b.lastMove);
   const newest = published.slice(-keep).map(({ version }) => version);
   add('published', newest);
-  const unpublished = standings.filter((standing) => !isPublished(standing)).map(({ version }) => version);
-  const oldest = newest.reduce((least, version) => (version < least ? version : least), newest[0] ?? '');
+  const unpublished = statuses.filter((status) => !isPublished(status)).map(({ version }) => version);
+  const oldest = newest.reduce((min, version) => (version < min ? version : min), newest[0] ?? '');
   add('unpublished', unpublished.filter((version) => version > oldest).slice(-keep));
   return reasons;
 }
 
 /**
- * Where a rollback would go: the newest of those published before whose files are all there. One that lacks a file or
- * has another size is passed over by a rollback, so the one below it stays too.
+ * The versions that a rollback may go to: the newest one that was published before and has all its files. A rollback
+ * skips one whose file is missing or has another size, so that one is kept together with the version below it.
  */
 async function rollbackTargets(
   { root, index, files }: Change,
@@ -142,19 +143,19 @@ async function rollbackTargets(
   return targets;
 }
 
-/** @throws interrupted naming what is deleted */
-async function discardAll(change: Change, doomed: readonly string[]): Promise<void> {
-  for (const [position, version] of doomed.entries()) {
+/** @throws interrupted, naming the versions that are deleted */
+async function discardAll(change: Change, versions: readonly string[]): Promise<void> {
+  for (const [position, version] of versions.entries()) {
     if (change.signal?.aborted === true) {
-      const deleted = doomed.slice(0, position);
-      const message = `prune was interrupted; deleted are ${deleted.join(', ') || 'none'}, and run again it deletes the rest`;
+      const deleted = versions.slice(0, position);
+      const message = `prune was interrupted after it deleted ${deleted.join(', ') || 'nothing'}; run it again to delete the rest`;
       throw new ShortlistError('interrupted', message, { deleted }, { cause: change.signal.reason });
     }
     await change.commit(() => discard(change, version));
   }
 }
 
-/** What a killed build has left takes as much room as a version. Where one is under way, it is not touched. */
+/** What a killed build has left takes as much space as a version. During a build, staging is not touched. */
 async function cleanAbandonedStaging({ root, index, files, signal }: Change): Promise<void> {
   if ((await statIfPresent(stagingPath(root, index), files)) === null) return;
   const clean = (): Promise<void> => cleanStaging(root, index, files);
@@ -165,17 +166,17 @@ async function cleanAbandonedStaging({ root, index, files, signal }: Change): Pr
   }
 }
 
-/** Takes the version away at once; its files are deleted with the leftovers. */
+/** Moves the version to the trash; its files are deleted with the leftovers. */
 async function discard({ root, index, files }: Change, version: string): Promise<void> {
   const trash = join(indexPath(root, index), `${TRASH_PREFIX}${version}-${randomUUID()}`);
   await files.rename(versionPath(root, index, version), trash);
   await files.syncDirectory(indexPath(root, index));
 }
 
-/** A day: longer than any write of a note takes, whatever the clocks of two machines say. */
+/** A day: no write of a note takes longer, whatever the clocks of two machines say. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** The caller holds the publish lock, so temporary files beside CURRENT and in aliases/ have no writer that lives. */
+/** The caller holds the publish lock, so temporary files beside CURRENT and in aliases/ have no live writer. */
 async function cleanLeftovers(root: string, index: string, files: FileSystem): Promise<void> {
   await emptyTrash(root, index, files);
   await removeTemporaries(indexPath(root, index), 0, files);

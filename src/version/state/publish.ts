@@ -1,19 +1,20 @@
 /**
  * Moves what is published: CURRENT forward and back, and aliases.
  *
- * Takes names; gives what was and what is. CURRENT is the one commit point: everything before it can be lost without a
- * trace, everything after it is repaired from it. The gate is the caller's; its verdict is stored before CURRENT moves.
+ * Takes names; returns the state before and after. CURRENT is the one commit point: what is written before it may be
+ * lost without effect, and what is written after it is repaired from it. The caller runs the gate; its verdict is
+ * stored before CURRENT moves.
  */
 import { EXIT, ShortlistError } from '../../base/errors.js';
 import { resolveVersion } from './catalog.js';
 import { changeIndex, type Change, type ChangeOptions } from './change.js';
-import { ensureDirectory, removeFileDurably } from '../disk/durable.js';
+import { ensureDirectory, removeFileDurably, statIfPresent } from '../disk/durable.js';
 import { readManifest } from '../sealed/manifest-file.js';
 import { writeNote } from './notes.js';
 import { aliasesPath, checkName } from '../disk/paths.js';
 import { appendRefusal } from './refusals.js';
 import { publishedStack } from './rollback-stack.js';
-import { aliasPath, readAlias, readAliasTable, readCurrentMove, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
+import { aliasPath, readAlias, readAliases, readCurrent, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
 import { openVersionFiles } from '../sealed/version-reader.js';
 
 export type { ChangeOptions } from './change.js';
@@ -24,7 +25,7 @@ interface PublishOptions extends ChangeOptions {
 }
 
 interface RollbackOptions extends ChangeOptions {
-  /** A version that was published before, or an alias of one; default the one before the current. */
+  /** A version that was published before, or an alias of one; default the one before the current one. */
   readonly to?: string | undefined;
 }
 
@@ -34,11 +35,11 @@ interface Moved {
   readonly version: string;
   /** What was published before; null where nothing was. */
   readonly previous: string | null;
-  /** False where the version was published already. */
+  /** False if the version was published already. */
   readonly changed: boolean;
-  /** False where HISTORY could not be written after CURRENT had moved; the next move completes it. */
+  /** False if HISTORY could not be written after CURRENT had moved; the next move completes it. */
   readonly recorded: boolean;
-  /** Versions that a rollback passed over, since they no longer exist or are damaged. */
+  /** Versions that a rollback skipped, since they no longer exist or are damaged. */
   readonly skipped: readonly string[];
 }
 
@@ -62,18 +63,18 @@ export async function publish(
 interface RefuseOptions extends ChangeOptions {
   /** The gate's verdict, stored as the note `gate` of the version. */
   readonly gate: object;
-  /** What refused it, in a sentence. */
+  /** Why it was refused, in one sentence. */
   readonly refusedBy: string;
 }
 
 interface Refused {
-  /** What stays published; null where nothing is. */
+  /** What stays published; null if nothing is. */
   readonly current: string | null;
-  /** False where the refusal could not be written down, as on a full disk. */
+  /** False if the refusal could not be written, as on a full disk. */
   readonly recorded: boolean;
 }
 
-/** Writes down that a version was refused, which changes nothing that is published. @throws as publish */
+/** Records that a version was refused; the published state does not change. @throws as `publish` */
 export async function refuse(root: string, index: string, version: string, options: RefuseOptions): Promise<Refused> {
   return changeIndex(root, index, 'publish', options, async (change) => {
     const { files, reason, who } = change;
@@ -91,7 +92,7 @@ export async function refuse(root: string, index: string, version: string, optio
   });
 }
 
-/** @throws as publish; `version_not_found` where nothing is left to go back to; usage for a version never published */
+/** @throws as `publish`; version_not_found if there is nothing to go back to; usage for a version never published */
 export async function rollback(root: string, index: string, options: RollbackOptions = {}): Promise<Moved> {
   return changeIndex(root, index, 'rollback', options, async (change) => {
     const state = await readState(change);
@@ -111,13 +112,13 @@ export async function rollback(root: string, index: string, options: RollbackOpt
 
 interface State {
   readonly current: Move | null;
-  /** What HISTORY holds, and the same with CURRENT's move where a crash kept it out. */
+  /** The moves in HISTORY, and the same with CURRENT's move if a crash kept it out. */
   readonly recorded: readonly Move[];
   readonly moves: readonly Move[];
 }
 
 async function readState({ root, index, files }: Change): Promise<State> {
-  const current = await readCurrentMove(root, index, files);
+  const current = await readCurrent(root, index, files);
   const recorded = await readRecordedMoves(root, index, files);
   return { current, recorded, moves: withCurrent(recorded, current) };
 }
@@ -136,15 +137,8 @@ async function move(
   }
   const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
   const previous = current?.version ?? null;
-  const next = {
-    sequence,
-    action,
-    version,
-    previous,
-    at: change.now().toISOString(),
-    reason: change.reason,
-    who: change.who,
-  };
+  const { reason, who } = change;
+  const next = { sequence, action, version, previous, at: change.now().toISOString(), reason, who };
   change.signal?.throwIfAborted(); // from here on the move is completed
   // CURRENT holds one move: what it holds now must be in HISTORY before it is overwritten.
   if (moves.length > recorded.length) await change.commit(() => writeHistory(root, index, moves, files));
@@ -153,7 +147,7 @@ async function move(
   return { index, version, previous, changed: true, recorded: written, skipped };
 }
 
-/** CURRENT has moved: what fails now is not the move. */
+/** Whether the work succeeds: once CURRENT has moved, a later failure does not undo the move. */
 async function succeeds(work: Promise<void>): Promise<boolean> {
   try {
     await work;
@@ -176,12 +170,12 @@ async function findPrevious(
     if (fault === null) return { version, skipped };
     skipped.push(version);
   }
-  const gone = skipped.length === 0 ? '' : ` but ${skipped.join(', ')}, which no longer exist or are damaged`;
-  const message = `index '${index}' has no version to roll back to: nothing was published before ${current}${gone}`;
+  const gone = skipped.length === 0 ? '' : ` except ${skipped.join(', ')}, which no longer exist or are damaged`;
+  const message = `index '${index}' has no version to roll back to: none was published before ${current}${gone}`;
   throw new ShortlistError('version_not_found', message, { index, current, skipped });
 }
 
-/** A rollback must land: every file is read and compared with its digest before CURRENT moves. */
+/** A rollback must succeed: every file is read and compared with its digest before CURRENT moves. */
 async function requireSound({ root, index, files, signal }: Change, version: string): Promise<null> {
   await openVersionFiles(root, index, version, { hash: true, files, signal });
   return null;
@@ -192,7 +186,7 @@ function faultOf(error: unknown): ShortlistError {
   throw error;
 }
 
-/** A rollback does not run the gate, so it goes only to what passed it once. */
+/** A rollback does not run the gate, so its target must have been published before. */
 function requirePublished(index: string, version: string, moves: readonly Move[]): void {
   if (moves.some((past) => past.version === version || past.previous === version)) return;
   const message = `${version} was never published; publish it instead, which runs the gate: shortlist publish ${index}@${version}`;
@@ -202,9 +196,9 @@ function requirePublished(index: string, version: string, moves: readonly Move[]
 interface AliasChange {
   readonly index: string;
   readonly alias: string;
-  /** Null where the alias was removed. */
+  /** Null if the alias was removed. */
   readonly version: string | null;
-  /** What the alias named before; null where there was none. */
+  /** What the alias named before; null if it did not exist or was damaged. */
   readonly previous: string | null;
 }
 
@@ -218,11 +212,8 @@ export async function setAlias(
 ): Promise<AliasChange> {
   checkName('alias', alias);
   if (alias === 'current') {
-    throw new ShortlistError(
-      'usage',
-      "'current' is what people call the published version; give the alias another name",
-      { alias },
-    );
+    const message = "the alias cannot be named 'current', which stands for the published version; choose another name";
+    throw new ShortlistError('usage', message, { alias });
   }
   return changeIndex(root, index, 'alias', options, async ({ files, now, signal, commit }) => {
     const version = await resolveVersion(root, index, ref, files);
@@ -237,7 +228,7 @@ export async function setAlias(
   });
 }
 
-/** @throws version_not_found where there is no such alias */
+/** @throws version_not_found if there is no such alias */
 export async function removeAlias(
   root: string,
   index: string,
@@ -246,20 +237,18 @@ export async function removeAlias(
 ): Promise<AliasChange> {
   checkName('alias', alias);
   return changeIndex(root, index, 'alias', options, async ({ files, signal, commit }) => {
-    const damaged = { previous: null };
-    const found = await readAlias(root, index, alias, files)
-      .then((previous) => (previous === null ? null : { previous }))
-      .catch((error: unknown) => (unlessDamaged(error), damaged));
-    if (found === null) throw await unknownAlias(root, index, alias, files);
+    const path = aliasPath(root, index, alias);
+    if ((await statIfPresent(path, files)) === null) throw await unknownAlias(root, index, alias, files);
+    const previous = await readAlias(root, index, alias, files).catch(unlessDamaged);
     signal?.throwIfAborted();
     await commit(async () => {
-      await removeFileDurably(aliasPath(root, index, alias), files);
+      await removeFileDurably(path, files);
     });
-    return { index, alias, version: null, previous: found.previous };
+    return { index, alias, version: null, previous };
   });
 }
 
-/** A damaged alias is replaced or removed like any other: that is its repair. */
+/** Setting or removing a damaged alias is its repair, so its damage is no error. */
 function unlessDamaged(error: unknown): null {
   if (error instanceof ShortlistError && error.code === 'state_corrupt') return null;
   throw error;
@@ -271,10 +260,7 @@ async function unknownAlias(
   alias: string,
   files: Change['files'],
 ): Promise<ShortlistError> {
-  const known = Object.keys(await readAliasTable(root, index, files));
-  const there = known.length === 0 ? 'it has none' : `there are ${known.slice(0, 10).join(', ')}`;
-  return new ShortlistError('version_not_found', `index '${index}' has no alias '${alias}'; ${there}`, {
-    index,
-    alias,
-  });
+  const known = Object.keys(await readAliases(root, index, files));
+  const hint = known.length === 0 ? 'it has none' : `it has ${known.slice(0, 10).join(', ')}`;
+  return new ShortlistError('version_not_found', `index '${index}' has no alias '${alias}'; ${hint}`, { index, alias });
 }

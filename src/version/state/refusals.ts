@@ -1,6 +1,6 @@
 /**
- * REFUSALS: what the gate refused to publish. It lies beside HISTORY and not in it: a rollback follows HISTORY, and a
- * refusal moves nothing. Written under the publish lock, read without one.
+ * REFUSALS: what the gate refused to publish. It is not part of HISTORY, since a rollback follows HISTORY and a refusal
+ * moves nothing. Written under the publish lock, read without a lock.
  */
 import { ShortlistError } from '../../base/errors.js';
 import type { Fields } from '../disk/fields.js';
@@ -11,24 +11,22 @@ import { checkPlace, checkVersion, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, STATE
 
 interface Refusal {
   readonly version: string;
-  /**
-   * Sequence of the last move before it; 0 where nothing was published yet. Clocks of machines differ, this does not.
-   */
+  /** Sequence of the last move before it; 0 if there was none. Unlike times, it does not depend on clocks. */
   readonly after: number;
   readonly at: string;
-  /** Why it was to be published, as whoever wanted it said. */
+  /** The reason given for the publish that was refused. */
   readonly reason: string | null;
   readonly who: string | null;
-  /** What refused it, in a sentence. */
+  /** Why it was refused, in one sentence. */
   readonly refused_by: string;
 }
 
-/** Oldest first; none where there is no such file. */
+/** Oldest first; none if there is no such file. */
 export async function readRefusals(root: string, index: string, files: FileSystem): Promise<readonly Refusal[]> {
   return (await readSealed(refusalsPlace(root, index), files)) ?? [];
 }
 
-/** The caller holds the publish lock. A file that is damaged is begun anew: what it told is lost already. */
+/** The caller holds the publish lock. A damaged file is replaced, since its entries are lost already. */
 export async function appendRefusal(root: string, index: string, refusal: Refusal, files: FileSystem): Promise<void> {
   const before = await readRefusals(root, index, files).catch((error: unknown) => {
     if (error instanceof ShortlistError && error.code === 'state_corrupt') return [];

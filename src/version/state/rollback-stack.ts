@@ -1,10 +1,10 @@
 /**
- * What a rollback goes back to. Publishing puts a version on a stack, a rollback takes versions off it until its own
- * is on top: after publishing A, B and C the first rollback gives B and the second A, not C again.
+ * Where a rollback goes. A publish puts its version on a stack; a rollback removes versions until its own is on top.
+ * After publishing A, B and C, the first rollback goes to B and the second to A, not to C again.
  */
 import type { Move } from './state.js';
 
-/** Versions that were published and not rolled back from, the current one last. */
+/** Versions that were published and not rolled back, the current one last. */
 export function publishedStack(moves: readonly Move[]): string[] {
   const first = moves[0];
   const stack: string[] = first === undefined || first.previous === null ? [] : [first.previous];

@@ -1,59 +1,64 @@
 /**
- * What lies beside the versions of an index: CURRENT, HISTORY and aliases. Takes and gives their documents; every
- * reader here works without a lock, since each file is replaced at once.
+ * The state beside the versions of an index: CURRENT, HISTORY and aliases. Reads and writes their documents. Reading
+ * needs no lock, since each file is replaced atomically.
  *
- * CURRENT alone says what is published, and carries the last entry of HISTORY. A crash between the two writes leaves
- * HISTORY one entry short; readers complete it in memory and the next writer on disk.
+ * CURRENT alone says what is published, and has the last entry of HISTORY. A crash between the two writes leaves
+ * HISTORY one entry short; readers complete it in memory, the next writer on disk.
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { NAME_PATTERN } from '../../base/limits.js';
 import { listIfPresent } from '../disk/durable.js';
 import type { Fields } from '../disk/fields.js';
-import type { FileSystem } from '../disk/files.js';
-import { aliasesPath, currentPath, historyPath } from '../disk/paths.js';
+import { nodeFiles, type FileSystem } from '../disk/files.js';
+import { aliasesPath, checkName, currentPath, historyPath } from '../disk/paths.js';
 import { readSealed, writeSealed, type SealedPlace } from '../disk/sealed-json.js';
 import { isVersionName } from '../sealed/version-name.js';
 
-/** One change of what is published. */
+/** One change of what is published: an entry of CURRENT and HISTORY. */
 export interface Move {
   /** Grows by one with each move, without gaps. */
   readonly sequence: number;
   readonly action: 'publish' | 'rollback';
   readonly version: string;
-  /** What was published before; null where nothing was. */
+  /** What was published before; null if nothing was. */
   readonly previous: string | null;
   readonly at: string;
   readonly reason: string | null;
-  /** Who moved it, as far as the machine knew; null too where a release before this member did. */
+  /** The user and machine, if known; null also for moves by releases without this member. */
   readonly who: string | null;
 }
 
-/** HISTORY keeps this many moves: 30 publishes a day for a month, in 300 KB that are rewritten with each. */
+/** Moves that HISTORY keeps: 30 publishes a day for a month, in 300 KB that each move rewrites. */
 export const MAX_HISTORY_ENTRIES = 1_000;
 
 /** Longest reason that is kept. */
 export const MAX_REASON_LENGTH = 1_000;
-/** Longest name of who did it: a user and a host. */
+/** Longest `who`: a user and a host. */
 export const MAX_WHO_LENGTH = 320;
 
 export const STATE_FORMAT = 1;
-/** CURRENT and an alias hold one entry: a reason of 1,000 characters and a name take at most 8 KB. */
+/** Largest CURRENT or alias: one entry, with a reason of 1,000 characters and a name, takes at most 8 KB. */
 const MAX_ENTRY_BYTES = 64 * 1024;
 export const MAX_HISTORY_BYTES = 16 * 2 ** 20;
 
-/** The last move, or null where nothing was published yet. */
-export function readCurrentMove(root: string, index: string, files: FileSystem): Promise<Move | null> {
+/** What is published and how it came to be; null if nothing is. */
+export async function readCurrent(root: string, index: string, files: FileSystem = nodeFiles): Promise<Move | null> {
+  checkName('index', index);
   return readSealed(currentPlace(root, index), files);
 }
 
-/** Moves oldest first, CURRENT's included. */
-export async function readMoves(root: string, index: string, files: FileSystem): Promise<readonly Move[]> {
-  const current = await readCurrentMove(root, index, files);
+/** Every recorded publish and rollback, oldest first, with that of CURRENT. */
+export async function readHistory(
+  root: string,
+  index: string,
+  files: FileSystem = nodeFiles,
+): Promise<readonly Move[]> {
+  const current = await readCurrent(root, index, files);
   return withCurrent(await readRecordedMoves(root, index, files), current);
 }
 
-/** What HISTORY itself holds. */
+/** The moves in HISTORY itself. */
 export async function readRecordedMoves(root: string, index: string, files: FileSystem): Promise<readonly Move[]> {
   return (await readSealed(historyPlace(root, index), files)) ?? [];
 }
@@ -74,14 +79,15 @@ export function writeHistory(root: string, index: string, moves: readonly Move[]
   return writeSealed(historyPath(root, index), { format: STATE_FORMAT, index, entries }, files);
 }
 
-/** Aliases by name: what each leads to, and why those that cannot be read cannot. */
+/** The versions that aliases name, and the errors of the aliases that cannot be read, by alias. */
 export interface AliasSurvey {
   readonly aliases: Readonly<Record<string, string>>;
   readonly damaged: ReadonlyMap<string, ShortlistError>;
 }
 
-/** For those who can do with the aliases that can be read. */
-export async function surveyAliasTable(root: string, index: string, files: FileSystem): Promise<AliasSurvey> {
+/** As `readAliases`, for callers that can do without the damaged ones. */
+export async function surveyAliases(root: string, index: string, files: FileSystem = nodeFiles): Promise<AliasSurvey> {
+  checkName('index', index);
   const aliases: Record<string, string> = {};
   const damaged = new Map<string, ShortlistError>();
   for (const { name, kind } of await listIfPresent(aliasesPath(root, index), files)) {
@@ -97,21 +103,18 @@ export async function surveyAliasTable(root: string, index: string, files: FileS
   return { aliases, damaged };
 }
 
-/**
- * Aliases and the versions that they name, by alias. @throws state_corrupt, io_error for the first that cannot be
- * read
- */
-export async function readAliasTable(
+/** The versions that aliases name, by alias. @throws state_corrupt or io_error for the first that cannot be read */
+export async function readAliases(
   root: string,
   index: string,
-  files: FileSystem,
+  files: FileSystem = nodeFiles,
 ): Promise<Readonly<Record<string, string>>> {
-  const { aliases, damaged } = await surveyAliasTable(root, index, files);
+  const { aliases, damaged } = await surveyAliases(root, index, files);
   for (const error of damaged.values()) throw error;
   return aliases;
 }
 
-/** The version that an alias names, or null where there is no such alias. @param alias matches NAME_PATTERN */
+/** The version that an alias names; null if there is no such alias. @param alias matches NAME_PATTERN */
 export function readAlias(root: string, index: string, alias: string, files: FileSystem): Promise<string | null> {
   const check = (fields: Fields): string => {
     checkPlace(fields, index);
@@ -143,7 +146,7 @@ function currentPlace(root: string, index: string): SealedPlace<Move> {
     checkPlace(fields, index);
     return checkMove(fields);
   };
-  const remedy = 'remove it and publish a version again; HISTORY and the versions are kept';
+  const remedy = 'remove it and publish a version again; HISTORY and the versions stay as they are';
   return { path: currentPath(root, index), code: 'state_corrupt', maxBytes: MAX_ENTRY_BYTES, remedy, check };
 }
 
@@ -156,13 +159,13 @@ function historyPlace(root: string, index: string): SealedPlace<readonly Move[]>
     });
     return moves;
   };
-  const remedy = 'remove it to begin a new history with what CURRENT says; what is published stays';
+  const remedy = 'remove it to start a new history from CURRENT; what is published does not change';
   return { path: historyPath(root, index), code: 'state_corrupt', maxBytes: MAX_HISTORY_BYTES, remedy, check };
 }
 
 export function checkPlace(fields: Fields, index: string): void {
   fields.integer('format', STATE_FORMAT, STATE_FORMAT);
-  if (fields.text('index') !== index) fields.fail('index', `is not '${index}', where it lies`);
+  if (fields.text('index') !== index) fields.fail('index', `is not '${index}', the index whose directory holds it`);
 }
 
 function checkMove(fields: Fields): Move {

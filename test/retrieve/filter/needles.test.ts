@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.js';
 import { NeedleReader, Needles, type NeedleGroup } from '../../../src/retrieve/filter/needles.js';
-import { Meter, runAtOnce } from '../../../src/base/work.js';
+import { Meter, runSync } from '../../../src/base/work.js';
 import { below, pick } from './random-filters.js';
 
 /** For each text the groups that are complete in it, each once. @param piece bytes that are read at once */
 function completeIn(groups: readonly NeedleGroup[], texts: readonly string[], piece = Infinity): number[][] {
-  const needles = runAtOnce(Needles.build(groups, new Meter()));
+  const needles = runSync(Needles.build(groups, new Meter()));
   let complete: number[] = [];
   const reader = new NeedleReader(needles, (group) => complete.push(group));
   return texts.map((text) => {

@@ -9,7 +9,7 @@ import { parseFilter, parseFilterInSlices } from '../../../src/retrieve/filter/p
 import type { Test } from '../../../src/retrieve/filter/filter-plan.js';
 import { allRows } from '../../../src/retrieve/filter/rows.js';
 import { scanTexts } from '../../../src/retrieve/filter/text-scan.js';
-import { Meter, runAtOnce, type Work } from '../../../src/base/work.js';
+import { Meter, runSync, type Work } from '../../../src/base/work.js';
 import { jsonOf, matches } from './naive.js';
 import { below, makeColumn, makeFilter, pick, rowOf, TYPES } from './random-filters.js';
 import { dealShards, storeOf, type TestColumn } from './stores.js';
@@ -67,9 +67,9 @@ describe('filters that go on side by side', () => {
     for (let i = 0; i < 5; i++) left.next();
     const rows = (i: number) =>
       [i, i + 1].flatMap((n) => [n, n + 90_000, n + 180_000, n + 270_000]).sort((a, b) => a - b);
-    expect(runAtOnce(selecting(index, asked(7)))).toEqual(rows(7));
-    expect(runAtOnce(selecting(index, asked(9)))).toEqual(rows(9));
-    expect(runAtOnce(left)).toEqual(rows(1));
+    expect(runSync(selecting(index, asked(7)))).toEqual(rows(7));
+    expect(runSync(selecting(index, asked(9)))).toEqual(rows(9));
+    expect(runSync(left)).toEqual(rows(1));
     // Built once: eight bytes a row, and what is kept of four filters.
     expect(index.residentBytes).toBeLessThan(9 * values.length);
   });
@@ -98,7 +98,7 @@ describe('what a filter costs', () => {
     const values = Array.from({ length: rows }, (_, i) => (i % 2 === 0 ? 'a'.repeat(130) : `${'a'.repeat(120)}${i}`));
     const store = await storeOf([{ name: 't', type: TEXT, values }], [rows]);
     const account = new Account();
-    runAtOnce(scanTexts(store.column('t'), tests, allRows(rows), account));
+    runSync(scanTexts(store.column('t'), tests, allRows(rows), account));
     return account.total;
   }
 
@@ -114,7 +114,7 @@ describe('what a filter costs', () => {
     const index = await indexOf([{ name: 't', type: TEXT, values: [long, 'x', `${long}d`] }]);
     for (const part of ['bbc', 'abcd', 'a'.repeat(20)]) {
       const wanted = [long, 'x', `${long}d`].flatMap((text, row) => (text.includes(part) ? [row] : []));
-      expect(runAtOnce(selecting(index, { t: { $contains: part } }))).toEqual(wanted);
+      expect(runSync(selecting(index, { t: { $contains: part } }))).toEqual(wanted);
     }
     expect(countSlices(selecting(index, { t: { $contains: 'ba'.repeat(300) + 'x' } }))).toBeGreaterThan(5);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Turns } from '../../../src/base/turns.js';
+import { EventLoopYielder } from '../../../src/base/event-loop-yielder.js';
 import { sampleDistinctRows } from '../../../src/retrieve/load/distinct-rows.js';
 import type { LoadedShard } from '../../../src/retrieve/load/shards.js';
 
@@ -18,7 +18,7 @@ function rowsOf(count: number, valueOf: (row: number) => number): Float32Array {
 }
 
 const sample = (shards: readonly Pick<LoadedShard, 'graph'>[], size: number, seed = 1) =>
-  sampleDistinctRows(shards, size, seed, new Turns());
+  sampleDistinctRows(shards, size, seed, new EventLoopYielder());
 
 describe('a sample of different vectors', () => {
   it('has every vector once, however many rows have it, over all shards', async () => {

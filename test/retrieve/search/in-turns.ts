@@ -1,5 +1,5 @@
 /** Searches as a server makes them: begun on the thread, finished in turns with others and on a pool of threads. */
-import type { Turns } from '../../../src/base/work.js';
+import type { WorkOptions } from '../../../src/base/work.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import type { Answer } from '../../../src/retrieve/search/answer.js';
 import type { ScanPool } from '../../../src/retrieve/search/local-shards.js';
@@ -32,7 +32,7 @@ export async function searchInTurns(
   version: LoadedVersion,
   pool: ScanPool,
   asked: SearchTask,
-  turns: Turns = {},
+  turns: WorkOptions = {},
 ): Promise<Answer> {
   const begun = startSearch(version, asked);
   return begun.kind === 'answered' ? begun.answer : begun.search.finish(pool, turns);

@@ -81,7 +81,7 @@ describe('a manifest', () => {
     ['dim', 0, 'dim is not a whole number from 1 to 16384'],
     ['shards.1.count', 'x', 'shards[1].count is not a whole number'],
     ['engine.parameters.m', {}, 'engine.parameters.m is not'],
-    ['count', 19, 'count is not the 20 rows that the shards have'],
+    ['count', 19, 'count is not 20, the number of rows in the shards'],
   ])('with %s %j says which field is wrong', async (path, value, problem) => {
     const root = copyRoot(template);
     const file = join(versionPath(root, INDEX, version), 'MANIFEST.json');

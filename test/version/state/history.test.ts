@@ -7,7 +7,7 @@ import { readNote } from '../../../src/version/state/notes.js';
 import { currentPath, historyPath, refusalsPath } from '../../../src/version/disk/paths.js';
 import { publish, refuse, rollback } from '../../../src/version/state/publish.js';
 import { writeSealed } from '../../../src/version/disk/sealed-json.js';
-import { readStandings } from '../../../src/version/state/standing.js';
+import { readVersionStatuses } from '../../../src/version/state/version-status.js';
 import { copyRoot, INDEX, makeVersion, overwrite, snapshot, temporaryDirectory } from '../versions.js';
 
 const template = temporaryDirectory();
@@ -70,22 +70,22 @@ describe('the history of an index', () => {
   });
 });
 
-describe('the standing of a version', () => {
+describe('the status of a version', () => {
   it('is current, published before, refused or new', async () => {
     const root = copyRoot(template);
     await publish(root, INDEX, a);
     await publish(root, INDEX, b);
-    const standingOf = async (): Promise<string[]> => {
+    const statusesOf = async (): Promise<string[]> => {
       const moves = await readHistory(root, INDEX);
-      const found = await readStandings(root, INDEX, [a, b, c], { current: b, moves }, nodeFiles);
-      return found.map(({ standing }) => standing);
+      const found = await readVersionStatuses(root, INDEX, [a, b, c], { current: b, moves }, nodeFiles);
+      return found.map(({ status }) => status);
     };
-    expect(await standingOf()).toEqual(['published', 'current', 'new']);
+    expect(await statusesOf()).toEqual(['published', 'current', 'new']);
     await refuse(root, INDEX, c, verdict);
     // One that was published stays so, whatever the gate says of it later.
     await refuse(root, INDEX, a, verdict);
-    expect(await standingOf()).toEqual(['published', 'current', 'refused']);
+    expect(await statusesOf()).toEqual(['published', 'current', 'refused']);
     rmSync(historyPath(root, INDEX));
-    expect((await standingOf())[1]).toBe('current');
+    expect((await statusesOf())[1]).toBe('current');
   });
 });

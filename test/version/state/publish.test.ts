@@ -165,7 +165,7 @@ describe('rollback', () => {
     expect(await rollback(root, INDEX)).toMatchObject({ version: a, previous: b });
     const failure = await failureOf(rollback(root, INDEX));
     expect(failure.code).toBe('version_not_found');
-    expect(failure.message).toContain(`nothing was published before ${a}`);
+    expect(failure.message).toContain(`none was published before ${a}`);
     expect(await currentOf(root)).toBe(a);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Lane } from '../../src/base/lane.js';
+import { TaskQueue } from '../../src/base/task-queue.js';
 
 /** Tasks that end when they are told to. */
 class Tasks {
@@ -21,11 +21,11 @@ class Tasks {
   }
 }
 
-describe('a lane', () => {
+describe('a task queue', () => {
   it('runs so many at once, and the others in the order in which they came', async () => {
     const tasks = new Tasks();
-    const lane = new Lane(2);
-    const all = ['a', 'b', 'c', 'd'].map((name) => lane.run(tasks.task(name)));
+    const queue = new TaskQueue(2);
+    const all = ['a', 'b', 'c', 'd'].map((name) => queue.run(tasks.task(name)));
     await new Promise(setImmediate);
     expect(tasks.begun).toEqual(['a', 'b']);
     await tasks.end('b');
@@ -38,12 +38,12 @@ describe('a lane', () => {
 
   it('goes on after a task that fails, at once or later', async () => {
     const tasks = new Tasks();
-    const lane = new Lane(1);
-    const thrown = lane.run(() => {
+    const queue = new TaskQueue(1);
+    const thrown = queue.run(() => {
       throw new Error('at once');
     });
-    const late = lane.run(tasks.task('late'));
-    const last = lane.run(tasks.task('last'));
+    const late = queue.run(tasks.task('late'));
+    const last = queue.run(tasks.task('last'));
     await expect(thrown).rejects.toThrow('at once');
     await new Promise(setImmediate);
     const rejected = expect(late).rejects.toThrow('later');
@@ -55,11 +55,11 @@ describe('a lane', () => {
 
   it('does not begin what nobody waits for any more, and does not wait for what runs', async () => {
     const tasks = new Tasks();
-    const lane = new Lane(1);
+    const queue = new TaskQueue(1);
     const [running, waiting] = [new AbortController(), new AbortController()];
-    const first = lane.run(tasks.task('first'), running.signal);
-    const second = lane.run(tasks.task('second'), waiting.signal);
-    const third = lane.run(tasks.task('third'));
+    const first = queue.run(tasks.task('first'), running.signal);
+    const second = queue.run(tasks.task('second'), waiting.signal);
+    const third = queue.run(tasks.task('third'));
     waiting.abort(new Error('left'));
     await expect(second).rejects.toThrow('left');
     running.abort(new Error('late'));
@@ -69,7 +69,7 @@ describe('a lane', () => {
     expect(tasks.begun).toEqual(['first', 'third']);
     await tasks.end('third');
     expect(await third).toBe('third');
-    await expect(lane.run(tasks.task('none'), AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
+    await expect(queue.run(tasks.task('none'), AbortSignal.abort(new Error('over')))).rejects.toThrow('over');
     expect(tasks.begun).toHaveLength(2);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Rewrites the tables of README.md that come from the code and from the benches' results, between their `<!-- name -->` and
- * `<!-- /name -->` marks. A test fails where they differ.
+ * Rewrites the tables of README.md that come from code and benchmark results, between their `<!-- name -->` and
+ * `<!-- /name -->` marks. A test fails if they are out of date.
  *
  *     npx tsx scripts/readme-tables.ts
  */
@@ -31,7 +31,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'bench-filters': () => filterTable(readFilterResult(FILTER_RESULT)),
 };
 
-/** The README's text with every table as the code has it. @throws Error naming a table that the text has no marks for */
+/** The README with current tables. @throws Error naming a table for which the text has no marks */
 export function withTables(readme: string): string {
   return Object.entries(TABLES).reduce((text, [name, makeTable]) => {
     const marked = new RegExp(`(<!-- ${name} -->\n\n)[^]*?(\n\n<!-- /${name} -->)`);
@@ -59,7 +59,7 @@ function serveOptionTable(): string {
   return markdownTable(['flag', 'variable', 'default', 'what it sets'], rows);
 }
 
-/** The metrics of our own; prom-client's `process_*` and `nodejs_*` are not listed. */
+/** Our own metrics; prom-client's `process_*` and `nodejs_*` are not listed. */
 function metricTable(): string {
   const worker = new WorkerMetrics();
   worker.watch(new LiveIndexes(''), new Admission(1, 1, () => undefined));

@@ -1,9 +1,9 @@
 /**
- * The demo's catalog: marketplace listings with embeddings of their titles, as one Arrow IPC file.
+ * Makes the demo's catalog: marketplace listings with embeddings of their titles, as one Arrow IPC file.
  *
  *     npx tsx scripts/catalog.ts --rows 50000 --seed 42 --out .demo/listings.arrow
  *
- * Equal rows and seed give the same bytes.
+ * Equal rows and seed give equal bytes.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -52,7 +52,7 @@ export function makeCatalog(options: CatalogOptions): Uint8Array {
   return tableToIPC(new Table(schema, new RecordBatch(schema, struct)), 'file');
 }
 
-/** rows x 128 values, title after title. */
+/** rows x 128 values, row after row. */
 export function embedTitles(titles: readonly string[]): Float32Array {
   const vectors = new Float32Array(titles.length * EMBEDDING_DIM);
   for (const [row, title] of titles.entries()) vectors.set(embedText(title), row * EMBEDDING_DIM);
@@ -92,7 +92,7 @@ function categoryData(categories: readonly string[]): Data<Dictionary<Utf8, Int1
   const names = Object.keys(CATEGORIES);
   const codes = new Map(names.map((name, code) => [name, code]));
   return makeData({
-    // The dictionary's number is given, since the library's own counter would tell the first catalog from the second.
+    // With a fixed id: the library's own counter would give the second catalog other bytes than the first.
     type: new Dictionary(new Utf8(), new Int16(), 0),
     data: Int16Array.from(categories, (name) => codes.get(name)!),
     dictionary: vectorFromArray(names, new Utf8()),
@@ -121,7 +121,7 @@ function main(): void {
 function wholeNumber(flag: string, text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value > 1e7) {
-    throw new RangeError(`${flag} takes a whole number from 0 to 10,000,000, not "${text}"`);
+    throw new RangeError(`${flag} must be a whole number from 0 to 10,000,000, not "${text}"`);
   }
   return value;
 }

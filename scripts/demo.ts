@@ -1,8 +1,8 @@
 /**
- * `npm run demo`: the whole product on this machine. Makes a catalog in .demo/, then runs the real command line and the
- * real server over it, asks a few questions and keeps serving until interrupted.
+ * `npm run demo`: the whole product on this machine. Makes a catalog in .demo/, runs the real command line and server
+ * on it, sends a few queries, and keeps serving until it is interrupted.
  *
- *     --once             end after the questions
+ *     --once             end after the queries
  *     --rows N           size of the catalog
  *     --folder FOLDER    where everything is written; default .demo
  */
@@ -33,11 +33,11 @@ const GRID = ['--sample', '500', '-k', '10,100', '--ef', '100,200,400'];
 const HOST = '127.0.0.1';
 const PORT = 8080;
 
-/** Loading 50,000 vectors takes a second or two, on a machine that is busy with other things ten times that. */
+/** Loading 50,000 vectors takes one or two seconds, and ten times that on a busy machine. */
 const READY_MS = 60_000;
 const READY_POLL_MS = 50;
 
-/** Versions that earlier runs of the demo left, this one's included. */
+/** Versions kept from earlier runs, this run's included. */
 const KEPT_VERSIONS = 2;
 
 async function main(): Promise<void> {
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
 }
 
 function writeCatalog(rows: number): void {
-  printStep(1, STEPS, `catalog: ${rows.toLocaleString('en-US')} made-up listings with text embeddings`);
+  printStep(1, STEPS, `catalog: ${rows.toLocaleString('en-US')} invented listings with text embeddings`);
   mkdirSync(options.folder, { recursive: true });
   const bytes = makeCatalog({ rows, seed: DEFAULT_SEED });
   writeFileSync(`${CATALOG}.new`, bytes);
@@ -113,7 +113,7 @@ async function waitUntilReady(server: ServerProcess, baseUrl: string): Promise<v
 }
 
 async function ask(server: ServerProcess, baseUrl: string): Promise<string> {
-  printStep(6, STEPS, 'ask: neighbours over HTTP');
+  printStep(6, STEPS, 'search: neighbours over HTTP');
   try {
     return await askQueries(new ShortlistClient(baseUrl));
   } catch (error) {
@@ -132,7 +132,7 @@ function freePort(): Promise<number> {
   return listenOnce(0);
 }
 
-/** Listens for a moment. @returns the port; rejects when it is taken */
+/** Listens for a moment. @returns the port; rejects if it is taken */
 function listenOnce(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -149,19 +149,19 @@ function printNextSteps(baseUrl: string, id: string): void {
   const json = "-H 'content-type: application/json'";
   const lines = [
     style('bold', 'Try next, in another terminal:'),
-    '# a text of yours',
+    '# search for a text of your own',
     `npx tsx scripts/embed.ts "blue ceramic coffee mug" | curl -s ${search} ${json} -d @-`,
-    '# more like a listing',
+    '# find listings like this one',
     `curl -s ${search} ${json} -d '{"id": "${id}", "k": 5, "include": {"attributes": ["title", "price"]}}'`,
-    '# what is served, what it measures',
+    '# what is served, and its metrics',
     `curl -s ${baseUrl}/v1/indexes/${INDEX}`,
     `curl -s ${baseUrl}/metrics | grep ^shortlist_`,
-    '# the same engine without the server',
+    '# the same search without the server',
     `node ${CLI} query ${INDEX} --root ${ROOT} --id ${id} -k 5 --attributes title,price`,
-    '# publish a second version while this one serves; the server follows, and goes back',
+    '# publish a second version; the server switches to it, and back after the rollback',
     `node ${CLI} build ${INDEX} --root ${ROOT} --input ${CATALOG} --publish`,
     `node ${CLI} rollback ${INDEX} --root ${ROOT}`,
-    `# the routes, to read and try: ${baseUrl}/docs`,
+    `# read and try the routes: ${baseUrl}/docs`,
     '',
     'Ctrl-C ends the demo.',
   ];
@@ -170,7 +170,7 @@ function printNextSteps(baseUrl: string, id: string): void {
 
 const interruption = new AbortController();
 
-/** Ends the children in order, then the demo. A second signal changes nothing: the first is being obeyed. */
+/** Ends the children in order, then the demo. A second signal has no effect. */
 async function endOnSignal(): Promise<void> {
   if (interruption.signal.aborted) return;
   interruption.abort();
@@ -185,7 +185,7 @@ process.on('exit', killChildren);
 try {
   await main();
 } catch (error) {
-  // A child that was ended because the demo ends has not failed.
+  // A child that ended because the demo ends has not failed.
   if (!interruption.signal.aborted) {
     console.error(`\nThe demo failed:\n${indent(error instanceof Error ? error.message : String(error))}`);
     await endChildren();

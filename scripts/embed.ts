@@ -1,5 +1,5 @@
 /**
- * A search request for a text, for the demo's index: pipe it to curl.
+ * Prints a search request for a text, for the demo's index. Pipe it to curl.
  *
  *     npx tsx scripts/embed.ts "walnut salad bowl" --k 5
  */
@@ -11,8 +11,9 @@ const { values, positionals } = parseArgs({
   options: { k: { type: 'string', default: '10' } },
 });
 const vector = embedText(positionals.join(' '));
-if (vector.every((value) => value === 0))
-  throw new Error('give a text with a word in it: npx tsx scripts/embed.ts "walnut bowl"');
+if (vector.every((value) => value === 0)) {
+  throw new Error('the text has no words; give one such as: npx tsx scripts/embed.ts "walnut bowl"');
+}
 const request = {
   vector_b64: Buffer.from(vector.buffer).toString('base64'),
   k: Number(values.k),

@@ -1,13 +1,13 @@
 /**
- * The sources to what runs: src/ to dist/.
+ * Compiles src/ to dist/, so that dist/ holds what a clean build gives, and nothing else.
  *
- * dist/ afterwards holds what a clean build of these sources gives, and nothing else. tsc alone does not promise that: an
- * incremental build mends no file that somebody edited or deleted, and leaves the files of sources that have moved. So tsc
- * compiles into a folder of its own, and dist/ is made equal to it. The folder counts only while its digest is the one
- * that was noted after the last build; otherwise it is compiled again from nothing.
+ * tsc alone does not ensure that: an incremental build does not repair files that somebody edited or deleted, and
+ * leaves the output of sources that have moved. So tsc compiles into a folder of its own, and dist/ is made equal to
+ * it. That folder is used only while its digest is the one noted after the last build; else it is compiled from
+ * nothing.
  *
- * Where nothing has changed, tsc does not start. Files are replaced by renames, and equal ones are left alone: a process
- * that runs from dist/ meanwhile never reads half a file. Builds of one project take turns.
+ * If nothing has changed, tsc does not start. Files are replaced by renames, and equal ones are left alone, so a
+ * process that runs from dist/ never reads half a file. Builds of one project wait for each other.
  */
 import { spawn } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
@@ -25,30 +25,30 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { whileLocked } from './lock.js';
 
-/** What the compiled files follow from, beside src/. The last names the compiler, and the types of the packages. */
+/** What the output depends on, beside src/. The last one names the compiler and the types of the packages. */
 const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 
-/** What a source of src/ becomes. */
+/** Endings of the output of one source. */
 const ENDINGS = ['.js', '.js.map', '.d.ts'];
 
 const PROGRAM = 'cli/main.js';
 
 export interface Build {
-  /** What the compiler says; null where it has nothing to say. Files are written all the same, as it always does. */
+  /** The compiler's messages; null if there are none. With errors the files are written all the same. */
   readonly errors: string | null;
-  /** Files of dist/ that were written or deleted. */
+  /** Number of files of dist/ that were written or deleted. */
   readonly changed: number;
 }
 
-/** What is known of the compiled folder. */
+/** What is noted about the compiled folder. */
 interface State {
-  /** Digest of the sources that compiled without an error; null where they did not. */
+  /** Digest of the sources, if they compiled without an error; else null. */
   readonly sources: string | null;
   /** Digest of the compiled files. */
   readonly compiled: string;
 }
 
-/** @param project the folder that holds src/ and gets dist/ */
+/** @param project the folder with src/ and dist/ */
 export async function compile(project: string): Promise<Build> {
   const folder = join(project, 'build');
   mkdirSync(folder, { recursive: true });
@@ -60,7 +60,7 @@ export async function compile(project: string): Promise<Build> {
   });
 }
 
-/** Brings the compiled folder up to date. @returns what the compiler says */
+/** Brings the compiled folder up to date. @returns the compiler's messages */
 async function update(project: string, folder: string, compiled: string): Promise<string | null> {
   const statePath = join(folder, 'state.json');
   const state = readState(statePath);
@@ -68,8 +68,9 @@ async function update(project: string, folder: string, compiled: string): Promis
   const sources = listFiles(join(project, 'src')).filter((file) => file.endsWith('.ts'));
   const wanted = digestOf(project, [...SETTINGS, ...sources.map((file) => `src/${file}`)]);
   if (isKnown && state.sources === wanted) return null;
-  if (!isKnown)
+  if (!isKnown) {
     for (const path of [join(folder, 'tsbuildinfo'), compiled]) rmSync(path, { recursive: true, force: true });
+  }
   const errors = await runCompiler(project);
   const made = new Set(sources.flatMap((file) => ENDINGS.map((ending) => file.replace(/\.ts$/, ending))));
   for (const file of listFiles(compiled)) if (!made.has(file)) rmSync(join(compiled, file));
@@ -80,14 +81,14 @@ async function update(project: string, folder: string, compiled: string): Promis
 
 async function runCompiler(project: string): Promise<string | null> {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const options = ['-p', 'tsconfig.build.json']; // it names the folders of `build/` that this file knows
+  const options = ['-p', 'tsconfig.build.json']; // it names the same folders of `build/` as this file
   const child = spawn(process.execPath, [tsc, ...options], { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const code = await new Promise<number | null>((resolve, reject) =>
     child.once('close', resolve).once('error', reject),
   );
-  return code === 0 ? null : said || `tsc ended with ${code}`;
+  return code === 0 ? null : output || `tsc ended with ${code}`;
 }
 
 /** @returns how many files of `to` were written or deleted */
@@ -102,7 +103,7 @@ function makeEqual(from: string, to: string): number {
     renameSync(`${path}.new`, path);
     changed++;
   }
-  for (const file of listFiles(to).filter((one) => !wanted.includes(one))) {
+  for (const file of listFiles(to).filter((name) => !wanted.includes(name))) {
     rmSync(join(to, file));
     changed++;
   }
@@ -110,7 +111,7 @@ function makeEqual(from: string, to: string): number {
   return changed;
 }
 
-/** Paths of the files below a folder, sorted; none where it is not there. */
+/** Paths of the files below a folder, sorted; none if it does not exist. */
 function listFiles(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -132,6 +133,6 @@ function readState(path: string): State | null {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as State;
   } catch {
-    return null; // it was never built, or its build was killed
+    return null; // the first build, or a build that was killed
   }
 }

@@ -1,15 +1,15 @@
-/** One process at a time, by a file that holds its number. The file of a process that was killed stands in nobody's way. */
+/** Lets one process at a time work, by a file with its process number. The file of a killed process blocks nobody. */
 import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const ASK_AGAIN_MS = 50;
+const POLL_MS = 50;
 
-/** Longer than a build from nothing takes on a busy machine: whoever has the lock for so long has been killed. */
-const LONGEST_HOLD_MS = 300_000;
+/** Longer than a build from nothing takes on a busy machine: the holder of an older lock was killed. */
+const MAX_LOCK_MS = 300_000;
 
-/** Waits until no other process has the lock: LONGEST_HOLD_MS at most. */
+/** Waits until no other process has the lock, at most MAX_LOCK_MS. */
 export async function whileLocked<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-  while (!take(path)) await sleep(ASK_AGAIN_MS);
+  while (!tryLock(path)) await sleep(POLL_MS);
   try {
     return await work();
   } finally {
@@ -17,23 +17,23 @@ export async function whileLocked<Result>(path: string, work: () => Promise<Resu
   }
 }
 
-function take(path: string): boolean {
+function tryLock(path: string): boolean {
   const own = `${path}.${process.pid}`;
   writeFileSync(own, String(process.pid));
   try {
     if (attempt(() => linkSync(own, path), 'EEXIST')) return true; // the file has its number from the beginning
-    if (!isLeft(path) || !attempt(() => renameSync(path, own), 'ENOENT')) return false;
-    if (!isLeft(own)) attempt(() => linkSync(own, path), 'EEXIST'); // another process has taken it meanwhile: give it back
+    if (!isStale(path) || !attempt(() => renameSync(path, own), 'ENOENT')) return false;
+    if (!isStale(own)) attempt(() => linkSync(own, path), 'EEXIST'); // another process took it meanwhile: give it back
     return false;
   } finally {
     rmSync(own, { force: true });
   }
 }
 
-/** Whether the process that wrote the lock is no longer there to delete it. */
-function isLeft(path: string): boolean {
+/** Whether the process that wrote the lock can no longer delete it. */
+function isStale(path: string): boolean {
   try {
-    return Date.now() - statSync(path).mtimeMs > LONGEST_HOLD_MS || !isAlive(Number(readFileSync(path, 'utf8')));
+    return Date.now() - statSync(path).mtimeMs > MAX_LOCK_MS || !isAlive(Number(readFileSync(path, 'utf8')));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
@@ -44,11 +44,11 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return errnoOf(error) !== 'ESRCH'; // another user's
+    return errnoOf(error) !== 'ESRCH'; // it may belong to another user
   }
 }
 
-/** @returns false where it failed with this code */
+/** @returns false if the action failed with this code */
 function attempt(action: () => unknown, expected: string): boolean {
   try {
     action();

@@ -1,11 +1,11 @@
 /**
  * Text to a unit vector of 128 float32, the demo's stand-in for an embedding model.
  *
- * A text's features are its words, its pairs of neighbouring words and the three-letter pieces of each word (so that a
- * misspelt word stays near the right one). Each feature is hashed to 128 signs, which is a random projection of the huge
- * sparse feature vector (Achlioptas 2003), and added with a weight: the object heaviest, then the material, then what most
- * listings have in common, as inverse document frequencies would have it. A repeated word counts with the root of its
- * count. No corpus and no model are needed: a text gives the same vector everywhere.
+ * The features of a text are its words, its pairs of neighbouring words and the three-letter pieces of each word (so
+ * that a misspelt word stays near the right one). Each feature is hashed to 128 signs, a random projection of the huge
+ * sparse feature vector (Achlioptas 2003), and added with a weight: most for the object, less for the material, least
+ * for what most listings share, as inverse document frequencies would do. A word counts with the square root of its
+ * number. It needs no corpus and no model: a text gives the same vector everywhere.
  */
 import { CATEGORIES, COLOURS, MATERIALS, SHOUTS, STYLES } from './grammar.js';
 
@@ -14,7 +14,7 @@ export const EMBEDDING_DIM = 128;
 const SEED = 0x5eed;
 const SIGN_WORDS = EMBEDDING_DIM / 32;
 
-/** How much of a word's vector is the word itself, the rest being its pieces. Squares add up to 1. */
+/** Shares of a word's vector that come from the whole word and from its pieces. Their squares add up to 1. */
 const WHOLE_SHARE = 0.8;
 const PIECES_SHARE = Math.sqrt(1 - WHOLE_SHARE ** 2);
 
@@ -22,8 +22,8 @@ const PIECES_SHARE = Math.sqrt(1 - WHOLE_SHARE ** 2);
 const PAIR_SHARE = 0.4;
 
 /**
- * Weights by the role of a phrase, which its words share: each has weight / sqrt(words). A word that is in no list may name
- * anything: it counts as much as a material.
+ * Weights by the role of a phrase, shared by its words: each has weight / sqrt(words). A word in no list may name
+ * anything, so it counts almost as much as a material.
  */
 const WEIGHT = {
   noun: 1,
@@ -41,7 +41,7 @@ const STOP_WORDS = new Set(['a', 'an', 'and', 'the', 'of', 'for', 'in', 'with', 
 const weights = wordWeights();
 const wordVectors = new Map<string, Float32Array>();
 
-/** @returns 128 values of unit length; the zero vector for a text without a word. */
+/** @returns 128 values of unit length; the zero vector for a text without words */
 export function embedText(text: string): Float32Array {
   const sum = new Float32Array(EMBEDDING_DIM);
   const words = splitWords(text);
@@ -55,7 +55,7 @@ export function embedText(text: string): Float32Array {
   return scaleToUnit(sum);
 }
 
-/** Lower-case words of letters and digits, plurals as singulars, without the words that every text has. */
+/** Lower-case words of letters and digits, plurals as singulars, without stop words. */
 export function splitWords(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   return words.filter((word) => !STOP_WORDS.has(word)).map(singular);
@@ -69,7 +69,7 @@ function weightOf(word: string): number {
   return weights.get(word) ?? WEIGHT.unknown;
 }
 
-/** Every word of the grammar with its weight; a word in several roles has that of its heaviest. */
+/** Every word of the grammar with its weight; a word in several roles has the largest. */
 function wordWeights(): Map<string, number> {
   const table = new Map<string, number>();
   const add = (texts: readonly string[], weight: number): void => {

@@ -1,12 +1,12 @@
 /**
- * The words that listings are made of: what a handmade marketplace sells, of what, made how, in which look.
+ * The words of which listings are made: what a handmade marketplace sells, of which material, how made, in which style.
  *
- * A category sells objects; an object has kinds ("salad" bowl), materials it is made of, a price range and the sizes it
- * comes in. A material family has its members and the techniques it is worked with.
+ * A category has objects; an object has kinds ("salad" bowl), materials, a price range and sizes. A material family has
+ * members and the techniques by which they are worked.
  */
 
 interface MaterialFamily {
-  /** As they stand in titles. The family's own word is part of most: a reader knows that walnut is wood, n-grams do not. */
+  /** As in titles. Most contain the family's word: readers know that walnut is wood, three-letter pieces do not. */
   readonly members: readonly string[];
   readonly techniques: readonly string[];
 }
@@ -79,7 +79,7 @@ export interface ObjectWords {
   readonly noun: string;
   readonly kinds: readonly string[];
   readonly materials: readonly MaterialName[];
-  /** In whole units of currency: a cheap one and a dear one. */
+  /** In whole units of currency. */
   readonly priceLow: number;
   readonly priceHigh: number;
 }
@@ -93,10 +93,10 @@ const object = (
 ): ObjectWords => ({ noun, kinds: list(kinds), materials, priceLow, priceHigh });
 
 export interface CategoryWords {
-  /** The relative number of listings. */
+  /** Relative number of listings. */
   readonly weight: number;
   readonly objects: readonly ObjectWords[];
-  /** What may stand at the end of a title. */
+  /** Possible ends of a title. */
   readonly details: readonly string[];
 }
 
@@ -361,7 +361,7 @@ export const STYLES = list(
   'scandinavian, mid-century modern, boho, rustic, farmhouse, minimalist, art deco, victorian, industrial, japandi, vintage, cottagecore, gothic, coastal, retro, bohemian, folk art, wabi sabi, art nouveau, nordic, tribal, celtic, mexican, moroccan, french country, steampunk, brutalist, whimsical',
 );
 
-/** What sellers write around a title, which says nothing of the thing. */
+/** What sellers write around a title; it says nothing about the object. */
 export const SHOUTS = list(
   'SALE, NEW!, *bestseller*, LAST ONE, handmade, free shipping, ready to ship, gift idea, eco-friendly, ships today',
 );

@@ -1,6 +1,6 @@
 /**
- * Made-up marketplace listings. Takes a number of rows and a seed; gives plain columns, equal for equal input. Hides the
- * shapes of titles and the noise that sellers put in them.
+ * Invented marketplace listings. Takes a number of rows and a seed; returns plain columns, equal for equal input. Hides
+ * how titles are composed, and the noise that sellers put into them.
  */
 import { CATEGORIES, COLOURS, MATERIALS, SHOUTS, STYLES } from './grammar.js';
 import type { CategoryWords, MaterialName, ObjectWords } from './grammar.js';
@@ -17,7 +17,7 @@ export interface Listings {
   /** Milliseconds since 1970, UTC. */
   readonly createdAt: BigInt64Array;
   readonly tags: readonly (readonly string[])[];
-  /** What is sold, in one word or two: `bowl`. Not in the file; it judges neighbours. */
+  /** What is sold, in one or two words: `bowl`. Not in the file; used to judge neighbours. */
   readonly nouns: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface CatalogOptions {
   readonly seed: number;
 }
 
-/** Ids as a large marketplace has them: beyond 32 bits, rising, with gaps. */
+/** Ids like those of a large marketplace: above 32 bits, ascending, with gaps. */
 const FIRST_ID = 4_300_000_000n;
 const LARGEST_ID_STEP = 19;
 
@@ -80,7 +80,7 @@ export function makeListings({ rows, seed }: CatalogOptions): Listings {
   return { rows, ids, titles, categories, shopIds, prices, createdAt, tags, nouns };
 }
 
-/** Each category as often as its weight says. */
+/** Each category as often as its weight. */
 function weightedCategories(): string[] {
   return Object.entries(CATEGORIES).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
 }
@@ -128,7 +128,7 @@ function swapLetters(text: string, at: number): string {
   return text.slice(0, at) + text.charAt(at + 1) + text.charAt(at) + text.slice(at + 2);
 }
 
-/** Most listings have three to five tags, a few have none. */
+/** Most listings have three to five tags, a few none. */
 function pickTags(random: Random, thing: Thing, category: string): string[] {
   if (random.chance(0.02)) return [];
   const tags = [thing.noun, thing.material];
@@ -138,7 +138,7 @@ function pickTags(random: Random, thing: Thing, category: string): string[] {
   return tags;
 }
 
-/** A shop sells in one category; the square makes few shops large and most small. */
+/** A shop sells in one category. The square makes few shops large and most small. */
 function pickShop(random: Random, category: string): number {
   const first = FIRST_SHOP_ID + Object.keys(CATEGORIES).indexOf(category) * SHOPS_PER_CATEGORY;
   return first + Math.floor(SHOPS_PER_CATEGORY * random.next() ** 2);

@@ -2,9 +2,9 @@ import { seededRandom } from '../../src/base/random.js';
 
 /** Seeded choices: the same seed makes the same ones on every machine. */
 export interface Random {
-  /** A number from 0 up to 1, 32 bits of it. */
+  /** A number from 0 to below 1, with 32 random bits. */
   next(): number;
-  /** A whole number from 0 up to `limit`. */
+  /** A whole number from 0 to below `limit`. */
   below(limit: number): number;
   /** True in this share of the calls. */
   chance(share: number): boolean;

@@ -1,6 +1,6 @@
 /**
- * The demo's child processes: the real command line, run to its end or (the server) until told to stop. None outlives the
- * demo: each is ended when the demo ends, for whatever reason.
+ * The demo's child processes: the real command line, run to its end, and the server, until it is stopped. All of them
+ * are ended when the demo ends, for whatever reason.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
@@ -9,7 +9,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 
 export const CLI = 'dist/cli/main.js';
 
-/** A child that was asked to end and has not by then is killed: as long as the server gives its requests, and a bit. */
+/** A child that still runs this long after SIGTERM is killed; the server drains requests for a bit less. */
 const END_MS = 12_000;
 
 /** Lines of a failed server's log that are shown. */
@@ -18,8 +18,8 @@ const SHOWN_LOG_LINES = 20;
 const running = new Set<ChildProcess>();
 
 /**
- * Children lead process groups of their own, so that a Ctrl-C at the terminal reaches the demo alone: the demo then ends
- * them in order, and the server is not told twice (it takes a second signal as "at once").
+ * Each child leads a process group of its own, so that Ctrl-C in the terminal reaches only the demo. The demo ends the
+ * children in order; a second signal would make the server stop at once.
  */
 function start(args: readonly string[], options: SpawnOptions): ChildProcess {
   const child = spawn(process.execPath, [CLI, ...args], { ...options, detached: true });
@@ -34,7 +34,7 @@ export async function runShown(args: readonly string[]): Promise<void> {
   await expectSuccess(start(args, { stdio: ['ignore', 'inherit', 'inherit'] }), args);
 }
 
-/** Runs a command with `--json`; its progress is shown, its answer returned. */
+/** Runs a command with `--json`: shows its progress and returns its answer. */
 export async function runForJson<Answer>(args: readonly string[]): Promise<Answer> {
   const child = start([...args, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const pieces: Buffer[] = [];
@@ -70,30 +70,30 @@ export class ServerProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Resolves when the server has ended, however it did. */
+  /** Resolves when the server has ended, in whatever way. */
   async ended(): Promise<void> {
     if (!this.hasEnded) await once(this.child, 'exit');
   }
 
-  /** Its last words, for a failure. */
+  /** How it ended and the end of its log, for an error. */
   describeEnd(): string {
     const lines = readFileSync(this.logPath, 'utf8').trimEnd().split('\n').slice(-SHOWN_LOG_LINES);
     return `the server ended with ${this.child.signalCode ?? `exit code ${this.child.exitCode ?? 'none'}`}:\n${lines.join('\n')}`;
   }
 
-  /** Lets requests in flight finish. @throws Error when the server did not end cleanly */
+  /** Lets requests in flight finish. @throws Error if the server does not end cleanly */
   async stop(): Promise<void> {
     await endChild(this.child);
     if (this.child.exitCode !== 0) throw new Error(this.describeEnd());
   }
 }
 
-/** Ends what still runs, and waits for it. */
+/** Ends the children that still run, and waits for them. */
 export async function endChildren(): Promise<void> {
   await Promise.all([...running].map(endChild));
 }
 
-/** For the moment when nothing can be waited for any more. */
+/** For the exit of the process, when nothing can be awaited any more. */
 export function killChildren(): void {
   for (const child of running) killGroup(child);
 }

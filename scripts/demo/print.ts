@@ -15,7 +15,7 @@ export interface AnswerRow {
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Plain where nobody sees colours: Node 20 styles whatever it is given. */
+/** No colours unless stdout is a terminal: Node 20 styles everything. */
 export function style(format: Style, text: string): string {
   return process.stdout.isTTY && !process.env['NO_COLOR'] ? styleText(format, text) : text;
 }
@@ -28,7 +28,7 @@ export function printCommand(args: readonly string[]): void {
   console.log(style('dim', `$ shortlist ${args.join(' ')}`));
 }
 
-/** @param summary what was asked and how it was answered, in one line */
+/** @param summary the query and how it was answered, in one line */
 export function printAnswer(summary: string, rows: readonly AnswerRow[]): void {
   const table = formatTable<AnswerRow>(
     [

@@ -1,4 +1,4 @@
-/** The questions that the demo asks the server over HTTP, and how the answers are shown. */
+/** The queries that the demo sends to the server over HTTP, and how the answers are shown. */
 import type { ShortlistClient } from '../../src/client/client.js';
 import type { Candidate, SearchAnswer } from '../../src/client/client.js';
 import { embedText } from '../catalog/embed-text.js';
@@ -11,7 +11,7 @@ const TEXTS = ['hand-turned walnut wood salad bowl', 'opal engagement ring', 'le
 
 const SHOWN = 5;
 
-/** What `exact` is compared over: the contract's default k. */
+/** Size of the comparison with exact search: the default k. */
 const COMPARED = 100;
 
 const include = { attributes: ['title', 'category', 'price'] };
@@ -30,7 +30,7 @@ export async function askQueries(client: ShortlistClient): Promise<string> {
   return firstId;
 }
 
-/** The same question to the graph and to a scan of every vector. */
+/** Sends the same query to the graph and to a scan of every vector. */
 async function compareWithExact(client: ShortlistClient): Promise<void> {
   const text = 'scandinavian oak wood coffee table';
   const vector = embedText(text);
@@ -38,7 +38,7 @@ async function compareWithExact(client: ShortlistClient): Promise<void> {
   const exact = await client.search(INDEX, { vector, k: COMPARED, exact: true, include });
   const found = new Set(graph.candidates.map(({ id }) => id));
   const shared = exact.candidates.filter(({ id }) => found.has(id)).length;
-  const compared = `the graph had found ${shared} of these ${COMPARED} in ${graph.took_ms.toFixed(2)} ms`;
+  const compared = `the graph found ${shared} of these ${COMPARED} in ${graph.took_ms.toFixed(2)} ms`;
   printAnswer(`"${text}"${describe(exact)}; ${compared}`, exact.candidates.slice(0, SHOWN).map(toRow));
 }
 

@@ -67,7 +67,9 @@ function gatherValues<T extends NumberArray>(
   const { values } = columns[0]!;
   budget(rows.length * values.BYTES_PER_ELEMENT);
   const gathered = allocateLike(values, rows.length) as Float64Array; // for the type checker: bigints move alike
-  for (let i = 0; i < rows.length; i++) gathered[i] = (pieceOf(columns, pieces, i).values as Float64Array)[rows[i]!]!;
+  const from = (i: number): Float64Array => columns[pieces![i]!]!.values as Float64Array;
+  if (pieces !== null) for (let i = 0; i < rows.length; i++) gathered[i] = from(i)[rows[i]!]!;
+  else for (let i = 0; i < rows.length; i++) gathered[i] = (values as Float64Array)[rows[i]!]!;
   return gathered as NumberArray as T;
 }
 

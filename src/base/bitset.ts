@@ -1,12 +1,9 @@
 /** A set of rows as bits: one 32-bit word per 32 rows, row r in bit r & 31 of word r >> 5. Bits past `size` stay 0. */
 export class Bitset {
-  readonly size: number;
-  readonly words: Uint32Array;
-
-  constructor(size: number, words: Uint32Array = new Uint32Array((size + 31) >>> 5)) {
-    this.size = size;
-    this.words = words;
-  }
+  constructor(
+    readonly size: number,
+    readonly words: Uint32Array = new Uint32Array((size + 31) >>> 5),
+  ) {}
 
   /** A set that holds every row below `size`. */
   static full(size: number): Bitset {

@@ -17,10 +17,7 @@ const CHUNK_DIGITS = 6;
 
 const TWO_32 = 2 ** 32;
 
-/**
- * Writes the decimal text as ASCII to the end of `out`, which is MAX_DECIMAL_BYTES long.
- * @returns where the text starts
- */
+/** Writes the decimal text as ASCII to the end of `out`, MAX_DECIMAL_BYTES long. @returns where the text starts */
 export function writeDecimal(low: number, high: number, signed: boolean, out: Uint8Array): number {
   const negative = signed && high >= 0x80000000;
   let lo = low;

@@ -20,7 +20,6 @@ import { murmur3 } from './hash.js';
 const MAX_EXPECTED = 2 ** 26;
 
 export class IdTableBuilder {
-  readonly type: IdType;
   /** Ids added; the next new id gets this ordinal. */
   count = 0;
   /** murmur3 of the canonical text of the last id added, new or duplicate. */
@@ -32,9 +31,11 @@ export class IdTableBuilder {
   private slots: Uint32Array;
 
   /** @param expected number of ids to come, if known */
-  constructor(type: IdType, expected = 0) {
+  constructor(
+    readonly type: IdType,
+    expected = 0,
+  ) {
     const capacity = Math.max(64, Math.min(expected, MAX_EXPECTED));
-    this.type = type;
     this.signed = type.kind === 'int' && type.signed;
     this.slots = allocate(Uint32Array, slotsFor(capacity));
     if (type.kind === 'int') this.words = allocate(Uint32Array, 2 * capacity);

@@ -78,18 +78,15 @@ let seen = new Uint32Array(0);
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export class IdTable {
-  readonly type: IdType;
-  readonly count: number;
-  private readonly values: IdValues;
-  private readonly slots: Uint32Array;
   private readonly textBytes: Buffer;
 
   /** For the builder and `fromSections`, which make sure that the parts fit together. */
-  constructor(type: IdType, count: number, values: IdValues, slots: Uint32Array) {
-    this.type = type;
-    this.count = count;
-    this.values = values;
-    this.slots = slots;
+  constructor(
+    readonly type: IdType,
+    readonly count: number,
+    private readonly values: IdValues,
+    private readonly slots: Uint32Array,
+  ) {
     this.textBytes = Buffer.from(values.bytes.buffer, values.bytes.byteOffset, values.bytes.length);
   }
 

@@ -3,13 +3,11 @@
  * heap with the worst of the k at its root, in two typed arrays: one allocation per search, none per push.
  */
 export class TopK {
-  readonly k: number;
   private readonly scores: Float32Array;
   private readonly rows: Uint32Array;
   private size = 0;
 
-  constructor(k: number) {
-    this.k = k;
+  constructor(readonly k: number) {
     this.scores = new Float32Array(k);
     this.rows = new Uint32Array(k);
   }

@@ -125,16 +125,15 @@ class Choice {
   /** Ids and vectors are chosen from these. */
   readonly fields: readonly ArrowField[];
   readonly warnings: string[] = [];
-  private readonly input: string;
   private readonly columns: ReadonlyMap<string, UnionColumn>;
-  private readonly count: number;
-  private readonly options: ColumnOptions;
 
-  constructor(input: string, columns: readonly UnionColumn[], count: number, options: ColumnOptions) {
-    this.input = input;
+  constructor(
+    private readonly input: string,
+    columns: readonly UnionColumn[],
+    private readonly count: number,
+    private readonly options: ColumnOptions,
+  ) {
     this.columns = new Map(columns.map((column) => [column.name, column]));
-    this.count = count;
-    this.options = options;
     this.fields = columns.flatMap((column) => {
       const field = this.merge(column, 'vector');
       return column.repeats > 0 ? [field, field] : [field];

@@ -61,7 +61,7 @@ function plainComponents(list: Of<'list'>): Of<'list'> | null {
 /** The common type of vectors: the widest component, and the size if all have one. Null if a type is not a vector. */
 export function commonVectorType(types: readonly ColumnType[]): Of<'list'> | null {
   const lists = types.map(componentsOf);
-  if (!allPresent(lists)) return null;
+  if (!lists.every((list) => list !== null)) return null;
   const item = commonType(lists.map((list) => list.item));
   // The common integer of int8 and uint8 has 16 bits, which no vector type has; float32 holds both.
   const isComponent = item !== null && (item.kind === 'float' || (item.kind === 'int' && item.bits === 8));
@@ -96,10 +96,6 @@ export function commonType(types: readonly ColumnType[]): ColumnType | null {
 
 function ofKind<K extends ColumnType['kind']>(types: readonly ColumnType[], kind: K): Of<K>[] {
   return types.filter((type): type is Of<K> => type.kind === kind);
-}
-
-function allPresent<T>(values: (T | null)[]): values is T[] {
-  return !values.includes(null);
 }
 
 function commonSize(lists: readonly Of<'list'>[]): number | null {

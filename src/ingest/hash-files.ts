@@ -31,14 +31,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** @param totalBytes of all files: it decides whether a thread is started */
 export function startHashing(paths: readonly string[], totalBytes: number): HashRun {
-  return totalBytes < MIN_THREAD_BYTES ? hashLater(paths) : hashOnThread(paths);
-}
-
-function hashLater(paths: readonly string[]): HashRun {
-  return { result: () => hashFiles(paths), stop: () => Promise.resolve() };
-}
-
-function hashOnThread(paths: readonly string[]): HashRun {
+  if (totalBytes < MIN_THREAD_BYTES) return { result: () => hashFiles(paths), stop: () => Promise.resolve() };
   const worker = new Worker(new URL('./hash-files-worker.js', import.meta.url), { workerData: paths });
   const result = new Promise<FileHash[]>((resolve, reject) => {
     worker.once('message', (message: HashMessage) => {

@@ -153,7 +153,9 @@ async function readDataFiles(folder: string): Promise<string[] | null> {
 async function refuseDuplicates(files: readonly string[]): Promise<void> {
   const seen = new Map<string, string>();
   for (const file of files) {
-    const real = await realPath(file);
+    const real = await realpath(file).catch((error: unknown) => {
+      throw ioError('read', file, error);
+    });
     const first = seen.get(real);
     if (first !== undefined) {
       const names = first === file ? file : `${first} and ${file}`;
@@ -161,14 +163,6 @@ async function refuseDuplicates(files: readonly string[]): Promise<void> {
       throw new ShortlistError('usage', message, { file, first });
     }
     seen.set(real, file);
-  }
-}
-
-async function realPath(file: string): Promise<string> {
-  try {
-    return await realpath(file);
-  } catch (error) {
-    throw ioError('read', file, error);
   }
 }
 

@@ -68,19 +68,18 @@ async function everyFileHasIds(files: readonly string[], { idColumn, signal }: Q
 }
 
 class QueryReader {
-  private readonly options: QueryOptions;
   private readonly vectorRows: VectorRows;
   private readonly idRows = new IdRows();
   private readonly tally = new BadRowTally();
   private readonly parts: Float32Array[] = [];
   private readonly ids: string[] = [];
-  private readonly hasIds: boolean;
   private count = 0;
   private rowsRead = 0;
 
-  constructor(options: QueryOptions, hasIds: boolean) {
-    this.options = options;
-    this.hasIds = hasIds;
+  constructor(
+    private readonly options: QueryOptions,
+    private readonly hasIds: boolean,
+  ) {
     this.vectorRows = new VectorRows(options.metric, options.dim, 'the index');
   }
 

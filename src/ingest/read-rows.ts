@@ -100,16 +100,15 @@ class Pass {
   private readonly vectors: VectorRows;
   private readonly origins = new RowOrigins();
   private readonly tally = new BadRowTally();
-  private readonly plan: IngestPlan;
-  private readonly options: ReadOptions;
   /** For the vectors of a batch and of the one before it. */
   private buffers = [new Float32Array(0), new Float32Array(0)];
   private rejects: string[] = [];
   private rowsRead = 0;
 
-  constructor(plan: IngestPlan, options: ReadOptions) {
-    this.plan = plan;
-    this.options = options;
+  constructor(
+    private readonly plan: IngestPlan,
+    private readonly options: ReadOptions,
+  ) {
     this.builder = new IdTableBuilder(plan.idType, plan.rows);
     this.vectors = new VectorRows(options.metric, plan.dim, plan.dimSource);
   }

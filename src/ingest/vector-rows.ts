@@ -62,14 +62,16 @@ export class VectorRows {
   /** Components of every vector; null if no row has a vector. */
   readonly dim: number | null;
   private readonly normalize: boolean;
-  private readonly dimSource: string;
   private vectors: Vectors = openVectors(NO_COLUMN);
 
   /** @param dimSource where `dim` comes from, as in `not the 768 of the column's type` */
-  constructor(metric: Metric, dim: number | null, dimSource: string) {
+  constructor(
+    metric: Metric,
+    dim: number | null,
+    private readonly dimSource: string,
+  ) {
     this.normalize = metric === 'cosine';
     this.dim = dim;
-    this.dimSource = dimSource;
   }
 
   /** Continues with the next chunk. */

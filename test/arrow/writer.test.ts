@@ -6,7 +6,8 @@ import { numberArrayOf } from '../../src/arrow/gather.js';
 import { openArrowBytes } from '../../src/arrow/read/reader.js';
 import { encodeArrow } from '../../src/arrow/write/encoder.js';
 import { ArrowWriter } from '../../src/arrow/write/writer.js';
-import { type ArrowFormat, type ArrowSchema } from '../../src/arrow/write/arrow-schema.js';
+import type { ArrowFormat } from '../../src/arrow/frame/sniff.js';
+import type { ArrowSchema } from '../../src/arrow/write/arrow-schema.js';
 import { columnValues, readChunks } from './arrow-files.js';
 
 const SCALARS: readonly ColumnType[] = [

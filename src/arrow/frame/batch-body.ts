@@ -14,17 +14,12 @@ const LENGTH_BYTES = 8;
 const UNCOMPRESSED = -1n;
 
 export class BatchBody {
-  private readonly source: ByteSource;
-  private readonly position: number;
-  private readonly codec: Codec | null;
-  private readonly bounds: ReadBounds;
-
-  constructor(source: ByteSource, position: number, codec: Codec | null, bounds: ReadBounds = FILE_BOUNDS) {
-    this.source = source;
-    this.position = position;
-    this.codec = codec;
-    this.bounds = bounds;
-  }
+  constructor(
+    private readonly source: ByteSource,
+    private readonly position: number,
+    private readonly codec: Codec | null,
+    private readonly bounds: ReadBounds = FILE_BOUNDS,
+  ) {}
 
   /**
    * @param needed bytes that the rows of the column need at least

@@ -22,11 +22,9 @@ const NO_STRUCTS: StructVector = { count: 0, position: 0 };
 
 export class FlatBytes {
   readonly length: number;
-  private readonly bytes: Uint8Array;
   private readonly view: DataView;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+  constructor(private readonly bytes: Uint8Array) {
     this.length = bytes.length;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -82,15 +80,14 @@ export class FlatBytes {
 }
 
 export class FlatTable {
-  readonly bytes: FlatBytes;
-  private readonly position: number;
   private readonly vtable: number;
   private readonly vtableBytes: number;
   private readonly tableBytes: number;
 
-  constructor(bytes: FlatBytes, position: number) {
-    this.bytes = bytes;
-    this.position = position;
+  constructor(
+    readonly bytes: FlatBytes,
+    private readonly position: number,
+  ) {
     this.vtable = position - bytes.int32(position);
     this.vtableBytes = bytes.uint16(this.vtable);
     this.tableBytes = bytes.uint16(this.vtable + 2);
@@ -100,8 +97,7 @@ export class FlatTable {
   }
 
   bool(slot: number, absent: boolean): boolean {
-    const at = this.field(slot, 1);
-    return at === 0 ? absent : this.bytes.uint8(at) !== 0;
+    return this.uint8(slot, absent ? 1 : 0) !== 0;
   }
 
   uint8(slot: number, absent: number): number {

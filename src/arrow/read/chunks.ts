@@ -75,7 +75,8 @@ async function eachColumn<T>(batch: OpenBatch, action: (source: ColumnSource) =>
   return results;
 }
 
-function placeColumn(batch: OpenBatch, column: OpenColumn, error: unknown): unknown {
+/** The fault with its batch and column. */
+export function placeColumn(batch: OpenBatch, column: OpenColumn, error: unknown): unknown {
   const details = { batch: batch.number, column: column.name };
   return placeFault(`record batch ${batch.number}, column '${column.name}'`, error, details);
 }

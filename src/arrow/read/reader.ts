@@ -16,7 +16,7 @@ import { WHOLE_BATCH_BYTES } from '../bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from '../frame/byte-source.js';
 import type { ArrowField, Column } from '../column.js';
 import type { ListExtents } from '../decode/column-source.js';
-import { readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
+import { placeColumn, readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
 import type { Container, MessagePlace } from '../frame/container.js';
 import { describeConversion } from '../conversion.js';
 import { DictionaryStore, readDictionaryValues } from '../decode/dictionary.js';
@@ -64,11 +64,7 @@ export interface ArrowReader {
 
 /** Opens the file at `path`. Its first bytes decide what it is, not its name. */
 export async function openArrow(path: string): Promise<ArrowReader> {
-  try {
-    return await openSource(path, windowedSource(await openFileSource(path)));
-  } catch (error) {
-    throw nameFault(path, error);
-  }
+  return openSource(path, async () => windowedSource(await openFileSource(path)), FILE_BOUNDS);
 }
 
 /**
@@ -82,19 +78,17 @@ export async function openArrowBytes(
   bytes: Uint8Array,
   bounds: ReadBounds = FILE_BOUNDS,
 ): Promise<ArrowReader> {
-  try {
-    return await openSource(name, memorySource(bytes), bounds);
-  } catch (error) {
-    throw nameFault(name, error);
-  }
+  return openSource(name, () => Promise.resolve(memorySource(bytes)), bounds);
 }
 
-async function openSource(path: string, source: ByteSource, bounds: ReadBounds = FILE_BOUNDS): Promise<ArrowReader> {
+async function openSource(path: string, open: () => Promise<ByteSource>, bounds: ReadBounds): Promise<ArrowReader> {
+  let source: ByteSource | null = null;
   try {
+    source = await open();
     return new SourceReader(path, source, await readContainer(source, bounds), bounds);
   } catch (error) {
-    await source.close();
-    throw error;
+    await source?.close();
+    throw nameFault(path, error);
   }
 }
 
@@ -133,18 +127,18 @@ function withColumn<T>(field: SchemaField, action: () => T): T {
 }
 
 class SourceReader implements ArrowReader {
-  readonly path: string;
   readonly format: 'file' | 'stream';
   readonly bytes: number;
   readonly fields: readonly ArrowField[];
   readonly rows: number;
   readonly warnings: readonly string[];
-  private readonly source: ByteSource;
-  private readonly container: Container;
-  private readonly bounds: ReadBounds;
 
-  constructor(path: string, source: ByteSource, container: Container, bounds: ReadBounds) {
-    this.path = path;
+  constructor(
+    readonly path: string,
+    private readonly source: ByteSource,
+    private readonly container: Container,
+    private readonly bounds: ReadBounds,
+  ) {
     this.format = container.format;
     this.bytes = source.size;
     this.rows = container.rows;
@@ -155,9 +149,6 @@ class SourceReader implements ArrowReader {
       nullable: field.nullable,
       label: labelOf(field),
     }));
-    this.source = source;
-    this.container = container;
-    this.bounds = bounds;
   }
 
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {
@@ -198,11 +189,7 @@ class SourceReader implements ArrowReader {
             firstRow += extents.rows;
           }
         } catch (error) {
-          const { name } = batch.columns[0]!;
-          throw placeFault(`record batch ${batch.number}, column '${name}'`, error, {
-            batch: batch.number,
-            column: name,
-          });
+          throw placeColumn(batch, batch.columns[0]!, error);
         }
       }
     } catch (error) {

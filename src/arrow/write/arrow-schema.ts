@@ -1,4 +1,4 @@
-/** What is written: the fields of a schema, and as a file or as a stream. */
+/** The schema of what is written. */
 import type { ArrowField } from '../column.js';
 
 export interface ArrowSchema {
@@ -6,5 +6,3 @@ export interface ArrowSchema {
   /** Key-value pairs of the schema, for whoever reads the file. */
   readonly metadata?: ReadonlyMap<string, string>;
 }
-
-export type ArrowFormat = 'file' | 'stream';

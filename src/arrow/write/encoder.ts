@@ -2,7 +2,8 @@
 import { RecordBatchFileWriter, RecordBatchStreamWriter, util, type Schema } from 'apache-arrow';
 import type { Column } from '../column.js';
 import { recordBatchOf, schemaOf } from './to-apache.js';
-import type { ArrowFormat, ArrowSchema } from './arrow-schema.js';
+import type { ArrowFormat } from '../frame/sniff.js';
+import type { ArrowSchema } from './arrow-schema.js';
 
 export interface Encoder {
   /** @param columns one a field, of equal numbers of rows */

@@ -9,7 +9,8 @@
  * The encoder, with the 150 modules of apache-arrow, is loaded for the first bytes: most processes never write any.
  */
 import type { Column } from '../column.js';
-import type { ArrowFormat, ArrowSchema } from './arrow-schema.js';
+import type { ArrowFormat } from '../frame/sniff.js';
+import type { ArrowSchema } from './arrow-schema.js';
 import type { Encoder } from './encoder.js';
 
 /** Must be done with the bytes when its promise resolves, since they are views of the columns. */

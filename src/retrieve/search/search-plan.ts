@@ -1,5 +1,5 @@
 /**
- * WorkOptions the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a
+ * Turns the options of a request into a plan: the filter becomes a set of rows, ids become rows, ef becomes a
  * number. Planning needs ids and attributes; running a plan does not, so any thread with the shards can run it. A
  * filter may take long, so planning is work in slices (base/work.ts); `planSearch` runs it at once.
  */

@@ -5,15 +5,12 @@ import type { FileSystem, OpenFile } from './files.js';
 const BUFFER_BYTES = 256 * 1024;
 
 export class ByteSink {
-  private readonly file: OpenFile;
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private buffered = 0;
   private written = 0;
   private open = true;
 
-  private constructor(file: OpenFile) {
-    this.file = file;
-  }
+  private constructor(private readonly file: OpenFile) {}
 
   /** Makes the file; there must be none at `path`. */
   static async create(path: string, files: FileSystem): Promise<ByteSink> {

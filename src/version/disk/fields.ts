@@ -4,11 +4,11 @@
  */
 
 export class FieldError extends Error {
-  readonly field: string;
-
-  constructor(field: string, problem: string) {
+  constructor(
+    readonly field: string,
+    problem: string,
+  ) {
     super(`${field} ${problem}`);
-    this.field = field;
   }
 }
 

@@ -126,13 +126,10 @@ export const nodeFiles: FileSystem = {
 };
 
 class NodeFile implements OpenFile {
-  private readonly path: string;
-  private readonly handle: FileHandle;
-
-  constructor(path: string, handle: FileHandle) {
-    this.path = path;
-    this.handle = handle;
-  }
+  constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+  ) {}
 
   async read(into: Uint8Array, position: number): Promise<number> {
     let done = 0;

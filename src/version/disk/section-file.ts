@@ -12,15 +12,11 @@ import { decodeHeader, PAGE_BYTES, requireLittleEndian, SECTION_FORMAT, type Sec
 const WINDOW_BYTES = 2 ** 28;
 
 export class SectionFile {
-  readonly path: string;
-  readonly sections: readonly Section[];
-  private readonly file: OpenFile;
-
-  private constructor(path: string, file: OpenFile, sections: readonly Section[]) {
-    this.path = path;
-    this.file = file;
-    this.sections = sections;
-  }
+  private constructor(
+    readonly path: string,
+    private readonly file: OpenFile,
+    readonly sections: readonly Section[],
+  ) {}
 
   /** Opens a file, runs `work` on it and closes it. */
   static async use<T>(

@@ -15,15 +15,13 @@ interface OpenSection {
 }
 
 export class SectionWriter {
-  private readonly kind: SectionFileKind;
-  private readonly sink: ByteSink;
   private readonly done: Section[] = [];
   private open: OpenSection | null = null;
 
-  private constructor(kind: SectionFileKind, sink: ByteSink) {
-    this.kind = kind;
-    this.sink = sink;
-  }
+  private constructor(
+    private readonly kind: SectionFileKind,
+    private readonly sink: ByteSink,
+  ) {}
 
   /** Makes the file; there must be none at `path`. */
   static async create(path: string, kind: SectionFileKind, files: FileSystem): Promise<SectionWriter> {

@@ -106,16 +106,14 @@ function checkClaim(fields: Fields): Claim {
 
 /** A claim that was won. Its file stays open, so that the owner never writes to a later claim. */
 export class ClaimFile {
-  private readonly file: OpenFile;
-  private readonly statusAt: number;
   private beats = 0;
   /** Writes follow each other. */
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(file: OpenFile, statusAt: number) {
-    this.file = file;
-    this.statusAt = statusAt;
-  }
+  constructor(
+    private readonly file: OpenFile,
+    private readonly statusAt: number,
+  ) {}
 
   beat(): Promise<void> {
     return this.write(encodeStatus(++this.beats));
@@ -154,10 +152,7 @@ export function readClaim(path: string, files: FileSystem): Promise<Uint8Array |
   return readSmallFile(path, MAX_CLAIM_BYTES, files);
 }
 
-/**
- * Makes the claim of a generation that is higher than any seen.
- * @returns null if another claimant was faster
- */
+/** Makes the claim of a generation that is higher than any seen. @returns null if another claimant was faster */
 export async function makeClaim(
   directory: string,
   kind: LockKind,

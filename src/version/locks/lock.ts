@@ -165,20 +165,16 @@ function looksStale(observed: ObservedClaim, timing: LockTiming): boolean {
 }
 
 class HeldLock implements Lock {
-  private readonly request: LockRequest;
-  private readonly directory: string;
-  private readonly generation: number;
-  private readonly claim: ClaimFile;
-  private readonly timing: LockTiming;
   private readonly timer: NodeJS.Timeout;
   private lastBeatAt = performance.now();
 
-  constructor(request: LockRequest, directory: string, generation: number, claim: ClaimFile, timing: LockTiming) {
-    this.request = request;
-    this.directory = directory;
-    this.generation = generation;
-    this.claim = claim;
-    this.timing = timing;
+  constructor(
+    private readonly request: LockRequest,
+    private readonly directory: string,
+    private readonly generation: number,
+    private readonly claim: ClaimFile,
+    private readonly timing: LockTiming,
+  ) {
     this.timer = setInterval(() => void attempt(this.beat()), timing.heartbeatMs);
     this.timer.unref();
   }

@@ -23,7 +23,7 @@ export function currentProcess(): ProcessIdentity {
     bootId: probe(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
     pidNamespace: probe(() => readlinkSync('/proc/self/ns/pid')),
     pid: process.pid,
-    started: startOf(process.pid),
+    started: readStat(process.pid).started,
   };
 }
 
@@ -38,25 +38,16 @@ export function livenessOf(owner: ProcessIdentity, self: ProcessIdentity): 'aliv
     if (errnoOf(error) === 'ESRCH') return 'gone';
   }
   // A zombie keeps its number until its parent waits for it, which may never happen in a container without an init.
-  if (stateOf(owner.pid) === 'Z') return 'gone';
-  const started = startOf(owner.pid);
+  const { state, started } = readStat(owner.pid);
+  if (state === 'Z') return 'gone';
   return started !== null && owner.started !== null && started !== owner.started ? 'gone' : 'alive';
 }
 
-/** Field 22 of /proc/<pid>/stat. */
-function startOf(pid: number): string | null {
-  return statOf(pid)[19] ?? null;
-}
-
-/** Field 3 of /proc/<pid>/stat. */
-function stateOf(pid: number): string | null {
-  return statOf(pid)[0] ?? null;
-}
-
-/** The fields from the third on: after the last bracket, since the second is a name that may hold brackets. */
-function statOf(pid: number): string[] {
+/** Fields 3 and 22 of /proc/<pid>/stat, counted from the last bracket, since field 2 is a name that may hold some. */
+function readStat(pid: number): { state: string | null; started: string | null } {
   const stat = probe(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return { state: fields[0] ?? null, started: fields[19] ?? null };
 }
 
 function probe(read: () => string): string | null {

@@ -13,8 +13,6 @@ export interface AttributeChunk {
 }
 
 export class AttributeColumn {
-  readonly field: ArrowField;
-  readonly count: number;
   /** Each has at least one row, and their ordinals follow each other. */
   readonly chunks: readonly AttributeChunk[];
   /** First ordinals of the chunks. */
@@ -22,9 +20,11 @@ export class AttributeColumn {
   /** How the strings of each chunk are decoded; made at the first use. */
   private decoders: (DecodeText | undefined)[] = [];
 
-  constructor(field: ArrowField, count: number, chunks: readonly AttributeChunk[]) {
-    this.field = field;
-    this.count = count;
+  constructor(
+    readonly field: ArrowField,
+    readonly count: number,
+    chunks: readonly AttributeChunk[],
+  ) {
     this.chunks = chunks;
     this.starts = Uint32Array.from(chunks, (chunk) => chunk.firstOrdinal);
   }

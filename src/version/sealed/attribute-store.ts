@@ -62,10 +62,7 @@ export class AttributeStore {
 /** Maps the bytes of a file: all processes that do so share one copy. */
 type MapFile = (path: string, offset: number, bytes: number) => Uint8Array;
 
-/**
- * The attributes of a version; null if it has none.
- * @param map maps the file; without it the file is read
- */
+/** The attributes of a version; null if it has none. @param map maps the file; without it the file is read */
 export async function readAttributes(
   { directory, manifest }: VersionFiles,
   map?: MapFile,

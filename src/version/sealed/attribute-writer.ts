@@ -7,12 +7,13 @@ import { attempt } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
 
 export class AttributeWriter {
-  private readonly sink: ByteSink;
   private readonly hash = createHash('sha256');
   private readonly writer: ArrowWriter;
 
-  private constructor(fields: readonly ArrowField[], sink: ByteSink) {
-    this.sink = sink;
+  private constructor(
+    fields: readonly ArrowField[],
+    private readonly sink: ByteSink,
+  ) {
     this.writer = new ArrowWriter('file', { fields }, async (bytes) => {
       this.hash.update(bytes);
       await sink.write(bytes);

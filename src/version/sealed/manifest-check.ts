@@ -1,6 +1,4 @@
-/**
- * Checks the fields of a manifest, each alone and then against the others. Throws a FieldError that names the field.
- */
+/** Checks the fields of a manifest, each alone and then against the others. Throws FieldError, naming the field. */
 import { MAX_DIM, MAX_SHARD_ROWS, MAX_SHARDS, NAME_PATTERN } from '../../base/limits.js';
 import { METRICS } from '../../base/metric.js';
 import { contentDigest } from './content-digest.js';

@@ -8,15 +8,13 @@ import type { FileSystem } from '../disk/files.js';
 import { SectionWriter } from '../disk/section-writer.js';
 
 export class ShardWriter {
-  private readonly writer: SectionWriter;
-  private readonly path: string;
   private ordinals = new Uint32Array(1024);
   private rows = 0;
 
-  private constructor(path: string, writer: SectionWriter) {
-    this.path = path;
-    this.writer = writer;
-  }
+  private constructor(
+    private readonly path: string,
+    private readonly writer: SectionWriter,
+  ) {}
 
   static async create(path: string, files: FileSystem): Promise<ShardWriter> {
     const writer = await SectionWriter.create(path, 'shard', files);

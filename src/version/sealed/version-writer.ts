@@ -42,8 +42,6 @@ interface VersionBatch extends RowBatch {
 export class VersionWriter {
   /** The staging directory. */
   readonly directory: string;
-  private readonly options: VersionWriterOptions;
-  private readonly files: FileSystem;
   private readonly shards: ShardWriter[] = [];
   private attributes: AttributeWriter | null = null;
   private readonly graphs: string[][];
@@ -53,9 +51,10 @@ export class VersionWriter {
   private dim = 0;
   private rows = 0;
 
-  private constructor(options: VersionWriterOptions, files: FileSystem) {
-    this.options = options;
-    this.files = files;
+  private constructor(
+    private readonly options: VersionWriterOptions,
+    private readonly files: FileSystem,
+  ) {
     this.directory = join(stagingPath(options.root, options.index), randomUUID());
     this.graphs = Array.from({ length: options.shards }, () => []);
     this.figures = Array.from({ length: options.shards }, () => ({}));

@@ -24,10 +24,7 @@ export interface CommandContext {
   readonly json: boolean;
   readonly logLevel: LogLevel;
   readonly progress: Progress;
-  /**
-   * Aborted by Ctrl-C, SIGTERM and SIGHUP with an error `interrupted`. Work that takes longer than a moment must stop
-   * then.
-   */
+  /** Aborted with `interrupted` by Ctrl-C, SIGTERM and SIGHUP. Longer work must then stop. */
   readonly signal: AbortSignal;
   /** For a command that has its own signal handlers. @throws interrupted if a signal arrived before */
   readonly releaseSignals: () => void;

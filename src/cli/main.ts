@@ -1,8 +1,5 @@
 #!/usr/bin/env node
-/**
- * Entry point of the command line. Signal handlers are installed before the rest is loaded, which takes longer than
- * Node's own start.
- */
+/** Entry point. Signal handlers are installed before the rest is loaded, which takes longer than Node's start. */
 import { interruption } from './interrupt.js';
 
 interruption.listen();

@@ -3,10 +3,7 @@ import { readQueries, type QueryRows } from '../ingest/read-queries.js';
 import type { CommandContext } from './command.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 
-/**
- * @param column name given by the user, which every file must have; by default the column that the index was built
- * from, if a file has it
- */
+/** @param column given by the user, required in every file; default: the one the index was built from, if present */
 export function readQueryFiles(
   paths: readonly string[],
   manifest: Manifest,

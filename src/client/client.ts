@@ -72,10 +72,7 @@ export class ShortlistClient {
     return this.post(index, request, options, JSON_TYPE, readJson<SearchAnswer>);
   }
 
-  /**
-   * One result per vector or id, in order: an answer, or the `error` of a query that failed alone, such as an unknown
-   * id.
-   */
+  /** One result per vector or id, in order: an answer, or the `error` of a query that failed alone. */
   searchBatch(index: string, request: BatchRequest, options: SearchCallOptions = {}): Promise<BatchAnswer> {
     return this.post(index, request, options, JSON_TYPE, readJson<BatchAnswer>);
   }

@@ -54,9 +54,7 @@ function asArrayBufferView(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
 }
 
-/**
- * Options as a query string: lists repeat their name, members are written as `include.vectors`, a filter as JSON text.
- */
+/** Options as a query string: lists repeat their name, members are `include.vectors`, a filter is JSON text. */
 function encodeTerms(terms: SearchTerms, extra: Readonly<Record<string, string>>): string {
   const parameters = new URLSearchParams(extra);
   for (const [name, value] of Object.entries(terms)) {

@@ -1,7 +1,4 @@
-/**
- * Retries and time limits of calls. Searches change nothing, so repeating one is safe. Written by hand, since the
- * client needs no package.
- */
+/** Retries and time limits of calls. Searches change nothing, so repeating one is safe. */
 import { ShortlistClientError } from './client-error.js';
 
 /** If the server asks for a longer delay, the call fails. */

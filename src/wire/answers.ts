@@ -1,7 +1,4 @@
-/**
- * Answers of the search and the other routes, as types for the client and for the search itself. A test compares them
- * with the schemas.
- */
+/** Answers of all routes, as types for the client and the search. A test compares them with the schemas. */
 import type { ErrorCode } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import type { FilteredPlan, ShardPlan } from './shard-plans.js';
@@ -30,10 +27,7 @@ export interface Quality {
    */
   readonly selectivity: number;
   readonly shards: { readonly total: number; readonly answered: number };
-  /**
-   * Why fewer than k candidates were found; null if k were. `filter` includes exclusions, `crowding` the quotas of
-   * seeds.
-   */
+  /** Why fewer than k were found; null if k were. `filter` includes exclusions, `crowding` quotas of seeds. */
   readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
 }
 

@@ -1,7 +1,6 @@
 /**
  * Builders of JSON Schema with the names and types of typebox. Typebox's own builders are 370 modules, which every
- * worker would load before it answers. A schema here is plain JSON, without the hidden members that typebox uses for
- * validation.
+ * worker would load before it answers. A schema here is plain JSON.
  */
 import type { Type as Typebox } from 'typebox';
 

@@ -7,10 +7,7 @@ import { ERRORS, type ErrorCode } from '../base/errors.js';
 import { METRICS } from '../base/metric.js';
 import { Type } from './schema-type.js';
 
-/**
- * Marks a schema that gets a name in /openapi.json (openapi.ts collects them), so that generated clients have one type
- * for it.
- */
+/** Marks a schema that gets a name in /openapi.json (openapi.ts) and so one type in generated clients. */
 export function named<Schema extends TSchema>(name: string, schema: Schema): Schema {
   return { ...schema, [COMPONENT]: name };
 }

@@ -83,10 +83,7 @@ interface Flag {
 
 export type Term = Value & {
   readonly text: string;
-  /**
-   * `search`: part of the search itself, and so also an option of the library, in camel case. Otherwise only of HTTP
-   * requests.
-   */
+  /** `search`: part of the search itself, and so also an option of the library. Otherwise only of HTTP requests. */
   readonly scope?: 'search';
   readonly flag?: Flag;
 };

@@ -56,7 +56,11 @@ export function buildCommand(): Command {
       'dimension that every vector must have (default: that of most vectors)',
       wholeNumber(1, MAX_DIM),
     )
-    .addOption(new Option('--metric <metric>', 'similarity of vectors').choices(METRICS).default('cosine'))
+    .addOption(
+      new Option('--metric <metric>', 'how vectors are compared: cosine, inner product or Euclidean distance')
+        .choices(METRICS)
+        .default('cosine'),
+    )
     .option('--shards <n>', 'number of shards, each with its own graph', wholeNumber(1, MAX_SHARDS), 1)
     .option('--m <n>', 'maximum links per row above level 0; twice as many at level 0', wholeNumber(MIN_M, MAX_M), 16)
     .option(

@@ -36,7 +36,7 @@ export function diffCommand(): Command {
       1000,
     )
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
-    .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
+    .option('-k <list>', 'values of k, comma-separated', wholeNumbers(1, MAX_K), [10, 100])
     .option(
       '--ef <n>',
       'size of the candidate list (default: that of the server: from the calibration, else max(200, 2k))',

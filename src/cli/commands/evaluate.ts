@@ -40,8 +40,13 @@ export function evaluateCommand(): Command {
       '--vector-column <name>',
       'column of vectors in --queries (default: the one the index was built from, else the only one)',
     )
-    .option('-k <list>', 'values of k', wholeNumbers(1, MAX_K), [10, 100])
-    .option('--ef <list>', 'values of ef; raised to k if smaller', wholeNumbers(1, MAX_EF), [16, 32, 64, 128, 256])
+    .option('-k <list>', 'values of k, comma-separated', wholeNumbers(1, MAX_K), [10, 100])
+    .option(
+      '--ef <list>',
+      'values of ef, comma-separated; raised to k if smaller',
+      wholeNumbers(1, MAX_EF),
+      [16, 32, 64, 128, 256],
+    )
     .option('--filter <json>', 'search only these items, also in the exact search, such as \'{"price": {"$lt": 50}}\'')
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
     .option('--calibrate', 'measure and store the ef needed for each recall, for target_recall and the default ef')

@@ -1,6 +1,4 @@
-/**
- * Figures that engines measured while they built the graphs of a version: a table by shard, or one line for all shards.
- */
+/** Figures measured while the graphs of a version were built: a table by shard, or one line for all shards. */
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { formatCount } from './progress.js';
 import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';

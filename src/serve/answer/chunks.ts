@@ -1,7 +1,6 @@
 /**
  * Allocates the pieces of one large answer from common chunks: a batch has a thousand pieces, each of which would
- * otherwise be a buffer for the garbage collector. Consecutive small pieces are adjacent, so that they can be sent as
- * one.
+ * otherwise be garbage of its own. Consecutive small pieces are adjacent and can be sent as one.
  */
 
 const FIRST_BYTES = 16 * 1024;

@@ -1,7 +1,6 @@
 /**
- * Joins the metrics of all processes into one page. Each worker sends its registry as JSON, and prom-client joins them
- * by the aggregator of each metric. The counts of dead workers are kept as of their last collection, so that counters
- * never fall.
+ * Joins the metrics of all processes into one page. Workers send their registries as JSON; prom-client joins them by
+ * the aggregator of each metric. The counts of dead workers are kept, so that counters never fall.
  */
 import { AggregatorRegistry, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client';
 

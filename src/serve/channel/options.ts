@@ -53,9 +53,7 @@ interface ServeOption {
   readonly help: string;
   /** The default as the help shows it. */
   readonly defaultText: string;
-  /**
-   * True for options of the whole command line (`--root`, `--log-level`), which the program declares for every command.
-   */
+  /** True for options of the whole command line (`--root`, `--log-level`), which the program declares itself. */
   readonly global: boolean;
   readonly fallback: () => unknown;
   /** @throws Error with the allowed values; the caller adds the name of the flag or variable */
@@ -287,9 +285,7 @@ function indexNames(texts: readonly string[]): string[] {
   return [...new Set(names)];
 }
 
-/**
- * `--cors a b` and `SHORTLIST_CORS=a,b`. As browsers send them: without a path and without the scheme's default port.
- */
+/** `--cors a b` and `SHORTLIST_CORS=a,b`. As browsers send them: without a path and the default port. */
 function origins(texts: readonly string[]): string[] {
   const given = texts.flatMap((text) => text.split(',')).map((origin) => origin.trim());
   if (!given.every((origin) => origin === '*' || isOrigin(origin)))

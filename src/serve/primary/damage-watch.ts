@@ -21,10 +21,7 @@ import type { VerifiedVersions } from './verified-versions.js';
 /** How often stamps are checked: one system call per file. */
 const CHECK_MS = 1_000;
 
-/**
- * How often a starting worker checks whether it may continue, and how long it waits if no other worker accepts
- * connections.
- */
+/** How often a starting worker checks whether it may continue, and its longest wait if no other worker is listening. */
 const WAIT_STEP_MS = 50;
 const MAX_WAIT_ALONE_MS = 1_000;
 
@@ -98,9 +95,7 @@ export class DamageWatch {
     if (this.timer !== null) clearTimeout(this.timer);
   }
 
-  /**
-   * A worker was ended by a signal. If the signal indicates damage, everything it had mapped is untrusted from now on.
-   */
+  /** A worker was ended by a signal. If that indicates damage, everything it had mapped is untrusted now. */
   handleSignal(worker: number | undefined, signal: string): void {
     const served = this.owner.served();
     if (!DAMAGE_SIGNALS.has(signal) || served.length === 0 || this.stopped) return;

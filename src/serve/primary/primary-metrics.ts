@@ -6,10 +6,7 @@ import type { IndexFault } from '../../retrieve/load/live.js';
 /** From a small index in the page cache to one of many gigabytes. */
 const SWITCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
-/**
- * Codes with which loading can fail. Their counters exist before the first failure, since Prometheus sees an increase
- * only between two values.
- */
+/** Codes of load failures. Their counters exist from the start: Prometheus sees an increase only between two values. */
 const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
   'manifest_corrupt', 'format_unsupported', 'file_missing', 'file_unexpected', 'file_corrupt', 'state_corrupt', 'version_not_found',
   'insufficient_memory', 'io_error', 'deadline_exceeded', 'internal',

@@ -1,7 +1,6 @@
 /**
  * The delay before a process is restarted: none at first. A process that had served is restarted soon each time, since
- * clients wait for it. One that dies during its start is delayed longer each time, since it would only take time from
- * the others.
+ * clients wait for it; one that dies during its start later each time, since it takes time from the others.
  */
 
 const FIRST_DELAY_MS = 250;

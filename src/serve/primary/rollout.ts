@@ -9,7 +9,7 @@
  * Only one `reconcile` runs at a time. A starting worker loads `state`, which changes in the same turn in which the
  * other workers are told to switch, so that no worker misses a switch or is ahead of one.
  */
-import { ShortlistError, serializeError, deserializeError } from '../../base/errors.js';
+import { ShortlistError } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
 import { namedVersions, type IndexFault, type Names } from '../../retrieve/load/live.js';
 import { readHistory } from '../../version/state/catalog.js';
@@ -18,6 +18,7 @@ import { type Manifest } from '../../version/sealed/manifest.js';
 import { findManifest, readManifest } from '../../version/sealed/manifest-file.js';
 import { publishedStack } from '../../version/state/rollback-stack.js';
 import type { Logger } from '../channel/logger.js';
+import { LoadFailures } from './load-failures.js';
 import { checkMemory } from './memory-budget.js';
 import type { LiveState } from '../channel/messages.js';
 import { NO_NAMES, sameNames, servableNames, versionKey, withoutVersions } from '../channel/names.js';
@@ -25,30 +26,14 @@ import type { ServeOptions } from '../channel/options.js';
 import type { PrimaryMetrics } from './primary-metrics.js';
 import type { ServedVersion } from './scrub.js';
 import type { VerifiedVersions } from './verified-versions.js';
-import type { Observation } from './watcher.js';
+import { readFailures, wantedNames, type Observation } from './watcher.js';
 import { WorkerGone, type WorkerPool } from './worker-pool.js';
 
-/** A failed version is retried: memory, disk or network may have been the cause. */
-const FIRST_RETRY_MS = 5_000;
-const MAX_RETRY_MS = 300_000;
-
-/**
- * A version that ends a worker each time it is loaded is broken, but a worker may also die for another reason while it
- * loads.
- */
+/** A version that ends a worker at each load is broken, but a worker may also die for another reason. */
 const MAX_DEATHS_WHILE_LOADING = 2;
 
 /** Older versions that are tried if nothing answers: each may have to be read completely. */
 const MAX_FALLBACKS = 3;
-
-interface Failure {
-  readonly index: string;
-  /** Null if the failure is not that of a version. */
-  readonly version: string | null;
-  readonly error: ShortlistError;
-  readonly retryAt: number;
-  readonly delayMs: number;
-}
 
 /** Workers that could not load a live version. They answer `not_ready` for it, or lack an alias. */
 interface PartialLoad {
@@ -67,10 +52,8 @@ interface Tools {
 
 export class Rollout {
   private readonly live = new Map<string, Names>();
-  private readonly failures = new Map<string, Failure>();
-  /**
-   * The version of each index that was current before the last switch. Workers keep it, and no older one, until then.
-   */
+  private readonly failures = new LoadFailures((...failure) => this.reportFailure(...failure));
+  /** The version of each index that was current before the last switch; workers keep it until then. */
   private readonly previous = new Map<string, { readonly version: string; readonly until: number }>();
   private readonly partialLoads = new Map<string, PartialLoad>();
   /** Older versions of an index, while one of them answers instead of the current one or none can. */
@@ -84,10 +67,7 @@ export class Rollout {
     return Object.fromEntries(this.live);
   }
 
-  /**
-   * What a starting worker must load: all live versions that are trusted. It gets the others as soon as they are
-   * verified.
-   */
+  /** What a starting worker must load: all trusted live versions. It gets the others once they are verified. */
   stateFor(worker: number): LiveState {
     const { verified } = this.tools;
     const state: Record<string, Names> = {};
@@ -115,26 +95,25 @@ export class Rollout {
 
   /** Versions that failed and do not answer. */
   failed(): ServedVersion[] {
-    return [...this.failures.values()].flatMap(({ index, version }) =>
-      version === null || namedVersions(this.live.get(index) ?? NO_NAMES).has(version) ? [] : [{ index, version }],
-    );
+    return this.failures
+      .versions()
+      .filter(({ index, version }) => !namedVersions(this.live.get(index) ?? NO_NAMES).has(version));
   }
 
   /** False during the retry delay of a failed version. */
   mayRetry({ index, version }: ServedVersion): boolean {
-    return (this.failures.get(versionKey(index, version))?.retryAt ?? 0) <= Date.now();
+    return this.failures.mayRetry(index, version);
   }
 
   /** A failed version has changed: it is retried without delay. */
   retry({ index, version }: ServedVersion): void {
-    const failure = this.failures.get(versionKey(index, version));
-    if (failure !== undefined) this.failures.set(versionKey(index, version), { ...failure, retryAt: 0 });
+    this.failures.retryNow(index, version);
   }
 
   /** The files that workers have mapped are damaged: no worker answers from the version any more. */
   withdraw({ index, version }: ServedVersion, error: ShortlistError): void {
     const before = this.live.get(index) ?? NO_NAMES;
-    this.noteFailure(index, version, error);
+    this.failures.note(index, version, error);
     this.partialLoads.delete(versionKey(index, version));
     if (this.previous.get(index)?.version === version) this.previous.delete(index);
     const fault = before.current === version ? { version, code: error.code } : before.fault;
@@ -145,12 +124,9 @@ export class Rollout {
     this.tools.pool.broadcast({ type: 'apply', index, names });
   }
 
-  /**
-   * The files of a live version are missing or replaced. Workers that have it continue to answer; no other worker loads
-   * it.
-   */
+  /** The files of a live version are missing or replaced: workers that have it answer, and no other loads it. */
   noteLostFiles({ index, version }: ServedVersion, error: ShortlistError): void {
-    this.noteFailure(index, version, error);
+    this.failures.note(index, version, error);
   }
 
   liveManifest(index: string): Manifest | null {
@@ -160,7 +136,7 @@ export class Rollout {
 
   /** Current failures, for a start that has nothing to serve. */
   get standingFailures(): ShortlistError[] {
-    return [...this.failures.values()].map(({ error }) => error);
+    return this.failures.errors;
   }
 
   /**
@@ -169,7 +145,7 @@ export class Rollout {
    */
   async reconcile(latest: () => ReadonlyMap<string, Observation>): Promise<void> {
     for (const [index, observation] of latest()) {
-      for (const [key, error] of readFailures(index, observation)) this.note(key, index, null, error);
+      for (const [key, error] of readFailures(index, observation)) this.failures.noteUnreadable(key, index, error);
       if (observation.names !== null) await this.reconcileIndex(index, observation, () => latest().get(index));
       else this.setFault(index, { version: null, code: observation.error?.code ?? 'internal' });
     }
@@ -182,7 +158,7 @@ export class Rollout {
     if (!namedVersions(this.live.get(index) ?? NO_NAMES).has(version)) return;
     this.partialLoadOf(index, version).workers.add(worker);
     this.dropUnavailable();
-    this.noteFailure(index, version, error);
+    this.failures.note(index, version, error);
   }
 
   private partialLoadOf(index: string, version: string): PartialLoad {
@@ -197,10 +173,7 @@ export class Rollout {
     this.dropUnavailable();
   }
 
-  /**
-   * A version that no worker has no longer counts as live. If it is still published, it goes live again as a new
-   * version does.
-   */
+  /** A version that no worker has is not live. If it is still published, it comes back like a new version. */
   private dropUnavailable(): void {
     const workers = this.tools.pool.ids();
     for (const [key, lack] of this.partialLoads) {
@@ -222,7 +195,7 @@ export class Rollout {
           workers.delete(id);
           pool.sendTo(id, { type: 'apply', index, names: this.live.get(index) ?? NO_NAMES });
         } catch (error) {
-          if (!(error instanceof WorkerGone)) this.noteFailure(index, version, error);
+          if (!(error instanceof WorkerGone)) this.failures.note(index, version, error);
         }
       }
       if (workers.size > 0) continue;
@@ -266,7 +239,7 @@ export class Rollout {
   private async withFallback(index: string, wanted: Names, ready: Set<string>): Promise<Names> {
     const { current } = wanted;
     const answers = this.live.get(index)?.current ?? null;
-    const error = current === null ? undefined : this.failures.get(versionKey(index, current))?.error;
+    const error = current === null ? undefined : this.failures.errorOf(index, current);
     if (current === null || answers === current || ready.has(current) || error === undefined) {
       this.fallbacks.delete(index);
       return wanted;
@@ -326,7 +299,7 @@ export class Rollout {
       if (!(await verified.isUnchanged(index, version))) throw changedWhileLoaded(index, version);
     } catch (error) {
       verified.distrust(index, version);
-      this.noteFailure(index, version, error);
+      this.failures.note(index, version, error);
       this.tools.pool.broadcast({ type: 'discard', index, version });
       return false;
     }
@@ -400,25 +373,12 @@ export class Rollout {
     for (const version of versions) this.tools.pool.broadcast({ type: 'discard', index, version });
   }
 
-  /** Logs a failure once, and again after every failed retry. */
-  private noteFailure(index: string, version: string, cause: unknown): void {
-    this.note(versionKey(index, version), index, version, cause);
-  }
-
-  private note(key: string, index: string, version: string | null, cause: unknown): void {
+  private reportFailure(index: string, { code, message, details }: ShortlistError, retryInMs: number): void {
     if (this.tools.pool.isStopping) return;
-    const error = cause instanceof ShortlistError ? cause : deserializeError(serializeError(cause));
-    const before = this.failures.get(key);
-    if (before !== undefined && before.retryAt > Date.now()) return;
-    const delayMs = Math.min(MAX_RETRY_MS, before === undefined ? FIRST_RETRY_MS : 2 * before.delayMs);
-    this.failures.set(key, { index, version, error, delayMs, retryAt: Date.now() + delayMs });
-    this.tools.metrics.loadFailed(index, error.code);
+    this.tools.metrics.loadFailed(index, code);
     const live = this.live.get(index)?.current ?? null;
-    const { code, message, details } = error;
-    this.tools.log.error(
-      { ...details, index, code, live, retry_in_ms: delayMs, error: message },
-      'version could not be loaded',
-    );
+    const facts = { ...details, index, code, live, retry_in_ms: retryInMs, error: message };
+    this.tools.log.error(facts, 'version could not be loaded');
   }
 
   /** Forgets failures of versions that are no longer published: they may be published again, repaired. */
@@ -431,29 +391,11 @@ export class Rollout {
     for (const [index, versions] of this.fallbacks)
       for (const version of versions) wanted.add(versionKey(index, version));
     for (const { index, version } of this.served()) wanted.add(versionKey(index, version));
-    for (const key of this.failures.keys())
-      if (!wanted.has(key) && !this.partialLoads.has(key)) this.failures.delete(key);
+    this.failures.keepOnly((key) => wanted.has(key) || this.partialLoads.has(key));
     for (const [index, { until }] of this.previous) if (until <= Date.now()) this.previous.delete(index);
     // A version that is neither wanted nor held must be verified again if it returns: its files may have changed.
     this.tools.verified.keepOnly(wanted);
   }
-}
-
-/** The published names as far as they can be read. For the others, what answers now is kept. */
-function wantedNames({ names, damagedAliases }: Observation, before: Names): Names {
-  const kept = Object.entries(before.aliases).filter(([alias]) => damagedAliases.has(alias));
-  return {
-    current: names?.current ?? before.current,
-    aliases: { ...Object.fromEntries(kept), ...names?.aliases },
-  };
-}
-
-/** What could not be read of an index, by keys that no version has. */
-function readFailures(index: string, { error, damagedAliases }: Observation): Map<string, ShortlistError> {
-  const failures = new Map<string, ShortlistError>();
-  if (error !== null) failures.set(`${index}/`, error);
-  for (const [alias, damage] of damagedAliases) failures.set(`${index}/aliases/${alias}`, damage);
-  return failures;
 }
 
 /** For a worker that starts while its version is verified again. */

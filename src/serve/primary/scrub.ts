@@ -3,8 +3,7 @@
  * stamps cannot show, such as a bit lost by a disk or in a cached page.
  *
  * Reading goes through the page cache, so for cached files it sees what workers see. It reads one file at a time in the
- * primary, which answers no requests, at a rate that takes a small share of a core (16 MiB per second: 1 to 4 %) and of
- * a disk.
+ * primary, at a rate that takes a small share of a core (16 MiB per second: 1 to 4 %) and of a disk.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserializeError, serializeError, type ShortlistError } from '../../base/errors.js';

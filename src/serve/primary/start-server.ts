@@ -2,8 +2,7 @@
  * The query server: a primary process and N workers.
  *
  * `startServer` resolves when the server has stopped, and rejects with a coded error if it could not start. The primary
- * answers no requests. It distributes connections, decides which versions are live, replaces workers, and shuts
- * everything down in order.
+ * answers no requests: it distributes connections, decides which versions are live and replaces workers.
  */
 import { statSync } from 'node:fs';
 import { TOOL_VERSION } from '../../base/tool-version.js';

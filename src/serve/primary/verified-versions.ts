@@ -56,10 +56,7 @@ export class VerifiedVersions {
     for (const map of [this.known, this.attempts]) for (const key of map.keys()) if (!keys.has(key)) map.delete(key);
   }
 
-  /**
-   * Reads and verifies every file, unless the version is trusted and unchanged. @throws the first problem, naming the
-   * file
-   */
+  /** Verifies all files, unless the version is trusted and unchanged. @throws the first problem, naming the file */
   async verify(index: string, version: string): Promise<Manifest> {
     const key = versionKey(index, version);
     const known = this.known.get(key);

@@ -87,3 +87,20 @@ export class Watcher {
     if (newest !== null) this.newest.set(index, newest.time.getTime() / 1000);
   }
 }
+
+/** The published names as far as they can be read. For the others, what answers now is kept. */
+export function wantedNames({ names, damagedAliases }: Observation, before: Names): Names {
+  const kept = Object.entries(before.aliases).filter(([alias]) => damagedAliases.has(alias));
+  return {
+    current: names?.current ?? before.current,
+    aliases: { ...Object.fromEntries(kept), ...names?.aliases },
+  };
+}
+
+/** What could not be read of an index, by keys that no version has. */
+export function readFailures(index: string, { error, damagedAliases }: Observation): Map<string, ShortlistError> {
+  const failures = new Map<string, ShortlistError>();
+  if (error !== null) failures.set(`${index}/`, error);
+  for (const [alias, damage] of damagedAliases) failures.set(`${index}/aliases/${alias}`, damage);
+  return failures;
+}

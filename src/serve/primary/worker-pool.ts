@@ -4,13 +4,10 @@
  * A dead worker is replaced: soon if it had served or no other is left, otherwise with growing delays. A worker that
  * does not answer pings gets no connections, and is killed if it stays silent. A worker accepts connections only after
  * it has loaded and warmed all that the others answer from. If clients wait and no worker accepts connections, the
- * warm-up is skipped.
- *
- * One standby process has only its code loaded, which is the longest part of a start. It replaces the next worker that
- * dies.
+ * warm-up is skipped. One standby process, with only its code loaded, replaces the next worker that dies: loading is
+ * the longest part.
  */
-import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
 import { deserializeError, type ShortlistError } from '../../base/errors.js';
 import type { MetricsSnapshot } from '../channel/joined-metrics.js';
 import type { ConnectionTarget } from './acceptor.js';
@@ -20,7 +17,8 @@ import type { ServeOptions } from '../channel/options.js';
 import { Pulse, PULSE_MS } from './pulse.js';
 import { PendingRequests } from '../channel/pending-requests.js';
 import { RestartDelay } from './restart-delay.js';
-import { closeDescriptor, openSocketPair, sendSockets } from '../channel/sockets/sockets.js';
+import { sendSockets } from '../channel/sockets/sockets.js';
+import { closeChannel, isInRotation, startWorkerProcess, type Member, type WorkerState } from './worker-process.js';
 
 /** A worker busy with a long search answers late; a stuck one must not delay the metrics page. */
 const MEASURE_TIMEOUT_MS = 1_000;
@@ -54,44 +52,7 @@ interface PoolEvents {
   readonly failed: (error: ShortlistError) => void;
 }
 
-/**
- * `booting`: the process does not receive messages yet. `standby`: it does, but is not one of the workers. `listening`:
- * everything is loaded and it accepts connections.
- */
-type WorkerState = 'booting' | 'standby' | 'starting' | 'listening';
-
-interface Member {
-  readonly id: number;
-  /** Its position among the workers; null for the standby process. */
-  slot: number | null;
-  readonly process: ChildProcess;
-  state: WorkerState;
-  /** `performance.now()` when it was sent `start`. */
-  startSentAt: number;
-  /** This process's end of the channel for connections; null once it is closed. */
-  channel: number | null;
-  /** Connections sent to it, received by it, and open now. */
-  readonly connections: { sent: number; taken: number; open: number };
-  readonly pulse: Pulse;
-  readonly prepares: PendingRequests<void>;
-  readonly measures: PendingRequests<MetricsSnapshot>;
-}
-
 export class WorkerGone extends Error {}
-
-/**
- * Node flags of workers. There is one worker per core, so the threads of a parallel garbage collector would take time
- * from other workers' searches; on one thread it needs less in total and marks a third as often. The heap may grow to
- * three times its live size, some 25 MB, before it is marked again. By default V8 marks after 8 MB, counting vectors
- * and answers that are already garbage: twice a second under large requests, for 10 to 20 ms.
- *
- * Not from Node 24 on, which frees memory outside the heap only by marking: a worker with a limit of 32 MiB held 580 MB
- * with marking on its thread, and 240 MB with marking threads.
- */
-const WORKER_FLAGS =
-  Number.parseInt(process.versions.node) < 24 ? ['--single-threaded-gc', '--heap-growing-percent=200'] : [];
-
-const WORKER_SCRIPT = fileURLToPath(new URL('../worker/worker.js', import.meta.url));
 
 export class WorkerPool {
   private readonly members = new Map<number, Member>();
@@ -244,7 +205,7 @@ export class WorkerPool {
     this.delayOf(slot).noteStart();
     let started: { readonly channel: number; readonly child: ChildProcess };
     try {
-      started = startProcess();
+      started = startWorkerProcess();
     } catch (error) {
       this.replace(slot, 'worker could not be started', { err: error }); // some errors are thrown, others are events
       return;
@@ -445,27 +406,4 @@ export class WorkerPool {
     if (slot === null) this.startStandby();
     else this.fillSlot(slot);
   }
-}
-
-/** A worker process, and this process's end of the channel for connections. @throws EMFILE and other system errors */
-function startProcess(): { channel: number; child: ChildProcess } {
-  const [channel, workerEnd] = openSocketPair();
-  try {
-    const stdio = ['ignore', 'inherit', 'inherit', 'ipc', workerEnd] as const;
-    return { channel, child: fork(WORKER_SCRIPT, { execArgv: [...WORKER_FLAGS], stdio: [...stdio] }) };
-  } catch (error) {
-    closeDescriptor(channel);
-    throw error;
-  } finally {
-    closeDescriptor(workerEnd);
-  }
-}
-
-function isInRotation({ state, channel, pulse }: Member): boolean {
-  return state === 'listening' && channel !== null && !pulse.isQuiet;
-}
-
-function closeChannel(member: Member): void {
-  if (member.channel !== null) closeDescriptor(member.channel);
-  member.channel = null;
 }

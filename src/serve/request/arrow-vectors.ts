@@ -32,10 +32,7 @@ const MAX_MESSAGES = 4_096;
 const MAX_METADATA_BYTES = 2 * 1024 * 1024;
 const MAX_MESSAGE_METADATA_BYTES = 512 * 1024;
 
-/**
- * Columns, their children and metadata entries: a table of vectors has few. Each costs some microseconds without a
- * pause.
- */
+/** Columns, their children and metadata entries: vector tables have few. Each costs some microseconds. */
 const MAX_SCHEMA_ITEMS = 2_048;
 
 /** The longest vector as float64, and its offset. */

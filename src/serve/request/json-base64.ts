@@ -1,7 +1,6 @@
 /**
- * Decodes a base64 text in a large JSON body to float32, in steps, without another copy of the text or its bytes. It
- * accepts and rejects the same texts as `readBase64Vector`, including escapes: some writers escape slashes and equals
- * signs, `\/` and `\u003d`.
+ * Decodes base64 in a large JSON body to float32, in steps, without another copy of the text or its bytes. It accepts
+ * the same texts as `readBase64Vector`, with escapes: some writers escape slashes and equals signs, `\/` and `\u003d`.
  */
 import type { ShortlistError } from '../../base/errors.js';
 import type { ByteCounter } from './byte-account.js';

@@ -1,6 +1,4 @@
-/**
- * Readers of the fields of a search according to the table in wire/search-terms.ts: from JSON and from a query string.
- */
+/** Readers of a search's fields, from JSON and from a query string, according to wire/search-terms.ts. */
 import { ShortlistError } from '../../base/errors.js';
 import type { Term } from '../../wire/search-terms.js';
 import { fieldError, isObject, kindOf } from './field-error.js';

@@ -59,9 +59,7 @@ export class TimeLimit {
     return this.controller.signal;
   }
 
-  /**
-   * The result of the work, or `deadline_exceeded` as soon as time is over, even if the work continues for a moment.
-   */
+  /** The result of the work, or `deadline_exceeded` as soon as time is over; the work may continue for a moment. */
   within<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
     return new Promise((resolve, reject) => {

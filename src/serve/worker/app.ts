@@ -1,7 +1,6 @@
 /**
- * The HTTP application of a worker, built but not listening: a fastify instance with admission, request ids, a log line
- * per request, and errors in one format. Whatever fails, in our code, in fastify or in Node's parser, is answered as
- * problem+json.
+ * The HTTP application of a worker, not listening yet: a fastify instance with admission, request ids, a log line per
+ * request, and every error as problem+json, whether from our code, fastify or Node's parser.
  */
 import type { IncomingMessage } from 'node:http';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';

@@ -77,10 +77,7 @@ export class Connections {
     if (fd !== undefined) this.watcher.idle(socket, fd);
   }
 
-  /**
-   * Resolves when all connections are closed: idle ones at once, others after their request. The primary closes the
-   * channel.
-   */
+  /** Closes idle connections at once and others after their request, until none is left and the channel is closed. */
   drain(): Promise<void> {
     // Right after the event loop has read what had arrived: a connection whose request is still unread in the kernel
     // looks idle, and closing it would reset that request.

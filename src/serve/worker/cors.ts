@@ -37,9 +37,8 @@ export function setCorsHeaders(origins: readonly string[], request: FastifyReque
 }
 
 /**
- * Headers for refusals written without reading the request, as flat name and value pairs. They are the same for all
- * requests, so they work for `*` and for a single origin. With several origins, pages see such a refusal as a failed
- * connection.
+ * Headers for refusals that do not depend on the request, as flat name and value pairs: for `*` or a single origin.
+ * With several origins, pages see such a refusal as a failed connection.
  */
 export function corsHeadersOfRefusals(origins: readonly string[]): string[] {
   const allowed = origins.includes('*') ? '*' : origins.length === 1 ? origins[0] : undefined;

@@ -37,14 +37,10 @@ const SETTLING_MS = 2_000;
 /** Always admitted: a few clients that send a request as soon as they get an answer are no overload. */
 const MIN_QUEUE = 16;
 
-/**
- * A queue that has not been empty for this long is a standing queue; so is any queue while the load shedder is active.
- */
+/** A queue not empty for this long is a standing queue; so is every queue while the load shedder is active. */
 const STANDING_AFTER_MS = 100;
 
-/**
- * Refusals within one sweep that activate the load shedder: fewer are not worth handing over hundreds of connections.
- */
+/** Refusals per sweep that activate the load shedder: fewer are not worth handing over all connections. */
 const MIN_REFUSALS_TO_SHED = 16;
 
 /** The load shedder is deactivated after this long without refusals. */
@@ -147,9 +143,8 @@ export class Guard {
   }
 
   /**
-   * Hands idle connections to the load shedder, in a separate turn: in the turn in which Node ends a request, it
-   * continues to read even if the connection is paused. If the next request has begun to arrive, Node keeps the
-   * connection.
+   * Hands idle connections to the load shedder, in a separate turn: in the turn in which Node ends a request, it reads
+   * on even if the connection is paused. If the next request has begun to arrive, Node keeps the connection.
    */
   private watchIdle(): void {
     const idle = this.idlePending;

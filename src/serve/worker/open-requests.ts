@@ -1,7 +1,6 @@
 /**
- * Unfinished requests of each connection. When a connection ends, Node closes only the response being written, not
- * pipelined requests behind it, which would keep their slots and bytes forever. So the end of a connection ends all its
- * requests.
+ * Unfinished requests of each connection, which all end with it. Node closes only the response being written, not the
+ * pipelined requests behind it, which would keep their slots and bytes forever.
  */
 import type { Socket } from 'node:net';
 

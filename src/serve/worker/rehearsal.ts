@@ -26,10 +26,7 @@ const WARM_REQUESTS = 200;
 /** Requests per connection: code that has seen only one connection is recompiled with the second. */
 const PER_CONNECTION = 8;
 
-/**
- * While others answer, it pauses three times as long as each request takes, and gets half the time: they are waiting
- * for this worker's help.
- */
+/** While others answer, it pauses three times as long as each request takes, and gets half the time. */
 const GENTLE_PAUSES = 3;
 const GENTLE_TIME = 0.5;
 

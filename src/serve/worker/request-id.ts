@@ -1,7 +1,4 @@
-/**
- * The id of a request: the client's if it is valid, else a new one. It is in the answer's header, in errors and in the
- * log.
- */
+/** The id of a request, in its answer, in errors and in the log: the client's if it is valid, else a new one. */
 import { randomUUID } from 'node:crypto';
 
 export const REQUEST_ID_HEADER = 'x-request-id';

@@ -31,10 +31,7 @@ const IMMEDIATE_MS = 0.5;
 /** Large jobs worked on at once. More than one, so that a long job does not block a short one. */
 const MAX_STARTED = 4;
 
-/**
- * Slices of work before it counts as started: a quick filter does not wait for long ones, and only a few long ones hold
- * their working memory.
- */
+/** Slices of work before it counts as started: quick filters do not wait for long ones, whose memory is limited. */
 const FREE_SLICES = 8;
 
 /** Share of the time for large jobs while small ones wait. A small one then waits half as long again. */

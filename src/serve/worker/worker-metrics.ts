@@ -1,7 +1,4 @@
-/**
- * Metrics of a worker. The primary joins the registries of all workers (joined-metrics.ts). Base units; no label by id
- * or user.
- */
+/** Metrics of a worker; the primary joins those of all workers (joined-metrics.ts). No label by id or user. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { instructionSetOf } from '../../engine/engines.js';
@@ -25,10 +22,7 @@ const MISNAMED_METRICS = [
   'nodejs_active_resources_total',
 ];
 
-/**
- * Series that exist before their first event, since Prometheus sees an increase only between two values. These are the
- * statuses that alerts use.
- */
+/** Series that exist from the start, since Prometheus sees an increase only between two values. */
 const SEARCH_STATUSES = [200, 500, 503, 504];
 const SEARCH_ROUTE = '/v1/indexes/:index/search';
 

@@ -201,9 +201,7 @@ function send(message: FromWorker): void {
 let worker: ServingWorker | null = null;
 let lastChange: Promise<void> = Promise.resolve();
 
-/**
- * Runs changes of the worker's state one after the other. If one fails, the state is inconsistent and the worker ends.
- */
+/** Runs changes of state one after the other. If one fails, the state is inconsistent and the worker ends. */
 function runInOrder(step: () => Promise<void> | void): void {
   lastChange = lastChange.then(step).catch((error: unknown) => {
     process.exitCode = error instanceof ShortlistError ? error.exit : EXIT.bug;

@@ -137,7 +137,7 @@ describe('the acceptor', () => {
     const { port } = other.address() as { port: number };
     await expect(new Acceptor(() => []).listen('127.0.0.1', port)).rejects.toMatchObject({
       code: 'io_error',
-      message: expect.stringContaining('another process listens there') as string,
+      message: expect.stringContaining('another process is listening there') as string,
     });
     other.close();
   });

@@ -59,7 +59,7 @@ function overwriteAt(file: string, position: number, bytes: Buffer): void {
 }
 
 const ENDED_BY_A_SIGNAL =
-  'a worker was ended by a signal that damaged files bring about; what it had mapped is verified again';
+  'a worker was ended by a signal that damaged files can cause; verifying all served versions again';
 
 /**
  * Breaks a file while the primary stands still, so that it notices nothing before the worker does, and searches on a connection
@@ -105,9 +105,9 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const saved = readFileSync(file);
     overwriteAt(file, 4096 + 40, Buffer.from([1, 2, 3, 4]));
     await waitForVersion(server, first.version);
-    const line = await server.waitForLog('version not loaded', 0, (one) => one['code'] === 'file_corrupt');
+    const line = await server.waitForLog('version could not be loaded', 0, (one) => one['code'] === 'file_corrupt');
     expect(line).toMatchObject({ index: 'listings', file, level: 50 });
-    expect(await server.waitForLog('a version published before answers')).toMatchObject({
+    expect(await server.waitForLog('the published version cannot be served; an older version answers')).toMatchObject({
       version: first.version, published: second.version, code: 'file_corrupt', level: 50,
     }); // prettier-ignore
     const fault = { version: second.version, code: 'file_corrupt' };
@@ -171,7 +171,7 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const { signal } = await server.waitForLog(ENDED_BY_A_SIGNAL);
     expect(['SIGSEGV', 'SIGBUS', 'SIGABRT']).toContain(signal);
     await server.waitForLog(
-      'version not loaded',
+      'version could not be loaded',
       0,
       (line) => line['code'] === 'file_corrupt' && line['file'] === file,
     );
@@ -236,7 +236,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const server = await start(test, root);
     expect((await ask(server)).version).toBe(first.version);
     expect(first.version).not.toBe(unpublished.version);
-    expect(await server.waitForLog('a version published before answers')).toMatchObject({ published: second.version, level: 50 });
+    expect(await server.waitForLog('the published version cannot be served; an older version answers')).toMatchObject({ published: second.version, level: 50 });
     const fault = { version: second.version, code: 'file_corrupt' };
     expect(await (await server.get('/readyz')).json()).toMatchObject({ indexes: [{ version: first.version, fault }] });
     overwriteAt(file, 0, saved);
@@ -282,7 +282,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     await publish(root, 'listings', version);
     const server = await start(test, root);
     expect(await ask(server)).toMatchObject({ status: 503, code: 'index_damaged', cause: 'file_corrupt' });
-    const line = await server.waitForLog('version not loaded');
+    const line = await server.waitForLog('version could not be loaded');
     expect(String(line['error'])).toContain('not finite');
   });
 });

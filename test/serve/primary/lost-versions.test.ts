@@ -30,15 +30,15 @@ it('a version that is gone takes its index alone down in workers that start late
   // What is published is refused, so the first version goes on answering, and nothing names it any more.
   for (const seed of [3, 5]) {
     const { version } = await publishVersion(root, 'listings', { seed, rows: 4_000, dim: 1024 });
-    await server.waitForLog('version not loaded', 0, (line) => line['version'] === version && line['code'] === 'insufficient_memory'); // prettier-ignore
+    await server.waitForLog('version could not be loaded', 0, (line) => line['version'] === version && line['code'] === 'insufficient_memory'); // prettier-ignore
   }
   // Who finds first that it is gone, a look at what is served or the worker that starts, is a matter of milliseconds.
   const from = server.lines.length;
   expect((await prune(root, 'listings', { keep: 1 })).deleted).toEqual([first.version]);
   expect(await statusOf(server, 'listings')).toBe(200);
   process.kill(server.workers[0]!, 'SIGKILL');
-  await server.waitForLog('version not loaded', from, (line) => line['code'] === 'version_not_found');
-  await server.waitForLog('worker listens', from);
+  await server.waitForLog('version could not be loaded', from, (line) => line['code'] === 'version_not_found');
+  await server.waitForLog('worker is listening', from);
   expect(await statusOf(server, 'others')).toBe(200);
   const refused = await server.search({ id: 1, k: 1 });
   expect(refused.status).toBe(503);
@@ -60,8 +60,8 @@ it('a worker that cannot load what the others answer from tries again and then a
   renameSync(folder, join(root, '.away'));
   const from = server.lines.length;
   process.kill(server.workers[0]!, 'SIGKILL');
-  await server.waitForLog('version not loaded', from);
-  await server.waitForLog('worker listens', from);
+  await server.waitForLog('version could not be loaded', from);
+  await server.waitForLog('worker is listening', from);
   const statuses = async () => new Set(await Promise.all(Array.from({ length: 8 }, () => ask(server))));
   expect(await statuses()).toEqual(new Set([200, 503]));
   renameSync(join(root, '.away'), folder);
@@ -86,13 +86,13 @@ it('a worker that the system does not start is tried again, and the server ends 
   const from = server.lines.length;
   process.kill(server.workers[0]!, 'SIGKILL');
   await server.waitForLog('worker died', from, (line) => line['signal'] === 'SIGKILL');
-  await server.waitForLog('worker not started', from);
+  await server.waitForLog('worker could not be started', from);
   expect(await statusOf(server, 'listings')).toBe(200);
   renameSync(`${node}-away`, node);
-  await server.waitForLog('worker listens', from);
+  await server.waitForLog('worker is listening', from);
   renameSync(node, `${node}-away`);
   const again = server.lines.length;
   process.kill(server.workers[1]!, 'SIGKILL');
-  await server.waitForLog('worker not started', again);
+  await server.waitForLog('worker could not be started', again);
   expect(await server.stop(), server.stderr).toBe(0);
 });

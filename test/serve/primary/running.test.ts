@@ -42,14 +42,14 @@ describe.concurrent('variables of Kubernetes Services', { timeout: 120_000 }, ()
   it('are no options: the default holds, and the log names them', async (test) => {
     expect(readServeOptions({}, env)).toEqual(readServeOptions({}));
     const server = await start(test, [], { ...env, SHORTLIST_WORKERS: '1' });
-    const line = await server.waitForLog('variables of a Kubernetes Service are ignored');
+    const line = await server.waitForLog('ignoring variables of a Kubernetes Service');
     expect(line['variables']).toEqual(Object.keys(env).sort());
   });
 
   it('are not looked for among variables that someone wrote', async (test) => {
     expect(() => readServeOptions({}, { SHORTLIST_PORT: 'http://10.0.0.1:80' })).toThrow('SHORTLIST_PORT');
     const server = await start(test, [], { SHORTLIST_WORKERS: '1', SHORTLIST_INDEX: 'listings' });
-    expect(server.lines.map(({ msg }) => msg)).not.toContain('variables of a Kubernetes Service are ignored');
+    expect(server.lines.map(({ msg }) => msg)).not.toContain('ignoring variables of a Kubernetes Service');
   });
 });
 

@@ -80,7 +80,7 @@ describe('a switch of versions', () => {
     const file = join(root, 'listings', bad.version, 'shard-0000.bin');
     flipByte(file, statSync(file).size - 3);
     await publish(root, 'listings', bad.version).catch(() => undefined);
-    const line = await server.waitForLog('version not loaded');
+    const line = await server.waitForLog('version could not be loaded');
     expect(line).toMatchObject({ index: 'listings', code: 'file_corrupt', file, live: first.version, level: 50 });
     expect(await liveVersion(server)).toBe(first.version);
     expect((await server.get('/readyz')).status).toBe(200);
@@ -121,7 +121,7 @@ describe('a switch of versions', () => {
     const small = await publishVersion(root, 'listings', { seed: 1, rows: 100 });
     const server = await start(test, root, ['--workers', '1', '--memory-limit', '104MiB']);
     await publishVersion(root, 'listings', { seed: 2, rows: 2_500, dim: 1024 });
-    const line = await server.waitForLog('version not loaded');
+    const line = await server.waitForLog('version could not be loaded');
     expect(line).toMatchObject({ code: 'insufficient_memory', live: small.version, limit_bytes: 104 * 2 ** 20 });
     expect(await liveVersion(server)).toBe(small.version);
   });
@@ -163,7 +163,7 @@ describe('a switch of versions', () => {
     const current = join(root, 'listings', 'CURRENT');
     copyFileSync(current, `${current}.saved`);
     appendFileSync(current, ' ');
-    expect(await server.waitForLog('version not loaded')).toMatchObject({ code: 'state_corrupt' });
+    expect(await server.waitForLog('version could not be loaded')).toMatchObject({ code: 'state_corrupt' });
     expect(await liveVersion(server)).toBe(first.version);
     rmSync(current);
     renameSync(join(root, 'listings'), join(root, '.away'));
@@ -266,7 +266,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const lateFile = join(root, 'late', late.version, 'shard-0000.bin');
     flipByte(lateFile, statSync(lateFile).size - 3);
     await publish(root, 'late', late.version).catch(() => undefined);
-    await server.waitForLog('version not loaded', 0, (line) => line['index'] === 'late');
+    await server.waitForLog('version could not be loaded', 0, (line) => line['index'] === 'late');
     expect((await server.get('/readyz')).status).toBe(200);
   });
 

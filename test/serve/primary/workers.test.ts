@@ -82,9 +82,9 @@ describe.concurrent('a worker that is killed', { timeout: 120_000 }, () => {
     const limits = execFileSync('prlimit', ['--pid', String(server.pid), '--nofile', '--noheadings', '--output', 'SOFT,HARD'], { encoding: 'utf8' }); // prettier-ignore
     limit('8:'); // what is open stays open
     for (const worker of server.workers) process.kill(worker, 'SIGKILL');
-    await server.waitForLog('worker not started');
+    await server.waitForLog('worker could not be started');
     await wait(2_000);
-    const tries = server.lines.filter(({ msg }) => msg === 'worker not started');
+    const tries = server.lines.filter(({ msg }) => msg === 'worker could not be started');
     expect(JSON.stringify(tries[0])).toContain('EMFILE');
     expect(tries.length).toBeLessThan(24); // each of two a quarter of a second after the last time
     limit(limits.trim().replace(/\s+/, ':'));
@@ -123,7 +123,7 @@ it.concurrent(
     const [spare] = children().filter((pid) => !server.workers.includes(pid));
     const from = server.lines.length;
     process.kill(server.workers[0]!, 'SIGKILL');
-    expect((await server.waitForLog('worker listens', from))['worker']).toBe(spare);
+    expect((await server.waitForLog('worker is listening', from))['worker']).toBe(spare);
     await waitFor('the next process that stands by', standing);
     expect((await metricsOf(server)).get('shortlist_worker_restarts_total')).toBe(1);
     expect((await server.search({ id: 1 })).status).toBe(200);
@@ -147,7 +147,7 @@ it.concurrent(
       'SIGSTOP',
     );
     process.kill(server.workers[0]!, 'SIGKILL');
-    await server.waitForLog('worker does not answer and is killed');
+    await server.waitForLog('worker does not respond; killing it');
     await waitFor('the replacement', async () => ((await listening()) === 2 ? true : undefined));
   },
 );
@@ -158,7 +158,7 @@ it.concurrent('a worker that takes a place after SIGTERM says as the others that
   await server.waitForLog('draining');
   const from = server.lines.length;
   process.kill(server.workers[0]!, 'SIGKILL');
-  await server.waitForLog('worker listens', from);
+  await server.waitForLog('worker is listening', from);
   for (let i = 0; i < 8; i++) {
     const answer = await fetch(`${server.url}/readyz`, { headers: { connection: 'close' } });
     expect(answer.status).toBe(503);
@@ -171,7 +171,7 @@ it.concurrent('a worker that stands still gets no new connections, and is replac
   const server = await start(test, ['--worker-timeout-ms', '2500']);
   const [victim] = server.workers;
   process.kill(victim!, 'SIGSTOP');
-  const killed = await server.waitForLog('worker does not answer and is killed');
+  const killed = await server.waitForLog('worker does not respond; killing it');
   expect(killed).toMatchObject({ worker: victim });
   expect(await server.waitForLog('worker died', 0, (line) => line['worker'] === victim)).toMatchObject({ signal: 'SIGKILL' }); // prettier-ignore
   await waitFor('the replacement', async () =>
@@ -232,7 +232,7 @@ describe.concurrent('metrics', { timeout: 120_000 }, () => {
     expect(metrics.get('shortlist_graph_distances_total')).toBeGreaterThan(
       metrics.get('shortlist_graph_nodes_visited_total')!,
     );
-    const started = server.lines.filter(({ msg }) => msg === 'worker starts');
+    const started = server.lines.filter(({ msg }) => msg === 'worker is starting');
     expect(started.map(({ isa }) => isa)).toEqual([
       expect.stringMatching(/^(avx512|avx2|generic)$/),
       started[0]!['isa'],
@@ -285,7 +285,7 @@ describe.concurrent('SIGTERM', { timeout: 120_000 }, () => {
     );
     server.process.kill('SIGTERM');
     expect(await server.waitForExit()).toBe(0);
-    expect(server.stderr).toContain('requests were still in flight');
+    expect(server.stderr).toContain('with requests in flight');
   });
 
   it('before the server serves ends it too', async () => {

@@ -1,10 +1,10 @@
-// Watches idle connections until their next request arrives. If there is capacity, the connection is returned to be read
-// as usual. If not, the request is discarded and answered with a refusal that was written in advance. That costs two
-// reads and a write: a quarter of what an HTTP server in JavaScript needs to refuse.
+// Watches idle connections until their next request arrives. If there is capacity, the connection is returned to be
+// read as usual. If not, the request is discarded and answered with a refusal that was written in advance. That costs
+// two reads and a write: a quarter of what an HTTP server in JavaScript needs to refuse.
 //
-// Only a search whose bytes have all arrived is refused here: `POST /v1/`, HTTP/1.1, with Content-Length, without Expect.
-// Everything else (probes, bodies still arriving, closed connections, bytes that are not HTTP) is returned at once,
-// whatever the capacity: the HTTP server knows what to do with it.
+// Only a search whose bytes have all arrived is refused: `POST /v1/`, HTTP/1.1, with Content-Length, without Expect.
+// All else (probes, bodies still arriving, closed connections, bytes that are not HTTP) is returned at once, whatever
+// the capacity: the HTTP server knows what to do with it.
 
 #include "load_shedder.h"
 

@@ -1,10 +1,9 @@
 /**
  * Passes connections between processes as file descriptors. The only file that loads the addon of this folder.
  *
- * The primary makes a socket pair for each worker and gives it one end as an open file. `sendSockets` then passes any
- * number of connections at once, without waiting for the worker's event loop. The sender closes its own copy of a
- * socket. A connection ends when its last copy is closed, so one in transit to a worker that dies ends with the
- * channel.
+ * The primary makes a socket pair for each worker and gives it one end. `sendSockets` then passes any number of
+ * connections at once, without waiting for the worker's event loop. The sender closes its own copy of a socket. A
+ * connection ends when its last copy is closed, so one in transit to a dying worker ends with the channel.
  */
 import { createRequire } from 'node:module';
 import { ShortlistError } from '../../../base/errors.js';
@@ -82,10 +81,7 @@ export function openSocketPair(): [number, number] {
   return loadAddon().pair();
 }
 
-/**
- * @returns both ends of a connection of this process to itself, over TCP if possible; the caller closes them. @throws
- * EMFILE
- */
+/** @returns both ends of a connection to this process, over TCP if possible; the caller closes them. @throws EMFILE */
 export function connectToSelf(): [number, number] {
   return loadAddon().connection();
 }

@@ -16,10 +16,7 @@ const CODES: readonly ErrorCode[] = [
 
 const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
 
-/**
- * Only for the binary and the Arrow form. No schema has a `default`: pages and generated clients would send it with
- * JSON too.
- */
+/** Not for JSON. No schema has a `default`, which pages and generated clients would send with JSON too. */
 const PARAMETERS = Object.fromEntries(
   SEARCH_TERM_NAMES.flatMap((name) => parameterSchemas(name, SEARCH_TERMS[name])).map(([name, schema]) => [
     name,

@@ -3,8 +3,7 @@
  *
  * - Integers are numbers within 2^53, else decimal strings, since JSON numbers are read as doubles.
  * - float32 and float16 are the shortest decimal that restores the float32. NaN is null. JSON has no infinities: they
- * are
- *   the strings "Infinity" and "-Infinity".
+ *   are the strings "Infinity" and "-Infinity".
  * - Dates are `YYYY-MM-DD`, timestamps `YYYY-MM-DDTHH:MM:SS` with the digits of their unit, and a trailing Z if the
  *   column has a timezone (Arrow then counts from the epoch in UTC). A year outside of 0 to 9999 has a sign and six
  *   digits, as in ECMAScript.

@@ -100,7 +100,7 @@ describe('framing', () => {
       const cut = stream.subarray(0, end);
       const reader = await openArrowBytes('cut.arrows', cut);
       expect(reader.warnings).toEqual([
-        'cut.arrows: the stream has no end-of-stream marker; it is read up to its last whole message, and if what wrote it was stopped, rows are missing',
+        'cut.arrows: the stream has no end-of-stream marker; it is read up to its last whole message, and rows are missing if its writer was stopped',
       ]);
       rows.push((await readTable(cut)).rows);
       for (const inside of [end - 1, end + 1, end + 5]) {
@@ -116,7 +116,7 @@ describe('framing', () => {
     expect(error.message).toContain(`${stream.length} bytes follow the end-of-stream marker`);
     const open = stream.subarray(0, stream.length - END_BYTES);
     const second = await failureOf(() => readTable(Buffer.concat([open, stream])));
-    expect(second.message).toContain(`a second stream begins at byte ${open.length}`);
+    expect(second.message).toContain(`a second stream starts at byte ${open.length}`);
     expect((await failureOf(() => readTable(Buffer.concat([open, bytesOf['pyarrow.arrow']])))).code).toBe(
       'input_corrupt',
     );
@@ -126,7 +126,7 @@ describe('framing', () => {
     const file = bytesOf['pyarrow.arrow'];
     const error = await failureOf(() => readTable(file.subarray(0, file.length - 10)));
     expect(error.code).toBe('input_corrupt');
-    expect(error.message).toContain('does not end with its footer');
+    expect(error.message).toContain('does not end with a footer');
   });
 
   it('a footer that lists one batch twice is refused', async () => {

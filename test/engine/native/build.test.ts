@@ -67,7 +67,7 @@ describe('building with the native engine', () => {
   });
 
   it('gives equal bytes and equal answers on every instruction set', async () => {
-    const dist = new URL('../../../dist', import.meta.url).href;
+    const dist = new URL('../../../dist/', import.meta.url).href;
     const run = async (isa: string): Promise<string | null> => {
       try {
         const env = { ...process.env, SHORTLIST_ISA: isa };

@@ -377,13 +377,7 @@ function buildAnswer(
     ef: maxEf(qualities),
     short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
   };
-  const answer = {
-    ordinals: Uint32Array.from(taken, (place) => found.ordinals[place]!),
-    scores: Float32Array.from(taken, (place) => found.scores[place]!),
-    seeds: Uint8Array.from(taken, (place) => found.sources[place]!),
-    seedScores: Float32Array.from(taken, (place) => found.ownScores[place]!),
-    quality,
-  };
+  const answer = { ...found.pick(taken), quality };
   const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));
   if (explains.length === 0) return answer;
   return { ...answer, explain: joinExplains(explains, Math.round((performance.now() - begun) * 1000)) };

@@ -3,6 +3,7 @@
  * burden the garbage collector. Rows are added in any order and read best first.
  */
 import { isBetter } from '../../base/top-k.js';
+import type { Answer } from './answer.js';
 
 /** Odd, with spread bits: consecutive rows do not get neighbouring slots (Knuth's multiplicative hashing). */
 const HASH_FACTOR = 0x9e3779b1;
@@ -52,6 +53,21 @@ export class CandidateSet {
     this.scores[place] = score;
     this.sources[place] = source;
     this.ownScores[place] = own;
+  }
+
+  /** The candidates at these places, as columns of an answer. A loop: typed arrays' `from` takes twenty times as long. */
+  pick(places: readonly number[]): Pick<Answer, 'ordinals' | 'scores' | 'seeds' | 'seedScores'> {
+    const { length } = places;
+    const [ordinals, scores] = [new Uint32Array(length), new Float32Array(length)];
+    const [seeds, seedScores] = [new Uint8Array(length), new Float32Array(length)];
+    for (let i = 0; i < length; i++) {
+      const place = places[i]!;
+      ordinals[i] = this.ordinals[place]!;
+      scores[i] = this.scores[place]!;
+      seeds[i] = this.sources[place]!;
+      seedScores[i] = this.ownScores[place]!;
+    }
+    return { ordinals, scores, seeds, seedScores };
   }
 
   move(from: number, to: number): void {

@@ -38,7 +38,10 @@ export interface SearchTerms {
     | undefined;
   /** Lowest score to return. With seeds, it applies to the score before weighting. */
   readonly min_score?: number | undefined;
-  /** Time limit in milliseconds, counted from the last byte of the body. Then the answer is 504; see allow_partial. */
+  /**
+   * Time limit in milliseconds, counted from the last byte of the body; default and maximum: the limit of the server.
+   * Then the answer is 504; see allow_partial.
+   */
   readonly timeout_ms?: number | undefined;
   /** When time runs out, answer with what was found by then. If that is incomplete, `quality.short` is `timeout`. */
   readonly allow_partial?: boolean | undefined;
@@ -183,7 +186,9 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
     kind: 'number',
     above: 0,
     max: MAX_TIMEOUT_MS,
-    text: 'Time limit in milliseconds, counted from the last byte of the body. Then the answer is 504; see allow_partial.',
+    text:
+      'Time limit in milliseconds, counted from the last byte of the body; default and maximum: the limit of the server. ' +
+      'Then the answer is 504; see allow_partial.',
   },
   allow_partial: {
     kind: 'boolean',

@@ -74,6 +74,7 @@ const wordsOf = (line: string): string =>
   line
     .replaceAll(VERSION, 'VERSION')
     .replace(/[\d.,:]*\d[\d.,:]*/g, '#')
+    .replace(/─+/g, '─')
     .replace(/ +/g, ' ')
     .trim();
 

@@ -41,7 +41,7 @@ function searchTable(compared: Compared): string {
       }),
   );
   const titles = ['data', 'k', ...PEER_NAMES.map((name) => LABELS[name])];
-  return `Queries a second of one thread at recall ${LEAST_RECALL} (in brackets: how many times as many shortlist answers):\n\n${markdownTable(titles, rows)}`;
+  return `Queries per second of one thread at recall ${LEAST_RECALL}. In brackets: the speed of shortlist divided by that of this engine. Empty: the engine did not reach the recall:\n\n${markdownTable(titles, rows)}`;
 }
 
 function buildTable(compared: Compared): string {
@@ -62,7 +62,7 @@ function buildTable(compared: Compared): string {
   });
   const titles = ['data', 'threads', ...PEER_NAMES.map((name) => LABELS[name])];
   const text =
-    'Seconds of a build: of shortlist from an Arrow file to a sealed version, and its graph alone; of the others from vectors in memory to the last insert (zvec: to the index on disk). In brackets: times the whole build of shortlist, and times its graph. hnswlib-node builds on one thread:';
+    'Build time in seconds. shortlist: from an Arrow file to a sealed version, then the graph alone. The others: from vectors in memory to the last insert (zvec: to the index on disk). In brackets: the ratio to the whole build of shortlist, and to its graph. hnswlib-node builds on one thread:';
   return `${text}\n\n${markdownTable(titles, rows)}`;
 }
 
@@ -80,7 +80,7 @@ function sizeTable(compared: Compared): string {
   ]);
   const titles = ['data', ...PEER_NAMES.map((name) => LABELS[name])];
   const text =
-    'Files in MB, milliseconds to open them from the page cache, and MB in memory after 1,000 searches (pages of mapped files included):';
+    'Size of the files in MB, time to open them from the page cache in ms, and memory in MB after 1,000 searches, with the pages of mapped files:';
   return `${text}\n\n${markdownTable(titles, rows)}`;
 }
 
@@ -88,7 +88,7 @@ function exactLine({ exact }: BenchResult): string | null {
   if (exact === undefined) return null;
   const each = exact.results.map(({ k, shortlist_seconds, usearch_seconds, ratio, unexplained }) => {
     const [ours, theirs] = [median(shortlist_seconds), median(usearch_seconds)];
-    return `k ${k} in ${ours.toFixed(2)} s, usearch's \`exactSearch\` in ${theirs.toFixed(2)} s (${ratio.toFixed(1)} times; ${unexplained} rows differ that are no ties)`;
+    return `k ${k} in ${ours.toFixed(2)} s, usearch's \`exactSearch\` in ${theirs.toFixed(2)} s (${ratio.toFixed(1)} times as long; ${unexplained} rows differ that are not ties)`;
   });
   return `- Exact search, ${count(exact.queries)} queries over ${count(exact.rows)} x ${exact.dim} on ${exact.threads} threads: ${each.join('; ')}.`;
 }
@@ -96,12 +96,12 @@ function exactLine({ exact }: BenchResult): string | null {
 function openLine({ open }: BenchResult): string | null {
   if (open === undefined) return null;
   const { shard_bytes, open_shard_ms, open_index_ms, workers, workers_rss_bytes, workers_pss_bytes } = open;
-  return `- A shard of ${megabytes(shard_bytes)} MB (${count(open.rows)} x ${open.dim}) opens in ${open_shard_ms.toFixed(0)} ms, its version with the table of ids in ${open_index_ms.toFixed(0)} ms. ${workers} workers of a server on it, after scans of all vectors: ${megabytes(workers_rss_bytes)} MB if each had its own, ${megabytes(workers_pss_bytes)} MB as they share it.`;
+  return `- A shard of ${megabytes(shard_bytes)} MB (${count(open.rows)} x ${open.dim}) opens in ${open_shard_ms.toFixed(0)} ms, its version with the table of ids in ${open_index_ms.toFixed(0)} ms. ${workers} workers of a server on it, after scans of all vectors: ${megabytes(workers_rss_bytes)} MB if each had its own copy, ${megabytes(workers_pss_bytes)} MB because they share it.`;
 }
 
 function swapLine({ swap }: BenchResult): string | null {
   if (swap === undefined) return null;
-  return `- ${swap.swaps.length} publishes and rollbacks under ${swap.requests_per_second} requests a second: ${swap.failed} of ${count(swap.requests)} requests failed; p99 in the two seconds after \`CURRENT\` moved was ${swap.ratio.toFixed(2)} times the steady one (median).`;
+  return `- ${swap.swaps.length} publishes and rollbacks under ${swap.requests_per_second} requests per second: ${swap.failed} of ${count(swap.requests)} requests failed; the median p99 in the two seconds after \`CURRENT\` moved was ${swap.ratio.toFixed(2)} times the p99 before.`;
 }
 
 function environmentLine(result: BenchResult): string {

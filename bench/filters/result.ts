@@ -55,7 +55,7 @@ export function filterTable(result: FilterResult | null): string {
     return [`${percent} %`, ...cells];
   });
   const { cpu, isa, node } = result.environment;
-  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, k ${k}, ${queries} queries each. Median time of a filtered search in that of one without a filter, each at the least ef of recall ${least_recall} or more on the same queries; in brackets recall by default and the way taken:`;
+  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, k ${k}, ${queries} queries each. Median time of a filtered search divided by that of an unfiltered one, each with the smallest ef that reaches recall ${least_recall} on the same queries. In brackets: recall with default settings, and the plans with their numbers of queries:`;
   const table = markdownTable(['rows that pass', 'independent of the vectors', 'near the queries', 'far from the queries'], lines); // prettier-ignore
   return `${head}\n\n${table}\n\n${cpu}, ${isa}, Node ${node.slice(1)}.`;
 }

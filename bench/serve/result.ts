@@ -83,12 +83,12 @@ export function serveTable(result: ServeResult | null): string {
     const same = cases.filter((one) => one.k === k && one.filtered === filtered);
     const cells = FORMS.map((form) => {
       const found = same.find((one) => one.form === form);
-      return found === undefined ? '' : `${found.above_search_us.toFixed(0)} us, ${found.open.p99_ms.toFixed(2)} ms`;
+      return found === undefined ? '' : `${found.above_search_us.toFixed(0)} µs, ${found.open.p99_ms.toFixed(2)} ms`;
     });
-    return [filtered ? `${k}, filter` : String(k), `${(same[0]?.search_us ?? NaN).toFixed(0)} us`, ...cells];
+    return [filtered ? `${k}, filter` : String(k), `${(same[0]?.search_us ?? NaN).toFixed(0)} µs`, ...cells];
   });
   const { cpu, isa, node } = result.environment;
-  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, one worker, default settings: processor time of the search itself, then by wire form what a request costs the server above it, and the 99th percentile of latency when requests come at half the rate that it can answer:`;
-  const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times the queries a second of single octet-stream requests (k ${batch.k}, ${batch.workers} workers). Exact searches of ${deadline.scan_ms.toFixed(0)} ms with \`timeout_ms\` ${deadline.budget_ms} have their answer or 504 after ${deadline.p50_ms.toFixed(1)} ms, 99th percentile ${deadline.p99_ms.toFixed(1)} ms. ${cpu}, ${isa}, Node ${node.slice(1)}.`;
+  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, one worker, default settings: processor time of the search itself; then for each wire form the processor time that a request costs beside the search, and the 99th percentile of latency when requests arrive at half the rate that the server can answer:`;
+  const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times as many queries per second as single octet-stream requests (k ${batch.k}, ${batch.workers} workers). Exact searches of ${deadline.scan_ms.toFixed(0)} ms with \`timeout_ms\` ${deadline.budget_ms} end, with an answer or 504, after ${deadline.p50_ms.toFixed(1)} ms in the median and ${deadline.p99_ms.toFixed(1)} ms at the 99th percentile. ${cpu}, ${isa}, Node ${node.slice(1)}.`;
   return `${head}\n\n${markdownTable(['k', 'search', ...FORMS.map((form) => TITLES[form])], lines)}\n\n${tail}`;
 }

@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { Metric } from '../../src/base/metric.js';
 import { sampleDistinct } from '../../src/base/random.js';
-import { readQueries } from '../../src/ingest/read-queries.js';
 import { writeBaseArrow } from '../lib/base-arrow.js';
 import { readFloats, writeValues } from '../lib/float-file.js';
+import { loadReadQueries } from '../lib/library.js';
 import { generateEmbeddings } from '../engine/generate.js';
 import { say } from '../lib/say.js';
 import { copies, deviates, diffuse, skewedNorms, textLike } from './generate.js';
@@ -66,6 +66,7 @@ function real(name: string, file: string, dim: number, metric: Metric, rows: num
     make: async () => {
       const root = process.env['SHORTLIST_TEST_DATA'];
       if (root === undefined) throw new Error(`${name} is read from the folder that SHORTLIST_TEST_DATA names; set it`);
+      const { readQueries } = await loadReadQueries();
       return (await readQueries([join(root, name, file)], { dim, metric })).vectors;
     },
   };

@@ -4,10 +4,10 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readQueries } from '../../src/ingest/read-queries.js';
 import { textLike } from '../calibration/generate.js';
 import { writeBaseArrow } from '../lib/base-arrow.js';
 import { writeValues } from '../lib/float-file.js';
+import { loadReadQueries } from '../lib/library.js';
 import { generateEmbeddings } from './generate.js';
 import type { DataSet } from './peer.js';
 import { say } from '../lib/say.js';
@@ -78,6 +78,7 @@ function generate({ kind, rows, dim, queries }: Exclude<DataSpec, { kind: 'real'
 async function readReal({ name, base, dim, metric }: Extract<DataSpec, { kind: 'real' }>): Promise<Vectors> {
   const root = process.env['SHORTLIST_TEST_DATA'];
   if (root === undefined) throw new Error(`${name} is read from the folder that SHORTLIST_TEST_DATA names; set it`);
+  const { readQueries } = await loadReadQueries();
   const read = async (file: string): Promise<Float32Array> =>
     (await readQueries([join(root, name, file)], { dim, metric })).vectors;
   const queries = await read('queries.arrow');

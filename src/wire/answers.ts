@@ -15,10 +15,15 @@ export interface Candidate {
   readonly vector?: readonly number[];
 }
 
+/** `filtered-graph`: there is a filter, and not all rows that pass it were scanned. */
+export const SEARCH_PATHS = ['graph', 'filtered-graph', 'exact'] as const;
+
+/** Why an answer has fewer than k candidates. `filter` includes exclusions, `crowding` quotas of seeds. */
+export const SHORT_REASONS = ['corpus', 'filter', 'min_score', 'crowding', 'timeout'] as const;
+
 /** How good an answer is and how it was found. */
 export interface Quality {
-  /** `filtered-graph`: there is a filter, and not all rows that pass it were scanned. */
-  readonly path: 'graph' | 'filtered-graph' | 'exact';
+  readonly path: (typeof SEARCH_PATHS)[number];
   /** The ef used; null on the exact path. */
   readonly ef: number | null;
   /**
@@ -27,8 +32,8 @@ export interface Quality {
    */
   readonly selectivity: number;
   readonly shards: { readonly total: number; readonly answered: number };
-  /** Why fewer than k were found; null if k were. `filter` includes exclusions, `crowding` quotas of seeds. */
-  readonly short: null | 'corpus' | 'filter' | 'min_score' | 'crowding' | 'timeout';
+  /** Null if there are k candidates. */
+  readonly short: null | (typeof SHORT_REASONS)[number];
 }
 
 export interface Explain {
@@ -73,16 +78,27 @@ export interface FilterExplain {
   readonly cached: boolean;
 }
 
+/**
+ * Why an item is not among the candidates. `graph`: the exact answer has it, but the graph search missed it. `timeout`:
+ * time ran out before its shard was searched or the reason was known.
+ */
+export const WHY_NOT_REASONS = [
+  'unknown_id',
+  'excluded',
+  'filter',
+  'min_score',
+  'crowding',
+  'rank',
+  'timeout',
+  'graph',
+] as const;
+
 /** Why an id is not among the candidates, or where it is. */
 export interface WhyNot {
   readonly id: string;
   readonly found: boolean;
-  /**
-   * Null if it was found. `graph`: the exact answer has it, but the graph search missed it. `timeout`: time ran out
-   * before its shard was searched or the reason was known.
-   */
-  readonly reason:
-    null | 'unknown_id' | 'excluded' | 'filter' | 'min_score' | 'crowding' | 'rank' | 'timeout' | 'graph';
+  /** Null if it was found. */
+  readonly reason: null | (typeof WHY_NOT_REASONS)[number];
   /** This and all that follows is absent for an unknown id. */
   readonly score?: number;
   /** Exact position among all rows of the version, from 1. This and `reached` are absent if time ran out first. */

@@ -1,4 +1,5 @@
 /** `explain` in an answer, as JSON Schema. A test compares it with real answers. */
+import { WHY_NOT_REASONS } from './answers.js';
 import { stringEnum, named } from './schemas.js';
 import { Type } from './schema-type.js';
 import { FILTERED_PLANS, SHARD_PLANS } from './shard-plans.js';
@@ -45,8 +46,6 @@ const RejectionSchema = named(
   }),
 );
 
-const REASONS = ['unknown_id', 'excluded', 'filter', 'min_score', 'crowding', 'rank', 'timeout', 'graph'];
-
 const WhyNotSchema = named(
   'WhyNot',
   Type.Object({
@@ -54,7 +53,7 @@ const WhyNotSchema = named(
     found: Type.Boolean({ description: 'It is among the candidates.' }),
     reason: Type.Union([
       stringEnum(
-        REASONS,
+        WHY_NOT_REASONS,
         'Null if it was found. `graph`: the exact answer has it, but the graph search missed it. `timeout`: time ran out before the reason was known.',
       ),
       Type.Null(),

@@ -1,5 +1,6 @@
 /** The search request and its answer as JSON Schema. */
 import { MAX_BATCH, MAX_K, MAX_SEEDS } from '../base/limits.js';
+import { SEARCH_PATHS, SHORT_REASONS } from './answers.js';
 import { ExplainSchema } from './explain-schema.js';
 import {
   AttributesSchema,
@@ -104,14 +105,14 @@ export const SearchBodySchema = named(
 const QualitySchema = named(
   'Quality',
   Type.Object({
-    path: stringEnum(['graph', 'filtered-graph', 'exact'], 'How the answer was found.'),
+    path: stringEnum(SEARCH_PATHS, 'How the answer was found.'),
     ef: Type.Union([Type.Integer(), Type.Null()], { description: 'The ef used; null on the exact path.' }),
     selectivity: Type.Number({
       description:
         'Share of the rows that pass the filter. 1 without a filter; 0 if time ran out before it was applied.',
     }),
     shards: Type.Object({ total: Type.Integer(), answered: Type.Integer() }),
-    short: Type.Union([stringEnum(['corpus', 'filter', 'min_score', 'crowding', 'timeout'], ''), Type.Null()], {
+    short: Type.Union([stringEnum(SHORT_REASONS, ''), Type.Null()], {
       description:
         'Why fewer than k candidates were found; null if k were. `filter` includes exclusions, `crowding` the quotas of seeds.',
     }),

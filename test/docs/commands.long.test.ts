@@ -174,6 +174,15 @@ describe('the programs of docs/examples', () => {
     },
   );
 
+  it.skipIf(!hasPython('numpy', 'pyarrow'))(
+    'write-embeddings.py writes a file that builds (skipped where python3, or SHORTLIST_TEST_PYTHON, lacks numpy or pyarrow)',
+    async () => {
+      await runProgram(PYTHON, [], examples.get('write-embeddings.py')!, 'write-embeddings.py');
+      const built = await run('shortlist', ['build', 'items', '--input', 'items.arrow', '--json'], { cwd: place.folder, env: place.env }); // prettier-ignore
+      expect(JSON.parse(built.stdout)).toMatchObject({ count: 1_000, dim: 64, rejected: 0 });
+    },
+  );
+
   it('read-export.mjs searches an export', async () => {
     await run('shortlist', ['export', 'listings', '--out', 'listings-hnswlib'], { cwd: place.folder, env: place.env });
     const [line] = await runProgram(process.execPath, [], linkPackages(examples.get('read-export.mjs')!), 'read-export.mjs'); // prettier-ignore

@@ -18,6 +18,8 @@ process.env['SHORTLIST_WARM_UP_MS'] = '50';
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const PEERS = ['shortlist', 'hnswlib-node'] as const;
 const DATA = 'embeddings-3000x64';
+/** Folder of real data; a test that needs it is skipped where it is missing. */
+const REAL = process.env['SHORTLIST_TEST_DATA'];
 
 let folder: string;
 let result: BenchResult;
@@ -73,6 +75,15 @@ describe('a quick run of the engine bench', () => {
     expect(rows).toHaveLength(3);
     expect(rows[0]).toMatch(/^\| embeddings-3000x64 \| 10 \| [\d,]+ \| [\d,]+ \(\d+\.\d\) \|/);
   });
+
+  it.skipIf(REAL === undefined)(
+    'reads real data sets, whose files are compressed (needs SHORTLIST_TEST_DATA)',
+    async () => {
+      const out = join(folder, 'real.json');
+      await runBench('--only', 'compare', '--peers', 'shortlist', '--data', 'mnist10k', '-k', '10', '--out', out);
+      expect(readResult(out)!.compare!['mnist10k']!.rows).toBe(9_000);
+    },
+  );
 
   it('searches indexes that are there, and leaves the rest of the result as it is', async () => {
     const out = join(folder, 'result.json');

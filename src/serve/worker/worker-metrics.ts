@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { instructionSetOf } from '../../engine/engines.js';
 import { searchTotals } from '../../engine/native/open.js';
 import type { LiveIndexes } from '../../retrieve/load/live.js';
-import type { Quality } from '../../wire/answers.js';
+import { SHORT_REASONS, type Quality } from '../../wire/answers.js';
 import type { Admission } from './admission.js';
 
 /** From an empty request (20 us in the framework) to the time limit. */
@@ -25,14 +25,6 @@ const MISNAMED_METRICS = [
 /** Series that exist from the start, since Prometheus sees an increase only between two values. */
 const SEARCH_STATUSES = [200, 500, 503, 504];
 const SEARCH_ROUTE = '/v1/indexes/:index/search';
-
-const SHORT_REASONS: readonly NonNullable<Quality['short']>[] = [
-  'corpus',
-  'filter',
-  'min_score',
-  'crowding',
-  'timeout',
-];
 
 /** Sampling interval of the event loop delay; searches are shorter. */
 const DELAY_RESOLUTION_MS = 5;

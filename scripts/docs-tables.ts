@@ -189,7 +189,7 @@ function textOf({ description, argChoices, envVar }: CommandOption): string {
 
 function defaultOf({ defaultValue, defaultValueDescription, negate }: CommandOption): string {
   if (negate || defaultValue === undefined) return '';
-  return defaultValueDescription ?? (Array.isArray(defaultValue) ? defaultValue.join(', ') : String(defaultValue));
+  return defaultValueDescription ?? String(defaultValue);
 }
 
 /** A program of docs/examples as a fenced block. */

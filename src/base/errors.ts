@@ -1,6 +1,6 @@
 /**
  * Every failure that a user can meet, in one table. The code alone decides the HTTP status, the exit code and the log
- * level; a test compares the README's table with this one. Any other error is a bug: the server answers 500 `internal`,
+ * level; docs/reference/errors.md is generated from it. Any other error is a bug: the server answers 500 `internal`,
  * the command line exits with 70.
  */
 
@@ -21,7 +21,7 @@ interface ErrorKind {
   readonly status: number;
   /** Exit code when it ends a command. */
   readonly exit: number;
-  /** The meaning in one sentence: `title` in problem+json, and the README's table. */
+  /** The meaning in one sentence: `title` in problem+json, and the table of the docs. */
   readonly title: string;
 }
 
@@ -29,8 +29,8 @@ const kind = (status: number, exit: number, title: string): ErrorKind => ({ stat
 
 export const ERRORS = {
   // The request, or the command line
-  usage: kind(400, EXIT.usage, 'The command line has a wrong command, flag or value'),
-  bad_json: kind(400, EXIT.usage, 'The text is not valid JSON'),
+  usage: kind(500, EXIT.usage, 'The command line has a wrong command, flag or value'),
+  bad_json: kind(400, EXIT.usage, 'The body or value is not valid JSON'),
   bad_request: kind(400, EXIT.usage, 'A field or parameter is missing or contradicts another'),
   bad_field: kind(400, EXIT.usage, 'A field has the wrong type or value'),
   unknown_field: kind(400, EXIT.usage, 'The request has a field that this route does not know'),
@@ -89,19 +89,19 @@ export const ERRORS = {
   file_missing: kind(500, EXIT.badIndex, 'A file of the version is missing'),
   file_unexpected: kind(500, EXIT.badIndex, 'The version holds a file that its manifest does not name'),
   file_corrupt: kind(500, EXIT.badIndex, 'A file has the wrong size, checksum or structure'),
-  probe_failed: kind(500, EXIT.badIndex, 'A probe search on the version did not find what it must find'),
+  probe_failed: kind(500, EXIT.badIndex, 'A test search did not find a row that the version has'),
   state_corrupt: kind(500, EXIT.badIndex, 'CURRENT, HISTORY, an alias or a note fails its own digest'),
 
   // Failed checks
   gate_failed: kind(500, EXIT.checkFailed, 'The gate refused the version; the published version stays published'),
-  check_failed: kind(500, EXIT.checkFailed, 'A check that the command was asked for failed'),
+  check_failed: kind(500, EXIT.checkFailed, 'A check of the command failed: --min-overlap, for example'),
   insufficient_memory: kind(500, EXIT.checkFailed, 'The work needs more memory than is available'),
 
   // The machine
   io_error: kind(500, EXIT.io, 'The operating system refused to read or write'),
   disk_full: kind(500, EXIT.io, 'The disk is full, or has too little space for what must be written'),
   interrupted: kind(500, EXIT.busy, 'A signal stopped the command; its unfinished work was removed'),
-  index_busy: kind(503, EXIT.busy, 'Another process holds the lock of the index'),
+  index_busy: kind(500, EXIT.busy, 'Another process holds the lock of the index'),
   addon_missing: kind(500, EXIT.bug, 'A native addon is not installed'),
   internal: kind(500, EXIT.bug, 'A bug in shortlist'),
 } as const satisfies Record<string, ErrorKind>;

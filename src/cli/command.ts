@@ -2,7 +2,7 @@
  * What all commands share: their context (root, output, progress, signal) and how they end. A command returns a result.
  * With `--json` it is printed as exactly one JSON object, otherwise as text.
  */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseByteSize } from '../base/byte-size.js';
 import { errnoOf, EXIT, ioError, ShortlistError } from '../base/errors.js';
 import { interruption } from './interrupt.js';
@@ -157,8 +157,13 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   };
 }
 
+/** An option that takes several whole numbers, comma-separated; the help shows its default as a user would type it. */
+export function wholeNumbersOption(flags: string, text: string, max: number, fallback: readonly number[]): Option {
+  return new Option(flags, text).argParser(wholeNumbers(1, max)).default([...fallback], fallback.join(','));
+}
+
 /** Parser of comma-separated whole numbers from min to max, for commander. */
-export function wholeNumbers(min: number, max: number): (text: string) => number[] {
+function wholeNumbers(min: number, max: number): (text: string) => number[] {
   const parse = wholeNumber(min, max);
   return (text) => text.split(',').map(parse);
 }

@@ -6,7 +6,7 @@ import { formatRecall } from '../../evaluate/report.js';
 import { loadVersion, type LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import { readManifest } from '../../version/sealed/manifest-file.js';
-import { action, numberBetween, wholeNumber, wholeNumbers, type CommandContext } from '../command.js'; // prettier-ignore
+import { action, numberBetween, wholeNumber, wholeNumbersOption, type CommandContext } from '../command.js'; // prettier-ignore
 import { readQueryFiles } from '../query-file.js';
 import { formatCount, formatPlural } from '../output/progress.js';
 import { formatHanging, formatTable } from '../output/table.js';
@@ -36,7 +36,7 @@ export function diffCommand(): Command {
       1000,
     )
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)
-    .option('-k <list>', 'values of k, comma-separated', wholeNumbers(1, MAX_K), [10, 100])
+    .addOption(wholeNumbersOption('-k <list>', 'values of k, comma-separated', MAX_K, [10, 100]))
     .option(
       '--ef <n>',
       'size of the candidate list (default: that of the server: from the calibration, else max(200, 2k))',

@@ -8,11 +8,13 @@ import { resolveVersion } from '../../version/state/catalog.js';
 import type { Calibration } from '../../retrieve/load/calibration.js';
 import { loadVersion, type LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { calibrationLines } from '../output/calibration-table.js';
-import { action, parseTarget, wholeNumber, wholeNumbers, type CommandContext } from '../command.js';
+import { action, parseTarget, wholeNumber, wholeNumbersOption, type CommandContext } from '../command.js';
 import { readQueryFiles } from '../query-file.js';
 import { formatPlural } from '../output/progress.js';
 import { parseJson } from '../search-flags.js';
 import { formatTable } from '../output/table.js';
+
+const DEFAULT_EFS = [16, 32, 64, 128, 256];
 
 interface EvaluateOptions {
   readonly queries?: string;
@@ -40,12 +42,9 @@ export function evaluateCommand(): Command {
       '--vector-column <name>',
       'column of vectors in --queries (default: the one the index was built from, else the only one)',
     )
-    .option('-k <list>', 'values of k, comma-separated', wholeNumbers(1, MAX_K), [10, 100])
-    .option(
-      '--ef <list>',
-      'values of ef, comma-separated; raised to k if smaller',
-      wholeNumbers(1, MAX_EF),
-      [16, 32, 64, 128, 256],
+    .addOption(wholeNumbersOption('-k <list>', 'values of k, comma-separated', MAX_K, [10, 100]))
+    .addOption(
+      wholeNumbersOption('--ef <list>', 'values of ef, comma-separated; raised to k if smaller', MAX_EF, DEFAULT_EFS),
     )
     .option('--filter <json>', 'search only these items, also in the exact search, such as \'{"price": {"$lt": 50}}\'')
     .option('--seed <n>', 'seed of the sample', wholeNumber(0, 2 ** 31 - 1), 42)

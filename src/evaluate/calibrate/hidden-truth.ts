@@ -6,7 +6,7 @@ import { TRUTH_QUERIES_PER_PASS } from '../../base/limits.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
 import type { Candidates } from '../../retrieve/search/answer.js';
 import { ordinalsOf } from '../../retrieve/search/local-shards.js';
-import { mergeParts } from '../../retrieve/search/merge.js';
+import { mergeParts } from '../../retrieve/search/shard-answer.js';
 import type { Trial } from './trial.js';
 
 export class TruthOnDemand {

@@ -12,7 +12,7 @@ import type { Metric } from '../../base/metric.js';
 import type { FilePlace } from '../../engine/engine.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
-import { copyAllowed, countAllowed } from '../search/allowed-rows.js';
+import { copyAllowed, rowsOf, type ShardRows } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
 import type { SearchTogetherOptions } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
@@ -50,7 +50,7 @@ type BatchWork =
   | { readonly kind: 'queries'; readonly queries: Float32Array; readonly plan: SearchPlan }
   | {
       readonly kind: 'shards';
-      readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part'> & { readonly plan: number })[];
+      readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part' | keyof ShardRows> & { readonly plan: number })[];
       readonly plans: readonly SearchPlan[];
     };
 
@@ -231,7 +231,7 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
     words.set(rows.words);
     const { list } = plan.passing![shard]!; // in shared memory already
-    return { words, count: countAllowed(plan, shard, ordinals.length), list };
+    return { words, count: rowsOf(plan, shard, ordinals.length).allowed, list };
   });
   return { ...local, passing, excluded: shards.map(() => []), selfMatches: [] };
 }

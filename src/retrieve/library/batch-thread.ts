@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
+import { rowsOf } from '../search/allowed-rows.js';
 import type { Answer, Candidates } from '../search/answer.js';
 import { searchShard, type LocalShards } from '../search/local-shards.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
@@ -36,8 +37,10 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
       return { batch, task, results: searchAll(local, work.queries, work.plan) };
     }
     const { searches, plans } = work;
-    const parts = searches.map(({ plan, ...search }): ShardPart => {
-      const planned: ShardSearch = { ...search, plan: plans[plan]!, part: null };
+    const parts = searches.map(({ plan: position, ...search }): ShardPart => {
+      const plan = plans[position]!;
+      const rows = rowsOf(plan, search.shard, local.shards[search.shard]!.ordinals.length);
+      const planned: ShardSearch = { ...search, ...rows, plan, part: null };
       searchShard(local, planned);
       return planned.part!;
     });

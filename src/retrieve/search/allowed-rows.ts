@@ -24,23 +24,24 @@ export interface AllowedRows {
   readonly selfMatches: readonly RowPlace[];
 }
 
+/** The rows of one shard that a search may return, besides the filter. */
+export interface ShardRows {
+  /** Rows that pass the filter but must not be returned. */
+  readonly leftOut: readonly number[];
+  /** Number of rows that may be returned. */
+  readonly allowed: number;
+}
+
+/** @param size rows of the shard */
+export function rowsOf(rows: AllowedRows, shard: number, size: number): ShardRows {
+  const leftOut = excludedRows(rows, shard);
+  return { leftOut, allowed: (rows.passing?.[shard]!.count ?? size) - leftOut.length };
+}
+
 /** Returns true if the row passes the filter and is not excluded by id. */
 export function mayReturn({ passing, excluded }: AllowedRows, { shard, row }: RowPlace): boolean {
   const words = passing?.[shard]!.words;
   return (words === undefined || hasBit(words, row)) && !excluded[shard]!.includes(row);
-}
-
-/** Rows of a shard that pass the filter but must not be returned. */
-export function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
-  const rows = excluded[shard]!;
-  if (selfMatches.length === 0) return rows;
-  const own = selfMatches.filter((place) => place.shard === shard);
-  return own.length === 0 ? rows : [...rows, ...own.map(({ row }) => row)];
-}
-
-/** Number of rows of a shard that may be returned. @param size rows of the shard */
-export function countAllowed(rows: AllowedRows, shard: number, size: number): number {
-  return (rows.passing?.[shard]!.count ?? size) - excludedRows(rows, shard).length;
 }
 
 /** A new set of the rows that may be returned; undefined if all of them may. */
@@ -51,4 +52,11 @@ export function copyAllowed(rows: AllowedRows, shard: number, size: number): Bit
   const allow = passing === undefined ? Bitset.full(size) : new Bitset(size, passing.words.slice());
   for (const row of leftOut) allow.delete(row);
   return allow;
+}
+
+function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
+  const rows = excluded[shard]!;
+  if (selfMatches.length === 0) return rows;
+  const own = selfMatches.filter((place) => place.shard === shard);
+  return own.length === 0 ? rows : [...rows, ...own.map(({ row }) => row)];
 }

@@ -2,9 +2,8 @@
 import { ShortlistError } from '../../base/errors.js';
 import { defaultEf, MAX_EF } from '../../base/limits.js';
 import { resolveDefaultEf, resolveEf, type Calibration } from '../load/calibration.js';
-import { checkRange } from './check-range.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import type { SearchOptions } from './search-options.js';
+import { checkRange, type SearchOptions } from './search-options.js';
 
 /**
  * An ef below k that the caller gives is raised to k; a calibrated ef is not.

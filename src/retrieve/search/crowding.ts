@@ -6,12 +6,11 @@ import { ShortlistError } from '../../base/errors.js';
 import { MAX_K } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { JsonValue } from '../../arrow/column-value.js';
-import { checkRange } from './check-range.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { PassingRows } from './allowed-rows.js';
-import type { CrowdingOptions } from './search-options.js';
+import { checkRange, type CrowdingOptions } from './search-options.js';
 
 export interface Crowding {
   readonly limit: number;

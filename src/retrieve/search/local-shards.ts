@@ -4,11 +4,10 @@
  */
 import { Bitset } from '../../base/bitset.js';
 import { rawKernel, toScore } from '../../base/metric.js';
-import type { ShardAnswer, ShardQuery } from '../../engine/engine.js';
+import type { ShardAnswer, ShardQuery, ShardVectors } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
 import type { LoadedShard, RowPlace } from '../load/shards.js';
-import { copyAllowed, countAllowed, excludedRows, type AllowedRows } from './allowed-rows.js';
-import { isLongWalk } from './long-walk.js';
+import { copyAllowed, type AllowedRows } from './allowed-rows.js';
 import type { Scoring, ShardPart, ShardSearch } from './needs.js';
 
 export type ScanPool = Pick<ExactSearch, 'search'>;
@@ -22,6 +21,23 @@ export interface LocalShards {
 /** Largest scan on the calling thread, in components: about 0.4 ms, the time of some ten graph searches. */
 const SHORT_SCAN = 2 ** 20;
 
+// The cost of a graph walk is estimated, since a measurement would come too late. The unit is nanoseconds on one core
+// of 2020 with memory outside the cache. On a slower machine a long walk is longer still.
+
+/** An expanded node with the codes of its neighbours, and each component of those codes. */
+const CANDIDATE_NS = 1_200;
+const CODE_COMPONENT_NS = 3;
+
+/** A row scored by its float32 values, and each of its components. */
+const ROW_NS = 200;
+const COMPONENT_NS = 1;
+
+/** How many times longer a filtered walk takes, in most cases at most. */
+const FILTER_FACTOR = 3;
+
+/** A step of the event loop should take 10 ms at most, and an estimate may be half of the true time. */
+const LONG_WALK_NS = 5e6;
+
 /** Searches a shard on the calling thread, however long it takes. */
 export function searchShard({ shards }: LocalShards, search: ShardSearch): void {
   const shard = shards[search.shard]!;
@@ -34,11 +50,10 @@ export function searchShard({ shards }: LocalShards, search: ShardSearch): void 
 /** Searches a shard on the calling thread if that is short. @returns false if it was not searched */
 export function trySearchShard({ shards }: LocalShards, search: ShardSearch): boolean {
   if (search.exact) return false;
-  const { query, plan } = search;
+  const { query, allowed } = search;
   const shard = shards[search.shard]!;
-  const { graph, ordinals } = shard;
-  const allowed = countAllowed(plan, search.shard, ordinals.length);
-  if (isLongWalk(search, graph.vectors, allowed, shards.length)) return false;
+  const { graph } = shard;
+  if (isLongWalk(search, graph.vectors, shards.length)) return false;
   const begun = startTimeOf(search);
   const options = optionsOf(search, shard);
   const isShort = allowed * graph.vectors.dim <= SHORT_SCAN;
@@ -64,13 +79,26 @@ export async function searchOnThreads(
   await Promise.all(searches.map(walkOrScan));
 }
 
+/**
+ * Returns true if the walk is too long for a thread that others wait for.
+ * @param shards how many shards the same step searches one after the other
+ */
+export function isLongWalk(
+  { k, ef, allowed }: Pick<ShardSearch, 'k' | 'ef' | 'allowed'>,
+  { dim, count }: Pick<ShardVectors, 'dim' | 'count'>,
+  shards: number,
+): boolean {
+  const walk = Math.min(Math.max(k, ef), count) * (CANDIDATE_NS + CODE_COMPONENT_NS * dim);
+  const rows = Math.min(k, allowed) * (ROW_NS + COMPONENT_NS * dim);
+  return (allowed < count ? FILTER_FACTOR : 1) * (walk + rows) * shards > LONG_WALK_NS;
+}
+
 /** @returns false if the shard must be scanned instead */
 async function tryWalkOnThread({ shards }: LocalShards, search: ShardSearch, signal?: AbortSignal): Promise<boolean> {
   if (search.exact) return false;
   const shard = shards[search.shard]!;
-  const { graph, ordinals } = shard;
-  const allowed = countAllowed(search.plan, search.shard, ordinals.length);
-  if (!isLongWalk(search, graph.vectors, allowed, shards.length)) return false; // short: the graph would have scanned
+  const { graph } = shard;
+  if (!isLongWalk(search, graph.vectors, shards.length)) return false; // short: the graph would have scanned
   const begun = startTimeOf(search);
   const found = await graph.searchLater(search.query, optionsOf(search, shard), signal);
   if (found !== null) search.part = partOf(search, shard, found, begun);
@@ -159,8 +187,7 @@ function startTimeOf({ plan }: ShardSearch): number {
   return plan.explain ? performance.now() : 0;
 }
 
-function optionsOf({ plan, shard, k, ef, exact }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
-  const leftOut = excludedRows(plan, shard);
+function optionsOf({ plan, shard, k, ef, exact, leftOut }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
   const passing = plan.passing?.[shard];
   const account = plan.explain && !exact;
   const size = ordinals.length;
@@ -171,8 +198,7 @@ function optionsOf({ plan, shard, k, ef, exact }: ShardSearch, { ordinals }: Loa
 
 function partOf(search: ShardSearch, shard: LoadedShard, found: ShardAnswer, begun: number): ShardPart {
   const { rows, scores, path, account } = found;
-  const allowed = countAllowed(search.plan, search.shard, shard.ordinals.length);
-  const complete = rows.length < search.k || rows.length === allowed;
+  const complete = rows.length < search.k || rows.length === search.allowed;
   const tookUs = search.plan.explain ? Math.round((performance.now() - begun) * 1000) : 0;
   return { ordinals: ordinalsOf(shard, rows), scores, path, complete, account, tookUs };
 }

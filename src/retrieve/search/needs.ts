@@ -6,6 +6,7 @@
  * the event loop, or together with other searches on a pool of threads. The algorithm is the same for all drivers.
  */
 import type { SearchAccount } from '../../engine/engine.js';
+import type { ShardRows } from './allowed-rows.js';
 import type { SearchPlan } from './search-plan.js';
 
 export type SearchWork<T> = Generator<Need | undefined, T, undefined>;
@@ -14,7 +15,7 @@ export type Need =
   | { readonly kind: 'shards'; readonly searches: readonly ShardSearch[] }
   | { readonly kind: 'scores'; readonly scoring: Scoring };
 
-export interface ShardSearch {
+export interface ShardSearch extends ShardRows {
   readonly query: Float32Array;
   readonly shard: number;
   readonly k: number;

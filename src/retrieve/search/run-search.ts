@@ -5,7 +5,7 @@
 import { Meter, runAsync, type WorkOptions, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from './answer.js';
-import { countAllowed } from './allowed-rows.js';
+import { rowsOf } from './allowed-rows.js';
 import {
   scanShards,
   scoreRows,
@@ -15,13 +15,12 @@ import {
   type LocalShards,
   type ScanPool,
 } from './local-shards.js';
-import { mergeParts } from './merge.js';
 import { EMPTY_PART, type ShardSearch } from './needs.js';
 import { Search, type QueryKind } from './search.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
 import { planQuery, planSearch, type SearchPlan } from './search-plan.js';
 import { planSeeds } from './seeds.js';
-import { answerOf } from './shard-answer.js';
+import { answerOf, mergeParts } from './shard-answer.js';
 
 export interface SearchTask {
   readonly plan: SearchPlan;
@@ -36,8 +35,8 @@ export function singleTask(query: Float32Array, plan: SearchPlan): SearchTask {
 
 /** Searches synchronously on the calling thread. @param query checked, `dim` values @throws as `planSearch` */
 export function search(version: LoadedVersion, query: Float32Array, options: SearchOptions, self?: number): Answer {
-  const plan = planQuery(version, planSearch(version, options), self === undefined ? [] : [self]);
-  return searchNow(version, singleTask(query, plan));
+  const plan = planSearch(version, options);
+  return searchNow(version, singleTask(query, self === undefined ? plan : planQuery(version, plan, [self])));
 }
 
 /** As `search`, with one answer for several queries. @throws as `planSeeds` and `planSearch` */
@@ -210,7 +209,7 @@ export function searchExact(
   const asked = Array.from({ length: queries.length / dim }, (_, position) => {
     const self = selfOrdinals[position];
     const query = queries.subarray(position * dim, (position + 1) * dim);
-    return singleTask(query, planQuery(version, plan, self === undefined ? [] : [self]));
+    return singleTask(query, self === undefined ? plan : planQuery(version, plan, [self]));
   });
   return searchTogether(version, asked, poolScanner(version, pool), turns);
 }
@@ -227,8 +226,8 @@ function searchSingleShard(
   searchOne: (local: LocalShards, search: ShardSearch) => unknown,
 ): Answer | null {
   const { k, ef, exact } = plan;
-  const allowed = countAllowed(plan, 0, local.shards[0]!.ordinals.length);
-  const search: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, exact, plan, part: null };
+  const { allowed, leftOut } = rowsOf(plan, 0, local.shards[0]!.ordinals.length);
+  const search: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, allowed, leftOut, exact, plan, part: null };
   if (allowed === 0) search.part = EMPTY_PART;
   else searchOne(local, search);
   return search.part && answerOf(plan, [search.part], mergeParts([search.part], k));

@@ -2,6 +2,7 @@
  * The options of a search. Names are those of the request's fields in camel case; wire/search-terms.ts has their limits
  * and descriptions.
  */
+import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 import type { OptionName, SearchTerms } from '../../wire/search-terms.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 
@@ -38,4 +39,10 @@ export interface SeedQuery {
   readonly quota?: number | undefined;
   /** Ordinal of the item, if the seed is one; it is not returned for any seed. */
   readonly self?: number | undefined;
+}
+
+/** Returns the value if it is a whole number from 1 to `max`. @throws `code`, naming the field */
+export function checkRange(code: ErrorCode, field: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new ShortlistError(code, `${field} is ${value}; give a whole number from 1 to ${max}`, { field, max });
 }

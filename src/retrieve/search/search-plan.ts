@@ -8,7 +8,6 @@ import { ShortlistError } from '../../base/errors.js';
 import { MAX_EXCLUDE_IDS, MAX_K } from '../../base/limits.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { FilterExplain } from '../../wire/answers.js';
-import { checkRange } from './check-range.js';
 import { chooseEf } from './choose-ef.js';
 import { planCrowding, type Crowding } from './crowding.js';
 import { hasBit } from '../filter/bits.js';
@@ -17,7 +16,7 @@ import type { FilterPlan } from '../filter/filter-plan.js';
 import { runSync, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import { mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js';
-import type { SearchOptions } from './search-options.js';
+import { checkRange, type SearchOptions } from './search-options.js';
 import { findExplainedIds, type ExplainedId } from './explained-ids.js';
 
 export interface SearchPlan extends AllowedRows {

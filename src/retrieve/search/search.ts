@@ -7,7 +7,7 @@
  * returned. The search yields what it needs (needs.ts), and a driver provides it (run-search.ts).
  */
 import type { Answer } from './answer.js';
-import { countAllowed } from './allowed-rows.js';
+import { rowsOf } from './allowed-rows.js';
 import { blend, blendPartial, type BlendTask, type SearchStep } from './blend.js';
 import { planDeeper } from './deeper-plan.js';
 import type { LocalShards } from './local-shards.js';
@@ -77,7 +77,7 @@ export class Search {
   private blendTask(): BlendTask {
     const { k, minScore, crowding, available } = this.plan;
     const sources = this.queries.map(({ query, weight, quota }) => ({ query, weight, quota: quota ?? k }));
-    const allowed = this.sizes.reduce((sum, size, shard) => sum + countAllowed(this.plan, shard, size), 0);
+    const allowed = this.sizes.reduce((sum, size, shard) => sum + rowsOf(this.plan, shard, size).allowed, 0);
     return { k, minScore, crowding, available, allowed, sources, search: (step) => this.searchStep(step) };
   }
 

@@ -2,8 +2,7 @@
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_K, MAX_SEEDS } from '../../base/limits.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
-import { checkRange } from './check-range.js';
-import type { SeedQuery } from './search-options.js';
+import { checkRange, type SeedQuery } from './search-options.js';
 import { planQuery, type SearchPlan } from './search-plan.js';
 
 /**

@@ -1,4 +1,5 @@
-/** Turns the results of the shards into an answer with its quality and explanation. */
+/** Merges the results of the shards into an answer with its quality and explanation. */
+import { TopK } from '../../base/top-k.js';
 import type { SearchAccount } from '../../engine/engine.js';
 import type { Answer, Candidates } from './answer.js';
 import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
@@ -11,6 +12,27 @@ export interface Trace {
   /** Position of the seed; undefined without seeds. */
   readonly source: number | undefined;
   mergeMs: number;
+}
+
+/**
+ * Merges candidates: best first, whatever the order in which the shards answered.
+ * @param parts by shard, each best first; null if a shard has not answered
+ */
+export function mergeParts(parts: readonly (Candidates | null)[], k: number): Candidates {
+  const [only] = parts;
+  if (parts.length === 1 && only) return truncate(only, k);
+  const total = parts.reduce((sum, part) => sum + (part?.ordinals.length ?? 0), 0);
+  const best = new TopK(Math.min(k, total));
+  for (const part of parts) {
+    for (let i = 0; part !== null && i < part.ordinals.length; i++) best.push(part.scores[i]!, part.ordinals[i]!);
+  }
+  const { rows, scores } = best.drain();
+  return { ordinals: rows, scores };
+}
+
+function truncate({ ordinals, scores }: Candidates, k: number): Candidates {
+  if (ordinals.length <= k) return { ordinals, scores };
+  return { ordinals: ordinals.subarray(0, k), scores: scores.subarray(0, k) };
 }
 
 /** @param parts by shard; null if a shard has not answered @param best candidates of all parts */
@@ -66,11 +88,10 @@ function explainOf(plan: SearchPlan, { shards, begun, mergeMs }: Trace): Explain
 
 const NO_COSTS: SearchAccount['costs'] = { widened: 0, two_hop: 0, code_scan: 0, exact_scan: 0 };
 
-/** Describes the search of one shard. @param size rows of the shard @param allowed rows of it that may be returned */
+/** Describes the search of one shard. @param size rows of the shard */
 export function explainPart(
-  { shard, k, ef, part }: ShardSearch,
+  { shard, k, ef, allowed, part }: ShardSearch,
   size: number,
-  allowed: number,
   { source }: Trace,
 ): ShardExplain {
   const { ordinals, account, path, tookUs } = part!;

@@ -7,9 +7,8 @@
  */
 import { isBetter } from '../../base/top-k.js';
 import type { Answer, Candidates } from './answer.js';
-import { countAllowed } from './allowed-rows.js';
-import { answerOf, explainPart, type Trace } from './shard-answer.js';
-import { mergeParts } from './merge.js';
+import { rowsOf, type ShardRows } from './allowed-rows.js';
+import { answerOf, explainPart, mergeParts, type Trace } from './shard-answer.js';
 import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
@@ -19,7 +18,7 @@ export type ShardSizes = readonly number[];
 /** A query, its plan, and what its shards have found. */
 export class ShardRounds {
   private searches: readonly ShardSearch[] = [];
-  private readonly allowed: readonly number[];
+  private readonly rows: readonly ShardRows[];
   private readonly trace: Trace | undefined;
 
   /** @param source position of the seed; undefined without seeds */
@@ -29,14 +28,14 @@ export class ShardRounds {
     private readonly plan: SearchPlan,
     source?: number,
   ) {
-    this.allowed = sizes.map((size, shard) => countAllowed(plan, shard, size));
+    this.rows = sizes.map((size, shard) => rowsOf(plan, shard, size));
     this.trace = plan.explain ? { shards: [], begun: performance.now(), mergeMs: 0, source } : undefined;
   }
 
   *run(): SearchWork<Answer> {
-    const total = this.allowed.reduce((sum, count) => sum + count, 0);
+    const total = this.rows.reduce((sum, { allowed }) => sum + allowed, 0);
     this.searches = this.sizes.map((_, shard) => {
-      const depth = this.plan.exact ? this.plan : firstDepth(this.plan, this.allowed[shard]!, total);
+      const depth = this.plan.exact ? this.plan : firstDepth(this.plan, this.rows[shard]!.allowed, total);
       return this.createSearch(shard, depth);
     });
     let asked = this.searches.filter(({ part }) => part === null);
@@ -63,15 +62,16 @@ export class ShardRounds {
 
   private createSearch(shard: number, { k, ef }: Depth): ShardSearch {
     const { query, plan } = this;
-    const part = this.allowed[shard] === 0 ? EMPTY_PART : null;
-    return { query, shard, k, ef, exact: plan.exact, plan, part };
+    const { allowed, leftOut } = this.rows[shard]!;
+    const part = allowed === 0 ? EMPTY_PART : null;
+    return { query, shard, k, ef, allowed, leftOut, exact: plan.exact, plan, part };
   }
 
   private recordTrace(asked: readonly ShardSearch[]): void {
     if (this.trace === undefined) return;
     for (const search of asked) {
       const { shard } = search;
-      this.trace.shards.push(explainPart(search, this.sizes[shard]!, this.allowed[shard]!, this.trace));
+      this.trace.shards.push(explainPart(search, this.sizes[shard]!, this.trace));
     }
   }
 

@@ -1,8 +1,11 @@
 /**
- * Rejects request heads that Node's parser accepts but RFC 9112 does not: versions other than 1.0 and 1.1 (a request
- * line without a version is HTTP/0.9), and a Host header that is missing, repeated or invalid. Proxies and servers that
- * interpret such heads differently make request smuggling possible.
+ * What the worker reads of a request's head itself: whether it is valid, and the request's id.
+ *
+ * Node's parser accepts heads that RFC 9112 does not: versions other than 1.0 and 1.1 (a request line without a version
+ * is HTTP/0.9), and a Host header that is missing, repeated or invalid. Proxies and servers that interpret such heads
+ * differently make request smuggling possible, so they are rejected.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { ShortlistError } from '../../base/errors.js';
 
@@ -28,4 +31,14 @@ export function checkHead({ httpVersion, rawHeaders }: IncomingMessage): Shortli
 
 function malformed(message: string): ShortlistError {
   return new ShortlistError('malformed_http', message);
+}
+
+export const REQUEST_ID_HEADER = 'x-request-id';
+
+/** Characters of common ids and trace ids. Others could forge log lines or headers. */
+const SANE_ID = /^[A-Za-z0-9._~:/+=-]{1,128}$/;
+
+/** The id of a request, in its answer, in errors and in the log: the client's if it is valid, else a new one. */
+export function requestIdOf(header: string | string[] | undefined): string {
+  return typeof header === 'string' && SANE_ID.test(header) ? header : randomUUID();
 }

@@ -7,11 +7,10 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ShortlistError } from '../../base/errors.js';
 import { setCorsHeaders, registerCors } from './cors.js';
 import { compressAnswer } from '../answer/compress.js';
-import { ConnectionAges } from './connection-ages.js';
+import { ConnectionAges, OpenRequests } from './connections.js';
 import type { AppContext } from './context.js';
 import { answerClientError, refuseExpectation } from './http-errors.js';
 import { createHttpServer, WORK_PREFIX } from './http-server.js';
-import { OpenRequests } from './open-requests.js';
 import {
   PROBLEM_TYPE,
   RETRY_AFTER_SECONDS,
@@ -19,9 +18,8 @@ import {
   isRetryable,
   toShortlistError,
 } from '../../wire/problem.js';
-import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
 import { isGzip, receiveBody } from '../request/body.js';
-import { checkHead } from '../request/head.js';
+import { checkHead, REQUEST_ID_HEADER, requestIdOf } from '../request/head.js';
 import { addDocRoutes, collectSchemas } from './routes/docs.js';
 import { addIndexRoutes } from './routes/indexes.js';
 import { addOperationRoutes } from './routes/operations.js';

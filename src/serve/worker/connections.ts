@@ -1,6 +1,6 @@
 /**
  * The connections of a worker: received from the primary through the channel, given to the HTTP server, counted, and
- * closed in order when the worker drains.
+ * closed in order when the worker drains. Also their ages, and the requests that end with them.
  *
  * A connection without a request yet is idle, however long it is open, since clients open connections in advance. It
  * has the idle timeout of keep-alive connections; the HTTP server's own limits apply from the first byte of a request.
@@ -144,4 +144,54 @@ export function isBusy(socket: Socket): boolean {
     parser?: { incoming?: unknown } | null;
   };
   return _httpMessage != null || parser?.incoming != null;
+}
+
+/** An eighth is random, so that clients that connected together do not reconnect together. */
+const MAX_AGE_MS = 600_000;
+
+/**
+ * Closes old connections with their next answer, so that clients reconnect. Otherwise a replaced worker would get no
+ * requests from clients that keep connections for days.
+ */
+export class ConnectionAges {
+  private readonly expiry = new WeakMap<Socket, number>();
+
+  constructor(
+    server: Server,
+    private readonly now: () => number = () => performance.now(),
+    maxAgeMs: number = MAX_AGE_MS,
+  ) {
+    server.on('connection', (socket: Socket) => {
+      this.expiry.set(socket, this.now() + maxAgeMs * (1 - Math.random() / 8));
+    });
+  }
+
+  isOld(socket: Socket): boolean {
+    return this.now() > (this.expiry.get(socket) ?? Infinity);
+  }
+}
+
+/**
+ * Unfinished requests of each connection, which all end with it. Node closes only the response being written, not the
+ * pipelined requests behind it, which would keep their slots and bytes forever.
+ */
+export class OpenRequests {
+  private readonly bySocket = new WeakMap<Socket, Set<() => void>>();
+
+  /** @param finish called when the connection ends, unless the returned function was called before */
+  add(socket: Socket, finish: () => void): () => void {
+    const open = this.bySocket.get(socket) ?? this.watch(socket);
+    open.add(finish);
+    return () => void open.delete(finish);
+  }
+
+  private watch(socket: Socket): Set<() => void> {
+    const open = new Set<() => void>();
+    this.bySocket.set(socket, open);
+    socket.once('close', () => {
+      for (const finish of [...open]) finish();
+      open.clear();
+    });
+    return open;
+  }
 }

@@ -16,7 +16,7 @@ import type { Socket } from 'node:net';
 import { ShortlistError } from '../../base/errors.js';
 import { isBusy, type Connections } from './connections.js';
 import { PROBLEM_TYPE, RETRY_AFTER_SECONDS, describeProblem } from '../../wire/problem.js';
-import { REQUEST_ID_HEADER, requestIdOf } from './request-id.js';
+import { REQUEST_ID_HEADER, requestIdOf } from '../request/head.js';
 import { REFUSAL_ID_DIGITS, openLoadShedder, type LoadShedder } from '../channel/sockets/sockets.js';
 
 /** Maximum wait in a queue caused by a burst, milliseconds. */

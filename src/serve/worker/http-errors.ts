@@ -4,7 +4,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { PROBLEM_TYPE, describeProblem } from '../../wire/problem.js';
-import { REQUEST_ID_HEADER } from './request-id.js';
+import { REQUEST_ID_HEADER } from '../request/head.js';
 
 /** Parser errors with their own codes; all others are `malformed_http`. */
 const PARSER_CODES: Readonly<Record<string, ErrorCode>> = {

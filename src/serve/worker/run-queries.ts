@@ -86,7 +86,7 @@ function planWithoutFilter({ version, request: asked }: RequestWork): SearchPlan
 function planOneSearch(version: LoadedVersion, plan: SearchPlan, { kind, queries }: Query): SearchTask {
   if (kind === 'seeds') return { plan: namingOptions(() => planSeeds(version, plan, queries)), queries, kind };
   const { self } = queries[0]!;
-  return { plan: planQuery(version, plan, self === undefined ? [] : [self]), queries, kind };
+  return { plan: self === undefined ? plan : planQuery(version, plan, [self]), queries, kind };
 }
 
 function namingOptions<T>(plan: () => T): T {

@@ -4,7 +4,7 @@ import { seededRandom } from '../../../src/base/random.js';
 import type { ShardVectors } from '../../../src/engine/engine.js';
 import { openExactSearch } from '../../../src/engine/exact-search.js';
 import { loadVersion } from '../../../src/retrieve/load/loaded-version.js';
-import { isLongWalk } from '../../../src/retrieve/search/long-walk.js';
+import { isLongWalk } from '../../../src/retrieve/search/local-shards.js';
 import { searchNow } from '../../../src/retrieve/search/run-search.js';
 import { askFor, beginLong } from './in-turns.js';
 import { type SearchOptions } from '../../../src/retrieve/search/search-options.js';
@@ -15,14 +15,14 @@ const DIM = 64;
 
 it('a walk is long by its places, its rows and its components, under a filter sooner, and shards add up', () => {
   const rows = (dim: number, count = 1e6): ShardVectors => ({ metric: 'l2', dim, count, values: new Float32Array(0) });
-  expect(isLongWalk({ k: 100, ef: 256 }, rows(768), 1e6, 1)).toBe(false);
-  expect(isLongWalk({ k: 100, ef: 256 }, rows(96), 1e5, 1)).toBe(false);
-  expect(isLongWalk({ k: 10_000, ef: 256 }, rows(96), 1e6, 1)).toBe(true);
-  expect(isLongWalk({ k: 10_000, ef: 10_000 }, rows(96, 500), 500, 1)).toBe(false);
-  expect(isLongWalk({ k: 100, ef: 5_000 }, rows(768), 1e6, 1)).toBe(true);
-  expect(isLongWalk({ k: 600, ef: 1_000 }, rows(768), 1e6, 1)).toBe(false);
-  expect(isLongWalk({ k: 600, ef: 1_000 }, rows(768), 5e5, 1)).toBe(true);
-  expect(isLongWalk({ k: 600, ef: 1_000 }, rows(768), 1e6, 4)).toBe(true);
+  expect(isLongWalk({ k: 100, ef: 256, allowed: 1e6 }, rows(768), 1)).toBe(false);
+  expect(isLongWalk({ k: 100, ef: 256, allowed: 1e5 }, rows(96), 1)).toBe(false);
+  expect(isLongWalk({ k: 10_000, ef: 256, allowed: 1e6 }, rows(96), 1)).toBe(true);
+  expect(isLongWalk({ k: 10_000, ef: 10_000, allowed: 500 }, rows(96, 500), 1)).toBe(false);
+  expect(isLongWalk({ k: 100, ef: 5_000, allowed: 1e6 }, rows(768), 1)).toBe(true);
+  expect(isLongWalk({ k: 600, ef: 1_000, allowed: 1e6 }, rows(768), 1)).toBe(false);
+  expect(isLongWalk({ k: 600, ef: 1_000, allowed: 5e5 }, rows(768), 1)).toBe(true);
+  expect(isLongWalk({ k: 600, ef: 1_000, allowed: 1e6 }, rows(768), 4)).toBe(true);
 });
 
 describe.each([1, 3])('long walks of a version of %d shards', (shards) => {

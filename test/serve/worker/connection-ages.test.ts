@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { ConnectionAges } from '../../../src/serve/worker/connection-ages.js';
+import { ConnectionAges } from '../../../src/serve/worker/connections.js';
 
 it('connections are old after their time, and not before', () => {
   const server = createServer();

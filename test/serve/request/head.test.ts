@@ -1,6 +1,6 @@
 /** Ids of requests: those of clients, and our own. */
 import { expect, it } from 'vitest';
-import { requestIdOf } from '../../../src/serve/worker/request-id.js';
+import { requestIdOf } from '../../../src/serve/request/head.js';
 
 it('request ids are taken over when they can forge nothing', () => {
   expect(requestIdOf('abc-123')).toBe('abc-123');

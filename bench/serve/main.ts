@@ -80,7 +80,7 @@ async function run(options: Options): Promise<void> {
       for (const form of FORMS) {
         const plan = { form, ask, durationMs, connections: CONNECTIONS };
         const one = await measureCase(target, vectors, expected[position]!, plan);
-        say(`k ${ask.k}${one.filtered ? ', filter' : ''}, ${form}: ${one.closed.cpu_us} us, ${one.above_search_us} above the search; p99 ${one.open.p99_ms} ms at ${one.open.per_second}/s`); // prettier-ignore
+        say(`k ${ask.k}${one.filtered ? ', filter' : ''}, ${form}: ${one.closed.cpu_us} us, ${one.above_search_us} above the search; p99 ${one.open.p99_ms} ms at ${one.open.per_second}/s${refusals(one)}`); // prettier-ignore
         found.push(one);
       }
     }
@@ -124,6 +124,12 @@ async function withServer<T>({ root }: Attributed, workers: number, work: (targe
   } finally {
     await server.stop();
   }
+}
+
+/** Refusals mean that other programs took the processor: the figures of such a run say little. */
+function refusals({ closed, open }: ServeCase): string {
+  const refused = closed.refused + open.refused;
+  return refused === 0 ? '' : `; ${refused} of ${closed.requests + open.requests + refused} refused`;
 }
 
 function sayBatch({ ratio, size }: BatchFigures): void {

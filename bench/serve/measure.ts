@@ -97,6 +97,7 @@ function figuresOf(turns: readonly Spent[]): LoadFigures {
   const latenciesMs = turns.flatMap((turn) => turn.latenciesMs);
   return {
     requests: sum(({ requests }) => requests),
+    refused: sum(({ refused }) => refused),
     per_second: significant(sum(({ requests }) => requests) / sum(({ seconds }) => seconds)),
     p50_ms: significant(percentile(latenciesMs, 0.5)),
     p99_ms: significant(percentile(latenciesMs, 0.99)),

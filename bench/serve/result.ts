@@ -6,6 +6,8 @@ import { FORMS, type Form } from './forms.js';
 
 export interface LoadFigures {
   readonly requests: number;
+  /** Requests that the server refused as overloaded; their cost is part of `cpu_us`. */
+  readonly refused: number;
   readonly per_second: number;
   readonly p50_ms: number;
   readonly p99_ms: number;

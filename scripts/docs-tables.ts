@@ -120,7 +120,7 @@ function limitTable(): string {
       ['answer', mebibytes(limits.MAX_ANSWER_BYTES), '1,024 queries of 1,000 candidates take 40 MiB'],
       ['`seeds`', count(limits.MAX_SEEDS), 'each seed is a search'],
       ['`exclude_ids`', count(limits.MAX_EXCLUDE_IDS), 'what a user has seen lately, not a catalog'],
-      ['`include.attributes`', count(limits.MAX_INCLUDE_ATTRIBUTES), 'more names than an item has'],
+      ['`include.attributes`', count(limits.MAX_INCLUDE_ATTRIBUTES), 'more attributes than items usually have'],
       ['`why_not`', count(limits.MAX_WHY_NOT), 'each id costs a scan'],
       ['names of indexes and aliases', `\`${limits.NAME_PATTERN.source}\``, 'they are folder names on every system'],
       ['previous version after a switch', `${limits.PREVIOUS_VERSION_MS / 1_000} s`, 'a client can take several answers from one version'],
@@ -187,7 +187,8 @@ function textOf({ description, argChoices, envVar }: CommandOption): string {
   return `${description}${choices}${envVar === undefined ? '' : `; also \`${envVar}\``}`;
 }
 
-function defaultOf({ defaultValue, defaultValueDescription, negate }: CommandOption): string {
+function defaultOf({ defaultValue, defaultValueDescription, negate, mandatory }: CommandOption): string {
+  if (mandatory) return 'required';
   if (negate || defaultValue === undefined) return '';
   return defaultValueDescription ?? String(defaultValue);
 }

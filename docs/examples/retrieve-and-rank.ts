@@ -21,7 +21,7 @@ async function retrieve(user: User): Promise<{ version: string; candidates: read
     include: { attributes: ['title', 'price', 'shop_id'] },
     k: 200,
     timeout_ms: 50,
-    allow_partial: true, // a few candidates in time are better than all of them too late
+    allow_partial: true, // if time runs out, return what was found by then
   });
 }
 

@@ -35,7 +35,11 @@ export const ERRORS = {
   bad_field: kind(400, EXIT.usage, 'A field has the wrong type or value'),
   unknown_field: kind(400, EXIT.usage, 'The request has a field that this route does not know'),
   bad_base64: kind(400, EXIT.usage, 'The vector is not valid base64'),
-  bad_arrow: kind(400, EXIT.badData, 'The body is not a readable Arrow stream with exactly one vector column'),
+  bad_arrow: kind(
+    400,
+    EXIT.badData,
+    'The body is not a readable Arrow stream, or its vector column is missing or ambiguous',
+  ),
   bad_encoding: kind(400, EXIT.usage, 'The body does not match its Content-Encoding'),
   bad_vector: kind(400, EXIT.usage, 'A vector is not a list of numbers, or its bytes are not whole vectors'),
   dimension_mismatch: kind(400, EXIT.badData, 'The vector and the index differ in the number of components'),

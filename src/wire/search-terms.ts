@@ -39,8 +39,8 @@ export interface SearchTerms {
   /** Lowest score to return. With seeds, it applies to the score before weighting. */
   readonly min_score?: number | undefined;
   /**
-   * Time limit in milliseconds, counted from the last byte of the body; default and maximum: the limit of the server.
-   * Then the answer is 504; see allow_partial.
+   * Time limit in milliseconds, counted from the last byte of the body. Default: `--request-timeout-ms` of the server;
+   * a larger value is reduced to it. If time runs out, the answer is 504, unless allow_partial is true.
    */
   readonly timeout_ms?: number | undefined;
   /** When time runs out, answer with what was found by then. If that is incomplete, `quality.short` is `timeout`. */
@@ -187,8 +187,8 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
     above: 0,
     max: MAX_TIMEOUT_MS,
     text:
-      'Time limit in milliseconds, counted from the last byte of the body; default and maximum: the limit of the server. ' +
-      'Then the answer is 504; see allow_partial.',
+      'Time limit in milliseconds, counted from the last byte of the body. Default: `--request-timeout-ms` of the server; a ' +
+      'larger value is reduced to it. If time runs out, the answer is 504, unless allow_partial is true.',
   },
   allow_partial: {
     kind: 'boolean',

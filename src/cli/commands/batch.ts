@@ -18,8 +18,8 @@ export function batchCommand(): Command {
   const command = new Command('batch')
     .argument('<index[@version]>', 'index to search')
     .description('answer a file of queries on all cores and write an Arrow file')
-    .requiredOption('--queries <path...>', 'Arrow files of query vectors')
-    .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row per candidate')
+    .requiredOption('--queries <path...>', 'Arrow files of query vectors (required)')
+    .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row per candidate (required)')
     .option('--vector-column <name>', 'column of vectors in --queries');
   return addSearchFlags(command, { single: false })
     .option('--threads <n>', 'number of threads (default: all cores)', wholeNumber(1, 1024))

@@ -43,7 +43,7 @@ export function buildCommand(): Command {
   return new Command('build')
     .argument('<index>', 'name of the index')
     .description('build and verify a new version of an index from Arrow files; publish it with --publish')
-    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in the given order')
+    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in the given order (required)')
     .option('--id-column <name>', 'column of ids', 'id')
     .option(
       '--vector-column <name>',

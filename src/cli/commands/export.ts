@@ -14,7 +14,10 @@ export function exportCommand(): Command {
     .argument('<index[@version]>', 'version to export (default: the published one)')
     .description('write a version as files that other libraries can load')
     .addOption(new Option('--format <name>', 'library whose format to write').choices(['hnswlib']).default('hnswlib'))
-    .requiredOption('--out <dir>', 'folder to create, with a graph and an id table per shard, and export.json')
+    .requiredOption(
+      '--out <dir>',
+      'folder to create, with a graph and an id table per shard, and export.json (required)',
+    )
     .action(
       action(async ({ root, progress, signal }, options: ExportCommandOptions, target: string) => {
         const { format, out } = options;

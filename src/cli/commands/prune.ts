@@ -12,8 +12,8 @@ interface PruneOptions {
 const HELP = `
 These versions are always kept: the published one, the one it replaced, the
 target of a rollback, and those with an alias. In addition, prune keeps the
-newest N versions that were published, and the newest N versions that were never
-published (or were refused) unless they are older than all of these.`;
+N most recently published versions, and the newest N versions that were refused
+or never published, if they are newer than the oldest of these published ones.`;
 
 const REASONS: Readonly<Record<KeepReason, string>> = {
   current: 'is published',
@@ -28,7 +28,7 @@ export function pruneCommand(): Command {
   return new Command('prune')
     .argument('<index>', 'index to prune')
     .description('delete old versions and the remains of killed builds')
-    .requiredOption('--keep <n>', 'number of published versions to keep', wholeNumber(1, 10_000))
+    .requiredOption('--keep <n>', 'number of published versions to keep (required)', wholeNumber(1, 10_000))
     .option('--dry-run', 'check everything and show what would be deleted; delete nothing')
     .addHelpText('after', HELP)
     .action(

@@ -84,9 +84,16 @@ function option<Key extends keyof ServeOptions>(
 
 export const SERVE_OPTIONS: readonly ServeOption[] = [
   option('root', '<dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
-  option('logLevel', '<level>', 'lowest level to log', oneOf(SERVE_LOG_LEVELS), () => 'info', {
-    global: true,
-  }),
+  option(
+    'logLevel',
+    '<level>',
+    'lowest level to log: debug, info, warn, error or silent',
+    oneOf(SERVE_LOG_LEVELS),
+    () => 'info',
+    {
+      global: true,
+    },
+  ),
   option(
     'logLevels',
     '<form>',
@@ -191,7 +198,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   option(
     'memoryLimit',
     '<size>',
-    'memory for the versions in all workers; a version that does not fit is not loaded',
+    'limit for the versions in all workers, counted once per worker although they share files; a version that does not fit is not loaded',
     byteSize(1),
     memoryLimitBytes,
     { defaultText: "the machine's or container's" },

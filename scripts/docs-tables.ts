@@ -112,7 +112,7 @@ function limitTable(): string {
       ['magnitude of a component', limits.MAX_COMPONENT.toExponential().replace('+', ''), 'its square still fits float32'],
       ['rows of a shard', '2^32 - 2', 'row numbers have 32 bits'],
       ['shards', count(limits.MAX_SHARDS), 'each shard costs a graph search'],
-      ['`m`', `${limits.MIN_M} to ${limits.MAX_M}`, 'below it a graph falls apart; above it links need more memory than vectors'],
+      ['`m`', `${limits.MIN_M} to ${limits.MAX_M}`, 'with fewer than 4 links a graph falls apart; 128 links need as much memory as a vector of 256 components'],
       ['`ef-construction`', count(limits.MAX_EF_CONSTRUCTION), 'more makes a build slow and finds nothing new'],
       ['id', `${count(limits.MAX_ID_BYTES)} bytes of UTF-8`, 'a UUID has 36, a URL about 100'],
       ['queries in a batch', count(limits.MAX_BATCH), 'at 1 ms each, a worker is busy for a second'],

@@ -62,7 +62,7 @@ function buildTable(compared: Compared): string {
   });
   const titles = ['data', 'threads', ...PEER_NAMES.map((name) => LABELS[name])];
   const text =
-    'Build time in seconds. shortlist: from an Arrow file to a sealed version, then the graph alone. The others: from vectors in memory to the last insert (zvec: to the index on disk). In brackets: the ratio to the whole build of shortlist, and to its graph. hnswlib-node builds on one thread:';
+    'Build time in seconds. shortlist has two values: the whole build, from an Arrow file to a sealed version, and the part of it that builds the graph. The others are timed from vectors in memory to the last insert (zvec: to the index on disk). The brackets give their time divided by the whole build of shortlist, and divided by its graph part. hnswlib-node builds on one thread:';
   return `${text}\n\n${markdownTable(titles, rows)}`;
 }
 

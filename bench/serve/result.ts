@@ -90,7 +90,7 @@ export function serveTable(result: ServeResult | null): string {
     return [filtered ? `${k}, filter` : String(k), `${(same[0]?.search_us ?? NaN).toFixed(0)} µs`, ...cells];
   });
   const { cpu, isa, node } = result.environment;
-  const head = `Generated ${rows.toLocaleString('en-US')} x ${dim}, one worker, default settings: processor time of the search itself; then for each wire form the processor time that a request costs beside the search, and the 99th percentile of latency when requests arrive at half the rate that the server can answer:`;
+  const head = `Generated data, ${rows.toLocaleString('en-US')} x ${dim}, with one worker and default settings. The column \`search\` is the processor time of the search itself. Each other column has two values for one request format. The first is the processor time of a request beyond the search. The second is the 99th percentile of latency when requests arrive at half the rate that the server can answer:`;
   const tail = `A batch of ${batch.size} over Arrow answers ${batch.ratio.toFixed(2)} times as many queries per second as single octet-stream requests (k ${batch.k}, ${batch.workers} workers). Exact searches of ${deadline.scan_ms.toFixed(0)} ms with \`timeout_ms\` ${deadline.budget_ms} end, with an answer or 504, after ${deadline.p50_ms.toFixed(1)} ms in the median and ${deadline.p99_ms.toFixed(1)} ms at the 99th percentile. ${cpu}, ${isa}, Node ${node.slice(1)}.`;
   return `${head}\n\n${markdownTable(['k', 'search', ...FORMS.map((form) => TITLES[form])], lines)}\n\n${tail}`;
 }

@@ -81,7 +81,7 @@ export const ERRORS = {
   column_missing: kind(500, EXIT.badData, 'The input has no column with that name'),
   column_type: kind(500, EXIT.badData, 'A column has a type that cannot be used for this purpose'),
   schema_mismatch: kind(500, EXIT.badData, 'The columns of the input files contradict each other'),
-  bad_rows: kind(500, EXIT.badData, 'Rows of the input break the data contract'),
+  bad_rows: kind(500, EXIT.badData, 'Rows of the input are bad: null ids, NaN, duplicates and so on'),
   input_too_large: kind(500, EXIT.badData, 'The input is larger than one index can hold'),
   no_rows: kind(500, EXIT.badData, 'The input has no row to build from'),
 

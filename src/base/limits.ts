@@ -25,7 +25,7 @@ export const MAX_SHARD_ROWS = 2 ** 32 - 2;
 /** Most shards: each costs a full graph search, so more than this is a mistake. */
 export const MAX_SHARDS = 256;
 
-/** Graph degree: below 4 a graph falls apart, above 128 the links outweigh the vectors. */
+/** Graph degree: below 4 a graph falls apart; 128 links take as much memory as 256 components. */
 export const MIN_M = 4;
 export const MAX_M = 128;
 export const MAX_EF_CONSTRUCTION = 4_000;

@@ -1,4 +1,4 @@
-/** The ways in which rows can break the data contract, counted and shown. */
+/** The ways in which rows can be bad, counted and shown. */
 import { ShortlistError } from '../base/errors.js';
 import { SHOWN_BAD_ROWS } from '../base/limits.js';
 
@@ -68,7 +68,7 @@ export function badRowsError(bad: BadRows, rows: number, advice: string): Shortl
   const first = bad.kinds[0]!.shown[0]!;
   const example = `${first.file} row ${first.row}, ${formatId(first.id)}: ${first.detail}`;
   const share = bad.total / rows < 0.0005 ? 'under 0.1' : (100 * (bad.total / rows)).toFixed(1);
-  const message = `${formatCount(bad.total)} of ${formatCount(rows)} rows (${share} %) break the data contract (${counts}), such as ${example}; ${advice}`;
+  const message = `${formatCount(bad.total)} of ${formatCount(rows)} rows (${share} %) are bad (${counts}), such as ${example}; ${advice}`;
   return new ShortlistError('bad_rows', message, { rows, bad_rows: bad });
 }
 

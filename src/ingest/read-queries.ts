@@ -1,5 +1,5 @@
 /**
- * Reads query files into memory: the same columns and data contract as an index's input, but every bad row is an error.
+ * Reads query files into memory: the same columns and rows as an index's input, but every bad row is an error.
  * Each file is read by itself, in any order: how one names its vectors, or whether it has ids, says nothing about
  * others.
  */

@@ -2,7 +2,7 @@
  * One pass over the input: checked rows, and a report of what was wrong.
  *
  * Takes a plan; yields batches of vectors, id hashes and attributes, and at the end returns the table of ids and the
- * hashes of the files. All rows that break the data contract (bad-rows.ts) are counted. Under `fail` the whole input is
+ * hashes of the files. All bad rows (bad-rows.ts) are counted. Under `fail` the whole input is
  * read and then refused, without any batch after the first bad row. Under `skip` bad rows are left out and reported;
  * above a maximum share of the rows the input is refused as under `fail`. Of two rows with one id the later is bad; bad
  * rows do not take an id.

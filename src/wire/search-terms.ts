@@ -16,12 +16,12 @@ export interface SearchTerms {
   /** Candidates to return; default 100. */
   readonly k?: number | undefined;
   /**
-   * Size of the candidate list: a larger list finds more and costs more. Raised to k if smaller. Default: the value
-   * from the calibration; without calibration max(200, 2k).
+   * Number of graph nodes that the search expands: a larger number finds more and costs more. Raised to k if smaller.
+   * Default: the value from the calibration; without calibration max(200, 2k).
    */
   readonly ef?: number | undefined;
   /**
-   * Mean recall to reach, instead of ef. The calibration of the version gives the ef needed; the answer reports it.
+   * Mean recall to reach, instead of ef. The calibration of the version gives the ef needed; `quality.ef` is that ef.
    */
   readonly target_recall?: number | undefined;
   /** Scan every vector instead of searching the graph: slow, but returns the true nearest neighbours. */
@@ -111,9 +111,12 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
     code: 'ef_out_of_range',
     scope: 'search',
     text:
-      'Size of the candidate list: a larger list finds more and costs more. Raised to k if smaller. Default: the value ' +
-      'from the calibration; without calibration max(200, 2k).',
-    flag: { flags: '--ef <n>', text: 'size of the candidate list (default: from the calibration, else max(200, 2k))' },
+      'Number of graph nodes that the search expands: a larger number finds more and costs more. Raised to k if ' +
+      'smaller. Default: the value from the calibration; without calibration max(200, 2k).',
+    flag: {
+      flags: '--ef <n>',
+      text: 'number of graph nodes to expand (default: from the calibration, else max(200, 2k))',
+    },
   },
   target_recall: {
     kind: 'number',
@@ -122,7 +125,7 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
     example: 0.98,
     code: 'target_recall_out_of_range',
     scope: 'search',
-    text: 'Mean recall to reach, instead of ef. The calibration of the version gives the ef needed; the answer reports it.',
+    text: 'Mean recall to reach, instead of ef. The calibration of the version gives the ef needed; `quality.ef` is that ef.',
     flag: {
       flags: '--target-recall <r>',
       text: 'mean recall@k to reach; the calibration gives the ef needed',

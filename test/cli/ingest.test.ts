@@ -29,7 +29,7 @@ describe('one row of another length in front of all others', () => {
     const skip = ['build', 'mixed', '--input', mixed, '--on-bad-row', 'skip', ...at];
     const bounded = await callJson([...skip, '--max-rejected', '0.001']);
     expect(bounded).toMatchObject({ code: EXIT.badData, json: { error: { code: 'bad_rows' } } });
-    expect(JSON.stringify(bounded.json)).toContain('1 of 200 rows (0.5 %) break the data contract (wrong_length 1)');
+    expect(JSON.stringify(bounded.json)).toContain('1 of 200 rows (0.5 %) are bad (wrong_length 1)');
     const plain = await callJson(['build', 'mixed', '--input', mixed, ...at]);
     expect(plain).toMatchObject({ code: EXIT.badData, json: { error: { code: 'bad_rows' } } });
     expect(JSON.stringify(plain.json)).toContain('the vectors have 8 components in 199 rows');

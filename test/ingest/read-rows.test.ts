@@ -151,7 +151,7 @@ describe('a bad row', () => {
 
     const error = await fail(ingest([path], { metric: 'cosine' }));
     expect(error).toMatchObject({ code: 'bad_rows', exit: 65 });
-    expect(error.message).toContain(`1 of 3 rows (33.3 %) break the data contract (${kind} 1)`);
+    expect(error.message).toContain(`1 of 3 rows (33.3 %) are bad (${kind} 1)`);
     expect(error.message).toContain(`${path} row 1`);
     expect(error.message).not.toContain('\n');
     const [shown] = shownOf(badRowsOf(error)!);
@@ -326,7 +326,7 @@ describe('the length of the vectors', () => {
     const path = write('a.arrow', columns([...few, ...many]));
     const error = await fail(ingest([path], { metric: 'l2' }));
     expect(error.code).toBe('bad_rows');
-    expect(error.message).toContain('3 of 200 rows (1.5 %) break the data contract (wrong_length 3)');
+    expect(error.message).toContain('3 of 200 rows (1.5 %) are bad (wrong_length 3)');
     expect(error.message).toContain(
       `the vectors have 8 components in 197 rows (from ${path} row 3), 3 in 3 (from ${path} row 0)`,
     );
@@ -432,7 +432,7 @@ describe('the share that may be left out', () => {
     expect((await skip(path, 0.01)).report).toMatchObject({ rows: 198, badRows: { total: 2 } });
     const error = await fail(skip(write('b.arrow', columns(3, 200), { batchRows: 30 }), 0.01));
     expect(error).toMatchObject({ code: 'bad_rows', exit: 65, details: { rows: 200, bad_rows: { total: 3 } } });
-    expect(error.message).toContain('3 of 200 rows (1.5 %) break the data contract (not_finite 3)');
+    expect(error.message).toContain('3 of 200 rows (1.5 %) are bad (not_finite 3)');
     expect(error.message).toContain('--max-rejected 0.01 allows 2 of them');
   });
 

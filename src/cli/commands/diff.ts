@@ -39,7 +39,7 @@ export function diffCommand(): Command {
     .addOption(wholeNumbersOption('-k <list>', 'values of k, comma-separated', MAX_K, [10, 100]))
     .option(
       '--ef <n>',
-      'size of the candidate list (default: that of the server: from the calibration, else max(200, 2k))',
+      'number of graph nodes to expand (default: from the calibration, else max(200, 2k))',
       wholeNumber(1, MAX_EF),
     )
     .option(

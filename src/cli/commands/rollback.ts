@@ -14,7 +14,7 @@ export function rollbackCommand(): Command {
   return new Command('rollback')
     .argument('<index>', 'index to roll back')
     .description('publish the previous version again')
-    .option('--to <version>', 'publish this version instead')
+    .option('--to <version>', 'version to go back to; it must have been published before (default: the previous one)')
     .option('--reason <text>', 'reason to record in HISTORY')
     .option('--dry-run', 'check everything and show what would happen; change nothing')
     .action(

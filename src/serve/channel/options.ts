@@ -143,7 +143,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   option(
     'requestTimeoutMs',
     '<ms>',
-    'time limit for a request to arrive, and again for its answer',
+    'time limit for a request to arrive; after that, the same limit applies to its answer',
     wholeNumber(10, MAX_TIMEOUT_MS),
     () => 10_000,
   ),

@@ -46,7 +46,7 @@ export class PrimaryMetrics {
   constructor(facts: () => PrimaryFacts) {
     const registers = [this.registry];
     const perIndex = () => facts().watched.map((index) => ({ index }));
-    this.loads = this.addCounter('shortlist_loads_total', 'Versions loaded by every worker', ['index'], perIndex);
+    this.loads = this.addCounter('shortlist_loads_total', 'Versions that all workers have loaded', ['index'], perIndex);
     this.loadFailures = this.addCounter(
       'shortlist_load_failures_total',
       'Versions that could not be verified or loaded, by error code; the previous version stayed live',

@@ -133,7 +133,7 @@ export class WorkerMetrics {
     );
     this.countSearchWork(
       'shortlist_graph_distances_total',
-      'Distances computed by graph searches of the native engine; divided by the number of searches, the cost of one',
+      'Distances computed by graph searches of the native engine. Divide it by the number of searches to get the cost of a search',
       () => searchTotals.computed,
     );
   }

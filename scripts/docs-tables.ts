@@ -109,7 +109,7 @@ function limitTable(): string {
       ['`k`', count(limits.MAX_K), 'rankers ask for 100 to 1,000; above this a scan is the better tool'],
       ['`ef`', count(limits.MAX_EF), '`ef` is raised to k; above this an exact search costs less'],
       ['length of a vector', count(limits.MAX_DIM), 'the longest embeddings sold have 4,096 components'],
-      ['magnitude of a component', limits.MAX_COMPONENT.toExponential().replace('+', ''), 'its square still fits float32'],
+      ['magnitude of a component', limits.MAX_COMPONENT.toExponential().replace('+', ''), 'its square still fits float32; under cosine there is no such limit for queries'],
       ['rows of a shard', '2^32 - 2', 'row numbers have 32 bits'],
       ['shards', count(limits.MAX_SHARDS), 'each shard costs a graph search'],
       ['`m`', `${limits.MIN_M} to ${limits.MAX_M}`, 'with fewer than 4 links a graph falls apart; 128 links need as much memory as a vector of 256 components'],
@@ -123,7 +123,7 @@ function limitTable(): string {
       ['`include.attributes`', count(limits.MAX_INCLUDE_ATTRIBUTES), 'more attributes than items usually have'],
       ['`why_not`', count(limits.MAX_WHY_NOT), 'each id costs a scan'],
       ['names of indexes and aliases', `\`${limits.NAME_PATTERN.source}\``, 'they are folder names on every system'],
-      ['previous version after a switch', `${limits.PREVIOUS_VERSION_MS / 1_000} s`, 'a client can take several answers from one version'],
+      ['previous version after a switch', `${limits.PREVIOUS_VERSION_MS / 1_000} s`, 'a client can take several answers from one version; the next switch ends it earlier'],
     ],
   ); // prettier-ignore
 }

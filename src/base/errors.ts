@@ -45,7 +45,7 @@ export const ERRORS = {
   dimension_mismatch: kind(400, EXIT.badData, 'The vector and the index differ in the number of components'),
   vector_not_finite: kind(400, EXIT.badData, 'A vector component is NaN or not finite as float32'),
   vector_zero: kind(400, EXIT.badData, 'The zero vector has no direction, so it has no cosine similarity'),
-  vector_out_of_range: kind(400, EXIT.badData, 'A vector component is larger than 1e18 in magnitude'),
+  vector_out_of_range: kind(400, EXIT.badData, 'A vector component is larger than 1e18 in magnitude (l2 and ip)'),
   k_out_of_range: kind(400, EXIT.usage, 'k is not a whole number from 1 to 10,000'),
   ef_out_of_range: kind(400, EXIT.usage, 'ef is not a whole number from 1 to 10,000'),
   target_recall_out_of_range: kind(400, EXIT.usage, 'The target recall is not a number above 0 and up to 1'),
@@ -147,7 +147,8 @@ export class ShortlistError extends Error {
   }
 }
 
-export function serializeError(error: unknown): SerializedError {
+export function serializeError(thrown: unknown): SerializedError {
+  const error = systemError(thrown) ?? thrown;
   if (error instanceof ShortlistError) return { code: error.code, message: error.message, details: error.details };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'internal', message, details: {} };
@@ -168,6 +169,20 @@ export function ioError(action: string, path: string, cause: unknown): Shortlist
   const problem = isFull ? 'no space is left; free some and try again' : reason;
   const message = `cannot ${action} ${path}: ${problem}`;
   return new ShortlistError(isFull ? 'disk_full' : 'io_error', message, { file: path, errno }, { cause });
+}
+
+/** What the operating system refused where no caller expected it, such as a file beyond the limit; else null. */
+function systemError(error: unknown): ShortlistError | null {
+  const errno = errnoOf(error);
+  if (errno === null || !(error instanceof Error) || !('syscall' in error)) return null;
+  const code = DISK_FULL_ERRNOS.has(errno) ? 'disk_full' : 'io_error';
+  const advice = errno === 'EMFILE' || errno === 'ENFILE' ? '; raise the limit of open files (ulimit -n)' : '';
+  return new ShortlistError(
+    code,
+    `the operating system refused: ${error.message}${advice}`,
+    { errno },
+    { cause: error },
+  );
 }
 
 /** The errno, such as `ENOENT`; null if the error does not come from the operating system. */

@@ -41,7 +41,7 @@ export interface Explain {
   readonly shards: readonly ShardExplain[];
   /** Null without a filter. */
   readonly filter: FilterExplain | null;
-  /** Null if the search used only scans. */
+  /** The one chosen, even if every shard was then scanned. Null if the search asked for `exact`. */
   readonly ef: number | null;
   readonly stages: { readonly filter_us: number; readonly search_us: number; readonly merge_us: number };
   /** Present if `why_not` was given; in its order. */

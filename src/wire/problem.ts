@@ -18,9 +18,9 @@ interface Problem {
   readonly [extra: string]: unknown;
 }
 
-/** The problem as the client sees it. The message of a bug stays in the log: it may contain paths or data. */
+/** The problem as the client sees it. The message of a failure of the server stays in the log: it may contain paths. */
 export function describeProblem(error: ShortlistError, requestId: string): Problem {
-  const internal = error.code === 'internal';
+  const internal = error.status === 500;
   return {
     ...problemHead(
       error.code,

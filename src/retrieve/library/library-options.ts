@@ -10,7 +10,7 @@ import { SHARD_PLANS } from '../../wire/shard-plans.js';
 import type { SearchOptions } from '../search/search-options.js';
 
 /** For each option, a check that returns what the value must be, or null if it is valid. */
-export const OPTION_CHECKS: Readonly<Record<string, (value: unknown) => string | null>> = {
+export const OPTION_CHECKS: Checks = {
   ...Object.fromEntries([...SEARCH_OPTIONS].map(([name, term]) => [name, (value: unknown) => expectTerm(term, value)])),
   plan: expect(`one of ${SHARD_PLANS.join(', ')}`, (value) => (SHARD_PLANS as readonly unknown[]).includes(value)),
   onProgress: expect('a function', (value) => typeof value === 'function'),
@@ -32,7 +32,7 @@ function expectTerm(term: Term, value: unknown): string | null {
     case 'names':
       return isTextList(value) ? null : 'a list of strings';
     case 'filter':
-      return null; // parsing it reports its errors
+      return null; // parsing reports its errors
     case 'members':
       return hasMembers(term.members, value) ? null : `an object with ${Object.keys(term.members).join(' and ')}`;
   }
@@ -60,19 +60,70 @@ function expect(what: string, isValid: (value: unknown) => boolean): (value: unk
 
 /** @throws unknown_field, unsupported, bad_field, naming the option */
 export function checkOptions(options: Partial<SearchOptions>): SearchOptions {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(OPTION_CHECKS, name)) throw unknownOption(name);
-    const wanted = OPTION_CHECKS[name]!(value);
-    if (wanted !== null) throw new ShortlistError('bad_field', `option ${name} must be ${wanted}`, { field: name });
-  }
+  checkMembers('option', options, OPTION_CHECKS);
   return { ...options, k: options.k ?? DEFAULT_K };
 }
 
-function unknownOption(name: string): ShortlistError {
-  if (UNSUPPORTED.includes(name)) {
-    return new ShortlistError('unsupported', `option ${name} is not supported by this release`, { field: name });
+const OPENING_CHECKS: Checks = {
+  version: expect('a string', (value) => typeof value === 'string'),
+  threads: expect('a whole number above 0', (value) => Number.isInteger(value) && (value as number) > 0),
+  signal: OPTION_CHECKS['signal']!,
+};
+
+/** Options of `openIndex`. @throws as `checkOptions` */
+export function checkOpening(options: unknown): void {
+  checkMembers('option', options, OPENING_CHECKS);
+}
+
+const SEED_CHECKS: Checks = {
+  id: expect('a string', (value) => typeof value === 'string'),
+  vector: expect('a Float32Array', (value) => value instanceof Float32Array),
+  weight: expect('a number', (value) => typeof value === 'number'),
+  quota: expect('a number', (value) => typeof value === 'number'),
+};
+
+/** @throws as `checkOptions`; bad_request for a seed that is not either an item or a vector */
+export function checkSeeds(seeds: unknown): void {
+  if (!Array.isArray(seeds)) throw new ShortlistError('bad_field', 'seeds must be a list', { field: 'seeds' });
+  for (const [position, seed] of seeds.entries()) {
+    const field = `seeds[${position}]`;
+    checkMembers(`${field}: member`, seed, SEED_CHECKS);
+    const { id, vector } = seed as { readonly id?: unknown; readonly vector?: unknown };
+    if ((id === undefined) !== (vector === undefined)) continue;
+    throw new ShortlistError('bad_request', `${field} must have either id or vector`, { field });
   }
-  const message = `there is no option ${name}${didYouMean(name, Object.keys(OPTION_CHECKS))}`;
+}
+
+/** @throws bad_field for an id that is not a string */
+export function checkId(id: unknown): void {
+  if (typeof id === 'string') return;
+  throw new ShortlistError('bad_field', `an id must be a string, not ${typeof id}`, { field: 'id' });
+}
+
+/** @throws bad_field for names that are not a list of strings */
+export function checkNames(names: unknown): void {
+  if (names === undefined || isTextList(names)) return;
+  throw new ShortlistError('bad_field', 'names must be a list of strings', { field: 'names' });
+}
+
+type Checks = Readonly<Record<string, (value: unknown) => string | null>>;
+
+function checkMembers(what: string, given: unknown, checks: Checks): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new ShortlistError('bad_field', `${what}s must be in an object`);
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(checks, name)) throw unknownMember(what, name, checks);
+    const wanted = checks[name]!(value);
+    if (wanted !== null) throw new ShortlistError('bad_field', `${what} ${name} must be ${wanted}`, { field: name });
+  }
+}
+
+function unknownMember(what: string, name: string, checks: Checks): ShortlistError {
+  if (UNSUPPORTED.includes(name)) {
+    return new ShortlistError('unsupported', `${what} ${name} is not supported by this release`, { field: name });
+  }
+  const message = `there is no ${what} ${name}${didYouMean(name, Object.keys(checks))}`;
   return new ShortlistError('unknown_field', message, { field: name });
 }
 

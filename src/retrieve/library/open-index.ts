@@ -11,7 +11,7 @@ import type { Manifest } from '../../version/sealed/manifest.js';
 import { BatchPool } from './batch-pool.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
-import { checkArray, checkOptions } from './library-options.js';
+import { checkArray, checkId, checkNames, checkOpening, checkOptions, checkSeeds } from './library-options.js';
 import { checkQueries, checkQuery } from '../search/query.js';
 import type { Answer } from '../search/answer.js';
 import {
@@ -70,6 +70,7 @@ export async function openIndex(root: string, index: string, options: OpenIndexO
       "openIndex takes a root and the name of an index: openIndex('indexes', 'listings')",
     );
   }
+  checkOpening(options);
   const { version, threads = availableCores(), signal } = options;
   const name = await resolveVersion(root, index, version);
   return new OpenIndex(await loadVersion(root, index, name, { signal }), threads);
@@ -124,6 +125,7 @@ export class OpenIndex {
    */
   searchSeeds(seeds: readonly Seed[], options: IndexSearchOptions = {}): SearchAnswer {
     this.requireOpen();
+    checkSeeds(seeds);
     const queries = seeds.map((seed) => this.seedQuery(seed));
     return this.withIds(searchSeeds(this.loaded, queries, checkOptions(options)));
   }
@@ -150,11 +152,14 @@ export class OpenIndex {
 
   /** The item's vector, at unit length under cosine. @throws ShortlistError `unknown_id` */
   vector(id: string): Float32Array {
+    this.requireOpen();
     return this.loaded.vectorOf(this.ordinalOf(id));
   }
 
   /** The item's attributes by name. @param names default: all @throws ShortlistError `unknown_id` */
   attributes(id: string, names?: readonly string[]): Record<string, JsonValue> {
+    this.requireOpen();
+    checkNames(names);
     const { attributes } = this.loaded;
     const ordinal = this.ordinalOf(id);
     if (attributes === null) return {};
@@ -202,19 +207,18 @@ export class OpenIndex {
   }
 
   private ordinalOf(id: string): number {
+    checkId(id);
     const ordinal = this.loaded.ordinalOf(id);
     if (ordinal < 0) throw new ShortlistError('unknown_id', `index ${this.manifest.index} has no item ${id}`, { id });
     return ordinal;
   }
 
+  /** @param seed checked */
   private seedQuery(seed: Seed): SeedQuery {
-    const { weight = 1, quota } = seed;
-    if ('id' in seed) {
-      const self = this.ordinalOf(seed.id);
-      return { query: this.loaded.vectorOf(self), weight, quota, self };
-    }
-    checkArray(seed.vector);
-    return { query: checkQuery(this.manifest, seed.vector), weight, quota };
+    const { id, vector, weight = 1, quota } = seed as Seed & { readonly id?: string; readonly vector?: Float32Array };
+    if (id === undefined) return { query: checkQuery(this.manifest, vector!), weight, quota };
+    const self = this.ordinalOf(id);
+    return { query: this.loaded.vectorOf(self), weight, quota, self };
   }
 
   /** Adds ids. Checks that they are unique, since the files may not have been verified. @throws file_corrupt */

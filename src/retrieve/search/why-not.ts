@@ -33,11 +33,11 @@ export function addPartialReasons(asked: Explanation): Answer {
     answer,
     plan.explainedIds.map(({ id, item }): WhyNot => {
       if (item === null) return { id, found: false, reason: 'unknown_id' };
-      const { own, score } = bestOf(asked, item.shard, item.row);
+      const best = bestOf(asked, item.shard, item.row);
       const excluded = isExcluded(plan, item);
       const found = answer.ordinals.includes(item.ordinal);
-      const reason = found ? null : (ownReason(plan, item, own, excluded) ?? 'timeout');
-      return { id, found, reason, score, removed_by: item.removedBy, excluded, shard: item.shard };
+      const reason = found ? null : (ownReason(item, best, excluded) ?? 'timeout');
+      return { id, found, reason, score: best.score, removed_by: item.removedBy, excluded, shard: item.shard };
     }),
   );
 }
@@ -54,12 +54,8 @@ interface Explanation {
 }
 
 /** An id to explain with its score, and its ranks once all rows were scanned. */
-interface ScoredItem {
+interface ScoredItem extends BestScore {
   readonly item: ExplainedItem;
-  /** The merged score if there are several queries. */
-  readonly score: number;
-  readonly own: number;
-  readonly source: number;
   rank: number;
   rankAllowed: number;
 }
@@ -83,21 +79,32 @@ function* explainIds(asked: Explanation): Work<WhyNot[]> {
   return reasons;
 }
 
-/** The best merged score of a row over all queries, with the query's position and the score before weighting. */
-function bestOf(
-  { queries, shards }: Explanation,
-  shard: number,
-  row: number,
-): { score: number; own: number; source: number } {
+/** A row's best merged score over all queries, with the query's position and the score before weighting. */
+interface BestScore {
+  readonly score: number;
+  readonly own: number;
+  readonly source: number;
+  /** `own` is at least the search's lowest score. A query that passes is preferred to all that do not. */
+  readonly passes: boolean;
+}
+
+function bestOf({ queries, shards, plan }: Explanation, shard: number, row: number): BestScore {
   const { metric, dim, values } = shards[shard]!.graph.vectors;
   const raw = rawKernel(metric);
-  let best = { score: -Infinity, own: -Infinity, source: 0 };
+  let best: BestScore = { score: -Infinity, own: -Infinity, source: 0, passes: false };
   for (const [source, { query, weight }] of queries.entries()) {
     const own = toScore(metric, raw(query, 0, values, row * dim, dim));
     const score = mergeScore(own, weight);
-    if (score > best.score) best = { score, own, source };
+    const passes = own >= plan.minScore;
+    if (passes === best.passes ? score > best.score : passes) best = { score, own, source, passes };
   }
   return best;
+}
+
+/** Rows that pass the lowest score are ahead of all others. */
+function isAhead(best: BestScore, ordinal: number, other: BestScore, otherOrdinal: number): boolean {
+  if (best.passes !== other.passes) return best.passes;
+  return isBetter(best.score, ordinal, other.score, otherOrdinal);
 }
 
 /** @throws file_corrupt if the row's vector is not finite; a sealed version has none */
@@ -123,10 +130,10 @@ function* countBetter(asked: Explanation, scored: readonly ScoredItem[]): Work<v
     const units = ROW_UNITS + graph.vectors.dim * queries.length + scored.length;
     for (let row = 0; row < ordinals.length; row++) {
       if (meter.spend(units)) yield;
-      const { score } = bestOf(asked, shard, row);
+      const best = bestOf(asked, shard, row);
       const allowed = allow.has(row);
       for (const other of scored) {
-        if (!isBetter(score, ordinals[row]!, other.score, other.item.ordinal)) continue;
+        if (!isAhead(best, ordinals[row]!, other, other.item.ordinal)) continue;
         other.rank++;
         if (allowed) other.rankAllowed++;
       }
@@ -162,7 +169,7 @@ function isExcluded({ selfMatches, excluded }: SearchPlan, item: ExplainedItem):
 
 function reasonOf(asked: Explanation, scored: ScoredItem, excluded: boolean): WhyNot['reason'] {
   const { plan, answer } = asked;
-  const own = ownReason(plan, scored.item, scored.own, excluded);
+  const own = ownReason(scored.item, scored, excluded);
   if (own !== null) return own;
   if (isBehindAll(plan, answer, scored)) return 'rank';
   if (isCrowded(asked, scored)) return 'crowding';
@@ -170,10 +177,10 @@ function reasonOf(asked: Explanation, scored: ScoredItem, excluded: boolean): Wh
 }
 
 /** A reason that does not depend on other rows; null if there is none. */
-function ownReason(plan: SearchPlan, item: ExplainedItem, score: number, excluded: boolean): WhyNot['reason'] {
+function ownReason(item: ExplainedItem, { passes }: BestScore, excluded: boolean): WhyNot['reason'] {
   if (excluded) return 'excluded';
   if (item.removedBy !== null) return 'filter';
-  return score < plan.minScore ? 'min_score' : null;
+  return passes ? null : 'min_score';
 }
 
 /** True if the answer is full and all of it is better. */

@@ -26,6 +26,9 @@ const MEASURE_TIMEOUT_MS = 1_000;
 /** Node and the worker's code load within a second or two; the machine may be busy. */
 const BOOT_TIMEOUT_MS = 60_000;
 
+/** Workers that start share the processor. They answer pings between the steps of loading. */
+const STARTING_TIMEOUT_MS = 20_000;
+
 /** A worker that has not ended this long after the drain timeout is killed. */
 const KILL_AFTER_MS = 1_000;
 
@@ -258,11 +261,11 @@ export class WorkerPool {
     }
   }
 
-  private maxSilentMs({ state, pulse, startSentAt: welcomedAt }: Member): number {
-    const { workerTimeoutMs, loadTimeoutMs } = this.options;
+  private maxSilentMs({ state, pulse, startSentAt }: Member): number {
+    const { workerTimeoutMs } = this.options;
     if (state === 'booting') return BOOT_TIMEOUT_MS;
-    const isLoading = state === 'starting' && pulse.hasAnsweredSince(welcomedAt);
-    return isLoading ? Math.max(workerTimeoutMs, loadTimeoutMs) : workerTimeoutMs;
+    const isLoading = state === 'starting' && pulse.hasAnsweredSince(startSentAt);
+    return isLoading ? Math.max(workerTimeoutMs, STARTING_TIMEOUT_MS) : workerTimeoutMs;
   }
 
   /** A process that could not be started has no exit event: the error is its end. */

@@ -192,7 +192,7 @@ function refuseMediaType(request: FastifyRequest, reply: FastifyReply): Error | 
 
 function sendProblem(cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toShortlistError(cause);
-  if (error.code === 'internal')
+  if (error.status === 500)
     request.state.observer.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed');
   else request.state.facts = { ...request.state.facts, code: error.code };
   // When a body is refused, fastify closes the connection, and a client that is still sending would see a reset instead

@@ -162,7 +162,7 @@ export class WorkerMetrics {
     delays.enable();
     new Gauge({
       name: 'shortlist_event_loop_delay_seconds',
-      help: 'Delay of timers since the last collection, of the slowest worker',
+      help: 'Delay of timers since /metrics was last read, of the slowest worker',
       labelNames: ['percentile'],
       registers: [this.registry],
       aggregator: 'max',

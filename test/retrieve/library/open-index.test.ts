@@ -46,6 +46,38 @@ describe('openIndex', () => {
     }
   });
 
+  it('refuses what JavaScript callers get wrong, with a code', async () => {
+    const query = queryAt(0);
+    const anything = (value: unknown) => value as never;
+    for (const [code, call] of [
+      ['unknown_field', () => openIndex(root, 'items', anything({ versoin: 'canary' }))],
+      ['bad_field', () => openIndex(root, 'items', anything({ version: 5 }))],
+      ['bad_field', () => openIndex(root, 'items', { threads: 0 })],
+      ['bad_field', () => openIndex(root, 'items', anything(null))],
+      ['bad_field', () => index.search(query, anything(null))],
+      ['bad_field', () => index.search(query, anything(5))],
+      ['bad_field', () => index.search(query, anything([]))],
+      ['bad_filter', () => index.search(query, { filter: new Map([['price', { $lt: 1 }]]) })],
+      ['bad_filter', () => index.search(query, { filter: { $and: [new Map()] } })],
+      ['bad_filter', () => index.search(query, { filter: new Date() })],
+      ['bad_field', () => index.searchById(anything(5))],
+      ['bad_field', () => index.searchById(anything(undefined))],
+      ['bad_field', () => index.vector(anything(5))],
+      ['bad_field', () => index.attributes(anything(5))],
+      ['bad_field', () => index.attributes('item-1', anything('name'))],
+      ['unknown_attribute', () => index.attributes('item-1', ['no-such'])],
+      ['bad_field', () => index.searchSeeds(anything(null))],
+      ['bad_field', () => index.searchSeeds(anything([null]))],
+      ['unknown_field', () => index.searchSeeds(anything([{ id: 'item-5', quoat: 1 }]))],
+      ['bad_request', () => index.searchSeeds(anything([{ id: 'item-5', vector: query }]))],
+      ['bad_request', () => index.searchSeeds(anything([{ weight: 1 }]))],
+      ['bad_field', () => index.searchSeeds(anything([{ id: 5 }]))],
+      ['bad_field', () => index.searchSeeds(anything([{ id: 'item-5', weight: '2' }]))],
+    ] as const) {
+      await expect((async () => call())(), `${code}: ${String(call)}`).rejects.toThrow(thrown(code));
+    }
+  });
+
   it('a search with seeds leaves them out and names the one that brought each candidate', () => {
     const seeds = [
       { id: 'item-7', quota: 3 },

@@ -103,6 +103,22 @@ describe.each([1, 4])('an explained search of %d shards', (shards) => {
     expect(answer.explain!.shards.map(({ seed }) => seed)).toContain(1);
   });
 
+  it('counts a seed for an item only if the score with it is high enough, as the search does', () => {
+    const other = makeVectors(1, DIM, 5);
+    const seeds = [{ query, weight: 1_000 }, { query: other, weight: 1 }]; // prettier-ignore
+    const minScore = expectedOf(shop, [{ query: other, weight: 1 }], { k: ROWS }).scores[150]!;
+    const all = searchSeeds(version, seeds, { k: ROWS, exact: true, minScore });
+    const whyNot = [...all.ordinals.slice(0, 40), ...all.ordinals.slice(-40)].map(String);
+    const found = searchSeeds(version, seeds, { k: ROWS, exact: true, minScore, whyNot }).explain!.why_not!;
+    for (const { id, score, rank, reason } of found) {
+      const position = all.ordinals.indexOf(Number(id));
+      expect({ score, rank, reason }).toEqual({ score: all.scores[position], rank: position + 1, reason: null });
+    }
+    const few = searchSeeds(version, seeds, { k: 1, exact: true, minScore, whyNot }).explain!.why_not!;
+    expect(reasons(few)).toEqual(whyNot.map((id) => (Number(id) === all.ordinals[0] ? null : 'rank')));
+    expect(all.seeds).toContain(1);
+  });
+
   it('refuses more ids than it explains', () => {
     const whyNot = Array.from({ length: 101 }, String);
     expect(() => search(version, query, { k: 1, whyNot })).toThrow(expect.objectContaining({ code: 'bad_field' }));

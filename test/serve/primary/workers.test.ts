@@ -180,20 +180,6 @@ it.concurrent('a worker that stands still gets no new connections, and is replac
 });
 
 it.concurrent(
-  'a worker that stands still while it starts is replaced, long before the time to load a version is over',
-  async (test) => {
-    const server = await start(test, ['--worker-timeout-ms', '2500', '--warm-up-ms', '20000']);
-    const from = server.lines.length;
-    process.kill(server.workers[0]!, 'SIGKILL');
-    const { pid } = await server.waitForLog('worker is starting', from);
-    await new Promise((resolve) => setTimeout(resolve, 3_000)); // it answers pings, and warms up
-    process.kill(pid, 'SIGSTOP');
-    const killed = await server.waitForLog('worker does not respond; killing it');
-    expect(killed).toMatchObject({ worker: pid });
-  },
-);
-
-it.concurrent(
   'a connection on which nothing was sent is idle, not slow: what it sends after a while is answered',
   async (test) => {
     const server = await start(test, ['--request-timeout-ms', '300', '--keep-alive-timeout-ms', '20000']);

@@ -107,7 +107,7 @@ function limitTable(): string {
     ['limit', 'value', 'why'],
     [
       ['`k`', count(limits.MAX_K), 'rankers ask for 100 to 1,000; above this a scan is the better tool'],
-      ['`ef`', count(limits.MAX_EF), '`ef` is raised to k; above this an exact search costs less'],
+      ['`ef`', count(limits.MAX_EF), 'an `ef` that a request names is raised to k; above this an exact search costs less'],
       ['length of a vector', count(limits.MAX_DIM), 'the longest embeddings sold have 4,096 components'],
       ['magnitude of a component', limits.MAX_COMPONENT.toExponential().replace('+', ''), 'its square still fits float32; under cosine there is no such limit for queries'],
       ['rows of a shard', '2^32 - 2', 'row numbers have 32 bits'],

@@ -107,10 +107,10 @@ function limitTable(): string {
     ['limit', 'value', 'why'],
     [
       ['`k`', count(limits.MAX_K), 'rankers ask for 100 to 1,000; above this a scan is the better tool'],
-      ['`ef`', count(limits.MAX_EF), 'an `ef` that a request names is raised to k; above this an exact search costs less'],
+      ['`ef`', count(limits.MAX_EF), 'the largest k, to which a smaller `ef` is raised; above this an exact search costs less'],
       ['length of a vector', count(limits.MAX_DIM), 'the longest embeddings sold have 4,096 components'],
       ['magnitude of a component', limits.MAX_COMPONENT.toExponential().replace('+', ''), 'its square still fits float32; under cosine there is no such limit for queries'],
-      ['rows of a shard', '2^32 - 2', 'row numbers have 32 bits'],
+      ['rows of an index', '375,809,638', 'the table of ids has 2^29 places, of which 70 % may be filled; string ids have 4 GiB together'],
       ['shards', count(limits.MAX_SHARDS), 'each shard costs a graph search'],
       ['`m`', `${limits.MIN_M} to ${limits.MAX_M}`, 'with fewer than 4 links a graph falls apart; 128 links need as much memory as a vector of 256 components'],
       ['`ef-construction`', count(limits.MAX_EF_CONSTRUCTION), 'more makes a build slow and finds nothing new'],

@@ -14,7 +14,9 @@ import { readServeResult, serveTable } from '../bench/serve/result.js';
 import { ERRORS } from '../src/base/errors.js';
 import * as limits from '../src/base/limits.js';
 import { LiveIndexes } from '../src/retrieve/load/live.js';
+import { commandPath } from '../src/cli/command.js';
 import { createProgram } from '../src/cli/program.js';
+import { CHECK_NAMES, specOf, type Bounds } from '../src/gate/checks.js';
 import { SERVE_OPTIONS } from '../src/serve/channel/options.js';
 import { PrimaryMetrics } from '../src/serve/primary/primary-metrics.js';
 import { Admission } from '../src/serve/worker/admission.js';
@@ -29,6 +31,7 @@ const PARTS: Readonly<Record<string, (argument: string) => string | Promise<stri
   'serve-options': serveOptionTable,
   metrics: metricTable,
   limits: limitTable,
+  'gate-checks': gateTable,
   'search-fields': () => termTable(Object.entries(SEARCH_TERMS)),
   'library-options': () => termTable([...SEARCH_OPTIONS]),
   cli: commandReference,
@@ -162,16 +165,23 @@ function typeOf(term: Term): string {
 async function commandReference(name: string): Promise<string> {
   const program = await createProgram([name]);
   if (name === 'global') return optionTable(program);
-  const command = program.commands.find((each) => each.name() === name)!;
+  return describeCommand(program.commands.find((each) => each.name() === name)!);
+}
+
+/** A command with its arguments and options, and the commands below it. */
+function describeCommand(command: Command): string {
+  const name = commandPath(command);
   const names = command.registeredArguments.map((argument) => {
     const text = argument.variadic ? `${argument.name()}...` : argument.name();
     return argument.required ? `<${text}>` : `[${text}]`;
   });
   const description = command.description();
-  const usage = `    shortlist ${[name, ...names].join(' ')} [options]`;
+  const isGroup = command.commands.length > 0;
+  const usage = isGroup ? '' : `    ${[name, ...names].join(' ')} [options]`;
   const args = command.registeredArguments.map((argument) => `- \`${argument.name()}\`: ${argument.description}`);
   const parts = [`${description[0]!.toUpperCase()}${description.slice(1)}.`, usage, args.join('\n')];
-  if (name !== 'serve' && command.options.length > 0) parts.push(optionTable(command));
+  if (command.name() !== 'serve' && command.options.length > 0) parts.push(optionTable(command));
+  for (const inner of command.commands) parts.push(`### ${commandPath(inner).replace('shortlist ', '')}`, describeCommand(inner)); // prettier-ignore
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
@@ -191,6 +201,23 @@ function defaultOf({ defaultValue, defaultValueDescription, negate, mandatory }:
   if (mandatory) return 'required';
   if (negate || defaultValue === undefined) return '';
   return defaultValueDescription ?? String(defaultValue);
+}
+
+/** The checks of the gate with their default limits. */
+function gateTable(): string {
+  const rows = CHECK_NAMES.map((name) => {
+    const { about, warn, fail, by } = specOf(name);
+    return [`\`${name}\``, about, boundsText(warn, by), boundsText(fail, by)];
+  });
+  return markdownTable(['check', 'value', 'warns', 'fails'], rows);
+}
+
+function boundsText(bounds: Bounds | null, by: string): string {
+  if (bounds === null) return '';
+  const unit = by === 'difference' ? ' more' : '';
+  const { min, max } = bounds;
+  const parts = [min === undefined ? '' : `below ${min}`, max === undefined ? '' : `above ${max}${unit}`];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 /** A program of docs/examples as a fenced block. */

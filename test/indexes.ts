@@ -20,6 +20,7 @@ import type { Metric } from '../src/base/metric.js';
 import { buildIndex, type BuildOptions, type BuildResult } from '../src/builder/build-index.js';
 import { ENGINE_NAMES } from '../src/engine/engines.js';
 import type { EngineName } from '../src/engine/engine.js';
+import { CHECK_NAMES } from '../src/gate/checks.js';
 import { publish } from '../src/version/state/publish.js';
 
 export interface IndexSpec {
@@ -126,4 +127,11 @@ export async function publishVersion(root: string, index: string, spec: IndexSpe
   const built = await buildVersion(root, index, spec);
   await publish(root, index, built.version);
   return built;
+}
+
+/** Lets any version that is not damaged pass the gate, since versions of a test have little in common. */
+export function openGate(root: string, index: string): void {
+  const names = CHECK_NAMES.filter((name) => name !== 'verify');
+  const checks = Object.fromEntries(names.map((name) => [name, { warn: null, fail: null }]));
+  writeFileSync(join(root, index, 'gate.json'), JSON.stringify({ format: 1, checks }));
 }

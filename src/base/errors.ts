@@ -30,6 +30,7 @@ const kind = (status: number, exit: number, title: string): ErrorKind => ({ stat
 export const ERRORS = {
   // The request, or the command line
   usage: kind(500, EXIT.usage, 'The command line has a wrong command, flag or value'),
+  bad_gate_file: kind(500, EXIT.usage, 'gate.json is not JSON, or one of its members is unknown or wrong'),
   bad_json: kind(400, EXIT.usage, 'The body or value is not valid JSON'),
   bad_request: kind(400, EXIT.usage, 'A field or parameter is missing or contradicts another'),
   bad_field: kind(400, EXIT.usage, 'A field has the wrong type or value'),

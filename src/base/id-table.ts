@@ -186,6 +186,23 @@ export class IdTable {
     return this.type.kind === 'utf8' ? this.findText(text) : this.findInteger(text, this.type.bits, this.type.signed);
   }
 
+  /**
+   * Finds the ids of another table.
+   * @param ordinals of `other`
+   * @returns for each, the ordinal of the same id here, or -1; ids of another type are other ids
+   */
+  match(other: IdTable, ordinals: Uint32Array): Int32Array {
+    const found = new Int32Array(ordinals.length).fill(-1);
+    if (!isSameKind(this.type, other.type)) return found;
+    let wanted = 0;
+    const holds = (here: number): boolean => this.equals(here, other.values, wanted);
+    for (let i = 0; i < ordinals.length; i++) {
+      wanted = ordinals[i]!;
+      found[i] = this.probe(other.hash(wanted), holds);
+    }
+    return found;
+  }
+
   /** The ids at these ordinals, in their own Arrow type. */
   column(ordinals: Uint32Array): IdColumn {
     for (let row = 0; row < ordinals.length; row++) this.assertOrdinal(ordinals[row]!);
@@ -307,9 +324,15 @@ export class IdTable {
   }
 
   private sameId(a: number, b: number): boolean {
+    return this.equals(a, this.values, b);
+  }
+
+  /** Whether the id at ordinal `a` is the one at ordinal `b` of values of the same kind. */
+  private equals(a: number, other: IdValues, b: number): boolean {
     const { words, offsets, bytes } = this.values;
-    if (this.type.kind === 'int') return words[2 * a] === words[2 * b] && words[2 * a + 1] === words[2 * b + 1];
-    return equalBytes(bytes, offsets[a]!, offsets[a + 1]!, bytes, offsets[b]!, offsets[b + 1]!);
+    if (this.type.kind === 'int')
+      return words[2 * a] === other.words[2 * b] && words[2 * a + 1] === other.words[2 * b + 1];
+    return equalBytes(bytes, offsets[a]!, offsets[a + 1]!, other.bytes, other.offsets[b]!, other.offsets[b + 1]!);
   }
 
   private gatherTexts(ordinals: Uint32Array): IdColumn {
@@ -363,6 +386,12 @@ export function hashId(type: IdType, values: IdValues, ordinal: number): number 
 
 export function hashInteger(low: number, high: number, signed: boolean): number {
   return murmur3(digits, writeDecimal(low, high, signed, digits), MAX_DECIMAL_BYTES);
+}
+
+/** Whether equal words or bytes mean equal ids. Integers of several widths have the same words, signed ones others. */
+function isSameKind(a: IdType, b: IdType): boolean {
+  if (a.kind === 'utf8' || b.kind === 'utf8') return a.kind === b.kind;
+  return a.signed === b.signed;
 }
 
 /** Byte by byte: ids are short, and a call for each costs more. */

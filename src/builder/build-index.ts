@@ -285,6 +285,7 @@ class Build {
         kinds: Object.fromEntries(report.badRows.kinds.map(({ kind, count }) => [kind, count])),
       },
       duplicates: countBadRows(report.badRows, 'duplicate_id'),
+      input_norm: report.meanNorm,
       stages: this.stages,
     };
   }

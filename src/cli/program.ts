@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   build: async () => (await import('./commands/build.js')).buildCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
   publish: async () => (await import('./commands/publish.js')).publishCommand(),
+  gate: async () => (await import('./commands/gate.js')).gateCommand(),
   rollback: async () => (await import('./commands/rollback.js')).rollbackCommand(),
   history: async () => (await import('./commands/history.js')).historyCommand(),
   list: async () => (await import('./commands/list.js')).listCommand(),
@@ -60,15 +61,20 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .addHelpText('after', EPILOGUE);
   const named = Object.keys(COMMANDS).filter((name) => args.includes(name));
   for (const name of named.length > 0 ? named : Object.keys(COMMANDS)) {
-    program.addCommand((await COMMANDS[name]!()).copyInheritedSettings(program));
+    program.addCommand(await COMMANDS[name]!());
   }
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride((error) => {
-      if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknownFlag(command, args);
-      throw error.exitCode === 0 ? error : usageError(error, commandPath(command));
-    });
-  }
+  setUp(program, args);
   return program;
+}
+
+/** Gives a command and those below it the settings of the program, and our errors. */
+function setUp(command: Command, args: readonly string[]): void {
+  if (command.parent !== null) command.copyInheritedSettings(command.parent);
+  command.exitOverride((error) => {
+    if (error.code === 'commander.missingMandatoryOptionValue') refuseUnknownFlag(command, args);
+    throw error.exitCode === 0 ? error : usageError(error, commandPath(command));
+  });
+  for (const inner of command.commands) setUp(inner, args);
 }
 
 /** The mandatory flag may be missing because it was misspelt. @throws usage if a flag is unknown */

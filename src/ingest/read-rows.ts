@@ -66,6 +66,8 @@ export interface IngestReport {
   readonly rows: number;
   readonly rowsRead: number;
   readonly dim: number;
+  /** Mean length of the vectors in the files. */
+  readonly meanNorm: number;
   /** The ids of accepted rows; the ordinal of a row is its position among them. */
   readonly ids: IdTable;
   readonly files: readonly SourceFile[];
@@ -248,6 +250,7 @@ class Pass {
       rows: this.builder.count,
       rowsRead: this.rowsRead,
       dim,
+      meanNorm: this.vectors.meanNorm,
       ids: this.builder.finish(),
       files: this.plan.files.map((file, position) => toSource(file, hashes[position]!)),
       badRows,

@@ -9,7 +9,7 @@
 import type { Column, NumberArray, Validity } from '../arrow/column.js';
 import type { ListExtents } from '../arrow/decode/column-source.js';
 import { MAX_COMPONENT } from '../base/limits.js';
-import { normalizeRow, type Metric } from '../base/metric.js';
+import { dot, scaleToUnit, type Metric } from '../base/metric.js';
 import type { BadRowKind } from './bad-rows.js';
 
 type ListColumn = Column & { shape: 'lists' };
@@ -63,6 +63,8 @@ export class VectorRows {
   readonly dim: number | null;
   private readonly normalize: boolean;
   private vectors: Vectors = openVectors(NO_COLUMN);
+  private norms = 0;
+  private copied = 0;
 
   /** @param dimSource where `dim` comes from, as in `not the 768 of the column's type` */
   constructor(
@@ -72,6 +74,11 @@ export class VectorRows {
   ) {
     this.normalize = metric === 'cosine';
     this.dim = dim;
+  }
+
+  /** Mean length of the vectors that were copied, as they came in; 0 if there are none. */
+  get meanNorm(): number {
+    return this.copied === 0 ? 0 : this.norms / this.copied;
   }
 
   /** Continues with the next chunk. */
@@ -90,7 +97,10 @@ export class VectorRows {
     if (componentsValid !== null && firstNull(componentsValid, start, dim) !== -1) return 'null_vector';
     const bad = copyFloats(values, start, out, at, dim);
     if (bad !== -1) return Number.isFinite(Math.fround(values[start + bad]!)) ? 'out_of_range' : 'not_finite';
-    if (this.normalize && !normalizeRow(out, at, dim)) return 'zero_vector';
+    const squared = dot(out, at, out, at, dim);
+    if (this.normalize && !scaleToUnit(out, at, dim, squared)) return 'zero_vector';
+    this.norms += Math.sqrt(squared);
+    this.copied++;
     return null;
   }
 

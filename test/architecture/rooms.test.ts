@@ -9,6 +9,7 @@ import { listSources, PROJECT, readImports, SRC, textOf, type Import } from './s
 const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
   ['builder', 'serve'],
+  ['gate'],
   ['evaluate', 'export'],
   ['retrieve'],
   ['version', 'engine', 'ingest'],

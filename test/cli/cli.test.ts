@@ -67,15 +67,17 @@ describe('from build to rollback', () => {
     writeCatalog(rows, { vectors: makeVectors(1500, 32, 1), dim: 32 });
     const graph = ['--m', '4', '--ef-construction', '1', '--no-calibrate']; // a calibration would find an ef that suffices
     const poor = ['build', 'poor', '--input', rows, ...graph, '--publish', ...at];
-    const { json: first } = await callJson([...poor, '--min-recall', '0']);
-    expect(first).toMatchObject({ published: true, gate: { pass: true } });
+    const { json: first } = await callJson([...poor, '--force', '--reason', 'nothing else is there']);
+    expect(first).toMatchObject({ published: true, forced: true, gate: { pass: false } });
 
     const no = {
       code: EXIT.checkFailed,
-      json: { published: false, error: { code: 'gate_failed' }, gate: { pass: false, checks: [{ pass: true }, { pass: false }] } },
+      json: { published: false, error: { code: 'gate_failed' }, gate: { pass: false } },
     }; // prettier-ignore
     const refused = await callJson(poor); // recall@100 of these rows in such a graph is 0.47, and the limit is 0.95
     expect(refused).toMatchObject(no);
+    const { checks } = refused.json['gate'] as { checks: { name: string; pass: boolean }[] };
+    expect(checks.find(({ name }) => name === 'recall@100')).toMatchObject({ pass: false, limit: 0.95 });
     const version = refused.json['version'] as string;
     for (const more of [[], ['--dry-run'], ['--min-recall', '1']])
       expect(await callJson(['publish', `poor@${version}`, ...more, ...at])).toMatchObject(no);

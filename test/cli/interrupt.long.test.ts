@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { verifyVersion } from '../../src/retrieve/load/verify.js';
 import { listIndexes, listVersions, readCurrent, readHistory } from '../../src/version/state/catalog.js';
-import { buildVersion, makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
+import { buildVersion, makeVectors, openGate, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, timeOf } from './kill.js';
 import { callJson } from './call.js';
 import { spawnShortlist } from './process.js';
@@ -48,6 +48,7 @@ beforeAll(async () => {
   writeCatalog(few, { vectors: makeVectors(600, DIM, 2), dim: DIM });
   for (const seed of [1, 2]) await publishVersion(root, 'items', { rows: 1000, dim: DIM, seed });
   await buildVersion(root, 'items', { rows: 1000, dim: DIM, seed: 3 });
+  openGate(root, 'items');
 });
 
 describe('a command that is interrupted', () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { verifyVersion } from '../../src/retrieve/load/verify.js';
 import { listVersions, readCurrent, readHistory } from '../../src/version/state/catalog.js';
-import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
+import { makeVectors, openGate, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { randomMoments, runAndKill, timeOf } from './kill.js';
 import { callJson } from './call.js';
 
@@ -15,6 +15,7 @@ describe('commands killed with SIGKILL at random moments', () => {
   beforeAll(async () => {
     writeCatalog(input, { vectors: makeVectors(500, 16, 1), dim: 16 });
     await publishVersion(root, 'items', { rows: 200, dim: 16 });
+    openGate(root, 'items');
   });
 
   it('a build leaves what is published alone and no half version, and the next build leaves no staging', async () => {

@@ -58,7 +58,17 @@ async function publishCatalog(root: string, spec: CatalogSpec): Promise<Catalog>
   const columns = TYPES.map((type, i) => makeColumn(random, `${type.kind}_${i}`, type, rows));
   const input = join(root, `.${index}.arrow`);
   writeFileSync(input, encodeCatalog(spec, ids, vectors, columns));
-  const options = ['--metric', metric, '--shards', String(shards), '--no-calibrate', '--min-recall', '0', '--publish'];
+  const options = [
+    '--metric',
+    metric,
+    '--shards',
+    String(shards),
+    '--no-calibrate',
+    '--force',
+    '--reason',
+    'a test',
+    '--publish',
+  ];
   const { code, stderr } = await shortlist(['build', index, '--input', input, '--root', root, ...options]);
   if (code !== 0) throw new Error(stderr);
   rmSync(input);

@@ -47,7 +47,17 @@ export async function publishRows(root: string, rows: number): Promise<void> {
   mkdirSync(root, { recursive: true });
   const input = join(root, '.extremes.arrow');
   await writeRows(input, rows);
-  const options = ['--no-calibrate', '--m', '4', '--ef-construction', '8', '--min-recall', '0', '--publish'];
+  const options = [
+    '--no-calibrate',
+    '--m',
+    '4',
+    '--ef-construction',
+    '8',
+    '--force',
+    '--reason',
+    'a test',
+    '--publish',
+  ];
   const { code, stderr } = await shortlist(['build', INDEX, '--input', input, '--root', root, ...options]);
   rmSync(input);
   if (code !== 0) throw new Error(stderr);

@@ -53,7 +53,7 @@ export async function measureSwap(options: BenchOptions): Promise<SwapResult> {
   const data = await prepareData(options.quick ? generated(20_000, 32, 200) : generated(200_000, 128), options.work);
   const { root, version: first } = await buildFlat(data, options);
   const second = await buildVersion(data, root, 2);
-  await runCli(['publish', `${INDEX}@${first}`, '--root', root, '--min-recall', '0']);
+  await runCli(['publish', `${INDEX}@${first}`, '--root', root, '--force', '--reason', 'a benchmark']);
   const server = await ServerProcess.start(root, WORKERS);
   const load = new PacedLoad(server.searchUrl, bodiesOf(data), PER_SECOND);
   const share = options.quick ? QUICK_SHARE : 1;
@@ -83,7 +83,7 @@ async function swapOnce(load: PacedLoad, root: string, version: string | null, s
   const steadyFrom = performance.now();
   await delay(STEADY_MS / share);
   const commandFrom = performance.now();
-  const target = version === null ? ['rollback', INDEX] : ['publish', `${INDEX}@${version}`, '--min-recall', '0'];
+  const target = version === null ? ['rollback', INDEX] : ['publish', `${INDEX}@${version}`, '--force', '--reason', 'a benchmark'];
   const moved = await runCli<{ readonly version: string }>([...target, '--root', root]);
   const movedAt = statSync(join(root, INDEX, 'CURRENT')).mtimeMs - performance.timeOrigin;
   await delay(Math.max(0, movedAt + SWAP_MS - performance.now()));

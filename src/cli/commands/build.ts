@@ -1,10 +1,9 @@
 import { Command, Option } from 'commander';
-import { ShortlistError } from '../../base/errors.js';
+import { EXIT, ShortlistError } from '../../base/errors.js';
 import { availableCores } from '../../base/machine.js';
 import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../../base/limits.js';
 import { METRICS, type Metric } from '../../base/metric.js';
 import { buildIndex, DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-index.js';
-import { DEFAULT_MIN_RECALL } from '../../builder/gate.js';
 import { publishGated } from '../../builder/publish-gated.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
@@ -12,10 +11,11 @@ import { calibrationLine, defaultEfs } from '../output/calibration-table.js';
 import { action, byteSize, numberBetween, wholeNumber, type CommandContext } from '../command.js';
 import { formatFigureLine } from '../output/figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
-import { describePublished, gateError, warnIfNotRecorded } from './publish.js';
+import { addPublishFlags, gateOptions, PUBLISH_FLAGS, requireReason, type PublishFlags } from '../gate-flags.js';
+import { describePublished, missingRecord, publishedJson } from '../output/published.js';
 import { runningUser } from '../running-user.js';
 
-interface BuildCommandOptions {
+interface BuildCommandOptions extends PublishFlags {
   readonly input: string[];
   readonly idColumn: string;
   readonly vectorColumn?: string;
@@ -35,12 +35,10 @@ interface BuildCommandOptions {
   readonly memoryLimit?: number;
   readonly calibrate: boolean;
   readonly publish?: boolean;
-  readonly minRecall?: number;
-  readonly reason?: string;
 }
 
 export function buildCommand(): Command {
-  return new Command('build')
+  const command = new Command('build')
     .argument('<index>', 'name of the index')
     .description('build and verify a new version of an index from Arrow files; publish it with --publish')
     .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in the given order (required)')
@@ -97,50 +95,38 @@ export function buildCommand(): Command {
       byteSize(1),
     )
     .option('--no-calibrate', 'skip the calibration, which measures the ef needed for each recall')
-    .option('--publish', 'run the gate and publish the version if it passes')
-    .option(
-      '--min-recall <r>',
-      `with --publish: minimum recall@100 to pass the gate (default: ${DEFAULT_MIN_RECALL})`,
-      numberBetween(0, 1),
-    )
-    .option('--reason <text>', 'with --publish: reason to record in HISTORY')
-    .action(
-      action(async (context, options: BuildCommandOptions, index: string) => {
-        context.refuseWithout(['minRecall', 'reason'], 'publish');
-        const { signal } = context;
-        const result = await build(context, index, options, signal);
-        const json = { ...resultJson(result), published: false };
-        if (options.publish !== true)
-          return {
-            json,
-            text: `${describe(result)}\npublish it with: shortlist publish ${index}@${result.manifest.version}`,
-          };
-        const { version } = result.manifest;
-        const published = await publishGated(context.root, index, version, {
-          minRecall: options.minRecall ?? DEFAULT_MIN_RECALL,
-          dryRun: false,
-          reason: options.reason,
-          who: runningUser(),
-          signal,
-          onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
-        }).catch((error: unknown) => {
-          throw signal.aborted ? interruptedBeforePublish(index, version, error) : error;
-        });
-        warnIfNotRecorded(context, published);
-        const text = `${describe(result)}\n${describePublished(index, published, false)}`;
+    .option('--publish', 'run the gate and publish the version if it passes');
+  return addPublishFlags(command, 'with --publish: ').action(
+    action(async (context, options: BuildCommandOptions, index: string) => {
+      context.refuseWithout(PUBLISH_FLAGS, 'publish');
+      requireReason(options);
+      const { signal } = context;
+      const result = await build(context, index, options, signal);
+      const json = { ...resultJson(result), published: false };
+      if (options.publish !== true)
         return {
-          json: {
-            ...json,
-            published: published.gate.pass,
-            previous: published.previous,
-            gate: published.gate,
-            ...gateError(published.gate),
-          },
-          text,
-          exit: published.gate.pass ? 0 : 1,
+          json,
+          text: `${describe(result)}\npublish it with: shortlist publish ${index}@${result.manifest.version}`,
         };
-      }),
-    );
+      const { version } = result.manifest;
+      const published = await publishGated(context.root, index, version, {
+        ...gateOptions(context, options),
+        dryRun: false,
+        force: options.force,
+        reason: options.reason,
+        who: runningUser(),
+      }).catch((error: unknown) => {
+        throw signal.aborted ? interruptedBeforePublish(index, version, error) : error;
+      });
+      const missing = missingRecord(published);
+      if (missing !== null) context.warn(missing);
+      return {
+        json: { ...json, ...publishedJson(published, false) },
+        text: `${describe(result)}\n${describePublished(index, published, false)}`,
+        exit: published.accepted ? EXIT.done : EXIT.checkFailed,
+      };
+    }),
+  );
 }
 
 /** The version is complete and need not be built again. */

@@ -49,6 +49,8 @@ function describe(entry: HistoryEntry, isCurrent: boolean): string {
     `${version}${isCurrent ? ' (current)' : ''}`,
     before,
     ...(entry.refused_by === undefined ? [] : [entry.refused_by]),
+    ...(entry.forced === undefined ? [] : [`forced although ${entry.forced}`]),
+    ...(entry.new_embedding === true ? ['new embedding'] : []),
     ...(who === null ? [] : [`by ${who}`]),
     ...(reason === null ? [] : [`reason: ${reason}`]),
   ];

@@ -6,10 +6,9 @@ import { versionBytes, type Manifest } from '../../version/sealed/manifest.js';
 import { readManifest } from '../../version/sealed/manifest-file.js';
 import { calibrationLines } from '../output/calibration-table.js';
 import { action, parseTarget } from '../command.js';
-import type { Published } from '../../builder/publish-gated.js';
+import { describeRefusal, type GateVerdict } from '../../gate/verdict.js';
 import { explainFigures, formatFigureTable } from '../output/figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
-import { gateError } from './publish.js';
 import { formatPairs } from '../output/table.js';
 
 export function inspectCommand(): Command {
@@ -89,10 +88,11 @@ function indent(text: string): string {
   return text.replace(/^/gm, '  ');
 }
 
-/** The verdict, and the failed check of a refusal. */
+/** The verdict, and the checks that failed or warned. */
 function describeGate(gate: Readonly<Record<string, unknown>> | null): string {
   if (gate === null) return 'not run';
-  if (gate['pass'] === true) return 'passed';
-  const failed = (gate['checks'] as Published['gate']['checks']).find((check) => !check.pass);
-  return failed === undefined ? 'refused' : `refused: ${gateError({ pass: false, checks: [failed] }).error!.message}`;
+  const verdict = gate as unknown as GateVerdict;
+  const warned = verdict.checks.filter((check) => check.verdict === 'warn').map(({ name }) => name);
+  if (verdict.pass) return warned.length === 0 ? 'passed' : `passed, with a warning of ${warned.join(', ')}`;
+  return `${gate['forced'] === true ? 'refused, but published by force' : 'refused'}: ${describeRefusal(verdict)}`;
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { rollback } from '../../version/state/publish.js';
 import { action } from '../command.js';
-import { HISTORY_NOT_WRITTEN } from './publish.js';
+import { HISTORY_NOT_WRITTEN } from '../output/published.js';
 import { runningUser } from '../running-user.js';
 
 interface RollbackOptions {

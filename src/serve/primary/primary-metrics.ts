@@ -15,7 +15,13 @@ const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
 /** State of a served index when metrics are collected. Times are seconds since 1970. */
 export interface IndexFacts {
   readonly index: string;
-  readonly live: { readonly version: string; readonly engine: string; readonly builtAt: number } | null;
+  readonly live: {
+    readonly version: string;
+    readonly engine: string;
+    readonly builtAt: number;
+    /** When the version's content was first published: earlier than `builtAt` if a rebuild brought nothing new. */
+    readonly contentSince: number;
+  } | null;
   /** The published version answers. */
   readonly upToDate: boolean;
   /** Why it does not; null if it does, or is being loaded. */
@@ -122,6 +128,11 @@ export class PrimaryMetrics {
       'shortlist_live_version_age_seconds',
       'Time since the version that answers was built',
       ({ live }) => live && { value: Date.now() / 1000 - live.builtAt },
+    );
+    add(
+      'shortlist_live_content_age_seconds',
+      'Time since the content of the version that answers was new: a rebuild of the same input does not reset it',
+      ({ live }) => live && { value: Date.now() / 1000 - live.contentSince },
     );
     add(
       'shortlist_live_version_timestamp_seconds',

@@ -134,6 +134,12 @@ export class Rollout {
     return current === null ? null : this.tools.verified.manifestOf(index, current);
   }
 
+  /** When the content of the version that answers was first published, in seconds since 1970. */
+  liveContentSince(index: string): number | null {
+    const current = this.live.get(index)?.current ?? null;
+    return current === null ? null : this.tools.verified.contentSince(index, current);
+  }
+
   /** Current failures, for a start that has nothing to serve. */
   get standingFailures(): ShortlistError[] {
     return this.failures.errors;

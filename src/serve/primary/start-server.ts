@@ -15,6 +15,7 @@ import { createLogger, type Logger } from '../channel/logger.js';
 import type { ServeOptions } from '../channel/options.js';
 import { DamageWatch } from './damage-watch.js';
 import { reservePort } from './ports.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
 import { VerifiedVersions } from './verified-versions.js';
@@ -222,10 +223,7 @@ class Primary {
   private indexFacts(index: string): IndexFacts {
     const manifest = this.rollout.liveManifest(index);
     const published = this.watcher.latest.get(index)?.names?.current ?? null;
-    const live =
-      manifest === null
-        ? null
-        : { version: manifest.version, engine: manifest.engine.name, builtAt: Date.parse(manifest.created_at) / 1000 };
+    const live = manifest === null ? null : this.liveFacts(index, manifest);
     return {
       index,
       live,
@@ -233,6 +231,12 @@ class Primary {
       fault: this.rollout.state[index]?.fault ?? null,
       newestBuiltAt: this.watcher.newestBuiltAt(index),
     };
+  }
+
+  private liveFacts(index: string, manifest: Manifest): NonNullable<IndexFacts['live']> {
+    const builtAt = Date.parse(manifest.created_at) / 1000;
+    const contentSince = this.rollout.liveContentSince(index) ?? builtAt;
+    return { version: manifest.version, engine: manifest.engine.name, builtAt, contentSince };
   }
 
   private handleSignals(): void {

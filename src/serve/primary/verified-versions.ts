@@ -18,11 +18,14 @@ import { nodeFiles } from '../../version/disk/files.js';
 import { type Manifest } from '../../version/sealed/manifest.js';
 import { readManifest } from '../../version/sealed/manifest-file.js';
 import { MANIFEST_FILE, versionPath } from '../../version/disk/paths.js';
+import { readNote } from '../../version/state/catalog.js';
 import { findVersionProblems } from '../../version/sealed/verify.js';
 import { versionKey } from '../channel/names.js';
 
 interface Verified {
   readonly manifest: Manifest;
+  /** When its content was first published, by the gate's verdict; else when it was built. Seconds since 1970. */
+  readonly contentSince: number;
   /** Stamps of the files when they were verified. */
   readonly stamps: FileStamps;
   trusted: boolean;
@@ -39,6 +42,11 @@ export class VerifiedVersions {
   /** The manifest of a version that was verified once, even if it is untrusted now. */
   manifestOf(index: string, version: string): Manifest | null {
     return this.known.get(versionKey(index, version))?.manifest ?? null;
+  }
+
+  /** As `manifestOf`, when the content of the version was first published: a rebuild may bring nothing new. */
+  contentSince(index: string, version: string): number | null {
+    return this.known.get(versionKey(index, version))?.contentSince ?? null;
   }
 
   isTrusted(index: string, version: string): boolean {
@@ -77,7 +85,8 @@ export class VerifiedVersions {
     if (problem !== undefined) throw problem;
     const after = await readStamps(directory, names, nodeFiles);
     if (!sameStamps(before, after)) throw changedWhileVerified(index, version, changedFiles(before, after));
-    this.known.set(key, { manifest, stamps: after, trusted: true });
+    const contentSince = await readContentSince(this.root, manifest);
+    this.known.set(key, { manifest, contentSince, stamps: after, trusted: true });
     return manifest;
   }
 
@@ -117,6 +126,13 @@ export class VerifiedVersions {
     const now = await fingerprintDirectory(versionPath(this.root, index, version), nodeFiles).catch(() => before);
     return now !== before;
   }
+}
+
+/** A damaged verdict says nothing, and is no reason to fail. */
+async function readContentSince(root: string, { index, version, created_at: builtAt }: Manifest): Promise<number> {
+  const gate = await readNote(root, index, version, 'gate').catch(() => null);
+  const since = Date.parse(String(gate?.['content_since']));
+  return (Number.isNaN(since) ? Date.parse(builtAt) : since) / 1000;
 }
 
 function changedWhileVerified(index: string, version: string, names: readonly string[]): ShortlistError {

@@ -22,6 +22,8 @@ export const versionPath = (root: string, index: string, version: string): strin
 export const currentPath = (root: string, index: string): string => join(root, index, 'CURRENT');
 export const historyPath = (root: string, index: string): string => join(root, index, 'HISTORY');
 export const refusalsPath = (root: string, index: string): string => join(root, index, 'REFUSALS');
+/** The limits of the gate, edited by people. */
+export const gatePath = (root: string, index: string): string => join(root, index, 'gate.json');
 export const aliasesPath = (root: string, index: string): string => join(root, index, 'aliases');
 export const notesPath = (root: string, index: string): string => join(root, index, 'notes');
 export const locksPath = (root: string, index: string): string => join(root, index, 'locks');

@@ -49,9 +49,16 @@ export function checkManifest(fields: Fields): Manifest {
     stages: fields.numbers('stages', 'numbers'),
     rejects: checkRejects(fields.object('rejects')),
     duplicates: fields.integer('duplicates'),
+    ...checkInputNorm(fields),
   };
   checkTogether(manifest, fields);
   return manifest;
+}
+
+function checkInputNorm(fields: Fields): Pick<Manifest, 'input_norm'> {
+  if (!Object.hasOwn(fields.all(), 'input_norm')) return {};
+  const norm = fields.number('input_norm');
+  return Number.isFinite(norm) && norm >= 0 ? { input_norm: norm } : fields.fail('input_norm', 'is not a length');
 }
 
 function checkShard(fields: Fields): ShardEntry {

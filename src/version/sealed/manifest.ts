@@ -73,6 +73,8 @@ export interface ManifestDraft {
   readonly rejects: RejectsEntry;
   /** Rows left out because an earlier row had their id; they also count among `rejects`. */
   readonly duplicates: number;
+  /** Mean length of the input's vectors, before cosine scales them to unit length. Earlier releases lack it. */
+  readonly input_norm?: number;
   /** Seconds of each stage of the build, by name. */
   readonly stages: Readonly<Record<string, number>>;
 }

@@ -124,6 +124,7 @@ async function composeManifest(staged: Staged, draft: ManifestDraft, entries: Fi
   const now = staged.now();
   const version = nextVersionName(now, content, await listVersionNames(root, index, files));
   const { tool_version, metric, id, vector, engine, seed, options, sources, rejects, duplicates, stages } = draft;
+  const { input_norm: norm } = draft;
   const manifest: Manifest = {
     format: MANIFEST_FORMAT,
     index,
@@ -143,6 +144,7 @@ async function composeManifest(staged: Staged, draft: ManifestDraft, entries: Fi
     sources,
     rejects,
     duplicates,
+    ...(norm !== undefined && { input_norm: norm }),
     files: entries,
     content: `sha256:${content}`,
     stages,

@@ -15,6 +15,10 @@ export interface HistoryEntry {
   readonly who: string | null;
   /** Why the gate refused the version. */
   readonly refused_by?: string;
+  /** Why the gate refused the version that was published by force. */
+  readonly forced?: string;
+  /** Present if the publish announced vectors of a new model. */
+  readonly new_embedding?: true;
 }
 
 /** Oldest first. If REFUSALS is damaged, moves are still listed. @throws index_not_found, state_corrupt */

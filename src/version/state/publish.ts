@@ -22,6 +22,10 @@ export type { ChangeOptions } from './change.js';
 interface PublishOptions extends ChangeOptions {
   /** The gate's verdict, stored as the note `gate` of the version. */
   readonly gate?: object | undefined;
+  /** Why the gate refused the version that is published all the same. */
+  readonly forced?: string | undefined;
+  /** The version has vectors of a new model. */
+  readonly newEmbedding?: boolean | undefined;
 }
 
 interface RollbackOptions extends ChangeOptions {
@@ -52,11 +56,12 @@ export async function publish(
 ): Promise<Moved> {
   return changeIndex(root, index, 'publish', options, async (change) => {
     await readManifest(root, index, version, change.files);
-    const { gate } = options;
+    const { gate, forced, newEmbedding } = options;
     if (gate !== undefined) {
       await change.commit(() => writeNote(root, index, version, 'gate', gate, change.files));
     }
-    return move(change, await readState(change), 'publish', version, []);
+    const marks = { ...(forced !== undefined && { forced }), ...(newEmbedding === true && { new_embedding: true as const }) }; // prettier-ignore
+    return move(change, await readState(change), { action: 'publish', version, ...marks });
   });
 }
 
@@ -65,6 +70,8 @@ interface RefuseOptions extends ChangeOptions {
   readonly gate: object;
   /** Why it was refused, in one sentence. */
   readonly refusedBy: string;
+  /** The version was said to have vectors of a new model. */
+  readonly newEmbedding?: boolean | undefined;
 }
 
 interface Refused {
@@ -81,7 +88,8 @@ export async function refuse(root: string, index: string, version: string, optio
     const { current, moves } = await readState(change);
     const after = moves.at(-1)?.sequence ?? 0;
     const at = change.now().toISOString();
-    const refusal = { version, after, at, reason, who, refused_by: options.refusedBy };
+    const marks = options.newEmbedding === true ? { new_embedding: true as const } : {};
+    const refusal = { version, after, at, reason, who, refused_by: options.refusedBy, ...marks };
     const recorded = await succeeds(
       change.commit(async () => {
         await writeNote(root, index, version, 'gate', options.gate, files);
@@ -101,12 +109,12 @@ export async function rollback(root: string, index: string, options: RollbackOpt
     }
     if (options.to === undefined) {
       const { version, skipped } = await findPrevious(change, state.moves, state.current.version);
-      return move(change, state, 'rollback', version, skipped);
+      return move(change, state, { action: 'rollback', version }, skipped);
     }
     const version = await resolveVersion(root, index, options.to, change.files);
     requirePublished(index, version, state.moves);
     await requireSound(change, version);
-    return move(change, state, 'rollback', version, []);
+    return move(change, state, { action: 'rollback', version });
   });
 }
 
@@ -126,11 +134,11 @@ async function readState({ root, index, files }: Change): Promise<State> {
 async function move(
   change: Change,
   state: State,
-  action: Move['action'],
-  version: string,
-  skipped: readonly string[],
+  wanted: Pick<Move, 'action' | 'version' | 'forced' | 'new_embedding'>,
+  skipped: readonly string[] = [],
 ): Promise<Moved> {
   const { root, index, files } = change;
+  const { version } = wanted;
   const { current, recorded, moves } = state;
   if (current?.version === version) {
     return { index, version, previous: current.previous, changed: false, recorded: true, skipped };
@@ -138,7 +146,7 @@ async function move(
   const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
   const previous = current?.version ?? null;
   const { reason, who } = change;
-  const next = { sequence, action, version, previous, at: change.now().toISOString(), reason, who };
+  const next: Move = { sequence, previous, at: change.now().toISOString(), reason, who, ...wanted };
   change.signal?.throwIfAborted(); // from here on the move is completed
   // CURRENT holds one move: what it holds now must be in HISTORY before it is overwritten.
   if (moves.length > recorded.length) await change.commit(() => writeHistory(root, index, moves, files));

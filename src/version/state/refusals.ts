@@ -7,7 +7,7 @@ import type { Fields } from '../disk/fields.js';
 import type { FileSystem } from '../disk/files.js';
 import { refusalsPath } from '../disk/paths.js';
 import { readSealed, writeSealed, type SealedPlace } from '../disk/sealed-json.js';
-import { checkPlace, checkVersion, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, STATE_FORMAT } from './state.js';
+import { checkMarks, checkPlace, checkVersion, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, STATE_FORMAT } from './state.js';
 
 interface Refusal {
   readonly version: string;
@@ -19,6 +19,8 @@ interface Refusal {
   readonly who: string | null;
   /** Why it was refused, in one sentence. */
   readonly refused_by: string;
+  /** Present if the publish announced vectors of a new model. */
+  readonly new_embedding?: true;
 }
 
 /** Oldest first; none if there is no such file. */
@@ -53,5 +55,6 @@ function checkRefusal(fields: Fields): Refusal {
     reason: fields.textOrNull('reason'),
     who: fields.textOrNull('who'),
     refused_by: fields.text('refused_by'),
+    ...checkMarks(fields),
   };
 }

@@ -27,6 +27,10 @@ export interface Move {
   readonly reason: string | null;
   /** The user and machine, if known; null also for moves by releases without this member. */
   readonly who: string | null;
+  /** Of a publish that the gate refused and a person forced: why it was refused. */
+  readonly forced?: string;
+  /** Present if the publish announced vectors of a new model. */
+  readonly new_embedding?: true;
 }
 
 /** Moves that HISTORY keeps: 30 publishes a day for a month, in 300 KB that each move rewrites. */
@@ -177,7 +181,15 @@ function checkMove(fields: Fields): Move {
     at: fields.instant('at'),
     reason: fields.textOrNull('reason'),
     who: fields.textIfPresent('who'),
+    ...checkMarks(fields),
   };
+}
+
+/** What releases before these members did not write. */
+export function checkMarks(fields: Fields): Pick<Move, 'forced' | 'new_embedding'> {
+  const forced = fields.textIfPresent('forced');
+  const isNew = Object.hasOwn(fields.all(), 'new_embedding') && fields.flag('new_embedding');
+  return { ...(forced !== null && { forced }), ...(isNew && { new_embedding: true }) };
 }
 
 export function checkVersion(fields: Fields, name: string): string {

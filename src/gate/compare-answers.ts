@@ -1,0 +1,80 @@
+/**
+ * How much the answers of a version and of the live one have in common: over recorded queries if there are some, else
+ * over rows of the live version that both have.
+ */
+import { ShortlistError } from '../base/errors.js';
+import type { EventLoopYielder } from '../base/event-loop-yielder.js';
+import { diffVersions, fileQueries, sampledQueries, type DiffQueries } from '../evaluate/diff.js';
+import type { OnStageProgress } from '../evaluate/evaluate.js';
+import { readQueries } from '../ingest/read-queries.js';
+import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { countDistances, GATE_K } from './check-recall.js';
+import type { Report } from './report.js';
+
+/** Queries without a file. At an overlap of 0.9 the standard error is below 0.01. */
+const SAMPLED = 200;
+/** Recorded queries that are used: the first ones. */
+const MAX_RECORDED = 1_000;
+const SEED = 42;
+
+interface AnswersOptions {
+  readonly turns: EventLoopYielder;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: OnStageProgress | undefined;
+}
+
+export async function compareAnswers(
+  version: LoadedVersion,
+  live: LoadedVersion | null,
+  report: Report,
+  options: AnswersOptions,
+): Promise<void> {
+  const { turns } = options;
+  const distances = await countDistances(version, turns);
+  if (distances !== null) {
+    report.add('distances', { value: distances, live: live && (await countDistances(live, turns)) });
+  }
+  if (live === null || live.manifest.dim !== version.manifest.dim || report.skips('overlap')) return;
+  const queries = await chooseQueries(version, live, report, options);
+  const diff = await diffVersions(live, version, queries, {
+    ks: [GATE_K],
+    signal: options.signal,
+    onProgress: (done, total) => options.onProgress?.('overlap', done, total, 'queries'),
+  });
+  const source = queries.source === 'file' ? 'recorded queries' : 'rows of the live version';
+  report.add('overlap', { value: diff.points[0]!.overlap, detail: `${diff.queries} ${source}` }, `@${GATE_K}`);
+}
+
+async function chooseQueries(
+  version: LoadedVersion,
+  live: LoadedVersion,
+  report: Report,
+  { signal }: AnswersOptions,
+): Promise<DiffQueries> {
+  const { queries: paths } = report.limits;
+  const sample = () => sampledQueries(live, version, { size: SAMPLED, seed: SEED, signal });
+  if (paths.length === 0) return sample();
+  try {
+    const before = await readRecorded(live, report);
+    const isSame = live.manifest.metric === version.manifest.metric;
+    const queries = fileQueries(live, version, {
+      before,
+      after: isSame ? before : await readRecorded(version, report),
+    });
+    report.add('queries', { value: 0 });
+    return queries;
+  } catch (error) {
+    if (!(error instanceof ShortlistError)) throw error;
+    signal?.throwIfAborted();
+    report.add('queries', { value: 1, detail: `rows are sampled instead: ${error.message}` });
+    return sample();
+  }
+}
+
+async function readRecorded({ manifest }: LoadedVersion, { limits }: Report): Promise<Float32Array> {
+  const { dim, metric, vector } = manifest;
+  const { queries, vectorColumn } = limits;
+  const column = vectorColumn === null ? { preferredColumn: vector.column } : { vectorColumn };
+  const { vectors } = await readQueries(queries, { dim, metric, ...column });
+  return vectors.subarray(0, MAX_RECORDED * dim);
+}

@@ -1,0 +1,178 @@
+/**
+ * The gate: the checks that a version must pass before it is published. Takes the name of a version; compares it with
+ * the live version if there is one; returns a verdict with a value and a limit for each check. Throws only if a check
+ * cannot run, not for a version that fails.
+ *
+ *   checks.ts             what is checked, and the default limits
+ *   limits-file.ts        gate.json, the limits of one index
+ *   compare-manifests.ts  schema, rows, rejects, graphs
+ *   compare-attributes.ts values that are missing, categories that vanish, numbers that shift
+ *   compare-vectors.ts    ids that come and go, vectors that move, duplicates
+ *   check-recall.ts       recall against exact search
+ *   compare-answers.ts    what searches return
+ */
+import { ShortlistError } from '../base/errors.js';
+import { EventLoopYielder } from '../base/event-loop-yielder.js';
+import { openExactSearch } from '../engine/exact-search.js';
+import type { OnStageProgress } from '../evaluate/evaluate.js';
+import { noteTruthCache } from '../evaluate/truth-cache.js';
+import { loadVersion, type LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { verifyVersion } from '../retrieve/load/verify.js';
+import type { Manifest } from '../version/sealed/manifest.js';
+import { readCurrent, readNote } from '../version/state/catalog.js';
+import { checkRecall } from './check-recall.js';
+import { compareAnswers } from './compare-answers.js';
+import { compareAttributes, groupAttributes } from './compare-attributes.js';
+import { checkManifest, compareManifests, isRepeat } from './compare-manifests.js';
+import { checkVectors, compareRows } from './compare-vectors.js';
+import { readLimits, type GateLimits } from './limits-file.js';
+import { Report } from './report.js';
+import { verdictOf, type GateVerdict } from './verdict.js';
+
+export interface GateOptions {
+  /** Least recall at each k and under each filter; default: the limit in gate.json. */
+  readonly minRecall?: number | undefined;
+  /** Files of recorded queries; default: those of gate.json. */
+  readonly queries?: readonly string[] | undefined;
+  readonly vectorColumn?: string | undefined;
+  /** Filters whose recall is measured, besides those of gate.json. */
+  readonly filters?: readonly unknown[] | undefined;
+  /** The version has vectors of a new model: comparisons of vectors with the live version are skipped. */
+  readonly newEmbedding?: boolean | undefined;
+  /** Whether the truth may be stored in the version's notes; default true. */
+  readonly keepsTruth?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnStageProgress | undefined;
+}
+
+/** @throws bad_gate_file, index_not_found, version_not_found; the signal's reason when it is aborted */
+export async function runGate(
+  root: string,
+  index: string,
+  version: string,
+  options: GateOptions = {},
+): Promise<GateVerdict> {
+  const limits = withOptions(await readLimits(root, index), options);
+  const report = new Report(limits, options.newEmbedding ?? false);
+  const liveName = await findReference(root, index, version);
+  await checkSound(root, index, version, report, options);
+  let contentSince: string | undefined;
+  // A damaged version is not loaded: its figures would mean nothing.
+  if (report.checks[0]!.pass) {
+    const opened: LoadedVersion[] = [];
+    try {
+      const open = async (name: string): Promise<LoadedVersion> => {
+        const loaded = await loadVersion(root, index, name, { signal: options.signal });
+        opened.push(loaded);
+        return loaded;
+      };
+      const candidate = await open(version);
+      const live = liveName === null ? null : await openReference(open, liveName, report);
+      await checkLoaded(root, candidate, live, report, options);
+      contentSince = await findContentSince(root, candidate.manifest, live?.manifest ?? null);
+    } finally {
+      for (const loaded of opened) loaded.close();
+    }
+  }
+  const { checks } = report;
+  return verdictOf({ live: liveName, checks, ...(contentSince !== undefined && { content_since: contentSince }) });
+}
+
+function withOptions(limits: GateLimits, options: GateOptions): GateLimits {
+  const { minRecall, queries, vectorColumn, filters = [] } = options;
+  const atLeast = { warn: null, fail: { min: minRecall } };
+  return {
+    ...limits,
+    filters: [...limits.filters, ...filters],
+    ...(queries !== undefined && { queries, vectorColumn: vectorColumn ?? null }),
+    ...(minRecall !== undefined && { checks: { ...limits.checks, recall: atLeast, recall_filtered: atLeast } }),
+  };
+}
+
+/** The version to compare with: the published one, or what was published before if it is the version itself. */
+async function findReference(root: string, index: string, version: string): Promise<string | null> {
+  const current = await readCurrent(root, index);
+  return current?.version === version ? current.previous : (current?.version ?? null);
+}
+
+/** Null if the live version cannot be opened: its damage is no fault of the new one, which may be its repair. */
+async function openReference(
+  open: (name: string) => Promise<LoadedVersion>,
+  name: string,
+  report: Report,
+): Promise<LoadedVersion | null> {
+  try {
+    const live = await open(name);
+    report.add('live', { value: 0 });
+    return live;
+  } catch (error) {
+    if (!(error instanceof ShortlistError) || error.code === 'interrupted') throw error;
+    report.add('live', { value: 1, detail: error.message });
+    return null;
+  }
+}
+
+/** A version that repeats the live one has its age. */
+async function findContentSince(root: string, manifest: Manifest, live: Manifest | null): Promise<string> {
+  if (live === null || !isRepeat(manifest, live)) return manifest.created_at;
+  const gate = await readNote(root, live.index, live.version, 'gate').catch(() => null);
+  const since = gate?.['content_since'];
+  return typeof since === 'string' ? since : live.created_at;
+}
+
+async function checkSound(
+  root: string,
+  index: string,
+  version: string,
+  report: Report,
+  { onProgress, signal }: GateOptions,
+): Promise<void> {
+  const problems = await verifyVersion(root, index, version, {
+    signal,
+    onProgress: (done, total) => onProgress?.('verify', done, total, 'bytes'),
+  });
+  const first = problems[0];
+  report.add('verify', { value: problems.length, ...(first && { detail: first.message }) });
+}
+
+async function checkLoaded(
+  root: string,
+  candidate: LoadedVersion,
+  live: LoadedVersion | null,
+  report: Report,
+  options: GateOptions,
+): Promise<void> {
+  const { signal, onProgress, keepsTruth = true } = options;
+  const turns = new EventLoopYielder(signal);
+  if (live !== null) compareManifests(candidate.manifest, live.manifest, report);
+  checkManifest(candidate.manifest, live?.manifest ?? null, report);
+  const groups = await checkAttributes(candidate, live, report, turns);
+  onProgress?.('compare', 1, 4, 'steps');
+  await checkVectors(candidate, live, report, turns);
+  onProgress?.('compare', 3, 4, 'steps');
+  if (live !== null) await compareRows(candidate, live, groups, report, turns);
+  onProgress?.('compare', 4, 4, 'steps');
+  const pool = openExactSearch();
+  try {
+    const cache = keepsTruth ? noteTruthCache(root, candidate.manifest) : undefined;
+    await checkRecall(candidate, report, { pool, cache, groups, turns, signal, onProgress });
+  } finally {
+    await pool.close();
+  }
+  await compareAnswers(candidate, live, report, { turns, signal, onProgress });
+}
+
+/** @returns the attributes that are checked value by value */
+async function checkAttributes(
+  candidate: LoadedVersion,
+  live: LoadedVersion | null,
+  report: Report,
+  turns: EventLoopYielder,
+): Promise<readonly string[]> {
+  const groups =
+    live === null
+      ? await groupAttributes(candidate.attributes, turns)
+      : await compareAttributes(candidate.attributes, live.attributes, report, turns);
+  const chosen = report.limits.attributes;
+  return chosen === null ? groups : chosen.filter((name) => candidate.attributes?.names.includes(name));
+}

@@ -1,0 +1,177 @@
+/**
+ * The gate on nights of a catalog: every bad night is refused, by the check that names what is wrong, and good nights
+ * pass. Prints both tables.
+ */
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random.js';
+import { buildIndex, type BuildOptions } from '../../src/builder/build-index.js';
+import { publishGated } from '../../src/builder/publish-gated.js';
+import { runGate } from '../../src/gate/gate.js';
+import { describeCheck, type GateVerdict } from '../../src/gate/verdict.js';
+import { buildOptions, temporaryFolder } from '../indexes.js';
+import {
+  DIM,
+  inCategory,
+  makeItem,
+  makeNightlyCatalog,
+  mapVectors,
+  noise,
+  ordinaryNight,
+  retrained,
+  seasonalNight,
+  writeNight,
+  type Catalog,
+  type Item,
+  type Random,
+  type Shape,
+} from './nights.js';
+
+const ROWS = 6_000;
+const root = temporaryFolder();
+
+async function buildNight(
+  index: string,
+  catalog: Catalog,
+  shape: Shape = {},
+  more: Partial<BuildOptions> = {},
+): Promise<string> {
+  const path = join(root, `.${index}.arrow`);
+  writeNight(path, catalog, shape);
+  const parameters = { m: 16, efConstruction: 200, seed: 42 };
+  const options = buildOptions(root, index, [path], { parameters, calibrate: true, threads: 2, ...more });
+  return (await buildIndex(options)).manifest.version;
+}
+
+function failedChecks({ checks }: GateVerdict): string[] {
+  return checks.filter(({ verdict }) => verdict === 'fail').map(({ name }) => name);
+}
+
+interface BadNight {
+  readonly name: string;
+  /** One of the failed checks must have this name. */
+  readonly check: string;
+  readonly night: (catalog: Catalog, random: Random) => Catalog;
+  readonly shape?: Shape;
+  readonly build?: Partial<BuildOptions>;
+}
+
+const SKIP: Partial<BuildOptions> = { onBadRow: 'skip', maxRejected: 1 };
+const same = (catalog: Catalog): Catalog => catalog;
+const IN_STOCK = { in_stock: true };
+
+/** The vectors of one category go to the items of another, and the other way round. */
+function swapCategories(catalog: Catalog, a: string, b: string): Catalog {
+  const of = (name: string): Item[] => catalog.filter(({ category }) => category === name);
+  const [as, bs] = [of(a), of(b)];
+  let [nextA, nextB] = [0, 0];
+  return catalog.map((item) => {
+    if (item.category === a) return { ...item, vector: bs[nextA++ % bs.length]!.vector };
+    if (item.category === b) return { ...item, vector: as[nextB++ % as.length]!.vector };
+    return item;
+  });
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return [...items].map((item) => ({ item, key: random() })).sort((a, b) => a.key - b.key).map(({ item }) => item); // prettier-ignore
+}
+
+const BAD_NIGHTS: readonly BadNight[] = [
+  { name: 'half of the rows are missing', check: 'rows', night: (c) => c.filter((_, row) => row % 2 === 0) },
+  { name: '30 % of the rows are missing', check: 'rows', night: (c) => c.filter((_, row) => row % 10 >= 3) },
+  { name: '1 % of the rows is left', check: 'rows', night: (c) => c.filter((_, row) => row % 100 === 0) },
+  { name: 'every row is there three times under new ids', check: 'rows', night: (c) => [0, 1, 2].flatMap((n) => c.map((i) => ({ ...i, id: i.id + 50_000_000 * n }))) },
+  { name: 'another model: the embeddings are rotated', check: 'vectors_moved', night: (c, r) => retrained(c, r) },
+  { name: 'embeddings of another dimension', check: 'dimension', night: (c) => mapVectors(c, (v) => v.slice(0, 24)) },
+  { name: 'another metric', check: 'metric', night: same, build: { metric: 'l2' } },
+  { name: 'ids are numbered anew from another start', check: 'ids_kept', night: (c) => c.map((item, row) => ({ ...item, id: 5 + row })) },
+  { name: 'ids are numbered anew in another order', check: 'vectors_moved', night: (c, r) => { const ids = shuffled(c.map(({ id }) => id), r); return c.map((item, row) => ({ ...item, id: ids[row]! })); } },
+  { name: 'ids are shuffled over the vectors', check: 'vectors_moved', night: (c, r) => { const vectors = shuffled(c.map(({ vector }) => vector), r); return c.map((item, row) => ({ ...item, vector: vectors[row]! })); } },
+  { name: 'ids are off by one row', check: 'vectors_moved', night: (c) => c.map((item, row) => ({ ...item, vector: c[(row + 1) % c.length]!.vector })) },
+  { name: 'ids are text', check: 'id_type', night: same, shape: { textIds: true } },
+  { name: 'the vectors of one category are zero, and skipped', check: 'value_counts', night: (c) => c.map(inCategory('garden', (i) => ({ ...i, vector: new Float32Array(DIM) }))), build: SKIP },
+  { name: 'the vectors of a small category are zero, and skipped', check: 'value_counts', night: (c) => c.map(inCategory('tea', (i) => ({ ...i, vector: new Float32Array(DIM) }))), build: SKIP },
+  { name: 'the vectors of one category are constant', check: 'vectors_moved_by_value', night: (c) => c.map(inCategory('garden', (i) => ({ ...i, vector: new Float32Array(DIM).fill(0.1) }))) },
+  { name: 'the vectors of a small category are constant', check: 'vectors_moved_by_value', night: (c) => c.map(inCategory('tea', (i) => ({ ...i, vector: new Float32Array(DIM).fill(0.1) }))) },
+  { name: 'the vectors of two categories are swapped', check: 'vectors_moved_by_value', night: (c) => swapCategories(c, 'garden', 'books') },
+  { name: 'the vectors of two small categories are swapped', check: 'vectors_moved_by_value', night: (c) => swapCategories(c, 'bikes', 'tea') },
+  { name: 'pure noise', check: 'vectors_moved', night: (c, r) => mapVectors(c, () => noise(r)) },
+  { name: 'a collapsed embedding', check: 'spread', night: (c, r) => { const center = noise(r); return mapVectors(c, () => center.map((value) => value + 1e-3 * (r() - 0.5))); } },
+  { name: '30 % exact duplicates of one vector', check: 'duplicates', night: (c) => c.map((item, row) => (row % 10 < 3 ? { ...item, vector: c[0]!.vector } : item)) },
+  { name: '30 % exact duplicates of other items', check: 'duplicates', night: (c, r) => c.map((item) => (r() < 0.3 ? { ...item, vector: c.find(({ category }) => category === item.category)!.vector } : item)) },
+  { name: 'float16 overflows, and the rows are skipped', check: 'rejected', night: (c) => mapVectors(c, (v, i) => v.map((x) => (i.id % 10 === 0 ? x * 1e5 : x))), shape: { float16: true }, build: SKIP },
+  { name: 'values scaled by 100', check: 'norms', night: (c) => mapVectors(c, (v) => v.map((x) => x * 100)) },
+  { name: 'a column is gone', check: 'attributes', night: same, shape: { without: ['brand'] } },
+  { name: 'a price became text', check: 'attributes', night: same, shape: { textPrices: true } },
+  { name: 'all prices are null', check: 'filled', night: (c) => c.map((item) => ({ ...item, price: null })) },
+  { name: 'prices are in cents', check: 'number_shift', night: (c) => c.map((item) => ({ ...item, price: item.price === null ? null : 100 * item.price })) },
+  { name: 'a category vanished', check: 'value_counts', night: (c) => c.filter(({ category }) => category !== 'music') },
+  { name: 'a category is renamed', check: 'value_counts', night: (c) => c.map(inCategory('music', (i) => ({ ...i, category: 'Music' }))) },
+  { name: 'a category tripled', check: 'value_counts', night: (c, r) => { let next = 9_000_000; return [...c, ...c.filter(({ category }) => category === 'shoes').flatMap(() => [makeItem(next++, r, 'shoes'), makeItem(next++, r, 'shoes')])]; } },
+  { name: 'everything is out of stock', check: 'value_counts', night: (c) => c.map((item) => ({ ...item, inStock: false })) },
+  { name: 'a graph with m 4 and ef_construction 20', check: 'graph_parameters', night: same, build: { parameters: { m: 4, efConstruction: 20, seed: 42 } } },
+  { name: 'the recall of a filter class fell', check: `recall_filtered@100 ${JSON.stringify(IN_STOCK)}`, night: same, build: { parameters: { m: 4, efConstruction: 8, seed: 42 }, calibrate: false } },
+]; // prettier-ignore
+
+describe('bad nights', () => {
+  const table: string[] = [];
+  let catalog: Catalog = [];
+
+  beforeAll(async () => {
+    const random = seededRandom(1);
+    const first = makeNightlyCatalog(ROWS, random);
+    catalog = ordinaryNight(first, random);
+    const live = await buildNight('bad', first);
+    const { accepted } = await publishGated(root, 'bad', live, { dryRun: false, filters: [IN_STOCK] });
+    expect(accepted).toBe(true);
+    return () => console.log(`bad nights, ${ROWS} rows\n${table.join('\n')}`);
+  });
+
+  it.each(BAD_NIGHTS)('$name: refused by $check', async ({ name, check, night, shape, build }) => {
+    const version = await buildNight('bad', night(catalog, seededRandom(2)), shape, build);
+    const verdict = await runGate(root, 'bad', version, { filters: [IN_STOCK] });
+    const found = verdict.checks.find((each) => each.name === check);
+    table.push(`  ${name.padEnd(55)} ${found ? describeCheck(found) : 'passed'}`);
+    expect(failedChecks(verdict)).toContain(check);
+  });
+});
+
+describe('good nights', () => {
+  const NIGHTS = 50;
+
+  it('pass, and no more than one in ten warns', async () => {
+    const random = seededRandom(3);
+    let catalog = makeNightlyCatalog(ROWS, random);
+    const version = await buildNight('good', catalog);
+    await publishGated(root, 'good', version, { dryRun: false });
+    const table: string[] = [];
+    let [refused, warned] = [0, 0];
+    for (let night = 1; night <= NIGHTS; night++) {
+      catalog = ordinaryNight(catalog, random);
+      const isNewModel = night % 10 === 0;
+      const isSeason = night % 5 === 2;
+      if (isSeason) catalog = seasonalNight(catalog, random);
+      if (isNewModel) catalog = retrained(catalog, random);
+      const next = await buildNight('good', catalog);
+      const { gate, accepted } = await publishGated(root, 'good', next, { dryRun: false, newEmbedding: isNewModel });
+      const loud = gate.checks.filter(({ verdict }) => verdict !== 'pass').map(describeCheck);
+      if (!accepted) refused++;
+      else if (loud.length > 0) warned++;
+      const kind = isNewModel ? 'a model trained again' : isSeason ? 'a season' : 'an ordinary night';
+      table.push(`  ${String(night).padStart(2)} ${kind.padEnd(22)} ${loud.length === 0 ? 'passed' : loud.join('; ')}`);
+    }
+    console.log(`good nights, about ${ROWS} rows\n${table.join('\n')}`);
+    expect({ refused, tooLoud: warned > NIGHTS / 10 }).toEqual({ refused: 0, tooLoud: false });
+  }, 400_000);
+
+  it('identical input warns, and says what it is identical to', async () => {
+    const catalog = makeNightlyCatalog(1_000, seededRandom(4));
+    const first = await buildNight('still', catalog);
+    await publishGated(root, 'still', first, { dryRun: false });
+    const again = await buildNight('still', catalog);
+    const { gate, accepted } = await publishGated(root, 'still', again, { dryRun: false });
+    expect(accepted).toBe(true);
+    const loud = gate.checks.filter(({ verdict }) => verdict !== 'pass');
+    expect(loud).toMatchObject([{ name: 'fresh', verdict: 'warn', detail: `identical to still@${first}` }]);
+  });
+});

@@ -26,7 +26,7 @@ export interface PublishFlags extends GateFlags {
 export function addGateFlags(command: Command, when = '', remembers = false): Command {
   const remembered = remembers ? '; remembered in gate.json' : '';
   return command
-    .option('--queries <path...>', `${when}Arrow files of recorded queries, for the overlap${remembered}`)
+    .option('--queries <path...>', `${when}Arrow or Parquet files of recorded queries, for the overlap${remembered}`)
     .option('--query-column <name>', `${when}column of vectors in --queries (default: that of the index)`)
     .addOption(
       new Option('--gate-filter <json>', `${when}a filter whose recall the gate measures; may be repeated`).argParser(

@@ -6,7 +6,7 @@
  */
 import type { ArrowField, Column } from '../arrow/column.js';
 import { nullColumn } from '../arrow/gather.js';
-import type { Chunk } from '../arrow/read/reader.js';
+import type { Chunk } from '../arrow/read/table-reader.js';
 import { ShortlistError } from '../base/errors.js';
 import { convertColumn } from './convert-column.js';
 

@@ -2,9 +2,10 @@
  * The files that `--input` and `--queries` stand for.
  *
  * Takes paths of files, folders and globs; returns files in the given order, those of a folder or glob sorted by path.
- * A path that exists is never read as a glob. A folder stands for the Arrow files (.arrow, .arrows, .feather, .ipc) in
- * it and its subfolders, or for all files if there is no such name. Names that start with `.` or `_` are left out, as
- * Spark and pyarrow do, and links to folders are not followed.
+ * A path that exists is never read as a glob. A folder stands for the Arrow and Parquet files (.arrow, .arrows,
+ * .feather, .ipc, .parquet, .parq, .pq) in it and its subfolders, such as those of a Hive-style table, or for all files
+ * if there is no such name. Names that start with `.` or `_` are left out, as Spark and pyarrow do, and links to
+ * folders are not followed.
  *
  * A folder written by Hugging Face's `save_to_disk` stands for the data files that its `state.json` names: `map` and
  * `filter` leave files of cached rows beside them. A DatasetDict has one folder for each split, named in
@@ -18,7 +19,7 @@ import { basename, extname, join, normalize } from 'node:path';
 import { ShortlistError, errnoOf, ioError } from '../base/errors.js';
 import { expandGlob, isGlob } from './glob.js';
 
-const ARROW_EXTENSIONS: ReadonlySet<string> = new Set(['.arrow', '.arrows', '.feather', '.ipc']);
+const EXTENSIONS: ReadonlySet<string> = new Set(['.arrow', '.arrows', '.feather', '.ipc', '.parquet', '.parq', '.pq']);
 
 /** Deepest nesting of folders: a deeper tree is a mistake, or has no end. */
 const MAX_FOLDER_DEPTH = 64;
@@ -50,7 +51,7 @@ async function resolveExisting(path: string, found: Stats): Promise<string[]> {
     throw new ShortlistError('input_format', message, { file: path });
   }
   const files = (await listFiles(path, 0)).sort();
-  const named = files.filter((file) => ARROW_EXTENSIONS.has(extname(file).toLowerCase()));
+  const named = files.filter((file) => EXTENSIONS.has(extname(file).toLowerCase()));
   if (files.length === 0) {
     throw new ShortlistError('input_not_found', `the input folder ${path} has no files`, { file: path });
   }

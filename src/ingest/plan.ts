@@ -9,7 +9,8 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ArrowField } from '../arrow/column.js';
-import { openArrow, type ArrowReader } from '../arrow/read/reader.js';
+import type { TableReader } from '../arrow/read/table-reader.js';
+import { openTable } from '../formats/open-table.js';
 import { ShortlistError, ioError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
 import { chooseColumns, type ColumnOptions } from './choose-columns.js';
@@ -103,7 +104,7 @@ async function inspectFiles(paths: readonly string[], signal: AbortSignal | unde
 /** Size, schema and row count of a file, which is closed again. */
 export async function inspectFile(path: string): Promise<{ file: PlannedFile; warnings: readonly string[] }> {
   const stamp = await stampFile(path);
-  const reader = await openArrow(path);
+  const reader = await openTable(path);
   try {
     const { bytes, rows, fields, warnings } = reader;
     return { file: { path, bytes, rows, stamp, fields }, warnings };
@@ -113,9 +114,9 @@ export async function inspectFile(path: string): Promise<{ file: PlannedFile; wa
 }
 
 /** Opens a planned file again. @throws input_corrupt if it is no longer the planned one */
-export async function openPlanned(file: PlannedFile): Promise<ArrowReader> {
+export async function openPlanned(file: PlannedFile): Promise<TableReader> {
   await assertUnchanged(file);
-  const reader = await openArrow(file.path);
+  const reader = await openTable(file.path);
   if (reader.bytes === file.bytes && reader.rows === file.rows) return reader;
   await reader.close();
   throw changed(file);

@@ -4,7 +4,8 @@
  * others.
  */
 import type { ArrowField, Column } from '../arrow/column.js';
-import { openArrow, type ArrowReader } from '../arrow/read/reader.js';
+import type { TableReader } from '../arrow/read/table-reader.js';
+import { openTable } from '../formats/open-table.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
 import { BadRowTally, badRowsError, type BadRow, type BadRowKind } from './bad-rows.js';
@@ -46,7 +47,7 @@ export async function readQueries(paths: readonly string[], options: QueryOption
   const queries = new QueryReader(options, await everyFileHasIds(files, options));
   for (const file of files) {
     options.signal?.throwIfAborted();
-    const reader = await openArrow(file);
+    const reader = await openTable(file);
     try {
       for (const warning of reader.warnings) options.onWarning?.(warning);
       await queries.read(reader);
@@ -83,7 +84,7 @@ class QueryReader {
     this.vectorRows = new VectorRows(options.metric, options.dim, 'the index');
   }
 
-  async read(reader: ArrowReader): Promise<void> {
+  async read(reader: TableReader): Promise<void> {
     const { path, fields } = reader;
     const vector = chooseVector(path, fields, this.options.vectorColumn ?? this.preferredIn(fields));
     const size = componentsOf(vector.type)?.size ?? null;

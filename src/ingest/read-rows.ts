@@ -10,7 +10,7 @@
  * A chunk is read while the one before it is checked and the one before that may still be written. Memory: two chunks
  * of the reader, two arrays of their vectors, the table of ids.
  */
-import type { Chunk } from '../arrow/read/reader.js';
+import type { Chunk } from '../arrow/read/table-reader.js';
 import type { Column } from '../arrow/column.js';
 import { ShortlistError } from '../base/errors.js';
 import { IdTableBuilder } from '../base/id-table-builder.js';

@@ -7,7 +7,7 @@
  */
 import type { ArrowField } from '../arrow/column.js';
 import type { ListExtents } from '../arrow/decode/column-source.js';
-import { openArrow } from '../arrow/read/reader.js';
+import { openTable } from '../formats/open-table.js';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_DIM } from '../base/limits.js';
 import { componentsOf } from './column-types.js';
@@ -90,7 +90,7 @@ async function countFile(
   counts: LengthCounts,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const reader = await openArrow(path);
+  const reader = await openTable(path);
   try {
     for await (const chunk of reader.readExtents(position)) {
       signal?.throwIfAborted();

@@ -13,6 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['evaluate', 'export'],
   ['retrieve'],
   ['version', 'engine', 'ingest'],
+  ['formats'],
   ['arrow', 'wire'],
   ['base'],
 ];
@@ -20,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** The rooms of a folder, by the same rule. What is not in a room is named by its file; `.` stands for the other files. */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   arrow: [['read', 'write'], ['decode'], ['frame'], ['.']],
+  formats: [['open-table.ts'], ['parquet']],
   cli: [['main.ts'], ['program.ts'], ['commands'], ['.'], ['output']],
   engine: [['engines.ts', 'exact-search.ts'], ['native'], ['hnswlib'], ['exact'], ['engine.ts']],
   evaluate: [['calibrate'], ['.']],
@@ -33,6 +35,8 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'arrow/',
   'lz4-napi': 'arrow/',
   '@bokuweb/zstd-wasm': 'arrow/',
+  hyparquet: 'formats/parquet/',
+  'hyparquet-compressors': 'formats/parquet/',
   minimatch: 'ingest/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { columnValue, type JsonValue } from '../../src/arrow/column-value.js';
 import type { Column } from '../../src/arrow/column.js';
-import { openArrow, openArrowBytes, type ArrowReader, type Chunk } from '../../src/arrow/read/reader.js';
+import { openArrow, openArrowBytes, type ArrowReader } from '../../src/arrow/read/reader.js';
+import type { Chunk } from '../../src/arrow/read/table-reader.js';
 import { ShortlistError } from '../../src/base/errors.js';
 
 /** Real data that does not belong to the repository; tests that want it are skipped without. */

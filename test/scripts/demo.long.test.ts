@@ -61,7 +61,7 @@ describe('the demo', () => {
     const [exit] = (await once(demo, 'close')) as [number | null];
     expect(exit, output).toBe(0);
     expect(output).toMatch(/published listings@\S+ \(before: nothing\)/);
-    expect(output).toMatch(/recall@100 {2}[01]\.\d{4} \(limit 0.95\)/);
+    expect(output).toMatch(/recall@100 +[01]\.\d{4} +≥ 0\.95/);
     expect(output).toMatch(/^ +0\.\d{3} {2}.*ring.* {2}jewelry +\d+\.\d\d {2}\d+$/m);
     expect(output).toMatch(/the graph found \d+ of these 100/);
     expect(isAlive(serverPid())).toBe(false);

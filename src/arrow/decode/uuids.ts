@@ -27,7 +27,8 @@ export function openUuids(type: ColumnType, layout: ArrayLayout, body: BatchBody
   };
 }
 
-function formatUuids(raw: Uint8Array, rows: number): Uint8Array {
+/** @param raw 16 bytes a row @returns 36 characters a row */
+export function formatUuids(raw: Uint8Array, rows: number): Uint8Array {
   const text = Buffer.allocUnsafeSlow(rows * TEXT_BYTES);
   let to = 0;
   for (let from = 0; from < rows * UUID_BYTES; from++) {

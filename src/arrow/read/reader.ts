@@ -10,12 +10,13 @@
  * it is text. Arrow has no checksums of values.
  */
 import { ShortlistError } from '../../base/errors.js';
-import { columnTypeOf, labelOf, type SchemaField } from '../arrow-type.js';
+import { columnTypeOf, type SchemaField } from '../arrow-type.js';
+import { fieldOf } from './schema-message.js';
 import { BatchBody } from '../frame/batch-body.js';
 import { WHOLE_BATCH_BYTES } from '../bounds.js';
 import { memorySource, openFileSource, windowedSource, type ByteSource } from '../frame/byte-source.js';
-import type { ArrowField, Column } from '../column.js';
-import type { ListExtents } from '../decode/column-source.js';
+import type { ArrowField } from '../column.js';
+import type { Chunk, ExtentChunk, TableReader } from './table-reader.js';
 import { placeColumn, readChunks, type OpenBatch, type OpenColumn } from './chunks.js';
 import type { Container, MessagePlace } from '../frame/container.js';
 import { describeConversion } from '../conversion.js';
@@ -31,35 +32,9 @@ import type { Schema } from '../frame/schema.js';
 import { sniff, SNIFF_BYTES, unknownFormat } from '../frame/sniff.js';
 import { beginsWithSchema, readStreamContainer } from '../frame/stream-container.js';
 
-/** Consecutive rows of the requested columns, in the requested order. */
-export interface Chunk {
-  /** Position of the first row in the file. */
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly columns: readonly Column[];
-}
-
-/** The extents of consecutive rows of one list column. */
-interface ExtentChunk extends ListExtents {
-  /** Position of the first row in the file. */
-  readonly firstRow: number;
-}
-
-/** An opened Arrow file: its schema and size are known and checked; values are read on demand. */
-export interface ArrowReader {
-  readonly path: string;
+/** An opened Arrow file. Chunks have bounded size whatever the size of the batches; extents do not read the items. */
+export interface ArrowReader extends TableReader {
   readonly format: 'file' | 'stream';
-  readonly bytes: number;
-  readonly fields: readonly ArrowField[];
-  /** Rows of all record batches. */
-  readonly rows: number;
-  /** Oddities that are no faults, one sentence each, naming the file. */
-  readonly warnings: readonly string[];
-  /** Reads the columns at these positions of `fields`, in chunks of bounded size whatever the size of the batches. */
-  read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined>;
-  /** Where the items of the list column at this position are, row by row, without reading the items. */
-  readExtents(column: number): AsyncGenerator<ExtentChunk, void, undefined>;
-  close(): Promise<void>;
 }
 
 /** Opens the file at `path`. Its first bytes decide what it is, not its name. */
@@ -143,12 +118,7 @@ class SourceReader implements ArrowReader {
     this.bytes = source.size;
     this.rows = container.rows;
     this.warnings = container.warnings.map((warning) => `${path}: ${warning}`);
-    this.fields = container.schema.fields.map((field) => ({
-      name: field.name,
-      type: columnTypeOf(field),
-      nullable: field.nullable,
-      label: labelOf(field),
-    }));
+    this.fields = container.schema.fields.map(fieldOf);
   }
 
   async *read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined> {

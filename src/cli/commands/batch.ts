@@ -18,7 +18,7 @@ export function batchCommand(): Command {
   const command = new Command('batch')
     .argument('<index[@version]>', 'index to search')
     .description('answer a file of queries on all cores and write an Arrow file')
-    .requiredOption('--queries <path...>', 'Arrow files of query vectors (required)')
+    .requiredOption('--queries <path...>', 'Arrow or Parquet files of query vectors (required)')
     .requiredOption('--out <file>', 'Arrow file to write: query, id, score; one row per candidate (required)')
     .option('--vector-column <name>', 'column of vectors in --queries');
   return addSearchFlags(command, { single: false })

@@ -40,8 +40,8 @@ interface BuildCommandOptions extends PublishFlags {
 export function buildCommand(): Command {
   const command = new Command('build')
     .argument('<index>', 'name of the index')
-    .description('build and verify a new version of an index from Arrow files; publish it with --publish')
-    .requiredOption('--input <path...>', 'Arrow files, folders or globs, read in the given order (required)')
+    .description('build and verify a new version of an index from Arrow or Parquet files; publish it with --publish')
+    .requiredOption('--input <path...>', 'Arrow or Parquet files, folders or globs, read in the given order (required)')
     .option('--id-column <name>', 'column of ids', 'id')
     .option(
       '--vector-column <name>',

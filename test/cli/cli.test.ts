@@ -338,7 +338,7 @@ describe('wrong command lines end with 64, wrong data with 65, missing indexes w
   let version: string;
   beforeAll(async () => {
     version = await build('there');
-    writeFileSync(broken, 'PAR1....PAR1');
+    writeFileSync(broken, 'ORC....ORC');
     writeCatalog(join(root, '.other.arrow'), { vectors: makeVectors(2, 5, 1), dim: 5 });
   });
 

@@ -11,13 +11,30 @@ export interface Encoder {
   close(): void;
   /** Returns the bytes since the last call. */
   drain(): Uint8Array[];
+  /** What a later encoder needs to continue the file. */
+  state(): FileState;
 }
 
-export function startEncoder(format: ArrowFormat, schema: ArrowSchema): Encoder {
+/** How far a file is written: its length, and where its record batches are. JSON-safe. */
+export interface FileState {
+  readonly position: number;
+  readonly blocks: readonly FilePart[];
+}
+
+interface FilePart {
+  readonly offset: number;
+  readonly metaDataLength: number;
+  readonly bodyLength: number;
+}
+
+/** @param continued the state of an encoder of the same schema, whose bytes are there already; only for files */
+export function startEncoder(format: ArrowFormat, schema: ArrowSchema, continued?: FileState): Encoder {
   const apacheSchema: Schema = schemaOf(schema);
   const writer = format === 'file' ? new FileWriter() : new StreamWriter();
   writer.reset(undefined, apacheSchema);
+  if (continued !== undefined) writer.continueAfter(continued);
   return {
+    state: () => writer.state(),
     write(columns) {
       writer.write(recordBatchOf(apacheSchema, columns));
     },
@@ -46,6 +63,20 @@ type Piece = Parameters<typeof util.toUint8Array>[0];
 class FileWriter extends RecordBatchFileWriter {
   readonly pieces: Uint8Array[] = [];
 
+  /** Drops what was written and goes on as if the state had been reached. */
+  continueAfter({ position, blocks }: FileState): void {
+    this.pieces.splice(0);
+    this._position = position;
+    this._recordBatchBlocks.push(...(blocks as unknown as typeof this._recordBatchBlocks));
+  }
+
+  state(): FileState {
+    const blocks = this._recordBatchBlocks.map(({ offset, metaDataLength, bodyLength }) => {
+      return { offset, metaDataLength, bodyLength };
+    });
+    return { position: this._position, blocks };
+  }
+
   protected override _write(piece: Piece): this {
     if (this._started) this._position += addPiece(this.pieces, piece);
     return this;
@@ -54,6 +85,14 @@ class FileWriter extends RecordBatchFileWriter {
 
 class StreamWriter extends RecordBatchStreamWriter {
   readonly pieces: Uint8Array[] = [];
+
+  continueAfter(): never {
+    throw new TypeError('a stream has no state to continue from');
+  }
+
+  state(): FileState {
+    return { position: this._position, blocks: [] };
+  }
 
   protected override _write(piece: Piece): this {
     if (this._started) this._position += addPiece(this.pieces, piece);

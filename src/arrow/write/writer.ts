@@ -11,7 +11,9 @@
 import type { Column } from '../column.js';
 import type { ArrowFormat } from '../frame/sniff.js';
 import type { ArrowSchema } from './arrow-schema.js';
-import type { Encoder } from './encoder.js';
+import type { Encoder, FileState } from './encoder.js';
+
+export type { FileState } from './encoder.js';
 
 /** Must be done with the bytes when its promise resolves, since they are views of the columns. */
 type ByteSink = (bytes: Uint8Array) => void | Promise<void>;
@@ -23,7 +25,14 @@ export class ArrowWriter {
     private readonly format: ArrowFormat,
     private readonly schema: ArrowSchema,
     private readonly sink: ByteSink,
+    /** The state of a writer of the same schema whose bytes are there already. */
+    private readonly continued?: FileState,
   ) {}
+
+  /** How far the file is written: after the last `write`. */
+  async state(): Promise<FileState> {
+    return (await this.start()).state();
+  }
 
   /** Appends one record batch. @param columns one a field, of equal numbers of rows */
   async write(columns: readonly Column[]): Promise<void> {
@@ -40,7 +49,9 @@ export class ArrowWriter {
   }
 
   private start(): Promise<Encoder> {
-    this.encoder ??= import('./encoder.js').then(({ startEncoder }) => startEncoder(this.format, this.schema));
+    this.encoder ??= import('./encoder.js').then(({ startEncoder }) =>
+      startEncoder(this.format, this.schema, this.continued),
+    );
     return this.encoder;
   }
 

@@ -37,15 +37,16 @@ export class Progress {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** @param unit of the counts, plural: `rows` */
-  update(name: string, done: number, total: number, unit: string): void {
-    if (!this.enabled || (name === this.ended && done >= total)) return;
+  /** @param total null if it is not known @param unit of the counts, plural: `rows` */
+  update(name: string, done: number, total: number | null, unit: string): void {
+    const isDone = total !== null && done >= total;
+    if (!this.enabled || (name === this.ended && isDone)) return;
     if (this.stage?.name !== name) this.start(name, done);
     const dueMs = this.stream.isTTY === true ? REDRAW_MS : LINE_EVERY_MS;
-    if (this.now() - this.shownMs < dueMs && done < total) return;
+    if (this.now() - this.shownMs < dueMs && !isDone) return;
     this.shownMs = this.now();
     this.show(done, total, unit);
-    this.ended = done >= total ? name : null;
+    this.ended = isDone ? name : null;
   }
 
   /** Ends the current stage, so that the next output begins on a new line. */
@@ -61,26 +62,33 @@ export class Progress {
     this.shownMs = this.stream.isTTY === true ? 0 : this.now();
   }
 
-  private show(done: number, total: number, unit: string): void {
+  private show(done: number, total: number | null, unit: string): void {
     const { name, startedMs, firstDone } = this.stage!;
     const seconds = Math.max(0.001, (this.now() - startedMs) / 1000);
     const rate = (done - firstDone) / seconds;
-    const share = total > 0 ? Math.min(1, done / total) : 1;
-    const left =
-      done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : '';
     const amount = unit === 'bytes' ? formatBytes : formatShort;
     // A rate over less than a tenth of a second is meaningless.
     const speed = seconds >= 0.1 ? `  ${amount(rate)}/s` : '';
-    const counts = `${amount(done)}/${amount(total)}${unit === 'bytes' ? '' : ` ${unit}`}${speed}  ${left}`;
-    const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
-    if (this.stream.isTTY === true) {
+    const units = unit === 'bytes' ? '' : ` ${unit}`;
+    if (total === null) this.write(name, '', `${amount(done)}${units}${speed}  ${formatDuration(seconds)}`, false);
+    else {
+      const left = done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : ''; // prettier-ignore
+      const share = total > 0 ? Math.min(1, done / total) : 1;
       const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
-      const line = `${name.padEnd(9)} ${bar} ${percent}  ${counts}`;
+      const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
+      const counts = `${percent}  ${amount(done)}/${amount(total)}${units}${speed}  ${left}`;
+      this.write(name, `${bar} `, counts, done >= total);
+    }
+  }
+
+  private write(name: string, bar: string, counts: string, isDone: boolean): void {
+    if (this.stream.isTTY === true) {
+      const line = `${name.padEnd(9)} ${bar}${counts}`;
       this.stream.write(`\r\x1b[2K${line.slice(0, (this.stream.columns ?? 120) - 1)}`);
       this.isDrawn = true;
-      if (done >= total) this.finish();
+      if (isDone) this.finish();
     } else {
-      writeLines(this.stream, `${name}: ${percent.trim()}  ${counts}`.trimEnd());
+      writeLines(this.stream, `${name}: ${counts.trim()}`);
     }
   }
 }

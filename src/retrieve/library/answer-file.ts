@@ -1,15 +1,20 @@
 /**
  * Writes answers to an Arrow IPC file (answer-table.ts) with index and version in the schema's metadata. The file
  * appears whole or not at all.
+ *
+ * Until then it is `<file>.partial`, with a checkpoint in `<file>.partial.json` every few seconds. A run that was
+ * killed goes on after the last checkpoint if it asks the same (the key), and writes the same bytes as an unbroken
+ * run.
  */
-import { dirname, join } from 'node:path';
-import { ArrowWriter } from '../../arrow/write/writer.js';
-import { ByteSink } from '../../version/disk/byte-sink.js';
-import { ShortlistError } from '../../base/errors.js';
-import { attempt, statIfPresent, temporaryName } from '../../version/disk/durable.js';
-import { nodeFiles } from '../../version/disk/files.js';
-import type { Candidates } from '../search/answer.js';
-import { AnswerTable, type AnswerSource } from './answer-table.js';
+import { createHash } from 'node:crypto';
+import { truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ArrowWriter, type FileState } from '../../arrow/write/writer.js';
+import type { Column } from '../../arrow/column.js';
+import { ioError, ShortlistError } from '../../base/errors.js';
+import { attempt, readSmallFile, replaceFile, statIfPresent } from '../../version/disk/durable.js';
+import { nodeFiles, type OpenFile } from '../../version/disk/files.js';
+import type { AnswerTable } from './answer-table.js';
 
 /** Checks before the search that the file can be written. @throws io_error */
 export async function checkAnswerPath(path: string): Promise<void> {
@@ -24,42 +29,139 @@ export async function checkAnswerPath(path: string): Promise<void> {
     throw new ShortlistError('io_error', `${path} is a folder; give the path of a file`, { file: path });
 }
 
-/** @returns the number of candidates written. @throws io_error, disk_full; the signal's reason when it is aborted */
-export async function writeAnswers(
-  path: string,
-  source: AnswerSource,
-  answers: readonly Candidates[],
-  signal?: AbortSignal,
-): Promise<number> {
-  const temporary = join(dirname(path), temporaryName());
-  const sink = await ByteSink.create(temporary, nodeFiles);
-  try {
-    const rows = await writeRows(sink, source, answers, signal);
-    await sink.close();
-    await nodeFiles.rename(temporary, path);
-    return rows;
-  } catch (error) {
-    await attempt(sink.abort());
-    await attempt(nodeFiles.removeFile(temporary));
-    throw error;
+/** What is written so far. */
+interface Progress {
+  /** Queries answered. */
+  readonly queries: number;
+  /** Candidates written. */
+  readonly rows: number;
+}
+
+interface Checkpoint extends Progress {
+  readonly format: typeof CHECKPOINT_FORMAT;
+  readonly key: string;
+  readonly file: FileState;
+}
+
+const CHECKPOINT_FORMAT = 1;
+const CHECKPOINT_MS = 2_000;
+/** 1,000,000 record batches. */
+const MAX_CHECKPOINT_BYTES = 2 ** 27;
+
+export class AnswerFile {
+  /** When the last checkpoint was written. */
+  private checkpointMs = performance.now();
+  private checkpointing: Promise<void> = Promise.resolve();
+  private failure: Error | null = null;
+
+  private constructor(
+    private readonly path: string,
+    private readonly key: string,
+    private readonly writer: ArrowWriter,
+    private readonly file: OpenFile,
+    private done: Progress,
+  ) {}
+
+  /**
+   * Begins the file, or continues it.
+   * @param request all that decides the answers: a run with another request starts anew
+   */
+  static async open(path: string, table: AnswerTable, request: unknown): Promise<AnswerFile> {
+    const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+    const found = await readCheckpoint(path, key);
+    const partial = partialPath(path);
+    if (found === null) await attempt(nodeFiles.removeFile(partial));
+    else await truncate(partial, found.file.position).catch((error: unknown) => {
+      throw ioError('shorten', partial, error);
+    }); // prettier-ignore
+    const file = await nodeFiles.open(partial, found === null ? 'create' : 'change');
+    let position = found?.file.position ?? 0;
+    const append = async (bytes: Uint8Array): Promise<void> => {
+      await file.writeAt(bytes, position);
+      position += bytes.length;
+    };
+    const schema = { fields: table.fields, metadata: new Map(table.metadata) };
+    const writer = new ArrowWriter('file', schema, append, found?.file);
+    return new AnswerFile(path, key, writer, file, found ?? { queries: 0, rows: 0 });
+  }
+
+  get progress(): Progress {
+    return this.done;
+  }
+
+  /** Appends a record batch. @param queries how many queries it answers */
+  async write(columns: readonly Column[], queries: number): Promise<void> {
+    const rows = columns[0]!.rows;
+    if (rows > 0) await this.writer.write(columns);
+    this.done = { queries: this.done.queries + queries, rows: this.done.rows + rows };
+    if (this.failure !== null) throw this.failure;
+    if (performance.now() - this.checkpointMs < CHECKPOINT_MS) return;
+    this.checkpointMs = Infinity; // until this one is written
+    this.checkpointing = this.checkpoint()
+      .catch((error: unknown) => {
+        this.failure = error as Error;
+      })
+      .finally(() => {
+        this.checkpointMs = performance.now();
+      });
+  }
+
+  /** Makes what is written so far durable, and says so. Writing goes on meanwhile. */
+  private async checkpoint(): Promise<void> {
+    const checkpoint: Checkpoint = { format: CHECKPOINT_FORMAT, key: this.key, ...this.done, file: await this.writer.state() }; // prettier-ignore
+    await this.file.sync();
+    await replaceFile(checkpointPath(this.path), Buffer.from(JSON.stringify(checkpoint)), nodeFiles);
+  }
+
+  /** Completes the file and moves it to its place. */
+  async finish(): Promise<void> {
+    await this.checkpointing;
+    await this.writer.close();
+    await this.file.sync();
+    await this.file.close();
+    await nodeFiles.rename(partialPath(this.path), this.path);
+    await attempt(nodeFiles.removeFile(checkpointPath(this.path)));
+  }
+
+  /** Keeps what is written, for a later run. */
+  async suspend(): Promise<void> {
+    await this.checkpointing;
+    await attempt(this.checkpoint());
+    await attempt(this.file.close());
+  }
+
+  /** Removes what is written. */
+  async discard(): Promise<void> {
+    await this.checkpointing;
+    await attempt(this.file.close());
+    await attempt(nodeFiles.removeFile(partialPath(this.path)));
+    await attempt(nodeFiles.removeFile(checkpointPath(this.path)));
   }
 }
 
-async function writeRows(
-  sink: ByteSink,
-  source: AnswerSource,
-  answers: readonly Candidates[],
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const table = new AnswerTable(source);
-  const schema = { fields: table.fields, metadata: new Map(table.metadata) };
-  const writer = new ArrowWriter('file', schema, (bytes) => sink.write(bytes));
-  let rows = 0;
-  for (const columns of table.batches(answers)) {
-    signal?.throwIfAborted();
-    await writer.write(columns);
-    rows += columns[0]!.rows;
+export function partialPath(path: string): string {
+  return `${path}.partial`;
+}
+
+function checkpointPath(path: string): string {
+  return `${partialPath(path)}.json`;
+}
+
+/** Null if there is none of this request, or the file is shorter than it says. */
+async function readCheckpoint(path: string, key: string): Promise<Checkpoint | null> {
+  const bytes = await readSmallFile(checkpointPath(path), MAX_CHECKPOINT_BYTES, nodeFiles);
+  if (bytes === null) return null;
+  const found = parse(bytes);
+  if (found?.format !== CHECKPOINT_FORMAT || found.key !== key) return null;
+  const partial = await statIfPresent(partialPath(path), nodeFiles);
+  return partial !== null && partial.bytes >= found.file.position ? found : null;
+}
+
+/** Replaced atomically, so that it is whole or not ours. */
+function parse(bytes: Uint8Array): Checkpoint | null {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString()) as Checkpoint;
+  } catch {
+    return null;
   }
-  await writer.close();
-  return rows;
 }

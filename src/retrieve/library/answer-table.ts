@@ -9,14 +9,15 @@ import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { gatherRows, type Budget } from '../../arrow/gather.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Candidates } from '../search/answer.js';
+import type { PackedAnswers } from './packed-answers.js';
 
 /** Rows of one record batch: a few MB, so that readers can stream. */
-const BATCH_ROWS = 65_536;
+export const BATCH_ROWS = 65_536;
 
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
 const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 
-export type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
+type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
 
 type Fields = ArrowSchema['fields'];
 
@@ -77,6 +78,26 @@ export class AnswerTable {
       }
     }
     if (rows > 0) yield this.columns(parts, rows);
+  }
+
+  /** One record batch of packed answers. @param first position of their first query */
+  packedBatch(packed: readonly PackedAnswers[], first: number): Column[] {
+    const rows = packed.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
+    const queries = new Int32Array(rows);
+    const ordinals = new Uint32Array(rows);
+    const scores = new Float32Array(rows);
+    let [row, query] = [0, first];
+    for (const part of packed) {
+      ordinals.set(part.ordinals, row);
+      scores.set(part.scores, row);
+      for (const count of part.counts) queries.fill(query++, row, (row += count));
+    }
+    return [
+      { shape: 'numbers', type: INT32, rows, valid: null, values: queries },
+      this.source.ids.column(ordinals),
+      { shape: 'numbers', type: FLOAT32, rows, valid: null, values: scores },
+      ...this.extras.map((extra) => extra.gather(ordinals, 0)),
+    ];
   }
 
   private columns(parts: readonly Part[], rows: number): Column[] {

@@ -12,6 +12,7 @@ import type { Metric } from '../../base/metric.js';
 import type { FilePlace } from '../../engine/engine.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
+import type { PackedAnswers } from './packed-answers.js';
 import { copyAllowed, rowsOf, type ShardRows } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
 import type { SearchTogetherOptions } from '../search/run-search.js';
@@ -19,7 +20,7 @@ import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
 /** Queries of one task: a few ms of work, so that threads end together and messages cost little. */
-const TASK_QUERIES = 64;
+export const TASK_QUERIES = 64;
 
 export interface BatchThreadData {
   readonly dim: number;
@@ -47,7 +48,7 @@ export interface BatchTask {
 
 /** Whole searches with one plan; or shard searches, each with the position of its plan in `plans`. */
 type BatchWork =
-  | { readonly kind: 'queries'; readonly queries: Float32Array; readonly plan: SearchPlan }
+  | { readonly kind: 'queries' | 'packed'; readonly queries: Float32Array; readonly plan: SearchPlan }
   | {
       readonly kind: 'shards';
       readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part' | keyof ShardRows> & { readonly plan: number })[];
@@ -56,8 +57,10 @@ type BatchWork =
 
 export type BatchCommand = BatchTask | 'stop';
 
+type TaskResult = Answer[] | ShardPart[] | PackedAnswers;
+
 export type BatchReply = { readonly batch: number; readonly task: number } & (
-  { readonly results: Answer[] | ShardPart[] } | { readonly error: SerializedError }
+  { readonly results: TaskResult } | { readonly error: SerializedError }
 );
 
 /** Aborting the signal rejects with its reason; threads finish their current task. */
@@ -66,7 +69,7 @@ type BatchRunOptions = Pick<SearchTogetherOptions, 'onProgress' | 'signal'>;
 interface Job {
   readonly batch: number;
   readonly tasks: BatchTask[];
-  readonly results: (Answer[] | ShardPart[])[];
+  readonly results: TaskResult[];
   next: number;
   done: number;
   readonly onProgress: ((done: number) => void) | undefined;
@@ -76,8 +79,11 @@ interface Job {
 
 export class BatchPool {
   private readonly threads: Worker[] = [];
+  /** In the order in which they came. */
   private readonly jobs: Job[] = [];
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly busy = new Set<Worker>();
+  /** Resolves when the last batch has ended. */
+  private last: Promise<void> = Promise.resolve();
   private nextBatch = 0;
   private closed = false;
 
@@ -97,7 +103,16 @@ export class BatchPool {
     const shared = sharePlan(plan, this.version.shards);
     const parts = splitRange(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
     const works = parts.map((own): BatchWork => ({ kind: 'queries', queries: own, plan: shared }));
-    return (await this.queue(works, options)) as Answer[];
+    return ((await this.run(works, options)) as Answer[][]).flat();
+  }
+
+  /** As `search`, with the answers of each 64 queries packed: for many queries, whose objects would cost more. */
+  async searchPacked(queries: Float32Array, plan: SearchPlan, options: BatchRunOptions = {}): Promise<PackedAnswers[]> {
+    const { dim } = this.version.manifest;
+    const shared = sharePlan(plan, this.version.shards);
+    const parts = splitRange(queries.length / dim, TASK_QUERIES, (from, to) => queries.slice(from * dim, to * dim));
+    const works = parts.map((own): BatchWork => ({ kind: 'packed', queries: own, plan: shared }));
+    return (await this.run(works, options)) as PackedAnswers[];
   }
 
   async searchShards(searches: readonly ShardSearch[], options: BatchRunOptions = {}): Promise<void> {
@@ -114,7 +129,7 @@ export class BatchPool {
         }),
       };
     });
-    const parts = (await this.queue(works, options)) as ShardPart[];
+    const parts = ((await this.run(works, options)) as ShardPart[][]).flat();
     for (const [i, search] of searches.entries()) search.part = parts[i]!;
   }
 
@@ -128,61 +143,63 @@ export class BatchPool {
     await Promise.all(this.threads.splice(0).map(stopThread));
   }
 
-  private queue(works: readonly BatchWork[], options: BatchRunOptions): Promise<(Answer | ShardPart)[]> {
-    // One batch at a time: it uses all threads anyway, and batches end in the order they came.
-    const result = this.tail.then(() => this.run(works, options));
-    this.tail = result.catch(() => undefined);
+  /** Threads take the tasks of batches in the order in which these came; batches end in that order too. */
+  private run(works: readonly BatchWork[], options: BatchRunOptions): Promise<TaskResult[]> {
+    const before = this.last;
+    const result = this.runTasks(works, options).finally(() => before);
+    this.last = result.then(
+      () => undefined,
+      () => undefined,
+    );
     return result;
   }
 
-  private async run(
-    works: readonly BatchWork[],
-    { onProgress, signal }: BatchRunOptions,
-  ): Promise<(Answer | ShardPart)[]> {
+  private async runTasks(works: readonly BatchWork[], { onProgress, signal }: BatchRunOptions): Promise<TaskResult[]> {
     signal?.throwIfAborted();
     if (this.closed) throw closedError();
     const batch = this.nextBatch++;
     const tasks = works.map((work, task): BatchTask => ({ batch, task, work }));
     if (tasks.length === 0) return [];
-    const results: Job['results'] = [];
+    const results: TaskResult[] = [];
     let stop = (): void => undefined;
+    let job: Job;
     await new Promise<void>((resolve, reject) => {
       stop = () => reject(signal?.reason as Error);
       signal?.addEventListener('abort', stop);
-      const job: Job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
+      job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
-      for (const thread of this.threads) this.sendTask(thread, job);
+      for (const thread of this.threads) if (!this.busy.has(thread)) this.sendTask(thread);
     }).finally(() => {
       signal?.removeEventListener('abort', stop);
-      this.jobs.shift();
+      this.jobs.splice(this.jobs.indexOf(job), 1);
     });
-    return results.flat();
+    return results;
   }
 
-  private sendTask(thread: Worker, job: Job): void {
-    const task = job.tasks[job.next];
-    if (task === undefined) return;
-    job.next++;
+  private sendTask(thread: Worker): void {
+    const job = this.jobs.find(({ next, tasks }) => next < tasks.length);
+    if (job === undefined) return;
+    const task = job.tasks[job.next++]!;
+    this.busy.add(thread);
     thread.ref();
     const { work } = task;
-    thread.postMessage(task, work.kind === 'queries' ? [work.queries.buffer as ArrayBuffer] : []);
+    thread.postMessage(task, work.kind === 'shards' ? [] : [work.queries.buffer as ArrayBuffer]);
   }
 
   private handleReply(thread: Worker, reply: BatchReply): void {
+    this.busy.delete(thread);
     if (this.closed) return;
     thread.unref(); // an idle thread must not keep the process alive
-    const job = this.jobs[0];
-    if (job === undefined || reply.batch !== job.batch) return;
-    if ('error' in reply) {
-      job.reject(deserializeError(reply.error));
-      return;
+    const job = this.jobs.find(({ batch }) => batch === reply.batch);
+    if (job !== undefined && 'error' in reply) job.reject(deserializeError(reply.error));
+    else if (job !== undefined && 'results' in reply) {
+      job.results[reply.task] = reply.results;
+      job.done++;
+      job.onProgress?.(job.done * TASK_QUERIES);
+      if (job.done === job.tasks.length) job.resolve();
     }
-    job.results[reply.task] = reply.results;
-    job.done++;
-    job.onProgress?.(job.done * TASK_QUERIES);
-    if (job.done === job.tasks.length) job.resolve();
-    else this.sendTask(thread, job);
+    this.sendTask(thread);
   }
 
   private startThread(): Worker {
@@ -203,8 +220,10 @@ export class BatchPool {
     const fail = (error: unknown) => {
       const position = this.threads.indexOf(thread);
       if (position >= 0) this.threads.splice(position, 1);
+      this.busy.delete(thread);
       const { code, message, details } = serializeError(error);
-      this.jobs[0]?.reject(new ShortlistError(code, `a search thread ended: ${message}`, details));
+      // Which task it had is lost with it.
+      for (const job of this.jobs) job.reject(new ShortlistError(code, `a search thread ended: ${message}`, details));
     };
     thread.on('error', fail);
     thread.on('exit', () => {

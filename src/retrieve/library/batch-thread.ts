@@ -8,6 +8,7 @@ import { searchShard, type LocalShards } from '../search/local-shards.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
 import { singleTask, searchNow } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
+import type { PackedAnswers } from './packed-answers.js';
 import { openShard, type LoadedShard } from '../load/shards.js';
 import type { BatchCommand, BatchReply, BatchTask, BatchThreadData, SharedShard } from './batch-pool.js';
 
@@ -33,8 +34,9 @@ function locate(): never {
 async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
   try {
     const local = { shards: await opened, locate };
-    if (work.kind === 'queries') {
-      return { batch, task, results: searchAll(local, work.queries, work.plan) };
+    if (work.kind !== 'shards') {
+      const search = work.kind === 'packed' ? searchPacked : searchAll;
+      return { batch, task, results: search(local, work.queries, work.plan) };
     }
     const { searches, plans } = work;
     const parts = searches.map(({ plan: position, ...search }): ShardPart => {
@@ -58,6 +60,29 @@ function searchAll(local: LocalShards, queries: Float32Array, plan: SearchPlan):
   return answers;
 }
 
+function searchPacked(local: LocalShards, queries: Float32Array, plan: SearchPlan): PackedAnswers {
+  const count = queries.length / dim;
+  const counts = new Uint32Array(count);
+  const ordinals = new Uint32Array(count * plan.k);
+  const scores = new Float32Array(count * plan.k);
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const found = searchNow(local, singleTask(queries.subarray(i * dim, (i + 1) * dim), plan));
+    ordinals.set(found.ordinals, end);
+    scores.set(found.scores, end);
+    counts[i] = found.ordinals.length;
+    end += counts[i]!;
+  }
+  return { counts, ordinals: ordinals.subarray(0, end), scores: scores.subarray(0, end) };
+}
+
+/** The arrays of packed answers are given away, not copied. */
+function transferOf(reply: BatchReply): ArrayBuffer[] {
+  if (!('results' in reply) || !('counts' in reply.results)) return [];
+  const { counts, ordinals, scores } = reply.results;
+  return [counts, ordinals, scores].map((array) => array.buffer as ArrayBuffer);
+}
+
 /** Copies the arrays, so that only the used part is sent. */
 function copyArrays<T extends Candidates>(found: T): T {
   return { ...found, ordinals: found.ordinals.slice(), scores: found.scores.slice() };
@@ -72,5 +97,5 @@ async function stop(): Promise<void> {
 
 parentPort!.on('message', (order: BatchCommand) => {
   if (order === 'stop') void stop();
-  else void answer(order).then((reply) => parentPort!.postMessage(reply));
+  else void answer(order).then((reply) => parentPort!.postMessage(reply, transferOf(reply)));
 });

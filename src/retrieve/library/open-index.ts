@@ -2,13 +2,15 @@
  * The library: opens an index in this process and searches it without a server. The commands `query` and `batch` use
  * it. Answers are the same as the server's.
  */
+import { setMaxListeners } from 'node:events';
 import { ShortlistError } from '../../base/errors.js';
 import type { IdTable } from '../../base/id-table.js';
 import { availableCores } from '../../base/machine.js';
 import { openExactSearch, type ExactSearch } from '../../engine/exact-search.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
-import { BatchPool } from './batch-pool.js';
+import { BatchPool, TASK_QUERIES } from './batch-pool.js';
+import { packAnswers, type PackedAnswers } from './packed-answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
 import { checkArray, checkId, checkNames, checkOpening, checkOptions, checkSeeds } from './library-options.js';
@@ -76,16 +78,41 @@ export async function openIndex(root: string, index: string, options: OpenIndexO
   return new OpenIndex(await loadVersion(root, index, name, { signal }), threads);
 }
 
+/** Memory of groups that are searched while earlier answers are written: about a second of work. */
+const AHEAD_BYTES = 32 * 2 ** 20;
+
+/** The same values in pieces of one length, except the last. */
+async function* regroup(blocks: AsyncIterable<Float32Array>, length: number): AsyncGenerator<Float32Array> {
+  let group = new Float32Array(length);
+  let filled = 0;
+  for await (const block of blocks) {
+    for (let from = 0; from < block.length;) {
+      const taken = Math.min(block.length - from, length - filled);
+      group.set(block.subarray(from, from + taken), filled);
+      [from, filled] = [from + taken, filled + taken];
+      if (filled < length) continue;
+      yield group;
+      [group, filled] = [new Float32Array(length), 0];
+    }
+  }
+  if (filled > 0) yield group.subarray(0, filled);
+}
+
 export class OpenIndex {
   private readonly batches: BatchPool;
   private readonly exact: ExactSearch;
   private readonly loaded: LoadedVersion;
   /** Holds the query of the current search. */
   private readonly scratch: Float32Array;
+  /** 1 for each ordinal whose id was found to be unique; made for the first stream of queries. */
+  private checkedIds: Uint8Array | null = null;
   private closed = false;
 
   /** Use `openIndex`. */
-  constructor(version: LoadedVersion, threads: number) {
+  constructor(
+    version: LoadedVersion,
+    private readonly threads: number,
+  ) {
     this.loaded = version;
     this.scratch = new Float32Array(version.manifest.dim);
     this.batches = new BatchPool(version, threads);
@@ -148,6 +175,56 @@ export class OpenIndex {
     const answers = await this.searchAll(checked, wanted, { onProgress, signal: options.signal });
     onProgress(count);
     return answers.map((answer) => this.withIds(answer));
+  }
+
+  /**
+   * Answers a stream of queries, in memory for some groups of them.
+   * @param blocks whole vectors, checked
+   * @param size queries of a group, except the last
+   * @returns for each group its answers, in order
+   */
+  async *searchStream(
+    blocks: AsyncIterable<Float32Array>,
+    size: number,
+    options: BatchSearchOptions = {},
+  ): AsyncGenerator<PackedAnswers[], void, undefined> {
+    this.requireOpen();
+    const wanted = checkOptions(options);
+    const plan = planSearch(this.loaded, wanted);
+    const isPlain = wanted.exact !== true && plan.crowding === null && plan.explainedIds === null;
+    const { signal } = options;
+    if (signal !== undefined) setMaxListeners(0, signal); // one for each group that runs
+    const answer = async (queries: Float32Array): Promise<PackedAnswers[]> =>
+      isPlain ? this.batches.searchPacked(queries, plan, { signal }) : [packAnswers(await this.searchAll(queries, wanted, { signal }))]; // prettier-ignore
+    const running: Promise<PackedAnswers[]>[] = [];
+    const groupBytes = size * 4 * (this.manifest.dim + 2 * wanted.k);
+    const ahead = Math.max(2, Math.ceil((this.threads * TASK_QUERIES) / size), Math.floor(AHEAD_BYTES / groupBytes));
+    for await (const group of regroup(blocks, size * this.manifest.dim)) {
+      const next = answer(group);
+      next.catch(() => undefined); // reported when its turn comes
+      running.push(next);
+      if (running.length >= ahead) yield this.checkPacked(await running.shift()!);
+    }
+    for (const next of running) yield this.checkPacked(await next);
+  }
+
+  /** Checks that ids are unique, since the files may not have been verified; each id once. @throws file_corrupt */
+  private checkPacked(packed: PackedAnswers[]): PackedAnswers[] {
+    const { ids, manifest } = this.loaded;
+    const checked = (this.checkedIds ??= new Uint8Array(manifest.count));
+    for (const { ordinals } of packed) {
+      const fresh: number[] = [];
+      for (const ordinal of ordinals) {
+        if (checked[ordinal] === 1) continue;
+        checked[ordinal] = 1;
+        fresh.push(ordinal);
+      }
+      // A table finds the first of two equal ids.
+      const found = ids.match(ids, Uint32Array.from(fresh));
+      const repeated = fresh.findIndex((ordinal, i) => found[i] !== ordinal);
+      if (repeated >= 0) throw this.repeatedId(ids.text(fresh[repeated]!));
+    }
+    return packed;
   }
 
   /** The item's vector, at unit length under cosine. @throws ShortlistError `unknown_id` */

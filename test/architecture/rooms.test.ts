@@ -8,7 +8,7 @@ import { listSources, PROJECT, readImports, SRC, textOf, type Import } from './s
 /** Folders from the outermost to the innermost. A folder imports itself and folders of later lines; those of one line are strangers. */
 const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
-  ['builder', 'serve'],
+  ['builder', 'serve', 'doctor'],
   ['gate'],
   ['evaluate', 'export'],
   ['retrieve'],

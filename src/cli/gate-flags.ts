@@ -1,4 +1,5 @@
 /** The flags of commands that run the gate. */
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_REASON_LENGTH } from '../version/state/state.js';
@@ -69,7 +70,8 @@ export function gateOptions(context: CommandContext, flags: GateFlags): GateOpti
   context.refuseWithout(['queryColumn'], 'queries');
   return {
     minRecall: flags.minRecall,
-    queries: flags.queries,
+    // gate.json remembers them, and the next run may be in another folder.
+    queries: flags.queries?.map((path) => resolve(path)),
     vectorColumn: flags.queryColumn,
     filters: flags.gateFilter,
     newEmbedding: flags.newEmbedding,

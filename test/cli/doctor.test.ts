@@ -7,7 +7,9 @@ import type { Finding } from '../../src/doctor/doctor.js';
 import { buildVersion, publishVersion, temporaryFolder } from '../indexes.js';
 import { call, callJson } from './call.js';
 
-async function examine(root: string): Promise<{ code: number | null; findings: Finding[]; loud: Record<string, string> }> {
+async function examine(
+  root: string,
+): Promise<{ code: number | null; findings: Finding[]; loud: Record<string, string> }> {
   const { code, json } = await callJson(['doctor', '--root', root]);
   const findings = json['findings'] as Finding[];
   const loud = Object.fromEntries(findings.filter(({ verdict }) => verdict !== 'pass').map(({ name, verdict }) => [name, verdict])); // prettier-ignore

@@ -218,7 +218,14 @@ function busyError(request: LockRequest, claim: Claim | null, timing: LockTiming
 
 function describeOwner(claim: Claim | null): string {
   if (claim === null) return 'a process that is just taking it';
-  return `'${claim.command}' (process ${claim.owner.pid} on ${claim.owner.host}, since ${claim.since})`;
+  return `'${claim.command}' (process ${claim.owner.pid} on ${claim.owner.host}, since ${claim.since}, ${ageOf(claim.since)})`;
+}
+
+/** `12 min ago`; the clock of the owner may differ. */
+function ageOf(since: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
 }
 
 /** Longest command text in a claim, so that a claim stays below MAX_CLAIM_BYTES. */

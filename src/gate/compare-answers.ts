@@ -16,6 +16,8 @@ const SAMPLED = 200;
 /** Recorded queries that are used: the first ones. */
 const MAX_RECORDED = 1_000;
 const SEED = 42;
+/** The answers of fewer rows are nearly all of them. */
+const MIN_ROWS = 2 * GATE_K;
 
 interface AnswersOptions {
   readonly turns: EventLoopYielder;
@@ -35,6 +37,7 @@ export async function compareAnswers(
     report.add('distances', { value: distances, live: live && (await countDistances(live, turns)) });
   }
   if (live === null || live.manifest.dim !== version.manifest.dim || report.skips('overlap')) return;
+  if (Math.min(live.manifest.count, version.manifest.count) < MIN_ROWS) return;
   const queries = await chooseQueries(version, live, report, options);
   const diff = await diffVersions(live, version, queries, {
     ks: [GATE_K],
@@ -71,7 +74,11 @@ async function chooseQueries(
   }
 }
 
-async function readRecorded({ manifest }: LoadedVersion, { limits }: Report): Promise<Float32Array> {
+/** @throws input_not_found, dimension_mismatch, bad_rows, ... */
+export async function readRecorded(
+  { manifest }: Pick<LoadedVersion, 'manifest'>,
+  { limits }: Pick<Report, 'limits'>,
+): Promise<Float32Array> {
   const { dim, metric, vector } = manifest;
   const { queries, vectorColumn } = limits;
   const column = vectorColumn === null ? { preferredColumn: vector.column } : { vectorColumn };

@@ -12,6 +12,7 @@
  *   compare-answers.ts    what searches return
  */
 import { ShortlistError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest-name.js';
 import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { openExactSearch } from '../engine/exact-search.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
@@ -21,7 +22,7 @@ import { verifyVersion } from '../retrieve/load/verify.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import { readCurrent, readNote } from '../version/state/catalog.js';
 import { checkRecall } from './check-recall.js';
-import { compareAnswers } from './compare-answers.js';
+import { compareAnswers, readRecorded } from './compare-answers.js';
 import { compareAttributes, groupAttributes } from './compare-attributes.js';
 import { checkManifest, compareManifests, isRepeat } from './compare-manifests.js';
 import { checkVectors, compareRows } from './compare-vectors.js';
@@ -67,6 +68,8 @@ export async function runGate(
         return loaded;
       };
       const candidate = await open(version);
+      // Queries that were named now must be readable; remembered ones only warn.
+      if (options.queries !== undefined) await readRecorded(candidate, report);
       const live = liveName === null ? null : await openReference(open, liveName, report);
       await checkLoaded(root, candidate, live, report, options);
       contentSince = await findContentSince(root, candidate.manifest, live?.manifest ?? null);
@@ -174,5 +177,12 @@ async function checkAttributes(
       ? await groupAttributes(candidate.attributes, turns)
       : await compareAttributes(candidate.attributes, live.attributes, report, turns);
   const chosen = report.limits.attributes;
-  return chosen === null ? groups : chosen.filter((name) => candidate.attributes?.names.includes(name));
+  if (chosen === null) return groups;
+  const known = [...(candidate.attributes?.names ?? []), ...(live?.attributes?.names ?? [])];
+  const unknown = chosen.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const message = `gate.json names the attribute ${JSON.stringify(unknown)}, which the index does not have${didYouMean(unknown, known)}`;
+    throw new ShortlistError('bad_gate_file', message, { field: 'attributes', attribute: unknown });
+  }
+  return chosen.filter((name) => candidate.attributes?.names.includes(name));
 }

@@ -159,6 +159,8 @@ function parseChecks(fields: Fields): Readonly<Record<CheckName, Limits>> {
     if (!Object.hasOwn(fields.all(), name)) return specOf(name);
     const check = fields.object(name);
     refuseUnknown(check, ['about', 'warn', 'fail']);
+    // A damaged version never goes live.
+    if (name === 'verify') return specOf(name);
     const bounds = (kind: 'warn' | 'fail'): Bounds | null =>
       Object.hasOwn(check.all(), kind) ? parseBounds(check, kind) : specOf(name)[kind];
     return { warn: bounds('warn'), fail: bounds('fail') };

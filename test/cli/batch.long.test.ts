@@ -11,7 +11,7 @@ import { partOf } from '../../src/cli/query-part.js';
 import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { callJson } from './call.js';
 import { randomMoments, runAndKill, timeOf } from './kill.js';
-import { MAIN } from './process.js';
+import { MAIN, shortlistJson } from './process.js';
 
 const DIM = 16;
 const QUERIES = 3_000;
@@ -119,6 +119,18 @@ describe('batch', () => {
       writeFileSync(`${partial}.json`, checkpoint);
       expect((await answers('new.arrow', '-k', '10')).equals(whole)).toBe(true);
     }
+  });
+
+  it('two runs to one file: one writes it, the other is told who does', async () => {
+    const path = join(root, 'shared.arrow');
+    const run = () => shortlistJson([...batch, '-k', '10', '--ef', '2000', '--out', path]);
+    const ends = await Promise.all([run(), run(), run()]);
+    expect(ends.map(({ code }) => code).sort((a, b) => a! - b!)).toEqual([EXIT.done, EXIT.busy, EXIT.busy]);
+    expect(readFileSync(path).equals(await answers('alone.arrow', '-k', '10', '--ef', '2000'))).toBe(true);
+  });
+
+  it('does not replace a file of queries', async () => {
+    expect((await callJson([...batch, '--out', queries])).code).toBe(EXIT.usage);
   });
 
   it.each([

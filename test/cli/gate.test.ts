@@ -72,12 +72,13 @@ describe('gate check', () => {
     ['a limit that is a text', '{"format": 1, "checks": {"rows": {"fail": {"min": "0.5"}}}}', 'checks.rows.fail.min is not a number'],
     ['limits that contradict', '{"format": 1, "checks": {"rows": {"fail": {"min": 2, "max": 1}}}}', 'checks.rows.fail has a min above its max'],
     ['a k of 0', '{"format": 1, "ks": [0]}', 'ks is not a list of whole numbers'],
+    ['attributes that are not there', '{"format": 1, "attributes": ["prise"]}', 'did you mean price?'],
     ['filters that are texts', '{"format": 1, "filters": ["a"]}', 'filters[0] is not an object'],
   ])('a file that is %s is an error that names the member', async (_, text, problem) => {
     const before = readFileSync(limits, 'utf8');
     writeFileSync(limits, text);
     const { code, json } = await callJson(['gate', 'check', 'items', ...at]);
-    expect([code, json['error']]).toMatchObject([EXIT.usage, { code: 'bad_gate_file', file: limits, message: expect.stringContaining(problem) as string }]);
+    expect([code, json['error']]).toMatchObject([EXIT.usage, { code: 'bad_gate_file', message: expect.stringContaining(problem) as string }]);
     writeFileSync(limits, before);
   }); // prettier-ignore
 });

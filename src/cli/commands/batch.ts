@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { ArrowWriter } from '../../arrow/write/writer.js';
 import { ShortlistError, ioError } from '../../base/errors.js';
@@ -115,6 +116,8 @@ class BatchRun {
 
   /** Continues what an earlier run with the same request has begun. */
   private async toFile(files: QueryFiles, from: number, to: number): Promise<Written> {
+    const { out } = this.options;
+    if (files.files.some(({ path }) => resolve(path) === resolve(out))) throw new ShortlistError('usage', `--out ${out} is a file of --queries; give another one`); // prettier-ignore
     const request = await this.requestOf(files, from, to);
     const file = await AnswerFile.open(this.options.out, this.table, request);
     const before = file.progress;
@@ -182,8 +185,8 @@ class BatchRun {
   /** All that decides the answers. */
   private async requestOf(files: QueryFiles, from: number, to: number): Promise<unknown> {
     const stamps = await Promise.all(files.files.map(async ({ path, rows }) => {
-      const { size, mtimeMs } = await stat(path).catch((error: unknown) => { throw ioError('read', path, error); });
-      return { path, rows, size, mtimeMs };
+      const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true }).catch((error: unknown) => { throw ioError('read', path, error); });
+      return { path, rows, stamp: [size, mtimeNs, ctimeNs, ino].join(':') };
     })); // prettier-ignore
     const { content, version } = this.index.manifest;
     return {

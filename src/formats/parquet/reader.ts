@@ -120,7 +120,8 @@ class ParquetReader implements TableReader {
       }
       const rowBytes = cursors.reduce((sum, cursor) => sum + cursor.rowBytes, 0);
       rows = Math.max(1, Math.min(rows, Math.floor(CHUNK_BYTES / rowBytes)));
-      yield { rows, columns: cursors.map((cursor) => cursor.take(rows)) };
+      const taken = rows;
+      yield { rows, columns: cursors.map((cursor, i) => placed(number, columns[i]!, () => cursor.take(taken))) };
       left -= rows;
     }
   }
@@ -173,7 +174,7 @@ function placed<T>(group: number, column: RequiredColumn, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw placeFault(place(group, column), error, { column: column.field.name });
+    throw placeFault(place(group, column), asFault(error), { column: column.field.name });
   }
 }
 
@@ -181,6 +182,11 @@ async function placedAsync<T>(group: number, column: RequiredColumn, work: () =>
   try {
     return await work();
   } catch (error) {
-    throw placeFault(place(group, column), error, { column: column.field.name });
+    throw placeFault(place(group, column), asFault(error), { column: column.field.name });
   }
+}
+
+/** A footer can lack any member, which shows only where it is used. */
+function asFault(error: unknown): unknown {
+  return error instanceof TypeError || error instanceof RangeError ? corrupt(`it cannot be decoded (${error.message})`) : error; // prettier-ignore
 }

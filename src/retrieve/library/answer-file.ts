@@ -12,8 +12,9 @@ import { dirname } from 'node:path';
 import { ArrowWriter, type FileState } from '../../arrow/write/writer.js';
 import type { Column } from '../../arrow/column.js';
 import { ioError, ShortlistError } from '../../base/errors.js';
-import { attempt, readSmallFile, replaceFile, statIfPresent } from '../../version/disk/durable.js';
-import { nodeFiles, type OpenFile } from '../../version/disk/files.js';
+import { attempt, closing, readSmallFile, replaceFile, statIfPresent, temporaryName } from '../../version/disk/durable.js'; // prettier-ignore
+import { errnoIn, nodeFiles, type OpenFile } from '../../version/disk/files.js';
+import { currentProcess, livenessOf, type ProcessIdentity } from '../../version/locks/process-identity.js';
 import type { AnswerTable } from './answer-table.js';
 
 /** Checks before the search that the file can be written. @throws io_error */
@@ -38,6 +39,7 @@ interface Progress {
 }
 
 interface Checkpoint extends Progress {
+  readonly owner: ProcessIdentity;
   readonly format: typeof CHECKPOINT_FORMAT;
   readonly key: string;
   readonly file: FileState;
@@ -68,7 +70,7 @@ export class AnswerFile {
    */
   static async open(path: string, table: AnswerTable, request: unknown): Promise<AnswerFile> {
     const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-    const found = await readCheckpoint(path, key);
+    const found = await claim(path, key);
     const partial = partialPath(path);
     if (found === null) await attempt(nodeFiles.removeFile(partial));
     else await truncate(partial, found.file.position).catch((error: unknown) => {
@@ -108,7 +110,13 @@ export class AnswerFile {
 
   /** Makes what is written so far durable, and says so. Writing goes on meanwhile. */
   private async checkpoint(): Promise<void> {
-    const checkpoint: Checkpoint = { format: CHECKPOINT_FORMAT, key: this.key, ...this.done, file: await this.writer.state() }; // prettier-ignore
+    const checkpoint: Checkpoint = {
+      format: CHECKPOINT_FORMAT,
+      key: this.key,
+      owner: currentProcess(),
+      ...this.done,
+      file: await this.writer.state(),
+    };
     await this.file.sync();
     await replaceFile(checkpointPath(this.path), Buffer.from(JSON.stringify(checkpoint)), nodeFiles);
   }
@@ -147,20 +155,57 @@ function checkpointPath(path: string): string {
   return `${partialPath(path)}.json`;
 }
 
-/** Null if there is none of this request, or the file is shorter than it says. */
-async function readCheckpoint(path: string, key: string): Promise<Checkpoint | null> {
-  const bytes = await readSmallFile(checkpointPath(path), MAX_CHECKPOINT_BYTES, nodeFiles);
-  if (bytes === null) return null;
-  const found = parse(bytes);
-  if (found?.format !== CHECKPOINT_FORMAT || found.key !== key) return null;
+/**
+ * Makes this process the only writer: the checkpoint names its owner and is made exclusively. That of a process that is
+ * gone is taken over by a rename, which succeeds for one.
+ * @returns the checkpoint to continue from; null to begin anew
+ * @throws index_busy if another process writes the file
+ */
+async function claim(path: string, key: string): Promise<Checkpoint | null> {
+  const own = checkpointPath(path);
+  const bytes = await readSmallFile(own, MAX_CHECKPOINT_BYTES, nodeFiles);
+  const found = bytes === null ? null : parse(bytes);
+  if (found?.owner !== undefined && isOther(found.owner)) throw busy(path, found.owner);
+  if (bytes !== null) {
+    const taken = `${own}.${temporaryName()}`;
+    await nodeFiles.rename(own, taken).catch(() => Promise.reject(busy(path, found?.owner)));
+    await attempt(nodeFiles.removeFile(taken));
+  }
+  const file = await nodeFiles.open(own, 'create').catch((error: unknown) => {
+    throw errnoIn(error) === 'EEXIST' ? busy(path, undefined) : error;
+  });
   const partial = await statIfPresent(partialPath(path), nodeFiles);
-  return partial !== null && partial.bytes >= found.file.position ? found : null;
+  const continued = continues(found, key, partial?.bytes ?? 0) ? found : null;
+  await closing(file, () => file.write(Buffer.from(JSON.stringify({ ...continued, format: CHECKPOINT_FORMAT, owner: currentProcess() })))); // prettier-ignore
+  return continued;
+}
+
+/** Whether the checkpoint is of this request, and the partial file has what it says. */
+function continues(found: Partial<Checkpoint> | null, key: string, partialBytes: number): found is Checkpoint {
+  if (found?.format !== CHECKPOINT_FORMAT || found.key !== key) return false;
+  return found.file !== undefined && found.queries !== undefined && partialBytes >= found.file.position;
+}
+
+function isOther(owner: ProcessIdentity): boolean {
+  const self = currentProcess();
+  try {
+    return !(owner.pid === self.pid && owner.started === self.started) && livenessOf(owner, self) === 'alive';
+  } catch {
+    return false; // not the checkpoint of any release
+  }
+}
+
+function busy(path: string, owner: ProcessIdentity | undefined): ShortlistError {
+  const who = owner === undefined ? 'another process' : `process ${owner.pid}`;
+  return new ShortlistError('index_busy', `${who} is writing ${path}; wait for it, or give another file`, {
+    file: path,
+  });
 }
 
 /** Replaced atomically, so that it is whole or not ours. */
-function parse(bytes: Uint8Array): Checkpoint | null {
+function parse(bytes: Uint8Array): Partial<Checkpoint> | null {
   try {
-    return JSON.parse(Buffer.from(bytes).toString()) as Checkpoint;
+    return JSON.parse(Buffer.from(bytes).toString()) as Partial<Checkpoint>;
   } catch {
     return null;
   }

@@ -114,6 +114,10 @@ async function checkFiltered(
   try {
     const queries = await sampleVectors(version, FILTERED_QUERIES, SEED, options.turns);
     const truth = await truthOf(version, queries, GATE_K, filter, options);
+    if (truth.neighbors.every(({ length }) => length === 0)) {
+      report.add('recall_filtered', { value: 0, detail: 'no row passes the filter' }, suffix);
+      return;
+    }
     const recalls = await measure(version, queries, truth, { k: GATE_K, filter }, options);
     report.add('recall_filtered', { value: summarizeRecall(recalls).byDistance }, suffix);
   } catch (error) {

@@ -209,6 +209,20 @@ const CHECKS = {
     warn: { min: 0.55, max: 1.8 },
     fail: { min: 0.4, max: 2.5 },
   },
+  values_changed: {
+    about: 'Share of the kept ids with another category, flag or tags: the attribute that changed most.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.4 },
+    fail: { max: 0.7 },
+  },
+  values_changed_by_value: {
+    about: 'The same share among the items that had one value in the live version: the worst value.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.5 },
+    fail: { max: 0.8 },
+  },
   number_shift: {
     about: 'How far the mean of a numeric attribute moved, in standard deviations of the live version: the worst one.',
     by: 'value',

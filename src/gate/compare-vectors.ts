@@ -12,6 +12,7 @@ import { dot } from '../base/metric.js';
 import { sampleDistinct } from '../base/random.js';
 import { countDistinct } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { compareValues } from './compare-values.js';
 import type { Report } from './report.js';
 
 const SAMPLE = 100_000;
@@ -110,10 +111,13 @@ function vectorAt(version: LoadedVersion, ordinal: number): { values: Float32Arr
   return { values: version.shards[shard]!.graph.vectors.values, at: row * version.manifest.dim };
 }
 
+/** Vectors that are all equal have no variance to divide by. */
+const MIN_VARIANCE = 1e-30;
+
 /** Components without spread count as if they had the mean spread, so that constant ones do not divide by zero. */
 function meanShift(fresh: VectorProfile, old: VectorProfile): number {
   const { length } = old.mean;
-  const floor = 1e-3 * (old.total / length);
+  const floor = Math.max(1e-3 * (old.total / length), MIN_VARIANCE);
   let sum = 0;
   for (let i = 0; i < length; i++) sum += (fresh.mean[i]! - old.mean[i]!) ** 2 / Math.max(floor, old.variance[i]!);
   return Math.sqrt(sum / length);
@@ -121,7 +125,7 @@ function meanShift(fresh: VectorProfile, old: VectorProfile): number {
 
 function worstSpread(fresh: VectorProfile, old: VectorProfile): { value: number; detail: string } {
   const { length } = old.mean;
-  const floor = 1e-3 * (old.total / length);
+  const floor = Math.max(1e-3 * (old.total / length), MIN_VARIANCE);
   let [worst, component] = [1, 0];
   for (let i = 0; i < length; i++) {
     const ratio = Math.sqrt((fresh.variance[i]! + floor) / (old.variance[i]! + floor));
@@ -146,6 +150,7 @@ export async function compareRows(
     detail: `${number(kept)} kept, ${number(liveCount - kept)} left`,
   });
   report.add('ids_entered', { value: 1 - kept / Math.max(1, count), detail: `${number(count - kept)} entered` });
+  await compareValues(version, live, groups, report, turns);
   const isComparable = live.manifest.dim === version.manifest.dim && live.manifest.metric === version.manifest.metric;
   if (report.skips('vectors_moved') || !isComparable) return;
   await compareMoves(version, live, groups, report, turns);

@@ -27,21 +27,26 @@ const FILE_MARK_BYTES = 8;
 export async function openArrowPipe(name: string, bytes: AsyncIterable<Uint8Array>): Promise<ArrowPipe> {
   const pipe = new PipeBytes(bytes);
   try {
-    await skipFileMark(pipe);
+    const isFile = await skipFileMark(pipe);
     const schema = await readMessage(pipe);
     if (schema === null) throw corrupt('it has no schema');
     if (schema.kind !== 'schema') throw unsupported('its schema is not at its start; write the stream format');
     const fields = readSchemaMessage(schema.bytes);
-    return { fields, read: (columns) => readBatches(name, pipe, schema.bytes, columns) };
+    return { fields, read: (columns) => readBatches(name, pipe, schema.bytes, columns, isFile) };
   } catch (error) {
     throw nameFault(name, error);
   }
 }
 
-async function skipFileMark(pipe: PipeBytes): Promise<void> {
+/** @returns whether there is one: then a footer follows the stream */
+async function skipFileMark(pipe: PipeBytes): Promise<boolean> {
   const head = await pipe.peek(FILE_MARK_BYTES);
-  if (isFileFormat(head)) await pipe.take(FILE_MARK_BYTES);
-  else if (sniff(head) === null) throw unknownFormat(head);
+  if (isFileFormat(head)) {
+    await pipe.take(FILE_MARK_BYTES);
+    return true;
+  }
+  if (sniff(head) === null) throw unknownFormat(head);
+  return false;
 }
 
 async function* readBatches(
@@ -49,6 +54,7 @@ async function* readBatches(
   pipe: PipeBytes,
   schema: Uint8Array,
   columns: readonly number[],
+  isFile: boolean,
 ): AsyncGenerator<Chunk, void, undefined> {
   const dictionaries: Uint8Array[] = [];
   let firstRow = 0;
@@ -60,6 +66,7 @@ async function* readBatches(
       for await (const chunk of reader.read(columns)) yield { ...chunk, firstRow: firstRow + chunk.firstRow };
       firstRow += reader.rows;
     }
+    if (!isFile && (await pipe.peek(1)).length > 0) throw corrupt('bytes follow its end-of-stream marker');
   } catch (error) {
     throw nameFault(name, error);
   }

@@ -94,6 +94,7 @@ class ParquetReader implements TableReader {
     let firstRow = 0;
     try {
       for (const [number, group] of this.metadata.row_groups.entries()) {
+        if (Number(group.num_rows) === 0) continue; // it has no pages
         for await (const chunk of this.readGroup(number, group, columns)) {
           yield { firstRow, ...chunk };
           firstRow += chunk.rows;

@@ -28,6 +28,10 @@ export async function checkAnswerPath(path: string): Promise<void> {
   const there = await statIfPresent(path, nodeFiles);
   if (there?.kind === 'directory')
     throw new ShortlistError('io_error', `${path} is a folder; give the path of a file`, { file: path });
+  if (there?.kind === 'other')
+    throw new ShortlistError('io_error', `${path} is a link, pipe or device; give a file, or - for stdout`, {
+      file: path,
+    });
 }
 
 /** What is written so far. */

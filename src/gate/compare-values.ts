@@ -1,7 +1,7 @@
 /**
  * Whether items kept their values: of ids in both versions, the share whose category is another one. Other attributes
- * are left out, since prices, counters, times and links may change every night. Columns that were shifted against the ids,
- * and values whose names were exchanged, keep every count and change nearly all items.
+ * are left out, since prices, counters, times and links may change every night. Columns that were shifted against the
+ * ids, and values whose names were exchanged, keep every count and change nearly all items.
  */
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { sampleDistinct } from '../base/random.js';

@@ -7,7 +7,7 @@ import { ShortlistError } from '../base/errors.js';
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { ExactSearch } from '../engine/exact-search.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
-import { queryAt, sampleVectors, selfOrdinalAt, type QuerySet } from '../evaluate/queries.js';
+import { queryAt, sampleQueries, sampleVectors, selfOrdinalAt, type QuerySet } from '../evaluate/queries.js';
 import { recallOf, summarizeRecall, type Recall } from '../evaluate/recall.js';
 import { findTruth, type Truth, type TruthCache } from '../evaluate/truth.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
@@ -16,8 +16,6 @@ import type { Report } from './report.js';
 
 /** At a mean recall near 0.95 the standard error of 500 queries is below 0.003. */
 const QUERIES = 500;
-/** Queries under each filter. Filters have limits of their own, and each takes a truth of its own. */
-const FILTERED_QUERIES = 200;
 const SEED = 42;
 /** Fewer queries with a value say nothing. */
 const MIN_GROUP = 20;
@@ -49,7 +47,7 @@ export async function checkRecall(version: LoadedVersion, report: Report, option
     if (atGateK.length === 0 || each <= GATE_K) atGateK = recalls;
   }
   checkByValue(version, queries, atGateK, report, options.groups);
-  for (const filter of filters) await checkFiltered(version, filter, report, options);
+  for (const filter of filters) await checkFiltered(version, queries, filter, report, options);
 }
 
 async function truthOf(
@@ -106,13 +104,13 @@ function checkByValue(
 /** A filter that the version cannot answer, as when its attribute is gone, has no recall. */
 async function checkFiltered(
   version: LoadedVersion,
+  queries: QuerySet,
   filter: unknown,
   report: Report,
   options: RecallOptions,
 ): Promise<void> {
   const suffix = `@${GATE_K} ${JSON.stringify(filter)}`;
   try {
-    const queries = await sampleVectors(version, FILTERED_QUERIES, SEED, options.turns);
     const truth = await truthOf(version, queries, GATE_K, filter, options);
     if (truth.neighbors.every(({ length }) => length === 0)) {
       report.add('recall_filtered', { value: 0, detail: 'no row passes the filter' }, suffix);
@@ -128,7 +126,7 @@ async function checkFiltered(
 
 /** The mean number of distances of a search at default settings; null if the engine does not count them. */
 export async function countDistances(version: LoadedVersion, turns: EventLoopYielder): Promise<number | null> {
-  const queries = await sampleVectors(version, COUNTED, SEED, turns);
+  const queries = sampleQueries(version, COUNTED, SEED);
   let total = 0;
   for (let position = 0; position < queries.count; position++) {
     const query = queryAt(queries, position, version.manifest.dim);

@@ -1,14 +1,16 @@
-/** Writes attributes.arrow as a stream: an uncompressed Arrow IPC file, one record batch for each of the build. */
+/** Writes attributes.arrow as rows come: an uncompressed Arrow IPC file, cut into record batches by attribute-batches.ts. */
 import { createHash } from 'node:crypto';
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { ArrowWriter } from '../../arrow/write/writer.js';
 import { ByteSink } from '../disk/byte-sink.js';
 import { attempt } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
+import { AttributeBatches } from './attribute-batches.js';
 
 export class AttributeWriter {
   private readonly hash = createHash('sha256');
   private readonly writer: ArrowWriter;
+  private readonly batches = new AttributeBatches();
 
   private constructor(
     fields: readonly ArrowField[],
@@ -25,13 +27,15 @@ export class AttributeWriter {
   }
 
   /** @param columns one a field, with equal numbers of rows */
-  append(columns: readonly Column[]): Promise<void> {
-    return this.writer.write(columns);
+  async append(columns: readonly Column[]): Promise<void> {
+    for (const batch of this.batches.add(columns)) await this.writer.write(batch);
   }
 
   /** Ends the file. @returns the SHA-256 of its bytes, hex */
   async close(): Promise<string> {
     try {
+      const last = this.batches.finish();
+      if (last !== null) await this.writer.write(last);
       await this.writer.close();
     } catch (error) {
       await attempt(this.abort());

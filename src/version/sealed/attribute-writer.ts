@@ -1,4 +1,4 @@
-/** Writes attributes.arrow as rows come: an uncompressed Arrow IPC file, cut into record batches by attribute-batches.ts. */
+/** Writes attributes.arrow as rows come: an uncompressed Arrow IPC file. Its record batches: attribute-batches.ts. */
 import { createHash } from 'node:crypto';
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { ArrowWriter } from '../../arrow/write/writer.js';

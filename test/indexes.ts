@@ -17,7 +17,8 @@ import {
 } from 'apache-arrow';
 import { seededRandom } from '../src/base/random.js';
 import type { Metric } from '../src/base/metric.js';
-import { buildIndex, type BuildOptions, type BuildResult } from '../src/builder/build-index.js';
+import { buildIndex } from '../src/builder/build-index.js';
+import type { BuildOptions, BuildResult } from '../src/builder/build-options.js';
 import { ENGINE_NAMES } from '../src/engine/engines.js';
 import type { EngineName } from '../src/engine/engine.js';
 import { CHECK_NAMES } from '../src/gate/checks.js';

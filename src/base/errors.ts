@@ -105,7 +105,11 @@ export const ERRORS = {
   // The machine
   io_error: kind(500, EXIT.io, 'The operating system refused to read or write'),
   disk_full: kind(500, EXIT.io, 'The disk is full, or has too little space for what must be written'),
-  interrupted: kind(500, EXIT.busy, 'A signal stopped the command; its unfinished work was removed'),
+  interrupted: kind(
+    500,
+    EXIT.busy,
+    'A signal stopped the command; its unfinished work was removed, or kept for the same command',
+  ),
   index_busy: kind(500, EXIT.busy, 'Another process holds the lock of the index'),
   addon_missing: kind(500, EXIT.bug, 'A native addon is not installed'),
   internal: kind(500, EXIT.bug, 'A bug in shortlist'),

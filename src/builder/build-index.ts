@@ -8,92 +8,39 @@
  *   seal       sync, read and hash every file again, write the manifest, rename staging to the version
  *   calibrate  optional: which ef reaches which recall, into a note of the version
  *
- * All of it runs under the index's build lock. Nothing is visible before the rename. A build that crashes leaves
- * staging, which the next build removes. Fails with the input's errors (65), `insufficient_memory`, `disk_full`,
+ * All of it runs under the index's build lock. Nothing is visible before the rename. A build that is killed leaves
+ * staging: the next one of the same input and options continues after the last complete stage or graph
+ * (unfinished.ts), any other removes it. Fails with the input's errors (65), `insufficient_memory`, `disk_full`,
  * `index_busy`.
  */
 import { availableMemoryBytes } from '../base/machine.js';
 import { ShortlistError } from '../base/errors.js';
-import type { Metric } from '../base/metric.js';
 import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { engineOf } from '../engine/engines.js';
-import type { EngineName, GraphParameters } from '../engine/engine.js';
-import { countBadRows } from '../ingest/bad-rows.js';
 import { planIngest, type IngestPlan } from '../ingest/plan.js';
-import { readRows, type IngestReport } from '../ingest/read-rows.js';
+import { readRows } from '../ingest/read-rows.js';
 import type { Calibration } from '../retrieve/load/calibration.js';
 import { probeShard } from '../retrieve/load/probe.js';
 import { openShard } from '../retrieve/load/shards.js';
 import { readCurrent } from '../version/state/catalog.js';
 import { attempt } from '../version/disk/durable.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
-import { withLock, type Lock, type LockOptions } from '../version/locks/lock.js';
+import { withLock, type Lock } from '../version/locks/lock.js';
+import { discardBuild } from '../version/sealed/checkpoint.js';
 import { versionBytes, type Manifest, type ManifestDraft } from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
 import { SectionFile } from '../version/disk/section-file.js';
-import { typeName } from '../version/sealed/type-name.js';
 import { readShardFile } from '../version/sealed/version-reader.js';
-import { VersionWriter } from '../version/sealed/version-writer.js';
+import { VersionWriter, type VersionWriterOptions } from '../version/sealed/version-writer.js';
 import { calibrateBuilt } from '../evaluate/calibrate/calibrate-built.js';
+import { DEFAULT_MAX_REJECTED, type BuildOptions, type BuildResult } from './build-options.js';
 import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
+import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
-import { TOOL_VERSION } from '../base/tool-version.js';
-
-type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
-
-/** One bad row in a hundred is normal for a feed; more point to a fault that a build must not hide. */
-export const DEFAULT_MAX_REJECTED = 0.01;
-
-export interface BuildOptions {
-  readonly root: string;
-  readonly index: string;
-  /** Files, folders and globs, read in this order. */
-  readonly inputs: readonly string[];
-  readonly idColumn?: string | undefined;
-  readonly vectorColumn?: string | undefined;
-  readonly attributes: 'all' | 'none' | readonly string[];
-  readonly metric: Metric;
-  readonly shards: number;
-  readonly engine: EngineName;
-  readonly parameters: GraphParameters;
-  readonly threads: number;
-  /** Calibrate the version; default false. */
-  readonly calibrate?: boolean | undefined;
-  /** Components that every vector must have; default: the most frequent length. */
-  readonly dim?: number | undefined;
-  /** Keep decimal attributes as float64; default false. */
-  readonly castDecimals?: boolean | undefined;
-  readonly onBadRow: 'fail' | 'skip';
-  /** Largest share of rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
-  readonly maxRejected?: number | undefined;
-  /** File for the rows left out; default: in the version's notes. */
-  readonly rejectsPath?: string | undefined;
-  /** Default: the free memory. */
-  readonly memoryLimitBytes?: number | undefined;
-  readonly onProgress?: OnBuildProgress | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** For tests. */
-  readonly files?: FileSystem | undefined;
-  readonly now?: (() => Date) | undefined;
-  readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
-}
-
-export interface BuildResult {
-  readonly manifest: Manifest;
-  readonly bytes: number;
-  /** From the start of the build to its end, calibration included. */
-  readonly seconds: number;
-  /** Seconds of each stage, including stages after sealing. */
-  readonly stages: Readonly<Record<string, number>>;
-  /** Null if it was not requested or could not be measured. */
-  readonly calibration: Calibration | null;
-  /** Null if no row was left out. */
-  readonly rejectsPath: string | null;
-}
+import { findUnfinished, giveUp, type BuildNotes, type Unfinished } from './unfinished.js';
 
 export function buildIndex(options: BuildOptions): Promise<BuildResult> {
   const { root, index, signal } = options;
@@ -105,6 +52,7 @@ export function buildIndex(options: BuildOptions): Promise<BuildResult> {
 class Build {
   private readonly startedMs = performance.now();
   private readonly stages: Record<string, number> = {};
+  private resumed = false;
 
   constructor(
     private readonly options: BuildOptions,
@@ -113,11 +61,14 @@ class Build {
   ) {}
 
   async run(): Promise<BuildResult> {
+    const { root, index } = this.options;
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
+    await discardBuild(root, index, null, this.files);
     const stages = { ...manifest.stages, ...this.stages };
     const seconds = secondsSince(this.startedMs);
-    return { manifest, bytes: versionBytes(manifest), seconds, stages, calibration, rejectsPath };
+    const bytes = versionBytes(manifest);
+    return { manifest, bytes, seconds, stages, resumed: this.resumed, calibration, rejectsPath };
   }
 
   private async calibrate(manifest: Manifest): Promise<Calibration | null> {
@@ -128,25 +79,51 @@ class Build {
   }
 
   private async writeVersion(): Promise<Pick<BuildResult, 'manifest' | 'rejectsPath'>> {
-    const { root, index, shards, now, rejectsPath } = this.options;
+    const { root, index, rejectsPath } = this.options;
     const rejects = new RejectsFile(root, index, rejectsPath, this.files);
     await rejects.check();
-    await cleanStaging(root, index, this.files); // before free disk space is measured
     const plan = await this.timed('plan', () => this.plan());
-    const { attributes } = plan;
-    const { lock, files } = this;
-    const writer = await VersionWriter.create({ root, index, shards, attributes, lock, files, now });
+    const key = buildKey(this.options, plan);
+    const unfinished = await this.findUnfinished(key, plan, rejects);
+    this.resumed = unfinished !== null;
+    if (unfinished?.sealed === true) return unfinished;
+    const writer = unfinished?.writer ?? (await this.startVersion(plan));
     try {
-      const report = await this.timed('ingest', () => this.ingest(plan, writer, rejects));
-      await this.timed('graph', () => this.buildGraphs(plan, report, writer));
-      await this.timed('probe', () => this.probe(report, writer));
-      const manifest = await writer.seal(this.draft(plan, report), this.progress('seal', 'bytes'));
+      const draft = unfinished?.draft ?? (await this.timed('ingest', () => this.ingest(plan, writer, rejects)));
+      if (unfinished === null) await this.keep(key, draft, writer, rejects);
+      else Object.assign(this.stages, draft.stages);
+      await this.timed('graph', () => this.buildGraphs(plan, writer));
+      await this.timed('probe', () => this.probe(writer));
+      const manifest = await writer.seal({ ...draft, stages: this.stages }, this.progress('seal', 'bytes'));
       return { manifest, rejectsPath: await rejects.keep(manifest.version) };
     } catch (error) {
-      await attempt(writer.abort());
-      await rejects.abort();
-      throw error;
+      throw await giveUp(error, writer, rejects, this.options.signal);
     }
+  }
+
+  private async findUnfinished(key: string, plan: IngestPlan, rejects: RejectsFile): Promise<Unfinished | null> {
+    const { resume = true, signal, onNote = () => undefined } = this.options;
+    if (!resume) return null;
+    return findUnfinished(this.writerOptions(plan), { key, files: this.files, rejects, signal, onNote });
+  }
+
+  /** From here on a build that is killed can be continued. */
+  private async keep(key: string, draft: ManifestDraft, writer: VersionWriter, rejects: RejectsFile): Promise<void> {
+    const notes = { rejects: await rejects.finish() } satisfies BuildNotes;
+    await writer.keepFor(key, { ...draft, stages: this.stages }, notes);
+  }
+
+  /** Cleans staging before free disk space is measured, and checks the resources. */
+  private async startVersion(plan: IngestPlan): Promise<VersionWriter> {
+    const { root, index } = this.options;
+    await cleanStaging(root, index, this.files);
+    if (plan.dim !== null) await this.requireResources(plan, plan.dim);
+    return VersionWriter.create(this.writerOptions(plan));
+  }
+
+  private writerOptions({ attributes }: IngestPlan): VersionWriterOptions {
+    const { root, index, shards, now } = this.options;
+    return { root, index, shards, attributes, lock: this.lock, files: this.files, now };
   }
 
   private async plan(): Promise<IngestPlan> {
@@ -164,7 +141,6 @@ class Build {
       ...(signal !== undefined && { signal }),
     });
     for (const warning of plan.warnings) onWarning?.(warning);
-    if (plan.dim !== null) await this.requireResources(plan, plan.dim);
     return plan;
   }
 
@@ -200,7 +176,7 @@ class Build {
     return { idType, dim, shardRows, engine, m: parameters.m, threads };
   }
 
-  private async ingest(plan: IngestPlan, writer: VersionWriter, rejects: RejectsFile): Promise<IngestReport> {
+  private async ingest(plan: IngestPlan, writer: VersionWriter, rejects: RejectsFile): Promise<ManifestDraft> {
     const { metric, onBadRow, maxRejected = DEFAULT_MAX_REJECTED, signal } = this.options;
     const { onProgress } = this.progress('ingest', 'rows');
     const onRejects = (lines: string): Promise<void> => rejects.write(lines);
@@ -216,31 +192,43 @@ class Build {
     const report = reading.report();
     await writer.finishRows();
     await writer.writeIds(report.ids);
-    return report;
+    return manifestDraft(this.options, plan, report, this.stages);
   }
 
-  private async buildGraphs(plan: IngestPlan, report: IngestReport, writer: VersionWriter): Promise<void> {
+  private async buildGraphs(plan: IngestPlan, writer: VersionWriter): Promise<void> {
     const { engine, parameters, metric, threads, signal } = this.options;
-    const { dim, rows } = report;
-    const counts = this.shardPositions.map((shard) => writer.shardCount(shard));
+    const { dimension: dim, count: rows } = writer;
+    const open = this.shardPositions.filter((shard) => !writer.isBuilt(shard));
+    const counts = this.shardPositions.map((shard) => (open.includes(shard) ? writer.shardCount(shard) : 0));
     this.requireMemory(this.sizeOf(plan, dim, counts));
-    const graphs = counts.filter((count) => count > 0).length;
+    const graphs = open.length;
     const perGraph = Math.max(1, Math.floor(threads / Math.max(1, graphs)));
     const jobs: GraphJob[] = [];
     for (const [shard, count] of counts.entries()) {
-      if (count === 0) continue; // shards of a small index may be empty; they have no graph
+      if (count === 0) continue; // it has its graph, or no rows and needs none
       const vectors = await locateVectors(writer.shardPath(shard), this.files);
       const graphPath = writer.graphPath(shard, engineOf(engine).fileSuffix);
       jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
     }
     const { onProgress } = this.progress('graph', 'rows');
-    const figures = await buildGraphs(jobs, { threads, signal, onProgress: (done) => onProgress(done, rows) });
-    jobs.forEach(({ shard }, position) => writer.setFigures(shard, figures[position]!));
+    const before = rows - counts.reduce((sum, count) => sum + count, 0);
+    const startedMs = performance.now();
+    const spent = this.stages['graph'] ?? 0;
+    await buildGraphs(jobs, {
+      threads,
+      signal,
+      onProgress: (done) => onProgress(before + done, rows),
+      onBuilt: ({ shard }, figures) => {
+        const graph = roundMs(spent + secondsSince(startedMs));
+        return writer.finishGraph(shard, figures, { ...this.stages, graph });
+      },
+    });
   }
 
   /** Opens what was written as a server would and searches known rows, one shard at a time. */
-  private async probe({ dim }: IngestReport, writer: VersionWriter): Promise<void> {
+  private async probe(writer: VersionWriter): Promise<void> {
     const { engine: name, parameters, metric, index } = this.options;
+    const { dimension: dim } = writer;
     const { onProgress } = this.progress('probe', 'shards');
     const turns = new EventLoopYielder(this.options.signal);
     for (const shard of this.shardPositions) {
@@ -258,36 +246,6 @@ class Build {
       }
       onProgress(shard + 1, this.options.shards);
     }
-  }
-
-  private draft(plan: IngestPlan, report: IngestReport): ManifestDraft {
-    const { metric, engine, parameters, shards, attributes, dim, castDecimals } = this.options;
-    const { onBadRow, maxRejected = DEFAULT_MAX_REJECTED } = this.options;
-    const { idField, idType, vectorField } = plan;
-    return {
-      tool_version: TOOL_VERSION,
-      metric,
-      id: { column: idField.name, type: typeName(idType), label: idField.label },
-      vector: { column: vectorField.name, type: typeName(vectorField.type), label: vectorField.label },
-      engine: { name: engine, parameters: { m: parameters.m, ef_construction: parameters.efConstruction } },
-      seed: parameters.seed,
-      options: {
-        shards,
-        attributes,
-        on_bad_row: onBadRow,
-        ...(onBadRow === 'skip' && { max_rejected: maxRejected }),
-        ...(dim !== undefined && { dim }),
-        ...(castDecimals === true && { cast_decimals: true }),
-      },
-      sources: report.files,
-      rejects: {
-        total: report.badRows.total,
-        kinds: Object.fromEntries(report.badRows.kinds.map(({ kind, count }) => [kind, count])),
-      },
-      duplicates: countBadRows(report.badRows, 'duplicate_id'),
-      input_norm: report.meanNorm,
-      stages: this.stages,
-    };
   }
 
   private get shardPositions(): number[] {
@@ -308,7 +266,7 @@ class Build {
   private async measured<T>(stage: string, work: () => Promise<T>): Promise<T> {
     const startedMs = performance.now();
     const result = await work();
-    this.stages[stage] = secondsSince(startedMs);
+    this.stages[stage] = roundMs((this.stages[stage] ?? 0) + secondsSince(startedMs));
     return result;
   }
 }
@@ -330,7 +288,11 @@ async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Pr
 }
 
 function secondsSince(startedMs: number): number {
-  return Math.round(performance.now() - startedMs) / 1000;
+  return roundMs((performance.now() - startedMs) / 1000);
+}
+
+function roundMs(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }
 
 function locateVectors(path: string, files: FileSystem): Promise<GraphJob['vectors']> {

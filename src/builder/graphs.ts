@@ -1,6 +1,6 @@
 /**
  * The graph stage: builds one graph per shard, shards in parallel on threads. Takes the shards' vectors from the files
- * of the version writer; writes a graph file beside each and returns figures of each build. The bytes do not depend on
+ * of the version writer; writes a graph file beside each and passes on the figures of each build. The bytes do not depend on
  * which thread builds which shard.
  */
 import { Worker } from 'node:worker_threads';
@@ -24,6 +24,8 @@ export interface GraphJob {
 interface GraphOptions {
   readonly threads: number;
   readonly onProgress?: ((rowsDone: number) => void) | undefined;
+  /** Called after each graph; the stage ends when it has resolved. */
+  readonly onBuilt: (job: GraphJob, figures: Figures) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,9 +43,8 @@ export type GraphReply = GraphBuilt | { readonly error: SerializedError };
 
 const PROGRESS_MS = 200;
 
-/** Builds all graphs. No thread is left when it returns. @returns figures of each build, in the order of the jobs */
-export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<Figures[]> {
-  const figures: Figures[] = [];
+/** Builds all graphs. No thread is left when it returns. */
+export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptions): Promise<void> {
   const states = jobs.map(() => new Int32Array(new SharedArrayBuffer(8)));
   const cancel = () => states.forEach((state) => Atomics.store(state, CANCELLED, 1));
   const report = () => options.onProgress?.(states.reduce((sum, state) => sum + Atomics.load(state, ROWS_DONE), 0));
@@ -55,7 +56,7 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
     const buildNext = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [position, job] = next;
-        figures[position] = await buildGraph({ job, state: states[position]! });
+        await options.onBuilt(job, await buildGraph({ job, state: states[position]! }));
       }
     };
     const running = Array.from({ length: Math.min(options.threads, jobs.length) }, buildNext);
@@ -67,7 +68,6 @@ export async function buildGraphs(jobs: readonly GraphJob[], options: GraphOptio
     });
     options.signal?.throwIfAborted();
     report();
-    return figures;
   } finally {
     clearInterval(timer);
     options.signal?.removeEventListener('abort', cancel);

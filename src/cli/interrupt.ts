@@ -65,7 +65,7 @@ class Interruption {
   }
 
   private endProcess(name: NodeJS.Signals): void {
-    const message = `${this.command} was ended at once by ${name}; the next run removes its partial output`;
+    const message = `${this.command} was ended at once by ${name}; the next run removes or continues its partial output`;
     this.endNow(new ShortlistError('interrupted', message, { signal: name }));
     process.removeAllListeners(name);
     process.kill(process.pid, name);

@@ -62,5 +62,5 @@ async function checkRemains(root: string, index: string): Promise<Finding[]> {
   const trash = (await listIfPresent(indexPath(root, index), files)).filter((entry) => entry.name.startsWith(TRASH_PREFIX));
   const remains = [...staged.map((entry) => join('.staging', entry.name)), ...trash.map((entry) => entry.name)];
   if (remains.length === 0) return [pass(name, 'none')];
-  return [warn(name, remains.join(', '), 'a build or prune runs, or was killed: the next one removes them')];
+  return [warn(name, remains.join(', '), 'a build or prune runs, or was killed: the next build continues or removes them, prune removes them')];
 } // prettier-ignore

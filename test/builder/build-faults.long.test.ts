@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { buildIndex } from '../../src/builder/build-index.js';
 import { verifyVersion } from '../../src/retrieve/load/verify.js';
 import { listVersions } from '../../src/version/state/catalog.js';
@@ -20,6 +20,14 @@ const vectors = makeVectors(300, DIM, 1);
 vectors.fill(0, 5 * DIM, 6 * DIM);
 vectors[7 * DIM] = NaN;
 writeCatalog(dirty, { vectors, dim: DIM });
+
+const unbroken = { clean: '', dirty: '' };
+beforeAll(async () => {
+  const contentOf = async (inputs: string[], more: object = {}): Promise<string> =>
+    (await buildIndex(buildOptions(temporaryDirectory(), 'items', inputs, more))).manifest.content;
+  unbroken.clean = await contentOf([input]);
+  unbroken.dirty = await contentOf([dirty], { onBadRow: 'skip' });
+});
 
 describe('a build whose file system fails at operation N', () => {
   it.each(FAULTS)(
@@ -47,8 +55,15 @@ describe('a build whose file system fails at operation N', () => {
           ? await listVersions(indexRoot, 'items').catch(() => [])
           : [];
         for (const { version } of versions) expect(await verifyVersion(indexRoot, 'items', version)).toEqual([]);
-        const { manifest } = await buildIndex(buildOptions(indexRoot, 'items', [input], { lock: IMPATIENT }));
+        // The same input continues what is left, another starts over: both end with a whole version of their rows.
+        const isSame = at % 2 === 0;
+        const next = isSame ? { inputs: [dirty], onBadRow: 'skip' as const } : {};
+        const { manifest, rejectsPath } = await buildIndex(
+          buildOptions(indexRoot, 'items', [input], { lock: IMPATIENT, ...next }),
+        );
         expect(await verifyVersion(indexRoot, 'items', manifest.version)).toEqual([]);
+        expect(manifest.content).toBe(isSame ? unbroken.dirty : unbroken.clean);
+        if (isSame) expect(readFileSync(rejectsPath!, 'utf8').split('\n')).toHaveLength(3);
         expect(existsSync(join(indexRoot, 'items', '.staging'))).toBe(false);
       }
       expect(operations).toBeLessThan(Infinity);

@@ -195,8 +195,8 @@ describe('what is not a version', () => {
     const onProgress = (stage: string) => {
       if (stage !== 'probe') return;
       const staging = join(root, 'intruded', '.staging');
-      for (const name of readdirSync(staging))
-        if (!name.startsWith('.tmp')) writeFileSync(join(staging, name, 'intruder'), '');
+      for (const entry of readdirSync(staging, { withFileTypes: true }))
+        if (entry.isDirectory()) writeFileSync(join(staging, entry.name, 'intruder'), '');
     };
     await expect(buildIndex(buildOptions(root, 'intruded', [input], { onProgress }))).rejects.toMatchObject({
       code: 'file_unexpected',

@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.js';
-import { buildIndex, type BuildOptions } from '../../src/builder/build-index.js';
+import { buildIndex } from '../../src/builder/build-index.js';
+import type { BuildOptions } from '../../src/builder/build-options.js';
 import { publishGated } from '../../src/builder/publish-gated.js';
 import { runGate } from '../../src/gate/gate.js';
 import { describeCheck, type GateVerdict } from '../../src/gate/verdict.js';

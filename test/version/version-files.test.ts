@@ -390,7 +390,7 @@ describe('a writer', () => {
     const writer = await writeOneRow(root, held);
     writeFileSync(writer.graphPath(0, 'hnsw'), 'a graph');
     const figures = { code_recall: 0.5 };
-    writer.setFigures(0, figures);
+    await writer.finishGraph(0, figures);
     const sealed = await writer.seal(DRAFT);
     expect(sealed.shards).toEqual([{ files: ['shard-0000.bin', 'shard-0000.hnsw'], count: 1, figures }]);
     const files = await openVersionFiles(root, INDEX, sealed.version);

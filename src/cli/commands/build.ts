@@ -3,7 +3,8 @@ import { EXIT, ShortlistError } from '../../base/errors.js';
 import { availableCores } from '../../base/machine.js';
 import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../../base/limits.js';
 import { METRICS, type Metric } from '../../base/metric.js';
-import { buildIndex, DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-index.js';
+import { buildIndex } from '../../builder/build-index.js';
+import { DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-options.js';
 import { publishGated } from '../../builder/publish-gated.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
@@ -33,6 +34,7 @@ interface BuildCommandOptions extends PublishFlags {
   readonly maxRejected: number;
   readonly rejects?: string;
   readonly memoryLimit?: number;
+  readonly resume?: boolean;
   readonly calibrate: boolean;
   readonly publish?: boolean;
 }
@@ -94,6 +96,8 @@ export function buildCommand(): Command {
       'refuse to build if it needs more memory, such as 8GiB (default: free memory)',
       byteSize(1),
     )
+    .option('--resume', 'continue a build of the same input and options that was killed (the default)')
+    .option('--no-resume', 'start over, and delete what a killed build has left')
     .option('--no-calibrate', 'skip the calibration, which measures the ef needed for each recall')
     .option('--publish', 'run the gate and publish the version if it passes');
   return addPublishFlags(command, 'with --publish: ').action(
@@ -162,6 +166,8 @@ function build(
     memoryLimitBytes: options.memoryLimit,
     onProgress: (stage, done, total, unit) => context.progress.update(stage, done, total, unit),
     onWarning: (message) => context.warn(message),
+    onNote: (message) => context.note(message),
+    resume: options.resume,
     signal,
   });
 }
@@ -183,6 +189,7 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     bytes: result.bytes,
     seconds,
     stages: result.stages,
+    resumed: result.resumed,
     calibrated: result.calibration !== null,
     default_ef: result.calibration === null ? null : defaultEfs(result.calibration),
     figures: manifest.shards.map(({ figures }) => figures),

@@ -1,0 +1,66 @@
+/** What a build takes and what it returns. */
+import type { Metric } from '../base/metric.js';
+import type { EngineName, GraphParameters } from '../engine/engine.js';
+import type { Calibration } from '../retrieve/load/calibration.js';
+import type { FileSystem } from '../version/disk/files.js';
+import type { LockOptions } from '../version/locks/lock.js';
+import type { Manifest } from '../version/sealed/manifest.js';
+
+type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
+
+/** One bad row in a hundred is normal for a feed; more point to a fault that a build must not hide. */
+export const DEFAULT_MAX_REJECTED = 0.01;
+
+export interface BuildOptions {
+  readonly root: string;
+  readonly index: string;
+  /** Files, folders and globs, read in this order. */
+  readonly inputs: readonly string[];
+  readonly idColumn?: string | undefined;
+  readonly vectorColumn?: string | undefined;
+  readonly attributes: 'all' | 'none' | readonly string[];
+  readonly metric: Metric;
+  readonly shards: number;
+  readonly engine: EngineName;
+  readonly parameters: GraphParameters;
+  readonly threads: number;
+  /** Calibrate the version; default false. */
+  readonly calibrate?: boolean | undefined;
+  /** Components that every vector must have; default: the most frequent length. */
+  readonly dim?: number | undefined;
+  /** Keep decimal attributes as float64; default false. */
+  readonly castDecimals?: boolean | undefined;
+  readonly onBadRow: 'fail' | 'skip';
+  /** Largest share of rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
+  readonly maxRejected?: number | undefined;
+  /** File for the rows left out; default: in the version's notes. */
+  readonly rejectsPath?: string | undefined;
+  /** Continue a build of the same input and options that was killed; default true. */
+  readonly resume?: boolean | undefined;
+  /** Default: the free memory. */
+  readonly memoryLimitBytes?: number | undefined;
+  readonly onProgress?: OnBuildProgress | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Receives what a person may want to know, such as that an unfinished build is continued. */
+  readonly onNote?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** For tests. */
+  readonly files?: FileSystem | undefined;
+  readonly now?: (() => Date) | undefined;
+  readonly lock?: Omit<LockOptions, 'files' | 'signal'> | undefined;
+}
+
+export interface BuildResult {
+  readonly manifest: Manifest;
+  readonly bytes: number;
+  /** From the start of the build to its end, calibration included. */
+  readonly seconds: number;
+  /** Seconds of each stage, including stages after sealing. */
+  readonly stages: Readonly<Record<string, number>>;
+  /** Whether the build continued one that was killed. */
+  readonly resumed: boolean;
+  /** Null if it was not requested or could not be measured. */
+  readonly calibration: Calibration | null;
+  /** Null if no row was left out. */
+  readonly rejectsPath: string | null;
+}

@@ -1,0 +1,61 @@
+/** What a build knows about its version before it is sealed, and the key by which an unfinished build is found again. */
+import { createHash } from 'node:crypto';
+import { TOOL_VERSION } from '../base/tool-version.js';
+import { countBadRows } from '../ingest/bad-rows.js';
+import type { IngestPlan } from '../ingest/plan.js';
+import type { IngestReport } from '../ingest/read-rows.js';
+import type { ManifestDraft } from '../version/sealed/manifest.js';
+import { typeName } from '../version/sealed/type-name.js';
+import { DEFAULT_MAX_REJECTED, type BuildOptions } from './build-options.js';
+
+type PlannedDraft = Omit<ManifestDraft, 'sources' | 'rejects' | 'duplicates' | 'input_norm' | 'stages'>;
+
+export function manifestDraft(
+  options: BuildOptions,
+  plan: IngestPlan,
+  report: IngestReport,
+  stages: ManifestDraft['stages'],
+): ManifestDraft {
+  const { badRows } = report;
+  const kinds = Object.fromEntries(badRows.kinds.map(({ kind, count }) => [kind, count]));
+  return {
+    ...plannedDraft(options, plan),
+    sources: report.files,
+    rejects: { total: badRows.total, kinds },
+    duplicates: countBadRows(badRows, 'duplicate_id'),
+    input_norm: report.meanNorm,
+    stages,
+  };
+}
+
+/**
+ * Digest of everything that decides the version and its notes: two builds with the same key give the same bytes. Files
+ * count by path and stamp, so that one that was written to has another key.
+ */
+export function buildKey(options: BuildOptions, plan: IngestPlan): string {
+  const { attributes, dim } = plan;
+  const files = plan.files.map(({ path, bytes, rows, stamp }) => ({ path, bytes, rows, stamp }));
+  const what = { ...plannedDraft(options, plan), dim, attributes, rejects: options.rejectsPath ?? null, files };
+  return createHash('sha256').update(JSON.stringify(what)).digest('hex');
+}
+
+function plannedDraft(options: BuildOptions, { idField, idType, vectorField }: IngestPlan): PlannedDraft {
+  const { metric, engine, parameters, shards, attributes, dim, castDecimals } = options;
+  const { onBadRow, maxRejected = DEFAULT_MAX_REJECTED } = options;
+  return {
+    tool_version: TOOL_VERSION,
+    metric,
+    id: { column: idField.name, type: typeName(idType), label: idField.label },
+    vector: { column: vectorField.name, type: typeName(vectorField.type), label: vectorField.label },
+    engine: { name: engine, parameters: { m: parameters.m, ef_construction: parameters.efConstruction } },
+    seed: parameters.seed,
+    options: {
+      shards,
+      attributes,
+      on_bad_row: onBadRow,
+      ...(onBadRow === 'skip' && { max_rejected: maxRejected }),
+      ...(dim !== undefined && { dim }),
+      ...(castDecimals === true && { cast_decimals: true }),
+    },
+  };
+}

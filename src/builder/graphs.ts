@@ -1,7 +1,7 @@
 /**
  * The graph stage: builds one graph per shard, shards in parallel on threads. Takes the shards' vectors from the files
- * of the version writer; writes a graph file beside each and passes on the figures of each build. The bytes do not depend on
- * which thread builds which shard.
+ * of the version writer; writes a graph file beside each and passes on the figures of each build. The bytes do not
+ * depend on which thread builds which shard.
  */
 import { Worker } from 'node:worker_threads';
 import { deserializeError, serializeError, ShortlistError, type SerializedError } from '../base/errors.js';

@@ -1,4 +1,4 @@
-/** What a build knows about its version before it is sealed, and the key by which an unfinished build is found again. */
+/** What a build knows about its version before it is sealed, and the key by which an unfinished build is found. */
 import { createHash } from 'node:crypto';
 import { TOOL_VERSION } from '../base/tool-version.js';
 import { countBadRows } from '../ingest/bad-rows.js';

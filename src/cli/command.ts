@@ -6,7 +6,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseByteSize } from '../base/byte-size.js';
 import { errnoOf, EXIT, ioError, ShortlistError } from '../base/errors.js';
 import { interruption } from './interrupt.js';
-import { writeLines } from './output/log-line.js';
+import { lineForm, writeLine, type LineLevel } from './output/log-line.js';
 import { Progress } from './output/progress.js';
 import { foldLines } from './output/table.js';
 
@@ -76,11 +76,16 @@ export function commandPath(command: Command): string {
 
 function createContext(options: GlobalOptions, command: Command): CommandContext {
   const level = LOG_LEVELS.indexOf(options.logLevel);
-  const progress = new Progress(process.stderr, level <= LOG_LEVELS.indexOf('info'));
-  const print = (minLevel: LogLevel, text: string) => {
-    if (level > LOG_LEVELS.indexOf(minLevel)) return;
+  const source = command.getOptionValueSourceWithGlobals('logLevel');
+  const form = lineForm(source === 'cli' || source === 'env');
+  const progress = new Progress(process.stderr, level <= LOG_LEVELS.indexOf('info'), form);
+  const print = (lineLevel: LineLevel, text: string) => {
+    if (level > LOG_LEVELS.indexOf(lineLevel)) return;
     progress.finish();
-    writeLines(process.stderr, text);
+    writeLine(process.stderr, form, {
+      level: lineLevel,
+      text: lineLevel === 'warn' && form === 'text' ? `warning: ${text}` : text,
+    });
   };
   return {
     root: options.root,
@@ -91,7 +96,7 @@ function createContext(options: GlobalOptions, command: Command): CommandContext
     releaseSignals: () => interruption.release(),
     refuseWithout: (names, needed) => refuseOptions(command, names, `without ${flagOf(command, needed)}`, !isGiven(command, needed)), // prettier-ignore
     refuseWith: (names, other) => refuseOptions(command, names, `together with ${flagOf(command, other)}`, isGiven(command, other)), // prettier-ignore
-    warn: (message) => print('warn', `warning: ${message}`),
+    warn: (message) => print('warn', message),
     note: (message) => print('info', message),
   };
 }

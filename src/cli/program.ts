@@ -9,7 +9,7 @@ import { EXIT, serializeError, ShortlistError, type ErrorCode } from '../base/er
 import { TOOL_VERSION } from '../base/tool-version.js';
 import { commandPath, LOG_LEVELS, printLine } from './command.js';
 import { interruption } from './interrupt.js';
-import { formatLines, writeLines } from './output/log-line.js';
+import { formatLine, lineForm, type LineForm, type LogLine } from './output/log-line.js';
 
 const EPILOGUE = `
 Exit codes:
@@ -51,7 +51,10 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .addOption(new Option('--root <dir>', 'folder of the indexes').env('SHORTLIST_ROOT').default('indexes'))
     .option('--json', 'print exactly one JSON object on stdout')
     .addOption(
-      new Option('--log-level <level>', 'lowest level of messages to print on stderr')
+      new Option(
+        '--log-level <level>',
+        'lowest level of messages to print on stderr, as JSON lines unless stderr is a terminal',
+      )
         .choices(LOG_LEVELS)
         .env('SHORTLIST_LOG_LEVEL')
         .default('info'),
@@ -104,7 +107,7 @@ export async function run(args: readonly string[]): Promise<void> {
   // A closed stderr is ignored. Errors of stdout are reported by the code that writes there.
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', () => undefined);
-  const report = new FailureReport(args.includes('--json'));
+  const report = new FailureReport(args);
   process.on('uncaughtException', (error) => {
     if (process.listenerCount('uncaughtException') === 1) process.exit(report.writeNow(error)); // serve has its own
   });
@@ -115,10 +118,7 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 /** Executes one command line and reports its failure. Sets the exit code. */
-export async function execute(
-  args: readonly string[],
-  report = new FailureReport(args.includes('--json')),
-): Promise<void> {
+export async function execute(args: readonly string[], report = new FailureReport(args)): Promise<void> {
   try {
     const program = await createProgram(args);
     await program.parseAsync(args, { from: 'user' });
@@ -130,15 +130,21 @@ export async function execute(
 /** Reports the failure of a command once. */
 class FailureReport {
   private isWritten = false;
+  private readonly json: boolean;
+  private readonly form: LineForm;
 
-  constructor(private readonly json: boolean) {}
+  constructor(args: readonly string[]) {
+    this.json = args.includes('--json');
+    const asked = args.some((arg) => arg === '--log-level' || arg.startsWith('--log-level='));
+    this.form = lineForm(asked || process.env['SHORTLIST_LOG_LEVEL'] !== undefined);
+  }
 
   /** Resolves when it is written. Sets the exit code. */
   async write(error: unknown): Promise<void> {
     const text = this.takeText(error);
     if (text === null) return;
     if (!this.json) process.stderr.write(text);
-    else await printLine(text).catch(() => writeLines(process.stderr, text)); // stdout may be what failed
+    else await printLine(text).catch(() => process.stderr.write(`${text}\n`)); // stdout may be what failed
   }
 
   /** For a process that ends right afterwards. @returns its exit code */
@@ -159,7 +165,8 @@ class FailureReport {
     process.exitCode = failure instanceof ShortlistError ? failure.exit : EXIT.bug;
     const { code, message, details } = serializeError(failure);
     if (this.json) return JSON.stringify({ error: { code, message, ...details } });
-    return formatLines(process.stderr, describeFailure(failure, code, message), new Date());
+    const line: LogLine = { level: 'error', text: describeFailure(failure, code, message), members: { code } };
+    return formatLine(process.stderr, this.form, line, new Date());
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatLines } from '../../src/cli/output/log-line.js';
+import { formatLine, lineForm, type LineForm } from '../../src/cli/output/log-line.js';
 import { formatBytes, formatDuration, Progress } from '../../src/cli/output/progress.js';
 import { formatTable } from '../../src/cli/output/table.js';
 
@@ -19,9 +19,13 @@ class Screen {
   }
 }
 
-function progressOn(screen: Screen, enabled = true): { progress: Progress; advance: (ms: number) => void } {
+function progressOn(
+  screen: Screen,
+  enabled = true,
+  form: LineForm = 'text',
+): { progress: Progress; advance: (ms: number) => void } {
   let now = 0;
-  return { progress: new Progress(screen, enabled, () => now), advance: (ms) => (now += ms) };
+  return { progress: new Progress(screen, enabled, form, () => now), advance: (ms) => (now += ms) };
 }
 
 describe('progress', () => {
@@ -34,7 +38,9 @@ describe('progress', () => {
       progress.update('ingest', done, 1000, 'rows');
     }
     expect(screen.lines).toEqual([
-      expect.stringMatching(/^ingest\s+█{8}░{8}\s+50%\s+500\/1,000 rows\s+250\/s\s+2\.0 s left$/),
+      expect.stringMatching(
+        /^ingest\s+█{5}░{5}\s+50%\s+500\/1,000 rows\s+250\/s\s+2\.0 s left\s+memory [\d.]+ [MG]iB$/,
+      ),
     ]);
     advance(2000);
     progress.update('ingest', 1000, 1000, 'rows');
@@ -51,7 +57,7 @@ describe('progress', () => {
       progress.update('ingest', 0, total, unit);
       advance(6500);
       progress.update('ingest', done, total, unit);
-      expect(screen.lines[0]).toMatch(/ left$/);
+      expect(screen.lines[0]).toMatch(/ left(  memory [\d.]+ [MG]iB)?$/);
       expect(screen.lines[0]!.length).toBeLessThan(80);
     }
   });
@@ -73,7 +79,18 @@ describe('progress', () => {
     }
     expect(screen.lines.filter((line) => line !== '')).toHaveLength(3);
     expect(screen.text).not.toContain('\x1b');
-    expect(screen.lines.at(-2)).toContain('graph: 100%');
+    expect(screen.lines.at(-2)).toMatch(/graph: 100%.* memory [\d.]+ [MG]iB$/);
+  });
+
+  it('is a JSON object a line for a program', () => {
+    const screen = new Screen(false);
+    const { progress, advance } = progressOn(screen, true, 'json');
+    progress.update('graph', 0, 120, 'rows');
+    advance(6000);
+    progress.update('graph', 40, 120, 'rows');
+    const line = JSON.parse(screen.text) as Record<string, unknown>;
+    expect(line).toMatchObject({ level: 30, stage: 'graph', done: 40, total: 120, unit: 'rows', rate: 6.7, seconds: 6, eta_seconds: 12, msg: expect.stringMatching(/^graph: 33%/) as string }); // prettier-ignore
+    expect(line['rss_bytes']).toBeGreaterThan(1e6);
   });
 
   it('says the end of a stage once, and again when the stage runs again', () => {
@@ -142,14 +159,34 @@ describe('tables', () => {
 
 describe('lines on stderr', () => {
   const now = new Date('2026-01-02T03:04:05.678Z');
+  const text = (stream: Partial<Screen>, line: string): string =>
+    formatLine({ write: () => true, ...stream }, 'text', { level: 'info', text: line }, now);
+
   it('have the time in a log, each of them', () => {
-    expect(formatLines({ write: () => true }, 'a\nb', now)).toBe('2026-01-02T03:04:05.678Z a\n2026-01-02T03:04:05.678Z b\n'); // prettier-ignore
+    expect(text({}, 'a\nb')).toBe('2026-01-02T03:04:05.678Z a\n2026-01-02T03:04:05.678Z b\n');
   });
   it('are folded at a terminal between words, as far in as they begin', () => {
-    expect(formatLines({ write: () => true, isTTY: true, columns: 20 }, '  some words that are too many', now)).toBe('  some words that\n  are too many\n'); // prettier-ignore
+    const line = text({ isTTY: true, columns: 20 }, '  some words that are too many');
+    expect(line).toBe('  some words that\n  are too many\n');
   });
   it('keep numbers and their units together', () => {
-    expect(formatLines({ write: () => true, isTTY: true, columns: 14 }, 'graph took 3.2 s, seal 0.1 s', now)).toBe('graph took\n3.2 s, seal\n0.1 s\n'); // prettier-ignore
+    const line = text({ isTTY: true, columns: 14 }, 'graph took 3.2 s, seal 0.1 s');
+    expect(line).toBe('graph took\n3.2 s, seal\n0.1 s\n');
+  });
+  it('are JSON where a log level was named and no person looks', () => {
+    expect(lineForm(true, { isTTY: false })).toBe('json');
+    expect(lineForm(true, { isTTY: true })).toBe('text');
+    expect(lineForm(false, { isTTY: false })).toBe('text');
+    const members = { code: 'no_rows' };
+    const line = formatLine({ write: () => true }, 'json', { level: 'error', text: 'a\nb', members }, now);
+    expect(line).toMatch(/^[^\n]+\n$/);
+    expect(JSON.parse(line)).toEqual({
+      level: 50,
+      time: now.toISOString(),
+      pid: process.pid,
+      code: 'no_rows',
+      msg: 'a\nb',
+    });
   });
 });
 

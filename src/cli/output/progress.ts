@@ -1,13 +1,13 @@
 /**
- * Progress on stderr: at a terminal a bar with rate and time left, redrawn in place; elsewhere a line every few
+ * Progress on stderr: rate, time left and memory. At a terminal a bar, redrawn in place; elsewhere a line every few
  * seconds.
  *
  * Written by hand, since cli-progress writes its bars into log files too, without timestamps.
  */
 import type { WriteStream } from 'node:tty';
-import { writeLines } from './log-line.js';
+import { writeLine, type LineForm } from './log-line.js';
 
-const BAR_WIDTH = 16;
+const BAR_WIDTH = 10;
 const REDRAW_MS = 100;
 const LINE_EVERY_MS = 5_000;
 
@@ -34,6 +34,7 @@ export class Progress {
   constructor(
     private readonly stream: ProgressStream | WriteStream,
     private readonly enabled: boolean,
+    private readonly form: LineForm = 'text',
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -63,34 +64,70 @@ export class Progress {
   }
 
   private show(done: number, total: number | null, unit: string): void {
-    const { name, startedMs, firstDone } = this.stage!;
+    const { startedMs, firstDone } = this.stage!;
     const seconds = Math.max(0.001, (this.now() - startedMs) / 1000);
-    const rate = (done - firstDone) / seconds;
-    const amount = unit === 'bytes' ? formatBytes : formatShort;
     // A rate over less than a tenth of a second is meaningless.
-    const speed = seconds >= 0.1 ? `  ${amount(rate)}/s` : '';
-    const units = unit === 'bytes' ? '' : ` ${unit}`;
-    if (total === null) this.write(name, '', `${amount(done)}${units}${speed}  ${formatDuration(seconds)}`, false);
-    else {
-      const left = done >= total ? formatDuration(seconds) : rate > 0 ? `${formatDuration((total - done) / rate)} left` : ''; // prettier-ignore
-      const share = total > 0 ? Math.min(1, done / total) : 1;
-      const bar = '█'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '░');
-      const percent = `${String(Math.floor(share * 100)).padStart(3)}%`;
-      const counts = `${percent}  ${amount(done)}/${amount(total)}${units}${speed}  ${left}`;
-      this.write(name, `${bar} `, counts, done >= total);
-    }
+    const rate = seconds < 0.1 ? null : (done - firstDone) / seconds;
+    const left = total === null || done >= total || rate === null || rate <= 0 ? null : (total - done) / rate;
+    const state = { done, total, unit, rate, seconds, left };
+    if (this.stream.isTTY === true) this.redraw(state);
+    else this.writeLine(state);
   }
 
-  private write(name: string, bar: string, counts: string, isDone: boolean): void {
-    if (this.stream.isTTY === true) {
-      const line = `${name.padEnd(9)} ${bar}${counts}`;
-      this.stream.write(`\r\x1b[2K${line.slice(0, (this.stream.columns ?? 120) - 1)}`);
-      this.isDrawn = true;
-      if (isDone) this.finish();
-    } else {
-      writeLines(this.stream, `${name}: ${counts.trim()}`);
-    }
+  private redraw(state: State): void {
+    const { done, total } = state;
+    const filled = total === null ? 0 : Math.round(shareOf(done, total) * BAR_WIDTH);
+    const bar = total === null ? '' : `${'█'.repeat(filled).padEnd(BAR_WIDTH, '░')} `;
+    const line = `${this.stage!.name.padEnd(9)} ${bar}${describe(state)}`;
+    const room = (this.stream.columns ?? 120) - 1;
+    const memory = `  ${describeMemory()}`;
+    this.stream.write(`\r\x1b[2K${line.length + memory.length <= room ? line + memory : line.slice(0, room)}`);
+    this.isDrawn = true;
+    if (total !== null && done >= total) this.finish();
   }
+
+  private writeLine(state: State): void {
+    const { name } = this.stage!;
+    const { done, total, unit, rate, seconds, left } = state;
+    const round = (value: number | null) => (value === null ? null : Math.round(value * 10) / 10);
+    const members = { stage: name, done, total, unit, rate: round(rate), seconds: round(seconds), eta_seconds: round(left), rss_bytes: process.memoryUsage.rss() }; // prettier-ignore
+    const text = `${name}: ${describe(state).trim()}${this.form === 'text' ? `  ${describeMemory()}` : ''}`;
+    writeLine(this.stream, this.form, { level: 'info', text, members });
+  }
+}
+
+/** A moment of a stage. */
+interface State {
+  readonly done: number;
+  /** Null if it is not known. */
+  readonly total: number | null;
+  readonly unit: string;
+  /** Per second; null if it is not known yet. */
+  readonly rate: number | null;
+  /** Since the stage began. */
+  readonly seconds: number;
+  /** Seconds until its end; null if that is not known. */
+  readonly left: number | null;
+}
+
+/** Share, counts, rate, and the time left; at the end, the time it took. */
+function describe({ done, total, unit, rate, seconds, left }: State): string {
+  const amount = unit === 'bytes' ? formatBytes : formatShort;
+  const speed = rate === null ? '' : `  ${amount(rate)}/s`;
+  const units = unit === 'bytes' ? '' : ` ${unit}`;
+  if (total === null) return `${amount(done)}${units}${speed}  ${formatDuration(seconds)}`;
+  const time = done >= total ? formatDuration(seconds) : left === null ? '' : `${formatDuration(left)} left`;
+  const percent = `${String(Math.floor(shareOf(done, total) * 100)).padStart(3)}%`;
+  return `${percent}  ${amount(done)}/${amount(total)}${units}${speed}  ${time}`;
+}
+
+function shareOf(done: number, total: number): number {
+  return total > 0 ? Math.min(1, done / total) : 1;
+}
+
+/** Memory of this process, mapped files included. */
+function describeMemory(): string {
+  return `memory ${formatBytes(process.memoryUsage.rss())}`;
 }
 
 export function formatCount(value: number): string {

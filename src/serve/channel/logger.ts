@@ -1,6 +1,7 @@
 /** The log: JSON lines on stderr. It never contains vectors, bodies or other data of a request. */
 import { pino, type DestinationStream, type LogFn, type Logger } from 'pino';
-import type { LogLevelForm, ServeOptions } from './options.js';
+import { describeLevel } from '../../base/log-levels.js';
+import type { ServeOptions } from './options.js';
 
 export type { Logger } from 'pino';
 
@@ -51,20 +52,6 @@ function openStderr(role: 'primary' | 'worker') {
   destination.on('error', () => undefined);
   process.on('exit', () => flush(destination));
   return destination;
-}
-
-/** Levels whose Google Cloud name is not pino's in capitals. */
-const SEVERITIES: Readonly<Record<string, string>> = { trace: 'DEBUG', warn: 'WARNING', fatal: 'CRITICAL' };
-
-function describeLevel(form: LogLevelForm, label: string, number: number): object {
-  switch (form) {
-    case 'numbers':
-      return { level: number };
-    case 'words':
-      return { level: label };
-    case 'severity':
-      return { severity: SEVERITIES[label] ?? label.toUpperCase() };
-  }
 }
 
 function flush(destination: { flushSync(): void }): void {

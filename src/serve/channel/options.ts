@@ -3,6 +3,7 @@
  * overrides its variable, a variable overrides the default.
  */
 import { availableCores, memoryLimitBytes } from '../../base/machine.js';
+import { LOG_LEVEL_FORMS, type LogLevelForm } from '../../base/log-levels.js';
 import { parseByteSize } from '../../base/byte-size.js';
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_BODY_BYTES, NAME_PATTERN } from '../../base/limits.js';
@@ -10,10 +11,6 @@ import { isServiceAddress } from './service-variables.js';
 
 const SERVE_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type ServeLogLevel = (typeof SERVE_LOG_LEVELS)[number];
-
-/** `numbers`: `"level":30` (pino). `words`: `"level":"info"`. `severity`: `"severity":"INFO"` (Google Cloud). */
-const LOG_LEVEL_FORMS = ['numbers', 'words', 'severity'] as const;
-export type LogLevelForm = (typeof LOG_LEVEL_FORMS)[number];
 
 export interface ServeOptions {
   readonly root: string;

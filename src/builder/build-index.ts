@@ -27,7 +27,13 @@ import { attempt } from '../version/disk/durable.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { withLock, type Lock } from '../version/locks/lock.js';
 import { discardBuild } from '../version/sealed/checkpoint.js';
-import { versionBytes, type Manifest, type ManifestDraft } from '../version/sealed/manifest.js';
+import {
+  versionBytes,
+  type MachineEntry,
+  type Manifest,
+  type ManifestDraft,
+  type Planned,
+} from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
@@ -37,6 +43,9 @@ import { VersionWriter, type VersionWriterOptions } from '../version/sealed/vers
 import { calibrateBuilt } from '../evaluate/calibrate/calibrate-built.js';
 import { DEFAULT_MAX_REJECTED, type BuildOptions, type BuildResult } from './build-options.js';
 import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
+import { foresee } from './forecast/foresee.js';
+import { processorName } from './forecast/forecast.js';
+import { keepLateCost, peakMemoryBytes } from './forecast/past-builds.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
@@ -53,6 +62,7 @@ class Build {
   private readonly startedMs = performance.now();
   private readonly stages: Record<string, number> = {};
   private resumed = false;
+  private planned: Planned | null = null;
 
   constructor(
     private readonly options: BuildOptions,
@@ -64,11 +74,14 @@ class Build {
     const { root, index } = this.options;
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
+    await keepLateCost(root, manifest, calibration === null ? null : this.stages['calibrate']!, this.files);
     await discardBuild(root, index, null, this.files);
+    const { resumed, planned } = this;
     const stages = { ...manifest.stages, ...this.stages };
     const seconds = secondsSince(this.startedMs);
     const bytes = versionBytes(manifest);
-    return { manifest, bytes, seconds, stages, resumed: this.resumed, calibration, rejectsPath };
+    const peakBytes = peakMemoryBytes();
+    return { manifest, bytes, seconds, stages, resumed, planned, peakBytes, calibration, rejectsPath };
   }
 
   private async calibrate(manifest: Manifest): Promise<Calibration | null> {
@@ -88,13 +101,15 @@ class Build {
     this.resumed = unfinished !== null;
     if (unfinished?.sealed === true) return unfinished;
     const writer = unfinished?.writer ?? (await this.startVersion(plan));
+    if (unfinished === null && plan.dim !== null) this.planned = await this.foresee(plan, plan.dim);
     try {
       const draft = unfinished?.draft ?? (await this.timed('ingest', () => this.ingest(plan, writer, rejects)));
       if (unfinished === null) await this.keep(key, draft, writer, rejects);
       else Object.assign(this.stages, draft.stages);
       await this.timed('graph', () => this.buildGraphs(plan, writer));
       await this.timed('probe', () => this.probe(writer));
-      const manifest = await writer.seal({ ...draft, stages: this.stages }, this.progress('seal', 'bytes'));
+      const machine = this.describeMachine();
+      const manifest = await writer.seal({ ...draft, machine, stages: this.stages }, this.progress('seal', 'bytes'));
       return { manifest, rejectsPath: await rejects.keep(manifest.version) };
     } catch (error) {
       throw await giveUp(error, writer, rejects, this.options.signal);
@@ -105,6 +120,17 @@ class Build {
     const { resume = true, signal, onNote = () => undefined } = this.options;
     if (!resume) return null;
     return findUnfinished(this.writerOptions(plan), { key, files: this.files, rejects, signal, onNote });
+  }
+
+  private foresee(plan: IngestPlan, dim: number): Promise<Planned> {
+    const { root, index, engine, parameters, shards, threads, calibrate = false } = this.options;
+    return foresee(root, index, { engine, ...parameters, shards, threads, calibrate }, plan, dim, this.files);
+  }
+
+  private describeMachine(): MachineEntry {
+    const { planned } = this;
+    const base = { cpu: processorName(), threads: this.options.threads, peak_memory_bytes: peakMemoryBytes() };
+    return planned === null ? base : { ...base, planned };
   }
 
   /** From here on a build that is killed can be continued. */

@@ -4,7 +4,7 @@ import type { EngineName, GraphParameters } from '../engine/engine.js';
 import type { Calibration } from '../retrieve/load/calibration.js';
 import type { FileSystem } from '../version/disk/files.js';
 import type { LockOptions } from '../version/locks/lock.js';
-import type { Manifest } from '../version/sealed/manifest.js';
+import type { Manifest, Planned } from '../version/sealed/manifest.js';
 
 type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
 
@@ -59,6 +59,10 @@ export interface BuildResult {
   readonly stages: Readonly<Record<string, number>>;
   /** Whether the build continued one that was killed. */
   readonly resumed: boolean;
+  /** What the build foresaw when it began; null if it continued another. */
+  readonly planned: Planned | null;
+  /** Largest resident memory of the process, in bytes. */
+  readonly peakBytes: number;
   /** Null if it was not requested or could not be measured. */
   readonly calibration: Calibration | null;
   /** Null if no row was left out. */

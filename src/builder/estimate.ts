@@ -23,7 +23,8 @@ export interface BuildSize {
   readonly threads: number;
 }
 
-function estimateBuildBytes(size: BuildSize): number {
+/** Memory below which a build refuses to start: what must not be dropped, unlike mapped files. */
+export function estimateBuildBytes(size: BuildSize): number {
   const engine = engineOf(size.engine);
   const rows = sum(size.shardRows);
   const graphs = size.shardRows.map((rows) => engine.estimateBytes(rows, size.dim, size.m)).sort((a, b) => b - a);

@@ -40,6 +40,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   query: async () => (await import('./commands/query.js')).queryCommand(),
   batch: async () => (await import('./commands/batch.js')).batchCommand(),
   export: async () => (await import('./commands/export.js')).exportCommand(),
+  plan: async () => (await import('./commands/plan.js')).planCommand(),
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
   serve: async () => (await import('./commands/serve.js')).serveCommand(),
 };

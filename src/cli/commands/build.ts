@@ -6,6 +6,7 @@ import { METRICS, type Metric } from '../../base/metric.js';
 import { buildIndex } from '../../builder/build-index.js';
 import { DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-options.js';
 import { publishGated } from '../../builder/publish-gated.js';
+import type { Planned } from '../../version/sealed/manifest.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
 import { calibrationLine, defaultEfs } from '../output/calibration-table.js';
@@ -190,6 +191,8 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     seconds,
     stages: result.stages,
     resumed: result.resumed,
+    planned: result.planned,
+    peak_memory_bytes: result.peakBytes,
     calibrated: result.calibration !== null,
     default_ef: result.calibration === null ? null : defaultEfs(result.calibration),
     figures: manifest.shards.map(({ figures }) => figures),
@@ -199,6 +202,11 @@ function resultJson(result: BuildResult): Record<string, unknown> {
     rejects_file: result.rejectsPath,
     content: manifest.content,
   };
+}
+
+function describePlanned({ seconds, peakBytes }: BuildResult, planned: Planned): string {
+  const times = (measured: number, foreseen: number): string => (measured / foreseen).toPrecision(2);
+  return `planned ${formatDuration(planned.seconds)} and ${formatBytes(planned.memory_bytes)} of memory: it took ${times(seconds, planned.seconds)} and ${times(peakBytes, planned.memory_bytes)} times that`; // prettier-ignore
 }
 
 function describe(result: BuildResult): string {
@@ -212,6 +220,7 @@ function describe(result: BuildResult): string {
   const figures = formatFigureLine(manifest.shards);
   if (figures !== null) lines.push(`  graph: ${figures} (shortlist inspect explains them)`);
   if (result.calibration !== null) lines.push(`  calibrated: ${calibrationLine(result.calibration)}`);
+  if (result.planned !== null) lines.push(`  ${describePlanned(result, result.planned)}`);
   if (manifest.rejects.total > 0) {
     const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatCount(count)} ${kind}`);
     lines.push(

@@ -1,0 +1,217 @@
+import { Command, Option } from 'commander';
+import { ShortlistError } from '../../base/errors.js';
+import { MAX_DIM, MAX_EF_CONSTRUCTION, MAX_M, MAX_SHARDS, MIN_M } from '../../base/limits.js';
+import { availableCores, availableMemoryBytes } from '../../base/machine.js';
+import { DEFAULT_ID_BYTES, plannedShape } from '../../builder/forecast/foresee.js';
+import { forecastMachine, type MachinePlan } from '../../builder/forecast/machine-plan.js';
+import { FORECAST_STAGES, type BuildShape } from '../../builder/forecast/model.js';
+import { readPastBuilds, type PastBuild } from '../../builder/forecast/past-builds.js';
+import type { Range } from '../../builder/forecast/forecast.js';
+import { ENGINE_NAMES } from '../../engine/engines.js';
+import type { EngineName } from '../../engine/engine.js';
+import { planIngest } from '../../ingest/plan.js';
+import { action, byteSize, wholeNumber, type CommandContext } from '../command.js';
+import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
+import { formatTable } from '../output/table.js';
+
+interface PlanOptions {
+  readonly input?: string[];
+  readonly rows?: number;
+  readonly dim?: number;
+  readonly m?: number;
+  readonly efConstruction?: number;
+  readonly shards?: number;
+  readonly engine?: EngineName;
+  readonly threads?: number;
+  readonly attributeBytes?: number;
+  readonly memory?: number;
+  readonly calibrate: boolean;
+}
+
+const HELP = `
+Sizes come from --rows and --dim, or from the files of --input. With an index,
+what is not given is that of its newest version:
+  $ shortlist plan --rows 100M --dim 128
+  $ shortlist plan listings --input feed/
+The numbers rest on the builds under the root, whose manifests say what they took.`;
+
+export function planCommand(): Command {
+  return new Command('plan')
+    .argument('[index]', 'index whose newest version gives what is not given')
+    .description('print the memory, disk, time and shards that a build will need')
+    .option('--input <path...>', 'files, folders or globs of a build; their rows are counted')
+    .option('--rows <n>', 'number of rows, such as 2500000 or 100M', rowCount)
+    .option('--dim <n>', 'dimension of the vectors', wholeNumber(1, MAX_DIM))
+    .option('--m <n>', 'as for build (default: 16)', wholeNumber(MIN_M, MAX_M))
+    .option('--ef-construction <n>', 'as for build (default: 200)', wholeNumber(1, MAX_EF_CONSTRUCTION))
+    .option('--shards <n>', 'number of shards (default: the fewest that fit)', wholeNumber(1, MAX_SHARDS))
+    .addOption(new Option('--engine <name>', 'as for build (default: native)').choices(ENGINE_NAMES))
+    .option('--threads <n>', 'number of threads (default: all cores)', wholeNumber(1, 1024))
+    .option('--attribute-bytes <size>', 'mean size of the attributes of a row, such as 120 (default: 0)', byteSize(0))
+    .option('--memory <size>', 'memory of the machine, such as 64GiB (default: free memory here)', byteSize(1))
+    .option('--no-calibrate', 'plan a build without calibration')
+    .addHelpText('after', HELP)
+    .action(
+      action(async (context, options: PlanOptions, index?: string) => {
+        const past = await readPastBuilds(context.root);
+        const last = past.findLast((build) => build.index === index) ?? null;
+        if (index !== undefined && last === null) throw noPastBuild(index);
+        const shape = await shapeOf(context, options, last);
+        const memoryBytes = options.memory ?? availableMemoryBytes();
+        const plan = forecastMachine(shape, options.shards ?? null, past, memoryBytes);
+        return { json: toJson(plan, past), text: describe(plan, past) };
+      }),
+    );
+}
+
+function noPastBuild(index: string): ShortlistError {
+  const message = `no version of ${index} says what its build took; give --rows and --dim instead of an index`;
+  return new ShortlistError('index_not_found', message, { index });
+}
+
+async function shapeOf({ signal }: CommandContext, options: PlanOptions, last: PastBuild | null): Promise<BuildShape> {
+  const { input, calibrate } = options;
+  const before = last?.shape;
+  const parameters = {
+    engine: options.engine ?? before?.engine ?? ENGINE_NAMES[0]!,
+    m: options.m ?? before?.m ?? 16,
+    efConstruction: options.efConstruction ?? before?.efConstruction ?? 200,
+    shards: options.shards ?? before?.shards ?? 1,
+    threads: options.threads ?? availableCores(),
+    calibrate,
+  };
+  const sizes = input === undefined ? null : await sizesOf(input, parameters, last, signal);
+  const rows = options.rows ?? sizes?.rows ?? before?.rows;
+  const dim = options.dim ?? sizes?.dim ?? before?.dim;
+  if (rows === undefined || dim === undefined) {
+    throw new ShortlistError('usage', 'give --rows and --dim, or --input, or an index that has a version');
+  }
+  return {
+    ...parameters,
+    rows,
+    dim,
+    idType: sizes?.idType ?? before?.idType ?? { kind: 'utf8' },
+    idBytes: sizes?.idBytes ?? before?.idBytes ?? DEFAULT_ID_BYTES,
+    attributeBytes: options.attributeBytes ?? sizes?.attributeBytes ?? before?.attributeBytes ?? 0,
+  };
+}
+
+async function sizesOf(
+  paths: readonly string[],
+  parameters: Parameters<typeof plannedShape>[0],
+  last: PastBuild | null,
+  signal: AbortSignal,
+): Promise<BuildShape> {
+  const plan = await planIngest({ paths, attributes: 'all', onBadRow: 'skip', signal });
+  if (plan.dim === null) throw new ShortlistError('no_rows', `no row of ${paths.join(', ')} has a vector`);
+  return plannedShape(parameters, plan, plan.dim, last);
+}
+
+/** 2500000, 2.5M, 100k, 1B. */
+function rowCount(text: string): number {
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kMB]?)$/.exec(text.trim().replaceAll(',', '')) ?? [];
+  const rows = Number(digits) * { '': 1, k: 1e3, M: 1e6, B: 1e9 }[unit as '' | 'k' | 'M' | 'B'];
+  return wholeNumber(1, 1e12)(String(rows));
+}
+
+function toJson(plan: MachinePlan, past: readonly PastBuild[]): Record<string, unknown> {
+  const { shape, forecast } = plan;
+  const bytes = ({ value, low, high }: Range) => ({ value: Math.round(value), low: Math.round(low), high: Math.round(high) }); // prettier-ignore
+  const seconds = ({ value, low, high }: Range) => {
+    const [v, l, h] = [value, low, high].map((each) => Math.round(10 * each) / 10);
+    return { value: v, low: l, high: h };
+  };
+  return {
+    rows: shape.rows,
+    dim: shape.dim,
+    engine: shape.engine,
+    m: shape.m,
+    ef_construction: shape.efConstruction,
+    threads: shape.threads,
+    shards: shape.shards,
+    memory_bytes: bytes(forecast.memoryBytes),
+    required_memory_bytes: Math.round(plan.requiredBytes),
+    serve_memory_bytes: Math.round(plan.serveBytes),
+    disk_bytes: bytes(forecast.diskBytes),
+    seconds: seconds(forecast.seconds),
+    stages: Object.fromEntries(FORECAST_STAGES.map((stage) => [stage, seconds(forecast.stages[stage])])),
+    available_memory_bytes: plan.memoryBytes,
+    fits: plan.fits,
+    past_builds: forecast.builds,
+    past_builds_here: forecast.buildsHere,
+    past_plans: past.filter(({ planned }) => planned !== null).map((build) => ({ version: `${build.index}@${build.version}`, ...errorOf(build) })), // prettier-ignore
+  };
+}
+
+/** How many times its plan a past build took. */
+function errorOf({ planned, cost }: PastBuild): { memory: number; disk: number; time: number } {
+  const round = (ratio: number): number => Math.round(100 * ratio) / 100;
+  const seconds = FORECAST_STAGES.reduce((sum, stage) => sum + cost.seconds[stage], 0);
+  return {
+    memory: round(cost.memoryBytes / planned!.memory_bytes),
+    disk: round(cost.diskBytes / planned!.disk_bytes),
+    time: round(seconds / planned!.seconds),
+  };
+}
+
+function describe(plan: MachinePlan, past: readonly PastBuild[]): string {
+  const { shape, fits, memoryBytes } = plan;
+  const table = formatTable<PlanRow>(
+    [
+      { title: '', value: ({ name }) => name },
+      { title: 'expected', value: ({ value }) => value, align: 'right' },
+      { title: 'from', value: ({ low }) => low, align: 'right' },
+      { title: 'to', value: ({ high }) => high, align: 'right' },
+      { title: '', value: ({ note }) => note },
+    ],
+    rowsOf(plan),
+  );
+  const title = `${formatCount(shape.rows)} vectors of ${shape.dim}, ${shape.engine}, m ${shape.m}, ef-construction ${shape.efConstruction}, ${formatPlural(shape.shards, 'shard')}, ${formatPlural(shape.threads, 'thread')}`; // prettier-ignore
+  const verdict = fits
+    ? `fits into ${formatBytes(memoryBytes)} of memory with ${formatPlural(shape.shards, 'shard')}`
+    : `does not fit into ${formatBytes(memoryBytes)} of memory: use a larger machine, fewer --threads with more --shards, or a smaller --m`;
+  return [title, '', table, '', verdict, describeBasis(plan), ...describePast(past)].join('\n');
+}
+
+interface PlanRow {
+  readonly name: string;
+  readonly value: string;
+  readonly low: string;
+  readonly high: string;
+  readonly note: string;
+}
+
+function rowsOf({ forecast, requiredBytes, serveBytes, shape }: MachinePlan): PlanRow[] {
+  const range = (name: string, { value, low, high }: Range, form: (value: number) => string, note = ''): PlanRow => {
+    return { name, value: form(value), low: form(low), high: form(high), note };
+  };
+  const single = (name: string, value: number, note: string): PlanRow => {
+    return { name, value: formatBytes(value), low: '', high: '', note };
+  };
+  const stages = FORECAST_STAGES.filter((stage) => stage !== 'calibrate' || shape.calibrate);
+  return [
+    range('time', forecast.seconds, formatDuration),
+    ...stages.map((stage) => range(`  ${stage}`, forecast.stages[stage], formatDuration)),
+    range('memory of the build', forecast.memoryBytes, formatBytes, 'resident, with mapped files'),
+    single('  at least', requiredBytes, 'below it a build refuses to start'),
+    range('size on disk', forecast.diskBytes, formatBytes, 'one version; while it is built there are two'),
+    single('memory of a server', serveBytes, 'one version; during a swap there are two'),
+  ];
+}
+
+function describeBasis({ forecast: { builds, buildsHere } }: MachinePlan): string {
+  if (builds === 0) return 'no build under this root says what it took: these are numbers of another machine';
+  const here = buildsHere === 0 ? 'none of them on this processor' : `${formatCount(buildsHere)} of them on this processor`; // prettier-ignore
+  return `based on ${formatPlural(builds, 'past build')}, ${here}`;
+}
+
+/** Newest plans that are shown. */
+const SHOWN_PLANS = 5;
+
+function describePast(past: readonly PastBuild[]): string[] {
+  const planned = past.filter((build) => build.planned !== null).sort((a, b) => a.version.localeCompare(b.version));
+  return planned.slice(-SHOWN_PLANS).map((build) => {
+    const { memory, disk, time } = errorOf(build);
+    return `${build.index}@${build.version} took ${time} times the planned time, ${memory} times the memory, ${disk} times the disk`;
+  });
+}

@@ -1,11 +1,12 @@
 /** The checks that need only the manifests of a version and of the live version: schema, rows, rejects, graphs. */
+import { formatNumber } from '../base/number-text.js';
 import { versionBytes, type Manifest } from '../version/sealed/manifest.js';
 import type { Report } from './report.js';
 
 /** What does not need a live version. */
 export function checkManifest(manifest: Manifest, live: Manifest | null, report: Report): void {
   const rejected = (of: Manifest): number => of.rejects.total / Math.max(1, of.count + of.rejects.total);
-  const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${count.toLocaleString('en-US')} ${kind}`); // prettier-ignore
+  const kinds = Object.entries(manifest.rejects.kinds).map(([kind, count]) => `${formatNumber(count, 0)} ${kind}`); // prettier-ignore
   report.add('rejected', {
     value: rejected(manifest),
     live: live && rejected(live),

@@ -1,7 +1,6 @@
 /**
- * The checks of vectors: equal ones, nearly equal ones, and how they differ from those of the live version. Statistics
- * come from samples of 100,000 rows: more would not change a digit that is shown. Only the search for equal vectors
- * reads all of them.
+ * The checks of vectors: nearly equal ones, and how they differ from those of the live version. Statistics come from
+ * samples of 100,000 rows: more would not change a digit that is shown.
  *
  * A row has moved if its vector is more than half as far from its old one as two random rows of the live version are
  * from each other (squared distances, so that the measure does not depend on metric, scale or dimension). Rows whose
@@ -9,9 +8,10 @@
  */
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { dot } from '../base/metric.js';
+import { formatNumber } from '../base/number-text.js';
 import { sampleDistinct } from '../base/random.js';
-import { countDistinct } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
+import { chanceOfShare } from './chance.js';
 import { compareValues } from './compare-values.js';
 import type { Report } from './report.js';
 
@@ -34,35 +34,36 @@ interface VectorProfile {
   readonly norm: number;
 }
 
-/** What does not need a live version. */
+/**
+ * Nearly equal vectors, and the distribution of all.
+ * @returns the mean squared distance of two random rows of the live version; null if vectors cannot be compared with it
+ */
 export async function checkVectors(
   version: LoadedVersion,
   live: LoadedVersion | null,
   report: Report,
   turns: EventLoopYielder,
-): Promise<void> {
-  const share = async ({ shards, manifest }: LoadedVersion): Promise<number> =>
-    Math.max(0, 1 - (await countDistinct(shards, SEED, turns)) / Math.max(1, manifest.count));
-  report.add('duplicates', { value: await share(version), live: live && (await share(live)) });
+): Promise<number | null> {
   const profile = await profileVectors(version, sampleOf(version), turns);
   if (version.manifest.metric === 'cosine' && version.manifest.count >= MIN_ROWS) {
     // The mean cosine of two unit vectors is the squared length of their mean.
     report.add('mean_cosine', { value: dotOf(profile.mean, profile.mean) });
   }
-  if (live === null || live.manifest.dim !== version.manifest.dim) return;
-  if (live.manifest.metric !== version.manifest.metric) return;
-  if (Math.min(version.manifest.count, live.manifest.count) < MIN_ROWS) return;
-  await compareProfiles(version, profile, live, report, turns);
+  if (live === null || live.manifest.dim !== version.manifest.dim) return null;
+  if (live.manifest.metric !== version.manifest.metric) return null;
+  const old = await profileVectors(live, sampleOf(live), turns);
+  if (Math.min(version.manifest.count, live.manifest.count) >= MIN_ROWS)
+    compareProfiles(version, profile, live, old, report);
+  return 2 * old.total;
 }
 
-async function compareProfiles(
+function compareProfiles(
   version: LoadedVersion,
   profile: VectorProfile,
   live: LoadedVersion,
+  old: VectorProfile,
   report: Report,
-  turns: EventLoopYielder,
-): Promise<void> {
-  const old = await profileVectors(live, sampleOf(live), turns);
+): void {
   const [norm, oldNorm] = [normOf(version, profile), normOf(live, old)];
   if (norm !== null && oldNorm !== null && !report.skips('norms')) report.add('norms', { value: norm, live: oldNorm });
   if (!report.skips('spread')) report.add('spread', { value: Math.sqrt(profile.total), live: Math.sqrt(old.total) });
@@ -134,26 +135,32 @@ function worstSpread(fresh: VectorProfile, old: VectorProfile): { value: number;
   return { value: worst, detail: `component ${component}` };
 }
 
-/** Compares ids, and the vectors of those that both versions have. @param groups attributes to look at by value */
+/**
+ * Compares ids, and the vectors of those that both versions have.
+ * @param groups attributes to look at by value
+ * @param meanDistance of two random rows of the live version, squared; null if vectors cannot be compared with it
+ */
 export async function compareRows(
   version: LoadedVersion,
   live: LoadedVersion,
   groups: readonly string[],
+  meanDistance: number | null,
   report: Report,
   turns: EventLoopYielder,
 ): Promise<void> {
   const kept = await countKept(version, live, turns);
   const [count, liveCount] = [version.manifest.count, live.manifest.count];
-  const number = (rows: number): string => rows.toLocaleString('en-US');
   report.add('ids_kept', {
     value: kept / Math.max(1, liveCount),
-    detail: `${number(kept)} kept, ${number(liveCount - kept)} left`,
+    detail: `${formatNumber(kept, 0)} kept, ${formatNumber(liveCount - kept, 0)} left`,
   });
-  report.add('ids_entered', { value: 1 - kept / Math.max(1, count), detail: `${number(count - kept)} entered` });
+  report.add('ids_entered', {
+    value: 1 - kept / Math.max(1, count),
+    detail: `${formatNumber(count - kept, 0)} entered`,
+  });
   await compareValues(version, live, groups, report, turns);
-  const isComparable = live.manifest.dim === version.manifest.dim && live.manifest.metric === version.manifest.metric;
-  if (report.skips('vectors_moved') || !isComparable) return;
-  await compareMoves(version, live, groups, report, turns);
+  if (report.skips('vectors_moved') || meanDistance === null) return;
+  await compareMoves(version, live, groups, meanDistance, report, turns);
 }
 
 const IDS_PER_STEP = 65_536;
@@ -178,12 +185,12 @@ async function compareMoves(
   version: LoadedVersion,
   live: LoadedVersion,
   groups: readonly string[],
+  meanDistance: number,
   report: Report,
   turns: EventLoopYielder,
 ): Promise<void> {
   const ordinals = sampleOf(version);
   const olds = live.ids.match(version.ids, ordinals);
-  const { total } = await profileVectors(live, sampleOf(live), turns);
   const columns = groups.map((name) => ({ name, column: version.attributes!.column(name) }));
   const byValue = new Map<string, Group>();
   const cosines: number[] = [];
@@ -192,7 +199,7 @@ async function compareMoves(
     const old = olds[position]!;
     if (old < 0) continue;
     const { cosine, distance } = compareVectors(version, ordinal, live, old);
-    const isMoved = distance > MOVED * 2 * total;
+    const isMoved = distance > MOVED * meanDistance;
     cosines.push(cosine);
     if (isMoved) moved++;
     for (const { name, column } of columns)
@@ -200,12 +207,13 @@ async function compareMoves(
     if (position % ROWS_PER_STEP === 0) await turns.yieldIfDue();
   }
   if (cosines.length === 0) return;
-  report.add('vectors_moved', { value: moved / cosines.length, detail: describeCosines(cosines) });
+  const all = measureGroup({ rows: cosines.length, moved });
+  report.add('vectors_moved', { ...all, detail: describeCosines(cosines) });
   const [worst] = [...byValue]
     .filter(([, { rows }]) => rows >= MIN_GROUP)
-    .sort((a, b) => shareOf(b[1]) - shareOf(a[1]));
-  if (worst === undefined) return;
-  report.add('vectors_moved_by_value', { value: shareOf(worst[1]), detail: worst[0] });
+    .map(([name, group]) => ({ ...measureGroup(group), detail: name }))
+    .sort((a, b) => b.value - b.chance - (a.value - a.chance));
+  if (worst !== undefined) report.add('vectors_moved_by_value', worst);
 }
 
 function count(groups: Map<string, Group>, name: string, isMoved: boolean): void {
@@ -215,8 +223,8 @@ function count(groups: Map<string, Group>, name: string, isMoved: boolean): void
   groups.set(name, group);
 }
 
-function shareOf({ rows, moved }: Group): number {
-  return moved / rows;
+function measureGroup({ rows, moved }: Group): { value: number; chance: number } {
+  return { value: moved / rows, chance: chanceOfShare(moved / rows, rows) };
 }
 
 function compareVectors(version: LoadedVersion, ordinal: number, live: LoadedVersion, old: number) {

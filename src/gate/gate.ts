@@ -7,7 +7,9 @@
  *   limits-file.ts        gate.json, the limits of one index
  *   compare-manifests.ts  schema, rows, rejects, graphs
  *   compare-attributes.ts values that are missing, categories that vanish, numbers that shift
- *   compare-vectors.ts    ids that come and go, vectors that move, duplicates
+ *   compare-numbers.ts    how two distributions of numbers differ
+ *   check-duplicates.ts   equal vectors
+ *   compare-vectors.ts    ids that come and go, vectors that move
  *   check-recall.ts       recall against exact search
  *   compare-answers.ts    what searches return
  */
@@ -21,6 +23,7 @@ import { loadVersion, type LoadedVersion } from '../retrieve/load/loaded-version
 import { verifyVersion } from '../retrieve/load/verify.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import { readCurrent, readNote } from '../version/state/catalog.js';
+import { checkDuplicates } from './check-duplicates.js';
 import { checkRecall } from './check-recall.js';
 import { compareAnswers, readRecorded } from './compare-answers.js';
 import { compareAttributes, groupAttributes } from './compare-attributes.js';
@@ -151,9 +154,10 @@ async function checkLoaded(
   checkManifest(candidate.manifest, live?.manifest ?? null, report);
   const groups = await checkAttributes(candidate, live, report, turns);
   onProgress?.('compare', 1, 4, 'steps');
-  await checkVectors(candidate, live, report, turns);
+  await checkDuplicates(candidate, live, groups, report, turns);
+  const meanDistance = await checkVectors(candidate, live, report, turns);
   onProgress?.('compare', 3, 4, 'steps');
-  if (live !== null) await compareRows(candidate, live, groups, report, turns);
+  if (live !== null) await compareRows(candidate, live, groups, meanDistance, report, turns);
   onProgress?.('compare', 4, 4, 'steps');
   const pool = openExactSearch();
   try {
@@ -172,17 +176,20 @@ async function checkAttributes(
   report: Report,
   turns: EventLoopYielder,
 ): Promise<readonly string[]> {
+  const chosen = report.limits.attributes;
+  if (chosen !== null) requireAttributes(chosen, candidate, live);
   const groups =
     live === null
       ? await groupAttributes(candidate.attributes, turns)
-      : await compareAttributes(candidate.attributes, live.attributes, report, turns);
-  const chosen = report.limits.attributes;
-  if (chosen === null) return groups;
+      : await compareAttributes(candidate.attributes, live.attributes, chosen, report, turns);
+  return chosen === null ? groups : chosen.filter((name) => candidate.attributes?.names.includes(name));
+}
+
+/** @throws bad_gate_file */
+function requireAttributes(chosen: readonly string[], candidate: LoadedVersion, live: LoadedVersion | null): void {
   const known = [...(candidate.attributes?.names ?? []), ...(live?.attributes?.names ?? [])];
   const unknown = chosen.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    const message = `gate.json names the attribute ${JSON.stringify(unknown)}, which the index does not have${didYouMean(unknown, known)}`;
-    throw new ShortlistError('bad_gate_file', message, { field: 'attributes', attribute: unknown });
-  }
-  return chosen.filter((name) => candidate.attributes?.names.includes(name));
+  if (unknown === undefined) return;
+  const message = `gate.json names the attribute ${JSON.stringify(unknown)}, which the index does not have${didYouMean(unknown, known)}`;
+  throw new ShortlistError('bad_gate_file', message, { field: 'attributes', attribute: unknown });
 }

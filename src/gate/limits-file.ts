@@ -1,12 +1,14 @@
 /**
  * gate.json: the gate's limits and choices for one index, edited by people. It lies beside the versions. Without it, or
  * without a member, the defaults hold. A member that is unknown or wrong is an error that names it: a limit with a
- * typing error must not be a limit that is never applied.
+ * typing error must not be a limit that is never applied. For the same reason a file that is there and cannot be read
+ * is an error, also a link to nothing.
  */
 import { ShortlistError } from '../base/errors.js';
+import { JsonTextError, parseJsonText } from '../base/json-text.js';
 import { MAX_K } from '../base/limits.js';
 import { didYouMean } from '../base/nearest-name.js';
-import { readSmallFile, replaceFile } from '../version/disk/durable.js';
+import { readSmallFile, replaceFile, statIfPresent } from '../version/disk/durable.js';
 import { FieldError, Fields } from '../version/disk/fields.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { gatePath } from '../version/disk/paths.js';
@@ -19,7 +21,7 @@ export interface GateLimits {
   readonly ks: readonly number[];
   /** Filters whose recall is measured, as JSON. */
   readonly filters: readonly unknown[];
-  /** Attributes that are checked value by value; null: every one with few different values. */
+  /** Attributes whose values are checked; null: all. */
   readonly attributes: readonly string[] | null;
   /** Files of recorded queries; empty: rows are sampled. */
   readonly queries: readonly string[];
@@ -33,10 +35,12 @@ const DEFAULT_KS = [10, 100, 1000];
 const MEMBERS: Readonly<Record<string, string>> = {
   ks: 'Values of k at which recall is measured.',
   filters: 'Filters whose recall is measured, such as {"category": "kitchen"}.',
-  attributes: 'Attributes that are checked value by value; null: every one with at most 100 different values.',
+  attributes:
+    'Attributes whose values are checked; null: all. Those with at most 100 different values are checked by value too.',
   queries: 'Arrow files of recorded queries, for the overlap; empty: rows of the live version are the queries.',
   vector_column: 'Column of the vectors in these files; null: the only one.',
-  checks: 'Limits of each check. Beyond "warn" the gate warns, beyond "fail" it refuses; null: never.',
+  checks:
+    'Limits of each check. Beyond "warn" the gate warns, beyond "fail" it refuses; null: never. Checks by value allow for chance where rows are few.',
 };
 
 /** The limits of an index. @throws bad_gate_file, naming the member */
@@ -60,7 +64,7 @@ export async function initLimits(
 ): Promise<string> {
   await requireIndex(root, index, files);
   const path = gatePath(root, index);
-  if (!overwrite && (await readSmallFile(path, MAX_FILE_BYTES, files)) !== null) {
+  if (!overwrite && (await statIfPresent(path, files)) !== null) {
     throw new ShortlistError('usage', `${path} exists; edit it, or replace it with --overwrite`, { file: path });
   }
   await writeDocument(path, defaultDocument(), files);
@@ -113,17 +117,33 @@ function defaultDocument(): Record<string, unknown> {
 }
 
 async function readDocument(path: string, files: FileSystem): Promise<Record<string, unknown> | null> {
-  const bytes = await readSmallFile(path, MAX_FILE_BYTES, files);
-  if (bytes === null) return null;
+  const text = await readText(path, files);
+  if (text === null) return null;
   let document: unknown;
   try {
-    document = JSON.parse(Buffer.from(bytes).toString());
+    document = parseJsonText(text);
   } catch (error) {
-    throw badFile(path, `is not JSON (${(error as Error).message})`);
+    throw error instanceof JsonTextError ? badFile(path, error.message) : error;
   }
   if (typeof document === 'object' && document !== null && !Array.isArray(document))
     return document as Record<string, unknown>;
   throw badFile(path, 'is not a JSON object');
+}
+
+async function readText(path: string, files: FileSystem): Promise<string | null> {
+  try {
+    const bytes = await readSmallFile(path, MAX_FILE_BYTES, files);
+    if (bytes === null) {
+      if ((await statIfPresent(path, files)) !== null) throw badFile(path, 'is a link to a file that does not exist');
+      return null;
+    }
+    // Some editors begin a file with a byte-order mark, which the decoder drops.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw badFile(path, 'is not UTF-8');
+    if (error instanceof ShortlistError && error.code === 'file_corrupt') throw badFile(path, error.message);
+    throw error;
+  }
 }
 
 function writeDocument(path: string, document: object, files: FileSystem): Promise<void> {
@@ -185,6 +205,6 @@ function refuseUnknown(fields: Fields, known: readonly string[]): void {
 }
 
 function badFile(path: string, problem: string, field?: string): ShortlistError {
-  const message = `${path}: ${problem}; correct it, or write a new one with: shortlist gate init --overwrite`;
+  const message = `${problem.startsWith(path) ? problem : `${path}: ${problem}`}; correct it, or write a new one with: shortlist gate init --overwrite`;
   return new ShortlistError('bad_gate_file', message, { file: path, ...(field !== undefined && { field }) });
 }

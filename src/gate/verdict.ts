@@ -1,4 +1,5 @@
 /** The verdict of the gate: one entry per check, and whether the version may be published. */
+import { formatFixed, formatNumber } from '../base/number-text.js';
 import { specOf, type Bounds, type CheckName, type JudgedBy, type Limits } from './checks.js';
 
 type Verdict = 'pass' | 'warn' | 'fail';
@@ -38,25 +39,28 @@ export interface GateVerdict {
 export interface Measured {
   readonly value: number;
   readonly live?: number | null | undefined;
+  /** How far the value may be beyond a limit by chance, in its own units; default 0. The limits move by it. */
+  readonly chance?: number | undefined;
   readonly detail?: string | undefined;
 }
 
 /** Judges one value. @param name as in the output: the check's name, possibly with more */
 export function judge(check: CheckName, name: string, measured: Measured, limits: Limits): GateCheck {
   const { by } = specOf(check);
-  const { value, detail } = measured;
+  const { value, detail, chance = 0 } = measured;
   const live = measured.live ?? null;
-  const quantity = quantityOf(by, value, live);
-  const isOut = (bounds: Bounds | null): boolean => quantity !== null && bounds !== null && crossed(quantity, bounds) !== null; // prettier-ignore
-  const verdict: Verdict = isOut(limits.fail) ? 'fail' : isOut(limits.warn) ? 'warn' : 'pass';
-  const bounds = verdict === 'warn' ? limits.warn : limits.fail;
-  const side = quantity === null || bounds === null ? null : (crossed(quantity, bounds) ?? nearest(quantity, bounds));
+  const warn = inUnitsOfValue(by, limits.warn, live, chance);
+  const fail = inUnitsOfValue(by, limits.fail, live, chance);
+  const isOut = (bounds: Bounds | null): boolean => bounds !== null && crossed(value, bounds) !== null;
+  const verdict: Verdict = isOut(fail) ? 'fail' : isOut(warn) ? 'warn' : 'pass';
+  const bounds = verdict === 'warn' ? warn : fail;
+  const side = bounds === null ? null : (crossed(value, bounds) ?? nearest(value, bounds));
   return {
     name,
     verdict,
     pass: verdict !== 'fail',
     value,
-    limit: side === null ? null : inUnitsOfValue(by, bounds![side]!, live),
+    limit: side === null ? null : bounds![side]!,
     ...(side !== null && { limit_is: side }),
     live,
     ...(detail !== undefined && { detail }),
@@ -67,29 +71,26 @@ export function skipped(name: string, reason: SkipReason): GateCheck {
   return { name, verdict: 'pass', pass: true, value: null, limit: null, live: null, skipped: reason };
 }
 
-/** Null if there is nothing to compare with. */
-function quantityOf(by: JudgedBy, value: number, live: number | null): number | null {
-  if (by === 'value') return value;
-  if (live === null) return null;
-  if (by === 'difference') return value - live;
-  return live === 0 ? (value === 0 ? 1 : Infinity) : value / live;
+/** The bounds as values, wider by what chance can do. Null if there are none, or nothing to compare with. */
+function inUnitsOfValue(by: JudgedBy, bounds: Bounds | null, live: number | null, chance: number): Bounds | null {
+  if (bounds === null || (by !== 'value' && live === null)) return null;
+  const convert = (bound: number): number => (by === 'value' ? bound : by === 'difference' ? bound + live! : bound * live!); // prettier-ignore
+  return {
+    ...(bounds.min !== undefined && { min: convert(bounds.min) - chance }),
+    ...(bounds.max !== undefined && { max: convert(bounds.max) + chance }),
+  };
 }
 
-function inUnitsOfValue(by: JudgedBy, bound: number, live: number | null): number {
-  if (by === 'value') return bound;
-  return by === 'difference' ? bound + live! : bound * live!;
-}
-
-/** The bound that the quantity is beyond; null if it is within. A NaN is beyond any bound. */
-function crossed(quantity: number, { min, max }: Bounds): 'min' | 'max' | null {
-  if (min !== undefined && !(quantity >= min)) return 'min';
-  if (max !== undefined && !(quantity <= max)) return 'max';
+/** The bound that the value is beyond; null if it is within. A NaN is beyond any bound. */
+function crossed(value: number, { min, max }: Bounds): 'min' | 'max' | null {
+  if (min !== undefined && !(value >= min)) return 'min';
+  if (max !== undefined && !(value <= max)) return 'max';
   return null;
 }
 
-function nearest(quantity: number, { min, max }: Bounds): 'min' | 'max' | null {
+function nearest(value: number, { min, max }: Bounds): 'min' | 'max' | null {
   if (min === undefined || max === undefined) return min !== undefined ? 'min' : max !== undefined ? 'max' : null;
-  return quantity - min <= max - quantity ? 'min' : 'max';
+  return value - min <= max - value ? 'min' : 'max';
 }
 
 export function verdictOf(verdict: Omit<GateVerdict, 'pass'>): GateVerdict {
@@ -125,21 +126,14 @@ function checkOf(name: string): CheckName {
 /** A value of a check as people read it; bytes as a plain number. */
 export function formatValue(name: string, value: number | null): string {
   if (value === null) return '-';
-  if (!Number.isFinite(value)) return String(value);
   switch (specOf(checkOf(name)).form) {
     case 'share':
-      return `${trim(100 * value, 2)} %`;
+      return `${formatNumber(100 * value, 2)} %`;
     case 'recall':
-      return value.toFixed(4);
+      return formatFixed(value, 4);
     case 'number':
-      return trim(value, 3);
+      return formatNumber(value, 3);
     default:
-      return Math.round(value).toLocaleString('en-US');
+      return formatNumber(Math.round(value));
   }
-}
-
-/** At most so many decimals, and at least two significant digits of a small number. */
-function trim(value: number, decimals: number): string {
-  if (value !== 0 && Math.abs(value) < 10 ** -decimals) return value.toPrecision(2);
-  return String(Number(value.toFixed(decimals)));
 }

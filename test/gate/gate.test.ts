@@ -1,13 +1,17 @@
-import { chmodSync, readFileSync, truncateSync } from 'node:fs';
+import { chmodSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runGate } from '../../src/gate/gate.js';
+import { describeRefusal, formatValue } from '../../src/gate/verdict.js';
+import { seededRandom } from '../../src/base/random.js';
+import { buildIndex } from '../../src/builder/build-index.js';
 import { publishGated } from '../../src/builder/publish-gated.js';
 import { ENGINE_NAMES, engineOf } from '../../src/engine/engines.js';
 import { loadVersion } from '../../src/retrieve/load/loaded-version.js';
 import { readCurrent, readNote } from '../../src/version/state/catalog.js';
-import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
+import { buildOptions, buildVectors, buildVersion, makeVectors, temporaryFolder } from '../indexes.js';
 import { SealedVersion, type Loose } from '../mutants/sealed-version.js';
+import { makeNightlyCatalog, writeNight, type Catalog } from './nights.js';
 
 const options = { dryRun: false };
 
@@ -79,6 +83,53 @@ describe.each(ENGINE_NAMES)('the gate, %s', (engine) => {
   it.each([1, 2, 50])('passes a corpus of %i rows, less than k', async (rows) => {
     const { version } = await buildVersion(root, `rows-${rows}`, { rows, engine });
     expect((await runGate(root, `rows-${rows}`, version)).pass).toBe(true);
+  });
+});
+
+describe('attributes in gate.json', () => {
+  const root = temporaryFolder();
+  const OF_ATTRIBUTES = /^(filled|missing|value_counts|values_changed|number_|vectors_moved_by_value|duplicates_by)/;
+
+  async function buildNight(catalog: Catalog): Promise<string> {
+    const path = join(root, '.night.arrow');
+    writeNight(path, catalog);
+    return (await buildIndex(buildOptions(root, 'items', [path]))).manifest.version;
+  }
+
+  it('are the only ones whose values are checked', async () => {
+    const catalog = makeNightlyCatalog(600, seededRandom(1));
+    await publishGated(root, 'items', await buildNight(catalog), options);
+    const broken = catalog.map((item) => ({ ...item, brand: '', link: '', tags: [], price: 0, discount: 1, inStock: false })); // prettier-ignore
+    const version = await buildNight(broken);
+    const failed = async (): Promise<string[]> =>
+      (await runGate(root, 'items', version)).checks.filter(({ pass }) => !pass).map(({ name }) => name);
+    expect(await failed()).toEqual(['filled', 'missing', 'value_counts', 'number_shift', 'number_repeats']);
+    writeFileSync(join(root, 'items', 'gate.json'), '{"format": 1, "attributes": ["category", "trend"]}');
+    expect(await failed()).toEqual([]);
+    const { checks } = await runGate(root, 'items', version);
+    const details = checks.filter(({ name }) => OF_ATTRIBUTES.test(name)).map(({ detail }) => detail);
+    expect(details.length).toBeGreaterThan(7);
+    for (const detail of details) expect(detail).toMatch(/^(category|trend)/);
+  });
+});
+
+describe('numbers of any size', () => {
+  const root = temporaryFolder();
+
+  it('are shown in a few characters', async () => {
+    const night = async (price: (row: number) => number): Promise<string> => {
+      const path = join(root, '.night.arrow');
+      writeNight(
+        path,
+        makeNightlyCatalog(200, seededRandom(1)).map((item, row) => ({ ...item, price: price(row) })),
+      );
+      return (await buildIndex(buildOptions(root, 'items', [path]))).manifest.version;
+    };
+    await publishGated(root, 'items', await night((row) => (1 + row / 200) * 1e300), options);
+    const verdict = await runGate(root, 'items', await night((row) => (1 + row / 200) * 1e-300));
+    expect(describeRefusal(verdict)).toMatch(/price: median without zeros 1\.5e-300, in the live version 1\.5e\+300/);
+    const names: [string, number | null][] = verdict.checks.map(({ name, value }) => [name, value]);
+    for (const [name] of names) expect(formatValue(name, 1e300).length).toBeLessThan(20);
   });
 });
 

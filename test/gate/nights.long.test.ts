@@ -73,6 +73,24 @@ function swapCategories(catalog: Catalog, a: string, b: string): Catalog {
   });
 }
 
+/** A third of the items of a category get the vector of one of them. */
+function oneVector(catalog: Catalog, name: string): Catalog {
+  const { vector } = catalog.find(({ category }) => category === name)!;
+  return catalog.map(inCategory(name, (item) => (item.id % 3 === 0 ? { ...item, vector } : item)));
+}
+
+/** A share of the items, at random, pass their vectors on to each other. */
+function rotated(catalog: Catalog, random: Random, share: number): Catalog {
+  const chosen = new Set(shuffled(catalog, random).slice(0, Math.round(share * catalog.length)));
+  const vectors = [...chosen].map(({ vector }) => vector);
+  let next = 0;
+  return catalog.map((item) => (chosen.has(item) ? { ...item, vector: vectors[++next % vectors.length]! } : item));
+}
+
+function priced(map: (price: number, item: Item) => number): (item: Item) => Item {
+  return (item) => ({ ...item, price: item.price === null ? null : map(item.price, item) });
+}
+
 function shuffled<T>(items: readonly T[], random: Random): T[] {
   return [...items].map((item) => ({ item, key: random() })).sort((a, b) => a.key - b.key).map(({ item }) => item); // prettier-ignore
 }
@@ -105,7 +123,22 @@ const BAD_NIGHTS: readonly BadNight[] = [
   { name: 'a column is gone', check: 'attributes', night: same, shape: { without: ['brand'] } },
   { name: 'a price became text', check: 'attributes', night: same, shape: { textPrices: true } },
   { name: 'all prices are null', check: 'filled', night: (c) => c.map((item) => ({ ...item, price: null })) },
-  { name: 'prices are in cents', check: 'number_shift', night: (c) => c.map((item) => ({ ...item, price: item.price === null ? null : 100 * item.price })) },
+  { name: 'prices are in cents', check: 'number_shift', night: (c) => c.map(priced((price) => 100 * price)) },
+  { name: 'prices are divided by 100', check: 'number_shift', night: (c) => c.map(priced((price) => price / 100)) },
+  { name: 'a third of the prices is divided by 100', check: 'number_shift', night: (c) => c.map(priced((price, { id }) => (id % 3 === 0 ? price / 100 : price))) },
+  { name: 'all prices are 0', check: 'number_shift', night: (c) => c.map(priced(() => 0)) },
+  { name: 'all prices are equal', check: 'number_repeats', night: (c) => c.map(priced(() => 20)) },
+  { name: '40 % of the prices are 0', check: 'number_repeats', night: (c) => c.map(priced((price, { id }) => (id % 5 < 2 ? 0 : price))) },
+  { name: 'discounts, which few items have, are all 0', check: 'number_shift', night: (c) => c.map((item) => ({ ...item, discount: 0 })) },
+  { name: 'a number on both sides of 0 is shifted by three deviations', check: 'number_shift', night: (c) => c.map((item) => ({ ...item, trend: item.trend + 3 })) },
+  { name: '14 % of the brands are null', check: 'missing', night: (c) => c.map((item) => (item.id % 50 < 7 ? { ...item, brand: null } : item)) },
+  { name: 'all brands are empty texts', check: 'filled', night: (c) => c.map((item) => ({ ...item, brand: '' })) },
+  { name: 'all links are empty texts', check: 'filled', night: (c) => c.map((item) => ({ ...item, link: '' })) },
+  { name: 'all tags are empty lists', check: 'filled', night: (c) => c.map((item) => ({ ...item, tags: [] })) },
+  { name: 'half of one category is missing', check: 'value_counts', night: (c) => c.filter(({ category, id }) => category !== 'toys' || id % 20 >= 11) },
+  { name: 'a third of a category has one vector', check: 'duplicates_by_value', night: (c) => oneVector(c, 'garden') },
+  { name: 'a third of a small category has one vector', check: 'duplicates_by_value', night: (c) => oneVector(c, 'bikes') },
+  { name: '9 % of the ids are shuffled over their vectors', check: 'vectors_moved', night: (c, r) => rotated(c, r, 0.09) },
   { name: 'a category vanished', check: 'value_counts', night: (c) => c.filter(({ category }) => category !== 'music') },
   { name: 'a category is renamed', check: 'value_counts', night: (c) => c.map(inCategory('music', (i) => ({ ...i, category: 'Music' }))) },
   { name: 'a category tripled', check: 'value_counts', night: (c, r) => { let next = 9_000_000; return [...c, ...c.filter(({ category }) => category === 'shoes').flatMap(() => [makeItem(next++, r, 'shoes'), makeItem(next++, r, 'shoes')])]; } },
@@ -115,6 +148,14 @@ const BAD_NIGHTS: readonly BadNight[] = [
   { name: 'everything is out of stock', check: 'value_counts', night: (c) => c.map((item) => ({ ...item, inStock: false })) },
   { name: 'a graph with m 4 and ef_construction 20', check: 'graph_parameters', night: same, build: { parameters: { m: 4, efConstruction: 20, seed: 42 } } },
   { name: 'the recall of a filter class fell', check: `recall_filtered@100 ${JSON.stringify(IN_STOCK)}`, night: same, build: { parameters: { m: 4, efConstruction: 8, seed: 42 }, calibrate: false } },
+]; // prettier-ignore
+
+/** Nights that are refused nowhere, because good ones look nearly the same; they warn. */
+const DOUBTFUL_NIGHTS: readonly BadNight[] = [
+  // A season may leave a category two thirds of its items: 67 % and 60 % differ by chance alone where it is small.
+  { name: '40 % of one category is missing', check: 'value_counts', night: (c) => c.filter(({ category, id }) => category !== 'kitchen' || id % 5 >= 2) },
+  { name: '4 % of the brands are null', check: 'missing', night: (c) => c.map((item) => (item.id % 25 === 0 ? { ...item, brand: null } : item)) },
+  { name: '5 % of the ids are shuffled over their vectors', check: 'vectors_moved', night: (c, r) => rotated(c, r, 0.05) },
 ]; // prettier-ignore
 
 describe('bad nights', () => {
@@ -138,12 +179,19 @@ describe('bad nights', () => {
     table.push(`  ${name.padEnd(55)} ${found ? describeCheck(found) : 'passed'}`);
     expect(failedChecks(verdict)).toContain(check);
   });
+
+  it.each(DOUBTFUL_NIGHTS)('$name: a warning of $check, no refusal', async ({ name, check, night }) => {
+    const verdict = await runGate(root, 'bad', await buildNight('bad', night(catalog, seededRandom(2))));
+    const found = verdict.checks.find((each) => each.name === check);
+    table.push(`  ${name.padEnd(55)} ${found ? describeCheck(found) : 'passed'}`);
+    expect([found?.verdict, failedChecks(verdict)]).toEqual(['warn', []]);
+  });
 });
 
 describe('good nights', () => {
   const NIGHTS = 50;
 
-  it('pass, and no more than one in ten warns', async () => {
+  it('pass, and none warns', async () => {
     const random = seededRandom(3);
     let catalog = makeNightlyCatalog(ROWS, random);
     const version = await buildNight('good', catalog);
@@ -165,7 +213,7 @@ describe('good nights', () => {
       table.push(`  ${String(night).padStart(2)} ${kind.padEnd(22)} ${loud.length === 0 ? 'passed' : loud.join('; ')}`);
     }
     console.log(`good nights, about ${ROWS} rows\n${table.join('\n')}`);
-    expect({ refused, tooLoud: warned > NIGHTS / 10 }).toEqual({ refused: 0, tooLoud: false });
+    expect({ refused, warned }).toEqual({ refused: 0, warned: 0 });
   }, 400_000);
 
   it('identical input warns, and says what it is identical to', async () => {

@@ -26,8 +26,15 @@ export const DIM = 32;
 export interface Item {
   readonly id: number;
   readonly category: string;
-  readonly brand: string;
+  readonly brand: string | null;
   readonly price: number | null;
+  /** 0 for nine of ten. */
+  readonly discount: number;
+  /** On both sides of 0; another one every night. */
+  readonly trend: number;
+  /** Seen when, in seconds since 1970; another one every night. */
+  readonly seen: number;
+  readonly link: string;
   readonly inStock: boolean;
   readonly tags: readonly string[];
   readonly vector: Float32Array;
@@ -64,8 +71,30 @@ export function makeItem(id: number, random: Random, category = pickCategory(ran
   const vector = center.map((value, i) => value + 0.6 * model.brands[brand]![i]! + 0.7 * gaussian(random));
   const price = random() < 0.1 ? null : Math.round(1000 * Math.exp(0.8 * gaussian(random))) / 50;
   const tags = TAGS.filter(() => random() < 0.2);
-  return { id, category, brand: `brand-${brand}`, price, inStock: random() < 0.8, tags, vector };
+  const inStock = random() < 0.8;
+  const discount = random() < 0.1 ? 0.2 : 0;
+  const link = `https://example.com/${id}`;
+  return {
+    id,
+    category,
+    brand: `brand-${brand}`,
+    price,
+    discount,
+    ...observed(0, random),
+    link,
+    inStock,
+    tags,
+    vector,
+  };
 }
+
+/** What is measured anew every night. */
+function observed(night: number, random: Random): Pick<Item, 'trend' | 'seen'> {
+  return { trend: gaussian(random), seen: FIRST_NIGHT + Math.round(DAY * (night + random())) };
+}
+
+const FIRST_NIGHT = 1_795_000_000;
+const DAY = 86_400;
 
 /** The first categories are the largest: 22 % to 2 %. */
 function pickCategory(random: Random): string {
@@ -87,11 +116,15 @@ export function ordinaryNight(catalog: Catalog, random: Random, churn = 0.01 + 0
     return { ...item, price, vector, inStock };
   });
   const entering = Math.round(catalog.length * churn * (0.5 + random()));
-  return [...changed, ...Array.from({ length: entering }, () => makeItem(next++, random))];
+  const entered = Array.from({ length: entering }, () => makeItem(next++, random));
+  const night = 1 + Math.floor((Math.max(...catalog.map(({ seen }) => seen)) - FIRST_NIGHT) / DAY);
+  return [...changed, ...entered].map((item) => ({ ...item, ...observed(night, random) }));
 }
 
-/** A season: one category grows or shrinks by up to half. */
-export function seasonalNight(catalog: Catalog, random: Random): Catalog {
+/** A season: one category grows or shrinks by up to half, and all prices do. */
+export function seasonalNight(before: Catalog, random: Random): Catalog {
+  const factor = random() < 0.5 ? 1.5 : 1 / 1.5;
+  const catalog = before.map((item) => ({ ...item, price: item.price === null ? null : factor * item.price }));
   const category = CATEGORIES[Math.floor(random() * CATEGORIES.length)]!;
   const size = catalog.filter((item) => item.category === category).length;
   let next = Math.max(...catalog.map(({ id }) => id)) + 1;
@@ -160,6 +193,10 @@ export function writeNight(path: string, catalog: Catalog, shape: Shape = {}): v
     category: texts(catalog.map(({ category }) => category)),
     brand: texts(catalog.map(({ brand }) => brand)),
     price: shape.textPrices === true ? texts(prices.map((price) => (price === null ? null : String(price)))) : vectorFromArray(prices, new Float64()),
+    discount: vectorFromArray(catalog.map(({ discount }) => discount), new Float64()),
+    trend: vectorFromArray(catalog.map(({ trend }) => trend), new Float64()),
+    seen: vectorFromArray(catalog.map(({ seen }) => BigInt(seen)), new Int64()),
+    link: texts(catalog.map(({ link }) => link)),
     in_stock: vectorFromArray(catalog.map(({ inStock }) => inStock), new Bool()),
     tags: vectorFromArray(catalog.map(({ tags }) => [...tags]), new List(new Field('item', new Utf8(), true))),
     embedding: new Vector([makeData({ type: list, length: catalog.length, nullCount: 0, child })]),

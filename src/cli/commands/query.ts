@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { ShortlistError } from '../../base/errors.js';
 import { shortestFloat32 } from '../../base/float32.js';
+import { formatFixed } from '../../base/number-text.js';
 import type { Explain } from '../../wire/answers.js';
 import { openIndex, type OpenIndex, type SearchAnswer, type Seed } from '../../retrieve/library/open-index.js';
 import { action, parseTarget, type CommandContext } from '../command.js';
@@ -167,7 +168,7 @@ function describe({ candidates, quality, explain }: Result, names: string[]): st
     [
       { title: '#', value: ({ rank }) => String(rank), align: 'right' },
       { title: 'id', value: ({ candidate }) => candidate.id },
-      { title: 'score', value: ({ candidate }) => candidate.score.toFixed(4), align: 'right' },
+      { title: 'score', value: ({ candidate }) => formatFixed(candidate.score, 4), align: 'right' },
       ...(candidates[0]?.seed === undefined ? [] : [seedColumn]),
       ...names.map((name) => ({
         title: name,

@@ -1,4 +1,5 @@
 /** Shows how an answer was found. */
+import { formatFixed } from '../../base/number-text.js';
 import type { Explain, ShardExplain, WhyNot } from '../../wire/answers.js';
 import { formatTable } from './table.js';
 
@@ -25,7 +26,7 @@ export function describeExplain({ filter, shards, stages, why_not: reasons }: Ex
 
 function describeReason({ id, found, reason, rank, score, removed_by: removed }: WhyNot): string {
   if (reason === 'unknown_id') return `${id}: no such item`;
-  const place = `exact rank ${rank}, score ${score?.toFixed(4)}`;
+  const place = `exact rank ${rank}, score ${score === undefined ? '-' : formatFixed(score, 4)}`;
   if (found) return `${id}: found; ${place}`;
   const by = (removed ?? []).map(({ path }) => path).join(', ');
   return `${id}: ${reason}${by === '' ? '' : ` (${by})`}; ${place}`;

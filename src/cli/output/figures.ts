@@ -1,4 +1,5 @@
 /** Figures measured while the graphs of a version were built: a table by shard, or one line for all shards. */
+import { formatFixed } from '../../base/number-text.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { formatCount } from './progress.js';
 import { formatHanging, formatTable, screenWidth, type TableColumn } from './table.js';
@@ -63,5 +64,5 @@ function figureTitle(name: string): string {
 
 function formatFigure(value: number | undefined): string {
   if (value === undefined) return '';
-  return Number.isInteger(value) ? formatCount(value) : value.toFixed(DECIMALS);
+  return Number.isInteger(value) ? formatCount(value) : formatFixed(value, DECIMALS);
 }

@@ -6,6 +6,7 @@
  */
 import type { WriteStream } from 'node:tty';
 import { writeLine, type LineForm } from './log-line.js';
+import { formatFixed, formatNumber } from '../../base/number-text.js';
 
 const BAR_WIDTH = 10;
 const REDRAW_MS = 100;
@@ -131,7 +132,7 @@ function describeMemory(): string {
 }
 
 export function formatCount(value: number): string {
-  return value.toLocaleString('en-US');
+  return formatNumber(value, 0);
 }
 
 /** Three digits: 7, 0.4, 12.5k, 1.5M. A progress line must fit into 80 columns. */
@@ -163,5 +164,5 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  return unit === 0 ? `${Math.round(bytes)} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
+  return unit === 0 ? `${Math.round(bytes)} B` : `${formatFixed(value, value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
 }

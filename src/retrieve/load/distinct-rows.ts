@@ -42,12 +42,12 @@ async function sketchRows(
 ): Promise<Sketch> {
   const sketch = new Sketch(size);
   for (const [shard, { graph }] of shards.entries()) {
-    const { values, count, dim } = graph.vectors;
-    const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const { vectors } = graph;
+    const { count, dim } = vectors;
     const step = Math.max(1, Math.floor(COMPONENTS_PER_STEP / dim));
     for (let from = 0; from < count; from += step) {
       for (let row = from; row < Math.min(count, from + step); row++) {
-        sketch.add(hashWords(words, row * dim, dim, seed), { shard, row });
+        sketch.add(hashRow(vectors, row, seed), { shard, row });
       }
       await turns.yieldIfDue();
     }
@@ -90,7 +90,12 @@ class Sketch {
 
 const MINUS_ZERO = 0x80000000;
 
-/** A 53-bit hash of a vector: MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, for two seeds. */
+/** A 53-bit hash of a row's vector; equal vectors have equal hashes. */
+export function hashRow({ values, dim }: LoadedShard['graph']['vectors'], row: number, seed: number): number {
+  return hashWords(new Uint32Array(values.buffer, values.byteOffset + 4 * row * dim, dim), 0, dim, seed);
+}
+
+/** MurmurHash3 for 32 bits (Austin Appleby, public domain) over its words, for two seeds. */
 function hashWords(words: Uint32Array, from: number, length: number, seed: number): number {
   let a = finish(seed);
   let b = finish(~seed);

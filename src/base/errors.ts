@@ -3,6 +3,7 @@
  * level; docs/reference/errors.md is generated from it. Any other error is a bug: the server answers 500 `internal`,
  * the command line exits with 70.
  */
+import { oneLine } from './one-line.js';
 
 /** Exit codes of the command line, as sysexits.h names them. */
 export const EXIT = {
@@ -127,14 +128,17 @@ export interface SerializedError {
   readonly details: ErrorDetails;
 }
 
-/** A failure with a code. `message` is one sentence that names the file, row or field and says what to do. */
+/**
+ * A failure with a code. `message` is one sentence that names the file, row or field and says what to do. It is one
+ * line, whatever it quotes.
+ */
 export class ShortlistError extends Error {
   override readonly name = 'ShortlistError';
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
-    super(message, options);
+    super(oneLine(message), options);
     this.code = code;
     this.details = details;
   }

@@ -1,11 +1,12 @@
 /** The flags of commands that run the gate. */
 import { resolve } from 'node:path';
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { ShortlistError } from '../base/errors.js';
 import { MAX_REASON_LENGTH } from '../version/state/state.js';
 import type { GateOptions } from '../gate/gate.js';
 import { DEFAULT_MIN_RECALL } from '../gate/checks.js';
 import { numberBetween, type CommandContext } from './command.js';
+import { parseFilterFlag } from './search-flags.js';
 
 export interface GateFlags {
   readonly minRecall?: number;
@@ -53,11 +54,7 @@ export const PUBLISH_FLAGS: readonly (keyof PublishFlags)[] = ['minRecall', 'que
 
 function collectFilters(text: string, before: unknown): unknown[] {
   const filters = Array.isArray(before) ? (before as unknown[]) : [];
-  try {
-    return [...filters, JSON.parse(text) as unknown];
-  } catch {
-    throw new InvalidArgumentError(`Give a filter as JSON, such as '{"category": "kitchen"}'.`);
-  }
+  return [...filters, parseFilterFlag('--gate-filter', text)];
 }
 
 /** Whoever overrules the gate says why. @throws usage */

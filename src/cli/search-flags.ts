@@ -1,8 +1,10 @@
 /** The search flags that `query` and `batch` share, made from the table in wire/search-terms.ts. */
 import { Option, type Command } from 'commander';
-import { SEVERAL_CONDITIONS, findDuplicateMember } from '../base/duplicate-members.js';
+import { SEVERAL_CONDITIONS } from '../base/duplicate-members.js';
 import { ShortlistError } from '../base/errors.js';
+import { JsonTextError, parseJsonText } from '../base/json-text.js';
 import { DEFAULT_K } from '../base/limits.js';
+import { MAX_FILTER_DEPTH } from '../retrieve/filter/filter-plan.js';
 import type { IndexSearchOptions } from '../retrieve/library/open-index.js';
 import { SEARCH_OPTIONS, type Term } from '../wire/search-terms.js';
 import { numberBetween, wholeNumber } from './command.js';
@@ -40,21 +42,32 @@ export function searchOptions(flags: SearchFlags): IndexSearchOptions {
 }
 
 function readFlag({ kind }: Term, flag: string, value: unknown): unknown {
-  if (kind === 'filter') return parseJson(flag, value as string, '{"category": "jewelry"}');
+  if (kind === 'filter') return parseFilterFlag(flag, value as string);
   return kind === 'members' ? parseCrowding(flag, value as string) : value;
 }
 
 /** @throws bad_json; bad_request for a duplicate member; both name the flag */
 export function parseJson(flag: string, text: string, example: string): unknown {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return parseJsonText(text);
   } catch (cause) {
-    throw new ShortlistError('bad_json', `${flag} is not valid JSON; give something like ${example}`, {}, { cause });
+    if (!(cause instanceof JsonTextError)) throw cause;
+    const { kind, message } = cause;
+    if (kind === 'duplicate') throw new ShortlistError('bad_request', `${flag} ${message}. ${SEVERAL_CONDITIONS}`, {}, { cause }); // prettier-ignore
+    throw new ShortlistError('bad_json', `${flag} ${message}; give something like ${example}`, {}, { cause });
   }
-  const duplicate = findDuplicateMember(text);
-  if (duplicate === null) return value;
-  throw new ShortlistError('bad_request', `${flag} has ${duplicate} twice; give it once. ${SEVERAL_CONDITIONS}`);
+}
+
+/** As parseJson. @throws bad_filter for one that is nested too deeply to be checked against attributes */
+export function parseFilterFlag(flag: string, text: string): unknown {
+  try {
+    return parseJson(flag, text, '{"category": "jewelry"}');
+  } catch (error) {
+    const { cause } = error as Error;
+    if (!(cause instanceof JsonTextError) || cause.kind !== 'depth') throw error;
+    const message = `${flag}: filters can be nested at most ${MAX_FILTER_DEPTH} deep`;
+    throw new ShortlistError('bad_filter', message, { limit: MAX_FILTER_DEPTH }, { cause });
+  }
 }
 
 /** The limit follows the last colon, since attribute names may contain colons. */

@@ -11,7 +11,7 @@ import { calibrationLines } from '../output/calibration-table.js';
 import { action, parseTarget, wholeNumber, wholeNumbersOption, type CommandContext } from '../command.js';
 import { readQueryFiles } from '../query-file.js';
 import { formatPlural } from '../output/progress.js';
-import { parseJson } from '../search-flags.js';
+import { parseFilterFlag } from '../search-flags.js';
 import { formatTable } from '../output/table.js';
 
 const DEFAULT_EFS = [16, 32, 64, 128, 256];
@@ -70,7 +70,7 @@ export function evaluateCommand(): Command {
             efs: options.ef,
             signal,
             ...(options.filter !== undefined && {
-              filter: parseJson('--filter', options.filter, '{"category": "jewelry"}'),
+              filter: parseFilterFlag('--filter', options.filter),
             }),
             onProgress: (stage, done, total, unit) => progress.update(stage, done, total, unit),
           });

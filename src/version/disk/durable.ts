@@ -84,12 +84,20 @@ export async function removeTree(path: string, files: FileSystem): Promise<void>
   }
 }
 
-/** All bytes of a small file; null if there is none. More than `maxBytes` is refused before anything is read. */
+/**
+ * All bytes of a small file; null if there is none. More than `maxBytes` is refused before anything is read, and so is
+ * what is no file: a pipe would never end.
+ * @throws file_corrupt
+ */
 export async function readSmallFile(path: string, maxBytes: number, files: FileSystem): Promise<Uint8Array | null> {
   const file = await openIfPresent(path, files);
   if (file === null) return null;
   return closing(file, async () => {
-    const { bytes: size } = await file.stat();
+    const { bytes: size, kind } = await file.stat();
+    if (kind !== 'file') {
+      const found = kind === 'directory' ? 'a folder' : 'a pipe, socket or device';
+      throw new ShortlistError('file_corrupt', `${path} is ${found}; it must be a file`, { file: path });
+    }
     if (size > maxBytes) {
       const details = { file: path, bytes: size, limit: maxBytes };
       throw new ShortlistError('file_corrupt', `${path} has ${size} bytes; it may have at most ${maxBytes}`, details);

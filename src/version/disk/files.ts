@@ -7,7 +7,7 @@
  */
 import { type FileHandle, open as openFile } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
-import type { BigIntStats } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { ioError, ShortlistError } from '../../base/errors.js';
 
 type EntryKind = 'file' | 'directory' | 'other';
@@ -91,7 +91,10 @@ export function isMissing(error: unknown): boolean {
 /** read(2) and write(2) transfer at most 2 GiB less a page per call. */
 const MAX_TRANSFER_BYTES = 2 ** 30;
 
-const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', change: 'r+' };
+/** A pipe that nobody writes is opened at once, and not waited for: what is no file is refused later. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
+const FLAGS: Readonly<Record<OpenMode, string | number>> = { read: READ, create: 'wx+', change: 'r+' };
 
 /** The real file system. */
 export const nodeFiles: FileSystem = {

@@ -24,6 +24,8 @@ export interface QueryStreamOptions {
   /** Queries to leave out at the start, and the first not to give; both over all files. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
+  /** Called with what is odd about a pipe, when all of it is read. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,6 +33,8 @@ export interface QueryStreamOptions {
 export interface QueryFiles {
   readonly files: readonly QueryFile[];
   readonly queries: number;
+  /** About files that may be incomplete, each with its path. */
+  readonly warnings: readonly string[];
 }
 
 interface QueryFile {
@@ -42,9 +46,11 @@ interface QueryFile {
 /** @throws input_not_found, input_format, no_rows, ... */
 export async function planQueries(paths: readonly string[]): Promise<QueryFiles> {
   const files: QueryFile[] = [];
+  const warnings: string[] = [];
   for (const path of await resolveInputs(paths)) {
     const reader = await openTable(path);
     files.push({ path, rows: reader.rows, bytes: reader.bytes });
+    warnings.push(...reader.warnings);
     await reader.close();
   }
   const queries = files.reduce((sum, { rows }) => sum + rows, 0);
@@ -52,7 +58,7 @@ export async function planQueries(paths: readonly string[]): Promise<QueryFiles>
     const names = files.map(({ path }) => path);
     throw new ShortlistError('no_rows', `the query input ${names.join(', ')} has no rows`, { files: names });
   }
-  return { files, queries };
+  return { files, queries, warnings };
 }
 
 /** Blocks of whole vectors, `dim` values each. */
@@ -84,6 +90,7 @@ export async function* streamPipe(
   const pipe = await openArrowPipe(name, bytes);
   const check = new QueryCheck(name, pipe.fields, options);
   yield* check.blocks(pipe.read([check.position]), 0);
+  for (const warning of pipe.warnings) options.onWarning?.(warning);
 }
 
 class QueryCheck {

@@ -1,4 +1,5 @@
 /** Inputs that are not all of one make, from the command line: what is built, what is refused, what is said. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,12 +7,16 @@ import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
 import { temporaryFolder } from '../indexes.js';
 import { callJson } from './call.js';
+import { MAIN } from './process.js';
 import { countIds, countVectors, types, writeArrow, type TestColumn } from '../ingest/arrow-files.js';
 
 const root = temporaryFolder();
 const at = ['--root', root, '--no-calibrate'];
 const write = (name: string, vectors: readonly (readonly number[])[], more: Record<string, TestColumn> = {}): string =>
   writeArrow(join(root, name), { id: [types.int64, countIds(vectors.length)], v: [types.list32, vectors], ...more });
+
+/** Without the end marker, and without the batch before it. */
+const startOfLastBatch = (stream: Buffer): number => stream.lastIndexOf(Buffer.alloc(4, 0xff), stream.length - 9);
 
 /** One row of 3 components in front of 199 of 8. */
 const mixed = write('.mixed.arrow', [[1, 2, 3], ...countVectors(199, 8)]);
@@ -87,10 +92,28 @@ describe('files that are joined or cut', () => {
     writeFileSync(open, readFileSync(stream).subarray(0, -8));
     const built = await callJson(['build', 'open', '--input', open, '--publish', '--min-recall', '0', ...at]);
     expect(built).toMatchObject({ code: EXIT.done, json: { vectors: 50 } });
-    expect(built.stderr).toContain(`warning: ${open}: the stream has no end-of-stream marker`);
+    expect(built.stderr).toContain(`warning: ${open}: the stream ends without its end-of-stream marker`);
     const asked = await callJson(['query', 'open', '--queries', open, '-k', '1', '--root', root]);
     expect(asked.code).toBe(EXIT.done);
-    expect(asked.stderr).toContain('the stream has no end-of-stream marker');
+    expect(asked.stderr).toContain('the stream ends without its end-of-stream marker');
+    const answers = ['--queries', open, '-k', '1', '--out', join(root, 'answers.arrow')];
+    const batch = await callJson(['batch', 'open', ...answers, '--root', root]);
+    const warning = `${open}: the stream ends without its end-of-stream marker: its writer may have been interrupted; 50 rows were read`; // prettier-ignore
+    expect(batch).toMatchObject({ code: EXIT.done, json: { queries: 50, warnings: [warning] } });
+    expect(batch.stderr).toContain(`warning: ${warning}`);
+  });
+
+  it('a pipe that ends between two batches is answered with a warning, and the file format is refused', () => {
+    const run = (input: Buffer) => spawnSync(process.execPath, [MAIN, 'batch', 'open', '--queries', '-', '-k', '1', '--out', join(root, 'piped.arrow'), '--root', root, '--json'], { input, encoding: 'utf8' }); // prettier-ignore
+    const bytes = readFileSync(stream);
+    const whole = run(bytes);
+    expect(JSON.parse(whole.stdout)).toMatchObject({ queries: 50, warnings: [] });
+    const cut = run(bytes.subarray(0, startOfLastBatch(bytes)));
+    const warning = 'stdin: the stream ends without its end-of-stream marker: its writer may have been interrupted; 40 rows were read'; // prettier-ignore
+    expect([cut.status, JSON.parse(cut.stdout)]).toMatchObject([EXIT.done, { queries: 40, warnings: [warning] }]);
+    expect(cut.stderr).toContain(`warning: ${warning}`);
+    const asFile = run(Buffer.concat([Buffer.from('ARROW1\0\0'), bytes.subarray(0, startOfLastBatch(bytes))]));
+    expect(JSON.parse(asFile.stdout)).toMatchObject({ error: { code: 'input_corrupt' } });
   });
 });
 

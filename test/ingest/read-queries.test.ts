@@ -86,7 +86,7 @@ describe('queries', () => {
     const warnings: string[] = [];
     const got = await readQueries([path], { dim: 3, metric: 'l2', onWarning: (message) => warnings.push(message) });
     expect(got.count).toBe(10);
-    expect(warnings).toEqual([expect.stringContaining(`${path}: the stream has no end-of-stream marker`)]);
+    expect(warnings).toEqual([expect.stringContaining(`${path}: the stream ends without its end-of-stream marker`)]);
   });
 
   it('of another length than the index are refused', async () => {

@@ -24,7 +24,7 @@ export interface Container {
   /** In the order of reading. */
   readonly places: readonly MessagePlace[];
   readonly rows: number;
-  /** Oddities that are no faults, as clauses: `the stream has no end-of-stream marker`. */
+  /** Oddities that are no faults, as clauses: `the stream ends without its end-of-stream marker`. */
   readonly warnings: readonly string[];
 }
 

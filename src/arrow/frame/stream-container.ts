@@ -41,7 +41,7 @@ export async function readStreamContainer(
     const position: number = next.end;
     next = await readStreamMessage(source, position, bounds.messageMetadataBytes);
     if (typeof next !== 'object') {
-      return { format: 'stream', schema, places, rows, warnings: next === 'marker' ? [] : [NO_MARKER] };
+      return { format: 'stream', schema, places, rows, warnings: next === 'marker' ? [] : [withoutMarker(rows)] };
     }
     const { message } = next;
     if (message.kind === 'schema') {
@@ -60,8 +60,11 @@ export async function readStreamContainer(
   }
 }
 
-const NO_MARKER =
-  'the stream has no end-of-stream marker; it is read up to its last whole message, and rows are missing if its writer was stopped';
+/** The warning about a stream that ends where a message could follow. @param rows that were read */
+export function withoutMarker(rows: number): string {
+  const read = `${rows.toLocaleString('en-US')} ${rows === 1 ? 'row was' : 'rows were'} read`;
+  return `the stream ends without its end-of-stream marker: its writer may have been interrupted; ${read}`;
+}
 
 /** How a stream ended: with its marker, or where its bytes do. */
 type StreamEnd = 'marker' | 'bytes';

@@ -1,7 +1,8 @@
 /**
  * Reads an Arrow stream from a pipe, one record batch after the other: memory for one batch and the dictionaries. The
  * file format is read too, since it is a stream between two marks. Each batch is given to the reader of bytes as a
- * stream of its own, so that everything is checked in one place.
+ * stream of its own, so that everything is checked in one place. A stream that ends between two messages, without its
+ * marker, is read with a warning, as a stream in a file is; the file format without its marker is cut short.
  *
  * Fails with `input_format`, `input_corrupt` and `input_unsupported`, each with the name of the pipe.
  */
@@ -10,6 +11,7 @@ import { ArrowFault, corrupt, nameFault, unsupported } from '../fault.js';
 import { MAX_DECOMPRESSED_BYTES, MAX_METADATA_BYTES } from '../bounds.js';
 import { decodeMessage, PREFIX_BYTES } from '../frame/message.js';
 import { isFileFormat, sniff, unknownFormat } from '../frame/sniff.js';
+import { withoutMarker } from '../frame/stream-container.js';
 import { openArrowBytes } from './reader.js';
 import { readSchemaMessage } from './schema-message.js';
 import type { Chunk } from './table-reader.js';
@@ -18,6 +20,8 @@ interface ArrowPipe {
   readonly fields: readonly ArrowField[];
   /** Reads the columns at these positions, once, to the end of the stream. */
   read(columns: readonly number[]): AsyncGenerator<Chunk, void, undefined>;
+  /** Oddities that are no faults, after the name of the pipe; known when all is read. */
+  readonly warnings: readonly string[];
 }
 
 const CONTINUATION = 0xffffffff;
@@ -29,10 +33,16 @@ export async function openArrowPipe(name: string, bytes: AsyncIterable<Uint8Arra
   try {
     const isFile = await skipFileMark(pipe);
     const schema = await readMessage(pipe);
-    if (schema === null) throw corrupt('it has no schema');
+    if (typeof schema !== 'object') throw corrupt('it has no schema');
     if (schema.kind !== 'schema') throw unsupported('its schema is not at its start; write the stream format');
     const fields = readSchemaMessage(schema.bytes);
-    return { fields, read: (columns) => readBatches(name, pipe, schema.bytes, columns, isFile) };
+    const warnings: string[] = [];
+    const warn = (warning: string): void => void warnings.push(`${name}: ${warning}`);
+    return {
+      fields,
+      warnings,
+      read: (columns) => readBatches(name, pipe, { schema: schema.bytes, isFile, warn }, columns),
+    };
   } catch (error) {
     throw nameFault(name, error);
   }
@@ -49,24 +59,34 @@ async function skipFileMark(pipe: PipeBytes): Promise<boolean> {
   return false;
 }
 
+interface StreamOptions {
+  /** The message. */
+  readonly schema: Uint8Array;
+  readonly isFile: boolean;
+  readonly warn: (warning: string) => void;
+}
+
 async function* readBatches(
   name: string,
   pipe: PipeBytes,
-  schema: Uint8Array,
+  { schema, isFile, warn }: StreamOptions,
   columns: readonly number[],
-  isFile: boolean,
 ): AsyncGenerator<Chunk, void, undefined> {
   const dictionaries: Uint8Array[] = [];
   let firstRow = 0;
   try {
-    for (let message = await readMessage(pipe); message !== null; message = await readMessage(pipe)) {
+    let message = await readMessage(pipe);
+    for (; typeof message === 'object'; message = await readMessage(pipe)) {
       if (message.kind === 'dictionary') dictionaries.push(message.bytes);
       if (message.kind !== 'batch') continue;
       const reader = await openArrowBytes(name, Buffer.concat([schema, ...dictionaries, message.bytes, END]));
       for await (const chunk of reader.read(columns)) yield { ...chunk, firstRow: firstRow + chunk.firstRow };
       firstRow += reader.rows;
     }
-    if (!isFile && (await pipe.peek(1)).length > 0) throw corrupt('bytes follow its end-of-stream marker');
+    if (message === 'bytes') {
+      if (isFile) throw corrupt('the file ends before its footer, so that its writer was interrupted');
+      warn(withoutMarker(firstRow));
+    } else if (!isFile && (await pipe.peek(1)).length > 0) throw corrupt('bytes follow its end-of-stream marker');
   } catch (error) {
     throw nameFault(name, error);
   }
@@ -80,13 +100,13 @@ interface PipeMessage {
   readonly bytes: Buffer;
 }
 
-/** Null at the end of the stream: its marker, or the end of the bytes between two messages. */
-async function readMessage(pipe: PipeBytes): Promise<PipeMessage | null> {
-  if ((await pipe.peek(1)).length === 0) return null;
+/** How the stream ends, if no message follows: with its marker, or where the bytes do. */
+async function readMessage(pipe: PipeBytes): Promise<PipeMessage | 'marker' | 'bytes'> {
+  if ((await pipe.peek(1)).length === 0) return 'bytes';
   const prefix = await pipe.take(PREFIX_BYTES);
   if (prefix.readUInt32LE(0) !== CONTINUATION) throw new ArrowFault('input_unsupported', 'it is a stream from before Arrow 0.15; write it again with a newer library'); // prettier-ignore
   const length = prefix.readUInt32LE(4);
-  if (length === 0) return null;
+  if (length === 0) return 'marker';
   if (length > MAX_METADATA_BYTES) throw corrupt(`a message says it has ${length} bytes of metadata`);
   const metadata = await pipe.take(length);
   const { kind, bodyBytes } = decodeMessage(metadata);

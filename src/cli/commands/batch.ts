@@ -57,7 +57,7 @@ export function batchCommand(): Command {
         const index = await openIndex(root, name, { version: ref, threads, signal });
         try {
           const started = performance.now();
-          const { queries, rows } = await new BatchRun(context, index, options).run();
+          const { queries, rows, warnings } = await new BatchRun(context, index, options).run();
           const seconds = (performance.now() - started) / 1000;
           const text = `${formatPlural(queries, 'query', 'queries')}, ${formatPlural(rows, 'candidate')} in ${formatDuration(seconds)}: ${out === PIPE ? 'stdout' : out}`; // prettier-ignore
           if (out === PIPE) {
@@ -65,7 +65,7 @@ export function batchCommand(): Command {
             return null;
           }
           const { version } = index.manifest;
-          return { json: { index: name, version, queries, candidates: rows, seconds, out }, text };
+          return { json: { index: name, version, queries, candidates: rows, seconds, out, warnings }, text };
         } finally {
           await index.close();
         }
@@ -78,11 +78,17 @@ interface Written {
   readonly rows: number;
 }
 
+interface BatchResult extends Written {
+  /** About queries that may be incomplete. */
+  readonly warnings: readonly string[];
+}
+
 class BatchRun {
   private readonly table: AnswerTable;
   private readonly search: IndexSearchOptions;
   /** Queries of a record batch: it has at most as many rows as other record batches. */
   private readonly group: number;
+  private readonly warnings: string[] = [];
 
   constructor(
     private readonly context: CommandContext,
@@ -94,7 +100,11 @@ class BatchRun {
     this.group = Math.max(1, Math.floor(BATCH_ROWS / (this.search.k ?? DEFAULT_K)));
   }
 
-  async run(): Promise<Written> {
+  async run(): Promise<BatchResult> {
+    return { ...(await this.write()), warnings: this.warnings };
+  }
+
+  private async write(): Promise<Written> {
     const { queries, out, part } = this.options;
     if (queries.includes(PIPE)) {
       if (queries.length > 1 || part !== undefined)
@@ -103,6 +113,7 @@ class BatchRun {
       return out === PIPE ? this.toPipe(blocks, 0, null) : this.toNewFile(blocks);
     }
     const files = await planQueries(queries);
+    for (const warning of files.warnings) this.warn(warning);
     const { from, to } = part === undefined ? { from: 0, to: files.queries } : partOf(part, files.queries);
     if (out === PIPE) return this.toPipe(streamFiles(files, this.streamOptions(from, to)), from, to - from);
     return this.toFile(files, from, to);
@@ -111,7 +122,21 @@ class BatchRun {
   private streamOptions(from: number, to: number): QueryStreamOptions {
     const { dim, metric, vector } = this.index.manifest;
     const { signal } = this.context;
-    return { vectorColumn: this.options.vectorColumn, preferredColumn: vector.column, dim, metric, from, to, signal };
+    return {
+      vectorColumn: this.options.vectorColumn,
+      preferredColumn: vector.column,
+      dim,
+      metric,
+      from,
+      to,
+      signal,
+      onWarning: (message) => this.warn(message),
+    };
+  }
+
+  private warn(message: string): void {
+    this.warnings.push(message);
+    this.context.warn(message);
   }
 
   /** Continues what an earlier run with the same request has begun. */

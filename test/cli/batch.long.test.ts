@@ -1,6 +1,6 @@
 /** `batch`: files of any size, pipes, parts of an array job, and runs that go on after they were killed. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { Table, tableFromIPC, tableToIPC } from 'apache-arrow';
@@ -11,7 +11,7 @@ import { partOf } from '../../src/cli/query-part.js';
 import { makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
 import { callJson } from './call.js';
 import { randomMoments, runAndKill, timeOf } from './kill.js';
-import { MAIN, shortlistJson } from './process.js';
+import { MAIN, shortlistJson, spawnShortlist } from './process.js';
 
 const DIM = 16;
 const QUERIES = 3_000;
@@ -41,6 +41,30 @@ async function answers(out: string, ...more: string[]): Promise<Buffer> {
   const { code } = await callJson([...batch, '--out', path, ...more]);
   expect(code).toBe(EXIT.done);
   return readFileSync(path);
+}
+
+/** Many record batches, and each takes a while. */
+const SLOW = ['-k', '300', '--ef', '2000', '--threads', '1'];
+
+/** Runs a command and interrupts it when it has written answers, so that it leaves a partial file. */
+async function interruptMidway(args: readonly string[], partial: string): Promise<void> {
+  for (;;) {
+    const child = spawnShortlist(args);
+    const closed = new Promise((resolve) => child.on('close', resolve));
+    const watch = setInterval(() => {
+      if (!existsSync(partial) || statSync(partial).size < 2_000) return;
+      clearInterval(watch);
+      child.kill('SIGINT');
+    }, 5);
+    await closed;
+    clearInterval(watch);
+    if (existsSync(partial)) return; // it may have ended before the signal
+  }
+}
+
+function flipByte(bytes: Buffer, at: number): Buffer {
+  bytes[at]! ^= 1;
+  return bytes;
 }
 
 describe('batch', () => {
@@ -109,6 +133,32 @@ describe('batch', () => {
     expect((await callJson(args)).code).toBe(EXIT.done);
     expect(readFileSync(path).equals(whole)).toBe(true);
     expect([existsSync(`${path}.partial`), existsSync(`${path}.partial.json`)]).toEqual([false, false]);
+  });
+
+  it.each<[string, (partial: string) => void]>([
+    ['a byte is another one', (partial) => writeFileSync(partial, flipByte(readFileSync(partial), 1_000))],
+    ['its end is gone', (partial) => truncateSync(partial, 100)],
+    ['it is gone', (partial) => rmSync(partial)],
+  ])('begins anew, and says so, if the partial file was changed: %s', async (_, change) => {
+    const path = join(root, 'changed.arrow');
+    const args = [...batch, ...SLOW, '--out', path];
+    await interruptMidway(args, `${path}.partial`);
+    change(`${path}.partial`);
+    const { code, stderr } = await callJson(args);
+    expect(code).toBe(EXIT.done);
+    expect(stderr).toContain(`warning: ${path}.partial does not have the bytes that were written to it; all queries are answered again`); // prettier-ignore
+    expect(stderr).not.toContain('continuing');
+    expect(readFileSync(path).equals(await answers('unchanged.arrow', ...SLOW))).toBe(true);
+  });
+
+  it('goes on after an interruption without a warning', async () => {
+    const path = join(root, 'interrupted.arrow');
+    const args = [...batch, ...SLOW, '--out', path];
+    await interruptMidway(args, `${path}.partial`);
+    const { stderr } = await callJson(args);
+    expect(stderr).toContain(`continuing ${path}.partial after`);
+    expect(stderr).not.toContain('warning');
+    expect(readFileSync(path).equals(await answers('unbroken.arrow', ...SLOW))).toBe(true);
   });
 
   it('begins anew after another request, and after damage to its checkpoint', async () => {

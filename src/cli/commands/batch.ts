@@ -144,7 +144,12 @@ class BatchRun {
     const { out } = this.options;
     if (files.files.some(({ path }) => resolve(path) === resolve(out))) throw new ShortlistError('usage', `--out ${out} is a file of --queries; give another one`); // prettier-ignore
     const request = await this.requestOf(files, from, to);
-    const file = await AnswerFile.open(this.options.out, this.table, request);
+    const { signal, progress, warn } = this.context;
+    const file = await AnswerFile.open(out, this.table, request, {
+      signal,
+      onWarning: warn,
+      onProgress: (done, total) => progress.update('check', done, total, 'bytes'),
+    });
     const before = file.progress;
     if (before.queries > 0) this.context.note(`continuing ${partialPath(this.options.out)} after ${formatPlural(before.queries, 'query', 'queries')}`); // prettier-ignore
     const blocks = streamFiles(files, this.streamOptions(from + before.queries, to));

@@ -4,15 +4,16 @@
  *
  * Until then it is `<file>.partial`, with a checkpoint in `<file>.partial.json` every few seconds. A run that was
  * killed goes on after the last checkpoint if it asks the same (the key), and writes the same bytes as an unbroken
- * run.
+ * run. Before it goes on it reads what is there and compares its digest with that of the checkpoint: a file that was
+ * changed or cut meanwhile is begun anew, with a warning.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ArrowWriter, type FileState } from '../../arrow/write/writer.js';
 import type { Column } from '../../arrow/column.js';
 import { ioError, ShortlistError } from '../../base/errors.js';
-import { attempt, closing, readSmallFile, replaceFile, statIfPresent, temporaryName } from '../../version/disk/durable.js'; // prettier-ignore
+import { attempt, closing, hashRange, openIfPresent, readSmallFile, replaceFile, statIfPresent, temporaryName } from '../../version/disk/durable.js'; // prettier-ignore
 import { errnoIn, nodeFiles, type OpenFile } from '../../version/disk/files.js';
 import { currentProcess, livenessOf, type ProcessIdentity } from '../../version/locks/process-identity.js';
 import type { AnswerTable } from './answer-table.js';
@@ -47,9 +48,18 @@ interface Checkpoint extends Progress {
   readonly format: typeof CHECKPOINT_FORMAT;
   readonly key: string;
   readonly file: FileState;
+  /** Of the bytes that the state describes. */
+  readonly sha256: string;
 }
 
-const CHECKPOINT_FORMAT = 1;
+interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** While the bytes of an earlier run are read. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+const CHECKPOINT_FORMAT = 2;
 const CHECKPOINT_MS = 2_000;
 /** 1,000,000 record batches. */
 const MAX_CHECKPOINT_BYTES = 2 ** 27;
@@ -65,6 +75,8 @@ export class AnswerFile {
     private readonly key: string,
     private readonly writer: ArrowWriter,
     private readonly file: OpenFile,
+    /** Has all that is written. */
+    private readonly hash: Hash,
     private done: Progress,
   ) {}
 
@@ -72,23 +84,33 @@ export class AnswerFile {
    * Begins the file, or continues it.
    * @param request all that decides the answers: a run with another request starts anew
    */
-  static async open(path: string, table: AnswerTable, request: unknown): Promise<AnswerFile> {
+  static async open(
+    path: string,
+    table: AnswerTable,
+    request: unknown,
+    options: OpenOptions = {},
+  ): Promise<AnswerFile> {
     const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-    const found = await claim(path, key);
+    const claimed = await claim(path, key);
     const partial = partialPath(path);
+    const hash = claimed === null ? null : await hashWritten(partial, claimed, options);
+    const found = hash === null ? null : claimed;
+    if (claimed !== null && found === null) await forget(path, options);
     if (found === null) await attempt(nodeFiles.removeFile(partial));
     else await truncate(partial, found.file.position).catch((error: unknown) => {
       throw ioError('shorten', partial, error);
     }); // prettier-ignore
     const file = await nodeFiles.open(partial, found === null ? 'create' : 'change');
     let position = found?.file.position ?? 0;
+    const written = hash ?? createHash('sha256');
     const append = async (bytes: Uint8Array): Promise<void> => {
       await file.writeAt(bytes, position);
+      written.update(bytes);
       position += bytes.length;
     };
     const schema = { fields: table.fields, metadata: new Map(table.metadata) };
     const writer = new ArrowWriter('file', schema, append, found?.file);
-    return new AnswerFile(path, key, writer, file, found ?? { queries: 0, rows: 0 });
+    return new AnswerFile(path, key, writer, file, written, found ?? { queries: 0, rows: 0 });
   }
 
   get progress(): Progress {
@@ -119,6 +141,8 @@ export class AnswerFile {
       key: this.key,
       owner: currentProcess(),
       ...this.done,
+      // Before the first await: the next batch may be written meanwhile.
+      sha256: this.hash.copy().digest('hex'),
       file: await this.writer.state(),
     };
     await this.file.sync();
@@ -178,16 +202,37 @@ async function claim(path: string, key: string): Promise<Checkpoint | null> {
   const file = await nodeFiles.open(own, 'create').catch((error: unknown) => {
     throw errnoIn(error) === 'EEXIST' ? busy(path, undefined) : error;
   });
-  const partial = await statIfPresent(partialPath(path), nodeFiles);
-  const continued = continues(found, key, partial?.bytes ?? 0) ? found : null;
+  const continued = continues(found, key) ? found : null;
   await closing(file, () => file.write(Buffer.from(JSON.stringify({ ...continued, format: CHECKPOINT_FORMAT, owner: currentProcess() })))); // prettier-ignore
   return continued;
 }
 
-/** Whether the checkpoint is of this request, and the partial file has what it says. */
-function continues(found: Partial<Checkpoint> | null, key: string, partialBytes: number): found is Checkpoint {
+/** Whether the checkpoint is of this request, and something was written. */
+function continues(found: Partial<Checkpoint> | null, key: string): found is Checkpoint {
   if (found?.format !== CHECKPOINT_FORMAT || found.key !== key) return false;
-  return found.file !== undefined && found.queries !== undefined && partialBytes >= found.file.position;
+  return found.file !== undefined && found.queries !== undefined && found.sha256 !== undefined;
+}
+
+/** The digest of what the checkpoint describes, to be continued; null if the file has other bytes. */
+async function hashWritten(partial: string, checkpoint: Checkpoint, options: OpenOptions): Promise<Hash | null> {
+  const { position } = checkpoint.file;
+  const file = await openIfPresent(partial, nodeFiles);
+  if (file === null) return null;
+  return closing(file, async () => {
+    if ((await file.stat()).kind !== 'file') return null;
+    const hash = createHash('sha256');
+    let done = 0;
+    const onBytes = (bytes: number): void => options.onProgress?.((done += bytes), position);
+    const { sha256 } = await hashRange(file, 0, position, { hash, onBytes, signal: options.signal });
+    return sha256 === checkpoint.sha256 ? hash : null;
+  });
+}
+
+/** Begins anew: the checkpoint describes bytes that are not there. */
+async function forget(path: string, { onWarning }: OpenOptions): Promise<void> {
+  onWarning?.(`${partialPath(path)} does not have the bytes that were written to it; all queries are answered again`);
+  const empty = { format: CHECKPOINT_FORMAT, owner: currentProcess() };
+  await replaceFile(checkpointPath(path), Buffer.from(JSON.stringify(empty)), nodeFiles);
 }
 
 function isOther(owner: ProcessIdentity): boolean {

@@ -2,7 +2,7 @@
  * Writes that are whole or absent after a crash, on top of the file-system port: file, fsync, rename, fsync of the
  * directory. A crash leaves only names that start with TEMPORARY_PREFIX, which no reader looks at.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { errnoIn, isMissing, type FileStat, type FileSystem, type OpenFile } from './files.js';
@@ -129,6 +129,8 @@ export interface HashProgress {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called with each part, front to back; the bytes are valid until it returns. */
   readonly onPart?: ((part: Uint8Array) => void) | undefined;
+  /** Takes the bytes after those that it has already; default: a new one. */
+  readonly hash?: Hash | undefined;
   /** Awaited after each part, with its size: for a pass that must not use all of a disk. */
   readonly pace?: ((bytes: number) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -141,7 +143,7 @@ export async function hashRange(
   to: number,
   progress: HashProgress = {},
 ): Promise<{ sha256: string; bytes: number }> {
-  const hash = createHash('sha256');
+  const hash = progress.hash ?? createHash('sha256');
   // The next part is read while one is hashed.
   const parts = [0, 1].map(() => new Uint8Array(Math.max(1, Math.min(HASH_CHUNK_BYTES, to - from))));
   let position = from;
@@ -160,7 +162,7 @@ export async function hashRange(
     [part, next] = [next, part];
     if (progress.pace !== undefined) await progress.pace(read);
   }
-  return { sha256: hash.digest('hex'), bytes: position - from };
+  return { sha256: hash.copy().digest('hex'), bytes: position - from };
 }
 
 /** Runs `work` and then closes the file. If only the close fails, its error is thrown. */

@@ -1,5 +1,5 @@
 /** What people do with the versions of an index from the command line, and what they are told of wrong command lines. */
-import { chmodSync, readFileSync, truncateSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
@@ -137,5 +137,26 @@ describe('what stands on the command line', () => {
   it('gives every line on stderr its time, where that is no terminal', async () => {
     const { stderr } = await call(['build', 'timed', '--input', input, '--no-calibrate', ...at]);
     for (const line of stderr.trimEnd().split('\n')) expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \S/);
+  });
+});
+
+describe('an index that is not there', () => {
+  const empty = temporaryFolder();
+
+  it.each([
+    [['build', 'new', '--input', '/no/such/file.arrow']],
+    [['publish', 'new@20260101T000000Z-00000000']],
+    [['rollback', 'new']],
+    [['alias', 'new', 'green', '20260101T000000Z-00000000']],
+    [['alias', 'new', 'green', '--remove']],
+    [['gate', 'init', 'new']],
+    [['gate', 'check', 'new']],
+    [['prune', 'new', '--keep', '1']],
+    [['evaluate', 'new']],
+    [['history', 'new']],
+  ])('is not begun by %j, which fails', async (args) => {
+    const { code } = await callJson([...args, '--root', empty]);
+    expect(code).not.toBe(EXIT.done);
+    expect(readdirSync(empty)).toEqual([]);
   });
 });

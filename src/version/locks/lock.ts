@@ -11,14 +11,18 @@
  *
  * An owner that was suspended for that long may find its lock gone. It calls `assertHeld` before each step that others
  * see, and stops there.
+ *
+ * Work that fails leaves no folder of an index that did not exist before: its locks are moved away in one step while
+ * the lock is held, so that who waits for it finds none and makes the folder again.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ShortlistError } from '../../base/errors.js';
-import { attempt, ensureDirectory } from '../disk/durable.js';
-import { errnoIn, nodeFiles, type FileSystem } from '../disk/files.js';
+import { basename, join } from 'node:path';
+import { attempt, ensureDirectory, removeTree, statIfPresent, temporaryName } from '../disk/durable.js';
+import { errnoIn, isMissing, nodeFiles, type FileSystem } from '../disk/files.js';
 import { ageOnDisk, claimPath, decodeClaim, isReleased, keepReserve, listGenerations, makeClaim, newClaim, readClaim, sweepClaims, type Claim, type ClaimFile, type LockKind } from './lock-file.js'; // prettier-ignore
-import { checkName, indexPath, locksPath } from '../disk/paths.js';
+import { checkName, indexPath, locksPath, stagingPath } from '../disk/paths.js';
 import { currentProcess, livenessOf, type ProcessIdentity } from './process-identity.js';
 
 export type { LockKind } from './lock-file.js';
@@ -64,10 +68,12 @@ export async function withLock<T>(
 ): Promise<T> {
   const files = options.files ?? nodeFiles;
   checkName('index', index);
-  await ensureLocksDirectory(root, index, files);
   const lock = await acquire({ root, index, kind, command, options, files });
   try {
     return await work(lock);
+  } catch (error) {
+    await attempt(lock.removeNewFolder());
+    throw error;
   } finally {
     await lock.release();
   }
@@ -75,9 +81,12 @@ export async function withLock<T>(
 
 const READ_ONLY_ERRNOS = new Set(['EROFS', 'EACCES', 'EPERM']);
 
-async function ensureLocksDirectory(root: string, index: string, files: FileSystem): Promise<void> {
+/** @returns whether the index has no folder yet */
+async function ensureLocksDirectory({ root, index, files }: LockRequest): Promise<boolean> {
   try {
+    const isNew = (await statIfPresent(indexPath(root, index), files)) === null;
     await ensureDirectory(locksPath(root, index), files);
+    return isNew;
   } catch (error) {
     const errno = errnoIn(error);
     if (errno === null || !READ_ONLY_ERRNOS.has(errno)) throw error;
@@ -102,6 +111,7 @@ async function acquire(request: LockRequest): Promise<HeldLock> {
   const owner = options.owner ?? currentProcess();
   const directory = locksPath(request.root, request.index);
   const deadline = performance.now() + (options.waitMs ?? 0);
+  let isNewFolder = await ensureLocksDirectory(request);
   let observed: ObservedClaim | null = null;
   for (;;) {
     options.signal?.throwIfAborted();
@@ -109,9 +119,14 @@ async function acquire(request: LockRequest): Promise<HeldLock> {
     observed = await observeClaim(observed, directory, kind, top, files);
     if (observed === null || isFree(observed, owner, timing)) {
       const claim = newClaim(owner, shorten(request.command), new Date());
-      const file = await makeClaim(directory, kind, top + 1, claim, files, options.usesReserve);
+      const making = makeClaim(directory, kind, top + 1, claim, files, options.usesReserve);
+      const file = await making.catch(async (error: unknown) => {
+        if (!isMissing(error)) throw error;
+        isNewFolder = await ensureLocksDirectory(request); // the last owner removed a folder that it had made
+        return null;
+      });
       if (file !== null) {
-        const lock = new HeldLock(request, directory, top + 1, file, timing);
+        const lock = new HeldLock(request, directory, top + 1, file, timing, isNewFolder);
         await attempt(sweepClaims(directory, kind, top + 1, timing.staleMs, files));
         return lock;
       }
@@ -174,6 +189,8 @@ class HeldLock implements Lock {
     private readonly generation: number,
     private readonly claim: ClaimFile,
     private readonly timing: LockTiming,
+    /** This process made the folder of the index. */
+    private readonly isNewFolder: boolean,
   ) {
     this.timer = setInterval(() => void attempt(this.beat()), timing.heartbeatMs);
     this.timer.unref();
@@ -191,6 +208,24 @@ class HeldLock implements Lock {
     const winner = describeOwner(bytes === null ? null : decodeClaim(bytes));
     const message = `the ${kind} lock of index '${index}' was taken over by ${winner}, since this process sent no heartbeat for too long; run the command again`;
     throw new ShortlistError('index_busy', message, { index, lock: kind });
+  }
+
+  /** Removes the folder of the index if this process made it and nothing is in it but this lock. */
+  async removeNewFolder(): Promise<void> {
+    if (!this.isNewFolder) return;
+    const { root, index, kind, files } = this.request;
+    const folder = indexPath(root, index);
+    await attempt(files.removeDirectory(stagingPath(root, index)));
+    const isOther = ({ name }: { readonly name: string }): boolean => name !== basename(this.directory);
+    if ((await files.list(folder)).some(isOther)) return;
+    const own = [basename(claimPath(this.directory, kind, this.generation)), `reserve.${kind}`];
+    if ((await files.list(this.directory)).some(({ name }) => !own.includes(name))) return;
+    await this.assertHeld();
+    const moved = join(folder, temporaryName());
+    await files.rename(this.directory, moved);
+    await removeTree(moved, files);
+    await files.removeDirectory(folder);
+    await attempt(files.syncDirectory(root));
   }
 
   async release(): Promise<void> {

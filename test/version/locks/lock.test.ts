@@ -94,6 +94,43 @@ describe('a lock', () => {
   });
 });
 
+describe('the folder of an index that is not there', () => {
+  const fail = (): Promise<never> => Promise.reject(new Error('no luck'));
+
+  it('is gone again when the first work fails, and stays when it left something', async () => {
+    const root = temporaryDirectory();
+    await expect(take(root, 'build', fail)).rejects.toThrow('no luck');
+    expect(readdirSync(root)).toEqual([]);
+    const leave = (): Promise<never> => {
+      writeFileSync(join(root, INDEX, 'kept'), '');
+      return fail();
+    };
+    await expect(take(root, 'build', leave)).rejects.toThrow('no luck');
+    expect(readdirSync(join(root, INDEX)).sort()).toEqual(['kept', 'locks']);
+    await expect(take(root, 'build', fail)).rejects.toThrow('no luck');
+    expect(readdirSync(join(root, INDEX)).sort()).toEqual(['kept', 'locks']);
+  });
+
+  it('is not taken from those who wait for the lock: each works alone, and the last one leaves nothing', async () => {
+    const root = temporaryDirectory();
+    let [working, most, works] = [0, 0, 0];
+    const failSlowly = async (lock: Lock): Promise<never> => {
+      most = Math.max(most, ++working);
+      works++;
+      await sleep(10);
+      await lock.assertHeld();
+      working--;
+      return fail();
+    };
+    const waiting = { waitMs: 60_000, timing: FAST };
+    const ends = await Promise.allSettled(Array.from({ length: 8 }, () => take(root, 'build', failSlowly, waiting)));
+    const reasons = ends.map((end) => (end.status === 'rejected' ? (end.reason as Error).message : 'no error'));
+    expect(reasons).toEqual(Array.from({ length: 8 }, () => 'no luck'));
+    expect([most, works]).toEqual([1, 8]);
+    expect(readdirSync(root)).toEqual([]);
+  });
+});
+
 describe('the lock of a process that was killed', () => {
   it('is free at once', async () => {
     const root = temporaryDirectory();

@@ -32,7 +32,9 @@ const COMMANDS: readonly [flag: string, args: readonly string[]][] = [
 async function errorOf(args: readonly string[]): Promise<{ code: number | null; error: unknown; lines: string[] }> {
   const { code, json } = await callJson([...args, ...at]);
   const { stderr } = await call([...args, ...at, '--log-level', 'error']);
-  return { code, error: json['error'], lines: stderr.trimEnd().split('\n') };
+  // A level was named, so that each line is an object.
+  const lines = stderr.trimEnd().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg); // prettier-ignore
+  return { code, error: json['error'], lines };
 }
 
 describe.each(COMMANDS)('%s of %j', (flag, args) => {

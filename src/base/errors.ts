@@ -77,9 +77,9 @@ export const ERRORS = {
 
   // Input data
   input_not_found: kind(500, EXIT.badData, 'An input path does not exist or matches no file'),
-  input_format: kind(500, EXIT.badData, 'The input is not an Arrow IPC file, Arrow IPC stream or Feather V2 file'),
-  input_corrupt: kind(500, EXIT.badData, 'The Arrow file is truncated or its contents contradict each other'),
-  input_unsupported: kind(500, EXIT.badData, 'The Arrow file uses a feature that shortlist does not read'),
+  input_format: kind(500, EXIT.badData, 'The input has none of the formats that shortlist reads'),
+  input_corrupt: kind(500, EXIT.badData, 'The input file is truncated or its contents contradict each other'),
+  input_unsupported: kind(500, EXIT.badData, 'The input file uses a feature that shortlist does not read'),
   column_missing: kind(500, EXIT.badData, 'The input has no column with that name'),
   column_type: kind(500, EXIT.badData, 'A column has a type that cannot be used for this purpose'),
   schema_mismatch: kind(500, EXIT.badData, 'The columns of the input files contradict each other'),

@@ -1,5 +1,5 @@
 /**
- * Builds a sealed version from Arrow files.
+ * Builds a sealed version from files of vectors.
  *
  *   plan       open every input, check schemas, estimate memory and disk
  *   ingest     one pass over the rows: validate, and write vectors, ids and attributes into staging
@@ -153,7 +153,8 @@ class Build {
   }
 
   private async plan(): Promise<IngestPlan> {
-    const { inputs, idColumn, vectorColumn, attributes, dim, castDecimals, onBadRow, signal, onWarning } = this.options;
+    const { inputs, ids, idColumn, vectorColumn, attributes, dim, castDecimals, onBadRow, signal, onWarning } =
+      this.options;
     const liveDim = await this.readLiveDim();
     const plan = await planIngest({
       paths: inputs,
@@ -162,6 +163,7 @@ class Build {
       ...(dim !== undefined && { dim }),
       ...(castDecimals !== undefined && { castDecimals }),
       ...(liveDim !== null && { liveDim }),
+      ...(ids !== undefined && { ids }),
       ...(idColumn !== undefined && { idColumn }),
       ...(vectorColumn !== undefined && { vectorColumn }),
       ...(signal !== undefined && { signal }),

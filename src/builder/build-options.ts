@@ -16,6 +16,8 @@ export interface BuildOptions {
   readonly index: string;
   /** Files, folders and globs, read in this order. */
   readonly inputs: readonly string[];
+  /** Files of ids, one for each file of the input. */
+  readonly ids?: readonly string[] | undefined;
   readonly idColumn?: string | undefined;
   readonly vectorColumn?: string | undefined;
   readonly attributes: 'all' | 'none' | readonly string[];

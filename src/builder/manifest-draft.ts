@@ -39,7 +39,7 @@ export function buildKey(options: BuildOptions, plan: IngestPlan): string {
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }
 
-function plannedDraft(options: BuildOptions, { idField, idType, vectorField }: IngestPlan): PlannedDraft {
+function plannedDraft(options: BuildOptions, { ids, idField, idType, vectorField }: IngestPlan): PlannedDraft {
   const { metric, engine, parameters, shards, attributes, dim, castDecimals } = options;
   const { onBadRow, maxRejected = DEFAULT_MAX_REJECTED } = options;
   return {
@@ -56,6 +56,7 @@ function plannedDraft(options: BuildOptions, { idField, idType, vectorField }: I
       ...(onBadRow === 'skip' && { max_rejected: maxRejected }),
       ...(dim !== undefined && { dim }),
       ...(castDecimals === true && { cast_decimals: true }),
+      ...(ids !== null && { ids }),
     },
   };
 }

@@ -3,8 +3,9 @@
  *
  * Takes paths of files, folders and globs; returns files in the given order, those of a folder or glob sorted by path.
  * A path that exists is never read as a glob. A folder stands for the Arrow and Parquet files (.arrow, .arrows,
- * .feather, .ipc, .parquet, .parq, .pq) in it and its subfolders, such as those of a Hive-style table, or for all files
- * if there is no such name. Names that start with `.` or `_` are left out, as Spark and pyarrow do, and links to
+ * .feather, .ipc, .parquet, .parq, .pq) in it and its subfolders, such as those of a Hive-style table; if there is none,
+ * for the .npy files; if there is none either, for all files. The files of benchmarks (.fvecs, .fbin, .hdf5 and their
+ * like) must be named, since a folder of them holds base, queries and truth side by side. Names that start with `.` or `_` are left out, as Spark and pyarrow do, and links to
  * folders are not followed.
  *
  * A folder written by Hugging Face's `save_to_disk` stands for the data files that its `state.json` names: `map` and
@@ -17,9 +18,15 @@ import type { Dirent, Stats } from 'node:fs';
 import { readFile, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, extname, join, normalize } from 'node:path';
 import { ShortlistError, errnoOf, ioError } from '../base/errors.js';
+import { arrayKindOf } from '../formats/flat/endings.js';
 import { expandGlob, isGlob } from './glob.js';
 
-const EXTENSIONS: ReadonlySet<string> = new Set(['.arrow', '.arrows', '.feather', '.ipc', '.parquet', '.parq', '.pq']);
+/** Endings that a folder stands for: those of the first line of which it has files. */
+const EXTENSIONS: readonly ReadonlySet<string>[] = [
+  new Set(['.arrow', '.arrows', '.feather', '.ipc', '.parquet', '.parq', '.pq']),
+  new Set(['.npy']),
+];
+const HDF5_EXTENSIONS: ReadonlySet<string> = new Set(['.hdf5', '.h5']);
 
 /** Deepest nesting of folders: a deeper tree is a mistake, or has no end. */
 const MAX_FOLDER_DEPTH = 64;
@@ -51,11 +58,22 @@ async function resolveExisting(path: string, found: Stats): Promise<string[]> {
     throw new ShortlistError('input_format', message, { file: path });
   }
   const files = (await listFiles(path, 0)).sort();
-  const named = files.filter((file) => EXTENSIONS.has(extname(file).toLowerCase()));
   if (files.length === 0) {
     throw new ShortlistError('input_not_found', `the input folder ${path} has no files`, { file: path });
   }
-  return named.length > 0 ? named : files;
+  for (const extensions of EXTENSIONS) {
+    const named = files.filter((file) => extensions.has(extname(file).toLowerCase()));
+    if (named.length > 0) return named;
+  }
+  refuseBenchmark(path, files);
+  return files;
+}
+
+function refuseBenchmark(folder: string, files: readonly string[]): void {
+  const found = files.find((file) => arrayKindOf(file) !== null || HDF5_EXTENSIONS.has(extname(file).toLowerCase()));
+  if (found === undefined) return;
+  const message = `the folder ${folder} holds files such as ${found}, of which one may be items and another queries: name the files, or use a glob`; // prettier-ignore
+  throw new ShortlistError('usage', message, { file: folder, first: found });
 }
 
 async function listFiles(folder: string, depth: number): Promise<string[]> {

@@ -3,17 +3,18 @@
  *
  * Takes paths and column names; returns a plan. Opens one file after the other for its schema and row count, and reads
  * the offsets of the vector column if the types leave the length of vectors open. The columns are those of all files
- * together, with types that hold the values of each, so the order of files decides only the order of rows. Fails on
- * missing paths, files that are not Arrow, missing or unusable columns, and contradictory schemas.
+ * together, with types that hold the values of each, so the order of files decides only the order of rows. Ids may come
+ * from other files, or be positions (attached-ids.ts). Fails on missing paths, files of no known format, missing or unusable columns, and contradictory schemas.
  */
-import type { BigIntStats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { ArrowField } from '../arrow/column.js';
 import type { TableReader } from '../arrow/read/table-reader.js';
+import type { OpenOptions } from '../formats/open-options.js';
 import { openTable } from '../formats/open-table.js';
-import { ShortlistError, ioError } from '../base/errors.js';
+import { ShortlistError } from '../base/errors.js';
 import type { IdType } from '../base/id-table.js';
-import { chooseColumns, type ColumnOptions } from './choose-columns.js';
+import { filesOfIds, openWithIds, planIds, type PlannedIds } from './attached-ids.js';
+import { chooseColumns, DEFAULT_ID_COLUMN, type ColumnOptions } from './choose-columns.js';
+import { changed, inspectFile, openUnchanged, stampFile, type InspectedFile } from './inspect-file.js';
 import { resolveInputs } from './inputs.js';
 import { SchemaUnion } from './schema-union.js';
 import { chooseLength, countLengths, type LengthCount, type LengthOptions } from './vector-lengths.js';
@@ -21,18 +22,17 @@ import { chooseLength, countLengths, type LengthCount, type LengthOptions } from
 export interface IngestOptions extends ColumnOptions, Partial<LengthOptions> {
   /** Files, folders and globs, read in this order. */
   readonly paths: readonly string[];
+  /** Files of ids, one for each file of the input, in the same order. */
+  readonly ids?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
-export interface PlannedFile {
-  /** Normalised; relative if it was given so. */
-  readonly path: string;
-  readonly bytes: number;
-  readonly rows: number;
-  /** Changes whenever the file does. */
-  readonly stamp: string;
-  /** Shared by files of equal schemas. */
+export interface PlannedFile extends InspectedFile {
+  /** Those of the file, and of the ids that come with it. Shared by files of equal schemas. */
   readonly fields: readonly ArrowField[];
+  /** Ids that are not in the file itself; else null. */
+  readonly ids: PlannedIds | null;
+  readonly options: OpenOptions;
 }
 
 export interface IngestPlan {
@@ -49,6 +49,8 @@ export interface IngestPlan {
   /** The lengths of the vectors, the most frequent first. */
   readonly lengths: readonly LengthCount[];
   readonly attributes: readonly ArrowField[];
+  /** The files of ids, in the order of `files`; `positions` if ids are positions of rows; null if files have ids. */
+  readonly ids: readonly string[] | 'positions' | null;
   readonly warnings: readonly string[];
 }
 
@@ -58,7 +60,7 @@ export async function planIngest(options: IngestOptions): Promise<IngestPlan> {
   if (paths.length === 0) {
     throw new ShortlistError('usage', 'no input was given: name at least one file, folder or glob');
   }
-  const { files, union, warnings } = await inspectFiles(paths, signal);
+  const { files, union, ids, warnings } = await inspectFiles(paths, options);
   const names = paths.length === 1 ? paths[0]! : `${paths[0]!} and ${paths.length - 1} more`;
   const chosen = chooseColumns(names, union.columns(), union.files, options);
   const lengths = await countLengths(files, chosen.vector.name, signal);
@@ -73,6 +75,7 @@ export async function planIngest(options: IngestOptions): Promise<IngestPlan> {
     dimSource: length.source,
     lengths,
     attributes: chosen.attributes,
+    ids,
     warnings: [...warnings, ...chosen.warnings, ...(length.warning === null ? [] : [length.warning])],
   };
 }
@@ -80,64 +83,43 @@ export async function planIngest(options: IngestOptions): Promise<IngestPlan> {
 interface Inspected {
   readonly files: PlannedFile[];
   readonly union: SchemaUnion;
+  readonly ids: IngestPlan['ids'];
   readonly warnings: string[];
 }
 
-async function inspectFiles(paths: readonly string[], signal: AbortSignal | undefined): Promise<Inspected> {
-  const files: PlannedFile[] = [];
-  const union = new SchemaUnion();
-  const warnings: string[] = [];
-  const schemas = new Map<string, readonly ArrowField[]>();
+async function inspectFiles(paths: readonly string[], options: IngestOptions): Promise<Inspected> {
+  const { signal, vectorColumn, idColumn = DEFAULT_ID_COLUMN } = options;
+  const open: OpenOptions = { vectorColumn, idColumn };
+  const inspected: InspectedFile[] = [];
   for (const path of paths) {
     signal?.throwIfAborted();
-    const inspected = await inspectFile(path);
-    const key = JSON.stringify(inspected.file.fields);
-    const fields = schemas.get(key) ?? inspected.file.fields;
+    inspected.push(await inspectFile(path, open));
+  }
+  const ids = await planIds(inspected, options.ids, idColumn, signal);
+  const files: PlannedFile[] = [];
+  const union = new SchemaUnion();
+  const schemas = new Map<string, readonly ArrowField[]>();
+  for (const [i, file] of inspected.entries()) {
+    const attached = ids.files[i]!;
+    const all = attached === null ? file.fields : [...file.fields, attached.field];
+    const key = JSON.stringify(all);
+    const fields = schemas.get(key) ?? all;
     schemas.set(key, fields);
-    files.push({ ...inspected.file, fields });
-    union.add(path, fields);
-    warnings.push(...inspected.warnings);
+    files.push({ ...file, fields, ids: attached, options: open });
+    union.add(file.path, fields);
   }
-  return { files, union, warnings };
+  const warnings = [...inspected.flatMap((file) => file.warnings), ...ids.warnings];
+  return { files, union, ids: ids.source, warnings };
 }
 
-/** Size, schema and row count of a file, which is closed again. */
-export async function inspectFile(path: string): Promise<{ file: PlannedFile; warnings: readonly string[] }> {
-  const stamp = await stampFile(path);
-  const reader = await openTable(path);
-  try {
-    const { bytes, rows, fields, warnings } = reader;
-    return { file: { path, bytes, rows, stamp, fields }, warnings };
-  } finally {
-    await reader.close();
-  }
-}
-
-/** Opens a planned file again. @throws input_corrupt if it is no longer the planned one */
+/** Opens a planned file again, with its ids. @throws input_corrupt if it is no longer the planned one */
 export async function openPlanned(file: PlannedFile): Promise<TableReader> {
   await assertUnchanged(file);
-  const reader = await openTable(file.path);
-  if (reader.bytes === file.bytes && reader.rows === file.rows) return reader;
-  await reader.close();
-  throw changed(file);
+  const reader = await openUnchanged(file, () => openTable(file.path, file.options));
+  return file.ids === null ? reader : openWithIds(reader, file.ids);
 }
 
-/** @throws input_corrupt if the file was written to since it was planned */
-export async function assertUnchanged(file: PlannedFile): Promise<void> {
-  if ((await stampFile(file.path)) !== file.stamp) throw changed(file);
-}
-
-export function changed({ path }: PlannedFile): ShortlistError {
-  const message = `${path} changed while it was read: wait until its writer has finished, then try again`;
-  return new ShortlistError('input_corrupt', message, { file: path });
-}
-
-async function stampFile(path: string): Promise<string> {
-  let found: BigIntStats;
-  try {
-    found = await stat(path, { bigint: true });
-  } catch (error) {
-    throw ioError('read', path, error);
-  }
-  return [found.dev, found.ino, found.size, found.mtimeNs].join(':');
+/** @throws input_corrupt if the file, or that of its ids, was written to since it was planned */
+export async function assertUnchanged({ ids, ...file }: PlannedFile): Promise<void> {
+  for (const one of [file, ...filesOfIds(ids)]) if ((await stampFile(one.path)) !== one.stamp) throw changed(one);
 }

@@ -4,7 +4,7 @@
  * first chunk that has some.
  */
 import { openArrowPipe } from '../arrow/read/pipe.js';
-import type { Chunk } from '../arrow/read/table-reader.js';
+import type { Chunk, TableReader } from '../arrow/read/table-reader.js';
 import type { ArrowField } from '../arrow/column.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
@@ -43,12 +43,19 @@ interface QueryFile {
   readonly bytes: number;
 }
 
-/** @throws input_not_found, input_format, no_rows, ... */
-export async function planQueries(paths: readonly string[]): Promise<QueryFiles> {
+function openQueries(path: string, vectorColumn: string | undefined): Promise<TableReader> {
+  return openTable(path, { vectorColumn, purpose: 'queries' });
+}
+
+/**
+ * @param vectorColumn as in QueryStreamOptions
+ * @throws input_not_found, input_format, no_rows, ...
+ */
+export async function planQueries(paths: readonly string[], vectorColumn: string | undefined): Promise<QueryFiles> {
   const files: QueryFile[] = [];
   const warnings: string[] = [];
   for (const path of await resolveInputs(paths)) {
-    const reader = await openTable(path);
+    const reader = await openQueries(path, vectorColumn);
     files.push({ path, rows: reader.rows, bytes: reader.bytes });
     warnings.push(...reader.warnings);
     await reader.close();
@@ -69,7 +76,7 @@ export async function* streamFiles({ files }: QueryFiles, options: QueryStreamOp
   let first = 0;
   for (const { path, rows } of files) {
     if (first + rows > from && first < to) {
-      const reader = await openTable(path);
+      const reader = await openQueries(path, options.vectorColumn);
       try {
         const check = new QueryCheck(path, reader.fields, options);
         yield* check.blocks(reader.read([check.position]), first);

@@ -5,6 +5,7 @@
  */
 import type { ArrowField, Column } from '../arrow/column.js';
 import type { TableReader } from '../arrow/read/table-reader.js';
+import type { OpenOptions } from '../formats/open-options.js';
 import { openTable } from '../formats/open-table.js';
 import { ShortlistError } from '../base/errors.js';
 import type { Metric } from '../base/metric.js';
@@ -12,8 +13,8 @@ import { BadRowTally, badRowsError, type BadRow, type BadRowKind } from './bad-r
 import { DEFAULT_ID_COLUMN, chooseId, chooseVector } from './choose-columns.js';
 import { componentsOf, idTypeOf, isVectorType } from './column-types.js';
 import { IdRows } from './id-rows.js';
+import { inspectFile } from './inspect-file.js';
 import { resolveInputs } from './inputs.js';
-import { inspectFile } from './plan.js';
 import { VectorRows } from './vector-rows.js';
 
 export interface QueryOptions {
@@ -47,7 +48,7 @@ export async function readQueries(paths: readonly string[], options: QueryOption
   const queries = new QueryReader(options, await everyFileHasIds(files, options));
   for (const file of files) {
     options.signal?.throwIfAborted();
-    const reader = await openTable(file);
+    const reader = await openTable(file, openOptions(options));
     try {
       for (const warning of reader.warnings) options.onWarning?.(warning);
       await queries.read(reader);
@@ -58,12 +59,16 @@ export async function readQueries(paths: readonly string[], options: QueryOption
   return queries.finish(files);
 }
 
-async function everyFileHasIds(files: readonly string[], { idColumn, signal }: QueryOptions): Promise<boolean> {
-  if (idColumn !== undefined) return true;
+function openOptions({ vectorColumn, idColumn }: QueryOptions): OpenOptions {
+  return { vectorColumn, idColumn, purpose: 'queries' };
+}
+
+async function everyFileHasIds(files: readonly string[], options: QueryOptions): Promise<boolean> {
+  if (options.idColumn !== undefined) return true;
   for (const path of files) {
-    signal?.throwIfAborted();
-    const { file } = await inspectFile(path);
-    if (!file.fields.some(({ name, type }) => name === DEFAULT_ID_COLUMN && idTypeOf(type) !== null)) return false;
+    options.signal?.throwIfAborted();
+    const { fields } = await inspectFile(path, openOptions(options));
+    if (!fields.some(({ name, type }) => name === DEFAULT_ID_COLUMN && idTypeOf(type) !== null)) return false;
   }
   return true;
 }

@@ -22,7 +22,9 @@ import { locateColumns, type FileColumns } from './file-columns.js';
 import { gatherRows } from '../arrow/gather.js';
 import { startHashing, type FileHash, type HashRun } from './hash-files.js';
 import { IdRows } from './id-rows.js';
-import { assertUnchanged, changed, openPlanned, type IngestPlan, type PlannedFile } from './plan.js';
+import { filesOfIds } from './attached-ids.js';
+import { changed, type InspectedFile } from './inspect-file.js';
+import { assertUnchanged, openPlanned, type IngestPlan } from './plan.js';
 import { RowOrigins } from './row-origins.js';
 import { describeLengths } from './vector-lengths.js';
 import { VectorRows } from './vector-rows.js';
@@ -70,6 +72,7 @@ export interface IngestReport {
   readonly meanNorm: number;
   /** The ids of accepted rows; the ordinal of a row is its position among them. */
   readonly ids: IdTable;
+  /** Those of the input, then those of their ids. */
   readonly files: readonly SourceFile[];
   readonly badRows: BadRows;
 }
@@ -116,16 +119,21 @@ class Pass {
   }
 
   async *run(): AsyncGenerator<IngestBatch, IngestReport, undefined> {
-    const { files } = this.plan;
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    const paths = files.map((file) => file.path);
-    const hashing = startHashing(paths, bytes);
+    const sources = this.sources();
+    const bytes = sources.reduce((sum, file) => sum + file.bytes, 0);
+    const hashing = startHashing(sources.map((file) => file.path), bytes); // prettier-ignore
     try {
-      for (const position of files.keys()) yield* this.readFile(position);
+      for (const position of this.plan.files.keys()) yield* this.readFile(position);
       return await this.finish(hashing);
     } finally {
       await hashing.stop();
     }
+  }
+
+  /** The files of the input, then those of their ids. */
+  private sources(): InspectedFile[] {
+    const { files } = this.plan;
+    return [...files, ...files.flatMap(({ ids }) => filesOfIds(ids))];
   }
 
   private async *readFile(position: number): AsyncGenerator<IngestBatch, void, undefined> {
@@ -252,7 +260,7 @@ class Pass {
       dim,
       meanNorm: this.vectors.meanNorm,
       ids: this.builder.finish(),
-      files: this.plan.files.map((file, position) => toSource(file, hashes[position]!)),
+      files: this.sources().map((file, position) => toSource(file, hashes[position]!)),
       badRows,
     };
   }
@@ -281,7 +289,7 @@ class Pass {
   }
 }
 
-function toSource(file: PlannedFile, hash: FileHash): SourceFile {
+function toSource(file: InspectedFile, hash: FileHash): SourceFile {
   if (hash.bytes !== file.bytes) throw changed(file);
   return { path: file.path, bytes: file.bytes, rows: file.rows, sha256: hash.sha256 };
 }

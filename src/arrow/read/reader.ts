@@ -104,6 +104,7 @@ function withColumn<T>(field: SchemaField, action: () => T): T {
 class SourceReader implements ArrowReader {
   readonly format: 'file' | 'stream';
   readonly bytes: number;
+  readonly namesColumns = true;
   readonly fields: readonly ArrowField[];
   readonly rows: number;
   readonly warnings: readonly string[];

@@ -19,6 +19,8 @@ export interface ExtentChunk extends ListExtents {
 export interface TableReader {
   readonly path: string;
   readonly bytes: number;
+  /** Whether the file itself names its columns. If not, it is one array, and `fields` has the name the caller gave it. */
+  readonly namesColumns: boolean;
   readonly fields: readonly ArrowField[];
   readonly rows: number;
   /** Oddities that are no faults, one sentence each, naming the file. */

@@ -112,7 +112,7 @@ class BatchRun {
       const blocks = streamPipe('stdin', readStdin(), this.streamOptions(0, Infinity));
       return out === PIPE ? this.toPipe(blocks, 0, null) : this.toNewFile(blocks);
     }
-    const files = await planQueries(queries);
+    const files = await planQueries(queries, this.options.vectorColumn);
     for (const warning of files.warnings) this.warn(warning);
     const { from, to } = part === undefined ? { from: 0, to: files.queries } : partOf(part, files.queries);
     if (out === PIPE) return this.toPipe(streamFiles(files, this.streamOptions(from, to)), from, to - from);

@@ -19,6 +19,7 @@ import { runningUser } from '../running-user.js';
 
 interface BuildCommandOptions extends PublishFlags {
   readonly input: string[];
+  readonly ids?: string[];
   readonly idColumn: string;
   readonly vectorColumn?: string;
   readonly attributes: string;
@@ -43,12 +44,19 @@ interface BuildCommandOptions extends PublishFlags {
 export function buildCommand(): Command {
   const command = new Command('build')
     .argument('<index>', 'name of the index')
-    .description('build and verify a new version of an index from Arrow or Parquet files; publish it with --publish')
-    .requiredOption('--input <path...>', 'Arrow or Parquet files, folders or globs, read in the given order (required)')
+    .description('build and verify a new version of an index from files of vectors; publish it with --publish')
+    .requiredOption(
+      '--input <path...>',
+      'files, folders or globs, read in the given order: Arrow, Parquet, npy, fvecs, bvecs, fbin, u8bin, i8bin, HDF5 (required)',
+    ) // prettier-ignore
+    .option(
+      '--ids <path...>',
+      'files of ids, one for each file of --input: npy, ibin, Arrow, Parquet, or text with one id a line (default: the column of ids; of files without columns, the positions of rows)',
+    ) // prettier-ignore
     .option('--id-column <name>', 'column of ids', 'id')
     .option(
       '--vector-column <name>',
-      'column of vectors (default: the only vector column, else embedding, else vector)',
+      'column of vectors (default: the only vector column, else embedding, else vector); of HDF5, a dataset (default: train)',
     )
     .option('--attributes <names>', 'columns to keep as attributes: a,b or all or none', 'all')
     .option('--cast-decimals', 'keep decimal columns as float64 attributes (default: leave them out)')
@@ -150,6 +158,7 @@ function build(
     root: context.root,
     index,
     inputs: options.input,
+    ids: options.ids,
     idColumn: options.idColumn,
     vectorColumn: options.vectorColumn,
     attributes: parseAttributes(options.attributes),

@@ -3,7 +3,7 @@
  *
  * A column is read as pyarrow reads it: if the file has the Arrow schema that pyarrow and polars store, with the types
  * of that schema (their units, time zones and list sizes are lost otherwise), else with those of its annotations. Lists
- * are read one level deep. What is neither a list of scalars nor a scalar has the kind `other`.
+ * are read two levels deep, as in Arrow files. What is neither such a list nor a scalar has the kind `other`.
  */
 import type { FileMetaData, SchemaElement, SchemaTree } from 'hyparquet';
 import type { ArrowField, ColumnType } from '../../arrow/column.js';
@@ -16,8 +16,8 @@ export interface Leaf {
   readonly element: SchemaElement;
   /** Definition level of a value that is present. */
   readonly maxDefinition: number;
-  /** Definition level from which a list has an item: 0 for a column that is not a list. */
-  readonly itemDefinition: number;
+  /** For the lists of each depth, the definition level from which they have an item. None: the column is not a list. */
+  readonly itemDefinitions: readonly number[];
 }
 
 export interface ParquetColumn {
@@ -81,35 +81,45 @@ function plainColumn(root: SchemaTree, node: SchemaTree): ParquetColumn {
   if (nodes === null) return { field: { name: element.name, type: OTHER, nullable, label: label! }, leaf: null };
   const values = nodes.at(-1)!;
   const scalar = scalarOf(values.element);
-  const isList = nodes.some((one) => one.element.repetition_type === 'REPEATED');
-  const type: ColumnType = !isList ? scalar.type : scalar.type.kind === 'other' ? OTHER : { kind: 'list', item: scalar.type, size: null }; // prettier-ignore
-  const field = { name: element.name, type, nullable, label: isList ? `list<element: ${scalar.label}>` : scalar.label };
-  if (type.kind === 'other') return { field, leaf: null };
-  return { field, leaf: leafOf([root, ...nodes], isList) };
+  const depth = nodes.filter((one) => one.element.repetition_type === 'REPEATED').length;
+  const nested = listsOf(scalar, depth);
+  const field = { name: element.name, nullable, ...nested };
+  if (nested.type.kind === 'other') return { field, leaf: null };
+  return { field, leaf: leafOf([root, ...nodes]) };
 }
 
-/** The nodes from a column to its values, through at most one list; null if there is anything else between. */
-function pathToValues(node: SchemaTree): SchemaTree[] | null {
+function listsOf(item: Scalar, depth: number): Scalar {
+  if (depth === 0) return item;
+  const { type, label } = listsOf(item, depth - 1);
+  return { type: type.kind === 'other' ? OTHER : { kind: 'list', item: type, size: null }, label: `list<element: ${label}>` }; // prettier-ignore
+}
+
+/** Vectors may come as lists of one list. */
+const MAX_LIST_DEPTH = 2;
+
+/** The nodes from a column to its values, through at most two lists; null if there is anything else between. */
+function pathToValues(node: SchemaTree, depth = MAX_LIST_DEPTH): SchemaTree[] | null {
   if (node.children.length === 0) return [node];
   const [repeated] = node.children;
   const { element } = node;
   const isList = element.converted_type === 'LIST' || element.logical_type?.type === 'LIST';
-  if (!isList || node.children.length !== 1 || repeated!.element.repetition_type !== 'REPEATED') return null;
+  if (depth === 0 || !isList || node.children.length !== 1 || repeated!.element.repetition_type !== 'REPEATED') return null; // prettier-ignore
   if (repeated!.children.length === 0) return [node, repeated!]; // two levels, as old writers have it
   const [item] = repeated!.children;
   const isStruct = repeated!.element.name === 'array' || repeated!.element.name === `${element.name}_tuple`;
-  if (repeated!.children.length !== 1 || item!.children.length > 0 || isStruct) return null;
-  return [node, repeated!, item!];
+  if (repeated!.children.length !== 1 || item!.element.repetition_type === 'REPEATED' || isStruct) return null;
+  const inner = pathToValues(item!, depth - 1);
+  return inner === null ? null : [node, repeated!, ...inner];
 }
 
-function leafOf(schemaPath: SchemaTree[], isList: boolean): Leaf {
+function leafOf(schemaPath: SchemaTree[]): Leaf {
   let level = 0;
-  let itemDefinition = 0;
+  const itemDefinitions: number[] = [];
   for (const { element } of schemaPath.slice(1)) {
     if (element.repetition_type !== 'REQUIRED') level++;
-    if (isList && element.repetition_type === 'REPEATED') itemDefinition = level;
+    if (element.repetition_type === 'REPEATED') itemDefinitions.push(level);
   }
-  return { schemaPath, element: schemaPath.at(-1)!.element, maxDefinition: level, itemDefinition };
+  return { schemaPath, element: schemaPath.at(-1)!.element, maxDefinition: level, itemDefinitions };
 }
 
 function groupLabel({ element, children }: SchemaTree): string {

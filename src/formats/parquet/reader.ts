@@ -10,6 +10,7 @@ import { parquetMetadata, parquetSchema, type Compressors, type FileMetaData, ty
 import { compressors } from 'hyparquet-compressors';
 import { CHUNK_BYTES, CHUNK_ROWS } from '../../arrow/bounds.js';
 import type { ArrowField, Column } from '../../arrow/column.js';
+import type { ListExtents } from '../../arrow/decode/column-source.js';
 import { describeConversion } from '../../arrow/conversion.js';
 import { ArrowFault, corrupt, nameFault, placeFault } from '../../arrow/fault.js';
 import { openFileSource, windowedSource, type ByteSource } from '../../arrow/frame/byte-source.js';
@@ -71,6 +72,7 @@ function ownCompressors(): Compressors {
 
 class ParquetReader implements TableReader {
   readonly bytes: number;
+  readonly namesColumns = true;
   readonly rows: number;
   readonly fields: readonly ArrowField[];
   readonly warnings: readonly string[] = [];
@@ -132,7 +134,8 @@ class ParquetReader implements TableReader {
     const isSame = (other: readonly string[]): boolean => other.length === path.length && other.every((name, i) => name === path[i]); // prettier-ignore
     const chunk = group.columns.find(({ meta_data: data }) => data !== undefined && isSame(data.path_in_schema));
     if (chunk?.meta_data === undefined) throw corrupt('the row group does not have it');
-    const type = field.type.kind === 'list' ? field.type.item : field.type;
+    let { type } = field;
+    while (type.kind === 'list') type = type.item;
     return new ColumnCursor(
       new PageReader(this.source, chunk.meta_data, leaf, type, this.compressors),
       leaf,
@@ -141,10 +144,10 @@ class ParquetReader implements TableReader {
   }
 
   async *readExtents(position: number): AsyncGenerator<ExtentChunk, void, undefined> {
-    for await (const { firstRow, rows, columns } of this.read([position])) {
+    for await (const { firstRow, columns } of this.read([position])) {
       const [column] = columns;
       if (column?.shape !== 'lists') throw new TypeError('the column holds no lists');
-      yield { firstRow, rows, valid: column.valid, offsets: column.offsets, items: null };
+      yield { firstRow, ...extentsOf(column) };
     }
   }
 
@@ -160,6 +163,10 @@ class ParquetReader implements TableReader {
   close(): Promise<void> {
     return this.source.close();
   }
+}
+
+function extentsOf({ rows, valid, offsets, items }: Column & { shape: 'lists' }): ListExtents {
+  return { rows, valid, offsets, items: items.shape === 'lists' ? extentsOf(items) : null };
 }
 
 interface RequiredColumn {

@@ -7,6 +7,7 @@ import type { Column, ColumnType, NumberArray, Validity } from '../../arrow/colu
 import { formatUuids } from '../../arrow/decode/uuids.js';
 import { checkUtf8 } from '../../arrow/decode/strings.js';
 import { corrupt } from '../../arrow/fault.js';
+import { float16ToNumber } from '../../base/float32.js';
 
 /** Values one after the other, without a place for nulls. */
 export type Values =
@@ -69,7 +70,7 @@ function numbers(raw: DecodedArray, type: ColumnType, element: SchemaElement): N
       return new INTEGER_ARRAYS[name](Array.from(raw as ArrayLike<number | bigint>, Number));
     }
     case 'float':
-      if (type.bits === 16) return Float32Array.from(byteArrays(raw), float16);
+      if (type.bits === 16) return Float32Array.from(byteArrays(raw), ([low, high]) => float16ToNumber(low! | (high! << 8)));
       return type.bits === 32 ? Float32Array.from(raw as ArrayLike<number>) : Float64Array.from(raw as ArrayLike<number>); // prettier-ignore
     case 'date':
       return type.unit === 'day' ? Int32Array.from(raw as ArrayLike<number>) : BigInt64Array.from(raw as ArrayLike<number>, (day) => BigInt(day) * MS_PER_DAY); // prettier-ignore
@@ -117,13 +118,6 @@ function decimal(value: unknown, scale: number): number {
 function signedOf(bytes: Uint8Array): bigint {
   if (bytes.length === 0) return 0n;
   return BigInt.asIntN(8 * bytes.length, BigInt(`0x${Buffer.from(bytes).toString('hex')}`));
-}
-
-function float16(bytes: Uint8Array): number {
-  const bits = bytes[0]! | (bytes[1]! << 8);
-  const [sign, exponent, fraction] = [bits >>> 15 === 1 ? -1 : 1, (bits >>> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** The entries of a dictionary at these indices. */

@@ -89,3 +89,25 @@ con.execute(f"copy t to '{OUT}/duckdb.duckdb-zstd.parquet' (format parquet, code
 arrow("duckdb", pq.read_table(os.path.join(OUT, "duckdb.duckdb.parquet")))
 arrow("spark", pq.read_table(os.path.join(OUT, "lists.spark-like.parquet")))
 os.rename(os.path.join(OUT, "lists.spark-like.parquet"), os.path.join(OUT, "spark.spark-like.parquet"))
+
+uuids = pa.array([bytes(rng.bytes(16)) for _ in range(ROWS)], pa.binary(16))
+lists_of_one = pa.array([[row] for row in vectors.tolist()], pa.list_(pa.list_(pa.float32())))
+RAGGED = [None, [], [None], [[]], [[1.0, None], [], None, [2.0]], [[3.0]]]
+ragged = pa.array([RAGGED[i % len(RAGGED)] for i in range(ROWS)], pa.list_(pa.list_(pa.float32())))
+nested = pa.table({"id": uuids, "category": table["category"], "ragged": ragged, "embedding": lists_of_one})
+arrow("nested", nested)
+parquet("nested.pyarrow", nested)
+parquet("nested.pyarrow-v2-pages", nested, data_page_version="2.0")
+parquet("nested.pyarrow-tiny-pages", nested, data_page_size=64, write_batch_size=5, use_dictionary=False)
+parquet("nested.pyarrow-no-arrow-schema", nested, store_schema=False)
+
+flat = pa.array(vectors.ravel())
+storage = pa.FixedSizeListArray.from_arrays(flat, DIM)
+tensors = pa.table({
+    "id": table["id"],
+    "category": table["category"],
+    "embedding": pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float32(), [DIM]), storage),
+    "image": pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float32(), [1, DIM]), storage),
+})
+arrow("tensors", tensors)
+parquet("tensors.pyarrow", tensors)

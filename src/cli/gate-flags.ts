@@ -28,8 +28,14 @@ export interface PublishFlags extends GateFlags {
 export function addGateFlags(command: Command, when = '', remembers = false): Command {
   const remembered = remembers ? '; remembered in gate.json' : '';
   return command
-    .option('--queries <path...>', `${when}Arrow or Parquet files of recorded queries, for the overlap${remembered}`)
-    .option('--query-column <name>', `${when}column of vectors in --queries (default: that of the index)`)
+    .option(
+      '--queries <path...>',
+      `${when}files of recorded queries, in any format of --input, for the overlap${remembered}`,
+    )
+    .option(
+      '--query-column <name>',
+      `${when}column of vectors in --queries (default: that of the index; of HDF5, the dataset test)`,
+    )
     .addOption(
       new Option('--gate-filter <json>', `${when}a filter whose recall the gate measures; may be repeated`).argParser(
         collectFilters,

@@ -1,4 +1,4 @@
-/** Reads query vectors from Arrow files. */
+/** Reads query vectors from files. */
 import { readQueries, type QueryRows } from '../ingest/read-queries.js';
 import type { CommandContext } from './command.js';
 import type { Manifest } from '../version/sealed/manifest.js';

@@ -6,13 +6,11 @@ export interface OpenOptions {
   /** Name of a column of ids. Default: DEFAULT_ID_NAME. */
   readonly idColumn?: string | undefined;
   /**
-   * What the rows are for; default `items`. An HDF5 file has a dataset for items and one for queries. For `ids`, vectors
-   * of one integer are integers.
+   * What the rows are for; default `items`. An HDF5 file has a dataset for items and one for queries. For `ids`,
+   * vectors of one integer are integers.
    */
-  readonly purpose?: Purpose | undefined;
+  readonly purpose?: 'items' | 'queries' | 'ids' | undefined;
 }
-
-export type Purpose = 'items' | 'queries' | 'ids';
 
 export const DEFAULT_VECTOR_NAME = 'embedding';
 export const DEFAULT_ID_NAME = 'id';

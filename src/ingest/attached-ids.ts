@@ -176,7 +176,7 @@ class IdPages {
   async next(rows: number): Promise<Column> {
     const pieces: Column[] = [];
     const picked = { pieces: new Uint32Array(rows), rows: new Uint32Array(rows) };
-    for (let done = 0; done < rows; ) {
+    for (let done = 0; done < rows;) {
       const column = await this.open();
       const taken = Math.min(rows - done, column.rows - this.at);
       for (let i = 0; i < taken; i++) {

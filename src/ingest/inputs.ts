@@ -3,10 +3,10 @@
  *
  * Takes paths of files, folders and globs; returns files in the given order, those of a folder or glob sorted by path.
  * A path that exists is never read as a glob. A folder stands for the Arrow and Parquet files (.arrow, .arrows,
- * .feather, .ipc, .parquet, .parq, .pq) in it and its subfolders, such as those of a Hive-style table; if there is none,
- * for the .npy files; if there is none either, for all files. The files of benchmarks (.fvecs, .fbin, .hdf5 and their
- * like) must be named, since a folder of them holds base, queries and truth side by side. Names that start with `.` or `_` are left out, as Spark and pyarrow do, and links to
- * folders are not followed.
+ * .feather, .ipc, .parquet, .parq, .pq) in it and its subfolders, such as those of a Hive-style table; if there is
+ * none, for the .npy files; if there is none either, for all files. The files of benchmarks (.fvecs, .fbin, .hdf5 and
+ * their like) must be named, since a folder of them holds base, queries and truth side by side. Names that start with
+ * `.` or `_` are left out, as Spark and pyarrow do, and links to folders are not followed.
  *
  * A folder written by Hugging Face's `save_to_disk` stands for the data files that its `state.json` names: `map` and
  * `filter` leave files of cached rows beside them. A DatasetDict has one folder for each split, named in

@@ -4,7 +4,8 @@
  * Takes paths and column names; returns a plan. Opens one file after the other for its schema and row count, and reads
  * the offsets of the vector column if the types leave the length of vectors open. The columns are those of all files
  * together, with types that hold the values of each, so the order of files decides only the order of rows. Ids may come
- * from other files, or be positions (attached-ids.ts). Fails on missing paths, files of no known format, missing or unusable columns, and contradictory schemas.
+ * from other files, or be positions (attached-ids.ts). Fails on missing paths, files of no known format, missing or
+ * unusable columns, and contradictory schemas.
  */
 import type { ArrowField } from '../arrow/column.js';
 import type { TableReader } from '../arrow/read/table-reader.js';
@@ -27,7 +28,7 @@ export interface IngestOptions extends ColumnOptions, Partial<LengthOptions> {
   readonly signal?: AbortSignal;
 }
 
-export interface PlannedFile extends InspectedFile {
+interface PlannedFile extends InspectedFile {
   /** Those of the file, and of the ids that come with it. Shared by files of equal schemas. */
   readonly fields: readonly ArrowField[];
   /** Ids that are not in the file itself; else null. */
@@ -100,7 +101,7 @@ async function inspectFiles(paths: readonly string[], options: IngestOptions): P
   const union = new SchemaUnion();
   const schemas = new Map<string, readonly ArrowField[]>();
   for (const [i, file] of inspected.entries()) {
-    const attached = ids.files[i]!;
+    const attached = ids.files[i] ?? null;
     const all = attached === null ? file.fields : [...file.fields, attached.field];
     const key = JSON.stringify(all);
     const fields = schemas.get(key) ?? all;

@@ -21,7 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** The rooms of a folder, by the same rule. What is not in a room is named by its file; `.` stands for the other files. */
 const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   arrow: [['read', 'write'], ['decode'], ['frame'], ['.']],
-  formats: [['open-table.ts'], ['parquet']],
+  formats: [['open-table.ts'], ['hdf5'], ['flat', 'parquet'], ['.']],
   cli: [['main.ts'], ['program.ts'], ['commands'], ['.'], ['output']],
   engine: [['engines.ts', 'exact-search.ts'], ['native'], ['hnswlib'], ['exact'], ['engine.ts']],
   evaluate: [['calibrate'], ['.']],
@@ -35,6 +35,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'arrow/',
   'lz4-napi': 'arrow/',
   '@bokuweb/zstd-wasm': 'arrow/',
+  h5wasm: 'formats/hdf5/',
   hyparquet: 'formats/parquet/',
   'hyparquet-compressors': 'formats/parquet/',
   minimatch: 'ingest/',
@@ -199,9 +200,10 @@ describe('third-party packages', () => {
   });
 
   it('in package.json are all used, and all used ones are in package.json', () => {
-    const manifest = JSON.parse(textOf('package.json')) as { dependencies: Record<string, string> };
+    type Versions = Record<string, string>;
+    const manifest = JSON.parse(textOf('package.json')) as { dependencies: Versions; optionalDependencies: Versions };
     const used = new Set([...packageImports.map(({ specifier }) => packageOf(specifier)), ...NOT_IMPORTED]);
-    expect([...used].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+    expect([...used].sort()).toEqual(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }).sort()); // prettier-ignore
   });
 });
 

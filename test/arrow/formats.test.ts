@@ -51,7 +51,7 @@ describe('what is no Arrow file', () => {
     const isFolder = await failureOf(() => openArrow(join(folder, 'sub')));
     expect([isFolder.code, isFolder.message]).toEqual([
       'input_format',
-      `${join(folder, 'sub')} is a folder, not a file; name the Arrow files in it`,
+      `${join(folder, 'sub')} is a folder, not a file; name the files in it`,
     ]);
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     expect((await failureOf(() => openArrow(join(folder, 'pipe')))).code).toBe('input_format');

@@ -19,7 +19,7 @@ export interface ExtentChunk extends ListExtents {
 export interface TableReader {
   readonly path: string;
   readonly bytes: number;
-  /** Whether the file itself names its columns. If not, it is one array, and `fields` has the name the caller gave it. */
+  /** Whether the file names its columns. If not, it is one array, and `fields` has the name that the caller gave it. */
   readonly namesColumns: boolean;
   readonly fields: readonly ArrowField[];
   readonly rows: number;

@@ -35,7 +35,7 @@ export function batchCommand(): Command {
     .description('answer a file of queries on all cores and write an Arrow file')
     .requiredOption(
       '--queries <path...>',
-      'Arrow or Parquet files of query vectors, or - for an Arrow stream on stdin (required)',
+      'files of query vectors, in any format that build --input takes, or - for an Arrow stream on stdin (required)',
     ) // prettier-ignore
     .requiredOption(
       '--out <file>',

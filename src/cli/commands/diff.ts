@@ -27,7 +27,7 @@ export function diffCommand(): Command {
     .argument('<v1>', 'old version or alias')
     .argument('<v2>', 'new version or alias')
     .description('show how the candidates of two versions differ')
-    .option('--queries <path...>', 'Arrow or Parquet files of query vectors')
+    .option('--queries <path...>', 'files of query vectors, in any format that build --input takes')
     .option('--vector-column <name>', 'column of vectors in --queries')
     .option(
       '--sample <n>',

@@ -31,7 +31,7 @@ export function evaluateCommand(): Command {
   return new Command('evaluate')
     .argument('<index[@version]>', 'version to measure (default: the published one)')
     .description('measure recall against exact search and speed over a grid of k and ef')
-    .option('--queries <path>', 'Arrow file of query vectors')
+    .option('--queries <path>', 'file of query vectors, in any format that build --input takes')
     .option(
       '--sample <n>',
       'without --queries: number of rows of the index to search for; a row is not counted in its own answer',

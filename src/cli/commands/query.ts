@@ -26,7 +26,7 @@ export function queryCommand(): Command {
     .description('search from the shell with the same engine as the server')
     .option('--vector <json>', 'query vector as a JSON list')
     .option('--id <id>', 'find the neighbours of this item')
-    .option('--queries <path>', 'Arrow file of query vectors; all are searched')
+    .option('--queries <path>', 'file of query vectors, in any format that build --input takes; all are searched')
     .option(
       '--seeds <json>',
       'several queries with one joint answer, such as \'[{"id": "1", "weight": 2}, {"id": "2", "quota": 5}]\'',

@@ -1,7 +1,7 @@
 /**
  * Reads NumPy's .npy files, format 1.0, 2.0 and 3.0: an array of two dimensions is vectors, one of one dimension is a
- * value a row. The header is a Python literal of which exactly the form that NumPy writes is parsed. Rows of an array in
- * Fortran order are gathered from its columns, chunk by chunk.
+ * value a row. The header is a Python literal of which exactly the form that NumPy writes is parsed. Rows of an array
+ * in Fortran order are gathered from its columns, chunk by chunk.
  */
 import { corrupt, unsupported, type ArrowFault } from '../../arrow/fault.js';
 import type { ByteSource } from '../../arrow/frame/byte-source.js';
@@ -52,7 +52,8 @@ async function readHeader(source: ByteSource): Promise<{ text: string; end: numb
   if (major > 1 && head.length < 12) throw corrupt('it ends within its header');
   const [start, length] = major === 1 ? [10, head.readUInt16LE(8)] : [12, head.readUInt32LE(8)];
   if (length > MAX_HEADER_BYTES) throw corrupt(`its header says that it has ${length} bytes`);
-  if (start + length > source.size) throw corrupt(`its header has ${length} bytes, but the file ends at ${source.size}`);
+  if (start + length > source.size)
+    throw corrupt(`its header has ${length} bytes, but the file ends at ${source.size}`);
   const bytes = Buffer.from(await source.read(start, length));
   return { text: bytes.toString(major === 3 ? 'utf8' : 'latin1'), end: start + length };
 }

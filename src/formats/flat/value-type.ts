@@ -17,7 +17,12 @@ export type NumberName =
 export type ValueType =
   | { readonly kind: 'number'; readonly name: NumberName; readonly bigEndian: boolean }
   /** Texts of a fixed number of code points, or of bytes of UTF-8, filled with zeros at the end. */
-  | { readonly kind: 'text'; readonly unit: 'code point' | 'byte'; readonly length: number; readonly bigEndian: boolean };
+  | {
+      readonly kind: 'text';
+      readonly unit: 'code point' | 'byte';
+      readonly length: number;
+      readonly bigEndian: boolean;
+    };
 
 export const littleEndian = (name: NumberName): ValueType => ({ kind: 'number', name, bigEndian: false });
 

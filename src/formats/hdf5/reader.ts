@@ -2,9 +2,9 @@
  * Reads one dataset of an HDF5 file as a table of vectors: that of ann-benchmarks for items (`train`) or for queries
  * (`test`), or another of two dimensions.
  *
- * The HDF5 library reads what bytes tell it to, so it runs on a thread of its own (thread.ts): a file that makes it stop,
- * or never end, costs that thread. The package h5wasm is optional, and loaded only there. Fails with `input_corrupt`,
- * `input_unsupported` and `column_missing`, each naming the file.
+ * The HDF5 library reads what bytes tell it to, so it runs on a thread of its own (thread.ts): a file that makes it
+ * stop, or never end, costs that thread. The package h5wasm is optional, and loaded only there. Fails with
+ * `input_corrupt`, `input_unsupported` and `column_missing`, each naming the file.
  */
 import { Worker } from 'node:worker_threads';
 import { corrupt, nameFault, unsupported } from '../../arrow/fault.js';
@@ -18,7 +18,7 @@ import type { OpenReply, RowsReply, RowsRequest, ThreadRequest } from './thread.
 
 const DATASETS = { items: 'train', queries: 'test' } as const;
 
-/** Longest wait for the rows of one chunk, 8 MiB or one chunk of the file: damaged files can lead the library in circles. */
+/** Longest wait for the rows of one chunk: damaged files can lead the library in circles. */
 const REPLY_MS = 120_000;
 
 export async function openHdf5(path: string, options: OpenOptions): Promise<TableReader> {
@@ -83,12 +83,11 @@ class Thread {
   private reply: Promise<unknown>;
 
   constructor(request: ThreadRequest) {
-    // The library prints what it finds in damaged files; the error says enough.
     this.worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: request, stdout: true, stderr: true });
-    this.worker.stdout.resume();
+    this.worker.stdout.resume(); // what the library says as it stops; the error says enough
     this.worker.stderr.resume();
     this.reply = this.listen();
-  } // prettier-ignore
+  }
 
   next<T>(): Promise<T> {
     return this.reply as Promise<T>;

@@ -6,8 +6,11 @@
  * Takes a ThreadRequest at its start; posts an OpenReply, then a RowsReply for each RowsRequest. It is told which rows
  * exist by the file alone, so it checks what the file says before it reads.
  */
+import { openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import type * as Library from 'h5wasm/node';
 import type { Dataset, File } from 'h5wasm/node';
 import type { NumberName } from '../flat/value-type.js';
 
@@ -17,7 +20,7 @@ export interface ThreadRequest {
   readonly fileBytes: number;
 }
 
-export interface Opened {
+interface Opened {
   readonly rows: number;
   readonly dim: number;
   readonly values: NumberName;
@@ -52,8 +55,11 @@ class Fault extends Error {
 /** Largest chunk of a file: it is in memory as a whole, also if one row of it is read. */
 const MAX_CHUNK_BYTES = 256 * 1024 * 1024;
 
-/** No codec of HDF5 shrinks data further: deflate reaches 1,032. A file that claims more rows has no values for them. */
+/** No codec of HDF5 shrinks data further: deflate reaches 1,032. More rows than that have no values in the file. */
 const MAX_COMPRESSION = 1_100;
+
+/** deflate, shuffle, fletcher32, szip, nbit, scaleoffset: what the HDF5 library has without plugins. */
+const FILTERS = new Set([1, 2, 3, 4, 5, 6]);
 
 const INTEGER = 0;
 const FLOAT = 1;
@@ -65,7 +71,7 @@ function refuse(error: unknown): Refused {
   return { fault: 'corrupt', message: `the HDF5 library cannot read it (${error instanceof Error ? error.message.split('\n', 1)[0]! : String(error)})` }; // prettier-ignore
 }
 
-async function load(): Promise<typeof import('h5wasm/node')> {
+async function load(): Promise<typeof Library> {
   try {
     return await import('h5wasm/node');
   } catch (error) {
@@ -77,10 +83,12 @@ async function load(): Promise<typeof import('h5wasm/node')> {
 async function start(): Promise<void> {
   const library = await load();
   const module = await library.ready;
+  silence(module.FS as unknown as Streams);
   const file = new library.File(resolve(path), 'r');
   if (file.file_id < 0n) throw new Fault('corrupt', 'the HDF5 library cannot open it');
   refuseOtherDistances(file);
   const found = file.get(wanted);
+  refuseLinks(module, file);
   if (!(found instanceof library.Dataset)) throw new Fault('no dataset', listDatasets(file, library.Dataset));
   const opened = describe(found);
   const rowBytes = opened.dim * found.metadata.size;
@@ -94,7 +102,7 @@ async function start(): Promise<void> {
       // Its own `slice` does not look at the status, and would give what the memory held before.
       const status = module.get_dataset_data(found.file_id, found.path, count, offset, stride, BigInt(buffer.at));
       if (status < 0) throw new Fault('corrupt', `rows ${firstRow} to ${firstRow + rows - 1} cannot be read`);
-      const copy = module.HEAPU8.slice(buffer.at, buffer.at + bytes).buffer as ArrayBuffer;
+      const copy = module.HEAPU8.slice(buffer.at, buffer.at + bytes).buffer;
       parentPort?.postMessage({ bytes: copy } satisfies RowsReply, [copy]);
     } catch (error) {
       parentPort?.postMessage(refuse(error) satisfies RowsReply);
@@ -103,14 +111,41 @@ async function start(): Promise<void> {
   parentPort?.postMessage(opened satisfies OpenReply);
 }
 
+/** Of Emscripten's file system in Node, of which the types say too little. */
+interface Streams {
+  getStream(descriptor: number): { nfd: number };
+}
+
+/** What the library prints about damaged files goes past process.stderr, to the descriptor; the error says enough. */
+function silence(system: Streams): void {
+  const nowhere = openSync(devNull, 'w'); // closed with the thread
+  for (const descriptor of [1, 2]) system.getStream(descriptor).nfd = nowhere;
+}
+
+/** A link can lead out of the file, to one that nobody named and that the manifest would not name. */
+function refuseLinks(module: Awaited<typeof Library.ready>, file: File): void {
+  let link = '';
+  for (const name of wanted.split('/').filter((part) => part !== '')) {
+    link += `/${name}`;
+    if (file.get_type(link) === -1) return; // there is nothing, or it is in the file of an external link
+    const external: { filename?: string } = module.get_external_link(file.file_id, link);
+    const target: unknown = module.get_symbolic_link(file.file_id, link); // null: it is no symbolic link
+    if (external.filename === undefined && target === null) continue;
+    throw new Fault(
+      'unsupported',
+      `${JSON.stringify(link)} is a link; name the dataset that it leads to, and its file`,
+    );
+  }
+}
+
 /** ann-benchmarks packs the vectors of some distances in ways of its own. */
 const OTHER_DISTANCES = ['hamming', 'jaccard', 'bit-hamming', 'bit-jaccard'];
 
 function refuseOtherDistances(file: File): void {
   const { distance, type } = file.attrs;
-  const name = String(distance?.value);
-  if (OTHER_DISTANCES.includes(name)) throw new Fault('unsupported', `it is a data set for the ${name} distance, which no metric of shortlist is: cosine, ip and l2 are`); // prettier-ignore
-  if (String(type?.value) === 'sparse') throw new Fault('unsupported', 'its vectors are sparse; shortlist holds dense ones'); // prettier-ignore
+  const name = distance?.value as unknown;
+  if (typeof name === 'string' && OTHER_DISTANCES.includes(name)) throw new Fault('unsupported', `it is a data set for the ${name} distance, which no metric of shortlist is: cosine, ip and l2 are`); // prettier-ignore
+  if (type?.value === 'sparse') throw new Fault('unsupported', 'its vectors are sparse; shortlist holds dense ones'); // prettier-ignore
 }
 
 function listDatasets(file: File, type: typeof Dataset): string {
@@ -132,6 +167,8 @@ function describe(found: Dataset): Opened {
   const bytes = rows * dim * size;
   const limit = chunks === null ? fileBytes : fileBytes * MAX_COMPRESSION;
   if (!(bytes <= limit)) throw new Fault('corrupt', `the dataset ${label} says that it has ${rows} x ${dim} values, more than a file of ${fileBytes} bytes can hold`); // prettier-ignore
+  const filter = found.filters.find(({ id }) => !FILTERS.has(id));
+  if (filter !== undefined) throw new Fault('unsupported', `the dataset ${label} has the filter ${JSON.stringify(filter.name)} (${filter.id}), which is not read; write it again with gzip: h5repack -f GZIP=4`); // prettier-ignore
   const chunkBytes = (chunks ?? []).reduce((product, length) => product * length, size);
   if (!(chunkBytes <= MAX_CHUNK_BYTES)) throw new Fault('unsupported', `the chunks of the dataset ${label} have ${chunkBytes} bytes; at most ${MAX_CHUNK_BYTES} are read: write smaller ones`); // prettier-ignore
   return { rows, dim, values, chunkRows: chunks?.[0] ?? null };

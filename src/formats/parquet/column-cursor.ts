@@ -2,8 +2,8 @@
  * The rows of one column in one row group, page by page, with their nulls and lists.
  *
  * Parquet stores values one after the other, and for each entry two levels that tell which list it continues and how
- * much of it is there (Dremel encoding). A row of lists may go on in the next page, so its entries are kept back and put
- * before those of the next page.
+ * much of it is there (Dremel encoding). A row of lists may go on in the next page, so its entries are kept back and
+ * put before those of the next page.
  */
 import type { Column, ColumnType, Validity } from '../../arrow/column.js';
 import { corrupt, unsupported } from '../../arrow/fault.js';

@@ -6,50 +6,22 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { columnValue, type JsonValue } from '../../../src/arrow/column-value.js';
-import type { TableReader } from '../../../src/arrow/read/table-reader.js';
 import { seededRandom } from '../../../src/base/random.js';
 import { ShortlistError } from '../../../src/base/errors.js';
 import { buildIndex } from '../../../src/builder/build-index.js';
 import { openTable } from '../../../src/formats/open-table.js';
 import { buildOptions, temporaryFolder } from '../../indexes.js';
+import { readAll, withTable } from '../read-table.js';
 
 const FILES = fileURLToPath(new URL('./files/', import.meta.url));
 const parquets = readdirSync(FILES).filter((name) => name.endsWith('.parquet'));
 const arrowOf = (name: string): string => `${name.slice(0, name.indexOf('.'))}.arrow`;
 
-async function readAll(reader: TableReader): Promise<Record<string, JsonValue[]>> {
-  const positions = reader.fields.flatMap(({ type }, position) => (type.kind === 'other' ? [] : [position]));
-  const values: Record<string, JsonValue[]> = {};
-  for (const position of positions) values[reader.fields[position]!.name] = [];
-  let next = 0;
-  for await (const { firstRow, rows, columns } of reader.read(positions)) {
-    expect(firstRow).toBe(next);
-    next += rows;
-    columns.forEach((column, i) => {
-      expect(column.rows).toBe(rows);
-      const list = values[reader.fields[positions[i]!]!.name]!;
-      for (let row = 0; row < rows; row++) list.push(columnValue(column, row));
-    });
-  }
-  expect(next).toBe(reader.rows);
-  return values;
-}
-
-async function withTable<T>(path: string, work: (reader: TableReader) => Promise<T>): Promise<T> {
-  const reader = await openTable(path);
-  try {
-    return await work(reader);
-  } finally {
-    await reader.close();
-  }
-}
-
 describe('a Parquet file', () => {
   it.each(parquets)('%s has the columns, types and values of its Arrow file', async (name) => {
     const [parquet, arrow] = await Promise.all(
       [name, arrowOf(name)].map((file) =>
-        withTable(join(FILES, file), async (reader) => ({
+        withTable(openTable(join(FILES, file)), async (reader) => ({
           types: Object.fromEntries(reader.fields.map((field) => [field.name, field.type])),
           nullable: reader.fields.map((field) => [field.name, field.nullable]),
           values: await readAll(reader),
@@ -85,7 +57,7 @@ describe('damaged Parquet bytes', () => {
         const path = join(folder, 'damaged.parquet');
         writeFileSync(path, bytes);
         try {
-          await withTable(path, readAll);
+          await withTable(openTable(path), readAll);
         } catch (error) {
           if (!(error instanceof ShortlistError)) throw error;
           expect(error.code).toMatch(/^input_(?:corrupt|unsupported)$/);

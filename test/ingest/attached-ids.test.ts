@@ -1,6 +1,7 @@
 /** Ids of files that have none: from other files, or the positions of rows. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../indexes.js';
 import { countIds, countVectors, types, writeArrow } from './arrow-files.js';
@@ -132,12 +133,13 @@ describe('files without ids beside files with columns', () => {
 
 describe('a Hive-style folder', () => {
   it('is read with its subfolders, in the order of their paths', async () => {
-    for (const [day, from] of [['dt=2026-11-27', 3], ['dt=2026-11-26', 0]] as const) {
-      mkdirSync(at(`hive/${day}`), { recursive: true });
-      const columns = { id: [types.int64, countIds(3, from)], embedding: [types.vector(3), countVectors(3, 3)] } as const;
-      writeArrow(at(`hive/${day}/part-00000.arrow`), columns);
-      writeFileSync(at(`hive/${day}/_SUCCESS`), '');
-    }
-    expect((await ingest([at('hive')], read)).ids).toEqual(['0', '1', '2', '3', '4', '5']);
+    const parquet = fileURLToPath(new URL('../formats/arrays/files/ids.table.parquet', import.meta.url));
+    for (const day of ['dt=2026-11-27', 'dt=2026-11-26']) mkdirSync(at(`hive/${day}`), { recursive: true });
+    copyFileSync(parquet, at('hive/dt=2026-11-26/part-00000-c000.snappy.parquet'));
+    const columns = { id: [types.int64, countIds(3)], embedding: [types.vector(8), countVectors(3, 8)] } as const;
+    writeArrow(at('hive/dt=2026-11-27/part-00000.arrow'), columns);
+    for (const name of ['_SUCCESS', 'dt=2026-11-26/.part-00000.crc', 'dt=2026-11-27/_SUCCESS']) writeFileSync(at(`hive/${name}`), 'x'); // prettier-ignore
+    const { ids } = await ingest([at('hive')], read);
+    expect(ids).toEqual([...Array.from({ length: 50 }, (_, i) => String(3 * i + 10)), '0', '1', '2']);
   });
-}); // prettier-ignore
+});

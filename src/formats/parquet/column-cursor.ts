@@ -196,7 +196,7 @@ function joinPages(open: Page | null, page: Page, { maxDefinition, itemDefinitio
 function levelsOf(levels: ArrayLike<number>, entries: number, missing: number, max: number): Uint8Array {
   if (levels.length === 0) return new Uint8Array(entries).fill(missing);
   if (levels.length !== entries) throw corrupt(`a page has ${levels.length} levels for ${entries} entries`);
-  const checked = Uint8Array.from(levels);
+  const checked = new Uint8Array(levels);
   for (const level of checked) if (level > max) throw corrupt(`a page has the level ${level} of ${max}`);
   return checked;
 }

@@ -86,6 +86,6 @@ async function timeSearches(
 }
 
 /** Nearest-rank percentile of ascending values; 0 if there are none. */
-export function percentile(sorted: readonly number[], share: number): number {
+export function percentile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }

@@ -25,9 +25,19 @@ export async function sampleVectors(
   seed: number,
   turns: EventLoopYielder,
 ): Promise<QuerySet> {
+  return queriesOf(version, await sampleOrdinals(version, size, seed, turns));
+}
+
+/** The ordinals of `size` rows with distinct vectors, ascending. */
+export async function sampleOrdinals(
+  version: LoadedVersion,
+  size: number,
+  seed: number,
+  turns: EventLoopYielder,
+): Promise<Uint32Array> {
   const places = await sampleDistinctRows(version.shards, size, seed, turns);
   const ordinals = places.map(({ shard, row }) => version.shards[shard]!.ordinals[row]!);
-  return queriesOf(version, Uint32Array.from(ordinals).sort());
+  return Uint32Array.from(ordinals).sort();
 }
 
 function queriesOf(version: LoadedVersion, selfOrdinals: Uint32Array): QuerySet {

@@ -1,10 +1,11 @@
 /**
  * How much the answers of a version and of the live one have in common: over recorded queries if there are some, else
- * over rows of the live version that both have.
+ * over rows of both versions.
  */
 import { ShortlistError } from '../base/errors.js';
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
-import { diffVersions, fileQueries, sampledQueries, type DiffQueries } from '../evaluate/diff.js';
+import { fileQueries, sampledQueries, type DiffQueries } from '../evaluate/diff/diff-queries.js';
+import { diffVersions } from '../evaluate/diff/diff-versions.js';
 import type { OnStageProgress } from '../evaluate/evaluate.js';
 import { readQueries } from '../ingest/read-queries.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
@@ -44,7 +45,7 @@ export async function compareAnswers(
     signal: options.signal,
     onProgress: (done, total) => options.onProgress?.('overlap', done, total, 'queries'),
   });
-  const source = queries.source === 'file' ? 'recorded queries' : 'rows of the live version';
+  const source = queries.source === 'file' ? 'recorded queries' : 'rows of both versions';
   report.add('overlap', { value: diff.points[0]!.overlap, detail: `${diff.queries} ${source}` }, `@${GATE_K}`);
 }
 

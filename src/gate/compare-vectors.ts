@@ -71,6 +71,16 @@ function compareProfiles(
   if (!report.skips('component_spread')) report.add('component_spread', worstSpread(profile, old));
 }
 
+/** Mean length of the vectors as they came; null if an earlier release did not note it. */
+export async function measureNorm(version: LoadedVersion, turns: EventLoopYielder): Promise<number | null> {
+  return normOf(version, await profileVectors(version, sampleOf(version), turns));
+}
+
+/** Mean squared distance of two random rows. */
+export async function measureDistance(version: LoadedVersion, turns: EventLoopYielder): Promise<number> {
+  return 2 * (await profileVectors(version, sampleOf(version), turns)).total;
+}
+
 function sampleOf({ manifest }: LoadedVersion): Uint32Array {
   return sampleDistinct(manifest.count, SAMPLE, SEED);
 }
@@ -107,7 +117,8 @@ async function profileVectors(
   return { mean, variance, total: variance.reduce((sum, each) => sum + each, 0), norm: norms / rows };
 }
 
-function vectorAt(version: LoadedVersion, ordinal: number): { values: Float32Array; at: number } {
+/** Where the vector of a row is stored. */
+export function vectorAt(version: LoadedVersion, ordinal: number): { values: Float32Array; at: number } {
   const { shard, row } = version.locate(ordinal);
   return { values: version.shards[shard]!.graph.vectors.values, at: row * version.manifest.dim };
 }
@@ -165,7 +176,8 @@ export async function compareRows(
 
 const IDS_PER_STEP = 65_536;
 
-async function countKept(version: LoadedVersion, live: LoadedVersion, turns: EventLoopYielder): Promise<number> {
+/** The number of ids that both versions have. */
+export async function countKept(version: LoadedVersion, live: LoadedVersion, turns: EventLoopYielder): Promise<number> {
   let kept = 0;
   const { count } = version.manifest;
   for (let from = 0; from < count; from += IDS_PER_STEP) {
@@ -189,23 +201,16 @@ async function compareMoves(
   report: Report,
   turns: EventLoopYielder,
 ): Promise<void> {
-  const ordinals = sampleOf(version);
-  const olds = live.ids.match(version.ids, ordinals);
   const columns = groups.map((name) => ({ name, column: version.attributes!.column(name) }));
   const byValue = new Map<string, Group>();
   const cosines: number[] = [];
   let moved = 0;
-  for (const [position, ordinal] of ordinals.entries()) {
-    const old = olds[position]!;
-    if (old < 0) continue;
-    const { cosine, distance } = compareVectors(version, ordinal, live, old);
-    const isMoved = distance > MOVED * meanDistance;
+  await visitKept(version, live, meanDistance, turns, ({ ordinal, cosine, isMoved }) => {
     cosines.push(cosine);
     if (isMoved) moved++;
     for (const { name, column } of columns)
       count(byValue, `${name} = ${JSON.stringify(column.value(ordinal))}`, isMoved);
-    if (position % ROWS_PER_STEP === 0) await turns.yieldIfDue();
-  }
+  });
   if (cosines.length === 0) return;
   const all = measureGroup({ rows: cosines.length, moved });
   report.add('vectors_moved', { ...all, detail: describeCosines(cosines) });
@@ -214,6 +219,36 @@ async function compareMoves(
     .map(([name, group]) => ({ ...measureGroup(group), detail: name }))
     .sort((a, b) => b.value - b.chance - (a.value - a.chance));
   if (worst !== undefined) report.add('vectors_moved_by_value', worst);
+}
+
+/** A row of a version whose id the live version has too, and how far its vector is from the old one. */
+export interface KeptRow {
+  readonly ordinal: number;
+  readonly old: number;
+  readonly cosine: number;
+  readonly isMoved: boolean;
+}
+
+/**
+ * Visits sampled rows whose ids both versions have, which have one dimension. `isMoved` needs one metric too.
+ * @param meanDistance of two rows of the live version, squared
+ */
+export async function visitKept(
+  version: LoadedVersion,
+  live: LoadedVersion,
+  meanDistance: number,
+  turns: EventLoopYielder,
+  visit: (row: KeptRow) => void,
+): Promise<void> {
+  const ordinals = sampleOf(version);
+  const olds = live.ids.match(version.ids, ordinals);
+  for (const [position, ordinal] of ordinals.entries()) {
+    const old = olds[position]!;
+    if (old < 0) continue;
+    const { cosine, distance } = compareVectors(version, ordinal, live, old);
+    visit({ ordinal, old, cosine, isMoved: distance > MOVED * meanDistance });
+    if (position % ROWS_PER_STEP === 0) await turns.yieldIfDue();
+  }
 }
 
 function count(groups: Map<string, Group>, name: string, isMoved: boolean): void {

@@ -12,6 +12,8 @@
  *   compare-vectors.ts    ids that come and go, vectors that move
  *   check-recall.ts       recall against exact search
  *   compare-answers.ts    what searches return
+ *   drift.ts              for `diff`: the same figures of contents, without limits
+ *   explain-diff.ts       for `diff`: why the answers differ
  */
 import { ShortlistError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest-name.js';

@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   formats: [['open-table.ts'], ['hdf5'], ['flat', 'parquet'], ['.']],
   cli: [['main.ts'], ['program.ts'], ['commands'], ['.'], ['output']],
   engine: [['engines.ts', 'exact-search.ts'], ['native'], ['hnswlib'], ['exact'], ['engine.ts']],
-  evaluate: [['calibrate'], ['.']],
+  evaluate: [['calibrate', 'diff'], ['.']],
   retrieve: [['library'], ['search'], ['load'], ['filter']],
   serve: [['.', 'primary', 'worker'], ['answer'], ['request'], ['channel']],
   version: [['state'], ['sealed'], ['locks'], ['disk']],

@@ -148,6 +148,16 @@ function pad(value: string, width: number, align: 'left' | 'right'): string {
   return align === 'right' ? fill + value : value + fill;
 }
 
+/** At most `max` characters, as a reader counts them; a longer text ends in an ellipsis. */
+export function cutText(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const characters = Array.from(graphemes.segment(text.slice(0, MAX_UNITS * max)), ({ segment }) => segment);
+  return characters.length <= max ? text : `${characters.slice(0, max - 1).join('')}…`;
+}
+
+/** UTF-16 units of the longest common characters: the rest of a long text is not read. */
+const MAX_UNITS = 16;
+
 function clean(text: string): string {
   return text.replace(CONTROL, '·');
 }

@@ -15,7 +15,8 @@ import type { Answer } from '../search/answer.js';
 import type { PackedAnswers } from './packed-answers.js';
 import { copyAllowed, rowsOf, type ShardRows } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
-import type { SearchTogetherOptions } from '../search/run-search.js';
+import type { ScanPool } from '../search/local-shards.js';
+import { poolScanner, type SearchAll, type SearchTogetherOptions } from '../search/run-search.js';
 import type { SearchPlan } from '../search/search-plan.js';
 import { engineSettings, type EngineSettings, type LoadedShard } from '../load/shards.js';
 
@@ -232,6 +233,17 @@ export class BatchPool {
     thread.unref(); // after the listeners, which would ref it again
     return thread;
   }
+}
+
+/** Returns a function that searches shards on the threads of `batches`, and scans them on those of `scans`. */
+export function threadSearcher(version: LoadedVersion, batches: BatchPool, scans: ScanPool): SearchAll {
+  const scan = poolScanner(version, scans);
+  return async (searches, signal) => {
+    const walks = searches.filter(({ exact }) => !exact);
+    const exact = searches.filter((search) => search.exact);
+    await batches.searchShards(walks, { signal });
+    if (exact.length > 0) await scan(exact, signal);
+  };
 }
 
 /** Maps a range in parts of equal size; the last may be smaller. */

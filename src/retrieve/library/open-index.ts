@@ -9,7 +9,7 @@ import { availableCores } from '../../base/machine.js';
 import { openExactSearch, type ExactSearch } from '../../engine/exact-search.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
-import { BatchPool, TASK_QUERIES } from './batch-pool.js';
+import { BatchPool, TASK_QUERIES, threadSearcher } from './batch-pool.js';
 import { packAnswers, type PackedAnswers } from './packed-answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
@@ -18,7 +18,6 @@ import { checkQueries, checkQuery } from '../search/query.js';
 import type { Answer } from '../search/answer.js';
 import {
   singleTask,
-  poolScanner,
   search,
   searchExact,
   searchSeeds,
@@ -261,22 +260,7 @@ export class OpenIndex {
     const asked = Array.from({ length: queries.length / dim }, (_, position) =>
       singleTask(queries.subarray(position * dim, (position + 1) * dim), plan),
     );
-    const scan = poolScanner(loaded, exact);
-    return searchTogether(
-      loaded,
-      asked,
-      async (searches, signal) => {
-        await batches.searchShards(
-          searches.filter(({ exact }) => !exact),
-          { signal },
-        );
-        await scan(
-          searches.filter(({ exact }) => exact),
-          signal,
-        );
-      },
-      turns,
-    );
+    return searchTogether(loaded, asked, threadSearcher(loaded, batches, exact), turns);
   }
 
   private requireOpen(): void {

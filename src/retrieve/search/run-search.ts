@@ -133,7 +133,7 @@ function* waiting(stretch: SearchState): Work<SearchState> {
 }
 
 /** Runs shard searches of several searches. All have their parts when it resolves. */
-type SearchAll = (searches: readonly ShardSearch[], signal: AbortSignal | undefined) => Promise<void>;
+export type SearchAll = (searches: readonly ShardSearch[], signal: AbortSignal | undefined) => Promise<void>;
 
 export interface SearchTogetherOptions extends WorkOptions {
   readonly onProgress?: ((done: number) => void) | undefined;

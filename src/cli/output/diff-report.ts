@@ -1,0 +1,79 @@
+/** What `diff` shows, as text and as a page, and how it writes numbers. */
+import type { VersionDiff } from '../../evaluate/diff/diff-versions.js';
+import type { Mover } from '../../evaluate/diff/movers.js';
+import type { Drift } from '../../gate/drift.js';
+import type { DiffVerdict } from '../../gate/explain-diff.js';
+import { formatPlural } from './progress.js';
+import { cutText } from './table.js';
+
+export interface DiffReport {
+  readonly index: string;
+  readonly from: string;
+  readonly to: string;
+  /** Undefined: no filter. */
+  readonly filter: unknown;
+  /** Attributes that are shown with ids. */
+  readonly include: readonly string[];
+  readonly diff: VersionDiff;
+  readonly drift: Drift;
+  readonly verdict: DiffVerdict;
+}
+
+/** `1,000 rows of both versions (500 of v1, 500 of v2)`, or `20 queries`. */
+export function describeQueries({ diff, filter }: DiffReport): string {
+  const { queries, sampled } = diff;
+  const filtered = filter === undefined ? '' : `, with the filter ${JSON.stringify(filter)}`;
+  if (sampled === undefined) return `${formatPlural(queries, 'query', 'queries')}${filtered}`;
+  return `${formatPlural(queries, 'row')} as queries (${sampled.from.toLocaleString('en-US')} of v1, ${sampled.to.toLocaleString('en-US')} of v2)${filtered}`;
+}
+
+/** `12.3 %`. */
+export function formatPercent(share: number): string {
+  const value = 100 * share;
+  return `${value !== 0 && Math.abs(value) < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
+}
+
+/** With a sign: `+1.2 points`, as a change of a percentage. */
+export function formatChange(change: number): string {
+  return change === 0 ? '0' : signed(change, formatPercent(Math.abs(change)).replace(' %', ''));
+}
+
+/** A difference of scores, with a sign and two significant digits. */
+export function formatShift(value: number | undefined): string {
+  if (value === undefined) return '';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  return signed(value, size < 1e-4 ? size.toExponential(0) : String(Number(size.toPrecision(2))));
+}
+
+/** With a sign. */
+export function formatSignedCount(value: number): string {
+  return value === 0 ? '0' : signed(value, Math.abs(value).toLocaleString('en-US'));
+}
+
+function signed(value: number, size: string): string {
+  return `${value < 0 ? '−' : '+'}${size}`;
+}
+
+/** A cosine, with more decimals near 1, and 1 only for 1. */
+export function formatCosine(value: number): string {
+  if (value === 1) return '1';
+  return value > 0.9995 ? Math.min(0.999999, value).toFixed(6) : value.toFixed(3);
+}
+
+export function formatEf(ef: number | null): string {
+  return ef === null ? 'exact' : String(ef);
+}
+
+/** The attributes of an id on one line. */
+export function describeItem({ attributes }: Mover): string {
+  return Object.values(attributes).flatMap((value) => (value === null ? [] : [textOf(value)])).join(' · '); // prettier-ignore
+}
+
+/** Longer texts fill the screen. */
+const MAX_TEXT = 48;
+
+function textOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : String(value);
+  return cutText(text, MAX_TEXT);
+}

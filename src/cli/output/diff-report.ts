@@ -65,15 +65,17 @@ export function formatEf(ef: number | null): string {
   return ef === null ? 'exact' : String(ef);
 }
 
-/** The attributes of an id on one line. */
+/** The attributes of an id on one line; those that are no texts with their names. */
 export function describeItem({ attributes }: Mover): string {
-  return Object.values(attributes).flatMap((value) => (value === null ? [] : [textOf(value)])).join(' · '); // prettier-ignore
+  return Object.entries(attributes)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => (typeof value === 'string' ? cutText(value, MAX_TEXT) : `${name} ${textOf(value)}`))
+    .join(' · ');
 }
 
 /** Longer texts fill the screen. */
 const MAX_TEXT = 48;
 
 function textOf(value: unknown): string {
-  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : String(value);
-  return cutText(text, MAX_TEXT);
+  return cutText(Array.isArray(value) ? value.join(', ') : String(value), MAX_TEXT);
 }

@@ -23,6 +23,8 @@ import { formatHanging, formatPairs, formatTable, screenWidth, type TableColumn 
 const SHOWN = 5;
 const SHOWN_VALUES = 8;
 const SHOWN_IDS = 10;
+/** Smaller changes of a value's share are chance. */
+const MIN_CHANGE = 0.001;
 /** Also where no terminal limits it: a line of ids is read, not searched. */
 const MAX_WIDTH = 100;
 
@@ -91,9 +93,14 @@ function describeChange(verb: 'entered' | 'left', { total, by, ids }: Change): s
 
 function valueTable({ diff }: DiffReport): string {
   const rows = diff.values.flatMap(({ attribute, values }) =>
-    values.filter(({ change }) => change !== 0).map((value) => ({ attribute, ...value })),
+    values.filter(({ change }) => Math.abs(change) >= MIN_CHANGE).map((value) => ({ attribute, ...value })),
   );
-  if (rows.length === 0) return '';
+  const k = formatCount(diff.points.at(-1)!.k);
+  const names = diff.values.map(({ attribute }) => attribute).join(', ');
+  if (rows.length === 0)
+    return names === ''
+      ? ''
+      : fold('', `no value of ${names} changed its share of all candidates at k ${k} by 0.1 points`);
   rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
   type Row = (typeof rows)[number];
   const columns: TableColumn<Row>[] = [
@@ -103,10 +110,7 @@ function valueTable({ diff }: DiffReport): string {
     right('v2', ({ to }) => formatPercent(to)),
     right('change', ({ change }) => formatChange(change)),
   ];
-  return [
-    `share of all candidates at k ${diff.points.at(-1)!.k}, by value:`,
-    tableOf(columns, rows.slice(0, SHOWN_VALUES)),
-  ].join('\n');
+  return [`share of all candidates at k ${k}, by value:`, tableOf(columns, rows.slice(0, SHOWN_VALUES))].join('\n');
 }
 
 function queryTable(queries: readonly ChangedQuery[]): string {
@@ -127,11 +131,13 @@ function queryTable(queries: readonly ChangedQuery[]): string {
   return ['queries that changed most:', tableOf(columns, queries.slice(0, SHOWN))].join('\n');
 }
 
+const stateOf = ({ state }: Mover): string => (state === 'kept' ? '' : state);
+
 function moverTable(title: string, movers: readonly Mover[]): string {
   if (movers.length === 0) return '';
   const columns: TableColumn<Mover>[] = [
     { title: 'id', value: ({ id }) => id },
-    { title: '', value: ({ state }) => (state === 'kept' ? '' : state) },
+    ...(movers.every(({ state }) => state === 'kept') ? [] : [{ title: '', value: stateOf }]),
     right('v1', ({ queries }) => formatCount(queries.from)),
     right('v2', ({ queries }) => formatCount(queries.to)),
     right('change', ({ change }) => formatSignedCount(change)),

@@ -36,7 +36,7 @@ export function requireComparable(before: Manifest, after: Manifest): void {
   throw new ShortlistError('dimension_mismatch', message, { from_dim: before.dim, to_dim: after.dim });
 }
 
-/** Queries from a file. @throws dimension_mismatch @param vectors count x dim values, checked for the metric of each version */
+/** Queries from a file. @param vectors count x dim values, for the metric of each version @throws dimension_mismatch */
 export function fileQueries(
   before: LoadedVersion,
   after: LoadedVersion,

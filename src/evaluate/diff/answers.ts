@@ -13,7 +13,7 @@ import { planQuery, planSearch } from '../../retrieve/search/search-plan.js';
 import { queryAt, type QuerySet } from '../queries.js';
 import type { DiffQueries } from './diff-queries.js';
 
-/** Queries that are searched together: work for all threads, and at k = 10,000 less than 50 MiB of answers. */
+/** Queries that are searched together: work for all threads, and at k = 10,000 some 100 MiB of answers. */
 export const GROUP_QUERIES = 256;
 
 /** One answer, best candidate first. */

@@ -8,6 +8,7 @@
  *   compare-ranks.ts    two answers to one query
  *   point-tally.ts      overlap, ranks and scores at one k
  *   id-tally.ts         ids that entered and left, and why
+ *   id-columns.ts       the counts of many ids in little memory
  *   changed-queries.ts  the queries that changed most
  *   movers.ts           the ids that are returned more often, or less often
  *   value-shares.ts     the places that each value of an attribute holds

@@ -8,6 +8,7 @@
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { AnswerPair, MatchedAnswer } from './answers.js';
 import type { RankDiff } from './compare-ranks.js';
+import { IdColumns, type Sides } from './id-columns.js';
 
 /** Ids listed of each change: enough to see a pattern. */
 const LISTED_IDS = 20;
@@ -24,14 +25,8 @@ export interface IdRecord {
   /** Sum of 1 / rank over these answers. */
   readonly reciprocalRanks: Sides;
   /** Number of queries whose answer it entered, and left. */
-  entered: number;
-  left: number;
-}
-
-/** A number of the old version and of the new one. */
-export interface Sides {
-  from: number;
-  to: number;
+  readonly entered: number;
+  readonly left: number;
 }
 
 interface Amount {
@@ -57,21 +52,24 @@ export interface ChangedPlaces {
 }
 
 export class IdTally {
-  private readonly byKey = new Map<number, IdRecord>();
+  private readonly columns: IdColumns;
   private changed = 0;
   private unexplained = 0;
 
   constructor(
     private readonly before: LoadedVersion,
     private readonly after: LoadedVersion,
-  ) {}
+  ) {
+    this.columns = new IdColumns(before.manifest.count + after.manifest.count);
+  }
 
   /** @param diff of these answers */
   add({ old, fresh }: AnswerPair, { entered, left }: RankDiff): void {
     this.count(old, 'from', 'to');
     this.count(fresh, 'to', 'from');
-    for (const position of entered) this.byKey.get(fresh.keys[position]!)!.entered++;
-    for (const position of left) this.byKey.get(old.keys[position]!)!.left++;
+    const { columns } = this;
+    for (const position of entered) columns.changes.entered[columns.slotOf(fresh.keys[position]!)]!++;
+    for (const position of left) columns.changes.left[columns.slotOf(old.keys[position]!)]!++;
     const added = entered.filter((position) => fresh.elsewhere[position]! < 0).length;
     const removed = left.filter((position) => old.elsewhere[position]! < 0).length;
     this.changed += entered.length + left.length;
@@ -80,21 +78,28 @@ export class IdTally {
 
   private count({ keys, ordinals, elsewhere }: MatchedAnswer, own: keyof Sides, other: keyof Sides): void {
     for (const [position, key] of keys.entries()) {
-      let record = this.byKey.get(key);
-      if (record === undefined) {
-        const places = { from: -1, to: -1, [own]: ordinals[position]!, [other]: elsewhere[position]! };
-        const none = (): Sides => ({ from: 0, to: 0 });
-        record = { ordinals: places, answers: none(), reciprocalRanks: none(), entered: 0, left: 0 };
-        this.byKey.set(key, record);
-      }
-      record.answers[own]++;
-      record.reciprocalRanks[own] += 1 / (position + 1);
+      const places: Sides = { from: 0, to: 0 };
+      places[own] = ordinals[position]!;
+      places[other] = elsewhere[position]!;
+      const slot = this.columns.add(key, places.from, places.to);
+      this.columns.answers[own][slot]!++;
+      this.columns.reciprocalRanks[own][slot]! += 1 / (position + 1);
     }
   }
 
   /** Every id that either version returned. */
-  records(): Iterable<IdRecord> {
-    return this.byKey.values();
+  *records(): Generator<IdRecord> {
+    const { ordinals, answers, reciprocalRanks, changes, size } = this.columns;
+    const at = ({ from, to }: Record<keyof Sides, ArrayLike<number>>, slot: number): Sides => ({ from: from[slot]!, to: to[slot]! }); // prettier-ignore
+    for (let slot = 0; slot < size; slot++) {
+      yield {
+        ordinals: at(ordinals, slot),
+        answers: at(answers, slot),
+        reciprocalRanks: at(reciprocalRanks, slot),
+        entered: changes.entered[slot]!,
+        left: changes.left[slot]!,
+      };
+    }
   }
 
   idOf({ ordinals }: IdRecord): string {
@@ -106,16 +111,50 @@ export class IdTally {
   }
 
   change(kind: 'entered' | 'left'): Change {
-    const records = [...this.byKey.values()].filter((record) => record[kind] > 0);
-    const ids = records.map((record) => ({ id: this.idOf(record), queries: record[kind], cause: causeOf(record) }));
-    const amount = (cause: Cause): Amount => {
-      const own = ids.filter((each) => each.cause === cause);
-      return { ids: own.length, places: own.reduce((sum, { queries }) => sum + queries, 0) };
+    const by = { catalogue: { ids: 0, places: 0 }, ranking: { ids: 0, places: 0 } };
+    const top = new TopRecords(LISTED_IDS, (a, b) => b[kind] - a[kind], this);
+    for (const record of this.records()) {
+      if (record[kind] === 0) continue;
+      const amount = by[causeOf(record)];
+      amount.ids++;
+      amount.places += record[kind];
+      top.add(record);
+    }
+    const ids = top.list().map((record) => ({ id: this.idOf(record), queries: record[kind], cause: causeOf(record) }));
+    return {
+      total: by.catalogue.ids + by.ranking.ids,
+      places: by.catalogue.places + by.ranking.places,
+      by,
+      ids,
     };
-    ids.sort((a, b) => b.queries - a.queries || (a.id < b.id ? -1 : 1));
-    const by = { catalogue: amount('catalogue'), ranking: amount('ranking') };
-    const places = by.catalogue.places + by.ranking.places;
-    return { total: ids.length, places, by, ids: ids.slice(0, LISTED_IDS) };
+  }
+}
+
+/** The first records in an order; those that are equal in it are sorted by their ids. */
+export class TopRecords {
+  private readonly kept: IdRecord[] = [];
+
+  constructor(
+    private readonly size: number,
+    private readonly order: (a: IdRecord, b: IdRecord) => number,
+    private readonly tally: Pick<IdTally, 'idOf'>,
+  ) {}
+
+  add(record: IdRecord): void {
+    let place = this.kept.length;
+    while (place > 0 && this.isBefore(record, this.kept[place - 1]!)) place--;
+    if (place === this.size) return;
+    this.kept.splice(place, 0, record);
+    this.kept.splice(this.size);
+  }
+
+  list(): readonly IdRecord[] {
+    return this.kept;
+  }
+
+  private isBefore(a: IdRecord, b: IdRecord): boolean {
+    const order = this.order(a, b);
+    return order < 0 || (order === 0 && this.tally.idOf(a) < this.tally.idOf(b));
   }
 }
 

@@ -1,7 +1,8 @@
 /** The ids that are returned for many more, or many fewer, queries than before, with their attributes. */
 import type { JsonValue } from '../../arrow/column-value.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import type { IdRecord, IdTally, Sides } from './id-tally.js';
+import type { Sides } from './id-columns.js';
+import { TopRecords, type IdRecord, type IdTally } from './id-tally.js';
 import { round } from './distribution.js';
 
 const LISTED = 20;
@@ -45,10 +46,10 @@ export function findMovers(
     };
   };
   const most = (sign: 1 | -1): Mover[] => {
-    const moved = [...tally.records()].filter((record) => sign * changeOf(record) > 0);
-    const tie = (a: IdRecord, b: IdRecord): number => (tally.idOf(a) < tally.idOf(b) ? -1 : 1);
-    moved.sort((a, b) => sign * (changeOf(b) - changeOf(a)) || sign * (rankChangeOf(b) - rankChangeOf(a)) || tie(a, b));
-    return moved.slice(0, LISTED).map(describe);
+    const order = (a: IdRecord, b: IdRecord): number => sign * (changeOf(b) - changeOf(a) || rankChangeOf(b) - rankChangeOf(a)); // prettier-ignore
+    const top = new TopRecords(LISTED, order, tally);
+    for (const record of tally.records()) if (sign * changeOf(record) > 0) top.add(record);
+    return top.list().map(describe);
   };
   return { winners: most(1), losers: most(-1) };
 }

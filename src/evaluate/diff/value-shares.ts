@@ -6,7 +6,8 @@ import type { JsonValue } from '../../arrow/column-value.js';
 import type { EventLoopYielder } from '../../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import { round } from './distribution.js';
-import type { IdTally, Sides } from './id-tally.js';
+import type { Sides } from './id-columns.js';
+import type { IdTally } from './id-tally.js';
 
 /** Values listed of each attribute. */
 const LISTED_VALUES = 50;

@@ -75,7 +75,7 @@ interface SampleOptions {
  * Samples rows, half of each version; an id counts once. The row itself is left out of its answer in both versions. If
  * only one version has normalized its vectors, all rows are of the other one: lengths cannot be recovered from
  * directions. The same rows are chosen if the versions are exchanged.
- * @throws dimension_mismatch unless `ownVectors`; the signal's reason when it is aborted
+ * @throws dimension_mismatch unless `ownVectors`; usage if it finds no row; the signal's reason when it is aborted
  */
 export async function sampledQueries(
   before: LoadedVersion,
@@ -93,6 +93,7 @@ export async function sampledQueries(
     samples.push(ownVectors ? rows.filter(isKept) : rows);
   }
   const rows = takeInTurn(samples, size);
+  if (ownVectors && rows.length === 0) throw noSharedIds(before.manifest, after.manifest);
   const selvesIn = (version: LoadedVersion): Int32Array => Int32Array.from(rows, ({ id }) => version.ordinalOf(id));
   const selfOrdinals = { before: selvesIn(before), after: selvesIn(after) };
   const gather = (version: LoadedVersion, selves: Int32Array): Promise<Float32Array> =>
@@ -107,6 +108,11 @@ export async function sampledQueries(
     sampled: { from, to: rows.length - from },
     ownVectors,
   };
+}
+
+function noSharedIds(before: Manifest, after: Manifest): ShortlistError {
+  const message = `own vectors need ids that both versions have, and none of the sampled rows of ${before.index}@${before.version} and ${after.index}@${after.version} is in both; search with --queries, or with more rows`;
+  return new ShortlistError('usage', message, { from: before.version, to: after.version });
 }
 
 async function gatherVectors(

@@ -206,6 +206,17 @@ describe('own vectors', () => {
   });
 });
 
+describe('own vectors of versions without a common id', () => {
+  it('are refused', async () => {
+    const strangers = await open('shops', makeItems(50, DIM, 4, 7000));
+    const sampled = sampledQueries(base!, strangers, { size: 20, seed: 42, ownVectors: true });
+    await expect(sampled).rejects.toMatchObject({ code: 'usage' });
+    const found = await diff(base!, strangers);
+    expect(found.points[1]).toMatchObject({ overlap: 0, rank_shift: null, score_shift: null });
+    expect(found.changed_places.by_catalogue).toBe(1);
+  });
+});
+
 describe('attributes shown with ids', () => {
   it('are titles and names, then categories, other texts and numbers; no links and no long texts', () => {
     const fields = [

@@ -88,6 +88,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th { text-align: left; font-weight: 600; color: var(--soft); vertical-align: bottom; }
 th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
 td { vertical-align: top; overflow-wrap: break-word; }
+td > div { white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .up { color: var(--up); }
 .down { color: var(--down); }

@@ -106,6 +106,14 @@ describe('the text', () => {
     expect(stdout).toMatch(/^\d+ ids left: \d+ gone \(\d+ places?\), \d+ still there \(\d+ places?\)$/m);
   });
 
+  it('shows ids with control characters as text too', async () => {
+    const items = makeItems(40, DIM, 1).map((item) => ({ ...item, id: `\u001b[31m${item.id}` }));
+    const [old, fresh] = [await buildItems(root, 'odd', items.slice(5)), await buildItems(root, 'odd', items)];
+    const { stdout } = await call(['diff', 'odd', old, fresh, '-k', '5', ...at]);
+    expect(stdout).toContain('·[31m');
+    expect(stdout).not.toContain('\u001b');
+  });
+
   it('is short for a version and itself', async () => {
     const { stdout } = await call(['diff', 'shops', v1, v1, '--sample', '10', ...at]);
     expect(stdout).toMatch(/^Identical answers: .*\n/);

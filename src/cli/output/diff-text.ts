@@ -17,7 +17,7 @@ import {
   type DiffReport,
 } from './diff-report.js';
 import { formatCount, formatPlural } from './progress.js';
-import { formatHanging, formatPairs, formatTable, screenWidth, type TableColumn } from './table.js';
+import { clean, formatHanging, formatPairs, formatTable, screenWidth, type TableColumn } from './table.js';
 
 /** Rows of each table. `--json` and `--report` have more. */
 const SHOWN = 5;
@@ -46,7 +46,7 @@ export function describeDiff(report: DiffReport): string {
 const width = (): number => Math.min(MAX_WIDTH, screenWidth());
 
 function fold(lead: string, text: string): string {
-  return formatHanging(lead, text, width());
+  return formatHanging(lead, clean(text), width());
 }
 
 function tableOf<Row>(columns: readonly TableColumn<Row>[], rows: readonly Row[]): string {

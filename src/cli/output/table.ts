@@ -95,8 +95,9 @@ function formatBlocks(titles: readonly string[], cells: readonly (readonly strin
 
 /** Names and values in two columns; a long value continues in its column. */
 export function formatPairs(pairs: readonly (readonly [string, string])[], width: number = screenWidth()): string {
-  const nameWidth = Math.max(...pairs.map(([name]) => displayWidth(name))) + GAP.length;
-  return pairs.map(([name, value]) => formatHanging(pad(name, nameWidth, 'left'), clean(value), width)).join('\n');
+  const nameWidth = Math.max(...pairs.map(([name]) => displayWidth(clean(name)))) + GAP.length;
+  const lead = (name: string): string => pad(clean(name), nameWidth, 'left');
+  return pairs.map(([name, value]) => formatHanging(lead(name), clean(value), width)).join('\n');
 }
 
 /** A text after a label; its further lines are indented to the end of the label. */
@@ -158,7 +159,8 @@ export function cutText(text: string, max: number): string {
 /** UTF-16 units of the longest common characters: the rest of a long text is not read. */
 const MAX_UNITS = 16;
 
-function clean(text: string): string {
+/** Control characters become dots, since data must not control the terminal. */
+export function clean(text: string): string {
   return text.replace(CONTROL, '·');
 }
 

@@ -4,7 +4,6 @@
  * compare-attributes.ts). Vectors and quantiles are measured on samples.
  */
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
-import { sampleDistinct } from '../base/random.js';
 import { NumberSample, round, type Distribution } from '../evaluate/diff/distribution.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import type { AttributeStore } from '../version/sealed/attribute-store.js';
@@ -72,10 +71,6 @@ export interface Drift {
   readonly categories: readonly string[];
 }
 
-/** Rows whose numbers give the quantiles of an attribute. */
-const SAMPLE = 20_000;
-const SEED = 42;
-const ROWS_PER_STEP = 1_000;
 /** Values listed of each attribute. */
 const LISTED_VALUES = 5;
 /** Attributes with more different values are no categories. */
@@ -186,7 +181,7 @@ async function measureAttribute(
   const filled = { from: filledOf(old), to: filledOf(fresh) };
   const values = compareCounts(old, fresh);
   const isNumeric = old.numbers !== null || fresh.numbers !== null;
-  const numbers = isNumeric && { from: await quantilesOf(before, name, old, turns), to: await quantilesOf(after, name, fresh, turns) }; // prettier-ignore
+  const numbers = isNumeric && { from: distributionOf(old), to: distributionOf(fresh) };
   const distinct = old.counts !== null && fresh.counts !== null && { from: old.counts.size, to: fresh.counts.size };
   const largest = distinct === false ? Infinity : Math.max(distinct.from, distinct.to);
   return {
@@ -212,9 +207,17 @@ function filledOf({ filled, rows }: AttributeTally): number {
   return round(filled / Math.max(1, rows));
 }
 
+/** How far the mean moved, in standard deviations of the old version. */
 function shiftOf({ numbers: old }: AttributeTally, { numbers: fresh }: AttributeTally): number {
-  if (old === null || fresh === null || old.mean === fresh.mean) return 0;
-  return old.deviation === 0 ? 1 : Math.abs(fresh.mean - old.mean) / old.deviation;
+  if (old === null || fresh === null || old.sample.length === 0 || fresh.sample.length === 0) return 0;
+  const [mean, freshMean] = [meanOf(old.sample), meanOf(fresh.sample)];
+  if (mean === freshMean) return 0;
+  const deviation = Math.sqrt(meanOf(old.sample.map((value) => (value - mean) ** 2)));
+  return deviation === 0 ? 1 : Math.abs(freshMean - mean) / deviation;
+}
+
+function meanOf(numbers: Float64Array): number {
+  return numbers.reduce((sum, value) => sum + value / numbers.length, 0);
 }
 
 /** The change of every value's share, the greatest first; null if there are many different values. */
@@ -228,19 +231,8 @@ function compareCounts(old: AttributeTally, fresh: AttributeTally): ValueDrift[]
   return values.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
 }
 
-async function quantilesOf(
-  { attributes, manifest }: LoadedVersion,
-  name: string,
-  { numbers }: AttributeTally,
-  turns: EventLoopYielder,
-): Promise<Distribution | null> {
-  const column = attributes!.column(name);
+function distributionOf({ numbers }: AttributeTally): Distribution | null {
   const sample = new NumberSample();
-  for (const [position, ordinal] of sampleDistinct(manifest.count, SAMPLE, SEED).entries()) {
-    const value = column.value(ordinal);
-    if (value !== null && Number.isFinite(Number(value))) sample.add(Number(value));
-    if (position % ROWS_PER_STEP === 0) await turns.yieldIfDue();
-  }
-  const found = sample.distribution();
-  return found && numbers && { ...found, mean: round(numbers.mean) };
+  for (const value of numbers?.sample ?? []) sample.add(value);
+  return sample.distribution();
 }

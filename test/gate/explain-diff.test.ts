@@ -1,7 +1,7 @@
 /** What `diff` says of the cause, for versions whose difference is known. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventLoopYielder } from '../../src/base/event-loop-yielder.js';
-import type { BuildOptions } from '../../src/builder/build-index.js';
+import type { BuildOptions } from '../../src/builder/build-options.js';
 import { sampledQueries } from '../../src/evaluate/diff/diff-queries.js';
 import { diffVersions } from '../../src/evaluate/diff/diff-versions.js';
 import { measureDrift, type Drift } from '../../src/gate/drift.js';

@@ -15,8 +15,7 @@ export async function openFileSource(path: string): Promise<ByteSource> {
   try {
     // Checked before the file is opened: opening a named pipe waits for a writer.
     const stats = await stat(path);
-    if (stats.isDirectory())
-      throw new ArrowFault('input_format', 'is a folder, not a file; name the files in it');
+    if (stats.isDirectory()) throw new ArrowFault('input_format', 'is a folder, not a file; name the files in it');
     if (!stats.isFile()) throw new ArrowFault('input_format', 'is not a regular file; copy its bytes to one');
     const handle = await open(path, 'r');
     return fileSource(handle, (await handle.stat()).size);

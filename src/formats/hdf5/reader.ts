@@ -83,7 +83,11 @@ class Thread {
   private reply: Promise<unknown>;
 
   constructor(request: ThreadRequest) {
-    this.worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: request, stdout: true, stderr: true });
+    this.worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData: request,
+      stdout: true,
+      stderr: true,
+    });
     this.worker.stdout.resume(); // what the library says as it stops; the error says enough
     this.worker.stderr.resume();
     this.reply = this.listen();

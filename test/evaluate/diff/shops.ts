@@ -3,7 +3,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bool, Field, FixedSizeList, Float32, Float64, Int64, Table, Utf8, Vector, makeData, tableToIPC, vectorFromArray } from 'apache-arrow'; // prettier-ignore
 import { seededRandom } from '../../../src/base/random.js';
-import { buildIndex, type BuildOptions } from '../../../src/builder/build-index.js';
+import { buildIndex } from '../../../src/builder/build-index.js';
+import type { BuildOptions } from '../../../src/builder/build-options.js';
 import { buildOptions, makeVectors } from '../../indexes.js';
 
 export interface Item {

@@ -71,6 +71,8 @@ function refuse(error: unknown): Refused {
   return { fault: 'corrupt', message: `the HDF5 library cannot read it (${error instanceof Error ? error.message.split('\n', 1)[0]! : String(error)})` }; // prettier-ignore
 }
 
+type Module = Awaited<typeof Library.ready>;
+
 async function load(): Promise<typeof Library> {
   try {
     return await import('h5wasm/node');
@@ -91,24 +93,47 @@ async function start(): Promise<void> {
   refuseLinks(module, file);
   if (!(found instanceof library.Dataset)) throw new Fault('no dataset', listDatasets(file, library.Dataset));
   const opened = describe(found);
-  const rowBytes = opened.dim * found.metadata.size;
-  let buffer = { at: 0, bytes: 0 };
-  parentPort?.on('message', ({ firstRow, rows }: RowsRequest) => {
+  const rows = new RowReader(module, found, opened.dim);
+  parentPort?.on('message', (request: RowsRequest) => {
     try {
-      const bytes = rows * rowBytes;
-      if (buffer.bytes < bytes) buffer = { at: module._malloc(bytes), bytes };
-      if (buffer.at === 0) throw new Fault('unsupported', `${bytes} bytes for ${rows} rows are not to be had`);
-      const [count, offset, stride] = [[rows, opened.dim], [firstRow, 0], [1, 1]].map((pair) => pair.map(BigInt)) as [bigint[], bigint[], bigint[]]; // prettier-ignore
-      // Its own `slice` does not look at the status, and would give what the memory held before.
-      const status = module.get_dataset_data(found.file_id, found.path, count, offset, stride, BigInt(buffer.at));
-      if (status < 0) throw new Fault('corrupt', `rows ${firstRow} to ${firstRow + rows - 1} cannot be read`);
-      const copy = module.HEAPU8.slice(buffer.at, buffer.at + bytes).buffer;
-      parentPort?.postMessage({ bytes: copy } satisfies RowsReply, [copy]);
+      const bytes = rows.read(request);
+      parentPort?.postMessage({ bytes } satisfies RowsReply, [bytes]);
     } catch (error) {
       parentPort?.postMessage(refuse(error) satisfies RowsReply);
     }
   });
   parentPort?.postMessage(opened satisfies OpenReply);
+}
+
+class RowReader {
+  /** In the library's memory, for the largest read so far. */
+  private buffer = { at: 0, bytes: 0 };
+
+  constructor(
+    private readonly module: Module,
+    private readonly dataset: Dataset,
+    private readonly dim: number,
+  ) {}
+
+  read({ firstRow, rows }: RowsRequest): ArrayBuffer {
+    const { module, dataset, dim } = this;
+    const bytes = rows * dim * dataset.metadata.size;
+    const at = this.reserve(bytes);
+    const [count, offset, stride] = [[rows, dim], [firstRow, 0], [1, 1]].map((pair) => pair.map(BigInt)) as [bigint[], bigint[], bigint[]]; // prettier-ignore
+    // The data set's own `slice` does not look at the status, and would give what the memory held before.
+    const status = module.get_dataset_data(dataset.file_id, dataset.path, count, offset, stride, BigInt(at));
+    if (status < 0) throw new Fault('corrupt', `rows ${firstRow} to ${firstRow + rows - 1} cannot be read`);
+    return module.HEAPU8.slice(at, at + bytes).buffer;
+  }
+
+  private reserve(bytes: number): number {
+    if (this.buffer.bytes >= bytes) return this.buffer.at;
+    if (this.buffer.at !== 0) this.module._free(this.buffer.at);
+    this.buffer = { at: this.module._malloc(bytes), bytes };
+    if (this.buffer.at === 0)
+      throw new Fault('unsupported', `the HDF5 library has no ${bytes} bytes left for its rows`);
+    return this.buffer.at;
+  }
 }
 
 /** Of Emscripten's file system in Node, of which the types say too little. */
@@ -123,7 +148,7 @@ function silence(system: Streams): void {
 }
 
 /** A link can lead out of the file, to one that nobody named and that the manifest would not name. */
-function refuseLinks(module: Awaited<typeof Library.ready>, file: File): void {
+function refuseLinks(module: Module, file: File): void {
   let link = '';
   for (const name of wanted.split('/').filter((part) => part !== '')) {
     link += `/${name}`;

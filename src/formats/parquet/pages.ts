@@ -11,6 +11,7 @@ import { readPlain } from 'hyparquet/src/plain.js';
 import type { ByteSource } from '../../arrow/frame/byte-source.js';
 import { ArrowFault, corrupt, unsupported } from '../../arrow/fault.js';
 import type { ColumnType } from '../../arrow/column.js';
+import { checkRuns, levelWidth } from './check-runs.js';
 import type { Leaf } from './columns.js';
 import { lengthOf, pick, toValues, type Values } from './values.js';
 
@@ -31,6 +32,8 @@ export interface Page {
   /** The values that are present. */
   readonly values: Values;
 }
+
+type HeaderV2 = NonNullable<PageHeader['data_page_header_v2']>;
 
 export class PageReader {
   private position: number;
@@ -110,13 +113,48 @@ export class PageReader {
     if (header.type === 'DATA_PAGE' && header.data_page_header !== undefined) {
       const page = decompressPage(body, header.uncompressed_page_size, chunk.codec, compressors);
       const { num_values: entries, encoding } = header.data_page_header;
+      this.checkPage(page, entries, encoding);
       return this.toPage(readDataPage(page, header.data_page_header, decoder as never), entries, encoding);
     }
     if (header.type === 'DATA_PAGE_V2' && header.data_page_header_v2 !== undefined) {
-      const { num_values: entries, encoding } = header.data_page_header_v2;
-      return this.toPage(readDataPageV2(body, header, decoder as never), entries, encoding);
+      const v2 = header.data_page_header_v2;
+      const page = this.decompressV2(header, v2, body);
+      const plain = { ...header, data_page_header_v2: { ...v2, is_compressed: false } };
+      return this.toPage(readDataPageV2(page, plain, decoder as never), v2.num_values, v2.encoding);
     }
     return null;
+  }
+
+  /** The levels are not compressed; the values behind them are. */
+  private decompressV2(header: PageHeader, v2: HeaderV2, body: Uint8Array): Uint8Array {
+    const { repetition_levels_byte_length: repeated, definition_levels_byte_length: defined, num_values: entries } = v2;
+    const { maxDefinition, itemDefinitions } = this.leaf;
+    const size = header.uncompressed_page_size - repeated - defined;
+    const rest = body.subarray(repeated + defined);
+    const values = v2.is_compressed !== false && size > 0 ? decompressPage(rest, size, this.chunk.codec, this.compressors) : rest; // prettier-ignore
+    checkRuns(body.subarray(0, repeated), levelWidth(itemDefinitions.length), entries);
+    checkRuns(body.subarray(repeated, repeated + defined), levelWidth(maxDefinition), entries);
+    this.checkValues(values, entries, v2.encoding);
+    return Buffer.concat([body.subarray(0, repeated + defined), values]);
+  }
+
+  /** Levels of the first format have their length before them. */
+  private checkPage(page: Uint8Array, entries: number, encoding: string): void {
+    let at = 0;
+    for (const max of [this.leaf.itemDefinitions.length, this.leaf.maxDefinition]) {
+      if (max === 0) continue;
+      const end = at + 4 + viewOf(page).getUint32(at, true);
+      checkRuns(page.subarray(at + 4), levelWidth(max), entries);
+      at = end;
+    }
+    this.checkValues(page.subarray(at), entries, encoding);
+  }
+
+  private checkValues(values: Uint8Array, entries: number, encoding: string): void {
+    const isBool = this.chunk.type === 'BOOLEAN';
+    if (isBool && (encoding === 'RLE' || encoding.endsWith('DICTIONARY'))) checkRuns(values.subarray(4), 1, entries);
+    else if (encoding === 'RLE') throw corrupt('its values are runs, as only those of bools are');
+    else if (encoding.endsWith('DICTIONARY')) checkRuns(values.subarray(1), values[0] ?? 0, entries);
   }
 
   private toPage(

@@ -2,7 +2,8 @@
  * Checks the runs of a page before hyparquet decodes them.
  *
  * Levels and indices are runs: a number of values, then one value or all of them packed. hyparquet writes as many
- * values as a run says into an array that grows. A damaged run of 2^31 values would end the process, which no code can catch.
+ * values as a run says into an array that grows. A damaged run of 2^31 values would end the process, which no code can
+ * catch.
  */
 import { corrupt } from '../../arrow/fault.js';
 

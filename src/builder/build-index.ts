@@ -27,13 +27,7 @@ import { attempt } from '../version/disk/durable.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { withLock, type Lock } from '../version/locks/lock.js';
 import { discardBuild } from '../version/sealed/checkpoint.js';
-import {
-  versionBytes,
-  type MachineEntry,
-  type Manifest,
-  type ManifestDraft,
-  type Planned,
-} from '../version/sealed/manifest.js';
+import { versionBytes, type Manifest, type ManifestDraft } from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
@@ -45,7 +39,7 @@ import { DEFAULT_MAX_REJECTED, type BuildOptions, type BuildResult } from './bui
 import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
 import { foresee } from './forecast/foresee.js';
 import { processorName } from './forecast/forecast.js';
-import { keepLateCost, peakMemoryBytes } from './forecast/past-builds.js';
+import { keepCost, peakMemoryBytes, type Planned } from './forecast/past-builds.js';
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
@@ -74,7 +68,7 @@ class Build {
     const { root, index } = this.options;
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
-    await keepLateCost(root, manifest, calibration === null ? null : this.stages['calibrate']!, this.files);
+    await this.keepCost(manifest, calibration === null ? null : this.stages['calibrate']!);
     await discardBuild(root, index, null, this.files);
     const { resumed, planned } = this;
     const stages = { ...manifest.stages, ...this.stages };
@@ -100,16 +94,15 @@ class Build {
     const unfinished = await this.findUnfinished(key, plan, rejects);
     this.resumed = unfinished !== null;
     if (unfinished?.sealed === true) return unfinished;
+    if (unfinished === null) this.planned = await this.foresee(plan);
     const writer = unfinished?.writer ?? (await this.startVersion(plan));
-    if (unfinished === null && plan.dim !== null) this.planned = await this.foresee(plan, plan.dim);
     try {
       const draft = unfinished?.draft ?? (await this.timed('ingest', () => this.ingest(plan, writer, rejects)));
       if (unfinished === null) await this.keep(key, draft, writer, rejects);
       else Object.assign(this.stages, draft.stages);
       await this.timed('graph', () => this.buildGraphs(plan, writer));
       await this.timed('probe', () => this.probe(writer));
-      const machine = this.describeMachine();
-      const manifest = await writer.seal({ ...draft, machine, stages: this.stages }, this.progress('seal', 'bytes'));
+      const manifest = await writer.seal({ ...draft, stages: this.stages }, this.progress('seal', 'bytes'));
       return { manifest, rejectsPath: await rejects.keep(manifest.version) };
     } catch (error) {
       throw await giveUp(error, writer, rejects, this.options.signal);
@@ -122,15 +115,25 @@ class Build {
     return findUnfinished(this.writerOptions(plan), { key, files: this.files, rejects, signal, onNote });
   }
 
-  private foresee(plan: IngestPlan, dim: number): Promise<Planned> {
+  /** Null if there are no vectors, or past builds cannot be read: a build does not depend on it. */
+  private async foresee(plan: IngestPlan): Promise<Planned | null> {
     const { root, index, engine, parameters, shards, threads, calibrate = false } = this.options;
-    return foresee(root, index, { engine, ...parameters, shards, threads, calibrate }, plan, dim, this.files);
+    if (plan.dim === null) return null;
+    const options = { engine, ...parameters, shards, threads, calibrate };
+    try {
+      return await foresee(root, index, options, plan, plan.dim, this.files);
+    } catch (error) {
+      if (error instanceof ShortlistError) return null;
+      throw error;
+    }
   }
 
-  private describeMachine(): MachineEntry {
-    const { planned } = this;
-    const base = { cpu: processorName(), threads: this.options.threads, peak_memory_bytes: peakMemoryBytes() };
-    return planned === null ? base : { ...base, planned };
+  /** A continued build did not do all of its work, so it says nothing about others. */
+  private async keepCost(manifest: Manifest, calibrateSeconds: number | null): Promise<void> {
+    if (this.resumed) return;
+    const { root, threads } = this.options;
+    const cost = { cpu: processorName(), threads, calibrate_seconds: calibrateSeconds, planned: this.planned };
+    await keepCost(root, manifest, cost, this.files);
   }
 
   /** From here on a build that is killed can be continued. */

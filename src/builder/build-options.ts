@@ -4,7 +4,8 @@ import type { EngineName, GraphParameters } from '../engine/engine.js';
 import type { Calibration } from '../retrieve/load/calibration.js';
 import type { FileSystem } from '../version/disk/files.js';
 import type { LockOptions } from '../version/locks/lock.js';
-import type { Manifest, Planned } from '../version/sealed/manifest.js';
+import type { Manifest } from '../version/sealed/manifest.js';
+import type { Planned } from './forecast/past-builds.js';
 
 type OnBuildProgress = (stage: string, done: number, total: number, unit: string) => void;
 

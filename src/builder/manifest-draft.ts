@@ -8,7 +8,7 @@ import type { ManifestDraft } from '../version/sealed/manifest.js';
 import { typeName } from '../version/sealed/type-name.js';
 import { DEFAULT_MAX_REJECTED, type BuildOptions } from './build-options.js';
 
-type PlannedDraft = Omit<ManifestDraft, 'sources' | 'rejects' | 'duplicates' | 'input_norm' | 'machine' | 'stages'>;
+type PlannedDraft = Omit<ManifestDraft, 'sources' | 'rejects' | 'duplicates' | 'input_norm' | 'stages'>;
 
 export function manifestDraft(
   options: BuildOptions,

@@ -37,7 +37,7 @@ const MEMBERS: Readonly<Record<string, string>> = {
   filters: 'Filters whose recall is measured, such as {"category": "kitchen"}.',
   attributes:
     'Attributes whose values are checked; null: all. Those with at most 100 different values are checked by value too.',
-  queries: 'Arrow files of recorded queries, for the overlap; empty: rows of both versions are the queries.',
+  queries: 'Files of recorded queries, for the overlap; empty: rows of both versions are the queries.',
   vector_column: 'Column of the vectors in these files; null: the only one.',
   checks:
     'Limits of each check. Beyond "warn" the gate warns, beyond "fail" it refuses; null: never. Checks by value allow for chance where rows are few.',

@@ -185,8 +185,7 @@ describe('a build that is aborted', () => {
     await expect(
       buildIndex(buildOptions(root, 'aborted', [input], { signal: abort.signal, onProgress })),
     ).rejects.toThrow();
-    expect(existsSync(join(root, 'aborted', '.staging'))).toBe(false);
-    expect(readdirSync(join(root, 'aborted')).filter((name) => name.startsWith('2'))).toEqual([]);
+    expect(existsSync(join(root, 'aborted'))).toBe(false);
   });
 });
 

@@ -1,10 +1,9 @@
 /** What a build will cost, from its options and inputs before a row is read, and from the builds before it. */
 import type { IngestPlan } from '../../ingest/plan.js';
 import type { FileSystem } from '../../version/disk/files.js';
-import type { Planned } from '../../version/sealed/manifest.js';
 import type { BuildShape } from './model.js';
 import { forecastBuild } from './forecast.js';
-import { readPastBuilds, type PastBuild } from './past-builds.js';
+import { readPastBuilds, type PastBuild, type Planned } from './past-builds.js';
 
 type ShapeOptions = Pick<BuildShape, 'engine' | 'm' | 'efConstruction' | 'shards' | 'threads' | 'calibrate'>;
 

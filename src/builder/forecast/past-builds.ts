@@ -1,6 +1,7 @@
 /**
- * What past builds cost, from the manifests of a root's versions and the notes beside them. Versions of releases that
- * did not measure it are left out.
+ * What past builds took: from the manifests of a root's versions (sizes, seconds of stages), and from the note `cost`
+ * beside each (machine, memory, calibration, what the build had foreseen). The note is not in the manifest, since equal
+ * builds have equal manifests. Versions without it are left out.
  */
 import { estimateIdTableBytes } from '../../base/id-table.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
@@ -10,14 +11,13 @@ import { listIndexes, surveyVersions, writeNote } from '../../version/state/cata
 import { readCheckedNote } from '../../version/state/notes.js';
 import { ATTRIBUTES_FILE, IDS_FILE } from '../../version/disk/paths.js';
 import { nodeFiles, type FileSystem } from '../../version/disk/files.js';
-import { versionBytes, type Manifest, type Planned } from '../../version/sealed/manifest.js';
+import { versionBytes, type Manifest } from '../../version/sealed/manifest.js';
 import { idTypeOf } from '../../version/sealed/type-name.js';
 import { byStage, type BuildCost, type BuildShape } from './model.js';
 
 /** Newest builds of each index that are looked at. */
 const BUILDS_PER_INDEX = 16;
 
-/** The note with what the stages after the seal cost. */
 const COST_NOTE = 'cost';
 
 export interface PastBuild {
@@ -30,10 +30,23 @@ export interface PastBuild {
   readonly planned: Planned | null;
 }
 
-/** What stages after the seal cost, and the largest memory of the whole build. */
-interface LateCost {
-  readonly calibrate_seconds: number | null;
+/** What a build foresees. */
+export interface Planned {
+  readonly seconds: number;
+  readonly memory_bytes: number;
+  readonly disk_bytes: number;
+}
+
+/** The note. */
+interface CostNote {
+  /** Model of the processor, as the operating system names it. */
+  readonly cpu: string;
+  readonly threads: number;
+  /** Largest resident memory of the process, mapped files included. */
   readonly peak_memory_bytes: number;
+  /** Null without a calibration. */
+  readonly calibrate_seconds: number | null;
+  readonly planned: Planned | null;
 }
 
 export async function readPastBuilds(root: string, files: FileSystem = nodeFiles): Promise<PastBuild[]> {
@@ -41,23 +54,23 @@ export async function readPastBuilds(root: string, files: FileSystem = nodeFiles
   for (const index of await listIndexes(root, files)) {
     const { versions } = await surveyVersions(root, index, files);
     for (const { manifest } of versions.slice(-BUILDS_PER_INDEX)) {
-      const late = await readLateCost(root, manifest, files);
-      const build = pastBuild(manifest, late);
+      const note = await readCost(root, manifest, files);
+      const build = note === null ? null : pastBuild(manifest, note);
       if (build !== null) builds.push(build);
     }
   }
   return builds;
 }
 
-/** Keeps what stages after the seal cost. Without this note a build tells less, so a failure is no error. */
-export async function keepLateCost(
+/** Writes the note of a build. It only makes later forecasts better, so a failure is no error. */
+export async function keepCost(
   root: string,
   { index, version }: Manifest,
-  calibrateSeconds: number | null,
+  cost: Omit<CostNote, 'peak_memory_bytes'>,
   files: FileSystem,
 ): Promise<void> {
-  const cost: LateCost = { calibrate_seconds: calibrateSeconds, peak_memory_bytes: peakMemoryBytes() };
-  await attempt(writeNote(root, index, version, COST_NOTE, cost, files));
+  const note: CostNote = { ...cost, peak_memory_bytes: peakMemoryBytes() };
+  await attempt(writeNote(root, index, version, COST_NOTE, note, files));
 }
 
 /** Largest resident memory that this process has had. */
@@ -65,25 +78,37 @@ export function peakMemoryBytes(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
 
-async function readLateCost(root: string, { index, version }: Manifest, files: FileSystem): Promise<LateCost | null> {
-  const check = (fields: Fields): LateCost => {
-    const seconds = fields.raw('calibrate_seconds') === null ? null : fields.number('calibrate_seconds');
-    return { calibrate_seconds: seconds, peak_memory_bytes: fields.integer('peak_memory_bytes') };
-  };
-  return readCheckedNote(root, index, version, COST_NOTE, check, files).catch(() => null);
+/** Null if there is none, or it is damaged. */
+function readCost(root: string, { index, version }: Manifest, files: FileSystem): Promise<CostNote | null> {
+  return readCheckedNote(root, index, version, COST_NOTE, checkCost, files).catch(() => null);
 }
 
-/** Null if the version was built by a release that did not measure, or has parameters that no engine here has. */
-function pastBuild(manifest: Manifest, late: LateCost | null): PastBuild | null {
-  const { index, version, machine, stages, count } = manifest;
-  if (machine === undefined) return null;
-  const shape = shapeOf(manifest, machine.threads, late?.calibrate_seconds != null);
+function checkCost(fields: Fields): CostNote {
+  return {
+    cpu: fields.text('cpu'),
+    threads: fields.integer('threads', 1),
+    peak_memory_bytes: fields.integer('peak_memory_bytes', 1),
+    calibrate_seconds: fields.raw('calibrate_seconds') === null ? null : fields.number('calibrate_seconds'),
+    planned: fields.raw('planned') === null ? null : checkPlanned(fields.object('planned')),
+  };
+}
+
+function checkPlanned(fields: Fields): Planned {
+  return {
+    seconds: fields.number('seconds'),
+    memory_bytes: fields.integer('memory_bytes', 1),
+    disk_bytes: fields.integer('disk_bytes', 1),
+  };
+}
+
+/** Null for an engine or a parameter that is not known here. */
+function pastBuild(manifest: Manifest, note: CostNote): PastBuild | null {
+  const { index, version, stages } = manifest;
+  const { cpu, threads, calibrate_seconds: calibrate, peak_memory_bytes: memoryBytes, planned } = note;
+  const shape = shapeOf(manifest, threads, calibrate !== null);
   if (shape === null) return null;
-  const calibrate = late?.calibrate_seconds ?? 0;
-  const seconds = byStage((stage) => (stage === 'calibrate' ? calibrate : (stages[stage] ?? 0)));
-  const memoryBytes = Math.max(machine.peak_memory_bytes, late?.peak_memory_bytes ?? 0);
-  const cost = { memoryBytes, diskBytes: versionBytes(manifest), seconds };
-  return count === 0 ? null : { index, version, cpu: machine.cpu, shape, cost, planned: machine.planned ?? null };
+  const seconds = byStage((stage) => (stage === 'calibrate' ? (calibrate ?? 0) : (stages[stage] ?? 0)));
+  return { index, version, cpu, shape, cost: { memoryBytes, diskBytes: versionBytes(manifest), seconds }, planned };
 }
 
 /** The shape of the build that a manifest describes; null for an engine or a parameter that is not known here. */

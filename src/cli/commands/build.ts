@@ -6,7 +6,7 @@ import { METRICS, type Metric } from '../../base/metric.js';
 import { buildIndex } from '../../builder/build-index.js';
 import { DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-options.js';
 import { publishGated } from '../../builder/publish-gated.js';
-import type { Planned } from '../../version/sealed/manifest.js';
+import type { Planned } from '../../builder/forecast/past-builds.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
 import { calibrationLine, defaultEfs } from '../output/calibration-table.js';

@@ -10,7 +10,6 @@ import {
   type EngineEntry,
   type FileEntry,
   type Manifest,
-  type Planned,
   type RejectsEntry,
   type Setting,
   type ShardEntry,
@@ -51,7 +50,6 @@ export function checkManifest(fields: Fields): Manifest {
     rejects: checkRejects(fields.object('rejects')),
     duplicates: fields.integer('duplicates'),
     ...checkInputNorm(fields),
-    ...checkMachine(fields),
   };
   checkTogether(manifest, fields);
   return manifest;
@@ -61,27 +59,6 @@ function checkInputNorm(fields: Fields): Pick<Manifest, 'input_norm'> {
   if (!Object.hasOwn(fields.all(), 'input_norm')) return {};
   const norm = fields.number('input_norm');
   return Number.isFinite(norm) && norm >= 0 ? { input_norm: norm } : fields.fail('input_norm', 'is not a length');
-}
-
-function checkMachine(fields: Fields): Pick<Manifest, 'machine'> {
-  if (!Object.hasOwn(fields.all(), 'machine')) return {};
-  const machine = fields.object('machine');
-  return {
-    machine: {
-      cpu: machine.text('cpu'),
-      threads: machine.integer('threads', 1),
-      peak_memory_bytes: machine.integer('peak_memory_bytes'),
-      ...(Object.hasOwn(machine.all(), 'planned') && { planned: checkPlanned(machine.object('planned')) }),
-    },
-  };
-}
-
-function checkPlanned(fields: Fields): Planned {
-  return {
-    seconds: fields.number('seconds'),
-    memory_bytes: fields.integer('memory_bytes'),
-    disk_bytes: fields.integer('disk_bytes'),
-  };
 }
 
 function checkShard(fields: Fields): ShardEntry {

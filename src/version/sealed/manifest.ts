@@ -60,23 +60,6 @@ export interface RejectsEntry {
   readonly kinds: Readonly<Record<string, number>>;
 }
 
-/** The machine of a build, and what the build needed there. */
-export interface MachineEntry {
-  /** Model of the processor, as the operating system names it. */
-  readonly cpu: string;
-  readonly threads: number;
-  /** Largest resident memory of the process until the seal, mapped files included. */
-  readonly peak_memory_bytes: number;
-  readonly planned?: Planned;
-}
-
-/** What the build foresaw when it began. */
-export interface Planned {
-  readonly seconds: number;
-  readonly memory_bytes: number;
-  readonly disk_bytes: number;
-}
-
 /** The part of the manifest that the build knows; the writer adds the rest. */
 export interface ManifestDraft {
   readonly tool_version: string;
@@ -92,8 +75,6 @@ export interface ManifestDraft {
   readonly duplicates: number;
   /** Mean length of the input's vectors, before cosine scales them to unit length. Earlier releases lack it. */
   readonly input_norm?: number;
-  /** Where the build ran and what it took. Earlier releases lack it. */
-  readonly machine?: MachineEntry;
   /** Seconds of each stage of the build, by name. */
   readonly stages: Readonly<Record<string, number>>;
 }

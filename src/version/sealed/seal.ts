@@ -124,7 +124,7 @@ async function composeManifest(staged: Staged, draft: ManifestDraft, entries: Fi
   const now = staged.now();
   const version = nextVersionName(now, content, await listVersionNames(root, index, files));
   const { tool_version, metric, id, vector, engine, seed, options, sources, rejects, duplicates, stages } = draft;
-  const { input_norm: norm, machine } = draft;
+  const { input_norm: norm } = draft;
   const manifest: Manifest = {
     format: MANIFEST_FORMAT,
     index,
@@ -145,7 +145,6 @@ async function composeManifest(staged: Staged, draft: ManifestDraft, entries: Fi
     rejects,
     duplicates,
     ...(norm !== undefined && { input_norm: norm }),
-    ...(machine !== undefined && { machine }),
     files: entries,
     content: `sha256:${content}`,
     stages,

@@ -1,10 +1,12 @@
 /**
- * What a build of a size costs, by formulas. Takes rows, dimension and options; gives bytes and seconds. The constants
- * are those of two threads of a server of 2022; past-builds.ts says how far other machines and other data are off.
+ * What a build of a size costs, by formulas that were fitted to builds of 20,000 to 1,000,000 rows of 32 to 768
+ * components. Takes rows, dimension and options; gives bytes and seconds. The constants are those of one machine;
+ * past-builds.ts says how far another one, and other data, are off.
  *
- *   ingest     reads and checks every byte of the input
- *   graph      searches for each row. Time per row grows as rows^0.3: with the length of walks, and since less of the
- *              graph is in the processor's caches
+ *   ingest     reads and checks every row and every byte of the input
+ *   graph      searches for each row. Time per row grows as rows^0.2: walks are longer, and less of the graph is in the
+ *              processor's caches
+ *   probe      reads vectors and graphs
  *   seal       reads every byte of the version
  *   calibrate  walks and scans of some hundred queries
  */
@@ -48,15 +50,11 @@ export interface BuildCost {
 /** Node with its libraries, and two chunks of rows in every form that they pass through. */
 const BASE_BYTES = 150 * 2 ** 20;
 
-const INGEST_BYTES_PER_SECOND = 170e6;
-const SEAL_BYTES_PER_SECOND = 900e6;
 const PROBE_BYTES_PER_SECOND = 1.2e9;
+const SEAL_BYTES_PER_SECOND = 7e8;
 
-/** Seconds of one thread for one row of 128 components among 100,000, at m 16 and ef_construction 200. */
-const ROW_SECONDS: Readonly<Record<EngineName, number>> = { native: 55e-6, hnswlib: 400e-6 };
-const ROWS_EXPONENT = 0.3;
-/** A second thread adds this share of a thread. */
-const THREAD_EXPONENT = 0.9;
+/** Threads together do the work of so many: each takes some of the others' memory bandwidth. */
+const effective = (threads: number): number => threads ** 0.9;
 
 export function modelCost(shape: BuildShape): BuildCost {
   const sizes = sizesOf(shape);
@@ -66,11 +64,11 @@ export function modelCost(shape: BuildShape): BuildCost {
     memoryBytes: modelMemory(shape, sizes),
     diskBytes: sizes.version,
     seconds: {
-      ingest: inputBytes / INGEST_BYTES_PER_SECOND,
-      graph: graphSeconds(shape) / threads ** THREAD_EXPONENT,
+      ingest: 0.1 + 1.2e-6 * rows + inputBytes / 2.6e8,
+      graph: graphSeconds(shape),
       probe: (sizes.vectors + sizes.graphs) / PROBE_BYTES_PER_SECOND,
       seal: sizes.version / SEAL_BYTES_PER_SECOND,
-      calibrate: calibrate ? calibrateSeconds(shape) : 0,
+      calibrate: calibrate ? 1.2 + (1e-7 * rows * dim) / effective(threads) : 0,
     },
   };
 }
@@ -94,21 +92,22 @@ function modelMemory({ shards, threads, calibrate, rows, attributeBytes }: Build
   const { vectors, graphs, ids } = sizes;
   const reading = 2 * ids;
   const building = (Math.min(threads, shards) / shards) * (vectors + graphs);
-  const calibrating = calibrate ? 3 * vectors + 2.5 * graphs + ids + rows * attributeBytes : 0; // several mappings
+  // A second thread opens the version again, and each opens it without the rows that are queries.
+  const opened = threads > 1 ? 3 * vectors + 2.5 * graphs : 1.5 * (vectors + graphs);
+  const calibrating = calibrate ? opened + ids + rows * attributeBytes : 0;
   return BASE_BYTES + Math.max(reading, building, calibrating);
 }
 
-/** Of one thread. */
-function graphSeconds({ rows, dim, engine, m, efConstruction, shards }: BuildShape): number {
+/** Seconds of one thread for one row of 128 components among 100,000, at m 16 and ef_construction 200. */
+const ROW_SECONDS: Readonly<Record<EngineName, number>> = { native: 50e-6, hnswlib: 250e-6 };
+
+function graphSeconds({ rows, dim, engine, m, efConstruction, shards, threads }: BuildShape): number {
   const perRow =
     ROW_SECONDS[engine] *
-    (efConstruction / 200) *
-    ((dim + 64) / 192) *
-    ((m + 16) / 32) *
-    Math.max(0.3, (rows / shards / 100_000) ** ROWS_EXPONENT);
-  return rows * perRow;
-}
-
-function calibrateSeconds({ rows, dim, threads }: BuildShape): number {
-  return (2 + rows * dim * 2.5e-8 * 2) / threads ** THREAD_EXPONENT;
+    ((efConstruction + 110) / 310) *
+    ((dim + 310) / 438) *
+    (m / 16) ** 0.18 *
+    (rows / shards / 100_000) ** 0.2;
+  // hnswlib builds a graph on one thread.
+  return 0.15 + (rows * perRow) / effective(engine === 'native' ? threads : Math.min(threads, shards));
 }

@@ -1,7 +1,7 @@
 /**
  * Queries one block after the other, from files or from a pipe, in memory for one chunk. Takes paths, or the bytes of
- * an Arrow stream; gives blocks of checked vectors in input order. Bad rows are errors, as in read-queries.ts, of the
- * first chunk that has some.
+ * an Arrow stream, and a reader of rows: of vectors (here) or of seeds (seed-rows.ts). Gives what the reader makes of
+ * the rows of each chunk, in input order. Bad rows are errors of the first chunk that has some.
  */
 import { openArrowPipe } from '../arrow/read/pipe.js';
 import type { Chunk, TableReader } from '../arrow/read/table-reader.js';
@@ -15,12 +15,20 @@ import { componentsOf, isVectorType } from './column-types.js';
 import { resolveInputs } from './inputs.js';
 import { VectorRows } from './vector-rows.js';
 
+/** Makes queries of the rows of one file or pipe. */
+export interface QueryReader<T> {
+  /** Positions of the columns that it needs. */
+  readonly columns: readonly number[];
+  /** @param chunk with these columns, in this order @param low first row @param high after the last row */
+  read(chunk: Chunk, low: number, high: number): T;
+}
+
+/** @param path for messages @throws if the file has no such columns */
+type StartReader<T> = (path: string, fields: readonly ArrowField[]) => QueryReader<T>;
+
 export interface QueryStreamOptions {
-  /** Must be in every file. Default: the preferred one if it has vectors, else as in a build. */
+  /** Of vectors; must be in every file. HDF5 files have no others. */
   readonly vectorColumn?: string | undefined;
-  readonly preferredColumn: string;
-  readonly dim: number;
-  readonly metric: Metric;
   /** Queries to leave out at the start, and the first not to give; both over all files. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -68,20 +76,23 @@ export async function planQueries(paths: readonly string[], vectorColumn: string
   return { files, queries, warnings };
 }
 
-/** Blocks of whole vectors, `dim` values each. */
-type QueryBlocks = AsyncGenerator<Float32Array, void, undefined>;
+type QueryBlocks<T> = AsyncGenerator<T, void, undefined>;
 
-export async function* streamFiles({ files }: QueryFiles, options: QueryStreamOptions): QueryBlocks {
+export async function* streamFiles<T>(
+  { files }: QueryFiles,
+  start: StartReader<T>,
+  options: QueryStreamOptions,
+): QueryBlocks<T> {
   const { from = 0, to = Infinity } = options;
   let first = 0;
   for (const { path, rows } of files) {
     if (first + rows > from && first < to) {
-      const reader = await openQueries(path, options.vectorColumn);
+      const table = await openQueries(path, options.vectorColumn);
       try {
-        const check = new QueryCheck(path, reader.fields, options);
-        yield* check.blocks(reader.read([check.position]), first);
+        const reader = start(path, table.fields);
+        yield* blocksOf(reader, table.read(reader.columns), first, options);
       } finally {
-        await reader.close();
+        await table.close();
       }
     }
     first += rows;
@@ -89,26 +100,55 @@ export async function* streamFiles({ files }: QueryFiles, options: QueryStreamOp
 }
 
 /** @param name stands for the path in messages */
-export async function* streamPipe(
+export async function* streamPipe<T>(
   name: string,
   bytes: AsyncIterable<Uint8Array>,
+  start: StartReader<T>,
   options: QueryStreamOptions,
-): QueryBlocks {
+): QueryBlocks<T> {
   const pipe = await openArrowPipe(name, bytes);
-  const check = new QueryCheck(name, pipe.fields, options);
-  yield* check.blocks(pipe.read([check.position]), 0);
+  const reader = start(name, pipe.fields);
+  yield* blocksOf(reader, pipe.read(reader.columns), 0, options);
   for (const warning of pipe.warnings) options.onWarning?.(warning);
 }
 
-class QueryCheck {
-  /** Position of the vector column. */
-  readonly position: number;
+/** @param first position of the file's first query among all */
+async function* blocksOf<T>(
+  reader: QueryReader<T>,
+  chunks: AsyncIterable<Chunk>,
+  first: number,
+  { from = 0, to = Infinity, signal }: QueryStreamOptions,
+): QueryBlocks<T> {
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    const start = first + chunk.firstRow;
+    const [low, high] = [Math.max(from - start, 0), Math.min(to - start, chunk.rows)];
+    if (low < high) yield reader.read(chunk, low, high);
+    if (start + chunk.rows >= to) return;
+  }
+}
+
+interface VectorQueryOptions {
+  /** Must be in every file. Default: the preferred one if it has vectors, else as in a build. */
+  readonly vectorColumn?: string | undefined;
+  readonly preferredColumn: string;
+  readonly dim: number;
+  readonly metric: Metric;
+}
+
+/** Reads checked vectors, `dim` values each. @throws bad_rows, dimension_mismatch, column_missing, ... */
+export function vectorReader(options: VectorQueryOptions): StartReader<Float32Array> {
+  return (path, fields) => new VectorQueries(path, fields, options);
+}
+
+class VectorQueries implements QueryReader<Float32Array> {
+  readonly columns: readonly number[];
   private readonly rows: VectorRows;
 
   constructor(
     private readonly path: string,
     fields: readonly ArrowField[],
-    private readonly options: QueryStreamOptions,
+    private readonly options: VectorQueryOptions,
   ) {
     const { vectorColumn, preferredColumn, dim, metric } = options;
     const preferred = fields.find(({ name, type }) => name === preferredColumn && isVectorType(type))?.name;
@@ -118,23 +158,11 @@ class QueryCheck {
       const message = `${path}: the queries of column ${JSON.stringify(field.name)} have ${size} components, but the index has ${dim}`;
       throw new ShortlistError('dimension_mismatch', message, { file: path, dim: size, expected: dim });
     }
-    this.position = fields.indexOf(field);
+    this.columns = [fields.indexOf(field)];
     this.rows = new VectorRows(metric, dim, 'the index');
   }
 
-  /** @param first position of the file's first query among all */
-  async *blocks(chunks: AsyncIterable<Chunk>, first: number): QueryBlocks {
-    const { from = 0, to = Infinity, signal } = this.options;
-    for await (const chunk of chunks) {
-      signal?.throwIfAborted();
-      const start = first + chunk.firstRow;
-      const [low, high] = [Math.max(from - start, 0), Math.min(to - start, chunk.rows)];
-      if (low < high) yield this.vectorsOf(chunk, low, high);
-      if (start + chunk.rows >= to) return;
-    }
-  }
-
-  private vectorsOf({ columns, firstRow, rows }: Chunk, low: number, high: number): Float32Array {
+  read({ columns, firstRow, rows }: Chunk, low: number, high: number): Float32Array {
     const { dim } = this.options;
     this.rows.open(columns[0]!);
     const vectors = new Float32Array((high - low) * dim);

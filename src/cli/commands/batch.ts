@@ -4,10 +4,17 @@ import { Command } from 'commander';
 import { ArrowWriter } from '../../arrow/write/writer.js';
 import { ShortlistError, ioError } from '../../base/errors.js';
 import { availableCores } from '../../base/machine.js';
-import { planQueries, streamFiles, streamPipe, type QueryFiles, type QueryStreamOptions } from '../../ingest/query-stream.js'; // prettier-ignore
+import { planQueries, streamFiles, streamPipe, vectorReader, type QueryFiles, type QueryStreamOptions } from '../../ingest/query-stream.js'; // prettier-ignore
+import { seedReader, type SeedColumns, type SeedRow } from '../../ingest/seed-rows.js';
 import { AnswerFile, checkAnswerPath, partialPath } from '../../retrieve/library/answer-file.js';
+import type { PackedAnswers } from '../../retrieve/library/packed-answers.js';
 import { AnswerTable, BATCH_ROWS } from '../../retrieve/library/answer-table.js';
-import { openIndex, type IndexSearchOptions, type OpenIndex } from '../../retrieve/library/open-index.js';
+import {
+  openIndex,
+  type BatchSearchOptions,
+  type IndexSearchOptions,
+  type OpenIndex,
+} from '../../retrieve/library/open-index.js';
 import { DEFAULT_K } from '../../base/limits.js';
 import { action, parseTarget, wholeNumber, type CommandContext } from '../command.js';
 import { formatDuration, formatPlural } from '../output/progress.js';
@@ -18,6 +25,9 @@ interface BatchOptions {
   readonly queries: string[];
   readonly out: string;
   readonly vectorColumn?: string;
+  readonly seedColumn?: string;
+  readonly weightColumn?: string;
+  readonly quotaColumn?: string;
   readonly threads?: number;
   readonly part?: string;
 }
@@ -41,7 +51,13 @@ export function batchCommand(): Command {
       '--out <file>',
       'Arrow file to write, or - for an Arrow stream on stdout: query, id, score; one row per candidate (required)',
     ) // prettier-ignore
-    .option('--vector-column <name>', 'column of vectors in --queries');
+    .option('--vector-column <name>', 'column of vectors in --queries')
+    .option(
+      '--seed-column <name>',
+      'column of lists of ids in --queries: each row is one search with these items as seeds',
+    )
+    .option('--weight-column <name>', 'with --seed-column: column of lists of weights, one for each id')
+    .option('--quota-column <name>', 'with --seed-column: column of lists of quotas, one for each id');
   return addSearchFlags(command, { single: false })
     .option('--part <i/n>', 'answer only part i of n, from 0, such as 0/8; auto/8: the number of the array task')
     .option('--threads <n>', 'number of threads (default: all cores)', wholeNumber(1, 1024))
@@ -49,6 +65,8 @@ export function batchCommand(): Command {
     .action(
       action(async (context, options: BatchOptions & SearchFlags, target: string) => {
         const { root, json, signal } = context;
+        context.refuseWith(['vectorColumn'], 'seedColumn');
+        context.refuseWithout(['weightColumn', 'quotaColumn'], 'seedColumn');
         const { out } = options;
         const { index: name, ref } = parseTarget(target);
         if (out === PIPE && json) throw new ShortlistError('usage', '--out - and --json would both write to stdout; give --out a file'); // prettier-ignore
@@ -83,9 +101,20 @@ interface BatchResult extends Written {
   readonly warnings: readonly string[];
 }
 
+type Answers = AsyncIterable<readonly PackedAnswers[]>;
+
+/** How rows of query files become queries, and how these are answered. */
+interface BatchKind<T> {
+  readonly start: Parameters<typeof streamFiles<T>>[1];
+  readonly answers: (blocks: AsyncIterable<T>, options: BatchSearchOptions) => Answers;
+}
+
 class BatchRun {
   private readonly table: AnswerTable;
   private readonly search: IndexSearchOptions;
+  /** Columns of seeds; null: the queries are vectors. */
+  private readonly seeds: SeedColumns | null;
+  private unknownIds = 0;
   /** Queries of a record batch: it has at most as many rows as other record batches. */
   private readonly group: number;
   private readonly warnings: string[] = [];
@@ -95,43 +124,59 @@ class BatchRun {
     private readonly index: OpenIndex,
     private readonly options: BatchOptions & SearchFlags,
   ) {
-    this.table = new AnswerTable(index);
+    const { seedColumn: ids, weightColumn: weights, quotaColumn: quotas } = options;
+    this.seeds = ids === undefined ? null : { ids, weights, quotas };
+    this.table = new AnswerTable(index, [], this.seeds !== null);
     this.search = searchOptions(options);
     this.group = Math.max(1, Math.floor(BATCH_ROWS / (this.search.k ?? DEFAULT_K)));
   }
 
   async run(): Promise<BatchResult> {
-    return { ...(await this.write()), warnings: this.warnings };
+    const { seedColumn } = this.options;
+    const written = seedColumn === undefined ? await this.write(this.vectors()) : await this.write(this.itemSeeds());
+    if (this.unknownIds > 0) this.warn(`${formatPlural(this.unknownIds, 'id')} of seeds ${this.unknownIds === 1 ? 'is' : 'are'} not in the index and were left out`); // prettier-ignore
+    return { ...written, warnings: this.warnings };
   }
 
-  private async write(): Promise<Written> {
-    const { queries, out, part } = this.options;
+  private vectors(): BatchKind<Float32Array> {
+    const { dim, metric, vector } = this.index.manifest;
+    const { vectorColumn } = this.options;
+    return {
+      start: vectorReader({ vectorColumn, preferredColumn: vector.column, dim, metric }),
+      answers: (blocks, options) => this.index.searchStream(blocks, this.group, options),
+    };
+  }
+
+  private itemSeeds(): BatchKind<SeedRow[][]> {
+    return {
+      start: seedReader(this.seeds!),
+      answers: (blocks, options) =>
+        this.index.searchSeedStream(blocks, this.group, options, (ids) => (this.unknownIds += ids)),
+    };
+  }
+
+  private async write<T>(kind: BatchKind<T>): Promise<Written> {
+    const { queries, out, part, vectorColumn } = this.options;
     if (queries.includes(PIPE)) {
       if (queries.length > 1 || part !== undefined)
         throw new ShortlistError('usage', '--queries - stands for all queries, without other files and without --part');
-      const blocks = streamPipe('stdin', readStdin(), this.streamOptions(0, Infinity));
-      return out === PIPE ? this.toPipe(blocks, 0, null) : this.toNewFile(blocks);
+      const answers = this.answer(kind, streamPipe('stdin', readStdin(), kind.start, this.streamOptions(0, Infinity)));
+      return out === PIPE ? this.toPipe(answers, 0, null) : this.toNewFile(answers);
     }
-    const files = await planQueries(queries, this.options.vectorColumn);
+    const files = await planQueries(queries, vectorColumn);
     for (const warning of files.warnings) this.warn(warning);
     const { from, to } = part === undefined ? { from: 0, to: files.queries } : partOf(part, files.queries);
-    if (out === PIPE) return this.toPipe(streamFiles(files, this.streamOptions(from, to)), from, to - from);
-    return this.toFile(files, from, to);
+    const answersFrom = (first: number): Answers => this.answer(kind, streamFiles(files, kind.start, this.streamOptions(first, to))); // prettier-ignore
+    return out === PIPE ? this.toPipe(answersFrom(from), from, to - from) : this.toFile(files, from, to, answersFrom);
   }
 
   private streamOptions(from: number, to: number): QueryStreamOptions {
-    const { dim, metric, vector } = this.index.manifest;
-    const { signal } = this.context;
-    return {
-      vectorColumn: this.options.vectorColumn,
-      preferredColumn: vector.column,
-      dim,
-      metric,
-      from,
-      to,
-      signal,
-      onWarning: (message) => this.warn(message),
-    };
+    const { vectorColumn } = this.options;
+    return { vectorColumn, from, to, signal: this.context.signal, onWarning: (message) => this.warn(message) };
+  }
+
+  private answer<T>(kind: BatchKind<T>, blocks: AsyncIterable<T>): Answers {
+    return kind.answers(blocks, { ...this.search, signal: this.context.signal });
   }
 
   private warn(message: string): void {
@@ -140,7 +185,12 @@ class BatchRun {
   }
 
   /** Continues what an earlier run with the same request has begun. */
-  private async toFile(files: QueryFiles, from: number, to: number): Promise<Written> {
+  private async toFile(
+    files: QueryFiles,
+    from: number,
+    to: number,
+    answersFrom: (first: number) => Answers,
+  ): Promise<Written> {
     const { out } = this.options;
     if (files.files.some(({ path }) => resolve(path) === resolve(out))) throw new ShortlistError('usage', `--out ${out} is a file of --queries; give another one`); // prettier-ignore
     const request = await this.requestOf(files, from, to);
@@ -152,24 +202,18 @@ class BatchRun {
     });
     const before = file.progress;
     if (before.queries > 0) this.context.note(`continuing ${partialPath(this.options.out)} after ${formatPlural(before.queries, 'query', 'queries')}`); // prettier-ignore
-    const blocks = streamFiles(files, this.streamOptions(from + before.queries, to));
-    return this.fill(file, blocks, from, to - from);
+    return this.fill(file, answersFrom(from + before.queries), from, to - from);
   }
 
   /** What comes through a pipe cannot be read again, so that nothing is continued. */
-  private async toNewFile(blocks: AsyncIterable<Float32Array>): Promise<Written> {
+  private async toNewFile(answers: Answers): Promise<Written> {
     const file = await AnswerFile.open(this.options.out, this.table, { pipe: process.pid, at: Date.now() });
-    return this.fill(file, blocks, 0, null);
+    return this.fill(file, answers, 0, null);
   }
 
-  private async fill(
-    file: AnswerFile,
-    blocks: AsyncIterable<Float32Array>,
-    from: number,
-    total: number | null,
-  ): Promise<Written> {
+  private async fill(file: AnswerFile, answers: Answers, from: number, total: number | null): Promise<Written> {
     try {
-      await this.answer(blocks, from + file.progress.queries, async (packed, first, count) => {
+      await this.eachGroup(answers, from + file.progress.queries, async (packed, first, count) => {
         await file.write(this.table.packedBatch(packed, first), count);
         this.report(file.progress.queries, total);
       });
@@ -181,11 +225,11 @@ class BatchRun {
     }
   }
 
-  private async toPipe(blocks: AsyncIterable<Float32Array>, from: number, total: number | null): Promise<Written> {
+  private async toPipe(answers: Answers, from: number, total: number | null): Promise<Written> {
     const schema = { fields: this.table.fields, metadata: new Map(this.table.metadata) };
     const writer = new ArrowWriter('stream', schema, writeStdout);
     let written: Written = { queries: 0, rows: 0 };
-    await this.answer(blocks, from, async (packed, first, count) => {
+    await this.eachGroup(answers, from, async (packed, first, count) => {
       const columns = this.table.packedBatch(packed, first);
       if (columns[0]!.rows > 0) await writer.write(columns);
       written = { queries: written.queries + count, rows: written.rows + columns[0]!.rows };
@@ -195,18 +239,18 @@ class BatchRun {
     return written;
   }
 
-  private async answer(
-    blocks: AsyncIterable<Float32Array>,
+  private async eachGroup(
+    answers: Answers,
     from: number,
-    write: (packed: Parameters<AnswerTable['packedBatch']>[0], first: number, count: number) => Promise<void>,
+    write: (packed: readonly PackedAnswers[], first: number, count: number) => Promise<void>,
   ): Promise<void> {
     let first = from;
-    for await (const packed of this.index.searchStream(blocks, this.group, { ...this.search, signal: this.context.signal })) {
+    for await (const packed of answers) {
       const count = packed.reduce((sum, { counts }) => sum + counts.length, 0);
       await write(packed, first, count);
       first += count;
     }
-  } // prettier-ignore
+  }
 
   private report(done: number, total: number | null): void {
     this.context.progress.update('batch', done, total, 'queries');
@@ -224,6 +268,7 @@ class BatchRun {
       version,
       search: this.search,
       column: this.options.vectorColumn ?? null,
+      ...(this.seeds !== null && { seeds: this.seeds }),
       files: stamps,
       from,
       to,

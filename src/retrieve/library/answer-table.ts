@@ -17,6 +17,12 @@ export const BATCH_ROWS = 65_536;
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };
 const FLOAT32: ColumnType = { kind: 'float', bits: 32 };
 
+/** Position of a candidate's best seed in its query, and the score with it. */
+const SEED_FIELDS: ArrowSchema['fields'] = [
+  { name: 'seed', type: INT32, nullable: false },
+  { name: 'seed_score', type: FLOAT32, nullable: false },
+];
+
 type AnswerSource = Pick<LoadedVersion, 'manifest' | 'ids'>;
 
 type Fields = ArrowSchema['fields'];
@@ -40,11 +46,14 @@ export class AnswerTable {
   constructor(
     private readonly source: AnswerSource,
     private readonly extras: readonly ExtraColumn[] = [],
+    /** Packed answers have the seed of each candidate, which becomes two columns. */
+    private readonly withSeeds = false,
   ) {
     this.fields = [
       { name: 'query', type: INT32, nullable: false },
       { name: 'id', type: source.ids.type, nullable: false },
       { name: 'score', type: FLOAT32, nullable: false },
+      ...(withSeeds ? SEED_FIELDS : []),
       ...extras.map(({ field }) => field),
     ];
   }
@@ -86,16 +95,25 @@ export class AnswerTable {
     const queries = new Int32Array(rows);
     const ordinals = new Uint32Array(rows);
     const scores = new Float32Array(rows);
+    const seeds = new Int32Array(this.withSeeds ? rows : 0);
+    const seedScores = new Float32Array(seeds.length);
     let [row, query] = [0, first];
     for (const part of packed) {
       ordinals.set(part.ordinals, row);
       scores.set(part.scores, row);
+      if (this.withSeeds) seeds.set(part.seeds!, row);
+      if (this.withSeeds) seedScores.set(part.seedScores!, row);
       for (const count of part.counts) queries.fill(query++, row, (row += count));
     }
+    const seedColumns: Column[] = [
+      { shape: 'numbers', type: INT32, rows, valid: null, values: seeds },
+      { shape: 'numbers', type: FLOAT32, rows, valid: null, values: seedScores },
+    ];
     return [
       { shape: 'numbers', type: INT32, rows, valid: null, values: queries },
       this.source.ids.column(ordinals),
       { shape: 'numbers', type: FLOAT32, rows, valid: null, values: scores },
+      ...(this.withSeeds ? seedColumns : []),
       ...this.extras.map((extra) => extra.gather(ordinals, 0)),
     ];
   }

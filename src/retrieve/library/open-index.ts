@@ -10,7 +10,7 @@ import { openExactSearch, type ExactSearch } from '../../engine/exact-search.js'
 import { resolveVersion } from '../../version/state/catalog.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { BatchPool, TASK_QUERIES, threadSearcher } from './batch-pool.js';
-import { packAnswers, type PackedAnswers } from './packed-answers.js';
+import { packAnswers, packSeedAnswers, type PackedAnswers } from './packed-answers.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { loadVersion, type LoadedVersion } from '../load/loaded-version.js';
 import { checkArray, checkId, checkNames, checkOpening, checkOptions, checkSeeds } from './library-options.js';
@@ -24,7 +24,8 @@ import {
   searchTogether,
   type SearchTogetherOptions,
 } from '../search/run-search.js';
-import { planSearch } from '../search/search-plan.js';
+import { planSearch, type SearchPlan } from '../search/search-plan.js';
+import { planSeeds } from '../search/seeds.js';
 import type { SearchOptions, SeedQuery } from '../search/search-options.js';
 
 export interface OpenIndexOptions {
@@ -52,6 +53,18 @@ export type Seed = ({ readonly id: string } | { readonly vector: Float32Array })
   /** Maximum number of candidates from this seed; default k. */
   readonly quota?: number | undefined;
 };
+
+/** The seeds of one query, as a batch reads them. A null id is that of no item. */
+type ItemSeeds = readonly { readonly id: string | null; readonly weight: number; readonly quota: number | undefined }[];
+
+interface KnownSeeds {
+  readonly queries: readonly SeedQuery[];
+  /** Of these seeds in the query. */
+  readonly positions: readonly number[];
+}
+
+/** Of a query without seeds that the index has. */
+const NO_ANSWER = { ordinals: new Uint32Array(0), scores: new Float32Array(0) } as Answer;
 
 /** Best first: `ids[i]` has `scores[i]`. */
 export interface SearchAnswer extends Answer {
@@ -95,6 +108,20 @@ async function* regroup(blocks: AsyncIterable<Float32Array>, length: number): As
     }
   }
   if (filled > 0) yield group.subarray(0, filled);
+}
+
+/** As `regroup`, for rows of any kind. */
+async function* regroupRows<T>(blocks: AsyncIterable<readonly T[]>, size: number): AsyncGenerator<readonly T[]> {
+  let group: T[] = [];
+  for await (const block of blocks) {
+    for (const row of block) {
+      group.push(row);
+      if (group.length < size) continue;
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
 }
 
 export class OpenIndex {
@@ -182,7 +209,7 @@ export class OpenIndex {
    * @param size queries of a group, except the last
    * @returns for each group its answers, in order
    */
-  async *searchStream(
+  searchStream(
     blocks: AsyncIterable<Float32Array>,
     size: number,
     options: BatchSearchOptions = {},
@@ -192,19 +219,79 @@ export class OpenIndex {
     const plan = planSearch(this.loaded, wanted);
     const isPlain = wanted.exact !== true && plan.crowding === null && plan.explainedIds === null;
     const { signal } = options;
-    if (signal !== undefined) setMaxListeners(0, signal); // one for each group that runs
     const answer = async (queries: Float32Array): Promise<PackedAnswers[]> =>
       isPlain ? this.batches.searchPacked(queries, plan, { signal }) : [packAnswers(await this.searchAll(queries, wanted, { signal }))]; // prettier-ignore
+    return this.answerGroups(regroup(blocks, size * this.manifest.dim), answer, size, wanted.k, signal);
+  }
+
+  /**
+   * As `searchStream`, for queries that are lists of items. Ids that the index does not have are left out: items go
+   * while people still remember them. A query without any known id has no candidates.
+   * @param onUnknown called with the number of ids that were left out
+   */
+  searchSeedStream(
+    blocks: AsyncIterable<readonly ItemSeeds[]>,
+    size: number,
+    options: BatchSearchOptions = {},
+    onUnknown: (ids: number) => void = () => undefined,
+  ): AsyncGenerator<PackedAnswers[], void, undefined> {
+    this.requireOpen();
+    const wanted = checkOptions(options);
+    const plan = planSearch(this.loaded, wanted);
+    const { signal } = options;
+    const answer = async (queries: readonly ItemSeeds[]): Promise<PackedAnswers[]> => {
+      const known = queries.map((seeds) => this.knownSeeds(seeds, onUnknown));
+      return [packSeedAnswers(await this.searchSeedQueries(known, plan, signal), known.map(({ positions }) => positions))]; // prettier-ignore
+    };
+    return this.answerGroups(regroupRows(blocks, size), answer, size, wanted.k, signal);
+  }
+
+  /** Answers of groups, in their order; some groups are answered ahead of the one that is taken. */
+  private async *answerGroups<T>(
+    groups: AsyncIterable<T>,
+    answer: (group: T) => Promise<PackedAnswers[]>,
+    size: number,
+    k: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<PackedAnswers[], void, undefined> {
+    if (signal !== undefined) setMaxListeners(0, signal); // one for each group that runs
     const running: Promise<PackedAnswers[]>[] = [];
-    const groupBytes = size * 4 * (this.manifest.dim + 2 * wanted.k);
+    const groupBytes = size * 4 * (this.manifest.dim + 2 * k);
     const ahead = Math.max(2, Math.ceil((this.threads * TASK_QUERIES) / size), Math.floor(AHEAD_BYTES / groupBytes));
-    for await (const group of regroup(blocks, size * this.manifest.dim)) {
+    for await (const group of groups) {
       const next = answer(group);
       next.catch(() => undefined); // reported when its turn comes
       running.push(next);
       if (running.length >= ahead) yield this.checkPacked(await running.shift()!);
     }
     for (const next of running) yield this.checkPacked(await next);
+  }
+
+  private knownSeeds(seeds: ItemSeeds, onUnknown: (ids: number) => void): KnownSeeds {
+    const queries: SeedQuery[] = [];
+    const positions: number[] = [];
+    for (const [position, { id, weight, quota }] of seeds.entries()) {
+      const self = id === null ? -1 : this.loaded.ordinalOf(id);
+      if (self < 0) continue;
+      queries.push({ query: this.loaded.vectorOf(self), weight, quota, self });
+      positions.push(position);
+    }
+    if (queries.length < seeds.length) onUnknown(seeds.length - queries.length);
+    return { queries, positions };
+  }
+
+  /** One answer for each list of seeds, computed together on the threads of batches. */
+  private async searchSeedQueries(
+    lists: readonly KnownSeeds[],
+    plan: SearchPlan,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer[]> {
+    const { loaded, batches, exact } = this;
+    const asked = lists.filter(({ queries }) => queries.length > 0);
+    const tasks = asked.map(({ queries }) => ({ plan: planSeeds(loaded, plan, queries), queries, kind: 'seeds' as const })); // prettier-ignore
+    const answers = await searchTogether(loaded, tasks, threadSearcher(loaded, batches, exact), { signal });
+    const next = answers.values();
+    return lists.map(({ queries }) => (queries.length > 0 ? next.next().value! : NO_ANSWER));
   }
 
   /** Checks that ids are unique, since the files may not have been verified; each id once. @throws file_corrupt */

@@ -48,7 +48,7 @@ function writeQueries(name: string, ids: readonly (string[] | null)[], weights: 
 
 interface Row {
   readonly query: number;
-  readonly id: string;
+  readonly id: string | number;
   readonly score: number;
   readonly seed: number;
   readonly seed_score: number;
@@ -100,7 +100,7 @@ describe('a batch of lists of items', () => {
       const answer = index.searchSeeds(seeds, { k: 10, ...options });
       return answer.ids.map((id, i) => ({ query, id, score: answer.scores[i], seed: answer.seeds![i], seed_score: answer.seedScores![i] })); // prettier-ignore
     });
-    expect((await readAnswers(out)).map((row) => ({ ...row, id: `${row.id}`, score: Math.fround(row.score), seed_score: Math.fround(row.seed_score) }))).toEqual(expected); // prettier-ignore
+    expect((await readAnswers(out)).map((row) => ({ ...row, id: String(row.id), score: Math.fround(row.score), seed_score: Math.fround(row.seed_score) }))).toEqual(expected); // prettier-ignore
   });
 
   it('leaves out ids that the index does not have, counts them, and keeps the positions of the others', async () => {

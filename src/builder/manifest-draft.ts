@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { TOOL_VERSION } from '../base/tool-version.js';
 import { countBadRows } from '../ingest/bad-rows.js';
+import { filesOfIds } from '../ingest/attached-ids.js';
 import type { IngestPlan } from '../ingest/plan.js';
 import type { IngestReport } from '../ingest/read-rows.js';
 import type { ManifestDraft } from '../version/sealed/manifest.js';
@@ -34,7 +35,8 @@ export function manifestDraft(
  */
 export function buildKey(options: BuildOptions, plan: IngestPlan): string {
   const { attributes, dim } = plan;
-  const files = plan.files.map(({ path, bytes, rows, stamp }) => ({ path, bytes, rows, stamp }));
+  const sources = plan.files.flatMap((file) => [file, ...filesOfIds(file.ids)]);
+  const files = sources.map(({ path, bytes, rows, stamp }) => ({ path, bytes, rows, stamp }));
   const what = { ...plannedDraft(options, plan), dim, attributes, rejects: options.rejectsPath ?? null, files };
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }

@@ -36,14 +36,20 @@ const graphsIn = (checkpoint: Checkpoint | null): number =>
   checkpoint?.graphs.filter((graph) => graph !== null).length ?? -1;
 
 /** Builds until so many graphs are finished, and then interrupts it. @returns its error */
-async function interruptAfter(index: string, graphs: number): Promise<ShortlistError> {
+async function interruptAfter(
+  index: string,
+  graphs: number,
+  more: Partial<BuildOptions> = {},
+): Promise<ShortlistError> {
   const abort = new AbortController();
   const reason = new ShortlistError(
     'interrupted',
     'shortlist build was interrupted by SIGINT; its partial output was removed',
   );
   const watch = setInterval(() => graphsIn(checkpointOf(index)) >= graphs && abort.abort(reason), 1);
-  const error: unknown = await buildIndex(optionsOf(index, { signal: abort.signal })).catch((error: unknown) => error);
+  const error: unknown = await buildIndex(optionsOf(index, { ...more, signal: abort.signal })).catch(
+    (error: unknown) => error,
+  );
   clearInterval(watch);
   return error as ShortlistError;
 }
@@ -79,6 +85,21 @@ describe('a build that is interrupted', () => {
     const { manifest, resumed } = await buildIndex(optionsOf('touched', { onNote: (note) => notes.push(note) }));
     expect({ resumed, content: manifest.content }).toEqual({ resumed: false, content: unbroken });
     expect(notes).toEqual([expect.stringContaining('had other input or options; starting over')]);
+  });
+
+  it('starts over if the ids that come from another file were written to', async () => {
+    const [array, ids] = [join(root, '.vectors.fbin'), join(root, '.ids.txt')];
+    const head = Buffer.from(Uint32Array.of(ROWS, DIM).buffer);
+    writeFileSync(array, Buffer.concat([head, Buffer.from(vectors.buffer, vectors.byteOffset, vectors.byteLength)]));
+    const write = (prefix: string): void =>
+      writeFileSync(ids, Array.from({ length: ROWS }, (_, row) => `${prefix}${row}\n`).join(''));
+    write('a');
+    const options = { inputs: [array], ids: [ids] };
+    await interruptAfter('other-ids', 1, options);
+    write('b');
+    const { manifest, resumed } = await buildIndex(optionsOf('other-ids', options));
+    expect(resumed).toBe(false);
+    expect(manifest.content).toBe((await buildIndex(optionsOf('other-ids-unbroken', options))).manifest.content);
   });
 
   it('starts over with other options, or when it is told to', async () => {

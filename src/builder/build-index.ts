@@ -18,7 +18,7 @@ import { ShortlistError } from '../base/errors.js';
 import { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { engineOf } from '../engine/engines.js';
 import { planIngest, type IngestPlan } from '../ingest/plan.js';
-import { readRows } from '../ingest/read-rows.js';
+import { readRows, type IngestReport } from '../ingest/read-rows.js';
 import type { Calibration } from '../retrieve/load/calibration.js';
 import { probeShard } from '../retrieve/load/probe.js';
 import { openShard } from '../retrieve/load/shards.js';
@@ -27,13 +27,14 @@ import { attempt } from '../version/disk/durable.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { withLock, type Lock } from '../version/locks/lock.js';
 import { discardBuild } from '../version/sealed/checkpoint.js';
-import { versionBytes, type Manifest, type ManifestDraft } from '../version/sealed/manifest.js';
+import { versionBytes, type Manifest } from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
 import { SectionFile } from '../version/disk/section-file.js';
 import { readShardFile } from '../version/sealed/version-reader.js';
-import { VersionWriter, type VersionWriterOptions } from '../version/sealed/version-writer.js';
+import { RowsWriter } from '../version/sealed/rows-writer.js';
+import type { VersionWriter, VersionWriterOptions } from '../version/sealed/version-writer.js';
 import { calibrateBuilt } from '../evaluate/calibrate/calibrate-built.js';
 import { DEFAULT_MAX_REJECTED, type BuildOptions, type BuildResult } from './build-options.js';
 import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
@@ -43,13 +44,19 @@ import { keepCost, peakMemoryBytes, type Planned } from './forecast/past-builds.
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
-import { findUnfinished, giveUp, type BuildNotes, type Unfinished } from './unfinished.js';
+import { findUnfinished, giveUp, type BuildNotes, type Unfinished, type WrittenRows } from './unfinished.js';
 
 export function buildIndex(options: BuildOptions): Promise<BuildResult> {
   const { root, index, signal } = options;
   const files = options.files ?? nodeFiles;
   const work = (lock: Lock): Promise<BuildResult> => new Build(options, files, lock).run();
   return withLock(root, index, 'build', `shortlist build ${index}`, work, { ...options.lock, files, signal });
+}
+
+/** What the input became. */
+interface IngestedRows {
+  readonly writer: VersionWriter;
+  readonly report: IngestReport;
 }
 
 class Build {
@@ -95,11 +102,9 @@ class Build {
     this.resumed = unfinished !== null;
     if (unfinished?.sealed === true) return unfinished;
     if (unfinished === null) this.planned = await this.foresee(plan);
-    const writer = unfinished?.writer ?? (await this.startVersion(plan));
+    const { writer, draft } = unfinished ?? (await this.writeRows(key, plan, rejects));
+    Object.assign(this.stages, draft.stages);
     try {
-      const draft = unfinished?.draft ?? (await this.timed('ingest', () => this.ingest(plan, writer, rejects)));
-      if (unfinished === null) await this.keep(key, draft, writer, rejects);
-      else Object.assign(this.stages, draft.stages);
       await this.timed('graph', () => this.buildGraphs(plan, writer));
       await this.timed('probe', () => this.probe(writer));
       const manifest = await writer.seal({ ...draft, stages: this.stages }, this.progress('seal', 'bytes'));
@@ -136,18 +141,27 @@ class Build {
     await keepCost(root, manifest, cost, this.files);
   }
 
-  /** From here on a build that is killed can be continued. */
-  private async keep(key: string, draft: ManifestDraft, writer: VersionWriter, rejects: RejectsFile): Promise<void> {
-    const notes = { rejects: await rejects.finish() } satisfies BuildNotes;
-    await writer.keepFor(key, { ...draft, stages: this.stages }, notes);
+  /** After this a build that is killed can be continued. */
+  private async writeRows(key: string, plan: IngestPlan, rejects: RejectsFile): Promise<WrittenRows> {
+    const rows = await this.startVersion(plan);
+    try {
+      const { writer, report } = await this.timed('ingest', () => this.ingest(plan, rows, rejects));
+      const draft = manifestDraft(this.options, plan, report, { ...this.stages });
+      await writer.keepFor(key, draft, { rejects: await rejects.finish() } satisfies BuildNotes);
+      return { writer, draft };
+    } catch (error) {
+      await attempt(rows.abort());
+      await rejects.abort();
+      throw error;
+    }
   }
 
   /** Cleans staging before free disk space is measured, and checks the resources. */
-  private async startVersion(plan: IngestPlan): Promise<VersionWriter> {
+  private async startVersion(plan: IngestPlan): Promise<RowsWriter> {
     const { root, index } = this.options;
     await cleanStaging(root, index, this.files);
     if (plan.dim !== null) await this.requireResources(plan, plan.dim);
-    return VersionWriter.create(this.writerOptions(plan));
+    return RowsWriter.create(this.writerOptions(plan));
   }
 
   private writerOptions({ attributes }: IngestPlan): VersionWriterOptions {
@@ -207,7 +221,7 @@ class Build {
     return { idType, dim, shardRows, engine, m: parameters.m, threads };
   }
 
-  private async ingest(plan: IngestPlan, writer: VersionWriter, rejects: RejectsFile): Promise<ManifestDraft> {
+  private async ingest(plan: IngestPlan, rows: RowsWriter, rejects: RejectsFile): Promise<IngestedRows> {
     const { metric, onBadRow, maxRejected = DEFAULT_MAX_REJECTED, signal } = this.options;
     const { onProgress } = this.progress('ingest', 'rows');
     const onRejects = (lines: string): Promise<void> => rejects.write(lines);
@@ -219,16 +233,14 @@ class Build {
       onProgress,
       ...(signal !== undefined && { signal }),
     });
-    await writeBehind(reading.batches, (batch) => writer.append(batch));
+    await writeBehind(reading.batches, (batch) => rows.append(batch));
     const report = reading.report();
-    await writer.finishRows();
-    await writer.writeIds(report.ids);
-    return manifestDraft(this.options, plan, report, this.stages);
+    return { writer: await rows.finish(report.ids), report };
   }
 
   private async buildGraphs(plan: IngestPlan, writer: VersionWriter): Promise<void> {
     const { engine, parameters, metric, threads, signal } = this.options;
-    const { dimension: dim, count: rows } = writer;
+    const { dim, count: rows } = writer;
     const open = this.shardPositions.filter((shard) => !writer.isBuilt(shard));
     const counts = this.shardPositions.map((shard) => (open.includes(shard) ? writer.shardCount(shard) : 0));
     this.requireMemory(this.sizeOf(plan, dim, counts));
@@ -259,7 +271,7 @@ class Build {
   /** Opens what was written as a server would and searches known rows, one shard at a time. */
   private async probe(writer: VersionWriter): Promise<void> {
     const { engine: name, parameters, metric, index } = this.options;
-    const { dimension: dim } = writer;
+    const { dim } = writer;
     const { onProgress } = this.progress('probe', 'shards');
     const turns = new EventLoopYielder(this.options.signal);
     for (const shard of this.shardPositions) {

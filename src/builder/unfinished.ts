@@ -17,7 +17,13 @@ import type { RejectsFile, WaitingRejects } from './rejects-file.js';
 /** What an unfinished build left: a version that only lacks what comes after the seal, or rows and graphs. */
 export type Unfinished =
   | { readonly sealed: true; readonly manifest: Manifest; readonly rejectsPath: string | null }
-  | { readonly sealed: false; readonly writer: VersionWriter; readonly draft: ManifestDraft };
+  | ({ readonly sealed: false } & WrittenRows);
+
+/** A version whose rows are complete. */
+export interface WrittenRows {
+  readonly writer: VersionWriter;
+  readonly draft: ManifestDraft;
+}
 
 interface ResumeContext {
   readonly key: string;

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ArrowField, Column } from '../../src/arrow/column.js';
 import { shardOf } from '../../src/base/hash.js';
 import { IdTableBuilder } from '../../src/base/id-table-builder.js';
 import { readAttributes } from '../../src/version/sealed/attribute-store.js';
@@ -29,7 +30,8 @@ import {
   readIds,
   readShard,
 } from '../../src/version/sealed/version-reader.js';
-import { VersionWriter } from '../../src/version/sealed/version-writer.js';
+import { RowsWriter } from '../../src/version/sealed/rows-writer.js';
+import type { VersionWriter } from '../../src/version/sealed/version-writer.js';
 import {
   copyRoot,
   DRAFT,
@@ -316,16 +318,8 @@ describe('a writer', () => {
 
   it('names the file that an engine did not write, or that nobody was to write', async () => {
     const root = temporaryDirectory();
-    const writer = await VersionWriter.create({ root, index: INDEX, shards: 1, attributes: [], lock: held });
-    await writer.append({
-      rows: 1,
-      firstOrdinal: 0,
-      dim: 1,
-      vectors: Float32Array.of(1),
-      hashes: Uint32Array.of(1),
-      attributes: [],
-    });
-    await writer.finishRows();
+    const writer = await writeOneRow(root, held);
+    rmSync(join(writer.directory, 'ids.bin'));
     expect((await failureOf(writer.seal(DRAFT))).code).toBe('file_missing');
     writeFileSync(join(writer.directory, 'ids.bin'), 'x');
     writeFileSync(join(writer.directory, 'extra'), 'x');
@@ -350,7 +344,6 @@ describe('a writer', () => {
     const attributes = [
       { name: 'n', type: { kind: 'int', bits: 8, signed: true }, nullable: false, label: 'int8' },
     ] as const;
-    const writer = await VersionWriter.create({ root, index: INDEX, shards: 1, attributes, lock: held });
     const column = {
       shape: 'numbers',
       type: attributes[0].type,
@@ -358,16 +351,7 @@ describe('a writer', () => {
       valid: null,
       values: Int8Array.of(1),
     } as const;
-    await writer.append({
-      rows: 1,
-      firstOrdinal: 0,
-      dim: 1,
-      vectors: Float32Array.of(1),
-      hashes: Uint32Array.of(1),
-      attributes: [column],
-    });
-    await writer.finishRows();
-    writeFileSync(join(writer.directory, 'ids.bin'), 'x');
+    const writer = await writeOneRow(root, held, attributes, [column]);
     const path = join(writer.directory, 'attributes.arrow');
     const bytes = readFileSync(path);
     bytes[100]! ^= 1;
@@ -409,13 +393,16 @@ describe('a writer', () => {
 });
 
 /** A version that only needs to be sealed. */
-async function writeOneRow(root: string, lock: Lock): Promise<VersionWriter> {
-  const writer = await VersionWriter.create({ root, index: INDEX, shards: 1, attributes: [], lock });
+async function writeOneRow(
+  root: string,
+  lock: Lock,
+  attributes: readonly ArrowField[] = [],
+  columns: readonly Column[] = [],
+): Promise<VersionWriter> {
+  const rows = await RowsWriter.create({ root, index: INDEX, shards: 1, attributes, lock });
   const builder = new IdTableBuilder({ kind: 'int', bits: 64, signed: true });
   builder.addInteger(7, 0);
   const hashes = Uint32Array.of(builder.lastHash);
-  await writer.append({ rows: 1, firstOrdinal: 0, dim: 1, vectors: Float32Array.of(1), hashes, attributes: [] });
-  await writer.finishRows();
-  await writer.writeIds(builder.finish());
-  return writer;
+  await rows.append({ rows: 1, firstOrdinal: 0, dim: 1, vectors: Float32Array.of(1), hashes, attributes: columns });
+  return rows.finish(builder.finish());
 }

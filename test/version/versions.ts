@@ -9,7 +9,7 @@ import type { FileSystem } from '../../src/version/disk/files.js';
 import { withLock, type Lock, type LockOptions } from '../../src/version/locks/lock.js';
 import type { Manifest, ManifestDraft } from '../../src/version/sealed/manifest.js';
 import { currentProcess, type ProcessIdentity } from '../../src/version/locks/process-identity.js';
-import { VersionWriter } from '../../src/version/sealed/version-writer.js';
+import { RowsWriter } from '../../src/version/sealed/rows-writer.js';
 import { scratchFolder } from '../scratch.js';
 
 export const INDEX = 'listings';
@@ -79,7 +79,7 @@ async function fillVersion(root: string, spec: VersionSpec, lock: Lock): Promise
   const { rows = 20, dim = 4, shards = 2, batch = 7, attributes = true } = spec;
   const data = makeRows(spec);
   const builder = new IdTableBuilder({ kind: 'int', bits: 64, signed: true });
-  const writer = await VersionWriter.create({
+  const rowsWriter = await RowsWriter.create({
     root,
     index: INDEX,
     shards,
@@ -97,13 +97,12 @@ async function fillVersion(root: string, spec: VersionSpec, lock: Lock): Promise
       });
       const vectors = data.vectors.subarray(from * dim, (from + count) * dim);
       const columns = attributes ? columnsOf(data, from, count) : [];
-      await writer.append({ rows: count, firstOrdinal: from, dim, vectors, hashes, attributes: columns });
+      await rowsWriter.append({ rows: count, firstOrdinal: from, dim, vectors, hashes, attributes: columns });
     }
-    await writer.finishRows();
-    await writer.writeIds(builder.finish());
+    const writer = await rowsWriter.finish(builder.finish());
     return await writer.seal(DRAFT);
   } catch (error) {
-    await writer.abort();
+    await rowsWriter.abort();
     throw error;
   }
 }

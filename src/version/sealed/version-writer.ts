@@ -1,36 +1,30 @@
 /**
- * Writes one version. Takes batches of rows, the table of ids and what an engine writes; leaves a sealed version under
- * its final name. All work happens in `<root>/<index>/.staging/<uuid>/`, which no reader looks at; one rename at the
- * end makes it a version. The caller holds the build lock.
+ * The second half of writing a version: graphs and the seal. Takes what rows-writer.ts has written, or what a build
+ * that was killed has left; leaves a sealed version under its final name. All work happens in
+ * `<root>/<index>/.staging/<uuid>/`, which no reader looks at; one rename at the end makes it a version. The caller
+ * holds the build lock.
  *
- * Order of calls: `append` for each batch, `finishRows`, `writeIds`, an engine at `graphPath` and `finishGraph`,
- * `seal`. Or `abort`, at any time. After `keepFor`, a build that is killed can be resumed: `resume` gives a writer that
- * has the rows, and the graphs that were finished.
+ * Order of calls: an engine at `graphPath` and `finishGraph` for each shard, `seal`. Or `abort`, at any time. After
+ * `keepFor`, a build that is killed can be resumed: `resume` gives a writer that has the rows, and the graphs that were
+ * finished.
  */
-import { randomUUID } from 'node:crypto';
 import { basename, join } from 'node:path';
-import type { ArrowField, Column } from '../../arrow/column.js';
-import type { IdTable } from '../../base/id-table.js';
-import { AttributeWriter } from './attribute-writer.js';
+import type { ArrowField } from '../../arrow/column.js';
 import { discardBuild, writeCheckpoint, type Checkpoint, type GraphCheckpoint } from './checkpoint.js';
-import { attempt, closing, ensureDirectory, hashRange } from '../disk/durable.js';
+import { attempt, closing, hashRange } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import type { Lock } from '../locks/lock.js';
 import type { FileEntry, Manifest, ManifestDraft, ShardEntry } from './manifest.js';
-import { ATTRIBUTES_FILE, graphFile, IDS_FILE, shardFile, stagingPath } from '../disk/paths.js';
-import { splitByShard, type RowBatch } from './placement.js';
+import { ATTRIBUTES_FILE, graphFile, shardFile, stagingPath } from '../disk/paths.js';
 import { restoreStaging } from './restore-staging.js';
-import { cleanStaging } from './version-folders.js';
 import { sealVersion, type SealProgress } from './seal.js';
-import { SectionWriter } from '../disk/section-writer.js';
-import { ShardWriter } from './shard-writer.js';
 import { typeName } from './type-name.js';
 
 export interface VersionWriterOptions {
   readonly root: string;
   readonly index: string;
   readonly shards: number;
-  /** Columns of each batch, in this order. */
+  /** Columns of each batch of rows, in this order. */
   readonly attributes: readonly ArrowField[];
   /** The build lock of the index. */
   readonly lock: Lock;
@@ -38,49 +32,31 @@ export interface VersionWriterOptions {
   readonly now?: (() => Date) | undefined;
 }
 
-interface VersionBatch extends RowBatch {
-  readonly attributes: readonly Column[];
+/** The rows of a version in a staging directory, complete. */
+interface WrittenRows {
+  readonly directory: string;
+  readonly dim: number;
+  /** Rows of each shard. */
+  readonly counts: readonly number[];
+  /** SHA-256 of attributes.arrow; null without attributes. */
+  readonly attributes: string | null;
 }
 
 export class VersionWriter {
-  /** The staging directory. */
-  readonly directory: string;
-  private readonly shards: ShardWriter[] = [];
-  private attributes: AttributeWriter | null = null;
   private readonly graphs: string[][];
   private readonly figures: (Readonly<Record<string, number>> | null)[];
-  /** SHA-256 of files by name, if known from writing them. */
-  private readonly written = new Map<string, string>();
-  private dim = 0;
-  private rows = 0;
-  /** Rows of each shard, once all are written. */
-  private counts: readonly number[] | null = null;
+  private readonly files: FileSystem;
   private checkpoint: Checkpoint | null = null;
   private saving: Promise<void> = Promise.resolve();
 
-  private constructor(
+  /** Use RowsWriter, or `resume`. */
+  constructor(
     private readonly options: VersionWriterOptions,
-    private readonly files: FileSystem,
-    name: string = randomUUID(),
+    private readonly rows: WrittenRows,
   ) {
-    this.directory = join(stagingPath(options.root, options.index), name);
-    this.graphs = Array.from({ length: options.shards }, () => []);
-    this.figures = Array.from({ length: options.shards }, () => null);
-  }
-
-  /** Starts a version, after deleting what earlier builds left in staging. */
-  static async create(options: VersionWriterOptions): Promise<VersionWriter> {
-    const files = options.files ?? nodeFiles;
-    await cleanStaging(options.root, options.index, files);
-    const writer = new VersionWriter(options, files);
-    await ensureDirectory(writer.directory, files);
-    try {
-      await writer.open();
-    } catch (error) {
-      await attempt(writer.abort());
-      throw error;
-    }
-    return writer;
+    this.files = options.files ?? nodeFiles;
+    this.graphs = rows.counts.map(() => []);
+    this.figures = rows.counts.map(() => null);
   }
 
   /**
@@ -92,15 +68,21 @@ export class VersionWriter {
     checkpoint: Checkpoint,
     signal?: AbortSignal,
   ): Promise<VersionWriter | null> {
-    const files = options.files ?? nodeFiles;
-    const writer = new VersionWriter(options, files, checkpoint.directory);
-    const restored = await restoreStaging(writer.directory, checkpoint, files, signal);
+    const { root, index, files = nodeFiles } = options;
+    const directory = join(stagingPath(root, index), checkpoint.directory);
+    const restored = await restoreStaging(directory, checkpoint, files, signal);
     if (restored === null) {
-      await writer.abort();
+      await discardBuild(root, index, directory, files);
       return null;
     }
+    const writer = new VersionWriter(options, { ...restored, directory });
     writer.restore(restored);
     return writer;
+  }
+
+  /** The staging directory. */
+  get directory(): string {
+    return this.rows.directory;
   }
 
   /** Whether a build that ends now can be resumed. */
@@ -114,57 +96,21 @@ export class VersionWriter {
   }
 
   /** Components of a vector. */
-  get dimension(): number {
-    return this.dim;
+  get dim(): number {
+    return this.rows.dim;
   }
 
-  /** Rows appended. */
+  /** Rows of all shards. */
   get count(): number {
-    return this.rows;
-  }
-
-  /** Appends rows to their shards and their attributes, in the order of their ordinals. */
-  async append(batch: VersionBatch): Promise<void> {
-    if (this.rows === 0) this.dim = batch.dim;
-    if (batch.firstOrdinal !== this.rows || batch.dim !== this.dim) {
-      throw new Error('the batch has the wrong first ordinal or dimension');
-    }
-    const parts = splitByShard(batch, this.shards.length);
-    for (const [shard, part] of parts.entries()) await this.shards[shard]!.append(part.ordinals, part.vectors);
-    await this.attributes?.append(batch.attributes);
-    this.rows += batch.rows;
-  }
-
-  /** Completes the files of shards and attributes; then engines may read `shardPath`. */
-  async finishRows(): Promise<void> {
-    for (const shard of this.shards) await shard.close();
-    if (this.attributes !== null) this.written.set(ATTRIBUTES_FILE, await this.attributes.close());
-    this.counts = this.shards.map(({ count }) => count);
-  }
-
-  async writeIds(ids: IdTable): Promise<void> {
-    if (ids.count !== this.rows) throw new Error(`${ids.count} ids for ${this.rows} rows`);
-    const writer = await SectionWriter.create(join(this.directory, IDS_FILE), 'ids', this.files);
-    try {
-      for (const { name, bytes } of ids.sections()) {
-        await writer.begin(name);
-        await writer.append(bytes);
-      }
-    } catch (error) {
-      await attempt(writer.abort());
-      throw error;
-    }
-    await writer.close();
+    return this.rows.counts.reduce((sum, count) => sum + count, 0);
   }
 
   shardPath(shard: number): string {
     return join(this.directory, shardFile(shard));
   }
 
-  /** Rows of a shard, after `finishRows`. */
   shardCount(shard: number): number {
-    if (this.counts === null) throw new Error('the rows are not finished');
-    return this.counts[shard]!;
+    return this.rows.counts[shard]!;
   }
 
   /** Whether the shard has its graph, or needs none. */
@@ -200,24 +146,15 @@ export class VersionWriter {
   }
 
   /**
-   * From here on a build that is killed can be resumed: all rows and ids are written.
+   * From here on a build that is killed can be resumed.
    * @param key digest of everything that decides the bytes of the version
    * @param notes what the build itself wants to know again
    */
   async keepFor(key: string, draft: ManifestDraft, notes: Checkpoint['notes']): Promise<void> {
-    const none: (GraphCheckpoint | null)[] = Array.from({ length: this.options.shards }, () => null);
-    this.checkpoint = {
-      key,
-      at: '',
-      directory: basename(this.directory),
-      version: null,
-      dim: this.dim,
-      counts: this.counts!,
-      attributes: this.written.get(ATTRIBUTES_FILE) ?? null,
-      graphs: none,
-      draft,
-      notes,
-    };
+    const { dim, counts, attributes } = this.rows;
+    const graphs: (GraphCheckpoint | null)[] = counts.map(() => null);
+    const directory = basename(this.directory);
+    this.checkpoint = { key, at: '', directory, version: null, dim, counts, attributes, graphs, draft, notes };
     await this.save(() => ({}));
   }
 
@@ -235,9 +172,9 @@ export class VersionWriter {
         directory: this.directory,
         files: this.files,
         now: now ?? (() => new Date()),
-        written: this.written,
+        written: new Map(this.rows.attributes === null ? [] : [[ATTRIBUTES_FILE, this.rows.attributes]]),
         dim: this.dim,
-        count: this.rows,
+        count: this.count,
         shards: this.shardEntries(),
         attributes: attributes.map(({ name, type, label, nullable }) => ({
           name,
@@ -257,29 +194,13 @@ export class VersionWriter {
   /** Removes the staging directory. Does nothing after a `seal` that succeeded. */
   async abort(): Promise<void> {
     const { root, index } = this.options;
-    for (const shard of this.shards) await attempt(shard.abort());
-    await attempt(this.attributes?.abort() ?? Promise.resolve());
     await attempt(this.saving);
     await discardBuild(root, index, this.directory, this.files);
   }
 
-  private async open(): Promise<void> {
-    for (let shard = 0; shard < this.options.shards; shard++) {
-      this.shards.push(await ShardWriter.create(this.shardPath(shard), this.files));
-    }
-    if (this.options.attributes.length === 0) return;
-    const path = join(this.directory, ATTRIBUTES_FILE);
-    this.attributes = await AttributeWriter.create(path, this.options.attributes, this.files);
-  }
-
   private restore(checkpoint: Checkpoint): void {
-    const { dim, counts, attributes, graphs } = checkpoint;
     this.checkpoint = checkpoint;
-    this.dim = dim;
-    this.counts = counts;
-    this.rows = counts.reduce((sum, count) => sum + count, 0);
-    if (attributes !== null) this.written.set(ATTRIBUTES_FILE, attributes);
-    for (const [shard, graph] of graphs.entries()) {
+    for (const [shard, graph] of checkpoint.graphs.entries()) {
       if (graph === null) continue;
       this.figures[shard] = graph.figures;
       this.graphs[shard] = graph.files.map(({ name }) => name);
@@ -303,8 +224,7 @@ export class VersionWriter {
   }
 
   private shardEntries(): ShardEntry[] {
-    return Array.from({ length: this.options.shards }, (_, shard) => {
-      const count = this.shardCount(shard);
+    return this.rows.counts.map((count, shard) => {
       const files = [shardFile(shard), ...(count > 0 ? this.graphs[shard]! : [])];
       return { files, count, figures: this.figures[shard] ?? {} };
     });

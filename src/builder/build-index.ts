@@ -76,7 +76,7 @@ class Build {
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
     await this.keepCost(manifest, calibration === null ? null : this.stages['calibrate']!);
-    await discardBuild(root, index, null, this.files);
+    await attempt(discardBuild(root, index, this.files)); // the next build removes it too
     const { resumed, planned } = this;
     const stages = { ...manifest.stages, ...this.stages };
     const seconds = secondsSince(this.startedMs);

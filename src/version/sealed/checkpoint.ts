@@ -55,19 +55,10 @@ export function writeCheckpoint(root: string, index: string, checkpoint: Checkpo
   return writeSealed(checkpointPath(root, index), checkpoint, files);
 }
 
-/**
- * Forgets the build: its checkpoint goes first, so that no later build continues from a part of the files.
- * @param directory of the build in staging, if there is one
- */
-export async function discardBuild(
-  root: string,
-  index: string,
-  directory: string | null,
-  files: FileSystem,
-): Promise<void> {
+/** Removes all of staging. The checkpoint goes first, so that no later build continues from a part of the files. */
+export async function discardBuild(root: string, index: string, files: FileSystem): Promise<void> {
   await attempt(files.removeFile(checkpointPath(root, index)));
-  if (directory !== null) await removeTree(directory, files);
-  await attempt(files.removeDirectory(stagingPath(root, index)));
+  await removeTree(stagingPath(root, index), files);
 }
 
 function checkpointPath(root: string, index: string): string {

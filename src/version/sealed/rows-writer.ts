@@ -86,7 +86,7 @@ export class RowsWriter {
     const { root, index } = this.options;
     for (const shard of this.shards) await attempt(shard.abort());
     await attempt(this.attributes?.abort() ?? Promise.resolve());
-    await discardBuild(root, index, this.directory, this.files);
+    await discardBuild(root, index, this.files);
   }
 
   private async open(): Promise<void> {

@@ -72,7 +72,7 @@ export class VersionWriter {
     const directory = join(stagingPath(root, index), checkpoint.directory);
     const restored = await restoreStaging(directory, checkpoint, files, signal);
     if (restored === null) {
-      await discardBuild(root, index, directory, files);
+      await discardBuild(root, index, files);
       return null;
     }
     const writer = new VersionWriter(options, { ...restored, directory });
@@ -195,7 +195,7 @@ export class VersionWriter {
   async abort(): Promise<void> {
     const { root, index } = this.options;
     await attempt(this.saving);
-    await discardBuild(root, index, this.directory, this.files);
+    await discardBuild(root, index, this.files);
   }
 
   private restore(checkpoint: Checkpoint): void {

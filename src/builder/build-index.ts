@@ -76,7 +76,8 @@ class Build {
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
     await this.keepCost(manifest, calibration === null ? null : this.stages['calibrate']!);
-    await attempt(discardBuild(root, index, this.files)); // the next build removes it too
+    // The next build removes it too.
+    if (this.options.publishes !== true) await attempt(discardBuild(root, index, this.files));
     const { resumed, planned } = this;
     const stages = { ...manifest.stages, ...this.stages };
     const seconds = secondsSince(this.startedMs);

@@ -40,6 +40,8 @@ export interface BuildOptions {
   readonly rejectsPath?: string | undefined;
   /** Continue a build of the same input and options that was killed; default true. */
   readonly resume?: boolean | undefined;
+  /** The caller publishes the version and then calls `forgetBuild`: a kill before that is continued too. */
+  readonly publishes?: boolean | undefined;
   /** Default: the free memory. */
   readonly memoryLimitBytes?: number | undefined;
   readonly onProgress?: OnBuildProgress | undefined;

@@ -1,26 +1,27 @@
 /**
- * The rows that a build left out, as JSON Lines. Written while the input is read, kept when the version is sealed,
- * removed when the build fails. By default it is written to staging and moved to the version's notes.
+ * The rows that a build left out, as JSON Lines. Written to staging while the input is read; moved to the version's
+ * notes, or copied to a path that the user named, when the version is sealed. Staging goes with what it has when a
+ * build fails.
  */
+import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { ShortlistError } from '../base/errors.js';
-import { attempt, ensureDirectory, statIfPresent, temporaryName } from '../version/disk/durable.js';
+import { attempt, closing, ensureDirectory, hashRange, openIfPresent, temporaryName } from '../version/disk/durable.js';
 import type { FileSystem, OpenFile } from '../version/disk/files.js';
 import { notesDirectory } from '../version/state/catalog.js';
 import { stagingPath } from '../version/disk/paths.js';
 
 const REJECTS_NOTE = 'rejects.jsonl';
+const WAITING_FILE = 'rejects.jsonl';
 
-/** A complete file that waits for its version. JSON-safe. */
-export interface WaitingRejects {
-  readonly path: string;
-  readonly bytes: number;
-}
+/** Bytes of one write while the file is copied. */
+const COPY_BYTES = 2 ** 20;
 
 export class RejectsFile {
-  private readonly temporary: string;
+  private readonly waiting: string;
+  private readonly hash = createHash('sha256');
   private file: OpenFile | null = null;
-  private waiting: WaitingRejects | null = null;
+  private isWaiting = false;
 
   /** @param path final path; default: in the version's notes */
   constructor(
@@ -29,8 +30,7 @@ export class RejectsFile {
     private readonly path: string | undefined,
     private readonly files: FileSystem,
   ) {
-    // A rename cannot cross file systems, so a file with a path of its own is written in its final folder.
-    this.temporary = join(path === undefined ? stagingPath(root, index) : dirname(path), temporaryName());
+    this.waiting = join(stagingPath(root, index), WAITING_FILE);
   }
 
   /** Checks before the build that the file can be written. @throws io_error */
@@ -45,47 +45,74 @@ export class RejectsFile {
   }
 
   async write(lines: string): Promise<void> {
-    this.file ??= await this.files.open(this.temporary, 'create');
-    await this.file.write(new TextEncoder().encode(lines));
+    this.file ??= await this.files.open(this.waiting, 'create');
+    const bytes = new TextEncoder().encode(lines);
+    this.hash.update(bytes);
+    await this.file.write(bytes);
   }
 
-  /** Ends the file. @returns where it waits for `keep`; null if no row was left out */
-  async finish(): Promise<WaitingRejects | null> {
+  /** Ends the file, which waits in staging for `keep`. @returns its SHA-256; null if no row was left out */
+  async finish(): Promise<string | null> {
     if (this.file === null) return null;
-    const { bytes } = await this.file.stat();
     await this.file.sync();
     await this.file.close();
     this.file = null;
-    this.waiting = { path: this.temporary, bytes };
-    return this.waiting;
+    this.isWaiting = true;
+    return this.hash.digest('hex');
   }
 
   /** Goes on with the file of a build that was killed. @returns false if it is not as that build left it */
-  async resume(waiting: WaitingRejects | null): Promise<boolean> {
-    if (waiting !== null && (await statIfPresent(waiting.path, this.files))?.bytes !== waiting.bytes) return false;
-    this.waiting = waiting;
-    return true;
-  }
-
-  /** Where the file of a version is in the end. */
-  placeOf(version: string): string {
-    return this.path ?? join(notesDirectory(this.root, this.index, version), REJECTS_NOTE);
+  async resume(sha256: string | null): Promise<boolean> {
+    this.isWaiting = sha256 !== null && (await this.digestOfWaiting()) === sha256;
+    return this.isWaiting || sha256 === null;
   }
 
   /** @returns the path of the file; null if no row was left out */
   async keep(version: string): Promise<string | null> {
-    if (this.waiting === null) return null;
-    const path = this.placeOf(version);
-    if (this.path === undefined) await ensureDirectory(dirname(path), this.files);
-    await this.files.rename(this.waiting.path, path);
+    if (!this.isWaiting) return null;
+    const path = this.path ?? join(notesDirectory(this.root, this.index, version), REJECTS_NOTE);
+    if (this.path === undefined) {
+      await ensureDirectory(dirname(path), this.files);
+      await this.files.rename(this.waiting, path);
+    } else await this.copyTo(path);
     await this.files.syncDirectory(dirname(path));
-    await attempt(this.files.removeDirectory(stagingPath(this.root, this.index)));
     return path;
   }
 
   async abort(): Promise<void> {
     if (this.file !== null) await attempt(this.file.close());
-    if (this.file !== null || this.waiting !== null)
-      await attempt(this.files.removeFile(this.waiting?.path ?? this.temporary));
   }
+
+  private async digestOfWaiting(): Promise<string | null> {
+    const file = await openIfPresent(this.waiting, this.files);
+    if (file === null) return null;
+    return closing(file, async () => (await hashRange(file, 0, Infinity)).sha256);
+  }
+
+  /** A rename cannot cross file systems. The file appears whole or not at all. */
+  private async copyTo(path: string): Promise<void> {
+    const temporary = join(dirname(path), temporaryName());
+    const source = await this.files.open(this.waiting, 'read');
+    try {
+      await closing(source, async () => {
+        const target = await this.files.open(temporary, 'create');
+        await closing(target, () => copy(source, target));
+      });
+      await this.files.rename(temporary, path);
+    } catch (error) {
+      await attempt(this.files.removeFile(temporary));
+      throw error;
+    }
+  }
+}
+
+async function copy(source: OpenFile, target: OpenFile): Promise<void> {
+  const bytes = new Uint8Array(COPY_BYTES);
+  for (let position = 0; ;) {
+    const read = await source.read(bytes, position);
+    if (read === 0) break;
+    await target.write(bytes.subarray(0, read));
+    position += read;
+  }
+  await target.sync();
 }

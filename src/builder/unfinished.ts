@@ -7,12 +7,15 @@
  */
 import { serializeError, ShortlistError } from '../base/errors.js';
 import { attempt } from '../version/disk/durable.js';
-import type { FileSystem } from '../version/disk/files.js';
-import { readCheckpoint, type Checkpoint } from '../version/sealed/checkpoint.js';
+import { nodeFiles, type FileSystem } from '../version/disk/files.js';
+import { withLock } from '../version/locks/lock.js';
+import { discardBuild, readCheckpoint, type Checkpoint } from '../version/sealed/checkpoint.js';
 import type { Manifest, ManifestDraft } from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
+import { findFileProblems } from '../version/sealed/version-reader.js';
+import { versionPath } from '../version/disk/paths.js';
 import { VersionWriter, type VersionWriterOptions } from '../version/sealed/version-writer.js';
-import type { RejectsFile, WaitingRejects } from './rejects-file.js';
+import type { RejectsFile } from './rejects-file.js';
 
 /** What an unfinished build left: a version that only lacks what comes after the seal, or rows and graphs. */
 export type Unfinished =
@@ -35,7 +38,8 @@ interface ResumeContext {
 
 /** What the build stores in its checkpoint. */
 export interface BuildNotes {
-  readonly rejects: WaitingRejects | null;
+  /** SHA-256 of the rejects file that waits in staging; null if no row was left out. */
+  readonly rejects: string | null;
 }
 
 /** The unfinished build that has this key; null if there is none, or its files are damaged. */
@@ -44,28 +48,50 @@ export async function findUnfinished(
   { key, files, rejects, signal, onNote }: ResumeContext,
 ): Promise<Unfinished | null> {
   const { root, index } = writerOptions;
-  const checkpoint = await readCheckpoint(root, index, files);
+  const checkpoint = await readCheckpoint(root, index, files).catch((error: unknown) => {
+    if (!(error instanceof ShortlistError)) throw error;
+    onNote(`an unfinished build cannot be continued (${error.message}); starting over`);
+    return null;
+  });
   if (checkpoint === null) return null;
-  const waiting = (checkpoint.notes as unknown as BuildNotes).rejects;
+  const build = `an unfinished build of ${age(checkpoint)}`;
   if (checkpoint.key !== key) {
-    onNote(`an unfinished build of ${age(checkpoint)} had other input or options; starting over`);
-    if (waiting !== null) await attempt(files.removeFile(waiting.path));
+    onNote(`${build} had other input or options; starting over`);
     return null;
   }
+  const isWaiting = await rejects.resume((checkpoint.notes as unknown as BuildNotes).rejects);
   if (checkpoint.version !== null) {
-    const manifest = await findManifest(root, index, checkpoint.version, files);
-    if (manifest === null) return null;
-    onNote(`continuing an unfinished build of ${age(checkpoint)}: ${index}@${manifest.version} is complete`);
-    return { sealed: true, manifest, rejectsPath: await keptRejects(rejects, waiting, manifest.version) };
+    const manifest = await findSound(root, index, checkpoint.version, files, signal);
+    if (manifest === null) onNote(`the version of ${build} is gone or damaged; starting over`);
+    else onNote(`continuing ${build}: ${index}@${manifest.version} is complete`);
+    return manifest && { sealed: true, manifest, rejectsPath: await rejects.keep(manifest.version) };
   }
-  const isWhole = await rejects.resume(waiting);
-  const writer = isWhole ? await VersionWriter.resume(writerOptions, checkpoint, signal) : null;
+  const writer = isWaiting ? await VersionWriter.resume(writerOptions, checkpoint, signal) : null;
   if (writer === null) {
-    onNote(`what an unfinished build of ${age(checkpoint)} left is damaged; starting over`);
+    onNote(`what ${build} left is damaged; starting over`);
     return null;
   }
-  onNote(`continuing an unfinished build of ${age(checkpoint)}: ${describeDone(writer)} are complete`);
+  onNote(`continuing ${build}: ${describeDone(writer)} are complete`);
   return { sealed: false, writer, draft: checkpoint.draft };
+}
+
+/** The manifest of a sealed version whose files are whole; null if it is gone or damaged. */
+async function findSound(
+  root: string,
+  index: string,
+  version: string,
+  files: FileSystem,
+  signal: AbortSignal | undefined,
+): Promise<Manifest | null> {
+  try {
+    const manifest = await findManifest(root, index, version, files);
+    if (manifest === null) return null;
+    const problems = findFileProblems(versionPath(root, index, version), manifest, { files, signal });
+    return (await problems.next()).done === true ? manifest : null;
+  } catch (error) {
+    if (error instanceof ShortlistError && error.code !== 'interrupted') return null;
+    throw error;
+  }
 }
 
 const KEPT_AFTER = new Set(['interrupted', 'disk_full', 'io_error', 'insufficient_memory']);
@@ -84,27 +110,12 @@ export async function giveUp(
   const error: unknown = signal?.aborted === true ? signal.reason : failure;
   if (writer.isKept && error instanceof ShortlistError && KEPT_AFTER.has(error.code)) {
     const { message, details } = serializeError(error);
-    const kept = `${withoutRemoval(message)}; ${describeDone(writer)} are kept, and the same command continues from there`;
+    const kept = `${message}; ${describeDone(writer)} are kept, and the same command continues from there`;
     return new ShortlistError(error.code, kept, details, { cause: error });
   }
   await attempt(writer.abort());
   await rejects.abort();
   return error;
-}
-
-/** The interruption's message says that partial output was removed, which is not true here. */
-function withoutRemoval(message: string): string {
-  return message.replace(/; its partial output was removed$/, '');
-}
-
-/** The rejects of a sealed version: moved to their place now, or before the kill. */
-async function keptRejects(
-  rejects: RejectsFile,
-  waiting: WaitingRejects | null,
-  version: string,
-): Promise<string | null> {
-  if (waiting === null) return null;
-  return (await rejects.resume(waiting)) ? rejects.keep(version) : rejects.placeOf(version);
 }
 
 function describeDone(writer: VersionWriter): string {
@@ -117,4 +128,11 @@ function age({ at }: Checkpoint): string {
   if (minutes < 1) return 'less than a minute ago';
   if (minutes < 120) return `${minutes} min ago`;
   return `${Math.round(minutes / 60)} h ago`;
+}
+
+/** Forgets a build whose version needs nothing more: the next build starts anew. */
+export async function forgetBuild(root: string, index: string): Promise<void> {
+  const forget = (): Promise<void> => discardBuild(root, index, nodeFiles);
+  // If another build runs, staging is its own.
+  await attempt(withLock(root, index, 'build', `shortlist build ${index}`, forget));
 }

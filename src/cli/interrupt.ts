@@ -1,7 +1,8 @@
 /**
  * SIGINT (Ctrl-C), SIGTERM and SIGHUP while a command runs.
  *
- * The first signal aborts the command's signal. The command removes its partial output and fails; whatever its error,
+ * The first signal aborts the command's signal. The command removes its partial output, or keeps what it can go on
+ * from, and fails; whatever its error,
  * it is reported as `interrupted` with that exit code. A second signal ends the process at once. Signals within
  * REPEAT_MS of the first count as the same one: npm and systemd send two.
  *
@@ -59,7 +60,7 @@ class Interruption {
       return;
     }
     this.firstAt = performance.now();
-    const message = `${this.command} was interrupted by ${name}; its partial output was removed`;
+    const message = `${this.command} was interrupted by ${name}`;
     this.note(`${name}: stopping ${this.command}; send it again to end at once`);
     this.controller.abort(new ShortlistError('interrupted', message, { signal: name }));
   }

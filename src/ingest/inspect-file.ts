@@ -57,5 +57,6 @@ export async function stampFile(path: string): Promise<string> {
   } catch (error) {
     throw ioError('read', path, error);
   }
-  return [found.dev, found.ino, found.size, found.mtimeNs].join(':');
+  // Who writes can set the time of the last write, but not that of the last change.
+  return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':');
 }

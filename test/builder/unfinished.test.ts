@@ -1,5 +1,5 @@
 /** Builds that are interrupted or killed, and the next build of the same input. */
-import { existsSync, readFileSync, readdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -42,10 +42,7 @@ async function interruptAfter(
   more: Partial<BuildOptions> = {},
 ): Promise<ShortlistError> {
   const abort = new AbortController();
-  const reason = new ShortlistError(
-    'interrupted',
-    'shortlist build was interrupted by SIGINT; its partial output was removed',
-  );
+  const reason = new ShortlistError('interrupted', 'shortlist build was interrupted by SIGINT');
   const watch = setInterval(() => graphsIn(checkpointOf(index)) >= graphs && abort.abort(reason), 1);
   const error: unknown = await buildIndex(optionsOf(index, { ...more, signal: abort.signal })).catch(
     (error: unknown) => error,
@@ -127,6 +124,50 @@ describe('a build that is interrupted', () => {
     expect({ resumed, content: manifest.content }).toEqual({ resumed: resumes, content: unbroken });
   });
 
+  it.each([
+    ['shard-0001.bin', 'a folder in place of rows'],
+    ['ids.bin', 'a folder in place of ids'],
+  ])('starts over where %s is %s', async (name, what) => {
+    const index = what.replaceAll(' ', '-');
+    await interruptAfter(index, 1);
+    const directory = join(stagingOf(index), checkpointOf(index)!.directory);
+    rmSync(join(directory, name));
+    mkdirSync(join(directory, name));
+    const { manifest, resumed } = await buildIndex(optionsOf(index));
+    expect({ resumed, content: manifest.content }).toEqual({ resumed: false, content: unbroken });
+  });
+
+  it('does not take the ids of another build, however whole they are', async () => {
+    const other = join(root, '.other.arrow');
+    const prices = makeVectors(ROWS, DIM, 2);
+    writeCatalog(other, { vectors: prices, dim: DIM, textIds: true });
+    await interruptAfter('mine', 1);
+    await interruptAfter('other', 1, { inputs: [other] });
+    const idsOf = (index: string): string => join(stagingOf(index), checkpointOf(index)!.directory, 'ids.bin');
+    copyFileSync(idsOf('other'), idsOf('mine'));
+    const { manifest, resumed } = await buildIndex(optionsOf('mine'));
+    expect({ resumed, content: manifest.content }).toEqual({ resumed: false, content: unbroken });
+  });
+
+  it('starts over if the list of rejected rows was written to', async () => {
+    await interruptAfter('rejects', 1);
+    const path = join(stagingOf('rejects'), 'rejects.jsonl');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('zero_vector', 'zerO_vector'));
+    const { manifest, resumed, rejectsPath } = await buildIndex(optionsOf('rejects'));
+    expect({ resumed, content: manifest.content }).toEqual({ resumed: false, content: unbroken });
+    expect(readFileSync(rejectsPath!, 'utf8')).toContain('zero_vector');
+  });
+
+  it('copies the list of rejected rows to the path that was named, and leaves nothing beside it', async () => {
+    const folder = temporaryFolder();
+    const rejectsPath = join(folder, 'rejects.jsonl');
+    await interruptAfter('named', 1, { rejectsPath });
+    expect(readdirSync(folder)).toEqual([]);
+    expect((await buildIndex(optionsOf('named', { rejectsPath }))).resumed).toBe(true);
+    expect(readdirSync(folder)).toEqual(['rejects.jsonl']);
+    expect(readFileSync(rejectsPath, 'utf8')).toContain('zero_vector');
+  });
+
   it('removes what it did not finish, and ignores a checkpoint that is damaged', async () => {
     await interruptAfter('odd', 1);
     const directory = join(stagingOf('odd'), checkpointOf('odd')!.directory);
@@ -170,5 +211,28 @@ describe('a build that is killed', () => {
     expect(await readCalibration(root, 'sealed', version!)).not.toBeNull();
     expect(readFileSync(json['rejects_file'] as string, 'utf8')).toContain('zero_vector');
     expect(existsSync(stagingOf('sealed'))).toBe(false);
+  });
+
+  it('after which its version was damaged starts over', async () => {
+    await killWhen('damaged', (checkpoint) => typeof checkpoint?.version === 'string');
+    const { version } = checkpointOf('damaged')!;
+    const path = join(root, 'damaged', version!, 'shard-0000.bin');
+    chmodSync(path, 0o644);
+    writeFileSync(path, readFileSync(path).fill(0xff, 5_000, 9_000));
+    const { code, json } = await shortlistJson([...args('damaged'), '--no-calibrate']);
+    expect({ code, json }).toMatchObject({ code: 0, json: { resumed: false, content: unbroken } });
+    expect(json['version']).not.toBe(version);
+  });
+
+  it('while the gate runs is continued by the gate', async () => {
+    const publishing = ['--publish', '--no-calibrate'];
+    const child = spawnShortlist([...args('gated'), ...publishing]);
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    child.stderr!.on('data', (text: Buffer) => text.includes('verify') && child.kill('SIGKILL'));
+    await ended;
+    const { version } = checkpointOf('gated')!;
+    const { code, json } = await shortlistJson([...args('gated'), ...publishing]);
+    expect({ code, json }).toMatchObject({ code: 0, json: { resumed: true, version, published: true } });
+    expect(existsSync(stagingOf('gated'))).toBe(false);
   });
 });

@@ -6,6 +6,7 @@ import { METRICS, type Metric } from '../../base/metric.js';
 import { buildIndex } from '../../builder/build-index.js';
 import { DEFAULT_MAX_REJECTED, type BuildResult } from '../../builder/build-options.js';
 import { publishGated } from '../../builder/publish-gated.js';
+import { forgetBuild } from '../../builder/unfinished.js';
 import type { Planned } from '../../builder/forecast/past-builds.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
@@ -131,6 +132,7 @@ export function buildCommand(): Command {
       }).catch((error: unknown) => {
         throw signal.aborted ? interruptedBeforePublish(index, version, error) : error;
       });
+      await forgetBuild(context.root, index);
       const missing = missingRecord(published);
       if (missing !== null) context.warn(missing);
       return {
@@ -178,6 +180,7 @@ function build(
     onWarning: (message) => context.warn(message),
     onNote: (message) => context.note(message),
     resume: options.resume,
+    publishes: options.publish,
     signal,
   });
 }
@@ -220,11 +223,11 @@ function describePlanned({ seconds, peakBytes }: BuildResult, planned: Planned):
 
 function describe(result: BuildResult): string {
   const { manifest } = result;
-  const rate = formatCount(Math.round(manifest.count / result.seconds));
+  const rate = result.resumed ? '' : ` (${formatCount(Math.round(manifest.count / result.seconds))}/s)`;
   const lines = [
     `built ${manifest.index}@${manifest.version}`,
     `  ${formatCount(manifest.count)} vectors of ${manifest.dim}, ${manifest.metric}, ${formatPlural(manifest.shards.length, 'shard')}, ${formatBytes(result.bytes)}`,
-    `  ${formatDuration(result.seconds)} (${rate}/s): ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
+    `  ${formatDuration(result.seconds)}${rate}: ${Object.entries(result.stages).map(([name, seconds]) => `${name} ${formatDuration(seconds)}`).join(', ')}`, // prettier-ignore
   ];
   const figures = formatFigureLine(manifest.shards);
   if (figures !== null) lines.push(`  graph: ${figures} (shortlist inspect explains them)`);

@@ -35,6 +35,8 @@ export interface Checkpoint {
   readonly dim: number;
   /** Rows of each shard. */
   readonly counts: readonly number[];
+  /** SHA-256 of the first page of each section file, which has the digests of the rest: shards, then ids. */
+  readonly headers: readonly string[];
   /** SHA-256 of attributes.arrow; null without attributes. */
   readonly attributes: string | null;
   /** By shard; null: not built yet, or without rows. */
@@ -44,11 +46,11 @@ export interface Checkpoint {
   readonly notes: Readonly<Record<string, unknown>>;
 }
 
-/** The checkpoint of the last build, or null if there is none or it is damaged: the build then starts over. */
-export async function readCheckpoint(root: string, index: string, files: FileSystem): Promise<Checkpoint | null> {
+/** The checkpoint of the last build; null if there is none. @throws state_corrupt, io_error */
+export function readCheckpoint(root: string, index: string, files: FileSystem): Promise<Checkpoint | null> {
   const path = checkpointPath(root, index);
   const place = { path, code: 'state_corrupt', maxBytes: MAX_CHECKPOINT_BYTES, remedy: 'remove it', check } as const;
-  return readSealed(place, files).catch(() => null);
+  return readSealed(place, files);
 }
 
 export function writeCheckpoint(root: string, index: string, checkpoint: Checkpoint, files: FileSystem): Promise<void> {

@@ -2,14 +2,15 @@
  * Checks what an unfinished build left in its staging directory against its checkpoint, reading every file once.
  * Files that the checkpoint does not name are deleted: they were being written.
  */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import type { Checkpoint, GraphCheckpoint } from './checkpoint.js';
-import { closing, hashRange, listIfPresent, openIfPresent, removeTree } from '../disk/durable.js';
+import { closing, hashRange, listIfPresent, openIfPresent, removeTree, statIfPresent } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
 import { ATTRIBUTES_FILE, IDS_FILE, shardFile } from '../disk/paths.js';
 import { SectionFile } from '../disk/section-file.js';
-import type { SectionFileKind } from '../disk/section-layout.js';
+import { PAGE_BYTES, type SectionFileKind } from '../disk/section-layout.js';
 
 /** @returns the checkpoint without damaged graphs; null if the rows are damaged, which everything depends on */
 export async function restoreStaging(
@@ -18,17 +19,20 @@ export async function restoreStaging(
   files: FileSystem,
   signal?: AbortSignal,
 ): Promise<Checkpoint | null> {
-  const { counts, attributes } = checkpoint;
-  const rows = counts.map((_, shard) => shardFile(shard));
-  for (const name of rows) if (!(await isSectionFile(join(directory, name), 'shard', files, signal))) return null;
-  if (!(await isSectionFile(join(directory, IDS_FILE), 'ids', files, signal))) return null;
+  const { counts, attributes, headers } = checkpoint;
+  const names = sectionFiles(counts.length);
+  if ((await statIfPresent(directory, files))?.kind !== 'directory') return null; // not a link out of staging
+  for (const [position, name] of names.entries()) {
+    const kind = name === IDS_FILE ? 'ids' : 'shard';
+    if (!(await isSectionFile(join(directory, name), kind, headers[position], files, signal))) return null;
+  }
   if (attributes !== null && !(await hasDigest(join(directory, ATTRIBUTES_FILE), attributes, files, signal)))
     return null;
   const graphs: (GraphCheckpoint | null)[] = [];
   for (const graph of checkpoint.graphs) {
     graphs.push(graph !== null && (await isWhole(directory, graph, files, signal)) ? graph : null);
   }
-  const known = new Set([...rows, IDS_FILE, ...(attributes === null ? [] : [ATTRIBUTES_FILE])]);
+  const known = new Set([...names, ...(attributes === null ? [] : [ATTRIBUTES_FILE])]);
   for (const graph of graphs) for (const { name } of graph?.files ?? []) known.add(name);
   for (const { name } of await listIfPresent(directory, files)) {
     if (!known.has(name)) await removeTree(join(directory, name), files);
@@ -54,23 +58,53 @@ async function hasDigest(
   files: FileSystem,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const file = await openIfPresent(path, files);
-  if (file === null) return false;
-  return closing(file, async () => (await hashRange(file, 0, Infinity, { signal })).sha256 === sha256);
+  return unlessUnreadable(async () => {
+    const file = await openIfPresent(path, files);
+    if (file === null) return false;
+    return closing(file, async () => (await hashRange(file, 0, Infinity, { signal })).sha256 === sha256);
+  });
+}
+
+/** What cannot be read (a bad sector, a folder in place of the file) is as good as gone. */
+async function unlessUnreadable(work: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ShortlistError && ['file_missing', 'file_corrupt', 'io_error'].includes(error.code)) return false; // prettier-ignore
+    throw error;
+  }
 }
 
 async function isSectionFile(
   path: string,
   kind: SectionFileKind,
+  header: string | undefined,
   files: FileSystem,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   signal?.throwIfAborted();
-  try {
+  return unlessUnreadable(async () => {
+    if ((await headerDigest(path, files)) !== header) return false;
     await SectionFile.use(path, kind, files, (file) => file.checkDigests(() => signal?.throwIfAborted()));
     return true;
-  } catch (error) {
-    if (error instanceof ShortlistError && ['file_missing', 'file_corrupt'].includes(error.code)) return false;
-    throw error;
-  }
+  });
+}
+
+/** Shards, then ids. */
+function sectionFiles(shards: number): string[] {
+  return [...Array.from({ length: shards }, (_, shard) => shardFile(shard)), IDS_FILE];
+}
+
+/** As a checkpoint has them. */
+export async function headerDigests(directory: string, shards: number, files: FileSystem): Promise<string[]> {
+  const digests: string[] = [];
+  for (const name of sectionFiles(shards)) digests.push(await headerDigest(join(directory, name), files));
+  return digests;
+}
+
+async function headerDigest(path: string, files: FileSystem): Promise<string> {
+  const page = new Uint8Array(PAGE_BYTES);
+  const file = await files.open(path, 'read');
+  await closing(file, () => file.read(page, 0));
+  return createHash('sha256').update(page).digest('hex');
 }

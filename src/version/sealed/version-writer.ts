@@ -16,7 +16,7 @@ import { nodeFiles, type FileSystem } from '../disk/files.js';
 import type { Lock } from '../locks/lock.js';
 import type { FileEntry, Manifest, ManifestDraft, ShardEntry } from './manifest.js';
 import { ATTRIBUTES_FILE, graphFile, shardFile, stagingPath } from '../disk/paths.js';
-import { restoreStaging } from './restore-staging.js';
+import { headerDigests, restoreStaging } from './restore-staging.js';
 import { sealVersion, type SealProgress } from './seal.js';
 import { typeName } from './type-name.js';
 
@@ -154,7 +154,8 @@ export class VersionWriter {
     const { dim, counts, attributes } = this.rows;
     const graphs: (GraphCheckpoint | null)[] = counts.map(() => null);
     const directory = basename(this.directory);
-    this.checkpoint = { key, at: '', directory, version: null, dim, counts, attributes, graphs, draft, notes };
+    const headers = await headerDigests(this.directory, counts.length, this.files);
+    this.checkpoint = { key, at: '', directory, version: null, dim, counts, headers, attributes, graphs, draft, notes };
     await this.save(() => ({}));
   }
 

@@ -51,7 +51,8 @@ export async function publishGated(
     const { current, recorded } = await refuse(root, index, version, { ...change, refusedBy: describeRefusal(gate) });
     return { version, previous: current, accepted: false, forced, recorded, changed: false, gate };
   }
-  const why = forced ? { forced: describeRefusal(gate) } : {};
+  const warned = gate.checks.filter(({ verdict }) => verdict === 'warn').map(({ name }) => name);
+  const why = { warned, ...(forced && { forced: describeRefusal(gate) }) };
   const { previous, recorded, changed } = await publish(root, index, version, { ...change, ...why });
   return { version, previous, accepted: true, forced, recorded, changed, gate };
 }

@@ -6,7 +6,15 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { ShortlistError } from '../base/errors.js';
-import { attempt, closing, ensureDirectory, hashRange, openIfPresent, temporaryName } from '../version/disk/durable.js';
+import {
+  attempt,
+  closing,
+  ensureDirectory,
+  hashRange,
+  openIfPresent,
+  statIfPresent,
+  temporaryName,
+} from '../version/disk/durable.js';
 import type { FileSystem, OpenFile } from '../version/disk/files.js';
 import { notesDirectory } from '../version/state/catalog.js';
 import { stagingPath } from '../version/disk/paths.js';
@@ -70,7 +78,7 @@ export class RejectsFile {
   /** @returns the path of the file; null if no row was left out */
   async keep(version: string): Promise<string | null> {
     if (!this.isWaiting) return null;
-    const path = this.path ?? join(notesDirectory(this.root, this.index, version), REJECTS_NOTE);
+    const path = this.placeOf(version);
     if (this.path === undefined) {
       await ensureDirectory(dirname(path), this.files);
       await this.files.rename(this.waiting, path);
@@ -79,8 +87,18 @@ export class RejectsFile {
     return path;
   }
 
+  /** @returns the path of the file of a sealed version, if it is in its place */
+  async find(version: string): Promise<string | null> {
+    const path = this.placeOf(version);
+    return (await statIfPresent(path, this.files)) === null ? null : path;
+  }
+
   async abort(): Promise<void> {
     if (this.file !== null) await attempt(this.file.close());
+  }
+
+  private placeOf(version: string): string {
+    return this.path ?? join(notesDirectory(this.root, this.index, version), REJECTS_NOTE);
   }
 
   private async digestOfWaiting(): Promise<string | null> {

@@ -64,7 +64,10 @@ export async function findUnfinished(
     const manifest = await findSound(root, index, checkpoint.version, files, signal);
     if (manifest === null) onNote(`the version of ${build} is gone or damaged; starting over`);
     else onNote(`continuing ${build}: ${index}@${manifest.version} is complete`);
-    return manifest && { sealed: true, manifest, rejectsPath: await rejects.keep(manifest.version) };
+    if (manifest === null) return null;
+    // The build may have been killed after it moved the file.
+    const kept = (await rejects.keep(manifest.version)) ?? (await rejects.find(manifest.version));
+    return { sealed: true, manifest, rejectsPath: manifest.rejects.total > 0 ? kept : null };
   }
   const writer = isWaiting ? await VersionWriter.resume(writerOptions, checkpoint, signal) : null;
   if (writer === null) {

@@ -86,7 +86,7 @@ const CHECKS = {
     fail: { min: 0.5 },
   },
   fresh: {
-    about: '0 if the content is that of the live version, or older; 1 otherwise.',
+    about: '0 if the content is that of a version published before, or older than the live one; 1 otherwise.',
     by: 'value',
     form: 'count',
     warn: { min: 1 },

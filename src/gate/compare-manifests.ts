@@ -25,10 +25,11 @@ function figureShare({ shards, count }: Manifest, figure: string): number | null
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / Math.max(1, count);
 }
 
-export function compareManifests(manifest: Manifest, live: Manifest, report: Report): void {
+/** @param repeated a version that was published before and has the same content or input */
+export function compareManifests(manifest: Manifest, live: Manifest, repeated: Manifest | null, report: Report): void {
   compareSchema(manifest, live, report);
   compareParameters(manifest, live, report);
-  report.add('fresh', freshness(manifest, live));
+  report.add('fresh', freshness(manifest, live, repeated));
   report.add('rows', { value: manifest.count, live: live.count });
 }
 
@@ -65,11 +66,16 @@ function compareParameters(manifest: Manifest, live: Manifest, report: Report): 
   });
 }
 
-function freshness(manifest: Manifest, live: Manifest): { value: number; detail?: string } {
-  const name = `${live.index}@${live.version}`;
-  if (manifest.content === live.content) return { value: 0, detail: `identical to ${name}` };
-  if (isRepeat(manifest, live)) return { value: 0, detail: `built from the same input as ${name}` };
-  return manifest.created_at < live.created_at ? { value: 0, detail: `older than ${name}` } : { value: 1 };
+function freshness(manifest: Manifest, live: Manifest, repeated: Manifest | null): { value: number; detail?: string } {
+  if (repeated !== null) {
+    const is = manifest.content === repeated.content ? 'identical to' : 'built from the same input as';
+    return { value: 0, detail: `${is} ${nameOf(repeated)}` };
+  }
+  return manifest.created_at < live.created_at ? { value: 0, detail: `older than ${nameOf(live)}` } : { value: 1 };
+}
+
+function nameOf({ index, version }: Manifest): string {
+  return `${index}@${version}`;
 }
 
 /** Equal files, or equal inputs: a rebuild that brings nothing new points to a feed that stands still. */

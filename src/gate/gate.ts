@@ -24,7 +24,9 @@ import { noteTruthCache } from '../evaluate/truth-cache.js';
 import { loadVersion, type LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { verifyVersion } from '../retrieve/load/verify.js';
 import type { Manifest } from '../version/sealed/manifest.js';
-import { readCurrent, readNote } from '../version/state/catalog.js';
+import { nodeFiles } from '../version/disk/files.js';
+import { findManifest } from '../version/sealed/manifest-file.js';
+import { readCurrent, readHistory, readNote } from '../version/state/catalog.js';
 import { checkDuplicates } from './check-duplicates.js';
 import { checkRecall } from './check-recall.js';
 import { compareAnswers, readRecorded } from './compare-answers.js';
@@ -76,8 +78,9 @@ export async function runGate(
       // Queries that were named now must be readable; remembered ones only warn.
       if (options.queries !== undefined) await readRecorded(candidate, report);
       const live = liveName === null ? null : await openReference(open, liveName, report);
-      await checkLoaded(root, candidate, live, report, options);
-      contentSince = await findContentSince(root, candidate.manifest, live?.manifest ?? null);
+      const repeated = await findRepeated(root, candidate.manifest, live?.manifest ?? null);
+      await checkLoaded(root, candidate, live, repeated, report, options);
+      contentSince = await findContentSince(root, candidate.manifest, repeated);
     } finally {
       for (const loaded of opened) loaded.close();
     }
@@ -120,12 +123,31 @@ async function openReference(
   }
 }
 
-/** A version that repeats the live one has its age. */
-async function findContentSince(root: string, manifest: Manifest, live: Manifest | null): Promise<string> {
-  if (live === null || !isRepeat(manifest, live)) return manifest.created_at;
-  const gate = await readNote(root, live.index, live.version, 'gate').catch(() => null);
+/** Published versions that are looked through for a repetition. */
+const MAX_REPEATS = 100;
+
+/**
+ * The version that this one repeats: the live one, or one that was published before it, the newest first. A feed can
+ * return to a file of some nights ago.
+ */
+async function findRepeated(root: string, manifest: Manifest, live: Manifest | null): Promise<Manifest | null> {
+  const { index, version } = manifest;
+  if (live !== null && isRepeat(manifest, live)) return live;
+  const published = (await readHistory(root, index)).map((move) => move.version).reverse();
+  for (const name of [...new Set(published)].slice(0, MAX_REPEATS)) {
+    if (name === version) continue;
+    const old = await findManifest(root, index, name, nodeFiles).catch(() => null);
+    if (old !== null && isRepeat(manifest, old)) return old;
+  }
+  return null;
+}
+
+/** A version that repeats another has its age. */
+async function findContentSince(root: string, manifest: Manifest, repeated: Manifest | null): Promise<string> {
+  if (repeated === null) return manifest.created_at;
+  const gate = await readNote(root, repeated.index, repeated.version, 'gate').catch(() => null);
   const since = gate?.['content_since'];
-  return typeof since === 'string' ? since : live.created_at;
+  return typeof since === 'string' ? since : repeated.created_at;
 }
 
 async function checkSound(
@@ -147,12 +169,13 @@ async function checkLoaded(
   root: string,
   candidate: LoadedVersion,
   live: LoadedVersion | null,
+  repeated: Manifest | null,
   report: Report,
   options: GateOptions,
 ): Promise<void> {
   const { signal, onProgress, keepsTruth = true } = options;
   const turns = new EventLoopYielder(signal);
-  if (live !== null) compareManifests(candidate.manifest, live.manifest, report);
+  if (live !== null) compareManifests(candidate.manifest, live.manifest, repeated, report);
   checkManifest(candidate.manifest, live?.manifest ?? null, report);
   const groups = await checkAttributes(candidate, live, report, turns);
   onProgress?.('compare', 1, 4, 'steps');

@@ -28,6 +28,27 @@ beforeAll(async () => {
   other = (await buildVersion(root, 'items', { rows: ROWS, seed: 2 })).version;
 });
 
+describe('a feed of some nights ago', () => {
+  it('warns with the version that it repeats, keeps its age, and history names the warning', async () => {
+    const [a, b] = [join(root, '.a.arrow'), join(root, '.b.arrow')];
+    const vectors = makeVectors(ROWS, 8, 3);
+    writeCatalog(a, { vectors, dim: 8 });
+    writeCatalog(b, { vectors: vectors.slice(0, 8 * (ROWS - 1)), dim: 8 });
+    const publish = async (input: string): Promise<Record<string, unknown>> =>
+      (await callJson(['build', 'feeds', '--input', input, '--no-calibrate', '--publish', ...at])).json;
+    const [first, , third] = [await publish(a), await publish(b), await publish(a)];
+    const { checks } = third!['gate'] as { checks: (Check & { detail?: string })[] };
+    const fresh = checks.find(({ name }) => name === 'fresh');
+    expect(fresh).toMatchObject({ verdict: 'warn', detail: `identical to feeds@${String(first!['version'])}` });
+    const since = (json: Record<string, unknown>): unknown =>
+      (json['gate'] as Record<string, unknown>)['content_since'];
+    expect(since(third!)).toBe(since(first!));
+    const { entries } = (await callJson(['history', 'feeds', ...at])).json as { entries: { warned?: string[] }[] };
+    expect(entries.map(({ warned }) => warned?.includes('fresh') ?? false)).toEqual([false, false, true]);
+    expect((await call(['history', 'feeds', '--last', '1', ...at])).stdout).toContain('warned: fresh');
+  });
+});
+
 describe('gate init', () => {
   it('writes every limit with what it means, and does not replace a file by itself', async () => {
     expect((await callJson(['gate', 'init', 'items', ...at])).json).toEqual({ index: 'items', file: limits });

@@ -50,6 +50,7 @@ function describe(entry: HistoryEntry, isCurrent: boolean): string {
     before,
     ...(entry.refused_by === undefined ? [] : [entry.refused_by]),
     ...(entry.forced === undefined ? [] : [`forced although ${entry.forced}`]),
+    ...(entry.warned === undefined ? [] : [`warned: ${entry.warned.join(', ')}`]),
     ...(entry.new_embedding === true ? ['new embedding'] : []),
     ...(who === null ? [] : [`by ${who}`]),
     ...(reason === null ? [] : [`reason: ${reason}`]),

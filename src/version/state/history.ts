@@ -17,6 +17,8 @@ export interface HistoryEntry {
   readonly refused_by?: string;
   /** Why the gate refused the version that was published by force. */
   readonly forced?: string;
+  /** Names of the gate's checks that warned. */
+  readonly warned?: readonly string[];
   /** Present if the publish announced vectors of a new model. */
   readonly new_embedding?: true;
 }

@@ -24,6 +24,8 @@ interface PublishOptions extends ChangeOptions {
   readonly gate?: object | undefined;
   /** Why the gate refused the version that is published all the same. */
   readonly forced?: string | undefined;
+  /** Names of the gate's checks that warned. */
+  readonly warned?: readonly string[] | undefined;
   /** The version has vectors of a new model. */
   readonly newEmbedding?: boolean | undefined;
 }
@@ -56,11 +58,15 @@ export async function publish(
 ): Promise<Moved> {
   return changeIndex(root, index, 'publish', options, async (change) => {
     await readManifest(root, index, version, change.files);
-    const { gate, forced, newEmbedding } = options;
+    const { gate, forced, warned = [], newEmbedding } = options;
     if (gate !== undefined) {
       await change.commit(() => writeNote(root, index, version, 'gate', gate, change.files));
     }
-    const marks = { ...(forced !== undefined && { forced }), ...(newEmbedding === true && { new_embedding: true as const }) }; // prettier-ignore
+    const marks = {
+      ...(forced !== undefined && { forced }),
+      ...(warned.length > 0 && { warned }),
+      ...(newEmbedding === true && { new_embedding: true as const }),
+    };
     return move(change, await readState(change), { action: 'publish', version, ...marks });
   });
 }
@@ -134,7 +140,7 @@ async function readState({ root, index, files }: Change): Promise<State> {
 async function move(
   change: Change,
   state: State,
-  wanted: Pick<Move, 'action' | 'version' | 'forced' | 'new_embedding'>,
+  wanted: Pick<Move, 'action' | 'version' | 'forced' | 'warned' | 'new_embedding'>,
   skipped: readonly string[] = [],
 ): Promise<Moved> {
   const { root, index, files } = change;

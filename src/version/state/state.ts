@@ -29,6 +29,8 @@ export interface Move {
   readonly who: string | null;
   /** Of a publish that the gate refused and a person forced: why it was refused. */
   readonly forced?: string;
+  /** Names of the gate's checks that warned. */
+  readonly warned?: readonly string[];
   /** Present if the publish announced vectors of a new model. */
   readonly new_embedding?: true;
 }
@@ -186,10 +188,15 @@ function checkMove(fields: Fields): Move {
 }
 
 /** What releases before these members did not write. */
-export function checkMarks(fields: Fields): Pick<Move, 'forced' | 'new_embedding'> {
+export function checkMarks(fields: Fields): Pick<Move, 'forced' | 'warned' | 'new_embedding'> {
   const forced = fields.textIfPresent('forced');
   const isNew = Object.hasOwn(fields.all(), 'new_embedding') && fields.flag('new_embedding');
-  return { ...(forced !== null && { forced }), ...(isNew && { new_embedding: true }) };
+  const warned = Object.hasOwn(fields.all(), 'warned') ? fields.texts('warned') : null;
+  return {
+    ...(forced !== null && { forced }),
+    ...(warned !== null && { warned }),
+    ...(isNew && { new_embedding: true }),
+  };
 }
 
 export function checkVersion(fields: Fields, name: string): string {

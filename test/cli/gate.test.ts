@@ -37,12 +37,12 @@ describe('a feed of some nights ago', () => {
     const publish = async (input: string): Promise<Record<string, unknown>> =>
       (await callJson(['build', 'feeds', '--input', input, '--no-calibrate', '--publish', ...at])).json;
     const [first, , third] = [await publish(a), await publish(b), await publish(a)];
-    const { checks } = third!['gate'] as { checks: (Check & { detail?: string })[] };
+    const { checks } = third['gate'] as { checks: (Check & { detail?: string })[] };
     const fresh = checks.find(({ name }) => name === 'fresh');
-    expect(fresh).toMatchObject({ verdict: 'warn', detail: `identical to feeds@${String(first!['version'])}` });
+    expect(fresh).toMatchObject({ verdict: 'warn', detail: `identical to feeds@${String(first['version'])}` });
     const since = (json: Record<string, unknown>): unknown =>
       (json['gate'] as Record<string, unknown>)['content_since'];
-    expect(since(third!)).toBe(since(first!));
+    expect(since(third)).toBe(since(first));
     const { entries } = (await callJson(['history', 'feeds', ...at])).json as { entries: { warned?: string[] }[] };
     expect(entries.map(({ warned }) => warned?.includes('fresh') ?? false)).toEqual([false, false, true]);
     expect((await call(['history', 'feeds', '--last', '1', ...at])).stdout).toContain('warned: fresh');

@@ -7,11 +7,11 @@ import type { VersionDiff } from '../evaluate/diff/diff-versions.js';
 import type { Drift } from './drift.js';
 
 /**
- * `identical`: equal answers · `metric` · `model`: most vectors moved far · `catalogue`: new and removed ids explain
- * most · `vectors`: changed vectors explain most · `graph`: ids and vectors are the same · `mixed`: the catalogue and
- * something else.
+ * `empty`: no answers, so that nothing was compared · `identical`: equal answers · `metric` · `model`: most vectors moved
+ * far · `catalogue`: new and removed ids explain most · `vectors`: changed vectors explain most · `graph`: ids and
+ * vectors are the same · `mixed`: the catalogue and something else.
  */
-type DiffCause = 'identical' | 'metric' | 'model' | 'catalogue' | 'vectors' | 'graph' | 'mixed';
+type DiffCause = 'empty' | 'identical' | 'metric' | 'model' | 'catalogue' | 'vectors' | 'graph' | 'mixed';
 
 /** Names are those of the JSON output. */
 export interface DiffVerdict {
@@ -34,16 +34,29 @@ const UNCHANGED = 0.999;
 export function explainDiff(diff: VersionDiff, drift: Drift, isFiltered: boolean): DiffVerdict {
   const cause = findCause(diff, drift);
   const notes = collectNotes(diff, drift, cause);
-  if (isFiltered) notes.push('With a filter, changed attributes change the answers too.');
-  return { cause, sentence: SENTENCES[cause](diff, drift), notes };
+  if (isFiltered && cause !== 'empty') notes.push('With a filter, changed attributes change the answers too.');
+  return {
+    cause,
+    sentence: cause === 'empty' ? emptySentence(diff, isFiltered) : SENTENCES[cause](diff, drift),
+    notes,
+  };
+}
+
+function emptySentence({ queries, sampled }: VersionDiff, isFiltered: boolean): string {
+  const besides = sampled === undefined ? '' : ' besides a query itself';
+  const why = isFiltered
+    ? `no row${besides} passes the filter in either version`
+    : `the versions have no row${besides}`;
+  return `Nothing was compared: ${why}, so that neither returns a candidate for ${countOf(queries, 'query', 'queries')}.`;
 }
 
 function findCause(diff: VersionDiff, drift: Drift): DiffCause {
   const { vectors } = drift;
+  if (diff.points.every(({ overlap }) => Number.isNaN(overlap))) return 'empty';
   if (settingOf(drift, 'dim') !== undefined) return 'model';
   if (settingOf(drift, 'metric') !== undefined) return 'metric';
   if (vectors.moved !== null && vectors.moved >= NEW_MODEL) return 'model';
-  if (diff.points.every((point) => point.same_order === diff.queries)) return 'identical';
+  if (diff.points.every((point) => point.same_order === diff.queries - point.empty)) return 'identical';
   const { total, by_catalogue: catalogue } = diff.changed_places;
   if (total > 0 && catalogue >= MOST) return 'catalogue';
   if (total > 0 && catalogue > LITTLE) return 'mixed';
@@ -59,10 +72,12 @@ function haveVectorsChanged({ identical }: Drift['vectors']): boolean {
   return identical !== null && identical < UNCHANGED;
 }
 
-const SENTENCES: Readonly<Record<DiffCause, (diff: VersionDiff, drift: Drift) => string>> = {
-  identical: ({ queries }, { same_content: sameContent, rows }) => {
-    const files = sameContent ? '; their files are equal too' : rows.entered + rows.left > 0 ? `, although ${idChanges(rows)}` : ''; // prettier-ignore
-    return `Identical answers: both versions return the same candidates in the same order for ${countOf(queries, 'query', 'queries')}${files}.`;
+const SENTENCES: Readonly<Record<Exclude<DiffCause, 'empty'>, (diff: VersionDiff, drift: Drift) => string>> = {
+  identical: ({ queries, points }, drift) => {
+    const { rows } = drift;
+    const others = areRetyped(drift) ? `; ${retypedIds(drift)}` : rows.entered + rows.left > 0 ? `, although ${idChanges(rows)}` : ''; // prettier-ignore
+    const answered = queries - Math.min(...points.map(({ empty }) => empty));
+    return `Identical answers: both versions return the same candidates in the same order for ${countOf(answered, 'query', 'queries')}${drift.same_content ? '; their files are equal too' : others}.`;
   },
   metric: (diff, drift) => {
     const metric = settingOf(drift, 'metric')!;
@@ -76,15 +91,16 @@ const SENTENCES: Readonly<Record<DiffCause, (diff: VersionDiff, drift: Drift) =>
         : `vectors have ${String(dim.to)} components, before ${String(dim.from)}`;
     return `New model: ${how}. ${changedShare(diff)}.`;
   },
-  catalogue: (diff, drift) =>
-    `Changed catalogue: ${percent(diff.changed_places.by_catalogue)} of the changed places are explained by new and removed ids (${idChanges(drift.rows)}). ${changedShare(diff)}.`,
+  catalogue: (diff, drift) => `Changed catalogue: ${byCatalogue(diff, drift)}. ${changedShare(diff)}.`,
   vectors: (diff, { vectors }) =>
     `Changed vectors: ${percent(1 - vectors.identical!)} of the ids that both versions have got another vector (median cosine ${cosineText(vectors.cosine!.p50)}). ${changedShare(diff)}.`,
   graph: (diff, drift) =>
-    `Changed graph: the vectors are the same, but searches find other rows${settingsText(diff, drift)}. ${changedShare(diff)}.`,
+    areRetyped(drift)
+      ? `Changed vectors or graph: ${retypedIds(drift)}, and their vectors were not compared. ${changedShare(diff)}.`
+      : `Changed graph: the vectors are the same, but searches find other rows${settingsText(diff, drift)}. ${changedShare(diff)}.`,
   mixed: (diff, drift) => {
     const other = haveVectorsChanged(drift.vectors) ? `changed vectors (${percent(1 - drift.vectors.identical!)} of the ids in both)` : 'the graph'; // prettier-ignore
-    return `Changed catalogue and more: ${percent(diff.changed_places.by_catalogue)} of the changed places are explained by new and removed ids (${idChanges(drift.rows)}), the rest from ${other}. ${changedShare(diff)}.`;
+    return `Changed catalogue and more: ${byCatalogue(diff, drift)}, the rest from ${other}. ${changedShare(diff)}.`;
   },
 };
 
@@ -104,10 +120,15 @@ function collectNotes(diff: VersionDiff, drift: Drift, cause: DiffCause): string
         : 'Each query vector belongs to one of the models. --own-vectors searches with those of each version.',
     );
   if (ownVectors === true && cause === 'model') notes.push('Scores of different models do not compare.');
-  if (settingOf(drift, 'id_type') !== undefined && drift.rows.kept === 0)
+  if (areRetyped(drift))
     notes.push('The contents were compared by typed ids: a text and an integer count as two ids there.');
+  const empty = cause === 'empty' ? 0 : Math.max(...points.map((point) => point.empty));
+  if (empty > 0)
+    notes.push(
+      `For ${count(empty)} of ${count(diff.queries)} queries neither version returns a candidate; these queries count in no figure.`,
+    );
   const large = points.find(({ k }) => k >= Math.min(drift.rows.from, drift.rows.to));
-  if (large !== undefined) notes.push(`At k ${large.k} a version returns all of its rows.`);
+  if (large !== undefined) notes.push(`At k ${count(large.k)} a version returns all of its rows.`);
   const retyped = drift.attributes.filter(({ type }) => type.from !== type.to).map(({ name }) => name);
   if (retyped.length > 0)
     notes.push(`Not compared, since a version lacks them or has another type: ${retyped.join(', ')}.`);
@@ -116,9 +137,24 @@ function collectNotes(diff: VersionDiff, drift: Drift, cause: DiffCause): string
 
 /** What changed at the largest k, as a sentence. */
 function changedShare({ points, queries }: VersionDiff): string {
-  const { k, overlap, same_order: sameOrder } = points.at(-1)!;
-  if (sameOrder === queries) return `At k ${count(k)}, the answers are the same`;
+  const { k, overlap, empty, same_order: sameOrder } = points.at(-1)!;
+  if (Number.isNaN(overlap) || sameOrder === queries - empty) return `At k ${count(k)}, the answers are the same`;
   return `At k ${count(k)}, ${overlap === 1 ? 'the candidates are the same in another order' : `${percent(1 - overlap)} of the candidates are others`}`;
+}
+
+function byCatalogue({ changed_places: places }: VersionDiff, drift: Drift): string {
+  const ids = areRetyped(drift) ? retypedIds(drift) : idChanges(drift.rows);
+  return `${percent(places.by_catalogue)} of the changed places are explained by new and removed ids (${ids})`;
+}
+
+/** Whether a text became an integer or the reverse, so that by type no id is in both versions. */
+function areRetyped(drift: Drift): boolean {
+  return settingOf(drift, 'id_type') !== undefined && drift.rows.kept === 0;
+}
+
+function retypedIds(drift: Drift): string {
+  const { from, to } = settingOf(drift, 'id_type')!;
+  return `ids of different types (${String(from)} and ${String(to)}) were matched by their text`;
 }
 
 function idChanges({ entered, left }: Drift['rows']): string {

@@ -122,6 +122,75 @@ describe('the text', () => {
   });
 });
 
+describe('a filter that no row passes', () => {
+  const nothing = ['diff', 'shops', '--filter', '{"shop": "aok"}', '--sample', '20', '-k', '10,20', ...at];
+  const args = (): string[] => [...nothing.slice(0, 2), v1, v2, ...nothing.slice(2)];
+
+  it('measures nothing, says so, and fails --min-overlap', async () => {
+    const { code, json } = await callJson([...args(), '--min-overlap', '0.9']);
+    expect(code).toBe(EXIT.checkFailed);
+    expect(json).toMatchObject({ ok: false, verdict: { cause: 'empty' }, same_first: 0, error: { code: 'check_failed' } });
+    for (const point of json['points'] as object[])
+      expect(point).toMatchObject({ empty: 20, overlap: null, overlap_p5: null, below_half: null, rank_biased_overlap: null, same_order: 0 });
+    const { code: without, stdout } = await call(args());
+    expect(without).toBe(EXIT.done);
+    expect(stdout.replaceAll('\n', ' ')).toMatch(/^Nothing was compared: no row besides a query itself passes the filter in either version/);
+    expect(stdout).not.toContain('1.0000');
+  }); // prettier-ignore
+
+  it('in one version only, gives an overlap of 0', async () => {
+    const filter = ['--filter', '{"shop": "<script>oak"}', '--min-overlap', '0.1'];
+    const { code, json } = await callJson(['diff', 'shops', v1, v2, '--sample', '20', '-k', '5', ...filter, ...at]);
+    expect([code, json['points']]).toMatchObject([EXIT.checkFailed, [{ empty: 0, overlap: 0 }]]);
+  });
+
+  it('for some queries, leaves these out of the figures', async () => {
+    const items = makeItems(60, DIM, 3).map((item, i) => ({ ...item, shop: i === 0 ? 'rare' : 'oak' }));
+    const version = await buildItems(root, 'rare', items);
+    const { json } = await callJson(['diff', 'rare', version, version, '-k', '5', '--filter', '{"shop": "rare"}', ...at]);
+    expect(json).toMatchObject({ points: [{ empty: 1, overlap: 1, same_order: 59 }], same_first: 59, verdict: { cause: 'identical' } });
+    const { notes } = json['verdict'] as { notes: string[] };
+    expect(notes.join()).toContain('For 1 of 60 queries neither version returns a candidate');
+  }); // prettier-ignore
+
+  it('since only one version has the attribute, is an error that names the other version', async () => {
+    const bare = await buildItems(root, 'shops', makeItems(40, DIM, 4), { attributes: 'none' });
+    const { code, json } = await callJson(['diff', 'shops', v1, bare, '--filter', '{"shop": "oak"}', ...at]);
+    expect(code).toBe(EXIT.usage);
+    expect(json).toMatchObject({ error: { message: expect.stringMatching(`^shops@${bare}: .*no attribute`) as string } });
+  }); // prettier-ignore
+});
+
+describe('figures', () => {
+  it('of small numbers keep four digits, and values that are not seen stand in quotes', async () => {
+    const scaled = (factor: number, shop: string) =>
+      makeItems(200, DIM, 5).map((item, i) => ({ ...item, price: factor * item.price, shop: i % 4 === 0 ? shop : item.shop, vector: item.vector.map((value) => factor * value) })); // prettier-ignore
+    const old = await buildItems(root, 'scaled', scaled(1, 'y'.repeat(500)));
+    const fresh = await buildItems(root, 'scaled', scaled(0.001, ' '));
+    const { stdout } = await call(['diff', 'scaled', old, fresh, '--sample', '20', ...at]);
+    expect(stdout).toMatch(/^mean length +\d\.\d{1,3} → 0\.00\d+$/m);
+    expect(stdout.replace(/\s+/g, ' ')).toMatch(/price mean \d+\.\d+ → 0\.0\d+/);
+    expect(stdout).toContain('" "');
+    expect(stdout).toContain('yyy…');
+    expect(stdout).not.toContain('y'.repeat(60));
+  });
+
+  it('of ids with another type do not count them as new and removed in the first sentence', async () => {
+    const items = makeItems(60, DIM, 6);
+    const old = await buildItems(root, 'typed', items);
+    const fresh = await buildItems(root, 'typed', items.map((item) => ({ ...item, id: String(item.id) }))); // prettier-ignore
+    const { json } = await callJson(['diff', 'typed', old, fresh, '-k', '5', ...at]);
+    const { sentence } = json['verdict'] as { sentence: string };
+    expect(sentence).toMatch(/^Identical answers: .*; ids of different types \(int64 and utf8\) were matched by their text\.$/); // prettier-ignore
+  });
+
+  it('of versions with other dimensions are refused with the option that compares them', async () => {
+    const wide = await buildItems(root, 'shops', makeItems(40, DIM + 1, 4));
+    const { json } = await callJson(['diff', 'shops', v1, wide, ...at]);
+    expect(json).toMatchObject({ error: { code: 'dimension_mismatch', message: expect.stringContaining('--own-vectors') as string } }); // prettier-ignore
+  });
+});
+
 describe('the report', () => {
   beforeAll(async () => {
     writeFileSync(report, 'an older report');

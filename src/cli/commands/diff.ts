@@ -18,6 +18,7 @@ import { checkReportPath, writeReport } from '../output/html/report-file.js';
 import { diffPage } from '../output/html/diff-page.js';
 import { describeDiff } from '../output/diff-text.js';
 import type { DiffReport } from '../output/diff-report.js';
+import { formatCount } from '../output/progress.js';
 import { readQueryFiles } from '../query-file.js';
 import { parseJson } from '../search-flags.js';
 
@@ -172,8 +173,12 @@ async function chooseQueries(
 }
 
 function findFailure({ points }: VersionDiff, minOverlap: number | undefined): ShortlistError | null {
+  if (minOverlap === undefined) return null;
+  const unmeasured = points.find(({ overlap }) => Number.isNaN(overlap));
+  if (unmeasured !== undefined)
+    return new ShortlistError('check_failed', `the overlap at k ${formatCount(unmeasured.k)} was not measured, since neither version returns a candidate for any query; --min-overlap needs one`); // prettier-ignore
   const worst = points.reduce((low, point) => (point.overlap < low.overlap ? point : low));
-  if (minOverlap === undefined || worst.overlap >= minOverlap) return null;
-  const message = `the overlap at k ${worst.k} is ${formatRecall(worst.overlap)}, below --min-overlap ${minOverlap}`;
+  if (worst.overlap >= minOverlap) return null;
+  const message = `the overlap at k ${formatCount(worst.k)} is ${formatRecall(worst.overlap)}, below --min-overlap ${minOverlap}`;
   return new ShortlistError('check_failed', message);
 }

@@ -3,6 +3,8 @@ import type { VersionDiff } from '../../evaluate/diff/diff-versions.js';
 import type { Mover } from '../../evaluate/diff/movers.js';
 import type { Drift } from '../../gate/drift.js';
 import type { DiffVerdict } from '../../gate/explain-diff.js';
+import { formatRecall } from '../../evaluate/report.js';
+import { formatNumber } from '../../base/number-text.js';
 import { formatPlural } from './progress.js';
 import { cutText } from './table.js';
 
@@ -27,10 +29,44 @@ export function describeQueries({ diff, filter }: DiffReport): string {
   return `${formatPlural(queries, 'row')} as queries (${sampled.from.toLocaleString('en-US')} of v1, ${sampled.to.toLocaleString('en-US')} of v2)${filtered}`;
 }
 
-/** `12.3 %`. */
+/** A mean or a quantile: at least four significant digits, and all digits of a larger whole part. */
+export function formatFigure(value: number): string {
+  const digits = value === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
+  return formatNumber(value, Math.min(MAX_DECIMALS, Math.max(0, 4 - digits)));
+}
+
+/** A smaller number has two significant digits. */
+const MAX_DECIMALS = 6;
+
+/** `12.3 %`; 100.0 % only for all. */
 export function formatPercent(share: number): string {
   const value = 100 * share;
-  return `${value !== 0 && Math.abs(value) < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
+  const size = Math.abs(value);
+  if (size > 99.9 && size < 100) return `${(Math.sign(value) * Math.min(99.99, size)).toFixed(2)} %`;
+  return `${value !== 0 && size < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
+}
+
+/** What could not be measured, since no query has an answer. */
+const NOT_MEASURED = '-';
+
+/** An overlap with four places; a dash if it was not measured. */
+export function formatOverlap(overlap: number): string {
+  return Number.isNaN(overlap) ? NOT_MEASURED : formatRecall(overlap);
+}
+
+/** A quantile of overlaps with two places, never rounded up to 1. */
+export function formatQuantile(overlap: number): string {
+  if (Number.isNaN(overlap)) return NOT_MEASURED;
+  return (overlap === 1 ? 1 : Math.min(0.99, overlap)).toFixed(2);
+}
+
+export function formatShare(share: number): string {
+  return Number.isNaN(share) ? NOT_MEASURED : formatPercent(share);
+}
+
+/** A value of an attribute: cut, and in quotes where it would not be seen. */
+export function formatAttributeValue(value: string): string {
+  return value.trim() === '' ? `"${cutText(value, MAX_TEXT)}"` : cutText(value, MAX_TEXT);
 }
 
 /** With a sign: `+1.2 points`, as a change of a percentage. */

@@ -3,15 +3,20 @@ import type { ChangedQuery } from '../../evaluate/diff/changed-queries.js';
 import type { Change } from '../../evaluate/diff/id-tally.js';
 import type { Mover } from '../../evaluate/diff/movers.js';
 import type { DiffPoint } from '../../evaluate/diff/point-tally.js';
-import { formatRecall } from '../../evaluate/report.js';
+import { formatNumber } from '../../base/number-text.js';
 import type { AttributeDrift, Drift } from '../../gate/drift.js';
 import {
   describeItem,
   describeQueries,
+  formatAttributeValue,
   formatChange,
   formatCosine,
   formatEf,
+  formatFigure,
+  formatOverlap,
   formatPercent,
+  formatQuantile,
+  formatShare,
   formatShift,
   formatSignedCount,
   type DiffReport,
@@ -57,14 +62,14 @@ const right = <Row>(title: string, value: (row: Row) => string): TableColumn<Row
 
 function pointTable(points: readonly DiffPoint[]): string {
   const columns: TableColumn<DiffPoint>[] = [
-    right('k', ({ k }) => String(k)),
-    right('overlap', ({ overlap }) => formatRecall(overlap)),
-    right('p5', (point) => point.overlap_p5.toFixed(2)),
-    right('p50', (point) => point.overlap_p50.toFixed(2)),
-    right('below half', (point) => formatPercent(point.below_half)),
-    right('top-heavy', (point) => formatRecall(point.rank_biased_overlap)),
-    right('rank shift', ({ rank_shift: shift }) => (shift === null ? '' : String(Number(shift.mean.toFixed(2))))),
-    right('p95', ({ rank_shift: shift }) => (shift === null ? '' : String(shift.p95))),
+    right('k', ({ k }) => formatCount(k)),
+    right('overlap', ({ overlap }) => formatOverlap(overlap)),
+    right('p5', (point) => formatQuantile(point.overlap_p5)),
+    right('p50', (point) => formatQuantile(point.overlap_p50)),
+    right('below half', (point) => formatShare(point.below_half)),
+    right('top-heavy', (point) => formatOverlap(point.rank_biased_overlap)),
+    right('rank shift', ({ rank_shift: shift }) => (shift === null ? '' : formatNumber(shift.mean, 2))),
+    right('p95', ({ rank_shift: shift }) => (shift === null ? '' : formatCount(shift.p95))),
     right('score at k', ({ last_score_shift: shift }) => formatShift(shift?.mean)),
     right('ef of v1', ({ ef }) => formatEf(ef.from)),
     right('ef of v2', ({ ef }) => formatEf(ef.to)),
@@ -105,7 +110,7 @@ function valueTable({ diff }: DiffReport): string {
   type Row = (typeof rows)[number];
   const columns: TableColumn<Row>[] = [
     { title: 'attribute', value: ({ attribute }) => attribute },
-    { title: 'value', value: ({ value }) => value ?? '(none)' },
+    { title: 'value', value: ({ value }) => (value === null ? '(none)' : formatAttributeValue(value)) },
     right('v1', ({ from }) => formatPercent(from)),
     right('v2', ({ to }) => formatPercent(to)),
     right('change', ({ change }) => formatChange(change)),
@@ -124,7 +129,7 @@ function queryTable(queries: readonly ChangedQuery[]): string {
     isRow
       ? { title: 'query (id)', value: ({ id }) => id! }
       : right('query', ({ position }) => formatCount(position)),
-    right('overlap', ({ overlap }) => formatRecall(overlap)),
+    right('overlap', ({ overlap }) => formatOverlap(overlap)),
     { title: 'entered, with rank', value: ({ entered }) => ids(entered) },
     { title: 'left, with rank', value: ({ left }) => ids(left) },
   ]; // prettier-ignore
@@ -153,7 +158,7 @@ function describeDrift(drift: Drift): string {
     ['vectors', describeVectors(drift)],
   ];
   if (vectors.norm.from !== null && vectors.norm.to !== null)
-    pairs.push(['mean length', `${formatCount(vectors.norm.from)} → ${formatCount(vectors.norm.to)}`]);
+    pairs.push(['mean length', `${formatFigure(vectors.norm.from)} → ${formatFigure(vectors.norm.to)}`]);
   if (settings.length > 0)
     pairs.push(['settings', settings.map(({ name, from, to }) => `${name} ${String(from)} → ${String(to)}`).join(', ')]); // prettier-ignore
   for (const attribute of attributes) {
@@ -184,8 +189,8 @@ export function describeAttribute({ type, filled, numbers, values }: AttributeDr
   if (filled !== undefined) add('with a value', formatPercent(filled.from), formatPercent(filled.to));
   if (numbers?.from && numbers.to)
     for (const figure of ['mean', 'p5', 'p50', 'p95'] as const)
-      add(figure, formatCount(numbers.from[figure]), formatCount(numbers.to[figure]));
+      add(figure, formatFigure(numbers.from[figure]), formatFigure(numbers.to[figure]));
   const changed = values?.filter(({ change }) => change !== 0).slice(0, 3) ?? [];
-  for (const { value, from, to } of changed) add(value, formatPercent(from), formatPercent(to));
+  for (const { value, from, to } of changed) add(formatAttributeValue(value), formatPercent(from), formatPercent(to));
   return parts.length === 0 ? null : parts.join(', ');
 }

@@ -2,6 +2,7 @@
  * The answers of two versions to the same queries, with their ids matched. Takes queries; gives the pairs of answers in
  * groups, so that memory does not grow with the number of queries. Hides the threads that search.
  */
+import { ShortlistError } from '../../base/errors.js';
 import { availableCores } from '../../base/machine.js';
 import { openExactSearch, type ExactSearch } from '../../engine/exact-search.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
@@ -9,7 +10,7 @@ import { BatchPool, threadSearcher } from '../../retrieve/library/batch-pool.js'
 import type { Answer } from '../../retrieve/search/answer.js';
 import { searchTogether, singleTask } from '../../retrieve/search/run-search.js';
 import type { SearchOptions } from '../../retrieve/search/search-options.js';
-import { planQuery, planSearch } from '../../retrieve/search/search-plan.js';
+import { planQuery, planSearch, type SearchPlan } from '../../retrieve/search/search-plan.js';
 import { queryAt, type QuerySet } from '../queries.js';
 import type { DiffQueries } from './diff-queries.js';
 
@@ -74,13 +75,24 @@ class ThreadSearch {
 
   answer(from: number, to: number, options: SearchOptions, signal?: AbortSignal): Promise<Answer[]> {
     const { version, queries, selfOrdinals } = this;
-    const plan = planSearch(version, options);
+    const plan = this.plan(options);
     const tasks = Array.from({ length: to - from }, (_, position) => {
       const self = selfOrdinals?.[from + position] ?? -1;
       const query = queryAt(queries, from + position, version.manifest.dim);
       return singleTask(query, self < 0 ? plan : planQuery(version, plan, [self]));
     });
     return searchTogether(version, tasks, threadSearcher(version, this.threads, this.scans), { signal });
+  }
+
+  /** An attribute may be in one of the versions only, so that the error says in which it is missing. */
+  private plan(options: SearchOptions): SearchPlan {
+    try {
+      return planSearch(this.version, options);
+    } catch (error) {
+      if (!(error instanceof ShortlistError)) throw error;
+      const { index, version } = this.version.manifest;
+      throw new ShortlistError(error.code, `${index}@${version}: ${error.message}`, { ...error.details, version }, { cause: error }); // prettier-ignore
+    }
   }
 
   async close(): Promise<void> {

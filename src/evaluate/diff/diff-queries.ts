@@ -32,7 +32,7 @@ export interface DiffQueries {
 export function requireComparable(before: Manifest, after: Manifest): void {
   if (before.dim === after.dim) return;
   const of = ({ index, version, dim }: Manifest): string => `${index}@${version} has vectors of ${dim} components`;
-  const message = `${of(before)} and ${of(after)}; only versions of the same dimension can be compared`;
+  const message = `${of(before)} and ${of(after)}; the same query vectors cannot be searched in both; without --queries, --own-vectors searches in each version with its own vectors`;
   throw new ShortlistError('dimension_mismatch', message, { from_dim: before.dim, to_dim: after.dim });
 }
 

@@ -58,7 +58,7 @@ interface DiffOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** @throws bad_filter; the signal's reason when it is aborted */
+/** @throws bad_filter, unknown_attribute; the signal's reason when it is aborted */
 export async function diffVersions(
   before: LoadedVersion,
   after: LoadedVersion,
@@ -127,7 +127,7 @@ class DiffTally {
     const diff = compareRanks(pair.old.keys, pair.fresh.keys);
     point.add(pair, diff);
     if (point !== this.points.at(-1)) return;
-    if (pair.old.keys[0] === pair.fresh.keys[0]) this.sameFirst++;
+    if (pair.old.keys.length > 0 && pair.old.keys[0] === pair.fresh.keys[0]) this.sameFirst++;
     this.ids.add(pair, diff);
     this.changed.add(position, this.rowId(position), pair, diff);
   }

@@ -8,7 +8,12 @@ export interface DiffPoint {
   readonly k: number;
   /** As used for the first query; null if every row is scanned. */
   readonly ef: { readonly from: number | null; readonly to: number | null };
-  /** Mean share of the candidates at k that both versions return; not rounded, since it is compared with a limit. */
+  /** Number of queries for which neither version returns anything: they count in no other figure. */
+  readonly empty: number;
+  /**
+   * Mean share of the candidates at k that both versions return; not rounded, since it is compared with a limit. If all
+   * queries are empty, this and the other shares are NaN, which JSON writes as null and which is above no limit.
+   */
   readonly overlap: number;
   readonly overlap_p5: number;
   readonly overlap_p50: number;
@@ -39,6 +44,7 @@ export class PointTally {
   private readonly scoreShifts = new NumberSample();
   private readonly lastShifts = new NumberSample();
   private queries = 0;
+  private empty = 0;
   private halves = 0;
   private sameOrder = 0;
 
@@ -50,6 +56,10 @@ export class PointTally {
 
   add({ old, fresh }: AnswerPair, diff: RankDiff): void {
     this.ef ??= { from: old.ef, to: fresh.ef };
+    if (old.keys.length === 0 && fresh.keys.length === 0) {
+      this.empty++;
+      return;
+    }
     this.queries++;
     this.overlaps.add(diff.overlap);
     this.counts[Math.min(BINS - 1, Math.floor(diff.overlap * BINS))]!++;
@@ -66,18 +76,20 @@ export class PointTally {
   }
 
   result(): DiffPoint {
-    const [p5, p50] = this.overlaps.quantiles([0.05, 0.5]) ?? [1, 1];
+    const [p5 = NaN, p50 = NaN] = this.overlaps.quantiles([0.05, 0.5]) ?? [];
+    const isMeasured = this.queries > 0;
     const shift = this.rankShifts.distribution();
     return {
       k: this.k,
       ef: this.ef ?? { from: null, to: null },
-      overlap: this.overlaps.mean,
-      overlap_p5: p5!,
-      overlap_p50: p50!,
-      below_half: round(this.halves / Math.max(1, this.queries)),
+      empty: this.empty,
+      overlap: isMeasured ? this.overlaps.mean : NaN,
+      overlap_p5: p5,
+      overlap_p50: p50,
+      below_half: isMeasured ? round(this.halves / this.queries) : NaN,
       overlap_counts: this.counts,
       same_order: this.sameOrder,
-      rank_biased_overlap: round(this.agreement.mean),
+      rank_biased_overlap: isMeasured ? round(this.agreement.mean) : NaN,
       rank_shift: shift && { mean: shift.mean, p50: shift.p50, p95: shift.p95 },
       score_shift: this.scoreShifts.distribution(),
       last_score_shift: this.lastShifts.distribution(),

@@ -4,9 +4,9 @@ import type { Change } from '../../../evaluate/diff/id-tally.js';
 import type { Mover } from '../../../evaluate/diff/movers.js';
 import type { DiffPoint } from '../../../evaluate/diff/point-tally.js';
 import type { AttributeShares } from '../../../evaluate/diff/value-shares.js';
-import { formatRecall } from '../../../evaluate/report.js';
+import { formatNumber } from '../../../base/number-text.js';
 import type { Drift } from '../../../gate/drift.js';
-import { describeItem, describeQueries, formatChange, formatEf, formatPercent, formatShift, formatSignedCount, type DiffReport } from '../diff-report.js'; // prettier-ignore
+import { describeItem, describeQueries, formatAttributeValue, formatChange, formatEf, formatFigure, formatOverlap, formatPercent, formatQuantile, formatShare, formatShift, formatSignedCount, type DiffReport } from '../diff-report.js'; // prettier-ignore
 import { describeAttribute, describeVectors } from '../diff-text.js';
 import { formatCount } from '../progress.js';
 import { barPair, histogram } from './charts.js';
@@ -40,14 +40,14 @@ function pointTable(points: readonly DiffPoint[]): Markup {
   return pageTable<DiffPoint>(
     [
       right('k', ({ k }) => formatCount(k)),
-      right('overlap', ({ overlap }) => formatRecall(overlap)),
-      right('p5', (point) => point.overlap_p5.toFixed(2)),
-      right('p50', (point) => point.overlap_p50.toFixed(2)),
-      right('below half', (point) => formatPercent(point.below_half)),
-      right('top-heavy', (point) => formatRecall(point.rank_biased_overlap)),
+      right('overlap', ({ overlap }) => formatOverlap(overlap)),
+      right('p5', (point) => formatQuantile(point.overlap_p5)),
+      right('p50', (point) => formatQuantile(point.overlap_p50)),
+      right('below half', (point) => formatShare(point.below_half)),
+      right('top-heavy', (point) => formatOverlap(point.rank_biased_overlap)),
       right('same order', (point) => formatCount(point.same_order)),
-      right('rank shift', ({ rank_shift: shift }) => (shift === null ? '' : String(Number(shift.mean.toFixed(2))))),
-      right('p95', ({ rank_shift: shift }) => (shift === null ? '' : String(shift.p95))),
+      right('rank shift', ({ rank_shift: shift }) => (shift === null ? '' : formatNumber(shift.mean, 2))),
+      right('p95', ({ rank_shift: shift }) => (shift === null ? '' : formatCount(shift.p95))),
       right('score', ({ score_shift: shift }) => formatShift(shift?.mean)),
       right('score at k', ({ last_score_shift: shift }) => formatShift(shift?.mean)),
       right('ef v1', ({ ef }) => formatEf(ef.from)),
@@ -67,7 +67,7 @@ const LEGEND =
 function overlapChart({ diff }: DiffReport): Markup {
   const { k, overlap_counts: counts } = diff.points.at(-1)!;
   return html`<h3>Queries by overlap at k ${formatCount(k)}</h3>
-${histogram(`Number of queries by overlap at k ${k}`, counts)}`; // prettier-ignore
+${histogram(`Number of queries by overlap at k ${formatCount(k)}`, counts)}`; // prettier-ignore
 }
 
 function changeTable(entered: Change, left: Change): Markup {
@@ -103,7 +103,10 @@ function valueTable({ attribute, total, values }: AttributeShares): Markup {
   const more = total > shown.length ? html`<p class="soft">${formatCount(total - shown.length)} more values changed less.</p>\n` : null; // prettier-ignore
   const table = pageTable<(typeof shown)[number]>(
     [
-      { title: 'value', value: ({ value }) => (value === null ? html`<span class="soft">no value</span>` : value) },
+      {
+        title: 'value',
+        value: ({ value }) => (value === null ? html`<span class="soft">no value</span>` : formatAttributeValue(value)),
+      },
       { title: '', value: ({ from, to }) => barPair(from, to, most) },
       right('v1', ({ from }) => formatPercent(from)),
       right('v2', ({ to }) => formatPercent(to)),
@@ -121,13 +124,13 @@ function coloured(change: number, text: string): Markup {
 }
 
 function queryTable(queries: readonly ChangedQuery[]): Markup {
-  if (queries.length === 0) return html`<p>Every query has the same candidates.</p> `;
+  if (queries.length === 0) return html`<p>None.</p> `;
   return pageTable<ChangedQuery>(
     [
       queries[0]!.id === undefined
         ? right('query', ({ position }) => formatCount(position))
         : { title: 'query (id of a row)', value: ({ id }) => html`<code>${id!}</code>` },
-      right('overlap', ({ overlap }) => formatRecall(overlap)),
+      right('overlap', ({ overlap }) => formatOverlap(overlap)),
       { title: 'entered: rank, score', value: ({ entered }) => candidates(entered, 'new') },
       { title: 'left: rank, score', value: ({ left }) => candidates(left, 'gone') },
     ],
@@ -139,7 +142,7 @@ function candidates({ total, ids }: ChangedQuery['entered'], catalogue: string):
   const shown = ids.slice(0, SHOWN_IDS);
   const lines = shown.map(({ id, rank, score, cause }) => {
     const tag = cause === 'catalogue' ? html` <span class="tag">${catalogue}</span>` : null;
-    return html`<div><code>${id}</code> <span class="soft">#${rank}, ${Number(score.toFixed(4))}</span>${tag}</div>`;
+    return html`<div><code>${id}</code> <span class="soft">#${rank}, ${formatNumber(score, 4)}</span>${tag}</div>`;
   });
   const more = total > shown.length ? html`<div class="soft">and ${formatCount(total - shown.length)} more</div>` : null; // prettier-ignore
   return html`${lines}${more}`;
@@ -154,7 +157,10 @@ function moverTable(movers: readonly Mover[]): Markup {
       right('queries, v1', ({ queries }) => formatCount(queries.from)),
       right('v2', ({ queries }) => formatCount(queries.to)),
       right('change', ({ change }) => coloured(change, formatSignedCount(change))),
-      right('sum of 1/rank', ({ reciprocal_rank: sums }) => `${sums.from.toFixed(2)} → ${sums.to.toFixed(2)}`),
+      right(
+        'sum of 1/rank',
+        ({ reciprocal_rank: sums }) => `${formatNumber(sums.from, 2)} → ${formatNumber(sums.to, 2)}`,
+      ),
     ],
     movers,
   );
@@ -162,7 +168,7 @@ function moverTable(movers: readonly Mover[]): Markup {
 
 function driftTable(drift: Drift): Markup {
   const { rows, vectors, settings, attributes } = drift;
-  const number = (value: number | null): string => (value === null ? 'not known' : formatCount(value));
+  const number = (value: number | null): string => (value === null ? 'not known' : formatFigure(value));
   const entries = [
     { name: 'rows', text: `${formatCount(rows.from)} → ${formatCount(rows.to)}: ${formatCount(rows.kept)} kept, ${formatCount(rows.entered)} new, ${formatCount(rows.left)} gone` }, // prettier-ignore
     { name: 'vectors', text: describeVectors(drift) },

@@ -2,6 +2,7 @@
  * Sizes as people write them: `1GiB`, `48 MiB`, `2GB`; a plain number counts bytes. Written by hand: the package bytes
  * does not read MiB, takes KB for 1,024 bytes, and ignores what it does not know.
  */
+import { formatFixed } from './number-text.js';
 
 const MiB = 2 ** 20;
 
@@ -26,4 +27,17 @@ function formatLimit(bytes: number): string {
     if (bytes > 0 && bytes % size === 0) return `${bytes / size}${unit}`;
   }
   return bytes === 1 ? '1 byte' : `${bytes} bytes`;
+}
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `1.50 GiB`, `12.3 MiB`, `512 B`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${Math.round(bytes)} B` : `${formatFixed(value, value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
 }

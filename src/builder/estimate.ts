@@ -3,6 +3,7 @@
  * or at the end, when the probe opens one shard after the other.
  */
 import { constants } from 'node:buffer';
+import { formatBytes } from '../base/byte-size.js';
 import { ShortlistError } from '../base/errors.js';
 import { estimateIdTableBytes, type IdType } from '../base/id-table.js';
 import { engineOf } from '../engine/engines.js';
@@ -70,10 +71,6 @@ export function requireDisk(needed: number, free: number, root: string): void {
   if (needed <= free) return;
   const message = `the version needs about ${formatBytes(needed)} on disk, but ${root} has only ${formatBytes(free)} free; free some space or use another --root`;
   throw new ShortlistError('disk_full', message, { file: root, needed_bytes: needed, available_bytes: free });
-}
-
-function formatBytes(bytes: number): string {
-  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function sum(values: readonly number[]): number {

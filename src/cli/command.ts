@@ -44,6 +44,8 @@ export interface CommandResult {
   /** Printed without `--json`. */
   readonly text: string;
   readonly exit?: number;
+  /** Why the exit code is not 0, on one line. Printed to stderr, where the log of a job ends with it. */
+  readonly failure?: string | undefined;
 }
 
 /** The work of a command. Null: the command has printed its output itself. */
@@ -65,6 +67,7 @@ export function action<Options extends object>(run: CommandRun<Options>): (...gi
     context.progress.finish();
     if (result === null) return;
     process.exitCode = result.exit ?? EXIT.done;
+    if (result.failure !== undefined) context.warn(result.failure);
     await printLine(context.json ? JSON.stringify(result.json) : foldLines(result.text));
   };
 }

@@ -1,6 +1,7 @@
 /** What the machine offers: Node, the addon, instructions, processors, memory, open files. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { formatBytes } from '../base/byte-size.js';
 import { ShortlistError } from '../base/errors.js';
 import { availableCores, availableMemoryBytes, memoryLimitBytes } from '../base/machine.js';
 import { engineOf } from '../engine/engines.js';
@@ -53,13 +54,9 @@ function checkCores(): Finding {
 function checkMemory(): Finding {
   const [free, limit] = [availableMemoryBytes(), memoryLimitBytes()];
   const where = limit < totalmem() ? "the cgroup's limit" : 'the machine';
-  const detail = `${gibibytes(free)} free of ${gibibytes(limit)} (${where})`;
+  const detail = `${formatBytes(free)} free of ${formatBytes(limit)} (${where})`;
   if (free >= MIN_FREE_BYTES) return pass('memory', detail);
   return warn('memory', detail, 'stop other programs or raise the limit: builds need memory for all vectors');
-}
-
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 /** Linux only; elsewhere there is no finding. */

@@ -1,5 +1,6 @@
 /** Whether the folder of the indexes can be used: rights, links, space, speed, and the clock of the machine. */
 import { join } from 'node:path';
+import { formatBytes } from '../base/byte-size.js';
 import { ShortlistError } from '../base/errors.js';
 import { attempt, closing, statIfPresent, temporaryName } from '../version/disk/durable.js';
 import { nodeFiles as files } from '../version/disk/files.js';
@@ -63,7 +64,7 @@ async function checkSpace(root: string): Promise<Finding> {
   for (const index of await listIndexes(root)) {
     for (const { manifest } of (await surveyVersions(root, index)).versions) largest = Math.max(largest, versionBytes(manifest)); // prettier-ignore
   }
-  const detail = `${(free / 2 ** 30).toFixed(1)} GiB free; the largest version has ${(largest / 2 ** 30).toFixed(1)} GiB`;
+  const detail = `${formatBytes(free)} free; ${largest === 0 ? 'there is no version yet' : `the largest version has ${formatBytes(largest)}`}`;
   if (free > 2 * largest) return pass('disk_space', detail);
   return warn('disk_space', detail, 'the next build may not fit: shortlist prune INDEX --keep 3');
 }

@@ -7,9 +7,9 @@ import type { VersionDiff } from '../evaluate/diff/diff-versions.js';
 import type { Drift } from './drift.js';
 
 /**
- * `empty`: no answers, so that nothing was compared · `identical`: equal answers · `metric` · `model`: most vectors moved
- * far · `catalogue`: new and removed ids explain most · `vectors`: changed vectors explain most · `graph`: ids and
- * vectors are the same · `mixed`: the catalogue and something else.
+ * `empty`: no answers, so that nothing was compared · `identical`: equal answers · `metric` · `model`: most vectors
+ * moved far · `catalogue`: new and removed ids explain most · `vectors`: changed vectors explain most · `graph`: ids
+ * and vectors are the same · `mixed`: the catalogue and something else.
  */
 type DiffCause = 'empty' | 'identical' | 'metric' | 'model' | 'catalogue' | 'vectors' | 'graph' | 'mixed';
 

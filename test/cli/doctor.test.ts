@@ -31,7 +31,9 @@ describe('doctor', () => {
     expect(findings.find(({ name }) => name === 'items: newest')?.detail).toContain(version);
     expect(findings.every(({ verdict, fix }) => (verdict === 'pass') === (fix === undefined))).toBe(true);
     expect(readdirSync(root)).toEqual(before);
-    expect((await call(['doctor', '--root', root])).stdout).toContain('items: published');
+    const { stdout } = await call(['doctor', '--root', root]);
+    expect(stdout).toMatch(/\nwhat to do:\n[^]*items: published /);
+    expect(stdout).toMatch(/the largest version has [\d.]+ KiB/);
   });
 
   it('names a published version that is damaged, a newer one that is not published, and leftovers', async () => {

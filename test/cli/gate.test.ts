@@ -104,12 +104,26 @@ describe('gate check', () => {
   }); // prettier-ignore
 });
 
+describe('the table', () => {
+  it('begins with the checks that failed and warned; the JSON object keeps its order', async () => {
+    writeFileSync(limits, '{"format": 1}');
+    const { stdout } = await call(['gate', 'check', `items@${other}`, ...at]);
+    const verdicts = stdout.split('\n').slice(2).map((line) => line.split(' ')[0]!).filter((word) => /^(pass|WARN|FAIL)$/.test(word));
+    expect(verdicts).toEqual([...verdicts].sort((a, b) => 'FWp'.indexOf(a[0]!) - 'FWp'.indexOf(b[0]!)));
+    expect(new Set(verdicts)).toEqual(new Set(['FAIL', 'pass']));
+    const { json } = await callJson(['gate', 'check', `items@${other}`, ...at]);
+    expect((json['checks'] as Check[])[0]!.name).toBe('verify');
+  }); // prettier-ignore
+});
+
 describe('publish', () => {
   it('is forced only with a reason, which history shows with what was overruled', async () => {
     writeFileSync(limits, '{"format": 1}');
     expect((await callJson(['publish', `items@${other}`, '--force', ...at])).code).toBe(EXIT.usage);
     const refused = await callJson(['publish', `items@${other}`, ...at]);
     expect(refused.code).toBe(EXIT.checkFailed);
+    expect(refused.stderr.trim().split('\n').at(-1)).toContain(`the gate refused items@${other}: `);
+    expect(refused.stderr).toContain('vectors_moved');
     const forced = await callJson(['publish', `items@${other}`, '--force', '--reason', 'a new feed', ...at]);
     expect(forced).toMatchObject({ code: EXIT.done, json: { published: true, forced: true, gate: { pass: false } } });
     const { entries } = (await callJson(['history', 'items', ...at])).json as { entries: Record<string, unknown>[] };

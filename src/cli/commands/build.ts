@@ -15,7 +15,7 @@ import { action, byteSize, numberBetween, wholeNumber, type CommandContext } fro
 import { formatFigureLine } from '../output/figures.js';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../output/progress.js';
 import { addPublishFlags, gateOptions, PUBLISH_FLAGS, requireReason, type PublishFlags } from '../gate-flags.js';
-import { describePublished, missingRecord, publishedJson } from '../output/published.js';
+import { describePublished, missingRecord, publishedJson, refusalLine } from '../output/published.js';
 import { runningUser } from '../running-user.js';
 
 interface BuildCommandOptions extends PublishFlags {
@@ -139,6 +139,7 @@ export function buildCommand(): Command {
         json: { ...json, ...publishedJson(published, false) },
         text: `${describe(result)}\n${describePublished(index, published, false)}`,
         exit: published.accepted ? EXIT.done : EXIT.checkFailed,
+        failure: refusalLine(index, published, false),
       };
     }),
   );

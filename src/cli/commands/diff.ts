@@ -105,7 +105,7 @@ export function diffCommand(): Command {
           };
           const written = options.report === undefined ? [] : [`the report is in ${options.report}`];
           const failed = failure === null ? [] : [failure.message];
-          return { json, text: [describeDiff(report), ...written, ...failed].join('\n'), exit: failure?.exit ?? EXIT.done }; // prettier-ignore
+          return { json, text: [describeDiff(report), ...written, ...failed].join('\n'), exit: failure?.exit ?? EXIT.done, failure: failure?.message }; // prettier-ignore
         } finally {
           for (const version of versions) version.close();
         }

@@ -3,7 +3,7 @@ import { EXIT } from '../../base/errors.js';
 import { examine, type Finding } from '../../doctor/doctor.js';
 import { action } from '../command.js';
 import { unlessAborted } from '../interrupt.js';
-import { formatTable } from '../output/table.js';
+import { formatPairs, formatTable } from '../output/table.js';
 
 const HELP = `
 Exit codes: 0 nothing fails; 1 something would fail.`;
@@ -23,11 +23,17 @@ export function doctorCommand(): Command {
             { title: 'verdict', value: ({ verdict }) => MARKS[verdict], noWrap: true },
             { title: 'check', value: ({ name }) => name },
             { title: 'found', value: ({ detail }) => detail },
-            { title: 'what to do', value: ({ fix = '' }) => fix },
           ],
           findings,
         );
-        return { json: { root, ok, findings }, text: table, exit: ok ? EXIT.done : EXIT.checkFailed };
+        const text = [table, ...describeFixes(findings)].join('\n');
+        return { json: { root, ok, findings }, text, exit: ok ? EXIT.done : EXIT.checkFailed };
       }),
     );
+}
+
+/** Below the table, where they have the whole width: few findings have one. */
+function describeFixes(findings: readonly Finding[]): string[] {
+  const fixes = findings.flatMap(({ name, fix }): [string, string][] => (fix === undefined ? [] : [[name, fix]]));
+  return fixes.length === 0 ? [] : ['', 'what to do:', formatPairs(fixes)];
 }

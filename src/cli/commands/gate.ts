@@ -6,7 +6,7 @@ import { resolveVersion } from '../../version/state/catalog.js';
 import { action, parseTarget } from '../command.js';
 import { addGateFlags, gateOptions, type GateFlags } from '../gate-flags.js';
 import { formatGate } from '../output/gate-table.js';
-import { gateError } from '../output/published.js';
+import { describeRefused, gateError } from '../output/published.js';
 
 export function gateCommand(): Command {
   return new Command('gate')
@@ -43,11 +43,13 @@ function checkCommand(): Command {
       const { index, ref } = parseTarget(target);
       const version = await resolveVersion(root, index, ref ?? 'current');
       const gate = await runGate(root, index, version, gateOptions(context, flags));
-      const verdict = gate.pass ? `${index}@${version} passes the gate` : `the gate would refuse ${index}@${version}`;
+      const name = `${index}@${version}`;
+      const refused = gate.pass ? undefined : describeRefused(name, gate, true);
       return {
         json: { index, version, ...gate, ...gateError(gate) },
-        text: `${formatGate(gate)}\n${verdict}`,
+        text: `${formatGate(gate)}\n${refused ?? `${name} passes the gate`}`,
         exit: gate.pass ? EXIT.done : EXIT.checkFailed,
+        failure: refused,
       };
     }),
   );

@@ -168,9 +168,22 @@ function describe(plan: MachinePlan, past: readonly PastBuild[]): string {
   );
   const title = `${formatCount(shape.rows)} vectors of ${shape.dim}, ${shape.engine}, m ${shape.m}, ef-construction ${shape.efConstruction}, ${formatPlural(shape.shards, 'shard')}, ${formatPlural(shape.threads, 'thread')}`; // prettier-ignore
   const verdict = fits
-    ? `fits into ${formatBytes(memoryBytes)} of memory with ${formatPlural(shape.shards, 'shard')}`
-    : `does not fit into ${formatBytes(memoryBytes)} of memory: use a larger machine, fewer --threads with more --shards, or a smaller --m`;
-  return [title, '', table, '', verdict, describeBasis(plan), ...describePast(past)].join('\n');
+    ? describeFit(plan)
+    : [`the build does not fit into ${formatBytes(memoryBytes)} of memory: use a larger machine, fewer --threads with more --shards, or a smaller --m`]; // prettier-ignore
+  return [title, '', table, '', ...verdict, ...describeServer(plan), describeBasis(plan), ...describePast(past)].join('\n'); // prettier-ignore
+}
+
+function describeFit({ shape, forecast, memoryBytes }: MachinePlan): string[] {
+  const fit = `the build fits into ${formatBytes(memoryBytes)} of memory with ${formatPlural(shape.shards, 'shard')}`;
+  if (forecast.memoryBytes.value <= memoryBytes) return [fit];
+  return [`${fit}, but not all files that it maps do: the kernel drops and reads them again, so that it takes longer`];
+}
+
+function describeServer({ serveBytes, memoryBytes }: MachinePlan): string[] {
+  const memory = formatBytes(memoryBytes);
+  if (serveBytes > memoryBytes) return [`a server needs ${formatBytes(serveBytes)}, more than ${memory}: serve the index on a larger machine`]; // prettier-ignore
+  if (2 * serveBytes > memoryBytes) return [`a server fits into ${memory}, but not with two versions, which it has during a swap`]; // prettier-ignore
+  return [];
 }
 
 interface PlanRow {
@@ -188,12 +201,14 @@ function rowsOf({ forecast, requiredBytes, serveBytes, shape }: MachinePlan): Pl
   const single = (name: string, value: number, note: string): PlanRow => {
     return { name, value: formatBytes(value), low: '', high: '', note };
   };
+  const mapped = Math.max(0, forecast.memoryBytes.value - requiredBytes);
   const stages = FORECAST_STAGES.filter((stage) => stage !== 'calibrate' || shape.calibrate);
   return [
     range('time', forecast.seconds, formatDuration),
     ...stages.map((stage) => range(`  ${stage}`, forecast.stages[stage], formatDuration)),
-    range('memory of the build', forecast.memoryBytes, formatBytes, 'resident, with mapped files'),
-    single('  at least', requiredBytes, 'below it a build refuses to start'),
+    range('memory of the build', forecast.memoryBytes, formatBytes, 'resident, with the files that it maps'),
+    ...(mapped > 0 ? [single('  of it mapped', mapped, 'the kernel drops these files if memory is short')] : []),
+    single('free at the start', requiredBytes, 'with less, a build refuses to start; a cautious estimate'),
     range('size on disk', forecast.diskBytes, formatBytes, 'one version; while it is built there are two'),
     single('memory of a server', serveBytes, 'one version; during a swap there are two'),
   ];

@@ -4,7 +4,7 @@ import { publishGated } from '../../builder/publish-gated.js';
 import { resolveVersion } from '../../version/state/catalog.js';
 import { action, parseTarget } from '../command.js';
 import { addPublishFlags, gateOptions, requireReason, type PublishFlags } from '../gate-flags.js';
-import { describePublished, missingRecord, publishedJson } from '../output/published.js';
+import { describePublished, missingRecord, publishedJson, refusalLine } from '../output/published.js';
 import { runningUser } from '../running-user.js';
 
 interface PublishOptions extends PublishFlags {
@@ -42,6 +42,7 @@ export function publishCommand(): Command {
           json: { index, version, ...publishedJson(published, dryRun) },
           text: describePublished(index, published, dryRun),
           exit: published.accepted ? EXIT.done : EXIT.checkFailed,
+          failure: refusalLine(index, published, dryRun),
         };
       }),
     );

@@ -26,6 +26,7 @@ export function verifyCommand(): Command {
           json: { index, version, ok, problems, ...(first && { error: first }) },
           text,
           exit: ok ? EXIT.done : EXIT.badIndex,
+          failure: first && `${index}@${version} is damaged: ${first.message}`,
         };
       }),
     );

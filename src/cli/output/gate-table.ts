@@ -15,11 +15,17 @@ export function formatGate({ checks, live }: GateVerdict): string {
       { title: 'live', value: (check) => show(check, check.live), align: 'right' },
       { title: 'found', value: ({ detail, skipped }) => detail ?? (skipped === undefined ? '' : 'a new embedding') },
     ],
-    checks,
+    inOrderOfWeight(checks),
   ); // prettier-ignore
   const count = (verdict: GateCheck['verdict']): number => checks.filter((check) => check.verdict === verdict).length;
   const compared = live === null ? 'no live version to compare with' : `compared with ${live}`;
   return `${table}\n${count('fail')} failed, ${count('warn')} warned, ${count('pass')} passed; ${compared}`;
+}
+
+/** What failed and warned first: at a terminal, some dozen checks that passed would push it out of view. */
+function inOrderOfWeight(checks: readonly GateCheck[]): GateCheck[] {
+  const weights = { fail: 0, warn: 1, pass: 2 } as const;
+  return [...checks].sort((a, b) => weights[a.verdict] - weights[b.verdict]);
 }
 
 function showLimit(check: GateCheck): string {

@@ -6,7 +6,10 @@
  */
 import type { WriteStream } from 'node:tty';
 import { writeLine, type LineForm } from './log-line.js';
-import { formatFixed, formatNumber } from '../../base/number-text.js';
+import { formatBytes } from '../../base/byte-size.js';
+import { formatNumber } from '../../base/number-text.js';
+
+export { formatBytes };
 
 const BAR_WIDTH = 10;
 const REDRAW_MS = 100;
@@ -153,16 +156,4 @@ export function formatDuration(seconds: number): string {
 /** `1 row`, `2,000 rows`. */
 export function formatPlural(count: number, singular: string, plural = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : plural}`;
-}
-
-const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return unit === 0 ? `${Math.round(bytes)} B` : `${formatFixed(value, value < 10 ? 2 : 1)} ${BYTE_UNITS[unit]!}`;
 }

@@ -36,12 +36,26 @@ export function describePublished(
   const name = `${index}@${version}`;
   const before = previous ?? 'nothing';
   const verdict = (): string => {
-    if (!accepted) return `gate ${dryRun ? 'would refuse' : 'refused'} ${name}: ${describeRefusal(gate)}\n${index} still serves ${before}`; // prettier-ignore
+    if (!accepted) return `${describeRefused(name, gate, dryRun)}\n${index} still serves ${before}`;
     if (!changed && !dryRun) return `${name} is already published`;
     const how = forced ? ' although the gate refuses it' : '';
     return dryRun ? `would publish ${name}${how} (now: ${before})` : `published ${name}${how} (before: ${before})`;
   };
   return `${formatGate(gate)}\n${verdict()}`;
+}
+
+/** For stderr, in one line; undefined if the gate does not refuse. */
+export function refusalLine(
+  index: string,
+  { version, accepted, gate }: Published,
+  dryRun: boolean,
+): string | undefined {
+  return accepted ? undefined : describeRefused(`${index}@${version}`, gate, dryRun);
+}
+
+/** `the gate refused listings@20261123T041500Z-3f9c2a1b: rows is 0 and the limit is 25,000`. */
+export function describeRefused(name: string, gate: GateVerdict, isTrial: boolean): string {
+  return `the gate ${isTrial ? 'would refuse' : 'refused'} ${name}: ${describeRefusal(gate)}`;
 }
 
 /** The `error` member that `--json` prints when the gate refuses. */

@@ -55,11 +55,11 @@ function describe(
     ['engine', `${manifest.engine.name}: ${parameters.join(', ')}, seed ${manifest.seed}`],
     [
       'columns',
-      `id ${manifest.id.column} (${manifest.id.label}), vector ${manifest.vector.column} (${manifest.vector.label})`,
+      `id ${manifest.id.column} (${manifest.id.type}), vector ${manifest.vector.column} (${manifest.vector.type})`,
     ],
     [
       'attributes',
-      manifest.attributes.map((attribute) => `${attribute.name} (${attribute.label})`).join(', ') || 'none',
+      manifest.attributes.map((attribute) => `${attribute.name} (${attribute.type})`).join(', ') || 'none',
     ],
     ['rejected', formatPlural(manifest.rejects.total, 'row')],
     ['build', stages.join(', ')],

@@ -78,7 +78,7 @@ class Tally {
     const { counts } = this;
     if (counts === null) return;
     counts.set(value, (counts.get(value) ?? 0) + 1);
-    if (counts.size > this.maxCategories || DATE.test(value)) this.counts = null;
+    if (counts.size > this.maxCategories || isDateText(value)) this.counts = null;
   }
 
   private addNumbers(chunk: Column & { readonly shape: 'numbers' }, from: number, to: number): void {
@@ -118,3 +118,7 @@ function isFilled(column: Column, row: number): boolean {
 
 /** A date as text: rows by date shift every night. */
 const DATE = /^\d{4}-\d\d-\d\d/;
+
+export function isDateText(value: unknown): boolean {
+  return typeof value === 'string' && DATE.test(value);
+}

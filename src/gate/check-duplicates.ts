@@ -9,6 +9,7 @@ import { sampleDistinct } from '../base/random.js';
 import { countDistinct, hashRow } from '../retrieve/load/distinct-rows.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { chanceOfDifference } from './chance.js';
+import { groupKeys } from './kept-rows.js';
 import type { Report } from './report.js';
 
 const SAMPLE = 100_000;
@@ -88,10 +89,11 @@ async function countByValue(
     const isEqual = rowsByHash.get(hashes[position]!)! > 1;
     count(all, isEqual);
     for (const { name, column } of columns) {
-      const key = `${name} = ${JSON.stringify(column.value(ordinal))}`;
-      const group = values.get(key) ?? { rows: 0, equal: 0 };
-      values.set(key, group);
-      count(group, isEqual);
+      for (const key of groupKeys(name, column, ordinal)) {
+        const group = values.get(key) ?? { rows: 0, equal: 0 };
+        values.set(key, group);
+        count(group, isEqual);
+      }
     }
     if (position % ROWS_PER_STEP === 0) await turns.yieldIfDue();
   }

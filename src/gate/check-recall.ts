@@ -12,6 +12,7 @@ import { recallOf, summarizeRecall, type Recall } from '../evaluate/recall.js';
 import { findTruth, type Truth, type TruthCache } from '../evaluate/truth.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { search } from '../retrieve/search/run-search.js';
+import { groupKeys } from './kept-rows.js';
 import type { Report } from './report.js';
 
 /** At a mean recall near 0.95 the standard error of 500 queries is below 0.003. */
@@ -89,8 +90,8 @@ function checkByValue(
   for (const name of groups) {
     const column = version.attributes!.column(name);
     for (const [position, recall] of recalls.entries()) {
-      const key = `${name} = ${JSON.stringify(column.value(selfOrdinals![position]!))}`;
-      byValue.set(key, [...(byValue.get(key) ?? []), recall]);
+      for (const key of groupKeys(name, column, selfOrdinals![position]!))
+        byValue.set(key, [...(byValue.get(key) ?? []), recall]);
     }
   }
   const means = [...byValue]

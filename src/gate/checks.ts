@@ -242,6 +242,50 @@ const CHECKS = {
     warn: { max: 0.5 },
     fail: { max: 0.8 },
   },
+  texts_changed: {
+    about:
+      'Share of the kept ids with another text, of attributes with many different texts: the one that changed most.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.7 },
+    fail: { max: 0.9 },
+  },
+  text_repeats: {
+    about: 'Share of the rows with the most frequent text of such an attribute, above that of the live version.',
+    by: 'difference',
+    form: 'share',
+    warn: { max: 0.15 },
+    fail: { max: 0.3 },
+  },
+  new_values: {
+    about: 'Share of the rows with a value that the live version lacks, of attributes with few values: the worst.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.15 },
+    fail: { max: 0.3 },
+  },
+  numbers_changed: {
+    about:
+      'Share of the kept ids whose number is over 3 times or under a third of before, or became 0: the worst attribute.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.15 },
+    fail: { max: 0.4 },
+  },
+  numbers_changed_by_value: {
+    about: 'The same share among the rows with one value of another attribute: the worst value.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.5 },
+    fail: { max: 0.8 },
+  },
+  numbers_shuffled: {
+    about: 'Share of the kept ids that seem to have the number of another one, such as a key: the worst attribute.',
+    by: 'value',
+    form: 'share',
+    warn: { max: 0.3 },
+    fail: { max: 0.6 },
+  },
   number_shift: {
     about:
       'Share of the numbers of an attribute, sorted and without zeros, that are over 3 times or under a third of before.',
@@ -256,6 +300,21 @@ const CHECKS = {
     form: 'share',
     warn: { max: 0.15 },
     fail: { max: 0.3 },
+  },
+  date_shift: {
+    about: 'Days by which the dates of an attribute moved: the median, or the earliest or latest twentieth.',
+    by: 'value',
+    form: 'number',
+    warn: { max: 60 },
+    fail: { max: 365 },
+  },
+  date_repeats: {
+    about: 'Share of the rows with the most frequent date of an attribute, above that of the live version.',
+    by: 'difference',
+    form: 'share',
+    // An update of a third of the catalog is possible, and dates all of them.
+    warn: { max: 0.3 },
+    fail: { max: 0.6 },
   },
   recall: {
     about: 'Recall against exact search at default settings, at each k.',

@@ -5,11 +5,14 @@
  */
 import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { formatNumber } from '../base/number-text.js';
+import type { AttributeColumn } from '../version/sealed/attribute-column.js';
 import type { AttributeStore } from '../version/sealed/attribute-store.js';
 import { typeName } from '../version/sealed/type-name.js';
 import { tallyAttribute, type AttributeTally } from './attribute-tally.js';
 import { chanceOfDifference, chanceOfLoss } from './chance.js';
+import { compareDates } from './compare-dates.js';
 import { compareRanks, mostRepeated } from './compare-numbers.js';
+import { compareTextRepeats } from './compare-texts.js';
 import type { Report } from './report.js';
 
 /** Attributes with more different values are not checked value by value. */
@@ -24,46 +27,77 @@ const FEW_MISSING = 0.05;
 
 interface AttributePair {
   readonly name: string;
+  readonly isList: boolean;
   readonly fresh: AttributeTally;
   readonly live: AttributeTally;
 }
 
+interface ColumnPair {
+  readonly name: string;
+  readonly fresh: AttributeColumn;
+  readonly live: AttributeColumn;
+}
+
+export interface ComparedAttributes {
+  /** Attributes of both versions with equal types. */
+  readonly names: readonly string[];
+  /** Those of the version that can be checked value by value. */
+  readonly groups: readonly string[];
+}
+
 /**
  * Attributes of both versions with equal types.
- * @param chosen their names; null: all
- * @returns those that can be checked value by value
+ * @param isChosen by name
+ * @returns those that were compared
  */
 export async function compareAttributes(
   fresh: AttributeStore | null,
   live: AttributeStore | null,
-  chosen: readonly string[] | null,
+  isChosen: (name: string) => boolean,
   report: Report,
   turns: EventLoopYielder,
-): Promise<string[]> {
+): Promise<ComparedAttributes> {
   const pairs: AttributePair[] = [];
+  const columns: ColumnPair[] = [];
   for (const { name, type } of fresh?.fields ?? []) {
     const old = live?.fields.find((field) => field.name === name);
     if (fresh === null || live === null || old === undefined || typeName(old.type) !== typeName(type)) continue;
-    if (chosen !== null && !chosen.includes(name)) continue;
-    const tally = (store: AttributeStore): Promise<AttributeTally> => tallyAttribute(store.column(name), turns);
-    pairs.push({ name, fresh: await tally(fresh), live: await tally(live) });
+    if (!isChosen(name)) continue;
+    const column: ColumnPair = { name, fresh: fresh.column(name), live: live.column(name) };
+    columns.push(column);
+    const isList = type.kind === 'list';
+    pairs.push({ name, isList, fresh: await tallyAttribute(column.fresh, turns), live: await tallyAttribute(column.live, turns) }); // prettier-ignore
   }
   compareFilled(pairs, report);
   compareCounts(pairs, report);
+  compareNewValues(pairs, report);
   compareNumbers(pairs, report);
-  return pairs.filter(({ fresh: { counts } }) => isGroup(counts)).map(({ name }) => name);
+  await compareDates(columns, report, turns);
+  const isFreeText = ({ live: { field } }: ColumnPair, i: number): boolean =>
+    field.type.kind === 'utf8' && hasManyValues(pairs[i]!.live);
+  await compareTextRepeats(columns.filter(isFreeText), report, turns);
+  const groups = pairs.filter(({ fresh: { counts } }) => isGroup(counts)).map(({ name }) => name);
+  return { names: pairs.map(({ name }) => name), groups };
 }
 
 /** Attributes of a version that can be checked value by value. */
-export async function groupAttributes(store: AttributeStore | null, turns: EventLoopYielder): Promise<string[]> {
+export async function groupAttributes(
+  store: AttributeStore | null,
+  isChosen: (name: string) => boolean,
+  turns: EventLoopYielder,
+): Promise<string[]> {
   const names: string[] = [];
-  for (const name of store?.names ?? [])
+  for (const name of (store?.names ?? []).filter(isChosen))
     if (isGroup((await tallyAttribute(store!.column(name), turns)).counts)) names.push(name);
   return names;
 }
 
 function isGroup(counts: ReadonlyMap<string, number> | null): boolean {
   return counts !== null && counts.size > 1 && counts.size <= MAX_GROUPS;
+}
+
+function hasManyValues({ counts }: AttributeTally): boolean {
+  return counts === null || counts.size > MAX_GROUPS;
 }
 
 function compareFilled(pairs: readonly AttributePair[], report: Report): void {
@@ -120,6 +154,19 @@ function countValues({ name, fresh, live }: AttributePair): CountPair[] {
     fresh: fresh.counts!.get(value) ?? 0,
     live: count,
   }));
+}
+
+/** Rows whose value the live version lacks. A new tag of a list replaces nothing, and is no fault. */
+function compareNewValues(pairs: readonly AttributePair[], report: Report): void {
+  const shares = pairs.flatMap(({ name, fresh, live, isList }) => {
+    if (isList || fresh.counts === null || !isGroup(live.counts) || fresh.filled < MIN_ROWS) return [];
+    const added = [...fresh.counts].filter(([value]) => !live.counts!.has(value)).sort((a, b) => b[1] - a[1]);
+    const rows = added.reduce((sum, [, count]) => sum + count, 0);
+    const detail = added.length === 0 ? name : `${name}, most often ${JSON.stringify(added[0]![0])}`;
+    return { value: rows / fresh.filled, detail };
+  });
+  const worst = minBy(shares, ({ value }) => -value);
+  if (worst !== null) report.add('new_values', worst);
 }
 
 /** Numbers that became 0, as a value that is missing often does. More numbers than before are no fault. */

@@ -37,17 +37,21 @@ export function compareRanks(fresh: Float64Array, live: Float64Array): NumberShi
   const minStep = smallestStep(old);
   let moved = 0;
   for (let rank = FIRST_RANK; rank <= LAST_RANK; rank++)
-    if (isMoved(quantile(now, rank / 100), quantile(old, rank / 100), minStep)) moved++;
+    if (hasMoved(quantile(now, rank / 100), quantile(old, rank / 100), minStep)) moved++;
   return { moved: moved / (LAST_RANK - FIRST_RANK + 1), median: quantile(now, 0.5), liveMedian };
 }
 
-function isMoved(now: number, old: number, minStep: number): boolean {
+/** @param minStep a difference that is none, whatever the ratio */
+export function hasMoved(now: number, old: number, minStep: number): boolean {
   const ratio = now / old;
   return Math.abs(now - old) > minStep && !(ratio >= 1 / FACTOR && ratio <= FACTOR);
 }
 
-/** Near 0 a small step is a large ratio: with both signs, half a standard deviation counts as no step. */
-function smallestStep(sorted: Float64Array): number {
+/**
+ * Near 0 a small step is a large ratio: with both signs, half a standard deviation counts as no step.
+ * @param sorted ascending
+ */
+export function smallestStep(sorted: Float64Array): number {
   const firstPositive = sorted.findIndex((value) => value > 0);
   const share = (firstPositive < 0 ? sorted.length : firstPositive) / sorted.length;
   if (Math.min(share, 1 - share) < BOTH_SIGNS) return 0;
@@ -74,6 +78,7 @@ export function mostRepeated(sorted: Float64Array): Repeated | null {
   return { number, share: longest / sorted.length };
 }
 
-function quantile(sorted: Float64Array, share: number): number {
+/** @param sorted ascending */
+export function quantile(sorted: Float64Array, share: number): number {
   return sorted[Math.round(share * (sorted.length - 1))]!;
 }

@@ -12,7 +12,10 @@ import { formatNumber } from '../base/number-text.js';
 import { sampleDistinct } from '../base/random.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { chanceOfShare } from './chance.js';
+import type { ComparedAttributes } from './compare-attributes.js';
+import { compareKeptNumbers } from './compare-kept-numbers.js';
 import { compareValues } from './compare-values.js';
+import { groupKeys, sampleKeptPairs } from './kept-rows.js';
 import type { Report } from './report.js';
 
 const SAMPLE = 100_000;
@@ -148,13 +151,13 @@ function worstSpread(fresh: VectorProfile, old: VectorProfile): { value: number;
 
 /**
  * Compares ids, and the vectors of those that both versions have.
- * @param groups attributes to look at by value
+ * @param attributes those to compare
  * @param meanDistance of two random rows of the live version, squared; null if vectors cannot be compared with it
  */
 export async function compareRows(
   version: LoadedVersion,
   live: LoadedVersion,
-  groups: readonly string[],
+  attributes: ComparedAttributes,
   meanDistance: number | null,
   report: Report,
   turns: EventLoopYielder,
@@ -169,9 +172,11 @@ export async function compareRows(
     value: 1 - kept / Math.max(1, count),
     detail: `${formatNumber(count - kept, 0)} entered`,
   });
-  await compareValues(version, live, groups, report, turns);
+  const pairs = sampleKeptPairs(version, live);
+  await compareValues(version, live, attributes, pairs, report, turns);
+  await compareKeptNumbers(version, live, attributes, pairs, report, turns);
   if (report.skips('vectors_moved') || meanDistance === null) return;
-  await compareMoves(version, live, groups, meanDistance, report, turns);
+  await compareMoves(version, live, attributes.groups, meanDistance, report, turns);
 }
 
 const IDS_PER_STEP = 65_536;
@@ -209,7 +214,7 @@ async function compareMoves(
     cosines.push(cosine);
     if (isMoved) moved++;
     for (const { name, column } of columns)
-      count(byValue, `${name} = ${JSON.stringify(column.value(ordinal))}`, isMoved);
+      for (const key of groupKeys(name, column, ordinal)) count(byValue, key, isMoved);
   });
   if (cosines.length === 0) return;
   const all = measureGroup({ rows: cosines.length, moved });

@@ -8,6 +8,10 @@
  *   compare-manifests.ts  schema, rows, rejects, graphs
  *   compare-attributes.ts values that are missing, categories that vanish, numbers that shift
  *   compare-numbers.ts    how two distributions of numbers differ
+ *   compare-dates.ts      how two distributions of dates differ
+ *   compare-texts.ts      texts that many rows have
+ *   compare-kept-numbers.ts   items whose numbers changed
+ *   compare-values.ts     items whose categories or texts changed
  *   check-duplicates.ts   equal vectors
  *   compare-vectors.ts    ids that come and go, vectors that move
  *   check-recall.ts       recall against exact search
@@ -30,7 +34,7 @@ import { readCurrent, readHistory, readNote } from '../version/state/catalog.js'
 import { checkDuplicates } from './check-duplicates.js';
 import { checkRecall } from './check-recall.js';
 import { compareAnswers, readRecorded } from './compare-answers.js';
-import { compareAttributes, groupAttributes } from './compare-attributes.js';
+import { compareAttributes, groupAttributes, type ComparedAttributes } from './compare-attributes.js';
 import { checkManifest, compareManifests, isRepeat } from './compare-manifests.js';
 import { checkVectors, compareRows } from './compare-vectors.js';
 import { readLimits, type GateLimits } from './limits-file.js';
@@ -177,12 +181,13 @@ async function checkLoaded(
   const turns = new EventLoopYielder(signal);
   if (live !== null) compareManifests(candidate.manifest, live.manifest, repeated, report);
   checkManifest(candidate.manifest, live?.manifest ?? null, report);
-  const groups = await checkAttributes(candidate, live, report, turns);
+  const attributes = await checkAttributes(candidate, live, report, turns);
   onProgress?.('compare', 1, 4, 'steps');
+  const { groups } = attributes;
   await checkDuplicates(candidate, live, groups, report, turns);
   const meanDistance = await checkVectors(candidate, live, report, turns);
   onProgress?.('compare', 3, 4, 'steps');
-  if (live !== null) await compareRows(candidate, live, groups, meanDistance, report, turns);
+  if (live !== null) await compareRows(candidate, live, attributes, meanDistance, report, turns);
   onProgress?.('compare', 4, 4, 'steps');
   const pool = openExactSearch();
   try {
@@ -194,27 +199,33 @@ async function checkLoaded(
   await compareAnswers(candidate, live, report, { turns, signal, onProgress });
 }
 
-/** @returns the attributes that are checked value by value */
 async function checkAttributes(
   candidate: LoadedVersion,
   live: LoadedVersion | null,
   report: Report,
   turns: EventLoopYielder,
-): Promise<readonly string[]> {
-  const chosen = report.limits.attributes;
-  if (chosen !== null) requireAttributes(chosen, candidate, live);
-  const groups =
-    live === null
-      ? await groupAttributes(candidate.attributes, turns)
-      : await compareAttributes(candidate.attributes, live.attributes, chosen, report, turns);
-  return chosen === null ? groups : chosen.filter((name) => candidate.attributes?.names.includes(name));
+): Promise<ComparedAttributes> {
+  const { attributes: chosen, ignore } = report.limits;
+  for (const [member, names] of [
+    ['attributes', chosen ?? []],
+    ['ignore', ignore],
+  ] as const)
+    requireAttributes(member, names, candidate, live);
+  const isChosen = (name: string): boolean => !ignore.includes(name) && (chosen === null || chosen.includes(name));
+  if (live !== null) return compareAttributes(candidate.attributes, live.attributes, isChosen, report, turns);
+  return { names: [], groups: await groupAttributes(candidate.attributes, isChosen, turns) };
 }
 
 /** @throws bad_gate_file */
-function requireAttributes(chosen: readonly string[], candidate: LoadedVersion, live: LoadedVersion | null): void {
+function requireAttributes(
+  member: 'attributes' | 'ignore',
+  chosen: readonly string[],
+  candidate: LoadedVersion,
+  live: LoadedVersion | null,
+): void {
   const known = [...(candidate.attributes?.names ?? []), ...(live?.attributes?.names ?? [])];
   const unknown = chosen.find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  const message = `gate.json names the attribute ${JSON.stringify(unknown)}, which the index does not have${didYouMean(unknown, known)}`;
-  throw new ShortlistError('bad_gate_file', message, { field: 'attributes', attribute: unknown });
+  const message = `gate.json names ${JSON.stringify(unknown)} in "${member}", an attribute which the index does not have${didYouMean(unknown, known)}`;
+  throw new ShortlistError('bad_gate_file', message, { field: member, attribute: unknown });
 }

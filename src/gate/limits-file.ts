@@ -23,6 +23,8 @@ export interface GateLimits {
   readonly filters: readonly unknown[];
   /** Attributes whose values are checked; null: all. */
   readonly attributes: readonly string[] | null;
+  /** Attributes whose values are not checked. */
+  readonly ignore: readonly string[];
   /** Files of recorded queries; empty: rows are sampled. */
   readonly queries: readonly string[];
   readonly vectorColumn: string | null;
@@ -37,6 +39,8 @@ const MEMBERS: Readonly<Record<string, string>> = {
   filters: 'Filters whose recall is measured, such as {"category": "kitchen"}.',
   attributes:
     'Attributes whose values are checked; null: all. Those with at most 100 different values are checked by value too.',
+  ignore:
+    'Attributes whose values are not checked, such as a counter that begins at 0 every week, or a link with a new token every night.',
   queries: 'Files of recorded queries, for the overlap; empty: rows of both versions are the queries.',
   vector_column: 'Column of the vectors in these files; null: the only one.',
   checks:
@@ -94,6 +98,7 @@ const DEFAULTS: GateLimits = {
   ks: DEFAULT_KS,
   filters: [],
   attributes: null,
+  ignore: [],
   queries: [],
   vectorColumn: null,
 };
@@ -105,6 +110,7 @@ function defaultDocument(): Record<string, unknown> {
     ks: DEFAULT_KS,
     filters: [],
     attributes: null,
+    ignore: [],
     queries: [],
     vector_column: null,
     checks: Object.fromEntries(
@@ -160,6 +166,7 @@ function parseLimits(fields: Fields): GateLimits {
     ks: has('ks') ? parseKs(fields) : DEFAULTS.ks,
     filters: has('filters') ? fields.list('filters', (filter) => filter.all()) : [],
     attributes: has('attributes') && fields.raw('attributes') !== null ? fields.texts('attributes') : null,
+    ignore: has('ignore') ? fields.texts('ignore') : [],
     queries: has('queries') ? fields.texts('queries') : [],
     vectorColumn: fields.textIfPresent('vector_column'),
   };

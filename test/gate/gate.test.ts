@@ -103,13 +103,66 @@ describe('attributes in gate.json', () => {
     const version = await buildNight(broken);
     const failed = async (): Promise<string[]> =>
       (await runGate(root, 'items', version)).checks.filter(({ pass }) => !pass).map(({ name }) => name);
-    expect(await failed()).toEqual(['filled', 'missing', 'value_counts', 'number_shift', 'number_repeats']);
+    const ofNumbers = ['number_shift', 'number_repeats', 'numbers_changed', 'numbers_changed_by_value'];
+    const expected = ['filled', 'missing', 'value_counts', 'texts_changed', ...ofNumbers];
+    expect((await failed()).sort()).toEqual(expected.sort());
     writeFileSync(join(root, 'items', 'gate.json'), '{"format": 1, "attributes": ["category", "trend"]}');
     expect(await failed()).toEqual([]);
     const { checks } = await runGate(root, 'items', version);
     const details = checks.filter(({ name }) => OF_ATTRIBUTES.test(name)).map(({ detail }) => detail);
     expect(details.length).toBeGreaterThan(7);
     for (const detail of details) expect(detail).toMatch(/^(category|trend)/);
+  });
+
+  it('that are ignored are not checked, and the others are', async () => {
+    const catalog = makeNightlyCatalog(600, seededRandom(1));
+    const reset = catalog.map((item) => ({ ...item, views: 0, link: `${item.link}?token=${item.id}` }));
+    const version = await buildNight(reset);
+    const failed = async (): Promise<string[]> =>
+      (await runGate(root, 'items', version)).checks.filter(({ pass }) => !pass).map(({ detail }) => detail ?? '');
+    writeFileSync(join(root, 'items', 'gate.json'), '{"format": 1, "ignore": ["views"]}');
+    expect(await failed()).toEqual(['link']);
+    writeFileSync(join(root, 'items', 'gate.json'), '{"format": 1, "ignore": ["views", "link"]}');
+    expect(await failed()).toEqual([]);
+  });
+
+  it('that no version has are refused, by the member that names them', async () => {
+    const { version } = (await readCurrent(root, 'items'))!;
+    for (const member of ['attributes', 'ignore']) {
+      writeFileSync(join(root, 'items', 'gate.json'), `{"format": 1, "${member}": ["view"]}`);
+      const message = expect.stringMatching(new RegExp(`"view" in "${member}".*views`)) as string;
+      await expect(runGate(root, 'items', version)).rejects.toMatchObject({ code: 'bad_gate_file', message });
+    }
+  });
+});
+
+describe('a list attribute', () => {
+  const root = temporaryFolder();
+
+  it('is looked at by item, not by the whole list', async () => {
+    const night = async (catalog: Catalog): Promise<string> => {
+      const path = join(root, '.night.arrow');
+      writeNight(path, catalog);
+      return (await buildIndex(buildOptions(root, 'items', [path]))).manifest.version;
+    };
+    // Every item has tags of its own beside one of two: no two lists of many rows are equal.
+    const catalog = makeNightlyCatalog(600, seededRandom(1)).map((item, row) => ({
+      ...item,
+      category: 'all',
+      brand: 'one',
+      inStock: true,
+      grade: 1,
+      tags: [row % 5 === 0 ? 'eco' : 'plain', `size-${row % 60}`],
+    }));
+    await publishGated(root, 'items', await night(catalog), options);
+    const { vector } = catalog[0]!;
+    const broken = catalog.map((item) => (item.tags[0] === 'eco' ? { ...item, vector, price: 1e4 } : item));
+    const { checks } = await runGate(root, 'items', await night(broken));
+    const detailOf = (name: string): string | undefined => checks.find((check) => check.name === name)?.detail;
+    expect(detailOf('duplicates_by_value')).toBe('tags = "eco"');
+    expect(detailOf('vectors_moved_by_value')).toBe('tags = "eco"');
+    expect(detailOf('numbers_changed_by_value')).toBe('price where tags = "eco"');
+    expect(detailOf('recall_by_value')).toMatch(/^tags = "(eco|plain)", /);
   });
 });
 

@@ -15,11 +15,13 @@ import {
   DIM,
   inCategory,
   makeItem,
+  launchNight,
   makeNightlyCatalog,
   mapVectors,
   noise,
   ordinaryNight,
   retrained,
+  saleNight,
   seasonalNight,
   writeNight,
   type Catalog,
@@ -87,6 +89,12 @@ function rotated(catalog: Catalog, random: Random, share: number): Catalog {
   return catalog.map((item) => (chosen.has(item) ? { ...item, vector: vectors[++next % vectors.length]! } : item));
 }
 
+/** All items pass something on to each other, at random. */
+function passedOn(catalog: Catalog, random: Random, given: (item: Item) => Partial<Item>): Catalog {
+  const givers = shuffled(catalog, random);
+  return catalog.map((item, row) => ({ ...item, ...given(givers[row]!) }));
+}
+
 function priced(map: (price: number, item: Item) => number): (item: Item) => Item {
   return (item) => ({ ...item, price: item.price === null ? null : map(item.price, item) });
 }
@@ -135,6 +143,28 @@ const BAD_NIGHTS: readonly BadNight[] = [
   { name: 'all brands are empty texts', check: 'filled', night: (c) => c.map((item) => ({ ...item, brand: '' })) },
   { name: 'all links are empty texts', check: 'filled', night: (c) => c.map((item) => ({ ...item, link: '' })) },
   { name: 'all tags are empty lists', check: 'filled', night: (c) => c.map((item) => ({ ...item, tags: [] })) },
+  { name: 'prices are shuffled over the ids', check: 'numbers_shuffled', night: (c, r) => passedOn(c, r, ({ price }) => ({ price })) },
+  { name: 'the keys of shops are shuffled over the ids', check: 'numbers_shuffled', night: (c, r) => passedOn(c, r, ({ shop }) => ({ shop })) },
+  { name: 'codes of grades are shuffled over the ids', check: 'numbers_shuffled', night: (c, r) => passedOn(c, r, ({ grade }) => ({ grade })) },
+  { name: 'codes of grades are numbered anew', check: 'numbers_shuffled', night: (c) => c.map((item) => ({ ...item, grade: 1 + ((5 * item.grade) % 12) })) },
+  { name: 'the prices of one category are in cents', check: 'numbers_changed_by_value', night: (c) => c.map(inCategory('kitchen', priced((price) => 100 * price))) },
+  { name: 'the prices of a small category are in cents', check: 'numbers_changed_by_value', night: (c) => c.map(inCategory('tea', priced((price) => 100 * price))) },
+  { name: 'the prices of a small category are ten times as high', check: 'numbers_changed_by_value', night: (c) => c.map(inCategory('bikes', priced((price) => 10 * price))) },
+  { name: 'the prices of a small category are 0', check: 'numbers_changed_by_value', night: (c) => c.map(inCategory('tea', priced(() => 0))) },
+  { name: 'the prices of a small category are 1', check: 'numbers_changed_by_value', night: (c) => c.map(inCategory('bikes', priced(() => 1))) },
+  { name: 'the prices with one tag are in cents', check: 'numbers_changed_by_value', night: (c) => c.map((item) => (item.tags.includes('eco') ? priced((price) => 100 * price)(item) : item)) },
+  { name: 'counters of views are divided by 10 for half of the items', check: 'numbers_changed', night: (c) => c.map((item) => ({ ...item, views: item.id % 2 === 0 ? item.views : Math.floor(item.views / 10) })) },
+  { name: 'half of the prices are negative', check: 'numbers_changed', night: (c) => c.map(priced((price, { id }) => (id % 2 === 0 ? -price : price))) },
+  { name: 'all titles are the text null', check: 'text_repeats', night: (c) => c.map((item) => ({ ...item, title: 'null' })) },
+  { name: 'half of the titles are Untitled', check: 'text_repeats', night: (c) => c.map((item) => (item.id % 2 === 0 ? { ...item, title: 'Untitled' } : item)) },
+  { name: 'titles are shuffled over the ids', check: 'texts_changed', night: (c, r) => passedOn(c, r, ({ title }) => ({ title })) },
+  { name: 'titles are in another language', check: 'texts_changed', night: (c) => c.map((item) => ({ ...item, title: `sch\u00f6n ${item.title}` })) },
+  { name: 'a third of the categories are unknown', check: 'new_values', night: (c) => c.map((item) => (item.id % 20 < 7 ? { ...item, category: 'unknown' } : item)) },
+  { name: 'a third of the codes are -1', check: 'new_values', night: (c) => c.map((item) => (item.id % 20 < 7 ? { ...item, grade: -1 } : item)) },
+  { name: 'all dates are equal', check: 'date_repeats', night: (c) => c.map((item) => ({ ...item, created: c[0]!.created })) },
+  { name: 'dates are ten years early', check: 'date_shift', night: (c) => c.map((item) => ({ ...item, created: item.created - 3_652 })) },
+  { name: 'milliseconds are read as microseconds: dates are in 1970', check: 'date_shift', night: (c) => c.map((item) => ({ ...item, created: item.created / 1_000 })) },
+  { name: 'a tenth of the dates is in 1970', check: 'date_shift', night: (c) => c.map((item) => (item.id % 10 === 0 ? { ...item, created: 0 } : item)) },
   { name: 'half of one category is missing', check: 'value_counts', night: (c) => c.filter(({ category, id }) => category !== 'toys' || id % 20 >= 11) },
   { name: 'a third of a category has one vector', check: 'duplicates_by_value', night: (c) => oneVector(c, 'garden') },
   { name: 'a third of a small category has one vector', check: 'duplicates_by_value', night: (c) => oneVector(c, 'bikes') },
@@ -203,13 +233,24 @@ describe('good nights', () => {
       const isNewModel = night % 10 === 0;
       const isSeason = night % 5 === 2;
       if (isSeason) catalog = seasonalNight(catalog, random);
+      const [isSale, isLaunch] = [night % 10 === 3, night % 25 === 4];
+      if (isSale) catalog = saleNight(catalog, random);
+      if (isLaunch) catalog = launchNight(catalog, random, `launched-${night}`);
       if (isNewModel) catalog = retrained(catalog, random);
       const next = await buildNight('good', catalog);
       const { gate, accepted } = await publishGated(root, 'good', next, { dryRun: false, newEmbedding: isNewModel });
       const loud = gate.checks.filter(({ verdict }) => verdict !== 'pass').map(describeCheck);
       if (!accepted) refused++;
       else if (loud.length > 0) warned++;
-      const kind = isNewModel ? 'a model trained again' : isSeason ? 'a season' : 'an ordinary night';
+      const kind = isNewModel
+        ? 'a model trained again'
+        : isSeason
+          ? 'a season'
+          : isSale
+            ? 'a sale'
+            : isLaunch
+              ? 'a new category'
+              : 'an ordinary night';
       table.push(`  ${String(night).padStart(2)} ${kind.padEnd(22)} ${loud.length === 0 ? 'passed' : loud.join('; ')}`);
     }
     console.log(`good nights, about ${ROWS} rows\n${table.join('\n')}`);

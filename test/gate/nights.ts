@@ -10,9 +10,11 @@ import {
   Float16,
   Float32,
   Float64,
+  Int32,
   Int64,
   List,
   Table,
+  TimestampMicrosecond,
   Utf8,
   Vector,
   makeData,
@@ -35,6 +37,15 @@ export interface Item {
   /** Seen when, in seconds since 1970; another one every night. */
   readonly seen: number;
   readonly link: string;
+  readonly title: string;
+  /** A counter: it grows every night. */
+  readonly views: number;
+  /** A key with many values, equally frequent. */
+  readonly shop: number;
+  /** A code with few values. */
+  readonly grade: number;
+  /** In days since 1970. */
+  readonly created: number;
   readonly inStock: boolean;
   readonly tags: readonly string[];
   readonly vector: Float32Array;
@@ -46,6 +57,8 @@ export type Random = () => number;
 
 const CATEGORIES = ['kitchen', 'toys', 'garden', 'jewelry', 'books', 'shoes', 'lamps', 'music', 'bikes', 'tea'];
 const BRANDS = 80;
+const SHOPS = 500;
+const GRADES = 12;
 const TAGS = ['new', 'sale', 'vintage', 'handmade', 'gift', 'eco'];
 
 /** Standard normal numbers. */
@@ -82,6 +95,11 @@ export function makeItem(id: number, random: Random, category = pickCategory(ran
     discount,
     ...observed(0, random),
     link,
+    title: `${category} ${Math.floor(1e6 * random())}`,
+    views: Math.round(20 * Math.exp(1.5 * gaussian(random))),
+    shop: 1 + Math.floor(SHOPS * random()),
+    grade: 1 + Math.floor(GRADES * random()),
+    created: FIRST_NIGHT / DAY - 1_000 * random(),
     inStock,
     tags,
     vector,
@@ -109,11 +127,14 @@ export function makeNightlyCatalog(rows: number, random: Random): Catalog {
 export function ordinaryNight(catalog: Catalog, random: Random, churn = 0.01 + 0.04 * random()): Catalog {
   let next = Math.max(...catalog.map(({ id }) => id)) + 1;
   const kept = catalog.filter(() => random() >= churn * random() * 2);
+  const growth = 1.01 + 0.09 * random();
   const changed = kept.map((item): Item => {
     const price = item.price === null || random() > 0.1 ? item.price : Math.round(item.price * (0.9 + 0.2 * random()) * 100) / 100; // prettier-ignore
     const vector = random() > 0.02 ? item.vector : item.vector.map((value) => value + 0.4 * gaussian(random));
     const inStock = random() < 0.03 ? !item.inStock : item.inStock;
-    return { ...item, price, vector, inStock };
+    const title = random() < 0.02 ? `${item.title}, new` : item.title;
+    const views = Math.ceil(item.views * growth);
+    return { ...item, price, vector, inStock, title, views };
   });
   const entering = Math.round(catalog.length * churn * (0.5 + random()));
   const entered = Array.from({ length: entering }, () => makeItem(next++, random));
@@ -130,6 +151,19 @@ export function seasonalNight(before: Catalog, random: Random): Catalog {
   let next = Math.max(...catalog.map(({ id }) => id)) + 1;
   if (random() < 0.5) return catalog.filter((item) => item.category !== category || random() < 1 / 1.5);
   return [...catalog, ...Array.from({ length: Math.round(size / 2) }, () => makeItem(next++, random, category))];
+}
+
+/** All prices of one category are halved. */
+export function saleNight(catalog: Catalog, random: Random): Catalog {
+  const sold = CATEGORIES[Math.floor(random() * CATEGORIES.length)]!;
+  return catalog.map(inCategory(sold, (item) => ({ ...item, price: item.price === null ? null : item.price / 2 })));
+}
+
+/** A category that was not there: a tenth of the catalog, beside one that was. */
+export function launchNight(catalog: Catalog, random: Random, name: string): Catalog {
+  let next = Math.max(...catalog.map(({ id }) => id)) + 1;
+  const items = Array.from({ length: Math.round(catalog.length / 9) }, () => makeItem(next++, random));
+  return [...catalog, ...items.map((item) => ({ ...item, category: name }))];
 }
 
 /** A model trained again: the space is turned, and each item moves a little in it. */
@@ -196,6 +230,11 @@ export function writeNight(path: string, catalog: Catalog, shape: Shape = {}): v
     discount: vectorFromArray(catalog.map(({ discount }) => discount), new Float64()),
     trend: vectorFromArray(catalog.map(({ trend }) => trend), new Float64()),
     seen: vectorFromArray(catalog.map(({ seen }) => BigInt(seen)), new Int64()),
+    views: vectorFromArray(catalog.map(({ views }) => views), new Int32()),
+    shop: vectorFromArray(catalog.map(({ shop }) => BigInt(shop)), new Int64()),
+    grade: vectorFromArray(catalog.map(({ grade }) => grade), new Int32()),
+    created: new Vector([makeData({ type: new TimestampMicrosecond(), length: catalog.length, nullCount: 0, data: microseconds(catalog) })]),
+    title: texts(catalog.map(({ title }) => title)),
     link: texts(catalog.map(({ link }) => link)),
     in_stock: vectorFromArray(catalog.map(({ inStock }) => inStock), new Bool()),
     tags: vectorFromArray(catalog.map(({ tags }) => [...tags]), new List(new Field('item', new Utf8(), true))),
@@ -203,6 +242,10 @@ export function writeNight(path: string, catalog: Catalog, shape: Shape = {}): v
   }; // prettier-ignore
   const kept = Object.entries(columns).filter(([name]) => shape.without?.includes(name) !== true);
   writeFileSync(path, tableToIPC(new Table(Object.fromEntries(kept)), 'file'));
+}
+
+function microseconds(catalog: Catalog): BigInt64Array {
+  return BigInt64Array.from(catalog, ({ created }) => BigInt(Math.round(created * DAY * 1e3)) * 1_000n);
 }
 
 /** float32 as the bits of float16, rounded down; good enough for a test of what overflows. */

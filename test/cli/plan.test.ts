@@ -1,7 +1,9 @@
 /** `shortlist plan` as people read it: numbers that explain each other. */
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../indexes.js';
-import { call } from './call.js';
+import { join } from 'node:path';
+import { EXIT } from '../../src/base/errors.js';
+import { buildVersion, makeVectors, temporaryFolder, writeCatalog } from '../indexes.js';
+import { call, callJson } from './call.js';
 
 const at = ['--root', temporaryFolder()];
 
@@ -10,6 +12,34 @@ async function plan(rows: string, memory: string): Promise<string> {
 }
 
 describe('the plan of a build', () => {
+  it.each([
+    ['8.2B', 8_200_000_000],
+    ['2,500,000', 2_500_000],
+    ['100K', 100_000],
+  ])('takes %s for a number of rows', async (text, rows) => {
+    const { json } = await callJson(['plan', '--rows', text, '--dim', '128', ...at]);
+    expect(json).toMatchObject({ rows });
+  });
+
+  it.each(['1,0,0', '1.5', '0', 'many', '1T'])('refuses %s as a number of rows', async (text) => {
+    expect((await call(['plan', '--rows', text, '--dim', '128', ...at])).code).toBe(EXIT.usage);
+  });
+
+  it('of an index starts from its newest version, and of files from what they hold', async () => {
+    const root = temporaryFolder();
+    const here = ['--root', root];
+    await buildVersion(root, 'items', { rows: 300, dim: 8 });
+    const newest = (await callJson(['plan', 'items', ...here])).json;
+    expect(newest).toMatchObject({ rows: 300, dim: 8, m: 8, shards: 1 });
+    writeCatalog(join(root, '.more.arrow'), { vectors: makeVectors(500, 16, 1), dim: 16 });
+    const files = ['--input', join(root, '.more.arrow')];
+    expect((await callJson(['plan', 'items', ...files, ...here])).json).toMatchObject({ rows: 500, dim: 16, m: 8 });
+    expect((await callJson(['plan', 'new', ...files, ...here])).json).toMatchObject({ rows: 500, dim: 16, m: 16 });
+    expect((await callJson(['plan', 'new', ...here])).json['error']).toMatchObject({ code: 'usage' });
+    const wrong = await callJson(['plan', ...files, '--id-column', 'sku', ...here]);
+    expect(wrong.json['error']).toMatchObject({ code: 'column_missing' });
+  });
+
   it('larger than the memory, which fits since mapped files can be dropped, says so, and that no server fits', async () => {
     const text = await plan('100M', '64GiB');
     expect(text).toMatch(/^ {2}of it mapped +[\d.]+ GiB/m);

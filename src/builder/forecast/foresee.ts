@@ -3,7 +3,7 @@ import type { IngestPlan } from '../../ingest/plan.js';
 import type { FileSystem } from '../../version/disk/files.js';
 import type { BuildShape } from './model.js';
 import { forecastBuild } from './forecast.js';
-import { readPastBuilds, type PastBuild, type Planned } from './past-builds.js';
+import { readPastBuilds, type Planned } from './past-builds.js';
 
 type ShapeOptions = Pick<BuildShape, 'engine' | 'm' | 'efConstruction' | 'shards' | 'threads' | 'calibrate'>;
 
@@ -11,15 +11,20 @@ type ShapeOptions = Pick<BuildShape, 'engine' | 'm' | 'efConstruction' | 'shards
 export const DEFAULT_ID_BYTES = 36;
 
 /**
- * Sizes of ids and attributes are those of the index's last build, else what the files have beside vectors.
+ * Sizes of ids and attributes are those of the version before, else what the files have beside vectors.
  * @param dim of the plan, which is known where this is asked
  */
-export function plannedShape(options: ShapeOptions, plan: IngestPlan, dim: number, last: PastBuild | null): BuildShape {
+export function plannedShape(
+  options: ShapeOptions,
+  plan: IngestPlan,
+  dim: number,
+  before: Pick<BuildShape, 'idBytes' | 'attributeBytes'> | null,
+): BuildShape {
   const { rows, idType } = plan;
-  const idBytes = idType.kind === 'int' ? 8 : (last?.shape.idBytes ?? DEFAULT_ID_BYTES);
+  const idBytes = idType.kind === 'int' ? 8 : (before?.idBytes ?? DEFAULT_ID_BYTES);
   const fileBytes = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const beside = Math.max(0, fileBytes / Math.max(1, rows) - 4 * dim - idBytes);
-  const attributeBytes = plan.attributes.length === 0 ? 0 : (last?.shape.attributeBytes ?? beside);
+  const attributeBytes = plan.attributes.length === 0 ? 0 : (before?.attributeBytes ?? beside);
   return { ...options, rows, dim, idType, idBytes, attributeBytes };
 }
 
@@ -33,8 +38,8 @@ export async function foresee(
   files: FileSystem,
 ): Promise<Planned> {
   const past = await readPastBuilds(root, files);
-  const last = past.findLast((build) => build.index === index) ?? null;
-  const { seconds, memoryBytes, diskBytes } = forecastBuild(plannedShape(options, plan, dim, last), past);
+  const before = past.findLast((build) => build.index === index)?.shape ?? null;
+  const { seconds, memoryBytes, diskBytes } = forecastBuild(plannedShape(options, plan, dim, before), past);
   return {
     seconds: Math.round(1000 * seconds.value) / 1000,
     memory_bytes: Math.round(memoryBytes.value),

@@ -7,7 +7,7 @@ import { estimateIdTableBytes } from '../../base/id-table.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import { attempt } from '../../version/disk/durable.js';
 import type { Fields } from '../../version/disk/fields.js';
-import { listIndexes, surveyVersions, writeNote } from '../../version/state/catalog.js';
+import { listIndexes, listVersions, surveyVersions, writeNote } from '../../version/state/catalog.js';
 import { readCheckedNote } from '../../version/state/notes.js';
 import { ATTRIBUTES_FILE, IDS_FILE } from '../../version/disk/paths.js';
 import { nodeFiles, type FileSystem } from '../../version/disk/files.js';
@@ -109,6 +109,17 @@ function pastBuild(manifest: Manifest, note: CostNote): PastBuild | null {
   if (shape === null) return null;
   const seconds = byStage((stage) => (stage === 'calibrate' ? (calibrate ?? 0) : (stages[stage] ?? 0)));
   return { index, version, cpu, shape, cost: { memoryBytes, diskBytes: versionBytes(manifest), seconds }, planned };
+}
+
+/** The shape of the newest version of an index, whether or not its build left a note; null if there is no version. */
+export async function newestShape(
+  root: string,
+  index: string,
+  options: Pick<BuildShape, 'threads' | 'calibrate'>,
+): Promise<BuildShape | null> {
+  if (!(await listIndexes(root)).includes(index)) return null;
+  const newest = (await listVersions(root, index)).at(-1);
+  return newest === undefined ? null : shapeOf(newest.manifest, options.threads, options.calibrate);
 }
 
 /** The shape of the build that a manifest describes; null for an engine or a parameter that is not known here. */

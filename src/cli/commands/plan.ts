@@ -5,7 +5,7 @@ import { availableCores, availableMemoryBytes } from '../../base/machine.js';
 import { DEFAULT_ID_BYTES, plannedShape } from '../../builder/forecast/foresee.js';
 import { forecastMachine, type MachinePlan } from '../../builder/forecast/machine-plan.js';
 import { FORECAST_STAGES, type BuildShape } from '../../builder/forecast/model.js';
-import { readPastBuilds, type PastBuild } from '../../builder/forecast/past-builds.js';
+import { newestShape, readPastBuilds, type PastBuild } from '../../builder/forecast/past-builds.js';
 import type { Range } from '../../builder/forecast/forecast.js';
 import { ENGINE_NAMES } from '../../engine/engines.js';
 import type { EngineName } from '../../engine/engine.js';
@@ -16,6 +16,9 @@ import { formatTable } from '../output/table.js';
 
 interface PlanOptions {
   readonly input?: string[];
+  readonly ids?: string[];
+  readonly idColumn?: string;
+  readonly vectorColumn?: string;
   readonly rows?: number;
   readonly dim?: number;
   readonly m?: number;
@@ -40,6 +43,9 @@ export function planCommand(): Command {
     .argument('[index]', 'index whose newest version gives what is not given')
     .description('print the memory, disk, time and shards that a build will need')
     .option('--input <path...>', 'files, folders or globs of a build; their rows are counted')
+    .option('--ids <path...>', 'as for build: files of ids, with --input')
+    .option('--id-column <name>', 'as for build, with --input (default: id)')
+    .option('--vector-column <name>', 'as for build, with --input')
     .option('--rows <n>', 'number of rows, such as 2500000 or 100M', rowCount)
     .option('--dim <n>', 'dimension of the vectors', wholeNumber(1, MAX_DIM))
     .option('--m <n>', 'as for build (default: 16)', wholeNumber(MIN_M, MAX_M))
@@ -53,10 +59,11 @@ export function planCommand(): Command {
     .addHelpText('after', HELP)
     .action(
       action(async (context, options: PlanOptions, index?: string) => {
+        context.refuseWithout(['ids', 'idColumn', 'vectorColumn'], 'input');
+        const { calibrate, threads = availableCores() } = options;
+        const before = index === undefined ? null : await newestShape(context.root, index, { threads, calibrate });
         const past = await readPastBuilds(context.root);
-        const last = past.findLast((build) => build.index === index) ?? null;
-        if (index !== undefined && last === null) throw noPastBuild(index);
-        const shape = await shapeOf(context, options, last);
+        const shape = await shapeOf(context, options, before);
         const memoryBytes = options.memory ?? availableMemoryBytes();
         const plan = forecastMachine(shape, options.shards ?? null, past, memoryBytes);
         return { json: toJson(plan, past), text: describe(plan, past) };
@@ -64,14 +71,12 @@ export function planCommand(): Command {
     );
 }
 
-function noPastBuild(index: string): ShortlistError {
-  const message = `no version of ${index} says what its build took; give --rows and --dim instead of an index`;
-  return new ShortlistError('index_not_found', message, { index });
-}
-
-async function shapeOf({ signal }: CommandContext, options: PlanOptions, last: PastBuild | null): Promise<BuildShape> {
-  const { input, calibrate } = options;
-  const before = last?.shape;
+async function shapeOf(
+  { signal }: CommandContext,
+  options: PlanOptions,
+  before: BuildShape | null,
+): Promise<BuildShape> {
+  const { calibrate } = options;
   const parameters = {
     engine: options.engine ?? before?.engine ?? ENGINE_NAMES[0]!,
     m: options.m ?? before?.m ?? 16,
@@ -80,7 +85,7 @@ async function shapeOf({ signal }: CommandContext, options: PlanOptions, last: P
     threads: options.threads ?? availableCores(),
     calibrate,
   };
-  const sizes = input === undefined ? null : await sizesOf(input, parameters, last, signal);
+  const sizes = options.input === undefined ? null : await sizesOf(options.input, options, parameters, before, signal);
   const rows = options.rows ?? sizes?.rows ?? before?.rows;
   const dim = options.dim ?? sizes?.dim ?? before?.dim;
   if (rows === undefined || dim === undefined) {
@@ -98,20 +103,23 @@ async function shapeOf({ signal }: CommandContext, options: PlanOptions, last: P
 
 async function sizesOf(
   paths: readonly string[],
+  { ids, idColumn, vectorColumn }: PlanOptions,
   parameters: Parameters<typeof plannedShape>[0],
-  last: PastBuild | null,
+  before: BuildShape | null,
   signal: AbortSignal,
 ): Promise<BuildShape> {
-  const plan = await planIngest({ paths, attributes: 'all', onBadRow: 'skip', signal });
+  const columns = { ...(ids && { ids }), ...(idColumn !== undefined && { idColumn }), ...(vectorColumn !== undefined && { vectorColumn }) }; // prettier-ignore
+  const plan = await planIngest({ paths, attributes: 'all', onBadRow: 'skip', signal, ...columns });
   if (plan.dim === null) throw new ShortlistError('no_rows', `no row of ${paths.join(', ')} has a vector`);
-  return plannedShape(parameters, plan, plan.dim, last);
+  return plannedShape(parameters, plan, plan.dim, before);
 }
 
-/** 2500000, 2.5M, 100k, 1B. */
+/** 2500000, 2,500,000, 2.5M, 100k, 1B. */
 function rowCount(text: string): number {
-  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kMB]?)$/.exec(text.trim().replaceAll(',', '')) ?? [];
-  const rows = Number(digits) * { '': 1, k: 1e3, M: 1e6, B: 1e9 }[unit as '' | 'k' | 'M' | 'B'];
-  return wholeNumber(1, 1e12)(String(rows));
+  const plain = /^\d{1,3}(,\d{3})+$/.test(text.trim()) ? text.replaceAll(',', '') : text;
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kmb]?)$/i.exec(plain.trim()) ?? [];
+  const rows = Number(digits) * { '': 1, k: 1e3, m: 1e6, b: 1e9 }[unit.toLowerCase() as '' | 'k' | 'm' | 'b'];
+  return wholeNumber(1, 1e12)(String(unit === '' ? rows : Math.round(rows))); // 8.2B is not whole in floats
 }
 
 function toJson(plan: MachinePlan, past: readonly PastBuild[]): Record<string, unknown> {
@@ -166,7 +174,7 @@ function describe(plan: MachinePlan, past: readonly PastBuild[]): string {
     ],
     rowsOf(plan),
   );
-  const title = `${formatCount(shape.rows)} vectors of ${shape.dim}, ${shape.engine}, m ${shape.m}, ef-construction ${shape.efConstruction}, ${formatPlural(shape.shards, 'shard')}, ${formatPlural(shape.threads, 'thread')}`; // prettier-ignore
+  const title = `${formatPlural(shape.rows, 'vector')} of ${shape.dim}, ${shape.engine}, m ${shape.m}, ef-construction ${shape.efConstruction}, ${formatPlural(shape.shards, 'shard')}, ${formatPlural(shape.threads, 'thread')}`; // prettier-ignore
   const verdict = fits
     ? describeFit(plan)
     : [`the build does not fit into ${formatBytes(memoryBytes)} of memory: use a larger machine, fewer --threads with more --shards, or a smaller --m`]; // prettier-ignore

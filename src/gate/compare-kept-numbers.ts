@@ -17,34 +17,26 @@ import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import { shuffle } from '../base/random.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import type { AttributeColumn } from '../version/sealed/attribute-column.js';
-import { chanceOfShare } from './chance.js';
+import { MIN_ROWS, countRow, judgeWorst, type ChangedShare } from './changed-share.js';
 import { hasMoved, smallestStep } from './compare-numbers.js';
 import { groupKeys, type KeptPair } from './kept-rows.js';
 import { expectedChange, rankCorrelation } from './rank-correlation.js';
 import type { Report } from './report.js';
 
-/** Fewer items say nothing. */
-const MIN_ROWS = 50;
 const ROWS_PER_STEP = 1_000;
-/** Share of zeros from which on 0 is a number as others are. */
+/** ChangedShare of zeros from which on 0 is a number as others are. */
 const COMMON_ZERO = 0.05;
 /** Rank correlation below which new numbers have little to do with the old ones. */
 const UNRELATED = 0.5;
-/** Share of the new numbers that the live version has too, from which on they are its numbers. */
+/** ChangedShare of the new numbers that the live version has too, from which on they are its numbers. */
 const REUSED = 0.5;
 /** If fewer numbers differ, nothing was shuffled: most counters of rare events change little in a night. */
 const FEW_DIFFER = 0.3;
-/** Share of the changes of a shuffle from which on unrelated numbers are measured anew. */
+/** ChangedShare of the changes of a shuffle from which on unrelated numbers are measured anew. */
 const MOST = 0.8;
 /** Numbers measured anew say nothing by value if so many change. If fewer do, a group in which all do is a fault. */
 const MANY_CHANGED = 0.3;
 const SEED = 42;
-
-interface Share {
-  readonly name: string;
-  rows: number;
-  changed: number;
-}
 
 interface Numbers {
   readonly pairs: readonly KeptPair[];
@@ -62,8 +54,8 @@ export async function compareKeptNumbers(
   turns: EventLoopYielder,
 ): Promise<void> {
   const keys = await keysOf(version, groups, kept, turns);
-  const changed: Share[] = [];
-  const byValue: Share[] = [];
+  const changed: ChangedShare[] = [];
+  const byValue: ChangedShare[] = [];
   const shuffled: { name: string; share: number }[] = [];
   for (const name of names) {
     const fresh = version.attributes!.column(name);
@@ -72,16 +64,16 @@ export async function compareKeptNumbers(
     if (numbers === null) continue;
     const { share, isUnrelated } = await measureShuffle(numbers, before, turns);
     shuffled.push({ name, share });
-    const values = new Map<string, Share>();
-    const all: Share = { name, rows: 0, changed: 0 };
+    const values = new Map<string, ChangedShare>();
+    const all: ChangedShare = { name, rows: 0, changed: 0 };
     const isChanged = changeOf(numbers);
     for (const [i, pair] of numbers.pairs.entries()) {
       const changes = isChanged(i, i);
-      count(all, changes);
+      countRow(all, changes);
       for (const key of keys.get(pair) ?? []) {
         if (key.startsWith(`${name} = `)) continue;
         if (!values.has(key)) values.set(key, { name: `${name} where ${key}`, rows: 0, changed: 0 });
-        count(values.get(key)!, changes);
+        countRow(values.get(key)!, changes);
       }
       if (i % ROWS_PER_STEP === 0) await turns.yieldIfDue();
     }
@@ -172,7 +164,7 @@ async function measureShuffle(
   return { share: 0, isUnrelated: correlation < UNRELATED };
 }
 
-/** Share of the numbers that a column has anywhere. */
+/** ChangedShare of the numbers that a column has anywhere. */
 async function reusedShare(numbers: Float64Array, column: AttributeColumn, turns: EventLoopYielder): Promise<number> {
   const missing = new Set(numbers);
   for (const { column: chunk } of column.chunks) {
@@ -184,25 +176,4 @@ async function reusedShare(numbers: Float64Array, column: AttributeColumn, turns
     }
   }
   return numbers.reduce((sum, value) => sum + (missing.has(value) ? 0 : 1), 0) / numbers.length;
-}
-
-function count(share: Share, isChanged: boolean): void {
-  share.rows++;
-  if (isChanged) share.changed++;
-}
-
-function judgeWorst(
-  check: 'numbers_changed' | 'numbers_changed_by_value',
-  shares: readonly Share[],
-  report: Report,
-): void {
-  const [worst] = shares
-    .filter(({ rows }) => rows >= MIN_ROWS)
-    .map(({ name, rows, changed }) => ({
-      value: changed / rows,
-      chance: chanceOfShare(changed / rows, rows),
-      detail: name,
-    })) // prettier-ignore
-    .sort((a, b) => b.value - b.chance - (a.value - a.chance));
-  if (worst !== undefined) report.add(check, worst);
 }

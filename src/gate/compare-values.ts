@@ -8,20 +8,12 @@ import type { EventLoopYielder } from '../base/event-loop-yielder.js';
 import type { LoadedVersion } from '../retrieve/load/loaded-version.js';
 import type { AttributeColumn } from '../version/sealed/attribute-column.js';
 import { isDateText } from './attribute-tally.js';
-import { chanceOfShare } from './chance.js';
+import { countRow, judgeWorst, type ChangedShare } from './changed-share.js';
 import type { ComparedAttributes } from './compare-attributes.js';
 import { groupKeys, type KeptPair } from './kept-rows.js';
 import type { Report } from './report.js';
 
-/** Fewer kept items say nothing. */
-const MIN_ROWS = 50;
 const ROWS_PER_STEP = 1_000;
-
-interface Changed {
-  readonly name: string;
-  rows: number;
-  changed: number;
-}
 
 export async function compareValues(
   version: LoadedVersion,
@@ -31,9 +23,9 @@ export async function compareValues(
   report: Report,
   turns: EventLoopYielder,
 ): Promise<void> {
-  const overall: Changed[] = [];
-  const byValue = new Map<string, Changed>();
-  const texts: Changed[] = [];
+  const overall: ChangedShare[] = [];
+  const byValue = new Map<string, ChangedShare>();
+  const texts: ChangedShare[] = [];
   for (const name of names) {
     const [fresh, old] = [version.attributes!.column(name), live.attributes!.column(name)];
     const isGroup = groups.includes(name);
@@ -61,11 +53,11 @@ async function countChanged(
   old: AttributeColumn,
   kept: readonly KeptPair[],
   turns: EventLoopYielder,
-): Promise<Changed> {
-  const all: Changed = { name, rows: 0, changed: 0 };
+): Promise<ChangedShare> {
+  const all: ChangedShare = { name, rows: 0, changed: 0 };
   for (const [i, pair] of kept.entries()) {
     const before = old.value(pair.old);
-    if (!isDateText(before)) count(all, JSON.stringify(fresh.value(pair.ordinal)) !== JSON.stringify(before));
+    if (!isDateText(before)) countRow(all, JSON.stringify(fresh.value(pair.ordinal)) !== JSON.stringify(before));
     if (i % ROWS_PER_STEP === 0) await turns.yieldIfDue();
   }
   return all;
@@ -77,7 +69,7 @@ async function countByValue(
   fresh: AttributeColumn,
   old: AttributeColumn,
   kept: readonly KeptPair[],
-  byValue: Map<string, Changed>,
+  byValue: Map<string, ChangedShare>,
   turns: EventLoopYielder,
 ): Promise<void> {
   for (const [i, pair] of kept.entries()) {
@@ -85,29 +77,8 @@ async function countByValue(
     for (const key of groupKeys(name, old, pair.old)) {
       const group = byValue.get(key) ?? { name: key, rows: 0, changed: 0 };
       byValue.set(key, group);
-      count(group, !now.includes(key));
+      countRow(group, !now.includes(key));
     }
     if (i % ROWS_PER_STEP === 0) await turns.yieldIfDue();
   }
-}
-
-function count(group: Changed, isChanged: boolean): void {
-  group.rows++;
-  if (isChanged) group.changed++;
-}
-
-function judgeWorst(
-  check: 'values_changed' | 'values_changed_by_value' | 'texts_changed',
-  groups: readonly Changed[],
-  report: Report,
-): void {
-  const [worst] = groups
-    .filter(({ rows }) => rows >= MIN_ROWS)
-    .map(({ name, rows, changed }) => ({
-      value: changed / rows,
-      chance: chanceOfShare(changed / rows, rows),
-      detail: name,
-    })) // prettier-ignore
-    .sort((a, b) => b.value - b.chance - (a.value - a.chance));
-  if (worst !== undefined) report.add(check, worst);
 }

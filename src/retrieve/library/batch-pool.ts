@@ -23,6 +23,9 @@ import { engineSettings, type EngineSettings, type LoadedShard } from '../load/s
 /** Queries of one task: a few ms of work, so that threads end together and messages cost little. */
 export const TASK_QUERIES = 64;
 
+/** Tasks that a thread has at most: the next one is there when it ends one, however busy this thread is. */
+const TASKS_AHEAD = 2;
+
 export interface BatchThreadData {
   readonly dim: number;
   readonly engine: EngineSettings;
@@ -82,7 +85,8 @@ export class BatchPool {
   private readonly threads: Worker[] = [];
   /** In the order in which they came. */
   private readonly jobs: Job[] = [];
-  private readonly busy = new Set<Worker>();
+  /** Tasks that each thread has. */
+  private readonly unanswered = new Map<Worker, number>();
   /** Resolves when the last batch has ended. */
   private last: Promise<void> = Promise.resolve();
   private nextBatch = 0;
@@ -170,7 +174,9 @@ export class BatchPool {
       job = { batch, tasks, results, next: 0, done: 0, onProgress, resolve, reject };
       this.jobs.push(job);
       while (this.threads.length < Math.min(this.size, tasks.length)) this.threads.push(this.startThread());
-      for (const thread of this.threads) if (!this.busy.has(thread)) this.sendTask(thread);
+      // One for each thread before any gets a second.
+      for (let tasks = 0; tasks < TASKS_AHEAD; tasks++)
+        for (const thread of this.threads) if (this.tasksOf(thread) === tasks) this.sendTask(thread);
     }).finally(() => {
       signal?.removeEventListener('abort', stop);
       this.jobs.splice(this.jobs.indexOf(job), 1);
@@ -182,16 +188,21 @@ export class BatchPool {
     const job = this.jobs.find(({ next, tasks }) => next < tasks.length);
     if (job === undefined) return;
     const task = job.tasks[job.next++]!;
-    this.busy.add(thread);
+    this.unanswered.set(thread, this.tasksOf(thread) + 1);
     thread.ref();
     const { work } = task;
     thread.postMessage(task, work.kind === 'shards' ? [] : [work.queries.buffer as ArrayBuffer]);
   }
 
+  private tasksOf(thread: Worker): number {
+    return this.unanswered.get(thread) ?? 0;
+  }
+
   private handleReply(thread: Worker, reply: BatchReply): void {
-    this.busy.delete(thread);
+    const left = this.tasksOf(thread) - 1;
+    this.unanswered.set(thread, left);
     if (this.closed) return;
-    thread.unref(); // an idle thread must not keep the process alive
+    if (left === 0) thread.unref(); // an idle thread must not keep the process alive
     const job = this.jobs.find(({ batch }) => batch === reply.batch);
     if (job !== undefined && 'error' in reply) job.reject(deserializeError(reply.error));
     else if (job !== undefined && 'results' in reply) {
@@ -221,7 +232,7 @@ export class BatchPool {
     const fail = (error: unknown) => {
       const position = this.threads.indexOf(thread);
       if (position >= 0) this.threads.splice(position, 1);
-      this.busy.delete(thread);
+      this.unanswered.delete(thread);
       const { code, message, details } = serializeError(error);
       // Which task it had is lost with it.
       for (const job of this.jobs) job.reject(new ShortlistError(code, `a search thread ended: ${message}`, details));

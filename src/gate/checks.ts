@@ -338,7 +338,7 @@ const CHECKS = {
     fail: { min: DEFAULT_MIN_RECALL },
   },
   queries: {
-    about: 'Files of recorded queries that could not be used.',
+    about: 'Problems with the files of recorded queries: not readable, or perhaps incomplete.',
     by: 'value',
     form: 'count',
     warn: { max: 0 },

@@ -59,13 +59,14 @@ async function chooseQueries(
   const sample = () => sampledQueries(live, version, { size: SAMPLED, seed: SEED, signal });
   if (paths.length === 0) return sample();
   try {
-    const before = await readRecorded(live, report);
+    const warnings: string[] = [];
+    const before = await readRecorded(live, report, warnings);
     const isSame = live.manifest.metric === version.manifest.metric;
     const queries = fileQueries(live, version, {
       before,
       after: isSame ? before : await readRecorded(version, report),
     });
-    report.add('queries', { value: 0 });
+    report.add('queries', { value: warnings.length, ...(warnings.length > 0 && { detail: warnings.join('; ') }) });
     return queries;
   } catch (error) {
     if (!(error instanceof ShortlistError)) throw error;
@@ -75,14 +76,16 @@ async function chooseQueries(
   }
 }
 
-/** @throws input_not_found, dimension_mismatch, bad_rows, ... */
+/** @param warnings gets what is said about the files @throws input_not_found, dimension_mismatch, bad_rows, ... */
 export async function readRecorded(
   { manifest }: Pick<LoadedVersion, 'manifest'>,
   { limits }: Pick<Report, 'limits'>,
+  warnings: string[] = [],
 ): Promise<Float32Array> {
   const { dim, metric, vector } = manifest;
   const { queries, vectorColumn } = limits;
   const column = vectorColumn === null ? { preferredColumn: vector.column } : { vectorColumn };
-  const { vectors } = await readQueries(queries, { dim, metric, ...column });
+  const onWarning = (message: string): void => void warnings.push(message);
+  const { vectors } = await readQueries(queries, { dim, metric, onWarning, ...column });
   return vectors.subarray(0, MAX_RECORDED * dim);
 }

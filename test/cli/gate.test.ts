@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
 import { buildVersion, makeVectors, publishVersion, temporaryFolder, writeCatalog } from '../indexes.js';
+import { countVectors, types, writeArrow } from '../ingest/arrow-files.js';
 import { call, callJson } from './call.js';
 
 const ROWS = 400;
@@ -163,7 +164,7 @@ describe('publish', () => {
     expect((await call(['history', 'items', '--last', '1', ...at])).stdout).toContain('new embedding');
   });
 
-  it('remembers recorded queries, and warns when they are gone', async () => {
+  it('remembers recorded queries, and warns when they are gone or perhaps not whole', async () => {
     const queries = join(root, 'queries.arrow');
     writeCatalog(queries, { vectors: makeVectors(50, 8, 9), dim: 8 });
     const { version } = await buildVersion(root, 'items', { rows: ROWS, seed: 4, generation: 'seed 2' });
@@ -172,6 +173,10 @@ describe('publish', () => {
     expect(JSON.parse(readFileSync(limits, 'utf8'))).toMatchObject({ queries: [queries] });
     expect((await check(`items@${live}`)).verdicts['queries']).toBe('pass');
     rmSync(queries);
+    expect((await check(`items@${live}`)).verdicts['queries']).toBe('warn');
+    writeArrow(queries, { embedding: [types.list32, countVectors(50, 8)] }, { format: 'stream' });
+    expect((await check(`items@${live}`)).verdicts['queries']).toBe('pass');
+    writeFileSync(queries, readFileSync(queries).subarray(0, -8));
     expect((await check(`items@${live}`)).verdicts['queries']).toBe('warn');
   });
 });

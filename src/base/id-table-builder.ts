@@ -9,7 +9,7 @@ import {
   MAX_ID_TABLE_BYTES,
   IdTable,
   equalBytes,
-  hashId,
+  fillSlots,
   hashInteger,
   slotsFor,
   type IdType,
@@ -92,7 +92,7 @@ export class IdTableBuilder {
             offsets: this.offsets.subarray(0, count + 1),
             bytes: this.bytes.subarray(0, this.offsets[count]),
           };
-    return new IdTable(this.type, count, values, this.slots);
+    return new IdTable(this.type, count, values, [{ slots: this.slots, ordinals: null }]);
   }
 
   private appendText(source: Uint8Array, start: number, end: number): void {
@@ -118,15 +118,8 @@ export class IdTableBuilder {
 
   /** In the order of ordinals, so that the bytes depend on the ids alone, not on when the table grew. */
   private rebuildSlots(length: number): void {
-    const slots = allocate(Uint32Array, length);
-    const mask = length - 1;
     const values = { words: this.words, offsets: this.offsets, bytes: this.bytes };
-    for (let ordinal = 0; ordinal < this.count; ordinal++) {
-      let slot = hashId(this.type, values, ordinal) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = ordinal + 1;
-    }
-    this.slots = slots;
+    this.slots = fillSlots(this.type, values, this.count, allocate(Uint32Array, length));
   }
 }
 

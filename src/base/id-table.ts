@@ -13,6 +13,8 @@
  * Ids enter the index in the order of their ordinals, so equal ids give equal bytes. An id takes 5.7 to 11.4 bytes of
  * slots, and 8 bytes (integers) or 4 + its length (strings).
  *
+ * A table joined from several (id-table-parts.ts) has its values in one piece, and the slots of each part.
+ *
  * The canonical text of an id is what JSON carries: an integer in decimal, a string unchanged. Ids are unique. The
  * arrays have the byte order of the host, which must be little-endian (version/ checks).
  */
@@ -24,7 +26,7 @@ import {
   MAX_SMALL_INTEGER,
   writeSmallInteger,
 } from './decimal.js';
-import { murmur3 } from './hash.js';
+import { murmur3, shardOf } from './hash.js';
 import { checkIntegers, checkSlots, checkTexts, damagedTable, readWords, type GetSection } from './id-table-check.js';
 import { MAX_ID_BYTES } from './limits.js';
 
@@ -48,10 +50,17 @@ type IntegerArray =
   | Uint8Array | Uint16Array | Uint32Array | BigUint64Array; // prettier-ignore
 
 /** The ids without the index: `words` has two uint32 an id (low, high) for integers; strings use the other two. */
-interface IdValues {
+export interface IdValues {
   readonly words: Uint32Array;
   readonly offsets: Uint32Array;
   readonly bytes: Uint8Array;
+}
+
+/** A hash index over some of the ids: those whose hash belongs to one part. */
+export interface IdSlots {
+  readonly slots: Uint32Array;
+  /** Ordinal of each number in the slots, less 1; null if equal. */
+  readonly ordinals: Uint32Array | null;
 }
 
 /** One array of a table on disk. */
@@ -80,19 +89,25 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 export class IdTable {
   private readonly textBytes: Buffer;
 
-  /** For the builder and `fromSections`, which make sure that the parts fit together. */
+  /**
+   * For `fromSections` and the files beside this one, which make sure that everything fits together.
+   * @param values of all ids, by ordinal
+   * @param parts an id is looked up in the part `shardOf` its hash; null: none of its ids are here
+   */
   constructor(
     readonly type: IdType,
     readonly count: number,
-    private readonly values: IdValues,
-    private readonly slots: Uint32Array,
+    readonly values: IdValues,
+    readonly parts: readonly (IdSlots | null)[],
   ) {
     this.textBytes = Buffer.from(values.bytes.buffer, values.bytes.byteOffset, values.bytes.length);
   }
 
   /** Memory of the arrays, in bytes. */
   get residentBytes(): number {
-    return this.sections().reduce((sum, section) => sum + section.bytes.length, 0);
+    const { words, offsets, bytes } = this.values;
+    const slots = this.parts.reduce((sum, part) => sum + (part?.slots.byteLength ?? 0), 0);
+    return words.byteLength + offsets.byteLength + bytes.byteLength + slots;
   }
 
   /** The canonical text of the id at an ordinal below `count`. */
@@ -209,10 +224,12 @@ export class IdTable {
     return this.type.kind === 'utf8' ? this.gatherTexts(ordinals) : this.gatherIntegers(this.type, ordinals);
   }
 
-  /** The table as it is written to disk: views of its memory, not copies. */
+  /** The table as it is written to disk: views of its memory, not copies. Not of a joined table. */
   sections(): IdSection[] {
     const { words, offsets, bytes } = this.values;
-    const slots = { name: 'slots', bytes: bytesOf(this.slots) };
+    const [part] = this.parts;
+    if (this.parts.length !== 1 || part?.ordinals !== null) throw new Error('a joined table has no sections');
+    const slots = { name: 'slots', bytes: bytesOf(part.slots) };
     if (this.type.kind === 'int') return [{ name: 'values', bytes: bytesOf(words) }, slots];
     return [{ name: 'offsets', bytes: bytesOf(offsets) }, { name: 'bytes', bytes }, slots];
   }
@@ -283,7 +300,7 @@ export class IdTable {
     const slots = readWords(get, 'slots', slotsFor(count));
     const values = type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
     checkSlots(slots, count);
-    return new IdTable(type, count, values, slots);
+    return new IdTable(type, count, values, [{ slots, ordinals: null }]);
   }
 
   private assertOrdinal(ordinal: number): void {
@@ -314,12 +331,16 @@ export class IdTable {
 
   /** At most 70 % of the slots are filled, each with an ordinal below `count`, so the loop meets an empty one. */
   private probe(hash: number, matches: (ordinal: number) => boolean): number {
-    const { slots } = this;
+    const { parts } = this;
+    const part = parts[parts.length === 1 ? 0 : shardOf(hash, parts.length)] ?? null;
+    if (part === null) return -1;
+    const { slots, ordinals } = part;
     const mask = slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot]!;
       if (entry === 0) return -1;
-      if (matches(entry - 1)) return entry - 1;
+      const ordinal = ordinals === null ? entry - 1 : ordinals[entry - 1]!;
+      if (matches(ordinal)) return ordinal;
     }
   }
 
@@ -379,7 +400,18 @@ export function slotsFor(count: number): number {
   return slots;
 }
 
-export function hashId(type: IdType, values: IdValues, ordinal: number): number {
+/** Enters ids in the order of their ordinals. @param slots empty, `slotsFor(count)` of them */
+export function fillSlots(type: IdType, values: IdValues, count: number, slots: Uint32Array): Uint32Array {
+  const mask = slots.length - 1;
+  for (let ordinal = 0; ordinal < count; ordinal++) {
+    let slot = hashId(type, values, ordinal) & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = ordinal + 1;
+  }
+  return slots;
+}
+
+function hashId(type: IdType, values: IdValues, ordinal: number): number {
   if (type.kind === 'utf8') return murmur3(values.bytes, values.offsets[ordinal]!, values.offsets[ordinal + 1]!);
   return hashInteger(values.words[2 * ordinal]!, values.words[2 * ordinal + 1]!, type.signed);
 }

@@ -32,7 +32,7 @@ import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
 import { SectionFile } from '../version/disk/section-file.js';
-import { readShardFile } from '../version/sealed/version-reader.js';
+import { readVectors } from '../version/sealed/version-reader.js';
 import { RowsWriter } from '../version/sealed/rows-writer.js';
 import type { VersionWriter, VersionWriterOptions } from '../version/sealed/version-writer.js';
 import { calibrateBuilt } from '../evaluate/calibrate/calibrate-built.js';
@@ -45,6 +45,9 @@ import { buildGraphs, type GraphJob } from './graphs.js';
 import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
 import { findUnfinished, giveUp, type BuildNotes, type Unfinished, type WrittenRows } from './unfinished.js';
+
+/** A probe asks for rows, not for ordinals. */
+const NO_ORDINALS = new Uint32Array(0);
 
 export function buildIndex(options: BuildOptions): Promise<BuildResult> {
   const { root, index, signal } = options;
@@ -250,7 +253,7 @@ class Build {
     const jobs: GraphJob[] = [];
     for (const [shard, count] of counts.entries()) {
       if (count === 0) continue; // it has its graph, or no rows and needs none
-      const vectors = await locateVectors(writer.shardPath(shard), this.files);
+      const vectors = await locateVectors(writer.vectorsPath(shard), this.files);
       const graphPath = writer.graphPath(shard, engineOf(engine).fileSuffix);
       jobs.push({ shard, engine, metric, dim, count, vectors, parameters, threads: perGraph, graphPath });
     }
@@ -278,11 +281,11 @@ class Build {
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
       const { fileSuffix, mapping } = engineOf(name);
-      const path = writer.shardPath(shard);
-      const { count, ordinals, vectors: values } = await readShardFile(path, dim, this.files, mapping?.vectors);
+      const path = writer.vectorsPath(shard);
+      const { count, vectors: values } = await readVectors(path, dim, this.files, mapping?.vectors);
       const graphPath = count === 0 ? null : writer.graphPath(shard, fileSuffix);
       const vectors = { metric, dim, count, values };
-      const opened = await openShard(graphPath, { name, parameters }, { vectors, ordinals });
+      const opened = await openShard(graphPath, { name, parameters }, { vectors, ordinals: NO_ORDINALS });
       try {
         await probeShard(opened, `shard ${shard} of the new version of ${index}`, turns);
       } finally {

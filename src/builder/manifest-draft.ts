@@ -5,7 +5,7 @@ import { countBadRows } from '../ingest/bad-rows.js';
 import { filesOfIds } from '../ingest/attached-ids.js';
 import type { IngestPlan } from '../ingest/plan.js';
 import type { IngestReport } from '../ingest/read-rows.js';
-import type { ManifestDraft } from '../version/sealed/manifest.js';
+import { MANIFEST_FORMAT, type ManifestDraft } from '../version/sealed/manifest.js';
 import { typeName } from '../version/sealed/type-name.js';
 import { DEFAULT_MAX_REJECTED, type BuildOptions } from './build-options.js';
 
@@ -37,7 +37,8 @@ export function buildKey(options: BuildOptions, plan: IngestPlan): string {
   const { attributes, dim } = plan;
   const sources = plan.files.flatMap((file) => [file, ...filesOfIds(file.ids)]);
   const files = sources.map(({ path, bytes, rows, stamp }) => ({ path, bytes, rows, stamp }));
-  const what = { ...plannedDraft(options, plan), dim, attributes, rejects: options.rejectsPath ?? null, files };
+  const format = MANIFEST_FORMAT;
+  const what = { format, ...plannedDraft(options, plan), dim, attributes, rejects: options.rejectsPath ?? null, files };
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }
 

@@ -16,7 +16,8 @@ import { engineOf } from '../engine/engines.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import type { Manifest } from '../version/sealed/manifest.js';
 import { checkNewFolder, writeNewFile, writeNewFolder } from '../version/disk/new-folder.js';
-import { graphFile, shardFile } from '../version/disk/paths.js';
+import { shardFile } from '../version/disk/paths.js';
+import { shardFilesOf } from '../version/sealed/shard-files.js';
 import {
   graphPaths,
   openVersionFiles,
@@ -132,15 +133,15 @@ async function openSource(from: VersionFiles, shard: number, files: FileSystem):
   const { metric, dim } = manifest;
   const [path] = graphPaths(from, shard);
   if (path === undefined) {
-    const file = join(directory, shardFile(shard));
+    const file = join(directory, shardFilesOf(manifest, shard).vectors);
     throw new ShortlistError('manifest_corrupt', `the manifest names no graph for the rows of ${file}`, { file });
   }
   const vectors = { metric, dim, count: rows.count, values: rows.vectors };
   return { shard, ordinals: rows.ordinals, graph: await engine.exportHnswlib(path, vectors, parameters) };
 }
 
-const graphName = (shard: number): string => graphFile(shard, 'hnsw');
-const idsName = (shard: number): string => graphFile(shard, 'ids.arrow');
+const graphName = (shard: number): string => shardFile(shard, 'hnsw');
+const idsName = (shard: number): string => shardFile(shard, 'ids.arrow');
 
 function describe(manifest: Manifest, sources: readonly Source[]): ExportDescription {
   const { index, version, metric, dim, count } = manifest;

@@ -39,9 +39,9 @@ const ROWS_PER_STEP = 20_000;
 
 export async function tallyAttribute(column: AttributeColumn, turns: EventLoopYielder): Promise<AttributeTally> {
   const tally = new Tally(column);
-  for (const { column: chunk, firstOrdinal } of column.chunks) {
+  for (const { column: chunk, first } of column.chunks) {
     for (let from = 0; from < chunk.rows; from += ROWS_PER_STEP) {
-      tally.add(chunk, firstOrdinal, from, Math.min(chunk.rows, from + ROWS_PER_STEP));
+      tally.add(chunk, first, from, Math.min(chunk.rows, from + ROWS_PER_STEP));
       await turns.yieldIfDue();
     }
   }
@@ -63,12 +63,12 @@ class Tally {
     this.maxCategories = type.kind === 'int' ? MAX_INTEGER_CATEGORIES : MAX_CATEGORIES;
   }
 
-  add(chunk: Column, firstOrdinal: number, from: number, to: number): void {
+  add(chunk: Column, first: number, from: number, to: number): void {
     if (this.isNumeric && chunk.shape === 'numbers') this.addNumbers(chunk, from, to);
     else for (let row = from; row < to; row++) if (isFilled(chunk, row)) this.filled++;
     for (let row = from; row < to && this.counts !== null; row++) {
       if (isNull(chunk, row)) continue;
-      const value = this.column.value(firstOrdinal + row);
+      const value = this.column.valueAt(first + row);
       if (Array.isArray(value)) for (const item of new Set(value)) this.count(String(item));
       else this.count(String(value));
     }

@@ -65,8 +65,9 @@ function unitsPerDay(type: ColumnType): number | null {
 async function sampleDays(column: AttributeColumn, perDay: number, turns: EventLoopYielder): Promise<Float64Array> {
   const days: number[] = [];
   for (const [i, ordinal] of sampleDistinct(column.count, SAMPLE, SEED).entries()) {
-    const { column: chunk, firstOrdinal } = column.chunks[column.chunkOf(ordinal)]!;
-    const row = ordinal - firstOrdinal;
+    const position = column.positionOf(ordinal);
+    const { column: chunk, first } = column.chunks[column.chunkOf(position)]!;
+    const row = position - first;
     if (chunk.shape === 'numbers' && chunk.valid?.[row] !== 0) days.push(Number(chunk.values[row]!) / perDay);
     if (i % ROWS_PER_STEP === 0) await turns.yieldIfDue();
   }

@@ -111,9 +111,9 @@ describe('a build that is interrupted', () => {
 
   it.each([
     ['a graph that was cut', /\.graph$/, true],
-    ['rows that were cut', /0001\.bin$/, false],
-    ['ids that were cut', /^ids\.bin$/, false],
-    ['attributes that were cut', /^attributes\.arrow$/, false],
+    ['rows that were cut', /0001\.vectors$/, false],
+    ['ids that were cut', /0000\.ids$/, false],
+    ['attributes that were cut', /0001\.attributes\.arrow$/, false],
   ])('does not trust %s', async (what, pattern, resumes) => {
     const index = what.replaceAll(' ', '-');
     await interruptAfter(index, 2);
@@ -125,8 +125,8 @@ describe('a build that is interrupted', () => {
   });
 
   it.each([
-    ['shard-0001.bin', 'a folder in place of rows'],
-    ['ids.bin', 'a folder in place of ids'],
+    ['shard-0001.vectors', 'a folder in place of rows'],
+    ['shard-0000.ids', 'a folder in place of ids'],
   ])('starts over where %s is %s', async (name, what) => {
     const index = what.replaceAll(' ', '-');
     await interruptAfter(index, 1);
@@ -143,7 +143,7 @@ describe('a build that is interrupted', () => {
     writeCatalog(other, { vectors: prices, dim: DIM, textIds: true });
     await interruptAfter('mine', 1);
     await interruptAfter('other', 1, { inputs: [other] });
-    const idsOf = (index: string): string => join(stagingOf(index), checkpointOf(index)!.directory, 'ids.bin');
+    const idsOf = (index: string): string => join(stagingOf(index), checkpointOf(index)!.directory, 'shard-0000.ids');
     copyFileSync(idsOf('other'), idsOf('mine'));
     const { manifest, resumed } = await buildIndex(optionsOf('mine'));
     expect({ resumed, content: manifest.content }).toEqual({ resumed: false, content: unbroken });
@@ -216,7 +216,7 @@ describe('a build that is killed', () => {
   it('after which its version was damaged starts over', async () => {
     await killWhen('damaged', (checkpoint) => typeof checkpoint?.version === 'string');
     const { version } = checkpointOf('damaged')!;
-    const path = join(root, 'damaged', version!, 'shard-0000.bin');
+    const path = join(root, 'damaged', version!, 'shard-0000.vectors');
     chmodSync(path, 0o644);
     writeFileSync(path, readFileSync(path).fill(0xff, 5_000, 9_000));
     const { code, json } = await shortlistJson([...args('damaged'), '--no-calibrate']);

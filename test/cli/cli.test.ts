@@ -164,7 +164,7 @@ describe('from build to rollback', () => {
   });
 
   it('rollback refuses a version that is damaged and leaves CURRENT alone', async () => {
-    const path = join(root, 'items', versions[0]!, 'ids.bin');
+    const path = join(root, 'items', versions[0]!, 'shard-0000.ids');
     const bytes = readFileSync(path);
     chmodSync(path, 0o644);
     writeFileSync(

@@ -40,7 +40,7 @@ describe('doctor', () => {
     const root = temporaryFolder();
     const { version } = await publishVersion(root, 'items', { rows: 300 });
     await buildVersion(root, 'items', { rows: 300, seed: 2 });
-    const ids = join(root, 'items', version, 'ids.bin');
+    const ids = join(root, 'items', version, 'shard-0000.ids');
     chmodSync(ids, 0o644);
     truncateSync(ids, 10);
     mkdirSync(join(root, 'items', '.staging', 'old'), { recursive: true });

@@ -137,8 +137,8 @@ describe('publish', () => {
 
   it('of a damaged version is not forced', async () => {
     const { version } = await buildVersion(root, 'items', { rows: ROWS, seed: 3 });
-    chmodSync(join(root, 'items', version, 'ids.bin'), 0o644);
-    truncateSync(join(root, 'items', version, 'ids.bin'), 10);
+    chmodSync(join(root, 'items', version, 'shard-0000.ids'), 0o644);
+    truncateSync(join(root, 'items', version, 'shard-0000.ids'), 10);
     const { code, json } = await callJson(['publish', `items@${version}`, '--force', '--reason', 'now', ...at]);
     expect([code, json['published']]).toEqual([EXIT.checkFailed, false]);
   });

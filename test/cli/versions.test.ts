@@ -30,8 +30,8 @@ describe('an index with nights that went wrong', () => {
     good = await build('nights', '--no-calibrate');
     await callJson(['publish', `nights@${good}`, '--reason', 'first', ...at], { SHORTLIST_WHO: 'night job' });
     poor = await build('nights', '--no-calibrate', '--seed', '3');
-    chmodSync(join(root, 'nights', poor, 'ids.bin'), 0o644);
-    truncateSync(join(root, 'nights', poor, 'ids.bin'), 100);
+    chmodSync(join(root, 'nights', poor, 'shard-0000.ids'), 0o644);
+    truncateSync(join(root, 'nights', poor, 'shard-0000.ids'), 100);
     other = await build('nights', '--no-calibrate', '--m', '4', '--ef-construction', '1', '--seed', '4');
     wide = join(root, '.wide.arrow');
     writeCatalog(wide, { vectors: makeVectors(50, DIM + 1, 1), dim: DIM + 1 });

@@ -199,7 +199,7 @@ describe('the folder of an export', () => {
 
   it('is absent when the version is damaged, which is said', async () => {
     const version = await build('damaged', spec);
-    const path = join(root, 'damaged', version, 'shard-0001.bin');
+    const path = join(root, 'damaged', version, 'shard-0001.vectors');
     const bytes = readFileSync(path);
     bytes[bytes.length - 1]! ^= 1;
     rmSync(path);

@@ -61,7 +61,7 @@ describe('a vector that is not finite', () => {
     'is refused by verify, and its row never comes back: %s',
     async (index) => {
       const version = hostile(index, (one) => {
-        section('shard-0000.bin', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7))(one);
+        section('shard-0000.vectors', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7))(one);
       });
       const problems = await verifyVersion(folder, index, version);
       expect(problems).toMatchObject([{ code: 'file_corrupt' }]);
@@ -88,7 +88,7 @@ describe('a vector that is not finite', () => {
   );
 
   it('is what is said of an item that is asked why it did not come back', async () => {
-    const change = section('shard-0000.bin', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7));
+    const change = section('shard-0000.vectors', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7));
     const open = await openIndex(folder, 'native-floats', { version: hostile('native-floats', change), threads: 1 });
     const isDamaged = (id: string) => {
       try {
@@ -108,7 +108,7 @@ describe('a vector that is not finite', () => {
   });
 
   it.each([1e19, Infinity, 0.5])('and one of %d, which no build writes under cosine, are refused by verify', async (value) => {
-    const change = section('shard-0000.bin', 'vectors', (bytes, offset) => bytes.writeFloatLE(value, offset + 4 * 8 * 3));
+    const change = section('shard-0000.vectors', 'vectors', (bytes, offset) => bytes.writeFloatLE(value, offset + 4 * 8 * 3));
     expect(await codesOf('native-cosine', hostile('native-cosine', change))).toEqual(['file_corrupt']);
   }); // prettier-ignore
 });
@@ -145,9 +145,9 @@ describe('an item', () => {
 
   it('whose ordinal two shards have is refused by opening', async () => {
     const version = hostile('native-shards', (one) => {
-      const source = one.files.get('shard-0000.bin')!;
+      const source = one.files.get('shard-0000.ids')!;
       const ordinal = source.readUInt32LE(partsOf(source).find(({ name }) => name === 'ordinals')!.offset);
-      const bytes = one.change('shard-0001.bin');
+      const bytes = one.change('shard-0001.ids');
       const { offset } = partsOf(bytes).find(({ name }) => name === 'ordinals')!;
       if (ordinal < bytes.readUInt32LE(offset + 4)) bytes.writeUInt32LE(ordinal, offset);
       else bytes.writeUInt32LE(bytes.readUInt32LE(offset) + 1, offset);
@@ -157,7 +157,7 @@ describe('an item', () => {
   });
 
   it('whose id another has too fails the answers that have both, and verify', async () => {
-    const change = section('ids.bin', 'values', (bytes, offset) => bytes.copyWithin(offset, offset + 8, offset + 16));
+    const change = section('shard-0000.ids', 'values', (bytes, offset) => bytes.copyWithin(offset, offset + 8, offset + 16));
     const version = hostile('native-cosine', change);
     expect(await codesOf('native-cosine', version)).toEqual(['file_corrupt']);
     const open = await openIndex(folder, 'native-cosine', { version, threads: 1 });
@@ -166,7 +166,7 @@ describe('an item', () => {
   });
 
   it('whose id is no UTF-8 is refused by opening: two of them would be shown alike', async () => {
-    const change = section('ids.bin', 'bytes', (bytes, offset) => (bytes[offset + 2] = 0xff));
+    const change = section('shard-0000.ids', 'bytes', (bytes, offset) => (bytes[offset + 2] = 0xff));
     const version = hostile('hnswlib-cosine', change);
     expect((await failure(openIndex(folder, 'hnswlib-cosine', { version }))).message).toContain('not UTF-8');
   });

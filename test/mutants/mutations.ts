@@ -385,6 +385,6 @@ export const ENTRIES = (random: Random, manifest: Loose): boolean => {
   const files = manifest['files'] as Loose[];
   const entry = pick(random, files);
   if (random() < 0.5) entry['bytes'] = pick(random, NUMBERS);
-  else entry['name'] = pick(random, ['../ids.bin', 'ids.bin', 'MANIFEST.json', 'x.bin', '']);
+  else entry['name'] = pick(random, ['../shard-0000.ids', 'shard-0000.ids', 'MANIFEST.json', 'x.bin', '']);
   return true;
 };

@@ -22,13 +22,16 @@ import type { Manifest } from '../../src/version/sealed/manifest.js';
 import type { Lock } from '../../src/version/locks/lock.js';
 import { versionPath } from '../../src/version/disk/paths.js';
 import { sealJson } from '../../src/version/disk/sealed-json.js';
+import { RowPlaces } from '../../src/version/sealed/row-places.js';
 import { findVersionProblems } from '../../src/version/sealed/verify.js';
 import {
   estimateResidentBytes,
   graphPaths,
   openVersionFiles,
   readIds,
+  readOrdinals,
   readShard,
+  type VersionFiles,
 } from '../../src/version/sealed/version-reader.js';
 import { RowsWriter } from '../../src/version/sealed/rows-writer.js';
 import type { VersionWriter } from '../../src/version/sealed/version-writer.js';
@@ -47,7 +50,17 @@ import {
 const template = temporaryDirectory();
 const manifest = await makeVersion(template, { shards: 3, rows: 40 });
 const { version } = manifest;
-const FILES = ['attributes.arrow', 'ids.bin', 'shard-0000.bin', 'shard-0001.bin', 'shard-0002.bin'];
+const FILES = [0, 1, 2].flatMap((shard) =>
+  ['attributes.arrow', 'ids', 'vectors'].map((part) => `shard-000${shard}.${part}`),
+);
+
+/** Where the rows of all shards are. */
+async function placesOf(files: VersionFiles): Promise<RowPlaces> {
+  const ordinals = await Promise.all(files.manifest.shards.map((_, shard) => readOrdinals(files, shard)));
+  return RowPlaces.of(ordinals, (ordinal) => {
+    throw new Error(`the ordinal ${ordinal} twice`);
+  });
+}
 
 const pathIn = (root: string, name: string): string => join(versionPath(root, INDEX, version), name);
 
@@ -56,7 +69,7 @@ describe('a version', () => {
     const data = makeRows({ rows: 40 });
     const files = await openVersionFiles(template, INDEX, version);
     const ids = await readIds(files);
-    const attributes = await readAttributes(files);
+    const attributes = await readAttributes(files, { places: await placesOf(files) });
     const found: number[] = [];
     for (let shard = 0; shard < 3; shard++) {
       const { count, ordinals, vectors } = await readShard(files, shard);
@@ -85,7 +98,7 @@ describe('a version', () => {
   });
 
   it('says in its manifest what is in it', () => {
-    expect(manifest).toMatchObject({ format: 1, index: INDEX, dim: 4, count: 40, ...DRAFT, stages: { read: 0.5 } });
+    expect(manifest).toMatchObject({ format: 2, index: INDEX, dim: 4, count: 40, ...DRAFT, stages: { read: 0.5 } });
     expect(manifest.files.map((file) => file.name)).toEqual(FILES);
     for (const { name, bytes, sha256 } of manifest.files) {
       const content = readFileSync(pathIn(template, name));
@@ -156,7 +169,10 @@ describe('a version', () => {
   it('tells what it will take in memory before it is loaded', () => {
     const estimate = estimateResidentBytes(manifest);
     expect(estimate.vectors).toBeGreaterThanOrEqual(40 * 4 * 4 + 40 * 4);
-    expect(estimate.vectors + estimate.ids + estimate.attributes + estimate.graphs).toBe(estimate.total);
+    expect(estimate.vectors + estimate.ids + estimate.attributes + estimate.graphs + estimate.places).toBe(
+      estimate.total,
+    );
+    expect(estimate.places).toBe(4 * 40);
     expect(estimate.graphs).toBe(0);
   });
 });
@@ -207,7 +223,7 @@ describe('a version is refused, with the name of the file,', () => {
   });
 
   it('with a file added, hidden or not', async () => {
-    for (const name of ['extra.bin', '.hidden', 'shard-0003.bin']) {
+    for (const name of ['extra.bin', '.hidden', 'shard-0003.vectors']) {
       const root = copyRoot(template);
       writeFileSync(pathIn(root, name), 'x');
       await expectRefused(root, name, 'file_unexpected');
@@ -216,12 +232,12 @@ describe('a version is refused, with the name of the file,', () => {
 
   it('with two files swapped', async () => {
     const root = copyRoot(template);
-    renameSync(pathIn(root, 'shard-0000.bin'), pathIn(root, 'x'));
-    renameSync(pathIn(root, 'shard-0001.bin'), pathIn(root, 'shard-0000.bin'));
-    renameSync(pathIn(root, 'x'), pathIn(root, 'shard-0001.bin'));
+    renameSync(pathIn(root, 'shard-0000.vectors'), pathIn(root, 'x'));
+    renameSync(pathIn(root, 'shard-0001.vectors'), pathIn(root, 'shard-0000.vectors'));
+    renameSync(pathIn(root, 'x'), pathIn(root, 'shard-0001.vectors'));
     const problems = await findVersionProblems(root, INDEX, version);
     expect(problems.map((problem) => problem.details['file'])).toEqual(
-      ['shard-0000.bin', 'shard-0001.bin'].map((name) => pathIn(root, name)),
+      ['shard-0000.vectors', 'shard-0001.vectors'].map((name) => pathIn(root, name)),
     );
   });
 
@@ -234,8 +250,8 @@ describe('a version is refused, with the name of the file,', () => {
 
   it('with all problems at once, in verify', async () => {
     const root = copyRoot(template);
-    rmSync(pathIn(root, 'ids.bin'));
-    overwrite(pathIn(root, 'attributes.arrow'), 'x');
+    rmSync(pathIn(root, 'shard-0000.ids'));
+    overwrite(pathIn(root, 'shard-0000.attributes.arrow'), 'x');
     writeFileSync(pathIn(root, 'extra'), 'x');
     const problems = await findVersionProblems(root, INDEX, version);
     expect(problems.map((problem) => problem.code)).toEqual(['file_corrupt', 'file_missing', 'file_unexpected']);
@@ -244,23 +260,27 @@ describe('a version is refused, with the name of the file,', () => {
 
 describe('a version with right digests over wrong contents', () => {
   it.each<[string, string, (root: string) => void]>([
-    ["shards that have each other's rows", 'shard-0000.bin', (root) => swapShards(root)],
-    ['attributes of other rows', 'attributes.arrow', (root) => takeFrom(root, { rows: 30 }, 'attributes.arrow')],
-    ['ids of fewer rows', 'ids.bin', (root) => takeFrom(root, { rows: 10 }, 'ids.bin')],
+    ["shards that have each other's rows", 'shard-0000.ids', (root) => swapShards(root)],
+    [
+      'attributes of other rows',
+      'shard-0000.attributes.arrow',
+      (root) => takeFrom(root, { rows: 30 }, 'shard-0000.attributes.arrow'),
+    ],
+    ['ids of fewer rows', 'shard-0000.ids', (root) => takeFrom(root, { rows: 10 }, 'shard-0000.ids')],
     [
       'a shard of another dimension',
-      'shard-0001.bin',
-      (root) => takeFrom(root, { rows: 40, dim: 3 }, 'shard-0001.bin'),
+      'shard-0001.vectors',
+      (root) => takeFrom(root, { rows: 40, dim: 3 }, 'shard-0001.vectors'),
     ],
     [
       'ids where a shard should be',
-      'shard-0002.bin',
-      (root) => overwrite(pathIn(root, 'shard-0002.bin'), readFileSync(pathIn(root, 'ids.bin'))),
+      'shard-0002.vectors',
+      (root) => overwrite(pathIn(root, 'shard-0002.vectors'), readFileSync(pathIn(root, 'shard-0000.ids'))),
     ],
     [
       'attributes that are no Arrow file',
-      'attributes.arrow',
-      (root) => overwrite(pathIn(root, 'attributes.arrow'), 'not Arrow at all'),
+      'shard-0000.attributes.arrow',
+      (root) => overwrite(pathIn(root, 'shard-0000.attributes.arrow'), 'not Arrow at all'),
     ],
   ])('is found out: %s', async (_, name, damage) => {
     const root = copyRoot(template);
@@ -287,9 +307,11 @@ function takeFrom(root: string, spec: object, name: string): void {
 
 /** The counts of the manifest follow, so that only the ids tell. */
 function swapShards(root: string): void {
-  const [first, second] = ['shard-0000.bin', 'shard-0001.bin'].map((name) => readFileSync(pathIn(root, name)));
-  overwrite(pathIn(root, 'shard-0000.bin'), second!);
-  overwrite(pathIn(root, 'shard-0001.bin'), first!);
+  for (const part of ['vectors', 'ids', 'attributes.arrow']) {
+    const [first, second] = [0, 1].map((shard) => readFileSync(pathIn(root, `shard-000${shard}.${part}`)));
+    overwrite(pathIn(root, `shard-0000.${part}`), second!);
+    overwrite(pathIn(root, `shard-0001.${part}`), first!);
+  }
   const path = pathIn(root, 'MANIFEST.json');
   const document = JSON.parse(readFileSync(path, 'utf8')) as { shards: { count: number }[] };
   const [one, two] = document.shards.map((shard) => shard.count);
@@ -319,9 +341,9 @@ describe('a writer', () => {
   it('names the file that an engine did not write, or that nobody was to write', async () => {
     const root = temporaryDirectory();
     const writer = await writeOneRow(root, held);
-    rmSync(join(writer.directory, 'ids.bin'));
+    rmSync(join(writer.directory, 'shard-0000.ids'));
     expect((await failureOf(writer.seal(DRAFT))).code).toBe('file_missing');
-    writeFileSync(join(writer.directory, 'ids.bin'), 'x');
+    writeFileSync(join(writer.directory, 'shard-0000.ids'), 'x');
     writeFileSync(join(writer.directory, 'extra'), 'x');
     expect(await failureOf(writer.seal(DRAFT))).toMatchObject({
       code: 'file_unexpected',
@@ -333,7 +355,7 @@ describe('a writer', () => {
     writeFileSync(graph, 'x');
     expect(await failureOf(writer.seal(DRAFT))).toMatchObject({
       code: 'file_corrupt',
-      file: join(writer.directory, 'ids.bin'),
+      file: join(writer.directory, 'shard-0000.ids'),
     });
     await writer.abort();
     expect(Object.keys(snapshot(root))).toEqual([]);
@@ -352,7 +374,7 @@ describe('a writer', () => {
       values: Int8Array.of(1),
     } as const;
     const writer = await writeOneRow(root, held, attributes, [column]);
-    const path = join(writer.directory, 'attributes.arrow');
+    const path = join(writer.directory, 'shard-0000.attributes.arrow');
     const bytes = readFileSync(path);
     bytes[100]! ^= 1;
     writeFileSync(path, bytes);
@@ -376,7 +398,9 @@ describe('a writer', () => {
     const figures = { code_recall: 0.5 };
     await writer.finishGraph(0, figures);
     const sealed = await writer.seal(DRAFT);
-    expect(sealed.shards).toEqual([{ files: ['shard-0000.bin', 'shard-0000.hnsw'], count: 1, figures }]);
+    expect(sealed.shards).toEqual([
+      { files: ['shard-0000.vectors', 'shard-0000.ids', 'shard-0000.hnsw'], count: 1, figures },
+    ]);
     const files = await openVersionFiles(root, INDEX, sealed.version);
     expect(graphPaths(files, 0)).toEqual([join(versionPath(root, INDEX, sealed.version), 'shard-0000.hnsw')]);
     expect(estimateResidentBytes(sealed).graphs).toBe('a graph'.length);

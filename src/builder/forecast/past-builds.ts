@@ -9,10 +9,10 @@ import { attempt } from '../../version/disk/durable.js';
 import type { Fields } from '../../version/disk/fields.js';
 import { listIndexes, listVersions, surveyVersions, writeNote } from '../../version/state/catalog.js';
 import { readCheckedNote } from '../../version/state/notes.js';
-import { ATTRIBUTES_FILE, IDS_FILE } from '../../version/disk/paths.js';
 import { nodeFiles, type FileSystem } from '../../version/disk/files.js';
 import { versionBytes, type Manifest } from '../../version/sealed/manifest.js';
 import { idTypeOf } from '../../version/sealed/type-name.js';
+import { estimateResidentBytes } from '../../version/sealed/version-reader.js';
 import { byStage, type BuildCost, type BuildShape } from './model.js';
 
 /** Newest builds of each index that are looked at. */
@@ -124,14 +124,14 @@ export async function newestShape(
 
 /** The shape of the build that a manifest describes; null for an engine or a parameter that is not known here. */
 export function shapeOf(manifest: Manifest, threads: number, calibrate: boolean): BuildShape | null {
-  const { count: rows, dim, engine, shards, files, id } = manifest;
+  const { count: rows, dim, engine, shards, id } = manifest;
   const name = ENGINE_NAMES.find((known) => known === engine.name);
   const { m, ef_construction: efConstruction } = engine.parameters;
   if (name === undefined || typeof m !== 'number' || typeof efConstruction !== 'number') return null;
-  const sizeOf = (file: string): number => files.find((entry) => entry.name === file)?.bytes ?? 0;
   const idType = idTypeOf(id.type);
-  const slots = estimateIdTableBytes(idType, rows, 0);
-  const idBytes = idType.kind === 'int' ? 8 : Math.max(1, (sizeOf(IDS_FILE) - slots) / rows);
-  const attributeBytes = sizeOf(ATTRIBUTES_FILE) / rows;
+  const { ids, attributes } = estimateResidentBytes(manifest);
+  const beside = estimateIdTableBytes(idType, rows, 0) + (manifest.format === 1 ? 0 : 4 * rows);
+  const idBytes = idType.kind === 'int' ? 8 : Math.max(1, (ids - beside) / rows);
+  const attributeBytes = attributes / rows;
   return { rows, dim, engine: name, m, efConstruction, shards: shards.length, threads, calibrate, idType, idBytes, attributeBytes }; // prettier-ignore
 }

@@ -21,8 +21,9 @@
 import { sampleDistinct, shuffle } from '../../base/random.js';
 import { engineOf, isMapped } from '../../engine/engines.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
-import { engineSettings, type RowPlace } from '../../retrieve/load/shards.js';
+import { engineSettings } from '../../retrieve/load/shards.js';
 import { externalQueries, queryAt } from '../queries.js';
+import type { RowPlace } from '../../version/sealed/row-places.js';
 
 /** Rows hidden together: at most a batch of a build, and at most this share of the rows. */
 const GROUP_ROWS = 500;

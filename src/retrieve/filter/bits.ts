@@ -92,6 +92,21 @@ export function* listMembers(words: Uint32Array, list: Uint32Array, meter: Meter
   return list;
 }
 
+/** The `count` bits from bit `start` on. */
+export function* sliceBits(words: Uint32Array, start: number, count: number, meter: Meter): Work<Uint32Array> {
+  const slice = emptyWords(count);
+  const [first, shift] = [start >>> 5, start & 31];
+  yield* visitChunks(slice.length, WORD_UNITS, meter, (from, to) => {
+    for (let word = from; word < to; word++) {
+      const low = words[first + word]! >>> shift;
+      slice[word] = shift === 0 ? low : low | ((words[first + word + 1] ?? 0) << (32 - shift));
+    }
+  });
+  const rest = count & 31;
+  if (rest !== 0) slice[slice.length - 1]! &= (1 << rest) - 1;
+  return slice;
+}
+
 /** Gathers the bits of the listed rows: bit p of the result is bit list[p] of the words. */
 export function* gatherBits(words: Uint32Array, list: Uint32Array, meter: Meter): Work<Uint32Array> {
   const gathered = emptyWords(list.length);

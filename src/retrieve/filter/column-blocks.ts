@@ -1,5 +1,5 @@
 /**
- * Reads values of a column in blocks of consecutive ordinals, whatever its chunks and type. A scan is then one loop
+ * Reads values of a column in blocks of consecutive positions, whatever its chunks and type. A scan is then one loop
  * over one type of array, which compiles to fast code. Also finds which rows have a value.
  */
 import type { Column } from '../../arrow/column.js';
@@ -12,36 +12,36 @@ export const BLOCK_ROWS = 4_096;
 
 type Numbers = Column & { readonly shape: 'numbers' };
 
-/** Calls `visit` for the part of each chunk within a range of ordinals. */
+/** Calls `visit` for the part of each chunk within a range of positions. */
 export function eachPart(
   column: AttributeColumn,
   from: number,
   to: number,
-  visit: (chunk: Column, row: number, rows: number, ordinal: number) => void,
+  visit: (chunk: Column, row: number, rows: number, position: number) => void,
 ): void {
   if (from >= to) return;
-  for (let position = column.chunkOf(from), ordinal = from; ordinal < to; position++) {
-    const { firstOrdinal, column: chunk } = column.chunks[position]!;
-    const row = ordinal - firstOrdinal;
-    const rows = Math.min(chunk.rows - row, to - ordinal);
-    visit(chunk, row, rows, ordinal);
-    ordinal += rows;
+  for (let number = column.chunkOf(from), position = from; position < to; number++) {
+    const { first, column: chunk } = column.chunks[number]!;
+    const row = position - first;
+    const rows = Math.min(chunk.rows - row, to - position);
+    visit(chunk, row, rows, position);
+    position += rows;
   }
 }
 
 /** Reads numbers of up to 32 bits and float64 as doubles. @param out at least `to - from` long */
 export function readNumbers(column: AttributeColumn, from: number, to: number, out: Float64Array): void {
-  eachPart(column, from, to, (chunk, row, rows, ordinal) => {
+  eachPart(column, from, to, (chunk, row, rows, position) => {
     const values = (chunk as Numbers).values as Float64Array;
-    out.set(values.subarray(row, row + rows), ordinal - from);
+    out.set(values.subarray(row, row + rows), position - from);
   });
 }
 
 /** Reads 64-bit integers as words: low, high, low, high, ... @param out at least `2 * (to - from)` long */
 export function readWords(column: AttributeColumn, from: number, to: number, out: Uint32Array): void {
-  eachPart(column, from, to, (chunk, row, rows, ordinal) => {
+  eachPart(column, from, to, (chunk, row, rows, position) => {
     const { buffer, byteOffset } = (chunk as Numbers).values;
-    out.set(new Uint32Array(buffer, byteOffset + 8 * row, 2 * rows), 2 * (ordinal - from));
+    out.set(new Uint32Array(buffer, byteOffset + 8 * row, 2 * rows), 2 * (position - from));
   });
 }
 
@@ -50,8 +50,8 @@ export function* readPresence(column: AttributeColumn): Work<Uint32Array | null>
   const words = emptyWords(column.count);
   let missing = 0;
   for (let from = 0; from < column.count; from += SLICE_ROWS) {
-    eachPart(column, from, Math.min(from + SLICE_ROWS, column.count), (chunk, row, rows, ordinal) => {
-      missing += rows - addPresent(chunk, row, rows, ordinal, words);
+    eachPart(column, from, Math.min(from + SLICE_ROWS, column.count), (chunk, row, rows, position) => {
+      missing += rows - addPresent(chunk, row, rows, position, words);
     });
     yield;
   }
@@ -59,7 +59,7 @@ export function* readPresence(column: AttributeColumn): Work<Uint32Array | null>
 }
 
 /** @returns the number of rows with a value */
-function addPresent(chunk: Column, row: number, rows: number, ordinal: number, words: Uint32Array): number {
+function addPresent(chunk: Column, row: number, rows: number, position: number, words: Uint32Array): number {
   const { valid } = chunk;
   const floats = chunk.shape === 'numbers' && chunk.type.kind === 'float' ? (chunk.values as Float64Array) : null;
   let present = 0;
@@ -67,19 +67,19 @@ function addPresent(chunk: Column, row: number, rows: number, ordinal: number, w
     const isPresent = valid === null ? 1 : valid[row + i]!;
     // NaN counts as no value: answers show it as null.
     if (isPresent === 0 || (floats !== null && Number.isNaN(floats[row + i]!))) continue;
-    words[(ordinal + i) >>> 5]! |= 1 << ((ordinal + i) & 31);
+    words[(position + i) >>> 5]! |= 1 << ((position + i) & 31);
     present++;
   }
   return present;
 }
 
-/** The chunks of a column with their first ordinals. */
+/** The chunks of a column with their first positions. */
 export function* chunksOf<S extends Column['shape']>(
   column: AttributeColumn,
   shape: S,
-): Generator<{ readonly firstOrdinal: number; readonly chunk: Column & { readonly shape: S } }> {
-  for (const { firstOrdinal, column: chunk } of column.chunks) {
+): Generator<{ readonly first: number; readonly chunk: Column & { readonly shape: S } }> {
+  for (const { first, column: chunk } of column.chunks) {
     if (chunk.shape !== shape) throw new TypeError(`${column.field.name} has ${chunk.shape}, not ${shape}`);
-    yield { firstOrdinal, chunk: chunk as Column & { readonly shape: S } };
+    yield { first, chunk: chunk as Column & { readonly shape: S } };
   }
 }

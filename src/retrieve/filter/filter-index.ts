@@ -2,8 +2,9 @@
  * Filters over one loaded version: from a plan (parse-filter.ts defines its meaning) to the rows of each shard that
  * pass.
  *
- * Takes the attributes by ordinal, the ids, and the ordinals of each shard; evaluation.ts evaluates. Results of clauses
- * and of whole filters are cached by their canonical text. Caches and indexes change only the time that a filter takes.
+ * Takes the attributes, the ids, and where the rows of each shard are; evaluation.ts evaluates. In this folder rows
+ * have positions (version/sealed/row-places.ts), also where they are called ordinals. Results of clauses and of whole
+ * filters are cached by their canonical text. Caches and indexes change only the time that a filter takes.
  *
  *     const filters = new FilterIndex({ count, attributes, ids, shards });
  *     await filters.prepare(); // optional: builds indexes in turns with the event loop
@@ -21,7 +22,8 @@ import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import type { AttributeStore } from '../../version/sealed/attribute-store.js';
-import { countWords, gatherBits, hasBit, listMembers } from './bits.js';
+import type { RowPlaces } from '../../version/sealed/row-places.js';
+import { countWords, gatherBits, hasBit, listMembers, sliceBits } from './bits.js';
 import { BoundedCache } from './bounded-cache.js';
 import { ColumnIndex } from './column-index.js';
 import { distinctClauses, Evaluation, type ClauseCache } from './evaluation.js';
@@ -41,6 +43,8 @@ interface FilterSource {
   readonly ids?: FilterIds | undefined;
   /** Ordinal of each row, ascending. */
   readonly shards: readonly { readonly ordinals: Uint32Array }[];
+  /** How ordinals become positions; undefined if they are equal. */
+  readonly places?: RowPlaces | undefined;
 }
 
 export interface FilterOptions {
@@ -123,7 +127,8 @@ export class FilterIndex {
 
   /** As `explain`, in slices. */
   *explainInSlices(plan: FilterPlan, ordinals: readonly number[]): Work<Rejection[][]> {
-    const passed = yield* this.evaluation().scanClauses(plan.root, listedRows(Uint32Array.from(ordinals)));
+    const positions = Uint32Array.from(ordinals, (ordinal) => this.positionOf(ordinal));
+    const passed = yield* this.evaluation().scanClauses(plan.root, listedRows(positions));
     return ordinals.map((ordinal, position) =>
       this.rejections(plan.root, ordinal, (key) => hasBit(passed.get(key)!, position)),
     );
@@ -170,19 +175,40 @@ export class FilterIndex {
     if (column === undefined) {
       const { attributes, ids } = this.source;
       const isId = this.schema.get(name)!.kind === 'id';
-      column = isId ? ColumnIndex.ofIds(ids!) : ColumnIndex.ofAttribute(attributes!.column(name), this.budget);
+      column = isId
+        ? ColumnIndex.ofIds(this.placedIds(ids!))
+        : ColumnIndex.ofAttribute(attributes!.column(name), this.budget);
       this.columns.set(name, column);
     }
     return column;
   }
 
+  private positionOf(ordinal: number): number {
+    return this.source.places?.positionOf(ordinal) ?? ordinal;
+  }
+
+  /** The ids, found by position. */
+  private placedIds(ids: FilterIds): FilterIds {
+    if (this.source.places === undefined) return ids;
+    const find = (id: string): number => {
+      const ordinal = ids.find(id);
+      return ordinal < 0 ? ordinal : this.positionOf(ordinal);
+    };
+    return { count: ids.count, find, text: (ordinal) => ids.text(ordinal) };
+  }
+
   private *split(words: Uint32Array): Work<Selection> {
-    const { shards, count } = this.source;
+    const { shards, count, places } = this.source;
     const meter = new Meter();
     const parts: ShardSelection[] = [];
-    for (const { ordinals } of shards) {
+    for (const [shard, { ordinals }] of shards.entries()) {
       // In a version with one shard, each ordinal is its own row.
-      const own = ordinals.length === count ? words : yield* gatherBits(words, ordinals, meter);
+      const own =
+        ordinals.length === count
+          ? words
+          : places === undefined
+            ? yield* gatherBits(words, ordinals, meter)
+            : yield* sliceBits(words, places.startOf(shard), ordinals.length, meter);
       const rows = new Bitset(ordinals.length, own);
       const passed = yield* countWords(own, meter);
       const isListed = passed <= MAX_LISTED_SHARE * rows.size;

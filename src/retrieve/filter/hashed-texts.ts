@@ -26,19 +26,19 @@ export class HashedTexts {
 
   static *build(column: AttributeColumn, presence: Uint32Array | null): Work<HashedTexts> {
     const meter = new Meter();
-    const byOrdinal = new Uint32Array(column.count);
-    for (const { firstOrdinal, chunk } of chunksOf(column, 'strings')) {
+    const hashOf = new Uint32Array(column.count);
+    for (const { first, chunk } of chunksOf(column, 'strings')) {
       for (let row = 0; row < chunk.rows; row++) {
         const [start, end] = [chunk.offsets[row]!, chunk.offsets[row + 1]!];
-        byOrdinal[firstOrdinal + row] = hashBytes(chunk.bytes, start, end);
+        hashOf[first + row] = hashBytes(chunk.bytes, start, end);
         if (meter.spend(10 + 2 * (end - start))) yield;
       }
     }
-    const sorted = yield* sortByKeys(yield* listPresent(column.count, presence), byOrdinal);
+    const sorted = yield* sortByKeys(yield* listPresent(column.count, presence), hashOf);
     const hashes = new Uint32Array(sorted.length);
     for (let from = 0; from < sorted.length; from += SLICE_ROWS) {
       const to = Math.min(from + SLICE_ROWS, sorted.length);
-      for (let i = from; i < to; i++) hashes[i] = byOrdinal[sorted[i]!]!;
+      for (let i = from; i < to; i++) hashes[i] = hashOf[sorted[i]!]!;
       yield;
     }
     return new HashedTexts(column, sorted, hashes);

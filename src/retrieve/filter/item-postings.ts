@@ -36,13 +36,13 @@ export function* buildItemPostings(column: AttributeColumn): Work<ItemPostings |
 
 function* findOwners(column: AttributeColumn, size: number): Work<Uint32Array> {
   const owners = new Uint32Array(size);
-  let first = 0;
-  for (const { firstOrdinal, chunk } of chunksOf(column, 'lists')) {
+  let firstItem = 0;
+  for (const { first, chunk } of chunksOf(column, 'lists')) {
     for (let row = 0; row < chunk.rows; row++) {
-      owners.fill(firstOrdinal + row, first + chunk.offsets[row]!, first + chunk.offsets[row + 1]!);
+      owners.fill(first + row, firstItem + chunk.offsets[row]!, firstItem + chunk.offsets[row + 1]!);
       if (row % SLICE_ROWS === SLICE_ROWS - 1) yield;
     }
-    first += chunk.items.rows;
+    firstItem += chunk.items.rows;
     yield;
   }
   return owners;
@@ -87,11 +87,11 @@ function itemsAsColumn(column: AttributeColumn, size: number): AttributeColumn {
   const { type } = column.field;
   if (type.kind !== 'list') throw new TypeError(`${column.field.name} has no lists`);
   const field: ArrowField = { ...column.field, type: type.item, label: '' };
-  const chunks: { firstOrdinal: number; column: Column }[] = [];
-  let firstOrdinal = 0;
+  const chunks: { first: number; column: Column }[] = [];
+  let first = 0;
   for (const { chunk } of chunksOf(column, 'lists')) {
-    if (chunk.items.rows > 0) chunks.push({ firstOrdinal, column: chunk.items });
-    firstOrdinal += chunk.items.rows;
+    if (chunk.items.rows > 0) chunks.push({ first, column: chunk.items });
+    first += chunk.items.rows;
   }
   return new AttributeColumn(field, size, chunks);
 }

@@ -31,17 +31,17 @@ export function* scanLists(
   const reader = new ListReader(itemTests, yield* buildItemSet(itemTests, meter), outs, meter);
   if (rows.list !== null) {
     for (let position = 0; position < rows.count; position++) {
-      const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(rows.list[position]!)]!;
-      yield* reader.readRow(chunk as Lists, rows.list[position]! - firstOrdinal, position);
+      const { first, column: chunk } = column.chunks[column.chunkOf(rows.list[position]!)]!;
+      yield* reader.readRow(chunk as Lists, rows.list[position]! - first, position);
     }
     return outs;
   }
-  for (const { firstOrdinal, column: chunk } of column.chunks) {
+  for (const { first, column: chunk } of column.chunks) {
     for (let row = 0; row < chunk.rows; row++) {
       const lists = chunk as Lists;
       const items = lists.offsets[row + 1]! - lists.offsets[row]!;
-      if (items > LONG_LIST) yield* reader.readRow(lists, row, firstOrdinal + row);
-      else if (reader.readShort(lists, row, firstOrdinal + row)) yield;
+      if (items > LONG_LIST) yield* reader.readRow(lists, row, first + row);
+      else if (reader.readShort(lists, row, first + row)) yield;
     }
   }
   return outs;

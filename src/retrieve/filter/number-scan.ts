@@ -58,10 +58,10 @@ function gatherValues(column: AttributeColumn, list: Uint32Array, from: number, 
   }
 }
 
-/** The number at an ordinal as stored: a bigint if the column has 64-bit integers. */
-export function numberAt(column: AttributeColumn, ordinal: number): number | bigint {
-  const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
-  return (chunk as Column & { readonly shape: 'numbers' }).values[ordinal - firstOrdinal]!;
+/** The number at a position as stored: a bigint if the column has 64-bit integers. */
+export function numberAt(column: AttributeColumn, position: number): number | bigint {
+  const { first, column: chunk } = column.chunks[column.chunkOf(position)]!;
+  return (chunk as Column & { readonly shape: 'numbers' }).values[position - first]!;
 }
 
 function testNumbers(block: Float64Array, intervals: Intervals<number>, out: Uint32Array): Prepared {

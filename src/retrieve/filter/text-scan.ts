@@ -33,7 +33,7 @@ export function* scanTexts(
 ): Work<Uint32Array[]> {
   const pass = yield* TextScan.prepare(tests, rows.count, meter);
   if (rows.list === null) {
-    for (const { firstOrdinal, chunk } of chunksOf(column, 'strings')) yield* pass.readAll(chunk, firstOrdinal);
+    for (const { first, chunk } of chunksOf(column, 'strings')) yield* pass.readAll(chunk, first);
   } else {
     for (let position = 0; position < rows.count; position++) {
       const { texts, row } = textAt(column, rows.list[position]!);
@@ -50,9 +50,9 @@ export function* scanTextRows(texts: Texts, tests: readonly Test[], meter: Meter
   return pass.outs;
 }
 
-export function textAt(column: AttributeColumn, ordinal: number): { readonly texts: Texts; readonly row: number } {
-  const { firstOrdinal, column: chunk } = column.chunks[column.chunkOf(ordinal)]!;
-  return { texts: chunk as Column & { readonly shape: 'strings' }, row: ordinal - firstOrdinal };
+export function textAt(column: AttributeColumn, position: number): { readonly texts: Texts; readonly row: number } {
+  const { first, column: chunk } = column.chunks[column.chunkOf(position)]!;
+  return { texts: chunk as Column & { readonly shape: 'strings' }, row: position - first };
 }
 
 /** One scan: its tests, prepared, and their results. */

@@ -177,9 +177,10 @@ function attributeColumn(name: string, attribute: AttributeColumn, budget: Budge
   const gather = (ordinals: Uint32Array) => {
     const picked = { pieces: new Uint32Array(ordinals.length), rows: new Uint32Array(ordinals.length) };
     for (let i = 0; i < ordinals.length; i++) {
-      const piece = attribute.chunkOf(ordinals[i]!);
+      const position = attribute.positionOf(ordinals[i]!);
+      const piece = attribute.chunkOf(position);
       picked.pieces[i] = piece;
-      picked.rows[i] = ordinals[i]! - attribute.chunks[piece]!.firstOrdinal;
+      picked.rows[i] = position - attribute.chunks[piece]!.first;
     }
     return gatherRows(columns, picked, budget);
   };

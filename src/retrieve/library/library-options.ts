@@ -41,6 +41,11 @@ function expectTerm(term: Term, value: unknown): string | null {
 /** Options that only the server has. */
 const UNSUPPORTED = ['timeoutMs', 'allowPartial'];
 
+function isShardList(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length === 0 || new Set(value).size < value.length) return false;
+  return value.every((shard) => Number.isInteger(shard) && shard >= 0);
+}
+
 function isTextList(value: unknown): boolean {
   return Array.isArray(value) && value.every((id) => typeof id === 'string');
 }
@@ -66,6 +71,7 @@ export function checkOptions(options: Partial<SearchOptions>): SearchOptions {
 
 const OPENING_CHECKS: Checks = {
   version: expect('a string', (value) => typeof value === 'string'),
+  shards: expect('a list of different shard numbers, such as [0, 1]', isShardList),
   threads: expect('a whole number above 0', (value) => Number.isInteger(value) && (value as number) > 0),
   signal: OPTION_CHECKS['signal']!,
 };

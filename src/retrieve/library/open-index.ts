@@ -31,6 +31,8 @@ import type { SearchOptions, SeedQuery } from '../search/search-options.js';
 export interface OpenIndexOptions {
   /** A version or alias; default: the published version. */
   readonly version?: string | undefined;
+  /** Numbers of the shards to open, with only their files and items; default: all. */
+  readonly shards?: readonly number[] | undefined;
   /** Threads of `searchBatch`; default: one per core. */
   readonly threads?: number | undefined;
   /** Aborting it rejects `openIndex` with the signal's reason. */
@@ -85,9 +87,9 @@ export async function openIndex(root: string, index: string, options: OpenIndexO
     );
   }
   checkOpening(options);
-  const { version, threads = availableCores(), signal } = options;
+  const { version, shards, threads = availableCores(), signal } = options;
   const name = await resolveVersion(root, index, version);
-  return new OpenIndex(await loadVersion(root, index, name, { signal }), threads);
+  return new OpenIndex(await loadVersion(root, index, name, { shards, signal }), threads);
 }
 
 /** Memory of groups that are searched while earlier answers are written: about a second of work. */
@@ -296,8 +298,8 @@ export class OpenIndex {
 
   /** Checks that ids are unique, since the files may not have been verified; each id once. @throws file_corrupt */
   private checkPacked(packed: PackedAnswers[]): PackedAnswers[] {
-    const { ids, manifest } = this.loaded;
-    const checked = (this.checkedIds ??= new Uint8Array(manifest.count));
+    const { ids, count } = this.loaded;
+    const checked = (this.checkedIds ??= new Uint8Array(count));
     for (const { ordinals } of packed) {
       const fresh: number[] = [];
       for (const ordinal of ordinals) {

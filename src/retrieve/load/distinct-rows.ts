@@ -6,7 +6,8 @@
  * Kaplan 2007): one pass, and memory for the sample only. Equal seeds give equal samples.
  */
 import type { EventLoopYielder } from '../../base/event-loop-yielder.js';
-import type { LoadedShard, RowPlace } from './shards.js';
+import type { LoadedShard } from './shards.js';
+import type { RowPlace } from '../../version/sealed/row-places.js';
 
 /** Components between two checks of the clock: less than 10 ms. */
 const COMPONENTS_PER_STEP = 2 ** 22;

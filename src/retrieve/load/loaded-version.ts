@@ -5,12 +5,13 @@
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import type { IdTable } from '../../base/id-table.js';
-import { shardOf } from '../../base/hash.js';
+import type { ShardVectors } from '../../engine/engine.js';
 import { engineOf } from '../../engine/engines.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { readAttributes, type AttributeStore } from '../../version/sealed/attribute-store.js';
-import { shardFile } from '../../version/disk/paths.js';
 import { fileCorrupt } from '../../version/disk/section-file.js';
+import { RowPlaces, type RowPlace } from '../../version/sealed/row-places.js';
+import { shardFilesOf } from '../../version/sealed/shard-files.js';
 import {
   graphPaths,
   openVersionFiles,
@@ -20,10 +21,18 @@ import {
 } from '../../version/sealed/version-reader.js';
 import { findCalibration, type CalibrationState } from './calibration.js';
 import { FilterIndex } from '../filter/filter-index.js';
-import { engineSettings, openShard, type LoadedShard, type RowPlace } from './shards.js';
+import { localOrdinals } from './local-ordinals.js';
+import { engineSettings, openShard, type LoadedShard } from './shards.js';
 
 export interface LoadedVersion {
+  /** Of the whole version, also where only some shards are loaded. */
   readonly manifest: Manifest;
+  /** Rows that are loaded. Their ordinals are 0 to `count`. */
+  readonly count: number;
+  /** Number of each loaded shard in the version. */
+  readonly shardNumbers: readonly number[];
+  /** The ordinal that each row has in the whole version; null if all shards are loaded. */
+  readonly inputOrdinals: Uint32Array | null;
   readonly ids: IdTable;
   /** Null where the index has no attributes. */
   readonly attributes: AttributeStore | null;
@@ -47,9 +56,12 @@ export interface LoadedVersion {
 interface LoadOptions {
   /** Compare every file with its digest first; otherwise only sizes and structure are checked. */
   readonly hash?: boolean;
+  /** Numbers of the shards to load; default: all. Only their files are looked at. */
+  readonly shards?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** @throws also no_shards for shards that the version does not have */
 export async function loadVersion(
   root: string,
   index: string,
@@ -57,77 +69,110 @@ export async function loadVersion(
   options: LoadOptions = {},
 ): Promise<LoadedVersion> {
   const { hash = false, signal } = options;
-  const files = await openVersionFiles(root, index, version, { hash, signal });
+  const files = await openVersionFiles(root, index, version, { hash, signal, shards: options.shards });
   const { manifest } = files;
-  const ids = await readIds(files);
-  const attributes = await readAttributes(files, engineOf(engineSettings(manifest).name).mapping?.bytes);
+  const shardNumbers = options.shards ?? [...manifest.shards.keys()];
+  const rows = await readRows(files, shardNumbers, signal);
+  const places = RowPlaces.of(rows.ordinals, rows.onRepeated);
+  const ids = await readIds(files, undefined, { shards: shardNumbers, ordinals: rows.ordinals });
+  const map = engineOf(engineSettings(manifest).name).mapping?.bytes;
+  const attributes = await readAttributes(files, { map, shards: shardNumbers, places });
   const shards: LoadedShard[] = [];
   try {
-    for (let position = 0; position < manifest.shards.length; position++) {
+    for (const [position, shard] of shardNumbers.entries()) {
       signal?.throwIfAborted();
-      shards.push(await loadShard(files, position));
+      shards.push(await loadShard(files, shard, rows.vectors[position]!, rows.ordinals[position]!));
     }
-    requireDistinctOrdinals(files, shards);
   } catch (error) {
     for (const shard of shards) shard.graph.close();
     throw error;
   }
-  const paths = manifest.shards.map((_, position) => graphPath(files, position));
+  const paths = shardNumbers.map((shard) => graphPath(files, shard));
   const find = () => findCalibration(root, index, version);
-  return assemble({ manifest, ids, attributes, shards, graphPaths: paths }, await find(), find);
+  const { inputOrdinals } = rows;
+  return assemble(
+    { manifest, shardNumbers, inputOrdinals, places, ids, attributes, shards, graphPaths: paths },
+    await find(),
+    find,
+  );
 }
 
-async function loadShard(files: VersionFiles, position: number): Promise<LoadedShard> {
-  const { manifest } = files;
-  const engine = engineSettings(manifest);
-  const { mapping } = engineOf(engine.name);
-  const rows = await readShard(files, position, undefined, mapping?.vectors);
-  const { metric, dim } = manifest;
-  const file =
-    mapping === null ? undefined : { path: shardPath(files.directory, position), offset: rows.vectorsOffset };
-  const vectors = { metric, dim, count: rows.count, values: rows.vectors, file };
-  return openShard(graphPath(files, position), engine, { vectors, ordinals: rows.ordinals });
+interface Rows {
+  readonly vectors: readonly ShardVectorData[];
+  readonly ordinals: readonly Uint32Array[];
+  readonly inputOrdinals: Uint32Array | null;
+  readonly onRepeated: (ordinal: number, position: number) => never;
 }
 
-/** Checks that no two shards share an ordinal. Each shard's ordinals ascend and have the right number already. */
-function requireDistinctOrdinals({ directory, manifest }: VersionFiles, shards: readonly LoadedShard[]): void {
-  if (shards.length === 1) return;
-  const seen = new Uint32Array(Math.ceil(manifest.count / 32));
-  for (const [position, { ordinals }] of shards.entries()) {
-    for (const ordinal of ordinals) {
-      const bit = 1 << (ordinal & 31);
-      if ((seen[ordinal >>> 5]! & bit) !== 0)
-        throw fileCorrupt(shardPath(directory, position), `has the ordinal ${ordinal}, which another shard also has`);
-      seen[ordinal >>> 5]! |= bit;
-    }
+type ShardVectorData = Pick<ShardVectors, 'count' | 'values' | 'file'>;
+
+/** The vectors and ordinals of some shards. */
+async function readRows(
+  files: VersionFiles,
+  shards: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Rows> {
+  const { manifest, directory } = files;
+  const { mapping } = engineOf(engineSettings(manifest).name);
+  const vectors: ShardVectorData[] = [];
+  const ordinals: Uint32Array[] = [];
+  for (const shard of shards) {
+    signal?.throwIfAborted();
+    const rows = await readShard(files, shard, undefined, mapping?.vectors);
+    const path = join(directory, shardFilesOf(manifest, shard).vectors);
+    vectors.push({
+      count: rows.count,
+      values: rows.vectors,
+      file: mapping === null ? undefined : { path, offset: rows.vectorsOffset },
+    });
+    ordinals.push(rows.ordinals);
   }
+  const onRepeated = (ordinal: number, position: number): never => {
+    const path = join(directory, shardFilesOf(manifest, shards[position]!).ordinals);
+    throw fileCorrupt(path, `has the ordinal ${ordinal}, which another shard also has`);
+  };
+  if (shards.length === manifest.shards.length) return { vectors, ordinals, inputOrdinals: null, onRepeated };
+  const local = localOrdinals(ordinals, manifest.count, onRepeated);
+  return { vectors, ordinals: local.ordinals, inputOrdinals: local.global, onRepeated };
 }
 
-function shardPath(directory: string, position: number): string {
-  return join(directory, shardFile(position));
+async function loadShard(
+  files: VersionFiles,
+  shard: number,
+  data: ShardVectorData,
+  ordinals: Uint32Array,
+): Promise<LoadedShard> {
+  const { metric, dim } = files.manifest;
+  return openShard(graphPath(files, shard), engineSettings(files.manifest), {
+    vectors: { metric, dim, ...data },
+    ordinals,
+  });
 }
 
-function graphPath(files: VersionFiles, position: number): string | null {
-  return graphPaths(files, position)[0] ?? null;
+function graphPath(files: VersionFiles, shard: number): string | null {
+  return graphPaths(files, shard)[0] ?? null;
 }
 
-type Parts = Pick<LoadedVersion, 'manifest' | 'ids' | 'attributes' | 'shards' | 'graphPaths'>;
+type Parts = Pick<
+  LoadedVersion,
+  'manifest' | 'shardNumbers' | 'inputOrdinals' | 'ids' | 'attributes' | 'shards' | 'graphPaths'
+> & { readonly places: RowPlaces };
 
 function assemble(parts: Parts, found: CalibrationState, find: () => Promise<CalibrationState>): LoadedVersion {
-  const { ids, attributes, shards, manifest } = parts;
-  const filters = new FilterIndex({ count: manifest.count, attributes, ids, shards });
+  const { places, ids, attributes, shards, manifest } = parts;
+  const filters = new FilterIndex({
+    count: places.count,
+    attributes,
+    ids,
+    shards,
+    // Format 1 has attributes by ordinal.
+    places: manifest.format === 1 || places.isIdentity ? undefined : places,
+  });
   const loadedBytes = residentBytes(parts);
   let calibration = found;
-  const locate = (ordinal: number) => {
-    const shard = shards.length === 1 ? 0 : shardOf(ids.hash(ordinal), shards.length);
-    const { ordinals } = shards[shard]!;
-    const row = findRow(ordinals, ordinal);
-    if (ordinals[row] !== ordinal)
-      throw damagedRow(manifest, ordinal, `is not in shard ${shard}, where its id belongs`);
-    return { shard, row };
-  };
   return {
     ...parts,
+    count: places.count,
     filters,
     get residentBytes() {
       return loadedBytes + filters.residentBytes;
@@ -137,9 +182,9 @@ function assemble(parts: Parts, found: CalibrationState, find: () => Promise<Cal
       calibration = await find();
     },
     ordinalOf: (id) => ids.find(id),
-    locate,
+    locate: (ordinal) => places.locate(ordinal),
     vectorOf: (ordinal) => {
-      const { shard, row } = locate(ordinal);
+      const { shard, row } = places.locate(ordinal);
       const vector = shards[shard]!.graph.vectors.values.slice(row * manifest.dim, (row + 1) * manifest.dim);
       if (!vector.every(Number.isFinite)) throw damagedRow(manifest, ordinal, 'has a vector that is not finite');
       return vector;
@@ -153,22 +198,10 @@ function damagedRow({ index, version }: Manifest, ordinal: number, problem: stri
   return new ShortlistError('file_corrupt', message, { index, version, ordinal });
 }
 
-/** Binary search: ordinals ascend. In a version with one shard, each ordinal is its own row. */
-function findRow(ordinals: Uint32Array, ordinal: number): number {
-  if (ordinals[ordinal] === ordinal) return ordinal;
-  let low = 0;
-  let high = ordinals.length - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ordinals[middle]! < ordinal) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function residentBytes({ ids, attributes, shards }: Parts): number {
+function residentBytes({ ids, attributes, shards, places }: Parts): number {
   const shardBytes = shards.map(
     ({ graph, ordinals }) => graph.residentBytes + graph.vectors.values.byteLength + ordinals.byteLength,
   );
-  return ids.residentBytes + (attributes?.residentBytes ?? 0) + shardBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const shared = ids.residentBytes + (attributes?.residentBytes ?? 0) + places.residentBytes;
+  return shardBytes.reduce((sum, bytes) => sum + bytes, shared);
 }

@@ -13,11 +13,6 @@ interface ShardData {
   readonly ordinals: Uint32Array;
 }
 
-export interface RowPlace {
-  readonly shard: number;
-  readonly row: number;
-}
-
 /** One shard, open for search. */
 export interface LoadedShard {
   readonly graph: ShardIndex;

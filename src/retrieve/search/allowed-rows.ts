@@ -4,7 +4,7 @@
  */
 import { Bitset } from '../../base/bitset.js';
 import { hasBit } from '../filter/bits.js';
-import type { RowPlace } from '../load/shards.js';
+import type { RowPlace } from '../../version/sealed/row-places.js';
 
 /** The rows of one shard that pass a filter. Plain values, so that they can be sent to threads. */
 export interface PassingRows {

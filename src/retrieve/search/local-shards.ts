@@ -6,9 +6,10 @@ import { Bitset } from '../../base/bitset.js';
 import { rawKernel, toScore } from '../../base/metric.js';
 import type { ShardAnswer, ShardQuery, ShardVectors } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
-import type { LoadedShard, RowPlace } from '../load/shards.js';
+import type { LoadedShard } from '../load/shards.js';
 import { copyAllowed, type AllowedRows } from './allowed-rows.js';
 import type { Scoring, ShardPart, ShardSearch } from './needs.js';
+import type { RowPlace } from '../../version/sealed/row-places.js';
 
 export type ScanPool = Pick<ExactSearch, 'search'>;
 

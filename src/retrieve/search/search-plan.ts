@@ -85,7 +85,7 @@ function planWith(
     passing,
     excluded,
     selfMatches: [],
-    available: version.manifest.count,
+    available: version.count,
     filter: account,
     crowding: options.crowding === undefined ? null : planCrowding(version, options.crowding),
     shardPlan: options.plan,
@@ -113,13 +113,13 @@ interface Selected {
 const ALL_ROWS: Selected = { passing: null, account: null };
 
 /** `{}` means no filter. */
-function* selectRows({ filters, manifest }: LoadedVersion, filter: FilterPlan | null): Work<Selected> {
+function* selectRows({ filters, count: rows }: LoadedVersion, filter: FilterPlan | null): Work<Selected> {
   if (filter === null || filter.root.kind === 'all') return ALL_ROWS;
   const started = performance.now();
   const cached = filters.hasCached(filter);
   const { shards, count } = yield* filters.selectInSlices(filter);
   const account = {
-    selectivity: manifest.count === 0 ? 1 : count / manifest.count,
+    selectivity: rows === 0 ? 1 : count / rows,
     passed: count,
     took_us: Math.round((performance.now() - started) * 1000),
     cached,

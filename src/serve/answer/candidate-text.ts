@@ -118,13 +118,14 @@ export function attributesWriter({ attributes }: LoadedVersion, names: readonly 
 /** Writes the JSON of an attribute value. Texts and numbers, the most frequent, need no intermediate string. */
 function valueWriter(attribute: AttributeColumn): ExtraWriter {
   return (ordinal, out) => {
-    const { firstOrdinal, column } = attribute.chunks[attribute.chunkOf(ordinal)]!;
-    const row = ordinal - firstOrdinal;
+    const position = attribute.positionOf(ordinal);
+    const { first, column } = attribute.chunks[attribute.chunkOf(position)]!;
+    const row = position - first;
     if (column.valid !== null && column.valid[row] === 0) out.ascii('null');
     else if (column.shape === 'strings') out.quote(column.bytes, column.offsets[row]!, column.offsets[row + 1]!);
     else if (column.shape === 'bools') out.ascii(column.values[row] === 1 ? 'true' : 'false');
     else if (column.shape !== 'numbers' || !writeNumber(column.type, column.values[row]!, out)) {
-      out.utf8(JSON.stringify(attribute.value(ordinal)));
+      out.utf8(JSON.stringify(attribute.valueAt(position)));
     }
   };
 }

@@ -4,16 +4,9 @@ import { NAME_PATTERN } from '../../base/limits.js';
 import { ShortlistError } from '../../base/errors.js';
 
 export const MANIFEST_FILE = 'MANIFEST.json';
-export const IDS_FILE = 'ids.bin';
-export const ATTRIBUTES_FILE = 'attributes.arrow';
 
-/** The section file of one shard. */
-export function shardFile(shard: number): string {
-  return `shard-${String(shard).padStart(4, '0')}.bin`;
-}
-
-/** The graph of one shard; `suffix` is the engine's, such as `hnsw`. */
-export function graphFile(shard: number, suffix: string): string {
+/** A file of one shard; `suffix` says what it holds: `vectors`, or an engine's, such as `hnsw`. */
+export function shardFile(shard: number, suffix: string): string {
   return `shard-${String(shard).padStart(4, '0')}.${suffix}`;
 }
 

@@ -1,10 +1,11 @@
 /**
- * Cuts columns into the record batches of attributes.arrow. Takes chunks of any size; gives batches that depend only on
- * the rows: the same table from another file, in other chunks or with other bytes under its nulls, gives the same
- * batches.
+ * Cuts columns into the record batches of a file of attributes. Takes chunks of any size; gives batches that depend
+ * only on the rows: the same table from another file, in other chunks or with other bytes under its nulls, gives the
+ * same batches.
  *
- * A batch ends before the row with which it would exceed 65,536 rows, or 64 MiB of strings and lists. Rows that wait
- * for the end of their batch are copied, so the caller may use its buffers again.
+ * A batch ends before the row with which it would exceed 65,536 rows, or 64 MiB of strings and lists; with several
+ * shards, whose rows wait side by side, their part of 64 MiB, but 4 MiB at least. Rows that wait for the end of their
+ * batch are copied, so the caller may use its buffers again.
  */
 import type { Column } from '../../arrow/column.js';
 import { gatherRows } from '../../arrow/gather.js';
@@ -13,6 +14,7 @@ const BATCH_ROWS = 65_536;
 
 /** Counts the bytes of strings, and LIST_ITEM_BYTES for each item of a list. */
 const BATCH_BYTES = 64 * 1024 * 1024;
+const MIN_BATCH_BYTES = 4 * 1024 * 1024;
 
 const LIST_ITEM_BYTES = 8;
 
@@ -26,23 +28,32 @@ export class AttributeBatches {
   private waiting: Piece[] = [];
   private rows = 0;
   private bytes = 0;
+  private readonly maxBytes: number;
 
-  /** Adds rows. @returns the batches that they complete, each with one column a field */
-  *add(columns: readonly Column[]): Generator<readonly Column[], void, undefined> {
-    const rows = columns[0]?.rows ?? 0;
+  constructor(shards = 1) {
+    this.maxBytes = Math.max(MIN_BATCH_BYTES, Math.floor(BATCH_BYTES / shards));
+  }
+
+  /**
+   * Adds rows.
+   * @param picked which rows of the columns, ascending; null for all
+   * @returns the batches that they complete, each with one column a field
+   */
+  *add(columns: readonly Column[], picked: Uint32Array | null = null): Generator<readonly Column[], void, undefined> {
+    const rows = picked ?? Uint32Array.from({ length: columns[0]?.rows ?? 0 }, (_, row) => row);
     const sizes = measureRows(columns, rows);
     let start = 0;
-    for (let row = 0; row < rows; row++) {
-      const size = sizes === null ? 0 : sizes[row]!;
-      if (this.rows === BATCH_ROWS || (this.rows > 0 && this.bytes + size > BATCH_BYTES)) {
-        this.keep(columns, start, row);
-        start = row;
+    for (let place = 0; place < rows.length; place++) {
+      const size = sizes === null ? 0 : sizes[place]!;
+      if (this.rows === BATCH_ROWS || (this.rows > 0 && this.bytes + size > this.maxBytes)) {
+        this.keep(columns, rows.subarray(start, place));
+        start = place;
         yield this.take();
       }
       this.rows++;
       this.bytes += size;
     }
-    this.keep(columns, start, rows);
+    this.keep(columns, rows.subarray(start));
   }
 
   /** The last batch; null if no row waits. */
@@ -50,8 +61,9 @@ export class AttributeBatches {
     return this.rows === 0 ? null : this.take();
   }
 
-  private keep(columns: readonly Column[], from: number, to: number): void {
-    if (from < to) this.waiting.push({ rows: to - from, columns: columns.map((column) => copyRows(column, from, to)) });
+  private keep(columns: readonly Column[], rows: Uint32Array): void {
+    if (rows.length === 0) return;
+    this.waiting.push({ rows: rows.length, columns: columns.map((column) => copyRows(column, rows)) });
   }
 
   private take(): readonly Column[] {
@@ -64,16 +76,16 @@ export class AttributeBatches {
 }
 
 /** Bytes of each row's strings and lists; null if no column has any. */
-function measureRows(columns: readonly Column[], rows: number): Float64Array | null {
-  const sizes = new Float64Array(rows);
+function measureRows(columns: readonly Column[], rows: Uint32Array): Float64Array | null {
+  const sizes = new Float64Array(rows.length);
   let found = false;
   for (const column of columns) {
     if (column.shape !== 'strings' && column.shape !== 'lists') continue;
     found = true;
     const { valid, offsets } = column;
-    for (let row = 0; row < rows; row++) {
+    for (const [place, row] of rows.entries()) {
       if (valid !== null && valid[row] === 0) continue;
-      sizes[row]! += column.shape === 'strings' ? offsets[row + 1]! - offsets[row]! : listBytes(column, row);
+      sizes[place]! += column.shape === 'strings' ? offsets[row + 1]! - offsets[row]! : listBytes(column, row);
     }
   }
   return found ? sizes : null;
@@ -86,9 +98,9 @@ function listBytes({ offsets, items }: Column & { readonly shape: 'lists' }, row
 }
 
 /** The rows in memory of their own, without what lies under nulls and between values. */
-function copyRows(column: Column, from: number, to: number): Column {
-  const rows = Uint32Array.from({ length: to - from }, (_, i) => from + i);
-  return gatherRows([column], pick(column, null, rows, column.valid?.slice(from, to) ?? null));
+function copyRows(column: Column, rows: Uint32Array): Column {
+  const { valid } = column;
+  return gatherRows([column], pick(column, null, rows, valid === null ? null : Uint8Array.from(rows, (row) => valid[row]!))); // prettier-ignore
 }
 
 function joinPieces(pieces: readonly Piece[]): Column[] {

@@ -1,21 +1,22 @@
 /**
- * One attribute of a version, by ordinal. Takes the chunks of the column in the file; returns JSON values one at a
- * time, or the chunks themselves for bulk reads.
+ * One attribute of a version. Takes the chunks of the column in its files; returns JSON values one at a time, by
+ * ordinal, or the chunks themselves for bulk reads, in the order of positions (row-places.ts).
  */
 import { isAscii } from 'node:buffer';
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { columnValue, type JsonValue } from '../../arrow/column-value.js';
+import type { RowPlaces } from './row-places.js';
 
-/** Consecutive ordinals of one attribute. */
+/** Consecutive positions of one attribute. */
 export interface AttributeChunk {
-  readonly firstOrdinal: number;
+  readonly first: number;
   readonly column: Column;
 }
 
 export class AttributeColumn {
-  /** Each has at least one row, and their ordinals follow each other. */
+  /** Each has at least one row, and their positions follow each other. */
   readonly chunks: readonly AttributeChunk[];
-  /** First ordinals of the chunks. */
+  /** First positions of the chunks. */
   private readonly starts: Uint32Array;
   /** How the strings of each chunk are decoded; made at the first use. */
   private decoders: (DecodeText | undefined)[] = [];
@@ -24,37 +25,47 @@ export class AttributeColumn {
     readonly field: ArrowField,
     readonly count: number,
     chunks: readonly AttributeChunk[],
+    /** Null if positions are ordinals. */
+    private readonly places: RowPlaces | null = null,
   ) {
     this.chunks = chunks;
-    this.starts = Uint32Array.from(chunks, (chunk) => chunk.firstOrdinal);
+    this.starts = Uint32Array.from(chunks, ({ first }) => first);
+  }
+
+  positionOf(ordinal: number): number {
+    return this.places === null ? ordinal : this.places.positionOf(ordinal);
   }
 
   /** The value as JSON has it. */
   value(ordinal: number): JsonValue {
-    const position = this.chunkOf(ordinal);
-    const { firstOrdinal, column } = this.chunks[position]!;
-    const row = ordinal - firstOrdinal;
-    if (column.shape !== 'strings') return columnValue(column, row);
-    if (column.valid !== null && column.valid[row] === 0) return null;
-    return this.decoder(position, column)(column.offsets[row]!, column.offsets[row + 1]!);
+    return this.valueAt(this.positionOf(ordinal));
   }
 
-  /** Position of the chunk that holds the ordinal: the last one that starts at or before it. */
-  chunkOf(ordinal: number): number {
-    if (!(ordinal >= 0 && ordinal < this.count)) throw new Error(`ordinal ${ordinal} of ${this.count}`);
+  valueAt(position: number): JsonValue {
+    const number = this.chunkOf(position);
+    const { first, column } = this.chunks[number]!;
+    const row = position - first;
+    if (column.shape !== 'strings') return columnValue(column, row);
+    if (column.valid !== null && column.valid[row] === 0) return null;
+    return this.decoder(number, column)(column.offsets[row]!, column.offsets[row + 1]!);
+  }
+
+  /** Number of the chunk that holds the position: the last one that starts at or before it. */
+  chunkOf(position: number): number {
+    if (!(position >= 0 && position < this.count)) throw new Error(`position ${position} of ${this.count}`);
     const { starts } = this;
     let low = 0;
     let high = starts.length;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (starts[middle]! <= ordinal) low = middle;
+      if (starts[middle]! <= position) low = middle;
       else high = middle;
     }
     return low;
   }
 
-  private decoder(position: number, column: Column & { readonly shape: 'strings' }): DecodeText {
-    return (this.decoders[position] ??= textDecoder(column.bytes));
+  private decoder(chunk: number, column: Column & { readonly shape: 'strings' }): DecodeText {
+    return (this.decoders[chunk] ??= textDecoder(column.bytes));
   }
 }
 

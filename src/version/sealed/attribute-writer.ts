@@ -1,4 +1,4 @@
-/** Writes attributes.arrow as rows come: an uncompressed Arrow IPC file. Its record batches: attribute-batches.ts. */
+/** Writes the attributes of a shard as rows come: an uncompressed Arrow IPC file (batches: attribute-batches.ts). */
 import { createHash } from 'node:crypto';
 import type { ArrowField, Column } from '../../arrow/column.js';
 import { ArrowWriter } from '../../arrow/write/writer.js';
@@ -10,25 +10,32 @@ import { AttributeBatches } from './attribute-batches.js';
 export class AttributeWriter {
   private readonly hash = createHash('sha256');
   private readonly writer: ArrowWriter;
-  private readonly batches = new AttributeBatches();
+  private readonly batches: AttributeBatches;
 
   private constructor(
     fields: readonly ArrowField[],
     private readonly sink: ByteSink,
+    shards: number,
   ) {
+    this.batches = new AttributeBatches(shards);
     this.writer = new ArrowWriter('file', { fields }, async (bytes) => {
       this.hash.update(bytes);
       await sink.write(bytes);
     });
   }
 
-  static async create(path: string, fields: readonly ArrowField[], files: FileSystem): Promise<AttributeWriter> {
-    return new AttributeWriter(fields, await ByteSink.create(path, files));
+  /** @param options.shards how many shards are written at a time */
+  static async create(
+    path: string,
+    fields: readonly ArrowField[],
+    { files, shards }: { readonly files: FileSystem; readonly shards: number },
+  ): Promise<AttributeWriter> {
+    return new AttributeWriter(fields, await ByteSink.create(path, files), shards);
   }
 
-  /** @param columns one a field, with equal numbers of rows */
-  async append(columns: readonly Column[]): Promise<void> {
-    for (const batch of this.batches.add(columns)) await this.writer.write(batch);
+  /** @param columns one a field, with equal numbers of rows @param rows which of them, ascending; null for all */
+  async append(columns: readonly Column[], rows: Uint32Array | null = null): Promise<void> {
+    for (const batch of this.batches.add(columns, rows)) await this.writer.write(batch);
   }
 
   /** Ends the file. @returns the SHA-256 of its bytes, hex */

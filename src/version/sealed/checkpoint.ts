@@ -35,10 +35,10 @@ export interface Checkpoint {
   readonly dim: number;
   /** Rows of each shard. */
   readonly counts: readonly number[];
-  /** SHA-256 of the first page of each section file, which has the digests of the rest: shards, then ids. */
+  /** SHA-256 of the first page of each section file, which has the digests of the rest: for each shard vectors, ids. */
   readonly headers: readonly string[];
-  /** SHA-256 of attributes.arrow; null without attributes. */
-  readonly attributes: string | null;
+  /** SHA-256 of each shard's attributes; null without attributes. */
+  readonly attributes: readonly string[] | null;
   /** By shard; null: not built yet, or without rows. */
   readonly graphs: readonly (GraphCheckpoint | null)[];
   readonly draft: ManifestDraft;

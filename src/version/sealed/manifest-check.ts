@@ -4,7 +4,7 @@ import { METRICS } from '../../base/metric.js';
 import { contentDigest } from './content-digest.js';
 import { FieldError, type Fields } from '../disk/fields.js';
 import {
-  MANIFEST_FORMAT,
+  MANIFEST_FORMATS,
   type AttributeEntry,
   type ColumnEntry,
   type EngineEntry,
@@ -15,7 +15,7 @@ import {
   type ShardEntry,
   type SourceEntry,
 } from './manifest.js';
-import { ATTRIBUTES_FILE, IDS_FILE, shardFile } from '../disk/paths.js';
+import { isGraphFile, rowFilesOf, sharedFilesOf } from './shard-files.js';
 import { ID_TYPE_PATTERN } from './type-name.js';
 import { isVersionName, parseVersionName } from './version-name.js';
 
@@ -28,7 +28,7 @@ const FIGURE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 /** @throws FieldError */
 export function checkManifest(fields: Fields): Manifest {
   const manifest: Manifest = {
-    format: MANIFEST_FORMAT,
+    format: MANIFEST_FORMATS.find((format) => format === fields.integer('format', 1)) ?? fields.fail('format', 'is not known'), // prettier-ignore
     index: fields.text('index', NAME_PATTERN),
     version: fields.text('version'),
     created_at: fields.instant('created_at'),
@@ -165,11 +165,14 @@ function checkFileNames(manifest: Manifest, fields: Fields): void {
     if (position > 0 && names[position - 1]! >= name) fields.fail('files', `is not sorted, or names ${name} twice`);
   });
   manifest.shards.forEach((shard, position) => {
-    if (shard.files[0] !== shardFile(position))
-      fields.fail(`shards[${position}].files`, `lacks ${shardFile(position)}`);
+    const rows = rowFilesOf(manifest, position);
+    const foreign = shard.files.slice(rows.length).find((name) => !isGraphFile(position, name));
+    if (foreign !== undefined) fields.fail(`shards[${position}].files`, `has ${foreign}, which is no file of a graph`);
+    for (const [place, name] of rows.entries()) {
+      if (shard.files[place] !== name) fields.fail(`shards[${position}].files`, `does not have ${name} at place ${place}`); // prettier-ignore
+    }
   });
-  const shared = manifest.attributes.length > 0 ? [IDS_FILE, ATTRIBUTES_FILE] : [IDS_FILE];
-  const used = [...shared, ...manifest.shards.flatMap((shard) => shard.files)].sort();
+  const used = [...sharedFilesOf(manifest), ...manifest.shards.flatMap((shard) => shard.files)].sort();
   if (used.length !== names.length || used.some((name, position) => name !== names[position])) {
     throw new FieldError(fields.path('files'), 'does not list exactly the files of ids, attributes and shards');
   }

@@ -9,7 +9,7 @@ import type { Fields } from '../disk/fields.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { MANIFEST_FILE, versionPath } from '../disk/paths.js';
 import { readSealed } from '../disk/sealed-json.js';
-import { MANIFEST_FORMAT, type Manifest } from './manifest.js';
+import { MANIFEST_FORMATS, type Manifest } from './manifest.js';
 import { checkManifest } from './manifest-check.js';
 import { isVersionName } from './version-name.js';
 
@@ -68,7 +68,7 @@ export async function findManifest(
 
 function checkFormat(fields: Fields, path: string): void {
   const format = fields.integer('format', 1);
-  if (format === MANIFEST_FORMAT) return;
-  const message = `${path} has format ${format}, and this release reads format ${MANIFEST_FORMAT}: use the release that wrote it or build the version again`;
-  throw new ShortlistError('format_unsupported', message, { file: path, format, supported: MANIFEST_FORMAT });
+  if (MANIFEST_FORMATS.some((known) => known === format)) return;
+  const message = `${path} has format ${format}, and this release reads the formats ${MANIFEST_FORMATS.join(' and ')}: use the release that wrote it or build the version again`;
+  throw new ShortlistError('format_unsupported', message, { file: path, format, supported: MANIFEST_FORMATS });
 }

@@ -5,7 +5,11 @@
  */
 import type { Metric } from '../../base/metric.js';
 
-export const MANIFEST_FORMAT = 1;
+/** What builds write. */
+export const MANIFEST_FORMAT = 2;
+
+/** What is read; shard-files.ts has the difference. */
+export const MANIFEST_FORMATS = [1, 2] as const;
 
 /** One file of the version. */
 export interface FileEntry {
@@ -16,7 +20,7 @@ export interface FileEntry {
 }
 
 export interface ShardEntry {
-  /** The section file first, then what the engine wrote; all are in `files` too. */
+  /** Its own files (shard-files.ts); all are in the version's `files` too. */
   readonly files: readonly string[];
   readonly count: number;
   /** What the engine measured while it built the graph, by name; may be empty. Equal in equal builds. */
@@ -80,7 +84,7 @@ export interface ManifestDraft {
 }
 
 export interface Manifest extends ManifestDraft {
-  readonly format: typeof MANIFEST_FORMAT;
+  readonly format: (typeof MANIFEST_FORMATS)[number];
   readonly index: string;
   readonly version: string;
   /** When the version was sealed: ISO 8601, UTC. */

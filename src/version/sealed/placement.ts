@@ -6,6 +6,8 @@ import { shardOf } from '../../base/hash.js';
 
 /** Rows of one batch that belong to one shard, in order. */
 interface ShardPart {
+  /** Rows of the batch; null if all of them. */
+  readonly rows: Uint32Array | null;
   readonly ordinals: Uint32Array;
   /** One after the other. */
   readonly vectors: Float32Array;
@@ -28,11 +30,12 @@ export function splitByShard(batch: RowBatch, shards: number): ShardPart[] {
   const { rows, firstOrdinal, dim, vectors, hashes } = batch;
   if (shards === 1) {
     const ordinals = Uint32Array.from({ length: rows }, (_, row) => firstOrdinal + row);
-    return [{ ordinals, vectors: vectors.subarray(0, rows * dim) }];
+    return [{ rows: null, ordinals, vectors: vectors.subarray(0, rows * dim) }];
   }
   const counts = new Uint32Array(shards);
   for (let row = 0; row < rows; row++) counts[shardOf(hashes[row]!, shards)]!++;
   const parts = Array.from(counts, (count) => ({
+    rows: new Uint32Array(count),
     ordinals: new Uint32Array(count),
     vectors: new Float32Array(count * dim),
   }));
@@ -40,6 +43,7 @@ export function splitByShard(batch: RowBatch, shards: number): ShardPart[] {
   for (let row = 0; row < rows; row++) {
     const shard = shardOf(hashes[row]!, shards);
     const position = counts[shard]!++;
+    parts[shard]!.rows[position] = row;
     parts[shard]!.ordinals[position] = firstOrdinal + row;
     parts[shard]!.vectors.set(vectors.subarray(row * dim, (row + 1) * dim), position * dim);
   }

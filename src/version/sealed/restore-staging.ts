@@ -8,9 +8,9 @@ import { ShortlistError } from '../../base/errors.js';
 import type { Checkpoint, GraphCheckpoint } from './checkpoint.js';
 import { closing, hashRange, listIfPresent, openIfPresent, removeTree, statIfPresent } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
-import { ATTRIBUTES_FILE, IDS_FILE, shardFile } from '../disk/paths.js';
 import { SectionFile } from '../disk/section-file.js';
 import { PAGE_BYTES, type SectionFileKind } from '../disk/section-layout.js';
+import { attributesFile, idsFile, sectionKindOf, vectorsFile } from './shard-files.js';
 
 /** @returns the checkpoint without damaged graphs; null if the rows are damaged, which everything depends on */
 export async function restoreStaging(
@@ -23,16 +23,16 @@ export async function restoreStaging(
   const names = sectionFiles(counts.length);
   if ((await statIfPresent(directory, files))?.kind !== 'directory') return null; // not a link out of staging
   for (const [position, name] of names.entries()) {
-    const kind = name === IDS_FILE ? 'ids' : 'shard';
-    if (!(await isSectionFile(join(directory, name), kind, headers[position], files, signal))) return null;
+    if (!(await isSectionFile(join(directory, name), sectionKindOf(name)!, headers[position], files, signal))) return null; // prettier-ignore
   }
-  if (attributes !== null && !(await hasDigest(join(directory, ATTRIBUTES_FILE), attributes, files, signal)))
-    return null;
+  for (const [shard, sha256] of (attributes ?? []).entries()) {
+    if (!(await hasDigest(join(directory, attributesFile(shard)), sha256, files, signal))) return null;
+  }
   const graphs: (GraphCheckpoint | null)[] = [];
   for (const graph of checkpoint.graphs) {
     graphs.push(graph !== null && (await isWhole(directory, graph, files, signal)) ? graph : null);
   }
-  const known = new Set([...names, ...(attributes === null ? [] : [ATTRIBUTES_FILE])]);
+  const known = new Set([...names, ...(attributes ?? []).map((_, shard) => attributesFile(shard))]);
   for (const graph of graphs) for (const { name } of graph?.files ?? []) known.add(name);
   for (const { name } of await listIfPresent(directory, files)) {
     if (!known.has(name)) await removeTree(join(directory, name), files);
@@ -90,9 +90,9 @@ async function isSectionFile(
   });
 }
 
-/** Shards, then ids. */
+/** For each shard vectors, then ids. */
 function sectionFiles(shards: number): string[] {
-  return [...Array.from({ length: shards }, (_, shard) => shardFile(shard)), IDS_FILE];
+  return Array.from({ length: shards }, (_, shard) => [vectorsFile(shard), idsFile(shard)]).flat();
 }
 
 /** As a checkpoint has them. */

@@ -1,7 +1,7 @@
 /**
  * The first half of writing a version: its rows. Takes batches of rows, then the table of their ids; leaves the files
- * of shards, attributes and ids in a new staging directory, and a VersionWriter for what follows. The caller holds the
- * build lock.
+ * of vectors, attributes and ids of each shard in a new staging directory, and a VersionWriter for what follows. The
+ * caller holds the build lock.
  *
  * Order of calls: `append` for each batch, `finish`. Or `abort`, at any time before `finish` has succeeded.
  */
@@ -9,13 +9,12 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Column } from '../../arrow/column.js';
 import type { IdTable } from '../../base/id-table.js';
-import { AttributeWriter } from './attribute-writer.js';
+import { pickIds } from '../../base/id-table-parts.js';
 import { discardBuild } from './checkpoint.js';
 import { attempt, ensureDirectory } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
-import { ATTRIBUTES_FILE, IDS_FILE, shardFile, stagingPath } from '../disk/paths.js';
+import { stagingPath } from '../disk/paths.js';
 import { splitByShard, type RowBatch } from './placement.js';
-import { SectionWriter } from '../disk/section-writer.js';
 import { ShardWriter } from './shard-writer.js';
 import { cleanStaging } from './version-folders.js';
 import { VersionWriter, type VersionWriterOptions } from './version-writer.js';
@@ -28,7 +27,6 @@ export class RowsWriter {
   /** The staging directory. */
   readonly directory: string;
   private readonly shards: ShardWriter[] = [];
-  private attributes: AttributeWriter | null = null;
   private dim = 0;
   private rows = 0;
 
@@ -61,23 +59,28 @@ export class RowsWriter {
       throw new Error('the batch has the wrong first ordinal or dimension');
     }
     const parts = splitByShard(batch, this.shards.length);
-    for (const [shard, part] of parts.entries()) await this.shards[shard]!.append(part.ordinals, part.vectors);
-    await this.attributes?.append(batch.attributes);
+    for (const [shard, { ordinals, vectors, rows }] of parts.entries()) {
+      await this.shards[shard]!.append(ordinals, vectors, batch.attributes, rows);
+    }
     this.rows += batch.rows;
   }
 
   /** Completes the files of all rows, and writes the ids. */
   async finish(ids: IdTable): Promise<VersionWriter> {
     if (ids.count !== this.rows) throw new Error(`${ids.count} ids for ${this.rows} rows`);
-    for (const shard of this.shards) await shard.close();
-    const attributes = (await this.attributes?.close()) ?? null;
-    await this.writeIds(ids);
+    const attributes: string[] = [];
+    for (const shard of this.shards) {
+      const digest = await shard.close();
+      if (digest !== null) attributes.push(digest);
+    }
+    for (const shard of this.shards)
+      await shard.writeIds(this.shards.length === 1 ? ids : pickIds(ids, shard.ordinals));
     const { directory, dim } = this;
     return new VersionWriter(this.options, {
       directory,
       dim,
       counts: this.shards.map(({ count }) => count),
-      attributes,
+      attributes: attributes.length === 0 ? null : attributes,
     });
   }
 
@@ -85,30 +88,14 @@ export class RowsWriter {
   async abort(): Promise<void> {
     const { root, index } = this.options;
     for (const shard of this.shards) await attempt(shard.abort());
-    await attempt(this.attributes?.abort() ?? Promise.resolve());
     await discardBuild(root, index, this.files);
   }
 
   private async open(): Promise<void> {
-    for (let shard = 0; shard < this.options.shards; shard++) {
-      this.shards.push(await ShardWriter.create(join(this.directory, shardFile(shard)), this.files));
+    const { directory, files } = this;
+    const { shards, attributes } = this.options;
+    for (let shard = 0; shard < shards; shard++) {
+      this.shards.push(await ShardWriter.create({ directory, shard, shards, attributes, files }));
     }
-    if (this.options.attributes.length === 0) return;
-    const path = join(this.directory, ATTRIBUTES_FILE);
-    this.attributes = await AttributeWriter.create(path, this.options.attributes, this.files);
-  }
-
-  private async writeIds(ids: IdTable): Promise<void> {
-    const writer = await SectionWriter.create(join(this.directory, IDS_FILE), 'ids', this.files);
-    try {
-      for (const { name, bytes } of ids.sections()) {
-        await writer.begin(name);
-        await writer.append(bytes);
-      }
-    } catch (error) {
-      await attempt(writer.abort());
-      throw error;
-    }
-    await writer.close();
   }
 }

@@ -16,18 +16,10 @@ import { listVersionNames } from './version-folders.js';
 import { Fields } from '../disk/fields.js';
 import { checkManifest } from './manifest-check.js';
 import { MANIFEST_FORMAT } from './manifest.js';
-import {
-  ATTRIBUTES_FILE,
-  IDS_FILE,
-  indexPath,
-  MANIFEST_FILE,
-  shardFile,
-  stagingPath,
-  versionPath,
-} from '../disk/paths.js';
+import { indexPath, MANIFEST_FILE, stagingPath, versionPath } from '../disk/paths.js';
 import { sealJson } from '../disk/sealed-json.js';
 import { fileCorrupt, SectionFile } from '../disk/section-file.js';
-import type { SectionFileKind } from '../disk/section-layout.js';
+import { sectionKindOf } from './shard-files.js';
 import { nextVersionName } from './version-name.js';
 
 export interface SealProgress {
@@ -75,8 +67,7 @@ async function syncFiles(staged: Staged, { onProgress, signal }: SealProgress): 
 
 /** Names of the files, sorted: exactly those that the parts of the version have. */
 async function checkListing(staged: Staged): Promise<string[]> {
-  const expected = [IDS_FILE, ...staged.shards.flatMap((shard) => shard.files)];
-  if (staged.attributes.length > 0) expected.push(ATTRIBUTES_FILE);
+  const expected = staged.shards.flatMap((shard) => shard.files);
   const found = (await staged.files.list(staged.directory)).map((entry) => entry.name);
   const missing = expected.find((name) => !found.includes(name));
   if (missing !== undefined) {
@@ -106,16 +97,10 @@ async function syncFile(
   });
   const known = written.get(name);
   if (known !== undefined && known !== sha256) throw fileCorrupt(path, 'differs from what was written to it');
-  const kind = sectionKind(name);
+  const kind = sectionKindOf(name);
   // The header has the digests of what the writer received.
   if (kind !== null) await SectionFile.use(path, kind, files, (section) => section.checkDigests());
   return { name, bytes, sha256 };
-}
-
-/** The kind of a section file; null for other files. */
-function sectionKind(name: string): SectionFileKind | null {
-  if (name === IDS_FILE) return 'ids';
-  return name === shardFile(Number(/^shard-(\d+)\.bin$/.exec(name)?.[1])) ? 'shard' : null;
 }
 
 async function composeManifest(staged: Staged, draft: ManifestDraft, entries: FileEntry[]): Promise<Manifest> {

@@ -13,10 +13,17 @@ import type { IdTable } from '../../base/id-table.js';
 import { readAttributes } from './attribute-store.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { readManifest } from './manifest-file.js';
-import { ATTRIBUTES_FILE, IDS_FILE, shardFile, versionPath } from '../disk/paths.js';
+import { versionPath } from '../disk/paths.js';
 import { fileCorrupt, SectionFile } from '../disk/section-file.js';
+import { shardFilesOf } from './shard-files.js';
 import { VectorCheck } from './vector-check.js';
-import { findFileProblems, readIds, readShard, type OpenVersionOptions, type VersionFiles } from './version-reader.js';
+import {
+  findFileProblems,
+  readIdFile,
+  readShard,
+  type OpenVersionOptions,
+  type VersionFiles,
+} from './version-reader.js';
 
 /** No problems: the version is sound. Throws only problems that are not the version's, such as `io_error`. */
 export async function findVersionProblems(
@@ -45,18 +52,27 @@ async function checkStructures(
   files: FileSystem,
 ): Promise<void> {
   const { manifest } = version;
-  const ids = isSound(IDS_FILE) ? await collect(problems, () => readSoundIds(version, files)) : undefined;
   const owners = new Uint8Array(manifest.count);
-  const shards = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(shardFile(shard)));
+  const parts = manifest.shards.map((_, shard) => shardFilesOf(manifest, shard));
+  const whole = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(parts[shard]!.vectors) && isSound(parts[shard]!.ordinals)); // prettier-ignore
   const before = problems.length;
-  for (const shard of shards) await collect(problems, () => checkShard(version, shard, owners, ids, files));
+  let ids: IdTable | undefined;
+  for (const shard of manifest.shards.keys()) {
+    // Format 1 has the ids of all shards in one file, which is read once.
+    const hasOwn = manifest.format !== 1 || shard === 0;
+    if (hasOwn) ids = isSound(parts[shard]!.ids) ? await collect(problems, () => readSoundIds(version, shard, files)) : undefined; // prettier-ignore
+    const own = ids;
+    if (whole.includes(shard)) await collect(problems, () => checkShard(version, shard, owners, own, files));
+  }
   // The ordinals of a shard with a problem were not all seen.
-  if (shards.length === manifest.shards.length && problems.length === before) {
+  if (whole.length === manifest.shards.length && problems.length === before) {
     await collect(problems, () => requireOwners(version, owners));
   }
-  if (manifest.attributes.every(() => isSound(ATTRIBUTES_FILE))) {
-    await collect(problems, () => readAttributes(version));
-  }
+  const sound = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(parts[shard]!.attributes ?? ''));
+  if (manifest.attributes.length === 0) return;
+  if (manifest.format !== 1)
+    for (const shard of sound) await collect(problems, () => readAttributes(version, { shards: [shard] })); // prettier-ignore
+  else if (sound.length > 0) await collect(problems, () => readAttributes(version));
 }
 
 /** Ids or ordinals checked between two yields to the event loop: about half a millisecond. */
@@ -70,10 +86,10 @@ async function inSteps(count: number, work: (from: number, to: number) => void):
   }
 }
 
-async function readSoundIds(version: VersionFiles, files: FileSystem): Promise<IdTable> {
-  const path = join(version.directory, IDS_FILE);
+async function readSoundIds(version: VersionFiles, shard: number, files: FileSystem): Promise<IdTable> {
+  const path = join(version.directory, shardFilesOf(version.manifest, shard).ids);
   await SectionFile.use(path, 'ids', files, (file) => file.checkDigests());
-  const ids = await readIds(version, files);
+  const ids = await readIdFile(version, shard, files);
   await inSteps(ids.count, (from, to) => {
     const problem = ids.findIndexProblem(from, to);
     if (problem !== null) throw fileCorrupt(path, `is damaged: ${problem}`);
@@ -90,9 +106,11 @@ async function checkShard(
   files: FileSystem,
 ): Promise<void> {
   const { manifest } = version;
-  const path = join(version.directory, shardFile(shard));
-  const vectors = new VectorCheck(path, manifest.metric, manifest.dim);
-  await SectionFile.use(path, 'shard', files, (file) =>
+  const names = shardFilesOf(manifest, shard);
+  const path = join(version.directory, names.ordinals);
+  const vectorsPath = join(version.directory, names.vectors);
+  const vectors = new VectorCheck(vectorsPath, manifest.metric, manifest.dim);
+  await SectionFile.use(vectorsPath, 'shard', files, (file) =>
     file.checkDigests((section, part) => {
       if (section === 'vectors') vectors.check(part);
     }),
@@ -100,20 +118,23 @@ async function checkShard(
   // The vectors have been checked: only ordinals are read.
   const { ordinals } = await readShard(version, shard, files, () => new Float32Array(0));
   await inSteps(ordinals.length, (from, to) => {
-    for (const ordinal of ordinals.subarray(from, to)) {
+    for (let row = from; row < to; row++) {
+      const ordinal = ordinals[row]!;
       if (owners[ordinal] !== 0) throw fileCorrupt(path, `has the ordinal ${ordinal}, which another shard has too`);
       owners[ordinal] = 1;
-      if (ids !== undefined && shardOf(ids.hash(ordinal), manifest.shards.length) !== shard) {
-        throw fileCorrupt(path, `has the id ${ids.text(ordinal)}, which belongs to another shard`);
+      const id = manifest.format === 1 ? ordinal : row;
+      if (ids !== undefined && shardOf(ids.hash(id), manifest.shards.length) !== shard) {
+        throw fileCorrupt(path, `has the id ${ids.text(id)}, which belongs to another shard`);
       }
     }
   });
 }
 
-function requireOwners({ directory }: VersionFiles, owners: Uint8Array): Promise<void> {
+function requireOwners({ directory, manifest }: VersionFiles, owners: Uint8Array): Promise<void> {
   const lost = owners.indexOf(0);
   if (lost === -1) return Promise.resolve();
-  throw fileCorrupt(join(directory, shardFile(0)), `and the other shards lack the ordinal ${lost}`);
+  const path = join(directory, shardFilesOf(manifest, 0).ordinals);
+  throw fileCorrupt(path, `and the other shards lack the ordinal ${lost}`);
 }
 
 /** Runs a check. Collects its error if the version is at fault, and throws any other. */

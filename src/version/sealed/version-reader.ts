@@ -7,16 +7,20 @@
  */
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
-import { IdTable } from '../../base/id-table.js';
+import { IdTable, type IdType } from '../../base/id-table.js';
+import { joinIds, type IdPart } from '../../base/id-table-parts.js';
 import { closing, hashRange, type HashProgress } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { versionBytes, type FileEntry, type Manifest } from './manifest.js';
 import { readManifest } from './manifest-file.js';
-import { IDS_FILE, MANIFEST_FILE, shardFile, versionPath } from '../disk/paths.js';
+import { MANIFEST_FILE, versionPath } from '../disk/paths.js';
 import { fileCorrupt, SectionFile } from '../disk/section-file.js';
+import { shardFilesOf, sharedFilesOf } from './shard-files.js';
 import { idTypeOf } from './type-name.js';
 
 export interface OpenVersionOptions {
+  /** Only the files of these shards are looked at; default: of all. Files of others may be missing. */
+  readonly shards?: readonly number[] | undefined;
   /** Whether every file is read and its digest compared; default true. Else only names and sizes are compared. */
   readonly hash?: boolean | undefined;
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
@@ -55,9 +59,18 @@ export async function openVersionFiles(
 ): Promise<VersionFiles> {
   const files = options.files ?? nodeFiles;
   const manifest = await readManifest(root, index, version, files);
+  requireShards(manifest, options.shards ?? []);
   const directory = versionPath(root, index, version);
   for await (const problem of findFileProblems(directory, manifest, options)) throw problem;
   return { directory, manifest };
+}
+
+/** @throws usage naming the shard that the version does not have */
+function requireShards({ index, version, shards }: Manifest, wanted: readonly number[]): void {
+  const missing = wanted.find((shard) => !Object.hasOwn(shards, shard));
+  if (missing === undefined) return;
+  const has = shards.length === 1 ? 'one shard, 0' : `the shards 0 to ${shards.length - 1}`;
+  throw new ShortlistError('usage', `there is no shard ${missing}: ${index}@${version} has ${has}`, { index, version, shard: missing }); // prettier-ignore
 }
 
 /** Every difference between the directory and its manifest, one after the other. */
@@ -67,10 +80,11 @@ export async function* findFileProblems(
   options: OpenVersionOptions,
 ): AsyncGenerator<ShortlistError, void, undefined> {
   const files = options.files ?? nodeFiles;
-  const present = await findListingProblems(directory, manifest, files);
+  const wanted = entriesOf(manifest, options.shards);
+  const present = await findListingProblems(directory, manifest, wanted, files);
   yield* present.problems;
   if (options.hash === false) return;
-  const total = versionBytes(manifest);
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
   const onBytes = (bytes: number): void => options.onProgress?.((done += bytes), total);
   for (const entry of present.sound) {
@@ -83,16 +97,24 @@ export async function* findFileProblems(
   }
 }
 
+/** The files that some shards need. @param shards default: all */
+function entriesOf(manifest: Manifest, shards?: readonly number[]): readonly FileEntry[] {
+  if (shards === undefined) return manifest.files;
+  const names = new Set([...sharedFilesOf(manifest), ...shards.flatMap((shard) => manifest.shards[shard]!.files)]);
+  return manifest.files.filter(({ name }) => names.has(name));
+}
+
 /** Checks names, kinds and sizes. @returns also the entries that are worth reading */
 async function findListingProblems(
   directory: string,
   manifest: Manifest,
+  wanted: readonly FileEntry[],
   files: FileSystem,
 ): Promise<{ problems: ShortlistError[]; sound: FileEntry[] }> {
   const found = new Map((await files.list(directory)).map((entry) => [entry.name, entry.kind]));
   const problems: ShortlistError[] = [];
   const sound: FileEntry[] = [];
-  for (const entry of manifest.files) {
+  for (const entry of wanted) {
     const path = join(directory, entry.name);
     const kind = found.get(entry.name);
     const size = kind === 'file' ? (await files.stat(path)).bytes : null;
@@ -100,8 +122,8 @@ async function findListingProblems(
     else if (size === null) problems.push(fileCorrupt(path, 'is not a regular file'));
     else if (size !== entry.bytes) problems.push(fileCorrupt(path, `has ${size} bytes, not ${entry.bytes}`));
     else sound.push(entry);
-    found.delete(entry.name);
   }
+  for (const { name } of manifest.files) found.delete(name);
   found.delete(MANIFEST_FILE);
   for (const name of found.keys()) problems.push(fileUnexpected(join(directory, name)));
   return { problems, sound };
@@ -129,11 +151,42 @@ function fileUnexpected(path: string): ShortlistError {
   return new ShortlistError('file_unexpected', message, { file: path });
 }
 
-export async function readIds({ directory, manifest }: VersionFiles, files: FileSystem = nodeFiles): Promise<IdTable> {
-  const path = join(directory, IDS_FILE);
+/** Some shards of a version, and the ordinals that their rows have. */
+interface ShardSelection {
+  readonly shards: readonly number[];
+  /** For each shard, ascending; together 0 to their number, each once. */
+  readonly ordinals: readonly Uint32Array[];
+}
+
+/** The ids of a version, by ordinal. @param selection of some shards; format 1 has the ids of all */
+export async function readIds(
+  version: VersionFiles,
+  files: FileSystem = nodeFiles,
+  selection?: ShardSelection,
+): Promise<IdTable> {
+  const { manifest } = version;
+  const type = idTypeOf(manifest.id.type);
+  const shards = selection?.shards ?? [...manifest.shards.keys()];
+  if (manifest.format === 1) return readIdFile(version, 0, files);
+  const parts: IdPart[] = [];
+  for (const [position, shard] of shards.entries()) {
+    const ids = await readIdFile(version, shard, files);
+    const ordinals = selection?.ordinals[position] ?? (await readOrdinals(version, shard, files));
+    parts.push({ shard, ids, ordinals });
+  }
+  return manifest.shards.length === 1 ? parts[0]!.ids : joinIds(type, parts, manifest.shards.length);
+}
+
+/** The ids of one file: those of a shard, by row; in format 1 those of all shards, by ordinal. */
+export async function readIdFile(version: VersionFiles, shard: number, files: FileSystem): Promise<IdTable> {
+  const { directory, manifest } = version;
+  const path = join(directory, shardFilesOf(manifest, shard).ids);
+  const type: IdType = idTypeOf(manifest.id.type);
+  const count = manifest.format === 1 ? manifest.count : manifest.shards[shard]!.count;
   return SectionFile.use(path, 'ids', files, async (file) => {
     const sections = new Map<string, Uint8Array>();
     for (const { name, bytes } of file.sections) {
+      if (name === 'ordinals') continue;
       if (bytes > MAX_BYTE_VIEW) throw fileCorrupt(path, `has ${bytes} bytes of ${name}`);
       sections.set(name, new Uint8Array(await file.read(name)));
     }
@@ -142,7 +195,7 @@ export async function readIds({ directory, manifest }: VersionFiles, files: File
       if (bytes === undefined) throw fileCorrupt(path, `lacks the section ${name}`);
       return bytes;
     };
-    return withFile(path, () => IdTable.fromSections(idTypeOf(manifest.id.type), manifest.count, get));
+    return withFile(path, () => IdTable.fromSections(type, count, get));
   });
 }
 
@@ -161,35 +214,49 @@ function withFile<T>(path: string, check: () => T): T {
 
 /** The rows of one shard of a version. */
 export async function readShard(
-  { directory, manifest }: VersionFiles,
+  version: VersionFiles,
   shard: number,
   files: FileSystem = nodeFiles,
   map?: MapVectors,
 ): Promise<ShardRows> {
-  const path = join(directory, shardFile(shard));
-  const rows = await readShardFile(path, manifest.dim, files, map);
+  const { directory, manifest } = version;
+  const path = join(directory, shardFilesOf(manifest, shard).vectors);
+  const rows = await readVectors(path, manifest.dim, files, map);
   const { count } = manifest.shards[shard]!;
   if (rows.count !== count) throw fileCorrupt(path, `has ${rows.count} rows, not ${count}`);
-  requireAscending(path, rows.ordinals, manifest.count);
-  return rows;
+  return { ...rows, ordinals: await readOrdinals(version, shard, files) };
 }
 
-/** The rows of a shard's section file, also in staging. @param map maps the vectors; without it they are read */
-export async function readShardFile(
+/** The ordinal of each row of a shard, ascending. */
+export async function readOrdinals(
+  { directory, manifest }: VersionFiles,
+  shard: number,
+  files: FileSystem = nodeFiles,
+): Promise<Uint32Array> {
+  const { count } = manifest.shards[shard]!;
+  const path = join(directory, shardFilesOf(manifest, shard).ordinals);
+  return SectionFile.use(path, manifest.format === 1 ? 'shard' : 'ids', files, async (file) => {
+    if (file.size('ordinals') !== 4 * count) throw fileCorrupt(path, `has ${file.size('ordinals')} bytes of ordinals for ${count} rows`); // prettier-ignore
+    const ordinals = new Uint32Array(await file.read('ordinals'));
+    requireAscending(path, ordinals, manifest.count);
+    return ordinals;
+  });
+}
+
+/** The vectors of a shard's section file, also in staging. @param map maps the vectors; without it they are read */
+export async function readVectors(
   path: string,
   dim: number,
   files: FileSystem = nodeFiles,
   map?: MapVectors,
-): Promise<ShardRows> {
+): Promise<Omit<ShardRows, 'ordinals'>> {
   return SectionFile.use(path, 'shard', files, async (file) => {
-    const count = file.size('ordinals') / 4;
-    if (!Number.isInteger(count) || file.size('vectors') !== count * dim * 4) {
-      throw fileCorrupt(path, `has ${file.size('vectors')} bytes of vectors for ${count} rows of ${dim} values`);
-    }
-    const ordinals = new Uint32Array(await file.read('ordinals'));
+    const bytes = file.size('vectors');
+    const count = bytes / (4 * dim);
+    if (!Number.isInteger(count)) throw fileCorrupt(path, `has ${bytes} bytes of vectors of ${dim} values`);
     const vectorsOffset = file.offset('vectors');
     const vectors = map?.(path, vectorsOffset, count * dim) ?? new Float32Array(await file.read('vectors'));
-    return { count, ordinals, vectors, vectorsOffset };
+    return { count, vectors, vectorsOffset };
   });
 }
 
@@ -205,7 +272,7 @@ function requireAscending(path: string, ordinals: Uint32Array, count: number): v
 
 /** Paths of the engine's files of one shard; none if the shard has no rows. */
 export function graphPaths({ directory, manifest }: VersionFiles, shard: number): string[] {
-  return manifest.shards[shard]!.files.slice(1).map((name) => join(directory, name));
+  return shardFilesOf(manifest, shard).graph.map((name) => join(directory, name));
 }
 
 /** Estimated memory of a version in bytes, before it is loaded: the sizes of its files. */
@@ -214,14 +281,22 @@ export function estimateResidentBytes(manifest: Manifest): {
   graphs: number;
   ids: number;
   attributes: number;
+  places: number;
   total: number;
 } {
-  // prettier-ignore
-  const bytesOf = (names: readonly string[]): number =>
-    manifest.files.reduce((sum, file) => sum + (names.includes(file.name) ? file.bytes : 0), 0);
-  const vectors = bytesOf(manifest.shards.map((shard) => shard.files[0]!));
-  const graphs = bytesOf(manifest.shards.flatMap((shard) => shard.files.slice(1)));
-  const ids = bytesOf([IDS_FILE]);
-  const total = versionBytes(manifest);
-  return { vectors, graphs, ids, attributes: total - vectors - graphs - ids, total };
+  const parts = manifest.shards.map((_, shard) => shardFilesOf(manifest, shard));
+  // With several shards a server keeps the position of each row.
+  const places = manifest.shards.length > 1 ? 4 * manifest.count : 0;
+  const bytesOf = (names: readonly (string | null)[]): number => {
+    const wanted = new Set(names);
+    return manifest.files.reduce((sum, { name, bytes }) => sum + (wanted.has(name) ? bytes : 0), 0);
+  };
+  return {
+    vectors: bytesOf(parts.map((part) => part.vectors)),
+    graphs: bytesOf(parts.flatMap((part) => part.graph)),
+    ids: bytesOf(parts.map((part) => part.ids)),
+    attributes: bytesOf(parts.map((part) => part.attributes)),
+    places,
+    total: versionBytes(manifest) + places,
+  };
 }

@@ -14,10 +14,11 @@ import { discardBuild, writeCheckpoint, type Checkpoint, type GraphCheckpoint } 
 import { attempt, closing, hashRange } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import type { Lock } from '../locks/lock.js';
-import type { FileEntry, Manifest, ManifestDraft, ShardEntry } from './manifest.js';
-import { ATTRIBUTES_FILE, graphFile, shardFile, stagingPath } from '../disk/paths.js';
+import { MANIFEST_FORMAT, type AttributeEntry, type FileEntry, type Manifest, type ManifestDraft, type ShardEntry } from './manifest.js'; // prettier-ignore
+import { shardFile, stagingPath } from '../disk/paths.js';
 import { headerDigests, restoreStaging } from './restore-staging.js';
 import { sealVersion, type SealProgress } from './seal.js';
+import { attributesFile, rowFilesOf, vectorsFile } from './shard-files.js';
 import { typeName } from './type-name.js';
 
 export interface VersionWriterOptions {
@@ -38,8 +39,8 @@ interface WrittenRows {
   readonly dim: number;
   /** Rows of each shard. */
   readonly counts: readonly number[];
-  /** SHA-256 of attributes.arrow; null without attributes. */
-  readonly attributes: string | null;
+  /** SHA-256 of each shard's attributes; null without attributes. */
+  readonly attributes: readonly string[] | null;
 }
 
 export class VersionWriter {
@@ -105,8 +106,9 @@ export class VersionWriter {
     return this.rows.counts.reduce((sum, count) => sum + count, 0);
   }
 
-  shardPath(shard: number): string {
-    return join(this.directory, shardFile(shard));
+  /** The file of a shard's vectors. */
+  vectorsPath(shard: number): string {
+    return join(this.directory, vectorsFile(shard));
   }
 
   shardCount(shard: number): number {
@@ -120,7 +122,7 @@ export class VersionWriter {
 
   /** Where the engine writes a file of one shard, one file for each suffix. A shard without rows needs none. */
   graphPath(shard: number, suffix: string): string {
-    const name = graphFile(shard, suffix);
+    const name = shardFile(shard, suffix);
     if (!this.graphs[shard]!.includes(name)) this.graphs[shard]!.push(name);
     return join(this.directory, name);
   }
@@ -164,7 +166,7 @@ export class VersionWriter {
    * @throws file_missing, file_corrupt, index_busy, disk_full, io_error; none of them affects what is published
    */
   async seal(draft: ManifestDraft, progress: SealProgress = {}): Promise<Manifest> {
-    const { root, index, lock, attributes, now } = this.options;
+    const { root, index, lock, now } = this.options;
     const manifest = await sealVersion(
       {
         root,
@@ -173,16 +175,11 @@ export class VersionWriter {
         directory: this.directory,
         files: this.files,
         now: now ?? (() => new Date()),
-        written: new Map(this.rows.attributes === null ? [] : [[ATTRIBUTES_FILE, this.rows.attributes]]),
+        written: new Map(this.rows.attributes?.map((sha256, shard) => [attributesFile(shard), sha256])),
         dim: this.dim,
         count: this.count,
         shards: this.shardEntries(),
-        attributes: attributes.map(({ name, type, label, nullable }) => ({
-          name,
-          type: typeName(type),
-          label,
-          nullable,
-        })),
+        attributes: this.attributeEntries(),
       },
       draft,
       progress,
@@ -224,9 +221,16 @@ export class VersionWriter {
     return this.saving;
   }
 
+  private attributeEntries(): AttributeEntry[] {
+    return this.options.attributes.map(({ name, type, label, nullable }) => {
+      return { name, type: typeName(type), label, nullable };
+    });
+  }
+
   private shardEntries(): ShardEntry[] {
     return this.rows.counts.map((count, shard) => {
-      const files = [shardFile(shard), ...(count > 0 ? this.graphs[shard]! : [])];
+      const rows = rowFilesOf({ format: MANIFEST_FORMAT, attributes: this.attributeEntries() }, shard);
+      const files = [...rows, ...(count > 0 ? this.graphs[shard]! : [])];
       return { files, count, figures: this.figures[shard] ?? {} };
     });
   }

@@ -485,7 +485,7 @@ describe.skipIf(DATA === undefined)('65,778 real products (needs SHORTLIST_TEST_
     const wanted = ['category', 'price'].map((field) => reader.fields.findIndex((found) => found.name === field));
     const columns = wanted.map((): AttributeChunk[] => []);
     for await (const chunk of reader.read(wanted)) {
-      chunk.columns.forEach((one, i) => columns[i]!.push({ firstOrdinal: chunk.firstRow, column: one }));
+      chunk.columns.forEach((one, i) => columns[i]!.push({ first: chunk.firstRow, column: one }));
     }
     await reader.close();
     const attributes = new AttributeStore(

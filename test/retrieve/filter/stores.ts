@@ -26,7 +26,7 @@ export async function storeOf(columns: readonly TestColumn[], batches: readonly 
   const reader = await openArrowBytes('test.arrow', encodeArrow('file', { fields }, cut));
   const chunks: AttributeChunk[][] = fields.map(() => []);
   for await (const chunk of reader.read(fields.map((_, i) => i))) {
-    chunk.columns.forEach((column, i) => chunks[i]!.push({ firstOrdinal: chunk.firstRow, column }));
+    chunk.columns.forEach((column, i) => chunks[i]!.push({ first: chunk.firstRow, column }));
   }
   return new AttributeStore(
     reader.rows,

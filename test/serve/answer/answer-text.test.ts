@@ -178,7 +178,7 @@ describe('attributes as JSON text', () => {
         const chunks = Array.from({ length: Math.ceil(ROWS / CHUNK) }, (_, chunk) => {
           const column = make();
           const valid = chunk === 1 ? Uint8Array.from({ length: CHUNK }, () => any(0, 1)) : null;
-          return { firstOrdinal: chunk * CHUNK, column: { ...column, valid } };
+          return { first: chunk * CHUNK, column: { ...column, valid } };
         });
         const field = { name, type: chunks[0]!.column.type, nullable: true, label: name };
         return [name, new AttributeColumn(field, chunks.length * CHUNK, chunks)];

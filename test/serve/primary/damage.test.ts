@@ -101,7 +101,7 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const first = await publishVersion(root, 'listings', { ...SMALL, seed: 1 });
     const second = await publishVersion(root, 'listings', { ...SMALL, seed: 2 });
     const server = await start(test, root, ['--workers', '2']);
-    const file = fileOf(root, 'listings', second.version, 'shard-0000.bin');
+    const file = fileOf(root, 'listings', second.version, 'shard-0000.vectors');
     const saved = readFileSync(file);
     overwriteAt(file, 4096 + 40, Buffer.from([1, 2, 3, 4]));
     await waitForVersion(server, first.version);
@@ -129,7 +129,7 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const only = await publishVersion(root, 'listings', SMALL);
     await publishVersion(root, 'others', { ...SMALL, seed: 2 });
     const server = await start(test, root);
-    overwriteAt(fileOf(root, 'listings', only.version, 'shard-0000.bin'), 4096, Buffer.from([0, 0, 192, 127]));
+    overwriteAt(fileOf(root, 'listings', only.version, 'shard-0000.vectors'), 4096, Buffer.from([0, 0, 192, 127]));
     await waitFor('the refusal', async () => ((await ask(server)).status === 503 ? true : undefined));
     expect(await ask(server)).toMatchObject({ code: 'index_damaged', cause: 'file_corrupt', version: only.version });
     expect((await ask(server, 'others')).status).toBe(200);
@@ -144,7 +144,7 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const second = await publishVersion(root, 'listings', { ...MANY, seed: 2 });
     await publishVersion(root, 'others', { ...SMALL, seed: 3 });
     const server = await start(test, root);
-    const file = fileOf(root, 'listings', second.version, 'shard-0000.bin');
+    const file = fileOf(root, 'listings', second.version, 'shard-0000.vectors');
     const saved = readFileSync(file);
     // A scan reads every vector.
     await dieReading(server, () => truncateSync(file, 4096), { exact: true });
@@ -186,7 +186,7 @@ describe.concurrent('a served version', { timeout: 120_000 }, () => {
     const { version } = await publishVersion(root, 'listings', MANY);
     const server = await start(test, root, ['--workers', '2']);
     const folder = join(root, 'listings', version);
-    for (const suffix of ['.bin', '.graph', '.arrow']) fileOf(root, 'listings', version, suffix);
+    for (const suffix of ['.vectors', '.ids', '.graph', '.arrow']) fileOf(root, 'listings', version, suffix);
     const copy = join(temporaryFolder(), version);
     cpSync(folder, copy, { recursive: true });
     for (let round = 0; round < 3; round++) {
@@ -248,7 +248,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const versions: string[] = [];
     for (const seed of [1, 2, 3]) versions.push((await publishVersion(root, 'listings', { ...SMALL, seed })).version);
     for (const version of versions.slice(1)) {
-      overwriteAt(fileOf(root, 'listings', version, 'shard-0000.bin'), 4096, Buffer.from([9, 9, 9]));
+      overwriteAt(fileOf(root, 'listings', version, 'shard-0000.vectors'), 4096, Buffer.from([9, 9, 9]));
     }
     const server = await start(test, root);
     expect((await ask(server)).version).toBe(versions[0]);
@@ -276,7 +276,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const { SealedVersion, partsOf } = await import('../../mutants/sealed-version.js');
     const sound = await buildVersion(root, 'listings', SMALL);
     const hostile = SealedVersion.read(root, 'listings', sound.version).copy();
-    const bytes = hostile.change('shard-0000.bin');
+    const bytes = hostile.change('shard-0000.vectors');
     bytes.writeFloatLE(NaN, partsOf(bytes).find(({ name }) => name === 'vectors')!.offset + 40);
     const version = hostile.write(root);
     await publish(root, 'listings', version);

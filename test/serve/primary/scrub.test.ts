@@ -28,7 +28,7 @@ it('finds a bit that a disk has lost, names the file, and goes on', async () => 
   const seen = scrub(root, [{ index: 'listings', version }], 100 * MiB);
   await waitFor('a pass', () => (seen.finished > 0 ? true : undefined));
   expect(seen.damaged).toEqual([]);
-  const file = join(root, 'listings', version, 'ids.bin');
+  const file = join(root, 'listings', version, 'shard-0000.ids');
   chmodSync(file, 0o644);
   const handle = openSync(file, 'r+');
   writeSync(handle, Buffer.from([0x5a]), 0, 1, 5000);

@@ -77,7 +77,7 @@ describe('a switch of versions', () => {
     const first = await publishVersion(root, 'listings', { seed: 1 });
     const server = await start(test, root);
     const bad = await buildVersion(root, 'listings', { seed: 2 });
-    const file = join(root, 'listings', bad.version, 'shard-0000.bin');
+    const file = join(root, 'listings', bad.version, 'shard-0000.vectors');
     flipByte(file, statSync(file).size - 3);
     await publish(root, 'listings', bad.version).catch(() => undefined);
     const line = await server.waitForLog('version could not be loaded');
@@ -239,7 +239,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
-    const file = join(root, 'others', other.version, 'shard-0000.bin');
+    const file = join(root, 'others', other.version, 'shard-0000.vectors');
     flipByte(file, statSync(file).size - 3);
     const server = await start(test, root, ['--workers', '1']);
     const ready = await server.get('/readyz');
@@ -263,7 +263,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     expect(await (await server.get('/readyz')).text()).not.toContain('fault');
     // One that appears later is no reason to take the others away.
     const late = await buildVersion(root, 'late', { seed: 4 });
-    const lateFile = join(root, 'late', late.version, 'shard-0000.bin');
+    const lateFile = join(root, 'late', late.version, 'shard-0000.vectors');
     flipByte(lateFile, statSync(lateFile).size - 3);
     await publish(root, 'late', late.version).catch(() => undefined);
     await server.waitForLog('version could not be loaded', 0, (line) => line['index'] === 'late');
@@ -274,7 +274,7 @@ describe.concurrent('a start', { timeout: 120_000 }, () => {
     const root = temporaryFolder();
     await publishVersion(root, 'listings');
     const other = await publishVersion(root, 'others', { seed: 2 });
-    const file = join(root, 'others', other.version, 'shard-0000.bin');
+    const file = join(root, 'others', other.version, 'shard-0000.vectors');
     flipByte(file, statSync(file).size - 3);
     const server = await start(test, root, ['--workers', '1']);
     expect(await (await server.get('/readyz')).text()).toContain('fault');

@@ -35,9 +35,9 @@ function randomRows(rows: number, length: number, random: () => number): Column[
 }
 
 async function write(columns: readonly Column[], chunkRows: () => number): Promise<string> {
-  const path = join(temporaryDirectory(), 'attributes.arrow');
+  const path = join(temporaryDirectory(), 'shard-0000.attributes.arrow');
   const fields = TYPES.map((type, i): ArrowField => ({ name: `c${i}`, type, nullable: true, label: '' }));
-  const writer = await AttributeWriter.create(path, fields, nodeFiles);
+  const writer = await AttributeWriter.create(path, fields, { files: nodeFiles, shards: 1 });
   const total = columns[0]!.rows;
   for (let from = 0; from < total;) {
     const rows = Uint32Array.from({ length: Math.min(total - from, chunkRows()) }, (_, i) => from + i);
@@ -70,7 +70,7 @@ async function batchesOf(path: string): Promise<number[]> {
   }
 }
 
-describe('attributes.arrow', () => {
+describe('shard-0000.attributes.arrow', () => {
   const seed = 11;
 
   it(`has the same bytes however the rows come (seed ${seed})`, async () => {

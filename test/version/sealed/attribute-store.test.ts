@@ -53,23 +53,26 @@ function texts(values: readonly (string | null)[]): Column {
 /** How often the three rows fill a record batch and start another. */
 const TWO_BATCHES = 21_850;
 
+const NAME = 'shard-0000.attributes.arrow';
+
 /** The three rows again and again. */
 async function writeAttributes(times: number): Promise<VersionFiles> {
   const directory = temporaryDirectory();
-  const path = join(directory, 'attributes.arrow');
+  const path = join(directory, NAME);
   const fields = COLUMNS.map(({ name, column }): ArrowField => ({
     name,
     type: column.type,
     nullable: true,
     label: '',
   }));
-  const writer = await AttributeWriter.create(path, fields, nodeFiles);
+  const writer = await AttributeWriter.create(path, fields, { files: nodeFiles, shards: 1 });
   for (let i = 0; i < times; i++) await writer.append(COLUMNS.map(({ column }) => column));
   await writer.close();
   const attributes = fields.map(({ name, type }) => ({ name, type: typeName(type), nullable: true }));
-  const files = [{ name: 'attributes.arrow', bytes: statSync(path).size, sha256: '' }];
+  const files = [{ name: NAME, bytes: statSync(path).size, sha256: '' }];
   // What reading attributes looks at; the rest of a manifest is checked where versions are opened.
-  return { directory, manifest: { attributes, files, count: 3 * times } as unknown as Manifest };
+  const shards = [{ files: [], count: 3 * times }];
+  return { directory, manifest: { format: 2, attributes, files, shards, count: 3 * times } as unknown as Manifest };
 }
 
 function valuesOf(store: AttributeStore, name: string): unknown[] {
@@ -81,7 +84,7 @@ describe.each([
   ['mapped', mapFile],
 ] as const)('attributes that are %s', (_, map) => {
   it('give every value of every type as JSON says it, across batches', async () => {
-    const store = (await readAttributes(await writeAttributes(TWO_BATCHES), map))!;
+    const store = (await readAttributes(await writeAttributes(TWO_BATCHES), { map }))!;
     expect(store.count).toBe(3 * TWO_BATCHES);
     expect(store.names).toEqual(COLUMNS.map(({ name }) => name));
     for (const { name, json } of COLUMNS) {
@@ -92,30 +95,33 @@ describe.each([
   });
 
   it('say which attributes there are when asked for another', async () => {
-    const store = (await readAttributes(await writeAttributes(1), map))!;
+    const store = (await readAttributes(await writeAttributes(1), { map }))!;
     expect(() => store.value('colour', 0)).toThrow(/no attribute 'colour'.*sale, tiny/);
-    expect(() => store.value('sale', 3)).toThrow('ordinal 3 of 3');
+    expect(() => store.value('sale', 3)).toThrow('position 3 of 3');
   });
 
   it('of which the file was cut short are file_corrupt', async () => {
     const files = await writeAttributes(3);
-    const path = join(files.directory, 'attributes.arrow');
+    const path = join(files.directory, NAME);
     truncateSync(path, statSync(path).size - 100);
-    await expect(readAttributes(files, map)).rejects.toMatchObject({ code: 'file_corrupt' });
+    await expect(readAttributes(files, { map })).rejects.toMatchObject({ code: 'file_corrupt' });
   });
 
   it('of other rows than the version are file_corrupt', async () => {
     const files = await writeAttributes(3);
-    const other = { ...files, manifest: { ...files.manifest, count: 8 } };
-    await expect(readAttributes(other, map)).rejects.toMatchObject({ code: 'file_corrupt', message: /9 rows, not 8/ });
+    const other = { ...files, manifest: { ...files.manifest, shards: [{ ...files.manifest.shards[0]!, count: 8 }] } };
+    await expect(readAttributes(other, { map })).rejects.toMatchObject({
+      code: 'file_corrupt',
+      message: /9 rows, not 8/,
+    });
   });
 });
 
 describe('a mapped file of attributes', () => {
   it('keeps numbers and the bytes of texts in the file, where all processes share them', async () => {
     const files = await writeAttributes(TWO_BATCHES);
-    const mapped = mapFile(join(files.directory, 'attributes.arrow'), 0, files.manifest.files[0]!.bytes);
-    const store = (await readAttributes(files, () => mapped))!;
+    const mapped = mapFile(join(files.directory, NAME), 0, files.manifest.files[0]!.bytes);
+    const store = (await readAttributes(files, { map: () => mapped }))!;
     for (const name of ['tiny', 'large', 'price', 'weight', 'day', 'seen']) {
       for (const { column } of store.column(name).chunks) {
         expect(column.shape === 'numbers' && column.values.buffer === mapped.buffer, name).toBe(true);

@@ -59,11 +59,11 @@ describe('a manifest', () => {
     ['index', 'Listings'], ['index', undefined], ['version', 'latest'], ['version', '20000101T000000Z-00000000'],
     ['created_at', 'yesterday'], ['created_at', '2026-01-01'], ['tool_version', 1], ['metric', 'euclid'],
     ['dim', 0], ['dim', 1.5], ['dim', '4'], ['dim', 16_385], ['count', 19], ['count', 0], ['count', -1], ['count', null],
-    ['shards', []], ['shards', {}], ['shards.0.count', 21], ['shards.0.files', ['ids.bin']], ['shards.1.files', []],
+    ['shards', []], ['shards', {}], ['shards.0.count', 21], ['shards.0.files', ['shard-0000.ids']], ['shards.1.files', []],
     ['shards.0.files.0', 7], ['id.type', 'float32'], ['id.column', null], ['vector.label', undefined],
     ['attributes.0.nullable', 'yes'], ['attributes', []], ['engine.name', '../x'], ['engine.parameters', []],
     ['engine.parameters.m', { deep: true }], ['seed', 0.5], ['options', null], ['sources.0.sha256', 'abc'],
-    ['sources.0.rows', -1], ['files.0.name', '../ids.bin'], ['files.0.name', 'MANIFEST.json'], ['files.0.sha256', ''],
+    ['sources.0.rows', -1], ['files.0.name', '../shard-0000.ids'], ['files.0.name', 'MANIFEST.json'], ['files.0.sha256', ''],
     ['files.0.bytes', 2 ** 60], ['files', []], ['content', 'sha256:00'], ['content', `sha256:${'0'.repeat(64)}`],
     ['stages.read', '1'], ['shards.0.figures', []], ['shards.0.figures', { code_recall: '1' }], ['shards.0.figures', null],
     ['shards.0.figures', { 'Code recall': 1 }], ['shards.0.figures', { code_recall: Infinity }], ['rejects.total', 1], ['rejects.kinds', { null_id: -1 }], ['duplicates', -1],
@@ -94,7 +94,7 @@ describe('a manifest', () => {
   it('of a later format is told from a damaged one', async () => {
     const root = copyRoot(template);
     const file = join(versionPath(root, INDEX, version), 'MANIFEST.json');
-    overwrite(file, sealJson({ format: 2, everything: 'else' }));
+    overwrite(file, sealJson({ format: 3, everything: 'else' }));
     expect(await failureOf(readManifest(root, INDEX, version))).toMatchObject({ code: 'format_unsupported', file });
   });
 

@@ -54,7 +54,7 @@ describe('prune', () => {
 
   it('keeps the one below it too where a rollback would pass it over', async () => {
     const root = await published(a, b, c, d);
-    rmSync(join(versionPath(root, INDEX, c), 'ids.bin'), { force: true });
+    rmSync(join(versionPath(root, INDEX, c), 'shard-0000.ids'), { force: true });
     const [deleted, kept] = await pruned(root, 1);
     expect(deleted).toEqual([a]);
     expect(kept).toMatchObject({ [b]: 'rollback', [c]: 'rollback', [d]: 'current' });
@@ -112,10 +112,10 @@ describe('prune', () => {
     const root = await published(a);
     const index = indexPath(root, INDEX);
     mkdirSync(join(index, `.trash-${b}-x`));
-    writeFileSync(join(index, `.trash-${b}-x`, 'ids.bin'), 'x');
+    writeFileSync(join(index, `.trash-${b}-x`, 'shard-0000.ids'), 'x');
     writeFileSync(join(index, '.tmp-x'), 'x');
     mkdirSync(join(stagingPath(root, INDEX), 'some'), { recursive: true });
-    writeFileSync(join(stagingPath(root, INDEX), 'some', 'shard-0000.bin'), 'x');
+    writeFileSync(join(stagingPath(root, INDEX), 'some', 'shard-0000.vectors'), 'x');
     await writeNote(root, INDEX, '20000101T000000Z-00000000', 'gate', {});
     await prune(root, INDEX, { keep: 9 });
     expect(readdirSync(index).filter((name) => name.startsWith('.'))).toEqual([]);

@@ -111,6 +111,7 @@ export const ERRORS = {
     EXIT.busy,
     'A signal stopped the command; its unfinished work was removed, or kept for the same command',
   ),
+  parts_missing: kind(500, EXIT.busy, 'Shards of an array job are not built yet'),
   index_busy: kind(500, EXIT.busy, 'Another process holds the lock of the index'),
   addon_missing: kind(500, EXIT.bug, 'A native addon is not installed'),
   internal: kind(500, EXIT.bug, 'A bug in shortlist'),

@@ -20,8 +20,6 @@ import { engineOf } from '../engine/engines.js';
 import { planIngest, type IngestPlan } from '../ingest/plan.js';
 import { readRows, type IngestReport } from '../ingest/read-rows.js';
 import type { Calibration } from '../retrieve/load/calibration.js';
-import { probeShard } from '../retrieve/load/probe.js';
-import { openShard } from '../retrieve/load/shards.js';
 import { readCurrent } from '../version/state/catalog.js';
 import { attempt } from '../version/disk/durable.js';
 import { nodeFiles, type FileSystem } from '../version/disk/files.js';
@@ -31,12 +29,11 @@ import { versionBytes, type Manifest } from '../version/sealed/manifest.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { indexPath } from '../version/disk/paths.js';
 import { cleanStaging } from '../version/sealed/version-folders.js';
-import { SectionFile } from '../version/disk/section-file.js';
-import { readVectors } from '../version/sealed/version-reader.js';
 import { RowsWriter } from '../version/sealed/rows-writer.js';
 import type { VersionWriter, VersionWriterOptions } from '../version/sealed/version-writer.js';
 import { calibrateBuilt } from '../evaluate/calibrate/calibrate-built.js';
 import { DEFAULT_MAX_REJECTED, type BuildOptions, type BuildResult } from './build-options.js';
+import { locateVectors, probeBuilt } from './built-shard.js';
 import { estimateDiskBytes, requireDisk, requireMappable, requireMemory, type BuildSize } from './estimate.js';
 import { foresee } from './forecast/foresee.js';
 import { processorName } from './forecast/forecast.js';
@@ -44,10 +41,8 @@ import { keepCost, peakMemoryBytes, type Planned } from './forecast/past-builds.
 import { buildGraphs, type GraphJob } from './graphs.js';
 import { buildKey, manifestDraft } from './manifest-draft.js';
 import { RejectsFile } from './rejects-file.js';
+import { roundMs, secondsSince, StageClock } from './stage-clock.js';
 import { findUnfinished, giveUp, type BuildNotes, type Unfinished, type WrittenRows } from './unfinished.js';
-
-/** A probe asks for rows, not for ordinals. */
-const NO_ORDINALS = new Uint32Array(0);
 
 export function buildIndex(options: BuildOptions): Promise<BuildResult> {
   const { root, index, signal } = options;
@@ -64,7 +59,7 @@ interface IngestedRows {
 
 class Build {
   private readonly startedMs = performance.now();
-  private readonly stages: Record<string, number> = {};
+  private readonly clock = new StageClock();
   private resumed = false;
   private planned: Planned | null = null;
 
@@ -78,11 +73,11 @@ class Build {
     const { root, index } = this.options;
     const { manifest, rejectsPath } = await this.writeVersion();
     const calibration = await this.calibrate(manifest);
-    await this.keepCost(manifest, calibration === null ? null : this.stages['calibrate']!);
+    await this.keepCost(manifest, calibration === null ? null : this.clock.seconds['calibrate']!);
     // The next build removes it too.
     if (this.options.publishes !== true) await attempt(discardBuild(root, index, this.files));
     const { resumed, planned } = this;
-    const stages = { ...manifest.stages, ...this.stages };
+    const stages = { ...manifest.stages, ...this.clock.seconds };
     const seconds = secondsSince(this.startedMs);
     const bytes = versionBytes(manifest);
     const peakBytes = peakMemoryBytes();
@@ -93,7 +88,7 @@ class Build {
     const { root, memoryLimitBytes = availableMemoryBytes(), calibrate } = this.options;
     if (calibrate !== true) return null;
     const options = { ...this.options, memoryLimitBytes, files: this.files };
-    return this.measured('calibrate', () => calibrateBuilt(root, manifest, options));
+    return this.clock.measure('calibrate', () => calibrateBuilt(root, manifest, options));
   }
 
   private async writeVersion(): Promise<Pick<BuildResult, 'manifest' | 'rejectsPath'>> {
@@ -107,11 +102,11 @@ class Build {
     if (unfinished?.sealed === true) return unfinished;
     if (unfinished === null) this.planned = await this.foresee(plan);
     const { writer, draft } = unfinished ?? (await this.writeRows(key, plan, rejects));
-    Object.assign(this.stages, draft.stages);
+    Object.assign(this.clock.seconds, draft.stages);
     try {
       await this.timed('graph', () => this.buildGraphs(plan, writer));
       await this.timed('probe', () => this.probe(writer));
-      const manifest = await writer.seal({ ...draft, stages: this.stages }, this.progress('seal', 'bytes'));
+      const manifest = await writer.seal({ ...draft, stages: this.clock.seconds }, this.progress('seal', 'bytes'));
       return { manifest, rejectsPath: await rejects.keep(manifest.version) };
     } catch (error) {
       throw await giveUp(error, writer, rejects, this.options.signal);
@@ -150,7 +145,7 @@ class Build {
     const rows = await this.startVersion(plan);
     try {
       const { writer, report } = await this.timed('ingest', () => this.ingest(plan, rows, rejects));
-      const draft = manifestDraft(this.options, plan, report, { ...this.stages });
+      const draft = manifestDraft(this.options, plan, report, { ...this.clock.seconds });
       await writer.keepFor(key, draft, { rejects: await rejects.finish() } satisfies BuildNotes);
       return { writer, draft };
     } catch (error) {
@@ -260,14 +255,14 @@ class Build {
     const { onProgress } = this.progress('graph', 'rows');
     const before = rows - counts.reduce((sum, count) => sum + count, 0);
     const startedMs = performance.now();
-    const spent = this.stages['graph'] ?? 0;
+    const spent = this.clock.seconds['graph'] ?? 0;
     await buildGraphs(jobs, {
       threads,
       signal,
       onProgress: (done) => onProgress(before + done, rows),
       onBuilt: ({ shard }, figures) => {
         const graph = roundMs(spent + secondsSince(startedMs));
-        return writer.finishGraph(shard, figures, { ...this.stages, graph });
+        return writer.finishGraph(shard, figures, { ...this.clock.seconds, graph });
       },
     });
   }
@@ -280,17 +275,18 @@ class Build {
     const turns = new EventLoopYielder(this.options.signal);
     for (const shard of this.shardPositions) {
       this.options.signal?.throwIfAborted();
-      const { fileSuffix, mapping } = engineOf(name);
-      const path = writer.vectorsPath(shard);
-      const { count, vectors: values } = await readVectors(path, dim, this.files, mapping?.vectors);
-      const graphPath = count === 0 ? null : writer.graphPath(shard, fileSuffix);
-      const vectors = { metric, dim, count, values };
-      const opened = await openShard(graphPath, { name, parameters }, { vectors, ordinals: NO_ORDINALS });
-      try {
-        await probeShard(opened, `shard ${shard} of the new version of ${index}`, turns);
-      } finally {
-        opened.graph.close();
-      }
+      await probeBuilt(
+        {
+          vectorsPath: writer.vectorsPath(shard),
+          graphPath: writer.shardCount(shard) === 0 ? null : writer.graphPath(shard, engineOf(name).fileSuffix),
+          engine: { name, parameters },
+          metric,
+          dim,
+          name: `shard ${shard} of the new version of ${index}`,
+        },
+        this.files,
+        turns,
+      );
       onProgress(shard + 1, this.options.shards);
     }
   }
@@ -307,14 +303,7 @@ class Build {
   /** Runs and times a stage, unless the build was interrupted. */
   private timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
     this.options.signal?.throwIfAborted();
-    return this.measured(stage, work);
-  }
-
-  private async measured<T>(stage: string, work: () => Promise<T>): Promise<T> {
-    const startedMs = performance.now();
-    const result = await work();
-    this.stages[stage] = roundMs((this.stages[stage] ?? 0) + secondsSince(startedMs));
-    return result;
+    return this.clock.measure(stage, work);
   }
 }
 
@@ -332,16 +321,4 @@ async function writeBehind<T>(batches: AsyncIterable<T>, write: (batch: T) => Pr
     throw error;
   }
   await writing;
-}
-
-function secondsSince(startedMs: number): number {
-  return roundMs((performance.now() - startedMs) / 1000);
-}
-
-function roundMs(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000;
-}
-
-function locateVectors(path: string, files: FileSystem): Promise<GraphJob['vectors']> {
-  return SectionFile.use(path, 'shard', files, (file) => Promise.resolve({ path, offset: file.offset('vectors') }));
 }

@@ -12,23 +12,14 @@ type OnBuildProgress = (stage: string, done: number, total: number, unit: string
 /** One bad row in a hundred is normal for a feed; more point to a fault that a build must not hide. */
 export const DEFAULT_MAX_REJECTED = 0.01;
 
-export interface BuildOptions {
-  readonly root: string;
+/** What decides the bytes of a version, beside its input. */
+export interface VersionOptions {
   readonly index: string;
-  /** Files, folders and globs, read in this order. */
-  readonly inputs: readonly string[];
-  /** Files of ids, one for each file of the input. */
-  readonly ids?: readonly string[] | undefined;
-  readonly idColumn?: string | undefined;
-  readonly vectorColumn?: string | undefined;
   readonly attributes: 'all' | 'none' | readonly string[];
   readonly metric: Metric;
   readonly shards: number;
   readonly engine: EngineName;
   readonly parameters: GraphParameters;
-  readonly threads: number;
-  /** Calibrate the version; default false. */
-  readonly calibrate?: boolean | undefined;
   /** Components that every vector must have; default: the most frequent length. */
   readonly dim?: number | undefined;
   /** Keep decimal attributes as float64; default false. */
@@ -36,6 +27,19 @@ export interface BuildOptions {
   readonly onBadRow: 'fail' | 'skip';
   /** Largest share of rows that `skip` may leave out; default DEFAULT_MAX_REJECTED. */
   readonly maxRejected?: number | undefined;
+}
+
+export interface BuildOptions extends VersionOptions {
+  readonly root: string;
+  /** Files, folders and globs, read in this order. */
+  readonly inputs: readonly string[];
+  /** Files of ids, one for each file of the input. */
+  readonly ids?: readonly string[] | undefined;
+  readonly idColumn?: string | undefined;
+  readonly vectorColumn?: string | undefined;
+  readonly threads: number;
+  /** Calibrate the version; default false. */
+  readonly calibrate?: boolean | undefined;
   /** File for the rows left out; default: in the version's notes. */
   readonly rejectsPath?: string | undefined;
   /** Continue a build of the same input and options that was killed; default true. */

@@ -7,14 +7,14 @@ import type { IngestPlan } from '../ingest/plan.js';
 import type { IngestReport } from '../ingest/read-rows.js';
 import { MANIFEST_FORMAT, type ManifestDraft } from '../version/sealed/manifest.js';
 import { typeName } from '../version/sealed/type-name.js';
-import { DEFAULT_MAX_REJECTED, type BuildOptions } from './build-options.js';
+import { DEFAULT_MAX_REJECTED, type BuildOptions, type VersionOptions } from './build-options.js';
 
 type PlannedDraft = Omit<ManifestDraft, 'sources' | 'rejects' | 'duplicates' | 'input_norm' | 'stages'>;
 
 export function manifestDraft(
-  options: BuildOptions,
+  options: VersionOptions,
   plan: IngestPlan,
-  report: IngestReport,
+  report: Pick<IngestReport, 'files' | 'badRows' | 'meanNorm'>,
   stages: ManifestDraft['stages'],
 ): ManifestDraft {
   const { badRows } = report;
@@ -33,7 +33,7 @@ export function manifestDraft(
  * Digest of everything that decides the version and its notes: two builds with the same key give the same bytes. Files
  * count by path and stamp, so that one that was written to has another key.
  */
-export function buildKey(options: BuildOptions, plan: IngestPlan): string {
+export function buildKey(options: VersionOptions & Pick<BuildOptions, 'rejectsPath'>, plan: IngestPlan): string {
   const { attributes, dim } = plan;
   const sources = plan.files.flatMap((file) => [file, ...filesOfIds(file.ids)]);
   const files = sources.map(({ path, bytes, rows, stamp }) => ({ path, bytes, rows, stamp }));
@@ -42,7 +42,7 @@ export function buildKey(options: BuildOptions, plan: IngestPlan): string {
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }
 
-function plannedDraft(options: BuildOptions, { ids, idField, idType, vectorField }: IngestPlan): PlannedDraft {
+function plannedDraft(options: VersionOptions, { ids, idField, idType, vectorField }: IngestPlan): PlannedDraft {
   const { metric, engine, parameters, shards, attributes, dim, castDecimals } = options;
   const { onBadRow, maxRejected = DEFAULT_MAX_REJECTED } = options;
   return {

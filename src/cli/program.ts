@@ -41,6 +41,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   batch: async () => (await import('./commands/batch.js')).batchCommand(),
   export: async () => (await import('./commands/export.js')).exportCommand(),
   plan: async () => (await import('./commands/plan.js')).planCommand(),
+  'plan-build': async () => (await import('./commands/plan-build.js')).planBuildCommand(),
+  'build-shard': async () => (await import('./commands/build-shard.js')).buildShardCommand(),
+  assemble: async () => (await import('./commands/assemble.js')).assembleCommand(),
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
   serve: async () => (await import('./commands/serve.js')).serveCommand(),
 };

@@ -4,9 +4,7 @@
  * variables.
  */
 import { ShortlistError } from '../base/errors.js';
-
-/** Variables with the number of an array task, from 0. */
-const TASK_VARIABLES = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID', 'AWS_BATCH_JOB_ARRAY_INDEX', 'CLOUD_RUN_TASK_INDEX']; // prettier-ignore
+import { TASK_VARIABLES, taskNumber } from './array-task.js';
 
 const MAX_PARTS = 100_000;
 
@@ -20,15 +18,13 @@ export function partOf(
   if (given === undefined || count === undefined) throw wrongPart(text, 'give the part and their number, such as 0/8 or auto/8'); // prettier-ignore
   const parts = Number(count);
   if (parts < 1 || parts > MAX_PARTS) throw wrongPart(text, `there can be 1 to ${MAX_PARTS} parts`);
-  const part = given === 'auto' ? taskNumber(text, env) : Number(given);
+  const part = given === 'auto' ? (taskNumber(env) ?? noTask(text)) : Number(given);
   if (part >= parts) throw wrongPart(text, `parts count from 0, so the last one is ${parts - 1}`);
   const start = (position: number): number => Math.floor((queries * position) / parts);
   return { from: start(part), to: start(part + 1) };
 }
 
-function taskNumber(text: string, env: NodeJS.ProcessEnv): number {
-  const value = TASK_VARIABLES.map((name) => env[name]).find((found) => found !== undefined);
-  if (value !== undefined && /^\d+$/.test(value)) return Number(value);
+function noTask(text: string): never {
   throw wrongPart(text, `none of ${TASK_VARIABLES.join(', ')} has the number of this task`);
 }
 

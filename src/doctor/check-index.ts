@@ -4,14 +4,14 @@ import { ShortlistError } from '../base/errors.js';
 import { findCalibration } from '../retrieve/load/calibration.js';
 import { listIfPresent } from '../version/disk/durable.js';
 import { nodeFiles as files } from '../version/disk/files.js';
-import { indexPath, stagingPath, TRASH_PREFIX } from '../version/disk/paths.js';
+import { indexPath, partsPath, stagingPath, TRASH_PREFIX } from '../version/disk/paths.js';
 import { openVersionFiles } from '../version/sealed/version-reader.js';
 import { listVersions, readCurrent, surveyVersions } from '../version/state/catalog.js';
 import { fail, pass, warn, type Finding } from './finding.js';
 
 export async function checkIndex(root: string, index: string): Promise<Finding[]> {
   const findings = [await checkPublished(root, index), await checkNewest(root, index), ...(await checkDamaged(root, index))];
-  return [...findings, ...(await checkRemains(root, index))];
+  return [...findings, ...(await checkRemains(root, index)), ...(await checkParts(root, index))];
 } // prettier-ignore
 
 async function checkPublished(root: string, index: string): Promise<Finding> {
@@ -53,6 +53,14 @@ async function checkDamaged(root: string, index: string): Promise<Finding[]> {
   return damaged.map(({ version, error }) =>
     fail(`${index}: ${version}`, error.message, 'restore its files, or move the folder away'),
   );
+}
+
+/** Parts are there until their version is assembled. */
+async function checkParts(root: string, index: string): Promise<Finding[]> {
+  const plans = (await listIfPresent(partsPath(root, index), files)).map((entry) => join('.parts', entry.name));
+  if (plans.length === 0) return [];
+  const fix = 'an array job runs, or was not assembled: run assemble with its plan, or delete the folder';
+  return [warn(`${index}: parts`, plans.join(', '), fix)];
 }
 
 /** Staging and trash are there during a build and a prune, and after one that was killed. */

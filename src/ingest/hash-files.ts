@@ -50,6 +50,20 @@ export function startHashing(paths: readonly string[], totalBytes: number): Hash
   };
 }
 
+/** The hashes of a run. They may take long after the last row, so the wait can be aborted. */
+export async function awaitHashes(hashing: HashRun, signal: AbortSignal | undefined): Promise<FileHash[]> {
+  const stop = (): void => void hashing.stop();
+  signal?.addEventListener('abort', stop);
+  try {
+    return await hashing.result();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
 export async function hashFiles(paths: readonly string[]): Promise<FileHash[]> {
   const hashes: FileHash[] = [];
   for (const path of paths) hashes.push(await hashFile(path));

@@ -1,6 +1,8 @@
 /** The ids of one chunk at a time, in the form that IdTableBuilder needs. */
 import type { Column, NumberArray } from '../arrow/column.js';
 import { formatDecimal } from '../base/decimal.js';
+import { murmur3 } from '../base/hash.js';
+import { hashInteger } from '../base/id-table.js';
 import type { IdTableBuilder } from '../base/id-table-builder.js';
 import { MAX_ID_BYTES } from '../base/limits.js';
 import type { BadRowKind } from './bad-rows.js';
@@ -38,6 +40,12 @@ export class IdRows {
     if (!this.isText) return null;
     const length = this.offsets[row + 1]! - this.offsets[row]!;
     return length === 0 || length > MAX_ID_BYTES ? 'bad_id' : null;
+  }
+
+  /** murmur3 of the canonical text. The row has no fault. */
+  hash(row: number): number {
+    if (this.isText) return murmur3(this.bytes, this.offsets[row]!, this.offsets[row + 1]!);
+    return hashInteger(this.words[2 * row]!, this.words[2 * row + 1]!, this.signed);
   }
 
   /** Adds the row's id. @returns its ordinal, an earlier row's where it is a duplicate */

@@ -10,36 +10,23 @@
  * A chunk is read while the one before it is checked and the one before that may still be written. Memory: two chunks
  * of the reader, two arrays of their vectors, the table of ids.
  */
-import type { Chunk } from '../arrow/read/table-reader.js';
 import type { Column } from '../arrow/column.js';
 import { ShortlistError } from '../base/errors.js';
-import { IdTableBuilder } from '../base/id-table-builder.js';
 import type { IdTable } from '../base/id-table.js';
-import type { Metric } from '../base/metric.js';
-import { readAhead } from '../base/read-ahead.js';
-import { BadRowTally, badRowsError, toRejectLine, type BadRow, type BadRowKind, type BadRows } from './bad-rows.js';
-import { locateColumns, type FileColumns } from './file-columns.js';
+import { badRowsError, type BadRows } from './bad-rows.js';
 import { gatherRows } from '../arrow/gather.js';
-import { startHashing, type FileHash, type HashRun } from './hash-files.js';
-import { IdRows } from './id-rows.js';
-import { filesOfIds } from './attached-ids.js';
+import { awaitHashes, startHashing, type FileHash, type HashRun } from './hash-files.js';
 import { changed, type InspectedFile } from './inspect-file.js';
-import { assertUnchanged, openPlanned, type IngestPlan } from './plan.js';
+import type { IngestPlan } from './plan.js';
 import { RowOrigins } from './row-origins.js';
+import { RowPass, sourcesOf, type PassOptions, type PlannedChunk } from './row-pass.js';
 import { describeLengths } from './vector-lengths.js';
-import { VectorRows } from './vector-rows.js';
 
-export interface ReadOptions {
-  /** Under cosine, vectors are scaled to unit length. */
-  readonly metric: Metric;
+export interface ReadOptions extends PassOptions {
+  /** Under `skip`, `onRejects` receives the bad rows. */
   readonly onBadRow: 'fail' | 'skip';
   /** Largest share of the rows that `skip` may leave out, from 0 to 1; default 1. */
   readonly maxRejected?: number;
-  /** Receives the bad rows under `skip`: JSON Lines of {file, row, id, kind, detail}, in input order. */
-  readonly onRejects?: (lines: string) => void | Promise<void>;
-  /** Called with the rows read, bad ones included, and the rows of the plan. */
-  readonly onProgress?: (rowsDone: number, rowsTotal: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** Consecutive accepted rows. The arrays are valid until the second batch after this one is requested. */
@@ -100,71 +87,40 @@ export function readRows(plan: IngestPlan, options: ReadOptions): RowReading {
 }
 
 class Pass {
-  private readonly builder: IdTableBuilder;
-  private readonly ids = new IdRows();
-  private readonly vectors: VectorRows;
+  private readonly rows: RowPass;
   private readonly origins = new RowOrigins();
-  private readonly tally = new BadRowTally();
-  /** For the vectors of a batch and of the one before it. */
-  private buffers = [new Float32Array(0), new Float32Array(0)];
-  private rejects: string[] = [];
-  private rowsRead = 0;
 
   constructor(
     private readonly plan: IngestPlan,
     private readonly options: ReadOptions,
   ) {
-    this.builder = new IdTableBuilder(plan.idType, plan.rows);
-    this.vectors = new VectorRows(options.metric, plan.dim, plan.dimSource);
+    const { onBadRow, onRejects } = options;
+    this.rows = new RowPass(plan, { ...options, onRejects: onBadRow === 'skip' ? onRejects : undefined }, plan.rows);
   }
 
   async *run(): AsyncGenerator<IngestBatch, IngestReport, undefined> {
-    const sources = this.sources();
+    const sources = sourcesOf(this.plan);
     const bytes = sources.reduce((sum, file) => sum + file.bytes, 0);
     const hashing = startHashing(sources.map((file) => file.path), bytes); // prettier-ignore
     try {
-      for (const position of this.plan.files.keys()) yield* this.readFile(position);
-      return await this.finish(hashing);
+      for await (const planned of this.rows.chunks()) {
+        const batch = this.checkChunk(planned);
+        if (batch !== null) yield batch;
+      }
+      return await this.finish(hashing, sources);
     } finally {
       await hashing.stop();
     }
   }
 
-  /** The files of the input, then those of their ids. */
-  private sources(): InspectedFile[] {
-    const { files } = this.plan;
-    return [...files, ...files.flatMap(({ ids }) => filesOfIds(ids))];
-  }
-
-  private async *readFile(position: number): AsyncGenerator<IngestBatch, void, undefined> {
-    const file = this.plan.files[position]!;
-    const reader = await openPlanned(file);
-    try {
-      const { idField: id, vectorField: vector, attributes } = this.plan;
-      const columns = locateColumns(reader.path, reader.fields, { id, vector, attributes });
-      for await (const chunk of readAhead(reader.read(columns.positions))) {
-        this.options.signal?.throwIfAborted();
-        const batch = this.checkChunk(chunk, position, columns);
-        await this.flushRejects();
-        this.rowsRead += chunk.rows;
-        this.options.onProgress?.(this.rowsRead, this.plan.rows);
-        if (batch !== null) yield batch;
-      }
-    } finally {
-      await reader.close();
-    }
-    await assertUnchanged(file);
-  }
-
   /** The accepted rows of the chunk; null if there are none, or if the input will be refused. */
-  private checkChunk(chunk: Chunk, position: number, columns: FileColumns): IngestBatch | null {
-    const { builder, ids, vectors, origins } = this;
-    const [idColumn, vectorColumn] = chunk.columns;
-    ids.open(idColumn!);
-    vectors.open(vectorColumn!);
+  private checkChunk(planned: PlannedChunk): IngestBatch | null {
+    const { chunk, file, columns } = planned;
+    const { builder, ids, vectors } = this.rows;
+    vectors.open(chunk.columns[1]!);
     const dim = vectors.dim ?? 0;
     const firstOrdinal = builder.count;
-    const out = this.reserve(chunk.rows * dim);
+    const out = this.rows.reserve(chunk.rows * dim);
     const kept = new Uint32Array(chunk.rows);
     const hashes = new Uint32Array(chunk.rows);
     let accepted = 0;
@@ -173,11 +129,11 @@ class Pass {
       const fault = ids.check(row) ?? vectors.copy(row, out, accepted * dim);
       const ordinal = fault === null ? ids.addTo(builder, row) : -1;
       if (ordinal !== firstOrdinal + accepted) {
-        this.reject(fault ?? 'duplicate_id', row, chunk.firstRow, position, ordinal);
+        this.rows.reject(fault ?? 'duplicate_id', planned, row, () => this.origins.find(ordinal));
         inRun = false;
         continue;
       }
-      if (!inRun) origins.startRun(ordinal, position, chunk.firstRow + row);
+      if (!inRun) this.origins.startRun(ordinal, file, chunk.firstRow + row);
       inRun = true;
       kept[accepted] = row;
       hashes[accepted] = builder.lastHash;
@@ -196,97 +152,51 @@ class Pass {
     };
   }
 
-  private reserve(length: number): Float32Array {
-    const [before, last] = this.buffers;
-    const buffer = before!.length < length ? new Float32Array(length) : before!;
-    this.buffers = [last!, buffer];
-    return buffer;
-  }
-
-  /** @param ordinal of a duplicate: that of the row that has the id already */
-  private reject(kind: BadRowKind, row: number, firstRow: number, position: number, ordinal: number): void {
-    const describe = (): BadRow => ({
-      file: this.plan.files[position]!.path,
-      row: firstRow + row,
-      id: this.ids.text(row),
-      kind,
-      detail: this.explain(kind, row, ordinal),
-    });
-    this.tally.add(kind, describe);
-    if (this.options.onBadRow === 'skip' && this.options.onRejects !== undefined) {
-      this.rejects.push(toRejectLine(describe()));
-    }
-  }
-
-  private explain(kind: BadRowKind, row: number, ordinal: number): string {
-    if (kind === 'null_id' || kind === 'bad_id') return this.ids.explain(row, kind);
-    if (kind !== 'duplicate_id') return this.vectors.explain(row, kind);
-    const first = this.origins.find(ordinal);
-    return `the same id is in ${this.plan.files[first.file]!.path} row ${first.row}`;
-  }
-
-  private async flushRejects(): Promise<void> {
-    if (this.rejects.length === 0) return;
-    const lines = this.rejects.join('');
-    this.rejects = [];
-    await this.options.onRejects?.(lines);
-  }
-
   private isRefused(): boolean {
     const { onBadRow, maxRejected = 1 } = this.options;
-    return this.tally.total > (onBadRow === 'fail' ? 0 : maxRejected * this.plan.rows);
+    return this.rows.tally.total > (onBadRow === 'fail' ? 0 : maxRejected * this.plan.rows);
   }
 
-  private refusal(badRows: BadRows): ShortlistError {
-    const { lengths } = this.plan;
-    const { onBadRow, maxRejected = 1 } = this.options;
-    const advice =
-      onBadRow === 'fail'
-        ? 'correct them, or leave them out with --on-bad-row skip'
-        : `--max-rejected ${maxRejected} allows ${Math.floor(maxRejected * this.rowsRead).toLocaleString('en-US')} of them: correct them, or allow more`;
-    const several = lengths.length > 1 ? `the vectors have ${describeLengths(lengths)}; choose one with --dim; ` : '';
-    return badRowsError(badRows, this.rowsRead, `${several}${advice}`);
-  }
-
-  private async finish(hashing: HashRun): Promise<IngestReport> {
-    const badRows = this.tally.snapshot();
-    const { dim } = this.vectors;
-    if (this.isRefused()) throw this.refusal(badRows);
-    if (this.builder.count === 0 || dim === null) throw this.noRows(badRows);
-    const hashes = await this.awaitHashes(hashing);
+  private async finish(hashing: HashRun, sources: readonly InspectedFile[]): Promise<IngestReport> {
+    const { tally, builder, vectors, rowsRead } = this.rows;
+    const badRows = tally.snapshot();
+    const { dim } = vectors;
+    if (this.isRefused()) throw refusal(this.plan, this.options, badRows, rowsRead);
+    if (builder.count === 0 || dim === null) throw noRows(this.plan, badRows, rowsRead);
+    const hashes = await awaitHashes(hashing, this.options.signal);
     return {
-      rows: this.builder.count,
-      rowsRead: this.rowsRead,
+      rows: builder.count,
+      rowsRead,
       dim,
-      meanNorm: this.vectors.meanNorm,
-      ids: this.builder.finish(),
-      files: this.sources().map((file, position) => toSource(file, hashes[position]!)),
+      meanNorm: vectors.meanNorm,
+      ids: builder.finish(),
+      files: sources.map((file, position) => toSource(file, hashes[position]!)),
       badRows,
     };
   }
+}
 
-  /** Hashing may take long after the last row, so it can be aborted. */
-  private async awaitHashes(hashing: HashRun): Promise<FileHash[]> {
-    const { signal } = this.options;
-    const stop = (): void => void hashing.stop();
-    signal?.addEventListener('abort', stop);
-    try {
-      return await hashing.result();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-    }
-  }
+/** Bad rows that are more than the options allow. */
+export function refusal(
+  { lengths }: Pick<IngestPlan, 'lengths'>,
+  { onBadRow, maxRejected = 1 }: Pick<ReadOptions, 'onBadRow' | 'maxRejected'>,
+  badRows: BadRows,
+  rowsRead: number,
+): ShortlistError {
+  const advice =
+    onBadRow === 'fail'
+      ? 'correct them, or leave them out with --on-bad-row skip'
+      : `--max-rejected ${maxRejected} allows ${Math.floor(maxRejected * rowsRead).toLocaleString('en-US')} of them: correct them, or allow more`;
+  const several = lengths.length > 1 ? `the vectors have ${describeLengths(lengths)}; choose one with --dim; ` : '';
+  return badRowsError(badRows, rowsRead, `${several}${advice}`);
+}
 
-  private noRows(badRows: BadRows): ShortlistError {
-    const files = this.plan.files.map((file) => file.path);
-    const names = files.length === 1 ? files[0]! : `${files[0]!} and ${files.length - 1} more`;
-    const what = this.rowsRead === 0 ? 'has no rows' : `has ${this.rowsRead} rows, and all of them are bad`;
-    const message = `the input ${names} ${what}: there is nothing to build from`;
-    return new ShortlistError('no_rows', message, { files, rows: this.rowsRead, bad_rows: badRows });
-  }
+export function noRows(plan: Pick<IngestPlan, 'files'>, badRows: BadRows, rowsRead: number): ShortlistError {
+  const files = plan.files.map((file) => file.path);
+  const names = files.length === 1 ? files[0]! : `${files[0]!} and ${files.length - 1} more`;
+  const what = rowsRead === 0 ? 'has no rows' : `has ${rowsRead} rows, and all of them are bad`;
+  const message = `the input ${names} ${what}: there is nothing to build from`;
+  return new ShortlistError('no_rows', message, { files, rows: rowsRead, bad_rows: badRows });
 }
 
 function toSource(file: InspectedFile, hash: FileHash): SourceFile {

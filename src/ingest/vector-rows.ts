@@ -64,7 +64,8 @@ export class VectorRows {
   private readonly normalize: boolean;
   private vectors: Vectors = openVectors(NO_COLUMN);
   private norms = 0;
-  private copied = 0;
+  /** Vectors that were copied without a fault. */
+  copied = 0;
 
   /** @param dimSource where `dim` comes from, as in `not the 768 of the column's type` */
   constructor(

@@ -104,7 +104,7 @@ describe('the links', () => {
 });
 
 describe('what the pages name', () => {
-  const commandNames = [...helpOf('').split('Commands:')[1]!.split('\n\n')[0]!.matchAll(/^ {2}([a-z]+)/gm)].map((match) => match[1]!); // prettier-ignore
+  const commandNames = [...helpOf('').split('Commands:')[1]!.split('\n\n')[0]!.matchAll(/^ {2}([a-z-]+)/gm)].map((match) => match[1]!); // prettier-ignore
 
   it('the command line reference has a section for every command', () => {
     const sections = [...page('docs/reference/cli.md').matchAll(/^## (.*)$/gm)].map((match) => match[1]!);
@@ -113,7 +113,7 @@ describe('what the pages name', () => {
 
   it.each([...allPages])('%s: flags of shortlist and scripts of npm exist', (_, text) => {
     const { scripts } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { scripts: object };
-    for (const [, command, rest] of text.matchAll(/\bshortlist ([a-z]+)\b([^`\n&|]*)/g)) {
+    for (const [, command, rest] of text.matchAll(/\bshortlist ([a-z-]+)\b([^`\n&|]*)/g)) {
       if (!commandNames.includes(command!)) continue;
       const flags = rest!.match(/(?<![\w-])--?[a-z][a-z-]*/g) ?? [];
       for (const flag of flags) expect(helpOf(command!), `${command} ${flag}`).toContain(flag);

@@ -22,6 +22,8 @@ export const notesPath = (root: string, index: string): string => join(root, ind
 export const locksPath = (root: string, index: string): string => join(root, index, 'locks');
 /** Builds that are not sealed yet. */
 export const stagingPath = (root: string, index: string): string => join(root, index, '.staging');
+/** Parts of builds as array jobs. */
+export const partsPath = (root: string, index: string): string => join(root, index, '.parts');
 /** Prefix of versions that prune has taken away and not deleted yet. */
 export const TRASH_PREFIX = '.trash-';
 

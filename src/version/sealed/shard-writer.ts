@@ -11,6 +11,7 @@ import { AttributeWriter } from './attribute-writer.js';
 import { attempt } from '../disk/durable.js';
 import type { FileSystem } from '../disk/files.js';
 import { SectionWriter } from '../disk/section-writer.js';
+import { writeShardIds } from './ids-writer.js';
 import { attributesFile, idsFile, vectorsFile } from './shard-files.js';
 
 interface ShardWriterOptions {
@@ -87,17 +88,7 @@ export class ShardWriter {
   /** Writes the ordinals and the ids. @param ids of these rows, in their order */
   async writeIds(ids: IdTable): Promise<void> {
     const { directory, shard, files } = this.options;
-    const writer = await SectionWriter.create(join(directory, idsFile(shard)), 'ids', files);
-    try {
-      for (const { name, bytes } of [{ name: 'ordinals', bytes: bytesOf(this.ordinals) }, ...ids.sections()]) {
-        await writer.begin(name);
-        await writer.append(bytes);
-      }
-    } catch (error) {
-      await attempt(writer.abort());
-      throw error;
-    }
-    await writer.close();
+    await writeShardIds(join(directory, idsFile(shard)), this.ordinals, ids, files);
   }
 
   async abort(): Promise<void> {
@@ -118,6 +109,6 @@ export class ShardWriter {
   }
 }
 
-function bytesOf(values: Float32Array | Uint32Array): Uint8Array {
+function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

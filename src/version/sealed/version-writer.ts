@@ -34,13 +34,15 @@ export interface VersionWriterOptions {
 }
 
 /** The rows of a version in a staging directory, complete. */
-interface WrittenRows {
+export interface WrittenRows {
   readonly directory: string;
   readonly dim: number;
   /** Rows of each shard. */
   readonly counts: readonly number[];
   /** SHA-256 of each shard's attributes; null without attributes. */
   readonly attributes: readonly string[] | null;
+  /** SHA-256 of other files by name, where they are known. */
+  readonly digests?: ReadonlyMap<string, string> | undefined;
 }
 
 export class VersionWriter {
@@ -175,7 +177,7 @@ export class VersionWriter {
         directory: this.directory,
         files: this.files,
         now: now ?? (() => new Date()),
-        written: new Map(this.rows.attributes?.map((sha256, shard) => [attributesFile(shard), sha256])),
+        written: this.knownDigests(),
         dim: this.dim,
         count: this.count,
         shards: this.shardEntries(),
@@ -219,6 +221,14 @@ export class VersionWriter {
       await writeCheckpoint(root, index, this.checkpoint, this.files);
     });
     return this.saving;
+  }
+
+  private knownDigests(): ReadonlyMap<string, string> {
+    const { attributes, digests = [] } = this.rows;
+    return new Map([
+      ...digests,
+      ...(attributes ?? []).map((sha256, shard) => [attributesFile(shard), sha256] as const),
+    ]);
   }
 
   private attributeEntries(): AttributeEntry[] {

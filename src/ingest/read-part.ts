@@ -90,6 +90,7 @@ class PartPass {
     try {
       for await (const planned of this.rows.chunks((file) => this.isRead(file))) {
         const batch = this.checkChunk(planned);
+        await this.rows.flushRejects();
         if (batch !== null) yield batch;
       }
       const found = await awaitHashes(hashing, this.options.signal);

@@ -105,6 +105,7 @@ class Pass {
     try {
       for await (const planned of this.rows.chunks()) {
         const batch = this.checkChunk(planned);
+        await this.rows.flushRejects();
         if (batch !== null) yield batch;
       }
       return await this.finish(hashing, sources);

@@ -83,7 +83,6 @@ export class RowPass {
           this.options.signal?.throwIfAborted();
           this.ids.open(chunk.columns[0]!);
           yield { chunk, file: position, columns };
-          await this.flushRejects();
           this.rowsRead += chunk.rows;
           this.options.onProgress?.(this.rowsRead, this.plan.rows);
         }
@@ -122,7 +121,8 @@ export class RowPass {
     return `the same id is in ${this.plan.files[origin.file]!.path} row ${origin.row}`;
   }
 
-  private async flushRejects(): Promise<void> {
+  /** Passes on the bad rows of the chunk, before its batch. */
+  async flushRejects(): Promise<void> {
     if (this.rejects.length === 0) return;
     const lines = this.rejects.join('');
     this.rejects = [];

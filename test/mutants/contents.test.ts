@@ -88,7 +88,9 @@ describe('a vector that is not finite', () => {
   );
 
   it('is what is said of an item that is asked why it did not come back', async () => {
-    const change = section('shard-0000.vectors', 'vectors', (bytes, offset) => bytes.writeFloatLE(NaN, offset + 4 * 8 * 7));
+    const change = section('shard-0000.vectors', 'vectors', (bytes, offset) =>
+      bytes.writeFloatLE(NaN, offset + 4 * 8 * 7),
+    );
     const open = await openIndex(folder, 'native-floats', { version: hostile('native-floats', change), threads: 1 });
     const isDamaged = (id: string) => {
       try {
@@ -157,7 +159,9 @@ describe('an item', () => {
   });
 
   it('whose id another has too fails the answers that have both, and verify', async () => {
-    const change = section('shard-0000.ids', 'values', (bytes, offset) => bytes.copyWithin(offset, offset + 8, offset + 16));
+    const change = section('shard-0000.ids', 'values', (bytes, offset) =>
+      bytes.copyWithin(offset, offset + 8, offset + 16),
+    );
     const version = hostile('native-cosine', change);
     expect(await codesOf('native-cosine', version)).toEqual(['file_corrupt']);
     const open = await openIndex(folder, 'native-cosine', { version, threads: 1 });

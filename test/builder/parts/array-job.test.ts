@@ -108,7 +108,7 @@ describe('an array job', () => {
         expect(left['input_norm'] as number).toBeCloseTo(right['input_norm'] as number, 9);
         expect(existsSync(join(root, name, '.parts'))).toBe(false);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 

@@ -36,6 +36,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.js')).verifyCommand(),
   prune: async () => (await import('./commands/prune.js')).pruneCommand(),
   alias: async () => (await import('./commands/alias.js')).aliasCommand(),
+  push: async () => (await import('./commands/push.js')).pushCommand(),
+  pull: async () => (await import('./commands/pull.js')).pullCommand(),
   diff: async () => (await import('./commands/diff.js')).diffCommand(),
   query: async () => (await import('./commands/query.js')).queryCommand(),
   batch: async () => (await import('./commands/batch.js')).batchCommand(),

@@ -56,9 +56,9 @@ export async function fetchFiles(
   const tasks = rangesOf(entries, fetch);
   const work = async (): Promise<void> => {
     for (;;) {
-      const { value: task, done } = await tasks.next();
-      if (done === true) return;
-      await task();
+      const next = await tasks.next();
+      if (next.done === true) return;
+      await next.value();
     }
   };
   const workers = Array.from({ length: tuning.parallel }, () =>

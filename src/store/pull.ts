@@ -47,7 +47,7 @@ interface Pull {
 
 /**
  * A version that is there already is left as it is.
- * @throws version_not_found, manifest_corrupt, file_missing, file_corrupt, store_unavailable, index_busy, disk_full, ...
+ * @throws version_not_found, manifest_corrupt, file_missing, file_corrupt, store_unavailable, index_busy, disk_full
  */
 export async function pullVersion(
   store: ObjectStore,

@@ -85,15 +85,20 @@ class GsStore implements ObjectStore {
     const objects: string[] = [];
     const folders: string[] = [];
     const full = this.place.prefix + prefix;
-    let query: object | null = { prefix: full, delimiter: '/', autoPaginate: false };
-    while (query !== null) {
-      const asked: object = query;
-      const page = await this.call(`list ${urlOf(this, prefix)}`, signal, () => this.bucket.getFiles(asked));
-      const [files, next, answer] = page! as [File[], object | null, { prefixes?: string[] } | undefined];
+    let pageToken: string | undefined;
+    do {
+      const query = {
+        prefix: full,
+        delimiter: '/',
+        autoPaginate: false,
+        ...(pageToken !== undefined && { pageToken }),
+      };
+      const page = await this.call(`list ${urlOf(this, prefix)}`, signal, () => this.bucket.getFiles(query));
+      const [files, , answer] = page! as [File[], unknown, GsListing];
       for (const { name } of files) if (name !== full) objects.push(name.slice(full.length));
-      for (const folder of answer?.prefixes ?? []) folders.push(folder.slice(full.length, -1));
-      query = next;
-    }
+      for (const folder of answer.prefixes ?? []) folders.push(folder.slice(full.length, -1));
+      pageToken = answer.nextPageToken;
+    } while (pageToken !== undefined);
     return { objects, folders };
   }
 
@@ -138,7 +143,11 @@ class GsStore implements ObjectStore {
       for await (const part of stream) yield part as Uint8Array;
     } catch (error) {
       signal?.throwIfAborted();
-      throw describeFailure(`get ${urlOf(this, key)}`, error);
+      const action = `get ${urlOf(this, key)}`;
+      // The generation is gone: the next attempt finds the new one.
+      if (statusOf(error) === 404)
+        throw storeError('store_unavailable', action, 'it was replaced while it was read', error);
+      throw describeFailure(action, error);
     } finally {
       signal?.removeEventListener('abort', stop);
       stream.destroy();
@@ -164,6 +173,12 @@ class GsStore implements ObjectStore {
       throw describeFailure(action, error);
     }
   }
+}
+
+/** What the client hands on of the answer. Its own query for the next page names the last page again and again. */
+interface GsListing {
+  readonly prefixes?: readonly string[];
+  readonly nextPageToken?: string;
 }
 
 function statusOf(error: unknown): number | null {

@@ -8,6 +8,7 @@
  * Every failure is coded: `store_unavailable` if the store does not answer, which passes; `store_refused` if it answers
  * no, which a person must settle.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ShortlistError, type ErrorCode } from '../../base/errors.js';
 
 export interface ObjectInfo {
@@ -80,8 +81,10 @@ interface SmallObject {
   readonly tag: string;
 }
 
-/** Reads of a small object whose answer is cut. Its store has repeated failed requests itself. */
-const READ_ATTEMPTS = 3;
+/** Reads of a small object whose answer is cut, or that is replaced meanwhile. Clients repeat failed requests themselves. */
+const READ_ATTEMPTS = 6;
+/** Longest wait before the second attempt. */
+const READ_WAIT_MS = 50;
 
 /** As `readSmall`, but `unchanged` if the object still has the tag. */
 export async function readIfChanged(
@@ -97,6 +100,8 @@ export async function readIfChanged(
     } catch (error) {
       const passes = error instanceof ShortlistError && error.code === 'store_unavailable';
       if (!passes || attempt === READ_ATTEMPTS) throw error;
+      await sleep(Math.random() * READ_WAIT_MS * attempt);
+      options.signal?.throwIfAborted();
     }
   }
 }

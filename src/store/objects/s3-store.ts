@@ -23,11 +23,12 @@ const SILENCE_MS = 30_000;
 const ATTEMPTS = 4;
 
 export function openS3Store(sdk: S3Sdk, place: S3Place, env: NodeJS.ProcessEnv): ObjectStore {
-  const isOwnEndpoint = Boolean(env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']);
-  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? (isOwnEndpoint ? 'us-east-1' : undefined);
+  const endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'];
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? (endpoint ? 'us-east-1' : undefined);
   const client = new sdk.S3Client({
     ...(region !== undefined && { region }),
-    forcePathStyle: isOwnEndpoint,
+    // Other stores rarely have a host name for each bucket.
+    ...(endpoint && { endpoint, forcePathStyle: true }),
     followRegionRedirects: true,
     maxAttempts: ATTEMPTS,
     // Other stores with this interface know no checksums in trailers. Bodies are signed, and versions have digests.

@@ -15,7 +15,7 @@ export function isStoreUrl(root: string): boolean {
 
 /** Names of buckets as S3 and Google Cloud Storage allow them. */
 const BUCKET = /^[a-z0-9][a-z0-9._-]{1,221}$/;
-/** One folder of a prefix: no control character, nothing that leads upwards, nothing that a URL would read otherwise. */
+/** One folder of a prefix: nothing that leads upwards, and nothing that a URL would read as something else. */
 const FOLDER = /^(?!\.{1,2}$)[^\p{Cc}?#%\\]+$/u;
 
 /** @throws usage */

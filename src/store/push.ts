@@ -40,6 +40,7 @@ export async function pushVersion(
   const { overwrite = false, onProgress, signal, files = nodeFiles } = options;
   const { directory, manifest } = await openVersionFiles(root, index, version, { hash: false, files });
   const folder = keyOf(store, versionPath(store.url, index, version));
+  await store.requireConditions(`${folder}/${MANIFEST_FILE}`, signal); // before anything large is sent
   const missing = overwrite ? manifest.files : await findMissing(store, manifest, signal);
   const bytes = versionBytes(manifest);
   let done = bytes - sum(missing);

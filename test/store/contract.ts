@@ -6,7 +6,7 @@ import { readIfChanged, readSmall, type Content, type ObjectStore } from '../../
 
 export interface StoreUnderTest {
   readonly url: string;
-  readonly env: NodeJS.ProcessEnv;
+  readonly env: Record<string, string>;
   readonly close: () => Promise<void>;
 }
 

@@ -78,6 +78,10 @@ export class FileStore implements ObjectStore {
     });
   }
 
+  requireConditions(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async list(prefix: string): Promise<Listing> {
     await this.requireFolder();
     const entries = await listIfPresent(this.pathOf(prefix), this.files);

@@ -81,6 +81,10 @@ class GsStore implements ObjectStore {
     return (await this.save(key, bytes, { preconditionOpts }, signal, [404, 412])) !== null;
   }
 
+  requireConditions(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async list(prefix: string, signal?: AbortSignal): Promise<Listing> {
     const objects: string[] = [];
     const folders: string[] = [];
@@ -146,7 +150,7 @@ class GsStore implements ObjectStore {
       const action = `get ${urlOf(this, key)}`;
       // The generation is gone: the next attempt finds the new one.
       if (statusOf(error) === 404)
-        throw storeError('store_unavailable', action, 'it was replaced while it was read', error);
+        throw storeError('store_unavailable', action, 'it was replaced while it was read', { cause: error });
       throw describeFailure(action, error);
     } finally {
       signal?.removeEventListener('abort', stop);
@@ -195,5 +199,5 @@ function describeFailure(action: string, error: unknown): ShortlistError {
   const message = error instanceof Error ? error.message : String(error);
   const isNo = (status !== null && status < 500 && !PASSING.has(status)) || /default credentials/i.test(message);
   const where = status === null ? message : `${message} (status ${status})`;
-  return storeError(isNo ? 'store_refused' : 'store_unavailable', action, where, error);
+  return storeError(isNo ? 'store_refused' : 'store_unavailable', action, where, { cause: error });
 }

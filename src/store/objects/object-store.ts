@@ -63,6 +63,11 @@ export interface ObjectStore {
    * answer of the store is lost, the object may have been written although the result is false.
    */
   putIf(key: string, bytes: Uint8Array, expected: string | null, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Whether conditional writes can be relied on, tried out beside this key if that is not known.
+   * @throws store_refused if the store ignores the conditions of a write
+   */
+  requireConditions(key: string, signal?: AbortSignal): Promise<void>;
   /** @param prefix empty, or a folder with a slash at its end */
   list(prefix: string, signal?: AbortSignal): Promise<Listing>;
   /** Removes an object, if it has this tag. It may be gone already. */
@@ -135,10 +140,17 @@ export async function readSmall(
 
 type StoreCode = Extract<ErrorCode, 'store_unavailable' | 'store_refused'>;
 
-export function storeError(code: StoreCode, action: string, reason: string, cause?: unknown): ShortlistError {
-  const advice: Record<StoreCode, string> = {
-    store_unavailable: 'nothing was lost; try again when the store answers',
-    store_refused: 'check the URL, the credentials and their permissions',
-  };
-  return new ShortlistError(code, `cannot ${action}: ${reason}; ${advice[code]}`, { action }, { cause });
+const ADVICE: Readonly<Record<StoreCode, string>> = {
+  store_unavailable: 'nothing was lost; try again when the store answers',
+  store_refused: 'check the URL, the credentials and their permissions',
+};
+
+/** @param action what was tried, with the URL of the object: `get s3://bucket/a` */
+export function storeError(
+  code: StoreCode,
+  action: string,
+  reason: string,
+  { cause, advice = ADVICE[code] }: { readonly cause?: unknown; readonly advice?: string } = {},
+): ShortlistError {
+  return new ShortlistError(code, `cannot ${action}: ${reason}; ${advice}`, { action }, { cause });
 }

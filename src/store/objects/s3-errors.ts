@@ -64,9 +64,9 @@ function describeFailure(action: string, failure: S3Failure, status: number | un
   const { name = 'Error', message = '', code } = failure;
   const said = message === '' || message === 'UnknownError' ? (code ?? name) : message;
   if (/region is missing/i.test(message)) {
-    return storeError('store_refused', action, 'no region is set; set AWS_REGION', failure);
+    return storeError('store_refused', action, 'no region is set', { cause: failure, advice: 'set AWS_REGION' });
   }
   const isNo = REFUSALS.has(name) || (status !== undefined && status >= 300 && status < 500 && !PASSING.has(status));
   const where = status === undefined ? said : `${said} (${name}, status ${status})`;
-  return storeError(isNo ? 'store_refused' : 'store_unavailable', action, where, failure);
+  return storeError(isNo ? 'store_refused' : 'store_unavailable', action, where, { cause: failure });
 }

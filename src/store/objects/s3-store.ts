@@ -23,6 +23,8 @@ const SILENCE_MS = 30_000;
 const ATTEMPTS = 4;
 
 export function openS3Store(sdk: S3Sdk, place: S3Place, env: NodeJS.ProcessEnv): ObjectStore {
+  // The SDK says on stderr, among our lines of JSON, which Node its releases of next year will need.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'];
   const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? (endpoint ? 'us-east-1' : undefined);
   const client = new sdk.S3Client({
@@ -97,12 +99,16 @@ class S3Store implements ObjectStore {
   }
 
   async putIf(key: string, bytes: Uint8Array, expected: string | null, signal?: AbortSignal): Promise<boolean> {
+    await this.requireConditions(key, signal);
+    return this.sendIf(key, bytes, expected, signal);
+  }
+
+  requireConditions(key: string, signal?: AbortSignal): Promise<void> {
     this.keepsConditions ??= this.tryConditions(key, signal).catch((error: unknown) => {
       this.keepsConditions = null; // tried again by the next write
       throw error;
     });
-    await this.keepsConditions;
-    return this.sendIf(key, bytes, expected, signal);
+    return this.keepsConditions;
   }
 
   async list(prefix: string, signal?: AbortSignal): Promise<Listing> {
@@ -159,8 +165,9 @@ class S3Store implements ObjectStore {
     wins.push(await this.sendIf(trial, bytes, '"00000000000000000000000000000000"', signal));
     await this.client.send(new this.sdk.DeleteObjectCommand(this.at(trial)), abort(signal)).catch(() => undefined);
     if (wins.join() === 'true,false,false') return;
-    const reason = 'it ignores the conditions If-None-Match and If-Match, without which two publishers could both win';
-    throw storeError('store_refused', `write ${urlOf(this, key)}`, `${reason}; use a store that keeps them`);
+    const reason = 'the store ignores If-None-Match and If-Match, so that of two publishers both could win';
+    const advice = 'use a store, or a release of it, that keeps the conditions of PUT requests';
+    throw storeError('store_refused', `write ${urlOf(this, key)}`, reason, { advice });
   }
 }
 

@@ -51,6 +51,8 @@ export class S3Server {
   /** Decides what goes wrong. */
   fault: (request: S3Request) => Fault | null = () => null;
   keepsConditions = true;
+  /** Compares tags without their quotation marks, as older releases of Ceph do. */
+  wantsBareTags = false;
   /** If set, listings show only these keys, as they were some time ago. */
   listedKeys: readonly string[] | null = null;
 
@@ -145,7 +147,8 @@ export class S3Server {
       case 'PUT':
         return this.write(key, object, headers, body);
       case 'DELETE':
-        if (object !== undefined && isRefused(headers, object)) return failure(412, 'PreconditionFailed', 'changed');
+        if (object !== undefined && isRefused(headers, object.etag))
+          return failure(412, 'PreconditionFailed', 'changed');
         this.objects.delete(key);
         return { status: 204, headers: {}, body: Buffer.alloc(0) };
       default:
@@ -162,7 +165,8 @@ export class S3Server {
     if (this.keepsConditions) {
       if (headers['if-none-match'] === '*' && object !== undefined) return failure(412, 'PreconditionFailed', 'exists');
       if (headers['if-match'] !== undefined && object === undefined) return failure(404, 'NoSuchKey', 'gone');
-      if (isRefused(headers, object)) return failure(412, 'PreconditionFailed', 'changed');
+      const wanted = this.wantsBareTags ? object?.etag.replaceAll('"', '') : object?.etag;
+      if (isRefused(headers, wanted)) return failure(412, 'PreconditionFailed', 'changed');
     }
     this.put(key, body, metaOf(headers));
     return { status: 200, headers: { etag: etagOf(body) }, body: Buffer.alloc(0) };
@@ -272,8 +276,8 @@ function failure(status: number, code: string, message: string): Answer {
   return { ...xmlAnswer(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`), status };
 }
 
-function isRefused(headers: IncomingMessage['headers'], object: StoredObject | undefined): boolean {
-  return headers['if-match'] !== undefined && headers['if-match'] !== object?.etag;
+function isRefused(headers: IncomingMessage['headers'], tag: string | undefined): boolean {
+  return headers['if-match'] !== undefined && headers['if-match'] !== tag;
 }
 
 function metaOf(headers: IncomingMessage['headers']): Record<string, string> {

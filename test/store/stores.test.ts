@@ -60,6 +60,16 @@ describe('the S3 client', () => {
     expect(server.text('indexes/listings/CURRENT')).toBe('one');
   });
 
+  it('gives tags without quotation marks to a store that wants them so', async () => {
+    const { server, store } = await open();
+    server.wantsBareTags = true;
+    expect(await store.putIf('listings/CURRENT', Buffer.from('one'), null)).toBe(true);
+    const { tag } = (await store.head('listings/CURRENT'))!;
+    expect(await store.putIf('listings/CURRENT', Buffer.from('two'), tag)).toBe(true);
+    expect(await store.putIf('listings/CURRENT', Buffer.from('three'), tag)).toBe(false);
+    expect([...server.objects.keys()]).toEqual(['indexes/listings/CURRENT']);
+  });
+
   it('reads a small object again whose answer is cut', async () => {
     const { server, store } = await open();
     server.put('indexes/a', Buffer.from('0123456789'));

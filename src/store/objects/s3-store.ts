@@ -3,7 +3,7 @@
  * them: variables, profiles, roles of machines and pods.
  *
  * Bodies are signed buffers, so the store checks what it receives. A store that ignores the conditions of a write would
- * let two publishers both win, without a sign; the first conditional write tries that out and refuses such a store.
+ * let two publishers both win, without a sign: that is tried out before the first conditional write.
  */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -44,6 +44,8 @@ export function openS3Store(sdk: S3Sdk, place: S3Place, env: NodeJS.ProcessEnv):
 class S3Store implements ObjectStore {
   readonly url: string;
   private keepsConditions: Promise<void> | null = null;
+  /** The store wants the tags of conditions without quotation marks. */
+  private bareTags = false;
 
   constructor(
     private readonly sdk: S3Sdk,
@@ -148,7 +150,7 @@ class S3Store implements ObjectStore {
   }
 
   private async sendIf(key: string, bytes: Uint8Array, expected: string | null, signal?: AbortSignal) {
-    const condition = expected === null ? { IfNoneMatch: '*' } : { IfMatch: expected };
+    const condition = expected === null ? { IfNoneMatch: '*' } : { IfMatch: this.bareTags ? bare(expected) : expected };
     const command = new this.sdk.PutObjectCommand({ ...this.at(key), Body: bytes, ...condition });
     const send = () => this.client.send(command, abort(signal));
     // 404: the object with the tag is gone. 409: another conditional write of the object is under way.
@@ -156,20 +158,34 @@ class S3Store implements ObjectStore {
     return (await callS3(`write ${urlOf(this, key)}`, signal, send, lost)) !== 'lost';
   }
 
-  /** @throws store_refused if the store ignores conditions */
+  /**
+   * Finds out how the store wants conditions, with an object of its own.
+   * @throws store_refused if it ignores them, or refuses the right ones
+   */
   private async tryConditions(key: string, signal?: AbortSignal): Promise<void> {
     const folder = key.includes('/') ? key.slice(0, key.lastIndexOf('/') + 1) : '';
     const trial = `${folder}.trial-${randomUUID()}`;
     const bytes = Buffer.from('This object tries out whether the store keeps the conditions of a write.\n');
-    const wins = [await this.sendIf(trial, bytes, null, signal), await this.sendIf(trial, bytes, null, signal)];
-    wins.push(await this.sendIf(trial, bytes, '"00000000000000000000000000000000"', signal));
-    await this.client.send(new this.sdk.DeleteObjectCommand(this.at(trial)), abort(signal)).catch(() => undefined);
-    if (wins.join() === 'true,false,false') return;
-    const reason = 'the store ignores If-None-Match and If-Match, so that of two publishers both could win';
+    const write = (expected: string | null): Promise<boolean> => this.sendIf(trial, bytes, expected, signal);
+    try {
+      const isKept =
+        (await write(null)) && !(await write(null)) && !(await write('"00000000000000000000000000000000"'));
+      const tag = (await this.head(trial, signal))?.tag ?? '';
+      // Older releases of Ceph compare with the tag without its quotation marks.
+      for (const bareTags of [false, true]) {
+        this.bareTags = bareTags;
+        if (isKept && (await write(tag))) return;
+      }
+    } finally {
+      await this.client.send(new this.sdk.DeleteObjectCommand(this.at(trial)), abort(signal)).catch(() => undefined);
+    }
+    const reason = 'the store does not keep If-None-Match and If-Match, so that of two publishers both could win';
     const advice = 'use a store, or a release of it, that keeps the conditions of PUT requests';
     throw storeError('store_refused', `write ${urlOf(this, key)}`, reason, { advice });
   }
 }
+
+const bare = (tag: string): string => tag.replace(/^"|"$/g, '');
 
 const abort = (signal?: AbortSignal): { abortSignal?: AbortSignal } =>
   signal === undefined ? {} : { abortSignal: signal };

@@ -51,7 +51,14 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('shortlist')
     .description('Build, check, publish and serve indexes for approximate-nearest-neighbour candidate retrieval.')
     .version(TOOL_VERSION)
-    .addOption(new Option('--root <dir>', 'folder of the indexes').env('SHORTLIST_ROOT').default('indexes'))
+    .addOption(
+      new Option(
+        '--root <dir>',
+        'folder of the indexes; list, history, publish, rollback and alias also take the URL of a store',
+      )
+        .env('SHORTLIST_ROOT')
+        .default('indexes'),
+    )
     .option('--json', 'print exactly one JSON object on stdout')
     .addOption(
       new Option(

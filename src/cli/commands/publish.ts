@@ -20,8 +20,8 @@ interface PublishOptions extends PublishFlags {
 
 const HELP = `
 In a store (--root s3://..., gs://..., file://...) the gate needs the files of
-the version and of the published one. They are pulled into the folder of --cache,
-unless they are there: on the machine that built the version, give its root.`;
+the version and of the published one. What is missing is pulled into the folder
+of --cache. On the machine that built the version, give the root of the build.`;
 
 export function publishCommand(): Command {
   const command = new Command('publish')

@@ -24,15 +24,15 @@ export function pushCommand(): Command {
     .action(
       action(async ({ root, progress, signal }, { to, overwrite }: PushOptions, target: string) => {
         const { index, ref } = parseTarget(target);
-        const version = await resolveVersion(root, index, ref);
         const started = performance.now();
-        const pushed = await withStore(to, (store) =>
-          pushVersion(root, index, version, store, {
+        const pushed = await withStore(to, async (store) => {
+          const version = await resolveVersion(root, index, ref);
+          return pushVersion(root, index, version, store, {
             overwrite,
             signal,
             onProgress: (done, total) => progress.update('push', done, total, 'bytes'),
-          }),
-        );
+          });
+        });
         const seconds = (performance.now() - started) / 1000;
         return { json: { ...pushed, to, seconds }, text: describeTransfer('pushed', `to ${to}`, pushed, seconds) };
       }),

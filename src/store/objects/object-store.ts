@@ -86,7 +86,7 @@ interface SmallObject {
   readonly tag: string;
 }
 
-/** Reads of a small object whose answer is cut, or that is replaced meanwhile. Clients repeat failed requests themselves. */
+/** Reads of a small object whose answer is cut, or that is replaced meanwhile. Clients repeat requests themselves. */
 const READ_ATTEMPTS = 6;
 /** Longest wait before the second attempt. */
 const READ_WAIT_MS = 50;

@@ -17,8 +17,10 @@ type S3Place = Extract<StorePlace, { bucket: string }>;
 
 /** A store that does not even accept a connection by then is away. */
 const CONNECT_MS = 5_000;
-/** Longest silence of the store during a request. */
+/** Longest silence on a connection. */
 const SILENCE_MS = 30_000;
+/** Until an answer begins. Four parts of 16 MiB that are sent at the same time take so long at 2 Mbit/s. */
+const REQUEST_MS = 300_000;
 /** With the SDK's waits, doubled from 0.1 s with jitter, it gives up after some seconds. */
 const ATTEMPTS = 4;
 
@@ -36,7 +38,7 @@ export function openS3Store(sdk: S3Sdk, place: S3Place, env: NodeJS.ProcessEnv):
     // Other stores with this interface know no checksums in trailers. Bodies are signed, and versions have digests.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS, requestTimeout: SILENCE_MS, throwOnRequestTimeout: true }, // prettier-ignore
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS, requestTimeout: REQUEST_MS, throwOnRequestTimeout: true }, // prettier-ignore
   });
   return new S3Store(sdk, client, place);
 }

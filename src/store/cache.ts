@@ -5,7 +5,8 @@
  */
 import { nodeFiles } from '../version/disk/files.js';
 import { versionBytes } from '../version/sealed/manifest.js';
-import { listIndexes, listVersions, readCurrent, readHistory, surveyAliases } from '../version/state/catalog.js';
+import { listIndexes, listVersions, readAliases, readCurrent, readHistory } from '../version/state/catalog.js';
+import { unlessDamaged } from '../version/state/publish.js';
 import { deleteVersions } from '../version/state/prune.js';
 import { publishedStack } from '../version/state/rollback-stack.js';
 import { wasPulled } from './pull.js';
@@ -46,15 +47,25 @@ export async function makeRoom(
 }
 
 async function surveyIndex(root: string, index: string, isInUse: CacheOptions['isInUse']): Promise<CachedVersion[]> {
-  const current = await readCurrent(root, index);
-  const { aliases, damaged } = await surveyAliases(root, index);
-  const stack = publishedStack(await readHistory(root, index));
-  const named = new Set([current?.version, current?.previous, stack.at(-2), ...Object.values(aliases)]);
+  const named = await namedVersions(root, index);
   const cached: CachedVersion[] = [];
   for (const { version, manifest } of await listVersions(root, index)) {
-    const isKept = named.has(version) || damaged.size > 0 || isInUse(index, version);
+    const isKept = named === null || named.has(version) || isInUse(index, version);
     const isNeeded = isKept || !(await wasPulled(root, manifest, nodeFiles));
     cached.push({ index, version, bytes: versionBytes(manifest), isNeeded });
   }
   return cached;
+}
+
+/** Versions that CURRENT, the next rollback and aliases name. Null if some of that is damaged: then any may be named. */
+async function namedVersions(root: string, index: string): Promise<ReadonlySet<string | null | undefined> | null> {
+  try {
+    const current = await readCurrent(root, index);
+    const stack = publishedStack(await readHistory(root, index));
+    const aliases = await readAliases(root, index);
+    return new Set([current?.version, current?.previous, stack.at(-2), ...Object.values(aliases)]);
+  } catch (error) {
+    unlessDamaged(error);
+    return null;
+  }
 }

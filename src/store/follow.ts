@@ -1,7 +1,7 @@
 /**
  * Makes a root follow an index of a store: pulls what is published there and what aliases name, and then moves the
  * root's own CURRENT, HISTORY and aliases. A rollback is followed like a publish. What cannot be read or pulled leaves
- * the root as it is.
+ * the root as it is. Damage of the root's own CURRENT, HISTORY or aliases is repaired by the next look that reads them.
  *
  * A look at an index that has not changed costs a request for CURRENT and one for each alias. Only listings show
  * aliases that are new, and some looks list nothing; that a known alias is gone is decided by its own key.
@@ -14,7 +14,8 @@ import { ensureDirectory, removeFileDurably, statIfPresent } from '../version/di
 import { nodeFiles } from '../version/disk/files.js';
 import { aliasesPath, MANIFEST_FILE, versionPath } from '../version/disk/paths.js';
 import { withLock } from '../version/locks/lock.js';
-import { surveyAliases } from '../version/state/catalog.js';
+import { readHistory, surveyAliases } from '../version/state/catalog.js';
+import { unlessDamaged } from '../version/state/publish.js';
 import { aliasPath, aliasPlace, currentPlace, historyPlace, readCurrent, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from '../version/state/state.js'; // prettier-ignore
 import { keyOf, readDocument, readDocumentIfChanged } from './documents.js';
 import type { ObjectStore } from './objects/object-store.js';
@@ -82,8 +83,12 @@ export class IndexFollower {
     if (found === null) return this.requireNothing();
     const recorded = await readDocument(store, historyPlace(store.url, this.index), signal);
     await this.pull(found.value.version);
-    const local = await readCurrent(root, this.index);
-    if (!isDeepStrictEqual(local, found.value)) await this.adopt(found.value, recorded?.value ?? []);
+    const local = await readCurrent(root, this.index).catch(unlessDamaged);
+    const moves = await readHistory(root, this.index).catch(unlessDamaged);
+    // HISTORY may be ahead of the CURRENT that was read; the next look reads the later one.
+    const known = (recorded?.value ?? []).filter(({ sequence }) => sequence <= found.value.sequence);
+    const wanted = withCurrent(known, found.value);
+    if (!isDeepStrictEqual([local, moves], [found.value, wanted])) await this.adopt(found.value, wanted);
     this.currentTag = found.tag;
     this.current = found.value.version;
     return local?.version === found.value.version ? null : found.value.version;
@@ -92,19 +97,17 @@ export class IndexFollower {
   /** A CURRENT that is gone was removed by a person. What answers goes on answering. */
   private async requireNothing(): Promise<null> {
     const { store, root } = this.tools;
-    const local = await readCurrent(root, this.index);
+    const local = await readCurrent(root, this.index).catch(unlessDamaged);
     if (local === null) return null;
     const message = `${store.url} has nothing published of index '${this.index}' any more; ${local.version} stays published here`;
     throw new ShortlistError('version_not_found', message, { index: this.index, version: local.version });
   }
 
   /** HISTORY first: CURRENT is the commit point, which servers watch. */
-  private adopt(current: Move, recorded: readonly Move[]): Promise<void> {
+  private adopt(current: Move, moves: readonly Move[]): Promise<void> {
     const { root } = this.tools;
     return this.change(async () => {
-      // HISTORY may be ahead of the CURRENT that was read; the next look reads the later one.
-      const known = recorded.filter(({ sequence }) => sequence <= current.sequence);
-      await writeHistory(root, this.index, withCurrent(known, current), nodeFiles);
+      await writeHistory(root, this.index, moves, nodeFiles);
       await writeCurrent(root, this.index, current, nodeFiles);
     });
   }

@@ -49,13 +49,17 @@ export class PartFile {
     if (!isContinued) await removeBoth(paths, files);
     const mode = isContinued ? 'change' : 'create';
     const data = await files.open(paths.data, mode);
-    const journal = await files.open(paths.journal, mode);
+    const journal = await files.open(paths.journal, mode).catch(async (error: unknown) => {
+      await attempt(data.close());
+      throw error;
+    });
     // A line that a kill has cut has no end, and is overwritten.
     const kept = isContinued ? text.slice(0, text.lastIndexOf('\n') + 1) : head;
-    if (!isContinued) await journal.write(Buffer.from(head));
     const done = new Set(kept.slice(head.length).split('\n').filter(Boolean).map(Number));
     const missing = partsOf(entry.bytes, partBytes).filter(({ number }) => !done.has(number));
-    return new PartFile(entry, paths, data, journal, kept.length, files, missing);
+    const file = new PartFile(entry, paths, data, journal, kept.length, files, missing);
+    if (!isContinued) await file.orLeave(() => journal.write(Buffer.from(head)));
+    return file;
   }
 
   write(bytes: Uint8Array, position: number): Promise<void> {
@@ -71,12 +75,12 @@ export class PartFile {
 
   /** All parts are complete. @returns whether the bytes are right; if not, the file and its journal are removed */
   async finish(signal?: AbortSignal): Promise<boolean> {
-    const { sha256 } = await closing(this.data, async () => {
+    const { sha256 } = await this.orLeave(async () => {
       await this.data.sync();
       const file = await this.files.open(this.paths.data, 'read');
       return closing(file, () => hashRange(file, 0, this.entry.bytes, { signal }));
     });
-    await this.journal.close();
+    await this.leave();
     if (sha256 !== this.entry.sha256) {
       await removeBoth(this.paths, this.files);
       return false;
@@ -84,6 +88,15 @@ export class PartFile {
     await this.files.rename(this.paths.data, this.paths.final);
     await this.files.removeFile(this.paths.journal);
     return true;
+  }
+
+  private async orLeave<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.leave();
+      throw error;
+    }
   }
 
   /** Keeps what is complete, for the next attempt. */

@@ -268,7 +268,7 @@ export async function removeAlias(
   });
 }
 
-/** Setting or removing a damaged alias is its repair, so its damage is no error. */
+/** For a document that is about to be replaced or is not needed: setting a damaged alias is its repair. */
 export function unlessDamaged(error: unknown): null {
   if (error instanceof ShortlistError && error.code === 'state_corrupt') return null;
   throw error;

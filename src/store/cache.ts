@@ -57,7 +57,7 @@ async function surveyIndex(root: string, index: string, isInUse: CacheOptions['i
   return cached;
 }
 
-/** Versions that CURRENT, the next rollback and aliases name. Null if some of that is damaged: then any may be named. */
+/** Versions that CURRENT, the next rollback and aliases name. Null if one of these is damaged: any may be named. */
 async function namedVersions(root: string, index: string): Promise<ReadonlySet<string | null | undefined> | null> {
   try {
     const current = await readCurrent(root, index);

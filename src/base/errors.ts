@@ -106,13 +106,20 @@ export const ERRORS = {
   // The machine
   io_error: kind(500, EXIT.io, 'The operating system refused to read or write'),
   disk_full: kind(500, EXIT.io, 'The disk is full, or has too little space for what must be written'),
+  store_unavailable: kind(500, EXIT.io, 'The object store does not answer, or answers with errors of its own'),
+  store_refused: kind(
+    500,
+    EXIT.io,
+    'The object store answers no: credentials, permissions, bucket or region are wrong',
+  ),
   interrupted: kind(
     500,
     EXIT.busy,
     'A signal stopped the command; its unfinished work was removed, or kept for the same command',
   ),
   parts_missing: kind(500, EXIT.busy, 'Shards of an array job are not built yet'),
-  index_busy: kind(500, EXIT.busy, 'Another process holds the lock of the index'),
+  index_busy: kind(500, EXIT.busy, 'Another process holds the lock of the index, or has changed what is published'),
+  client_missing: kind(500, EXIT.usage, 'The client of the object store, an optional package, is not installed'),
   addon_missing: kind(500, EXIT.bug, 'A native addon is not installed'),
   internal: kind(500, EXIT.bug, 'A bug in shortlist'),
 } as const satisfies Record<string, ErrorKind>;

@@ -7,7 +7,7 @@ import { runGate, type GateOptions } from '../gate/gate.js';
 import { describeRefusal, type GateVerdict } from '../gate/verdict.js';
 import { publish, refuse } from '../version/state/publish.js';
 
-interface PublishGatedOptions extends Omit<GateOptions, 'keepsTruth'> {
+export interface PublishGatedOptions extends Omit<GateOptions, 'keepsTruth'> {
   /** Run the gate and all checks without changing anything. */
   readonly dryRun: boolean;
   /** Publish although the gate refuses; `reason` says why. */

@@ -5,6 +5,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseByteSize } from '../base/byte-size.js';
 import { errnoOf, EXIT, ioError, ShortlistError } from '../base/errors.js';
+import { isStoreUrl } from '../store/objects/store-url.js';
 import { interruption } from './interrupt.js';
 import { lineForm, writeLine, type LineLevel } from './output/log-line.js';
 import { Progress } from './output/progress.js';
@@ -55,11 +56,18 @@ type CommandRun<Options extends object> = (
   ...args: string[]
 ) => Promise<CommandResult | null>;
 
-/** Turns a command function into a commander action. */
-export function action<Options extends object>(run: CommandRun<Options>): (...given: unknown[]) => Promise<void> {
+/**
+ * Turns a command function into a commander action.
+ * @param takesStores whether --root may be the URL of an object store
+ */
+export function action<Options extends object>(
+  run: CommandRun<Options>,
+  { takesStores = false }: { readonly takesStores?: boolean } = {},
+): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
+    if (!takesStores) refuseStore(options.root, commandPath(command));
     const context = createContext(options, command);
     interruption.setCommand(commandPath(command), context.note);
     context.signal.throwIfAborted();
@@ -70,6 +78,14 @@ export function action<Options extends object>(run: CommandRun<Options>): (...gi
     if (result.failure !== undefined) context.warn(result.failure);
     await printLine(context.json ? JSON.stringify(result.json) : foldLines(result.text));
   };
+}
+
+/** @throws usage */
+function refuseStore(root: string, command: string): void {
+  if (!isStoreUrl(root)) return;
+  const way = command === 'shortlist serve' ? '--source' : 'shortlist pull INDEX --from';
+  const message = `${command} needs a folder as --root, and ${root} is the URL of a store; use ${way} ${root}`;
+  throw new ShortlistError('usage', message, { option: '--root' });
 }
 
 /** The full name of the command as users type it: `shortlist build`. */

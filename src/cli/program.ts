@@ -36,6 +36,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.js')).verifyCommand(),
   prune: async () => (await import('./commands/prune.js')).pruneCommand(),
   alias: async () => (await import('./commands/alias.js')).aliasCommand(),
+  push: async () => (await import('./commands/push.js')).pushCommand(),
+  pull: async () => (await import('./commands/pull.js')).pullCommand(),
   diff: async () => (await import('./commands/diff.js')).diffCommand(),
   query: async () => (await import('./commands/query.js')).queryCommand(),
   batch: async () => (await import('./commands/batch.js')).batchCommand(),
@@ -52,7 +54,14 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('shortlist')
     .description('Build, check, publish and serve indexes for approximate-nearest-neighbour candidate retrieval.')
     .version(TOOL_VERSION)
-    .addOption(new Option('--root <dir>', 'folder of the indexes').env('SHORTLIST_ROOT').default('indexes'))
+    .addOption(
+      new Option(
+        '--root <dir>',
+        'folder of the indexes; list, history, publish, rollback and alias also take the URL of a store',
+      )
+        .env('SHORTLIST_ROOT')
+        .default('indexes'),
+    )
     .option('--json', 'print exactly one JSON object on stdout')
     .addOption(
       new Option(

@@ -28,7 +28,7 @@ import { noteTruthCache } from '../evaluate/truth-cache.js';
 import { loadVersion, type LoadedVersion } from '../retrieve/load/loaded-version.js';
 import { verifyVersion } from '../retrieve/load/verify.js';
 import type { Manifest } from '../version/sealed/manifest.js';
-import { nodeFiles } from '../version/disk/files.js';
+import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { findManifest } from '../version/sealed/manifest-file.js';
 import { readCurrent, readHistory, readNote } from '../version/state/catalog.js';
 import { checkDuplicates } from './check-duplicates.js';
@@ -53,6 +53,10 @@ export interface GateOptions {
   readonly newEmbedding?: boolean | undefined;
   /** Whether the truth may be stored in the version's notes; default true. */
   readonly keepsTruth?: boolean | undefined;
+  /** The version to compare with, null for none; default: the published one of the root. */
+  readonly live?: string | null | undefined;
+  /** Where gate.json is, if not beside the version. */
+  readonly limitsFrom?: { readonly root: string; readonly files: FileSystem } | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnStageProgress | undefined;
 }
@@ -64,9 +68,10 @@ export async function runGate(
   version: string,
   options: GateOptions = {},
 ): Promise<GateVerdict> {
-  const limits = withOptions(await readLimits(root, index), options);
+  const { root: limitsRoot, files } = options.limitsFrom ?? { root, files: nodeFiles };
+  const limits = withOptions(await readLimits(limitsRoot, index, files), options);
   const report = new Report(limits, options.newEmbedding ?? false);
-  const liveName = await findReference(root, index, version);
+  const liveName = options.live === undefined ? await findReference(root, index, version) : options.live;
   await checkSound(root, index, version, report, options);
   let contentSince: string | undefined;
   // A damaged version is not loaded: its figures would mean nothing.

@@ -12,6 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['gate'],
   ['evaluate', 'export'],
   ['retrieve'],
+  ['store'],
   ['version', 'engine', 'ingest'],
   ['formats'],
   ['arrow', 'wire'],
@@ -26,6 +27,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   engine: [['engines.ts', 'exact-search.ts'], ['native'], ['hnswlib'], ['exact'], ['engine.ts']],
   evaluate: [['calibrate', 'diff'], ['.']],
   retrieve: [['library'], ['search'], ['load'], ['filter']],
+  store: [['.'], ['objects']],
   serve: [['.', 'primary', 'worker'], ['answer'], ['request'], ['channel']],
   version: [['state'], ['sealed'], ['locks'], ['disk']],
 };
@@ -39,6 +41,8 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   hyparquet: 'formats/parquet/',
   'hyparquet-compressors': 'formats/parquet/',
   minimatch: 'ingest/',
+  '@aws-sdk/client-s3': 'store/objects/',
+  '@google-cloud/storage': 'store/objects/',
   'hnswlib-node': 'engine/hnswlib/',
   commander: 'cli/',
   'string-width': 'cli/',
@@ -201,9 +205,11 @@ describe('third-party packages', () => {
 
   it('in package.json are all used, and all used ones are in package.json', () => {
     type Versions = Record<string, string>;
-    const manifest = JSON.parse(textOf('package.json')) as { dependencies: Versions; optionalDependencies: Versions };
+    type Group = 'dependencies' | 'optionalDependencies' | 'peerDependencies';
+    const manifest = JSON.parse(textOf('package.json')) as Record<Group, Versions>;
+    const { dependencies, optionalDependencies, peerDependencies } = manifest;
     const used = new Set([...packageImports.map(({ specifier }) => packageOf(specifier)), ...NOT_IMPORTED]);
-    expect([...used].sort()).toEqual(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }).sort()); // prettier-ignore
+    expect([...used].sort()).toEqual(Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }).sort()); // prettier-ignore
   });
 });
 

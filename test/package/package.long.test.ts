@@ -176,10 +176,20 @@ async function expectWorking(project: string): Promise<void> {
   } // prettier-ignore
 }
 
+/** The clients of object stores are large: who has no store does without them, and who has one is told what to install. */
+async function expectNoStoreClients(project: string): Promise<void> {
+  for (const [url, name] of [['s3://bucket/indexes', '@aws-sdk/client-s3'], ['gs://bucket/indexes', '@google-cloud/storage']] as const) {
+    expect(existsSync(join(project, 'node_modules', name))).toBe(false);
+    const { code, said } = await run(project, 'npx', 'shortlist', 'list', '--root', url);
+    expect([code, said]).toEqual([64, expect.stringMatching(new RegExp(`npm install ${name}.*client_missing`))]);
+  }
+} // prettier-ignore
+
 describe('installed', () => {
   it('from the tarball it works, and its types do', { timeout: INSTALL_MS }, async (test) => {
     const project = await install(test, 'from-tarball', tarball);
     await expectWorking(project);
+    await expectNoStoreClients(project);
     for (const file of ['use.mts', 'use.cts']) writeFileSync(join(project, file), TYPED);
     const tsc = join(PROJECT, 'node_modules/typescript/bin/tsc');
     const flags = ['--ignoreConfig', '--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2023'];

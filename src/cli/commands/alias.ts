@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { ShortlistError } from '../../base/errors.js';
 import { listVersions, surveyAliases } from '../../version/state/catalog.js';
-import { removeAlias, setAlias } from '../../version/state/publish.js';
+import { removeAlias, setAlias, type AliasChange } from '../../version/state/publish.js';
 import { action, type CommandContext, type CommandResult } from '../command.js';
 import { unlessAborted } from '../interrupt.js';
 import { formatTable } from '../output/table.js';
+import { withRoot, type OpenRoot } from '../root.js';
 
 interface AliasOptions {
   readonly remove?: boolean;
@@ -20,16 +21,25 @@ export function aliasCommand(): Command {
     .option('--remove', 'remove the alias')
     .option('--dry-run', 'check everything and show what would happen; change nothing')
     .action(
-      action((context, options: AliasOptions, index: string, alias?: string, version?: string) => {
-        if (alias !== undefined) return changeAlias(context, options, index, alias, version);
-        if (options.remove !== true) return unlessAborted(listAliases(context, index), context.signal);
-        throw new ShortlistError('usage', 'no alias is given; give the alias to remove, see shortlist alias --help');
-      }),
+      action(
+        (context, options: AliasOptions, index: string, alias?: string, version?: string) => {
+          const { root, signal } = context;
+          if (alias !== undefined) {
+            return withRoot(root, (opened) => changeAlias(opened, signal, options, index, alias, version));
+          }
+          if (options.remove !== true) {
+            return withRoot(root, (opened) => unlessAborted(listAliases(context, opened, index), signal));
+          }
+          throw new ShortlistError('usage', 'no alias is given; give the alias to remove, see shortlist alias --help');
+        },
+        { takesStores: true },
+      ),
     );
 }
 
 async function changeAlias(
-  { root, signal }: CommandContext,
+  opened: OpenRoot,
+  signal: AbortSignal,
   options: AliasOptions,
   index: string,
   alias: string,
@@ -39,10 +49,7 @@ async function changeAlias(
   if ((version !== undefined) === (options.remove ?? false)) {
     throw new ShortlistError('usage', 'give either a version for the alias or --remove; see shortlist alias --help');
   }
-  const change =
-    version === undefined
-      ? await removeAlias(root, index, alias, { dryRun, signal })
-      : await setAlias(root, index, alias, version, { dryRun, signal });
+  const change = await writeAlias(opened, index, alias, version, { dryRun, signal });
   const before = change.previous === null ? '' : ` (before: ${change.previous})`;
   const text =
     change.version === null
@@ -51,10 +58,28 @@ async function changeAlias(
   return { json: { ...change, ...(dryRun && { dry_run: true }) }, text };
 }
 
-async function listAliases(context: CommandContext, index: string): Promise<CommandResult> {
-  const { root } = context;
-  const versions = new Set((await listVersions(root, index)).map(({ version }) => version));
-  const { aliases: named, damaged } = await surveyAliases(root, index);
+/** @param version undefined: the alias is removed */
+async function writeAlias(
+  { root, store }: OpenRoot,
+  index: string,
+  alias: string,
+  version: string | undefined,
+  options: { readonly dryRun: boolean; readonly signal: AbortSignal },
+): Promise<AliasChange> {
+  if (store === null) {
+    return version === undefined
+      ? removeAlias(root, index, alias, options)
+      : setAlias(root, index, alias, version, options);
+  }
+  const { removeAliasInStore, setAliasInStore } = await import('../../store/aliases.js');
+  return version === undefined
+    ? removeAliasInStore(store, index, alias, options)
+    : setAliasInStore(store, index, alias, version, options);
+}
+
+async function listAliases(context: CommandContext, { root, files }: OpenRoot, index: string): Promise<CommandResult> {
+  const versions = new Set((await listVersions(root, index, files)).map(({ version }) => version));
+  const { aliases: named, damaged } = await surveyAliases(root, index, files);
   for (const error of damaged.values()) context.warn(error.message);
   const aliases = Object.entries(named).map(([alias, version]) => ({ alias, version, exists: versions.has(version) }));
   const table = formatTable<(typeof aliases)[number]>(

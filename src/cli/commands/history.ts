@@ -3,6 +3,7 @@ import { readCurrent } from '../../version/state/catalog.js';
 import { readEntries, type HistoryEntry } from '../../version/state/history.js';
 import { action, wholeNumber } from '../command.js';
 import { unlessAborted } from '../interrupt.js';
+import { withRoot } from '../root.js';
 import { formatHanging } from '../output/table.js';
 
 interface HistoryOptions {
@@ -20,15 +21,20 @@ export function historyCommand(): Command {
     .option('--last <n>', 'show only the newest n', wholeNumber(1, 10_000))
     .addHelpText('after', HELP)
     .action(
-      action(async ({ root, signal, warn }, { last }: HistoryOptions, index: string) => {
-        const { entries: all, damage } = await unlessAborted(readEntries(root, index), signal);
-        if (damage !== null) warn(`refusals are not shown: ${damage.message}`);
-        const entries = last === undefined ? all : all.slice(-last);
-        const current = (await readCurrent(root, index))?.version ?? null;
-        const text = entries.map((entry) => describe(entry, entry === newestMove(entries))).join('\n');
-        const none = `no version of ${index} was ever published or refused; publish one with: shortlist publish ${index}@VERSION`;
-        return { json: { index, current, entries }, text: text === '' ? none : text };
-      }),
+      action(
+        async ({ root: given, signal, warn }, { last }: HistoryOptions, index: string) => {
+          const [{ entries: all, damage }, move] = await withRoot(given, ({ root, files }) =>
+            unlessAborted(Promise.all([readEntries(root, index, files), readCurrent(root, index, files)]), signal),
+          );
+          if (damage !== null) warn(`refusals are not shown: ${damage.message}`);
+          const entries = last === undefined ? all : all.slice(-last);
+          const current = move?.version ?? null;
+          const text = entries.map((entry) => describe(entry, entry === newestMove(entries))).join('\n');
+          const none = `no version of ${index} was ever published or refused; publish one with: shortlist publish ${index}@VERSION`;
+          return { json: { index, current, entries }, text: text === '' ? none : text };
+        },
+        { takesStores: true },
+      ),
     );
 }
 

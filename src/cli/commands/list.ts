@@ -10,11 +10,11 @@ import {
   readHistory,
   surveyVersions,
 } from '../../version/state/catalog.js';
-import { nodeFiles } from '../../version/disk/files.js';
 import { readVersionStatuses, type Status } from '../../version/state/version-status.js';
 import { defaultEfs } from '../output/calibration-table.js';
 import { action, type CommandContext, type CommandResult } from '../command.js';
 import { unlessAborted } from '../interrupt.js';
+import { withRoot, type OpenRoot } from '../root.js';
 import { formatBytes, formatCount } from '../output/progress.js';
 import { formatHanging, formatTable, screenWidth, type TableColumn } from '../output/table.js';
 
@@ -23,15 +23,21 @@ export function listCommand(): Command {
     .argument('[index]', 'index whose versions to list (default: list all indexes)')
     .description('list all indexes, or the versions of one index')
     .action(
-      action((context, _options, index?: string) =>
-        unlessAborted(index === undefined ? listAll(context) : listVersionsOf(context, index), context.signal),
+      action(
+        (context, _options, index?: string) =>
+          withRoot(context.root, (opened) => {
+            const listing = index === undefined ? listAll(context, opened) : listVersionsOf(context, opened, index);
+            return unlessAborted(listing, context.signal);
+          }),
+        { takesStores: true },
       ),
     );
 }
 
-async function listAll(context: CommandContext): Promise<CommandResult> {
-  const { root } = context;
-  const indexes = await Promise.all((await listIndexes(root)).map((index) => describeIndex(context, index)));
+async function listAll(context: CommandContext, opened: OpenRoot): Promise<CommandResult> {
+  const { root, files, store } = opened;
+  const names = await listIndexes(root, files);
+  const indexes = await Promise.all(names.map((index) => describeIndex(context, opened, index)));
   const table = formatTable(
     [
       { title: 'index', value: (row) => row.index },
@@ -45,17 +51,17 @@ async function listAll(context: CommandContext): Promise<CommandResult> {
     ],
     indexes,
   );
-  const none = existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist`;
-  return { json: { indexes }, text: indexes.length === 0 ? `${none}; create one with: shortlist build` : table };
+  const none = store !== null || existsSync(root) ? `no index in ${root}` : `the root ${root} does not exist`;
+  const remedy = `create one with: shortlist ${store === null ? 'build' : 'push'}`;
+  return { json: { indexes }, text: indexes.length === 0 ? `${none}; ${remedy}` : table };
 }
 
 /** A damaged CURRENT must not hide the other indexes. */
-async function describeIndex(context: CommandContext, index: string) {
-  const { root } = context;
-  const versions = await listVersions(root, index);
+async function describeIndex(context: CommandContext, { root, files }: OpenRoot, index: string) {
+  const versions = await listVersions(root, index, files);
   let [current, error]: [string | null, { code: string; message: string } | null] = [null, null];
   try {
-    current = (await readCurrent(root, index))?.version ?? null;
+    current = (await readCurrent(root, index, files))?.version ?? null;
   } catch (cause) {
     if (!(cause instanceof ShortlistError)) throw cause;
     error = { code: cause.code, message: cause.message };
@@ -82,17 +88,20 @@ const STATES: Readonly<Record<Status, string>> = {
   new: 'never published',
 };
 
-async function listVersionsOf(context: CommandContext, index: string): Promise<CommandResult> {
-  const { root } = context;
-  const survey = await surveyVersions(root, index);
+async function listVersionsOf(
+  context: CommandContext,
+  { root, files }: OpenRoot,
+  index: string,
+): Promise<CommandResult> {
+  const survey = await surveyVersions(root, index, files);
   const damaged = survey.damaged.map(({ version }) => version);
   warnDamaged(context, index, damaged);
-  const aliases = await readAliases(root, index);
+  const aliases = await readAliases(root, index, files);
   const names = survey.versions.map(({ version }) => version);
-  const current = (await readCurrent(root, index))?.version ?? null;
-  const moves = await readHistory(root, index);
-  const statuses = await readVersionStatuses(root, index, names, { current, moves }, nodeFiles);
-  const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version)));
+  const current = (await readCurrent(root, index, files))?.version ?? null;
+  const moves = await readHistory(root, index, files);
+  const statuses = await readVersionStatuses(root, index, names, { current, moves }, files);
+  const calibrations = await Promise.all(names.map((version) => findCalibration(root, index, version, files)));
   const versions = survey.versions.map(({ version, manifest }, position) => ({
     version,
     state: statuses[position]!.status,

@@ -11,6 +11,7 @@
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_EF, MAX_K } from '../../base/limits.js';
 import type { Fields } from '../../version/disk/fields.js';
+import { nodeFiles, type FileSystem } from '../../version/disk/files.js';
 import { readCheckedNote } from '../../version/state/notes.js';
 
 /** Changes with the fields of the note, and when an engine changes what an ef finds. */
@@ -70,14 +71,24 @@ export type CalibrationState =
 const UNCALIBRATED: CalibrationState = { calibration: null, reason: 'was never calibrated' };
 
 /** @returns null if there is none. @throws state_corrupt for a note that is damaged or has an unknown format */
-export function readCalibration(root: string, index: string, version: string): Promise<Calibration | null> {
-  return readCheckedNote(root, index, version, CALIBRATION_NOTE, checkCalibration);
+export function readCalibration(
+  root: string,
+  index: string,
+  version: string,
+  files: FileSystem = nodeFiles,
+): Promise<Calibration | null> {
+  return readCheckedNote(root, index, version, CALIBRATION_NOTE, checkCalibration, files);
 }
 
 /** As `readCalibration`, but does not throw: a damaged note must not keep a version from answering. */
-export async function findCalibration(root: string, index: string, version: string): Promise<CalibrationState> {
+export async function findCalibration(
+  root: string,
+  index: string,
+  version: string,
+  files: FileSystem = nodeFiles,
+): Promise<CalibrationState> {
   try {
-    const calibration = await readCalibration(root, index, version);
+    const calibration = await readCalibration(root, index, version, files);
     return calibration === null ? UNCALIBRATED : { calibration };
   } catch (error) {
     if (!(error instanceof ShortlistError)) throw error;

@@ -7,6 +7,7 @@ import { LOG_LEVEL_FORMS, type LogLevelForm } from '../../base/log-levels.js';
 import { parseByteSize } from '../../base/byte-size.js';
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_BODY_BYTES, NAME_PATTERN } from '../../base/limits.js';
+import { parseStoreUrl } from '../../store/objects/store-url.js';
 import { isServiceAddress } from './service-variables.js';
 
 const SERVE_LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -34,6 +35,10 @@ export interface ServeOptions {
   readonly workerTimeoutMs: number;
   readonly warmUpMs: number;
   readonly memoryLimit: number;
+  /** URL of the object store whose published versions are served; empty: the root is served as it is. */
+  readonly source: string;
+  readonly sourcePollMs: number;
+  readonly cacheLimit: number;
   readonly exactThreads: number;
   readonly scrubRate: number;
   /** Origins whose pages may send requests; `*` for all, empty for none. */
@@ -200,6 +205,30 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     memoryLimitBytes,
     { defaultText: "the machine's or container's" },
   ),
+  option(
+    'source',
+    '<url>',
+    'object store to follow: s3://bucket/folder, gs://bucket/folder or file:///folder; the root becomes its cache',
+    storeUrl,
+    () => '',
+    { defaultText: 'none' },
+  ),
+  // A look costs a request for each index and alias: 520,000 a month, some tenths of a dollar.
+  option(
+    'sourcePollMs',
+    '<ms>',
+    'time between two looks at the source, give or take a fifth',
+    wholeNumber(100, MAX_TIMEOUT_MS),
+    () => 5_000,
+  ),
+  option(
+    'cacheLimit',
+    '<size>',
+    'disk space for versions from the source; beyond it the oldest are deleted, but never one that is published, was before, has an alias or is in use',
+    byteSize(0),
+    () => 0,
+    { defaultText: '0: only those' },
+  ),
   option('exactThreads', '<n>', 'threads per worker for exact searches', wholeNumber(1, MAX_WORKERS), () => 1),
   // SHA-256 at this rate takes 1 to 4 % of a core. 100 GB are read in less than two hours.
   option(
@@ -255,6 +284,15 @@ function nonEmptyText(texts: readonly string[]): string {
   const value = texts.at(-1) ?? '';
   if (value.trim() === '') throw new Error('a non-empty text');
   return value;
+}
+
+function storeUrl(texts: readonly string[]): string {
+  const url = texts.at(-1) ?? '';
+  try {
+    return parseStoreUrl(url).url;
+  } catch (error) {
+    throw new Error(`the URL of a store: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function oneOf<Choice extends string>(choices: readonly Choice[]): (texts: readonly string[]) => Choice {

@@ -12,6 +12,10 @@ const LOAD_FAILURE_CODES: readonly ErrorCode[] = [
   'insufficient_memory', 'io_error', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore
 
+const SOURCE_FAILURE_CODES: readonly ErrorCode[] = [
+  'store_unavailable', 'store_refused', 'version_not_found', 'manifest_corrupt', 'file_missing', 'file_corrupt', 'state_corrupt', 'disk_full',
+]; // prettier-ignore
+
 /** State of a served index when metrics are collected. Times are seconds since 1970. */
 export interface IndexFacts {
   readonly index: string;
@@ -48,6 +52,10 @@ export class PrimaryMetrics {
   private readonly scrubbedBytes: Counter;
   private readonly scrubFailures: Counter<'index'>;
   private readonly scrubTimes: Gauge<'index'>;
+  private readonly sourceUp: Gauge<'source'>;
+  private readonly sourceTimes: Gauge<'source'>;
+  private readonly sourceFailures: Counter<'code'>;
+  private readonly pulledBytes: Counter<'index'>;
 
   constructor(facts: () => PrimaryFacts) {
     const registers = [this.registry];
@@ -83,7 +91,45 @@ export class PrimaryMetrics {
       labelNames: ['index'],
       registers,
     });
+    this.sourceUp = new Gauge({
+      name: 'shortlist_source_up',
+      help: '1 if everything that the source publishes is here as of the last look, else 0; what is served stays',
+      labelNames: ['source'],
+      registers,
+    });
+    this.sourceTimes = new Gauge({
+      name: 'shortlist_source_last_success_timestamp_seconds',
+      help: 'Time of the last look after which everything that the source publishes was here',
+      labelNames: ['source'],
+      registers,
+    });
+    this.sourceFailures = this.addCounter(
+      'shortlist_source_failures_total',
+      'Failures of looks at the source and of pulls from it, by error code',
+      ['code'],
+    );
+    this.pulledBytes = this.addCounter(
+      'shortlist_source_pulled_bytes_total',
+      'Bytes of versions that were transferred from the source',
+      ['index'],
+      perIndex,
+    );
     this.addGauges(facts);
+  }
+
+  /** @param isUp whether everything that the source publishes is here */
+  sourceChecked(source: string, isUp: boolean): void {
+    this.sourceUp.set({ source }, isUp ? 1 : 0);
+    if (isUp) this.sourceTimes.set({ source }, Date.now() / 1000);
+    for (const code of SOURCE_FAILURE_CODES) this.sourceFailures.inc({ code }, 0);
+  }
+
+  sourceFailed(code: ErrorCode): void {
+    this.sourceFailures.inc({ code });
+  }
+
+  pulled(index: string, bytes: number): void {
+    this.pulledBytes.inc({ index }, bytes);
   }
 
   loaded(index: string): void {

@@ -8,6 +8,7 @@ import { statSync } from 'node:fs';
 import { TOOL_VERSION } from '../../base/tool-version.js';
 import { EXIT, ShortlistError, errnoOf, ioError } from '../../base/errors.js';
 import { requireIndex } from '../../version/state/catalog.js';
+import { ensureDirectory } from '../../version/disk/durable.js';
 import { nodeFiles } from '../../version/disk/files.js';
 import { Acceptor } from './acceptor.js';
 import { JoinedMetrics } from '../channel/joined-metrics.js';
@@ -18,6 +19,7 @@ import { reservePort } from './ports.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
 import { PrimaryMetrics, type IndexFacts } from './primary-metrics.js';
 import { Rollout } from './rollout.js';
+import type { Source } from './source.js';
 import { VerifiedVersions } from './verified-versions.js';
 import { Watcher, type Observation } from './watcher.js';
 import { WorkerPool } from './worker-pool.js';
@@ -35,12 +37,14 @@ export async function startServer(
   ignoredVariables: readonly string[],
   releaseSignals: () => void,
 ): Promise<void> {
-  await checkRoot(given);
+  if (given.source !== '') await ensureDirectory(given.root, nodeFiles);
+  checkRoot(given);
+  if (given.source === '') await requireIndexes(given);
   const options = { ...given, port: await reservePort(given.host, given.port) };
   await new Primary(options, ignoredVariables).run(releaseSignals);
 }
 
-async function checkRoot({ root, index }: ServeOptions): Promise<void> {
+function checkRoot({ root }: ServeOptions): void {
   let isFolder: boolean;
   try {
     isFolder = statSync(root).isDirectory();
@@ -56,6 +60,9 @@ async function checkRoot({ root, index }: ServeOptions): Promise<void> {
     throw new ShortlistError('io_error', `the root ${root} is not a folder; give the folder of the indexes as --root`, {
       file: root,
     });
+}
+
+async function requireIndexes({ root, index }: ServeOptions): Promise<void> {
   for (const name of index) await requireIndex(root, name, nodeFiles);
 }
 
@@ -70,6 +77,8 @@ class Primary {
   /** The bound address; null before the server listens. */
   private listening: { readonly address: string; readonly port: number } | null = null;
   private readonly damage: DamageWatch;
+  /** Null without --source, and until it is opened. */
+  private source: Source | null = null;
   /** Indexes published when the server started, and still: it is not ready without them. */
   private expected: readonly string[] = [];
   private reconciling = false;
@@ -130,16 +139,40 @@ class Primary {
     );
     if (this.ignoredVariables.length > 0)
       log.info({ variables: this.ignoredVariables }, 'ignoring variables of a Kubernetes Service');
+    const sourceFailure = await this.followSource();
+    if (this.isStopping()) return;
     this.pool.start();
     await this.watcher.poll();
     this.expect(publishedIndexes(this.watcher.latest));
     await this.reconcile();
     if (this.stopping) return;
-    this.requireServedVersion();
+    this.requireServedVersion(sourceFailure);
     this.listening = await this.acceptor.listen(options.host, options.port);
     this.announce();
     this.watcher.start();
     this.damage.start();
+    this.source?.start();
+  }
+
+  /** A signal may have come during an await. */
+  private isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** Brings what the source publishes into the root. @returns why it could not; what the root has is then served */
+  private async followSource(): Promise<ShortlistError | null> {
+    const { options, metrics, log } = this;
+    if (options.source === '') return null;
+    const isInUse = (index: string, version: string): boolean =>
+      this.rollout.served().some((served) => served.index === index && served.version === version);
+    const { Source: Follower } = await import('./source.js');
+    this.source = await Follower.open(options.source, { options, metrics, log, isInUse });
+    const failure = await this.source.begin();
+    if (this.isStopping()) return null;
+    await requireIndexes(options).catch((error: unknown) => {
+      throw failure ?? error;
+    });
+    return failure;
   }
 
   private handleInRotation(): void {
@@ -147,11 +180,11 @@ class Primary {
     this.acceptor.wake();
   }
 
-  /** If no version can be served, the first load failure is the error of the start. */
-  private requireServedVersion(): void {
+  /** If no version can be served, the failure of the source or the first of a load is the error of the start. */
+  private requireServedVersion(sourceFailure: ShortlistError | null): void {
     const serves = Object.values(this.rollout.state).some(({ current }) => current !== null);
-    const [failure] = this.rollout.standingFailures;
-    if (!serves && failure !== undefined) throw failure;
+    const failure = sourceFailure ?? this.rollout.standingFailures[0] ?? null;
+    if (!serves && failure !== null) throw failure;
   }
 
   private expect(indexes: readonly string[]): void {
@@ -265,10 +298,12 @@ class Primary {
     this.log.info({ signal, delay_ms: delayMs, timeout_ms: drainTimeoutMs }, 'draining');
     this.watcher.stop();
     this.damage.stop();
+    const sourceStopped = this.source?.stop();
     this.pool.unready();
     if (this.announced) await new Promise((resolve) => setTimeout(resolve, delayMs));
     this.acceptor.close();
     await this.pool.drain();
+    await sourceStopped;
     this.log.info('stopped');
     this.completion?.resolve();
   }
@@ -277,6 +312,7 @@ class Primary {
     this.stopping = true;
     this.watcher.stop();
     this.damage.stop();
+    void this.source?.stop();
     this.pool.kill();
     this.completion?.reject(error);
   }

@@ -1,4 +1,7 @@
-/** Paths of everything in a root. Names from outside are checked by `checkName` or `isVersionName` first. */
+/**
+ * Paths of everything in a root, which is a folder or the URL of an object store. Names from outside are checked by
+ * `checkName` or `isVersionName` first.
+ */
 import { join } from 'node:path';
 import { NAME_PATTERN } from '../../base/limits.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -10,20 +13,27 @@ export function shardFile(shard: number, suffix: string): string {
   return `shard-${String(shard).padStart(4, '0')}.${suffix}`;
 }
 
-export const indexPath = (root: string, index: string): string => join(root, index);
-export const versionPath = (root: string, index: string, version: string): string => join(root, index, version);
-export const currentPath = (root: string, index: string): string => join(root, index, 'CURRENT');
-export const historyPath = (root: string, index: string): string => join(root, index, 'HISTORY');
-export const refusalsPath = (root: string, index: string): string => join(root, index, 'REFUSALS');
+/** Of a URL, `join` would drop a slash. */
+export function joinPath(root: string, ...names: string[]): string {
+  return root.includes('://') ? [root, ...names].join('/') : join(root, ...names);
+}
+
+export const indexPath = (root: string, index: string): string => joinPath(root, index);
+export const versionPath = (root: string, index: string, version: string): string => joinPath(root, index, version);
+export const currentPath = (root: string, index: string): string => joinPath(root, index, 'CURRENT');
+export const historyPath = (root: string, index: string): string => joinPath(root, index, 'HISTORY');
+export const refusalsPath = (root: string, index: string): string => joinPath(root, index, 'REFUSALS');
 /** The limits of the gate, edited by people. */
-export const gatePath = (root: string, index: string): string => join(root, index, 'gate.json');
-export const aliasesPath = (root: string, index: string): string => join(root, index, 'aliases');
-export const notesPath = (root: string, index: string): string => join(root, index, 'notes');
-export const locksPath = (root: string, index: string): string => join(root, index, 'locks');
+export const gatePath = (root: string, index: string): string => joinPath(root, index, 'gate.json');
+export const aliasesPath = (root: string, index: string): string => joinPath(root, index, 'aliases');
+export const notesPath = (root: string, index: string): string => joinPath(root, index, 'notes');
+export const locksPath = (root: string, index: string): string => joinPath(root, index, 'locks');
 /** Builds that are not sealed yet. */
-export const stagingPath = (root: string, index: string): string => join(root, index, '.staging');
+export const stagingPath = (root: string, index: string): string => joinPath(root, index, '.staging');
 /** Parts of builds as array jobs. */
-export const partsPath = (root: string, index: string): string => join(root, index, '.parts');
+export const partsPath = (root: string, index: string): string => joinPath(root, index, '.parts');
+/** Versions that are being pulled from an object store. */
+export const pullsPath = (root: string, index: string): string => joinPath(root, index, '.pulls');
 /** Prefix of versions that prune has taken away and not deleted yet. */
 export const TRASH_PREFIX = '.trash-';
 

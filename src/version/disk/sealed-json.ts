@@ -49,7 +49,11 @@ export interface SealedPlace<T> {
 /** The document, or null if the file does not exist. */
 export async function readSealed<T>(place: SealedPlace<T>, files: FileSystem): Promise<T | null> {
   const bytes = await readCapped(place, files);
-  if (bytes === null) return null;
+  return bytes === null ? null : checkSealed(place, bytes);
+}
+
+/** The document in the bytes of its file. */
+export function checkSealed<T>(place: SealedPlace<T>, bytes: Uint8Array): T {
   const document = unsealJson(bytes);
   if (document === null) throw damage(place, 'fails its own digest');
   try {

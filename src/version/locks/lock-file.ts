@@ -16,8 +16,11 @@ import { errnoIn, isMissing, type FileSystem, type OpenFile } from '../disk/file
 import type { ProcessIdentity } from './process-identity.js';
 import { sealJson, unsealJson } from '../disk/sealed-json.js';
 
-/** `build` is held during a build, `publish` only while CURRENT, HISTORY, aliases or the set of versions change. */
-export type LockKind = 'build' | 'publish';
+/**
+ * `build` is held during a build, `pull` while a version is fetched from an object store, `publish` only while CURRENT,
+ * HISTORY, aliases or the set of versions change.
+ */
+export type LockKind = 'build' | 'publish' | 'pull';
 
 /** What a claim says about its owner. */
 export interface Claim {

@@ -2,19 +2,18 @@
  * Reads MANIFEST.json. Takes the name of a version; returns a Manifest whose fields were checked, each alone and
  * against the others (manifest-check.ts).
  */
-import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { statIfPresent } from '../disk/durable.js';
 import type { Fields } from '../disk/fields.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
-import { MANIFEST_FILE, versionPath } from '../disk/paths.js';
+import { joinPath, MANIFEST_FILE, versionPath } from '../disk/paths.js';
 import { readSealed } from '../disk/sealed-json.js';
 import { MANIFEST_FORMATS, type Manifest } from './manifest.js';
 import { checkManifest } from './manifest-check.js';
 import { isVersionName } from './version-name.js';
 
 /** 100,000 source files at 250 bytes each take 25 MB; a larger file is not a manifest. */
-const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
+export const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
 
 /**
  * The checked manifest of a version.
@@ -42,7 +41,7 @@ export async function refuseMissingManifest(
 ): Promise<void> {
   const directory = isVersionName(version) ? versionPath(root, index, version) : null;
   if (directory === null || (await statIfPresent(directory, files)) === null) return;
-  const path = join(directory, MANIFEST_FILE);
+  const path = joinPath(directory, MANIFEST_FILE);
   const message = `${path} is missing, and without it the directory is not a version; restore the file or build the version again`;
   throw new ShortlistError('file_missing', message, { file: path, index, version });
 }
@@ -54,7 +53,7 @@ export async function findManifest(
   version: string,
   files: FileSystem,
 ): Promise<Manifest | null> {
-  const path = join(versionPath(root, index, version), MANIFEST_FILE);
+  const path = joinPath(versionPath(root, index, version), MANIFEST_FILE);
   const check = (fields: Fields): Manifest => {
     checkFormat(fields, path);
     const manifest = checkManifest(fields);

@@ -167,7 +167,7 @@ const NO_MODE_ERRNOS = new Set(['EPERM', 'ENOTSUP', 'ENOSYS']);
  * Removes write permission, as a guard against accidents. Read permission stays as the umask set it. The directory
  * stays writable: rename needs that, and `rm -r` should work.
  */
-async function makeReadOnly(path: string, files: FileSystem): Promise<void> {
+export async function makeReadOnly(path: string, files: FileSystem): Promise<void> {
   const { mode } = await files.stat(path);
   try {
     await files.setMode(path, mode & 0o444);

@@ -4,7 +4,6 @@
  *
  * A directory is a version if it has the name of one and a valid manifest; staging and damaged directories are not.
  */
-import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { NAME_PATTERN } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
@@ -12,7 +11,7 @@ import { listIfPresent, statIfPresent } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
 import { type Manifest } from '../sealed/manifest.js';
 import { findManifest, refuseMissingManifest } from '../sealed/manifest-file.js';
-import { checkName, currentPath, MANIFEST_FILE, versionPath } from '../disk/paths.js';
+import { checkName, currentPath, joinPath, MANIFEST_FILE, versionPath } from '../disk/paths.js';
 import { readAlias, readCurrent, surveyAliases } from './state.js';
 import { listVersionNames } from '../sealed/version-folders.js';
 import { isVersionName } from '../sealed/version-name.js';
@@ -107,7 +106,7 @@ async function requireVersion(
   problem: string,
   files: FileSystem,
 ): Promise<string> {
-  const manifest = join(versionPath(root, index, version), MANIFEST_FILE);
+  const manifest = joinPath(versionPath(root, index, version), MANIFEST_FILE);
   if ((await statIfPresent(manifest, files)) !== null) return version;
   await refuseMissingManifest(root, index, version, files);
   throw await unknownRef(root, index, version, problem, files);
@@ -125,7 +124,7 @@ export async function requireIndex(root: string, index: string, files: FileSyste
 async function isIndex(root: string, name: string, files: FileSystem): Promise<boolean> {
   if ((await statIfPresent(currentPath(root, name), files)) !== null) return true;
   for (const version of await listVersionNames(root, name, files)) {
-    const manifest = join(versionPath(root, name, version), MANIFEST_FILE);
+    const manifest = joinPath(versionPath(root, name, version), MANIFEST_FILE);
     if ((await statIfPresent(manifest, files)) !== null) return true;
   }
   return false;

@@ -34,6 +34,11 @@ export interface Change {
   readonly commit: (step: () => Promise<void>) => Promise<void>;
 }
 
+/** As HISTORY keeps them. */
+export function reasonOf({ reason, who }: Pick<ChangeOptions, 'reason' | 'who'>): Pick<Change, 'reason' | 'who'> {
+  return { reason: reason?.slice(0, MAX_REASON_LENGTH) ?? null, who: who?.slice(0, MAX_WHO_LENGTH) ?? null };
+}
+
 /** A publish writes two small files: waiting longer than this means that a process is stuck. */
 const WAIT_FOR_LOCK_MS = 10_000;
 
@@ -46,8 +51,7 @@ export async function changeIndex<T>(
 ): Promise<T> {
   const files = options.files ?? nodeFiles;
   const now = options.now ?? (() => new Date());
-  const reason = options.reason?.slice(0, MAX_REASON_LENGTH) ?? null;
-  const who = options.who?.slice(0, MAX_WHO_LENGTH) ?? null;
+  const { reason, who } = reasonOf(options);
   await requireIndex(root, index, files);
   const { signal } = options;
   const base = { root, index, files, now, reason, who, signal };

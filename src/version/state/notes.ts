@@ -3,24 +3,23 @@
  * the versions, since a version never changes; prune deletes them with their version. Each note is replaced atomically,
  * so writers need no lock: the last one wins.
  */
-import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { ensureDirectory, readSmallFile, replaceFile } from '../disk/durable.js';
 import type { Fields } from '../disk/fields.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
-import { checkName, notesPath } from '../disk/paths.js';
+import { checkName, joinPath, notesPath } from '../disk/paths.js';
 import { readSealed, writeSealed } from '../disk/sealed-json.js';
 import { isVersionName } from '../sealed/version-name.js';
 
 /** A calibration of 10,000 points takes 1 MB; a larger file is not a note. */
-const MAX_NOTE_BYTES = 16 * 2 ** 20;
+export const MAX_NOTE_BYTES = 16 * 2 ** 20;
 
 /** The folder of a version's notes. It exists once there is a note. */
 export function notesDirectory(root: string, index: string, version: string): string {
   checkName('index', index);
   if (!isVersionName(version))
     throw new ShortlistError('usage', `'${version}' is not the name of a version`, { version });
-  return join(notesPath(root, index), version);
+  return joinPath(notesPath(root, index), version);
 }
 
 /** The members of the note `<name>.json` without its digest; null if there is none. */
@@ -87,7 +86,13 @@ export async function writeBinaryNote(
   await replaceFile(path, bytes, files);
 }
 
-function notePath(root: string, index: string, version: string, name: string, extension: 'json' | 'bin'): string {
+export function notePath(
+  root: string,
+  index: string,
+  version: string,
+  name: string,
+  extension: 'json' | 'bin',
+): string {
   checkName('note', name);
-  return join(notesDirectory(root, index, version), `${name}.${extension}`);
+  return joinPath(notesDirectory(root, index, version), `${name}.${extension}`);
 }

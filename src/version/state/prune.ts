@@ -16,9 +16,9 @@ import { surveyVersions, type VersionEntry } from './catalog.js';
 import { changeIndex, type Change, type ChangeOptions } from './change.js';
 import { attempt, listIfPresent, removeTree, statIfPresent, TEMPORARY_PREFIX } from '../disk/durable.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
-import { withLock } from '../locks/lock.js';
+import { withLock, type LockKind } from '../locks/lock.js';
 import { versionBytes } from '../sealed/manifest.js';
-import { aliasesPath, indexPath, notesPath, stagingPath, TRASH_PREFIX, versionPath } from '../disk/paths.js';
+import { aliasesPath, indexPath, notesPath, pullsPath, stagingPath, TRASH_PREFIX, versionPath } from '../disk/paths.js';
 import { publishedStack } from './rollback-stack.js';
 import { readAliases, readCurrent, readRecordedMoves, withCurrent, type Move } from './state.js';
 import { readVersionStatuses, type VersionStatus } from './version-status.js';
@@ -74,7 +74,10 @@ function pruneLocked(root: string, index: string, options: PruneOptions): Promis
     const deleted = discarded.map(({ version }) => version);
     await discardAll(change, deleted);
     await change.commit(() => cleanLeftovers(root, index, change.files));
-    if (options.dryRun !== true) await cleanAbandonedStaging(change);
+    if (options.dryRun !== true) {
+      await cleanAbandoned(change, 'build', stagingPath(root, index), () => cleanStaging(root, index, change.files));
+      await cleanAbandoned(change, 'pull', pullsPath(root, index));
+    }
     return {
       index,
       deleted,
@@ -143,6 +146,19 @@ async function rollbackTargets(
   return targets;
 }
 
+/** Deletes these versions with their notes, whatever names them. */
+export function deleteVersions(
+  root: string,
+  index: string,
+  versions: readonly string[],
+  options: ChangeOptions = {},
+): Promise<void> {
+  return changeIndex(root, index, 'prune', options, async (change) => {
+    await discardAll(change, versions);
+    await change.commit(() => cleanLeftovers(root, index, change.files));
+  });
+}
+
 /** @throws interrupted, naming the versions that are deleted */
 async function discardAll(change: Change, versions: readonly string[]): Promise<void> {
   for (const [position, version] of versions.entries()) {
@@ -155,12 +171,16 @@ async function discardAll(change: Change, versions: readonly string[]): Promise<
   }
 }
 
-/** What a killed build has left takes as much space as a version. During a build, staging is not touched. */
-async function cleanAbandonedStaging({ root, index, files, signal }: Change): Promise<void> {
-  if ((await statIfPresent(stagingPath(root, index), files)) === null) return;
-  const clean = (): Promise<void> => cleanStaging(root, index, files);
+/** What a killed build or pull has left takes as much space as a version. While one is running, it is not touched. */
+async function cleanAbandoned(
+  { root, index, files, signal }: Change,
+  kind: LockKind,
+  folder: string,
+  clean: () => Promise<void> = () => removeTree(folder, files),
+): Promise<void> {
+  if ((await statIfPresent(folder, files)) === null) return;
   try {
-    await withLock(root, index, 'build', `shortlist prune ${index}`, clean, { files, signal, usesReserve: true });
+    await withLock(root, index, kind, `shortlist prune ${index}`, clean, { files, signal, usesReserve: true });
   } catch (error) {
     if (!(error instanceof ShortlistError) || error.code !== 'index_busy') throw error;
   }

@@ -9,19 +9,19 @@ import { EXIT, ShortlistError } from '../../base/errors.js';
 import { resolveVersion } from './catalog.js';
 import { changeIndex, type Change, type ChangeOptions } from './change.js';
 import { ensureDirectory, removeFileDurably, statIfPresent } from '../disk/durable.js';
+import type { FileSystem } from '../disk/files.js';
 import { readManifest } from '../sealed/manifest-file.js';
 import { writeNote } from './notes.js';
 import { aliasesPath, checkName } from '../disk/paths.js';
 import { appendRefusal } from './refusals.js';
 import { publishedStack } from './rollback-stack.js';
-import { aliasPath, readAlias, readAliases, readCurrent, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move } from './state.js'; // prettier-ignore
+import { aliasPath, nextMove, readAlias, readAliases, readCurrent, readRecordedMoves, withCurrent, writeAlias, writeCurrent, writeHistory, type Move, type WantedMove } from './state.js'; // prettier-ignore
 import { openVersionFiles } from '../sealed/version-reader.js';
 
 export type { ChangeOptions } from './change.js';
 
-interface PublishOptions extends ChangeOptions {
-  /** The gate's verdict, stored as the note `gate` of the version. */
-  readonly gate?: object | undefined;
+/** What HISTORY says about a publish. */
+export interface PublishMarks {
   /** Why the gate refused the version that is published all the same. */
   readonly forced?: string | undefined;
   /** Names of the gate's checks that warned. */
@@ -30,12 +30,17 @@ interface PublishOptions extends ChangeOptions {
   readonly newEmbedding?: boolean | undefined;
 }
 
+interface PublishOptions extends ChangeOptions, PublishMarks {
+  /** The gate's verdict, stored as the note `gate` of the version. */
+  readonly gate?: object | undefined;
+}
+
 interface RollbackOptions extends ChangeOptions {
   /** A version that was published before, or an alias of one; default the one before the current one. */
   readonly to?: string | undefined;
 }
 
-interface Moved {
+export interface Moved {
   readonly index: string;
   /** What is published now, or would be. */
   readonly version: string;
@@ -58,17 +63,21 @@ export async function publish(
 ): Promise<Moved> {
   return changeIndex(root, index, 'publish', options, async (change) => {
     await readManifest(root, index, version, change.files);
-    const { gate, forced, warned = [], newEmbedding } = options;
+    const { gate, forced, warned, newEmbedding } = options;
     if (gate !== undefined) {
       await change.commit(() => writeNote(root, index, version, 'gate', gate, change.files));
     }
-    const marks = {
-      ...(forced !== undefined && { forced }),
-      ...(warned.length > 0 && { warned }),
-      ...(newEmbedding === true && { new_embedding: true as const }),
-    };
+    const marks = marksOf({ forced, warned, newEmbedding });
     return move(change, await readState(change), { action: 'publish', version, ...marks });
   });
+}
+
+export function marksOf({ forced, warned = [], newEmbedding }: PublishMarks): Omit<WantedMove, 'action' | 'version'> {
+  return {
+    ...(forced !== undefined && { forced }),
+    ...(warned.length > 0 && { warned }),
+    ...(newEmbedding === true && { new_embedding: true }),
+  };
 }
 
 interface RefuseOptions extends ChangeOptions {
@@ -137,28 +146,21 @@ async function readState({ root, index, files }: Change): Promise<State> {
   return { current, recorded, moves: withCurrent(recorded, current) };
 }
 
-async function move(
-  change: Change,
-  state: State,
-  wanted: Pick<Move, 'action' | 'version' | 'forced' | 'warned' | 'new_embedding'>,
-  skipped: readonly string[] = [],
-): Promise<Moved> {
+async function move(change: Change, state: State, wanted: WantedMove, skipped: readonly string[] = []): Promise<Moved> {
   const { root, index, files } = change;
   const { version } = wanted;
   const { current, recorded, moves } = state;
   if (current?.version === version) {
     return { index, version, previous: current.previous, changed: false, recorded: true, skipped };
   }
-  const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
-  const previous = current?.version ?? null;
   const { reason, who } = change;
-  const next: Move = { sequence, previous, at: change.now().toISOString(), reason, who, ...wanted };
+  const next = nextMove(current, moves, wanted, { at: change.now().toISOString(), reason, who });
   change.signal?.throwIfAborted(); // from here on the move is completed
   // CURRENT holds one move: what it holds now must be in HISTORY before it is overwritten.
   if (moves.length > recorded.length) await change.commit(() => writeHistory(root, index, moves, files));
   await change.commit(() => writeCurrent(root, index, next, files));
   const written = await succeeds(change.commit(() => writeHistory(root, index, [...moves, next], files)));
-  return { index, version, previous, changed: true, recorded: written, skipped };
+  return { index, version, previous: next.previous, changed: true, recorded: written, skipped };
 }
 
 /** Whether the work succeeds: once CURRENT has moved, a later failure does not undo the move. */
@@ -201,13 +203,13 @@ function faultOf(error: unknown): ShortlistError {
 }
 
 /** A rollback does not run the gate, so its target must have been published before. */
-function requirePublished(index: string, version: string, moves: readonly Move[]): void {
+export function requirePublished(index: string, version: string, moves: readonly Move[]): void {
   if (moves.some((past) => past.version === version || past.previous === version)) return;
   const message = `${version} was never published; publish it instead, which runs the gate: shortlist publish ${index}@${version}`;
   throw new ShortlistError('usage', message, { index, version });
 }
 
-interface AliasChange {
+export interface AliasChange {
   readonly index: string;
   readonly alias: string;
   /** Null if the alias was removed. */
@@ -224,11 +226,7 @@ export async function setAlias(
   ref: string,
   options: ChangeOptions = {},
 ): Promise<AliasChange> {
-  checkName('alias', alias);
-  if (alias === 'current') {
-    const message = "the alias cannot be named 'current', which stands for the published version; choose another name";
-    throw new ShortlistError('usage', message, { alias });
-  }
+  checkNewAlias(alias);
   return changeIndex(root, index, 'alias', options, async ({ files, now, signal, commit }) => {
     const version = await resolveVersion(root, index, ref, files);
     await readManifest(root, index, version, files);
@@ -240,6 +238,14 @@ export async function setAlias(
     });
     return { index, alias, version, previous };
   });
+}
+
+/** @throws usage for a name that no alias may have */
+export function checkNewAlias(alias: string): void {
+  checkName('alias', alias);
+  if (alias !== 'current') return;
+  const message = "the alias cannot be named 'current', which stands for the published version; choose another name";
+  throw new ShortlistError('usage', message, { alias });
 }
 
 /** @throws version_not_found if there is no such alias */
@@ -262,17 +268,17 @@ export async function removeAlias(
   });
 }
 
-/** Setting or removing a damaged alias is its repair, so its damage is no error. */
-function unlessDamaged(error: unknown): null {
+/** For a document that is about to be replaced or is not needed: setting a damaged alias is its repair. */
+export function unlessDamaged(error: unknown): null {
   if (error instanceof ShortlistError && error.code === 'state_corrupt') return null;
   throw error;
 }
 
-async function unknownAlias(
+export async function unknownAlias(
   root: string,
   index: string,
   alias: string,
-  files: Change['files'],
+  files: FileSystem,
 ): Promise<ShortlistError> {
   const known = Object.keys(await readAliases(root, index, files));
   const hint = known.length === 0 ? 'it has none' : `it has ${known.slice(0, 10).join(', ')}`;

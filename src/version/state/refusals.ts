@@ -9,7 +9,7 @@ import { refusalsPath } from '../disk/paths.js';
 import { readSealed, writeSealed, type SealedPlace } from '../disk/sealed-json.js';
 import { checkMarks, checkPlace, checkVersion, MAX_HISTORY_BYTES, MAX_HISTORY_ENTRIES, STATE_FORMAT } from './state.js';
 
-interface Refusal {
+export interface Refusal {
   readonly version: string;
   /** Sequence of the last move before it; 0 if there was none. Unlike times, it does not depend on clocks. */
   readonly after: number;
@@ -34,11 +34,14 @@ export async function appendRefusal(root: string, index: string, refusal: Refusa
     if (error instanceof ShortlistError && error.code === 'state_corrupt') return [];
     throw error;
   });
-  const entries = [...before, refusal].slice(-MAX_HISTORY_ENTRIES);
-  await writeSealed(refusalsPath(root, index), { format: STATE_FORMAT, index, entries }, files);
+  await writeSealed(refusalsPath(root, index), refusalsDocument(index, [...before, refusal]), files);
 }
 
-function refusalsPlace(root: string, index: string): SealedPlace<readonly Refusal[]> {
+export function refusalsDocument(index: string, refusals: readonly Refusal[]): object {
+  return { format: STATE_FORMAT, index, entries: refusals.slice(-MAX_HISTORY_ENTRIES) };
+}
+
+export function refusalsPlace(root: string, index: string): SealedPlace<readonly Refusal[]> {
   const check = (fields: Fields): readonly Refusal[] => {
     checkPlace(fields, index);
     return fields.list('entries', checkRefusal);

@@ -5,13 +5,12 @@
  * CURRENT alone says what is published, and has the last entry of HISTORY. A crash between the two writes leaves
  * HISTORY one entry short; readers complete it in memory, the next writer on disk.
  */
-import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
 import { NAME_PATTERN } from '../../base/limits.js';
 import { listIfPresent } from '../disk/durable.js';
 import type { Fields } from '../disk/fields.js';
 import { nodeFiles, type FileSystem } from '../disk/files.js';
-import { aliasesPath, checkName, currentPath, historyPath } from '../disk/paths.js';
+import { aliasesPath, checkName, currentPath, historyPath, joinPath } from '../disk/paths.js';
 import { readSealed, writeSealed, type SealedPlace } from '../disk/sealed-json.js';
 import { isVersionName } from '../sealed/version-name.js';
 
@@ -75,14 +74,46 @@ export function withCurrent(recorded: readonly Move[], current: Move | null): re
   return [...recorded, current];
 }
 
+/** What a move changes, and what HISTORY keeps about it. */
+export type WantedMove = Pick<Move, 'action' | 'version' | 'forced' | 'warned' | 'new_embedding'>;
+
+/** The move after all others. @param moves with that of CURRENT */
+export function nextMove(
+  current: Move | null,
+  moves: readonly Move[],
+  wanted: WantedMove,
+  facts: Pick<Move, 'at' | 'reason' | 'who'>,
+): Move {
+  const sequence = (moves.at(-1)?.sequence ?? 0) + 1;
+  return {
+    sequence,
+    previous: current?.version ?? null,
+    at: facts.at,
+    reason: facts.reason,
+    who: facts.who,
+    ...wanted,
+  };
+}
+
 /** The commit point of every publish and rollback. */
 export function writeCurrent(root: string, index: string, move: Move, files: FileSystem): Promise<void> {
-  return writeSealed(currentPath(root, index), { format: STATE_FORMAT, index, ...move }, files);
+  return writeSealed(currentPath(root, index), currentDocument(index, move), files);
 }
 
 export function writeHistory(root: string, index: string, moves: readonly Move[], files: FileSystem): Promise<void> {
-  const entries = moves.slice(-MAX_HISTORY_ENTRIES);
-  return writeSealed(historyPath(root, index), { format: STATE_FORMAT, index, entries }, files);
+  return writeSealed(historyPath(root, index), historyDocument(index, moves), files);
+}
+
+export function currentDocument(index: string, move: Move): object {
+  return { format: STATE_FORMAT, index, ...move };
+}
+
+export function historyDocument(index: string, moves: readonly Move[]): object {
+  return { format: STATE_FORMAT, index, entries: moves.slice(-MAX_HISTORY_ENTRIES) };
+}
+
+export function aliasDocument(index: string, alias: string, version: string, at: Date): object {
+  return { format: STATE_FORMAT, index, alias, version, at: at.toISOString() };
 }
 
 /** The versions that aliases name, and the errors of the aliases that cannot be read, by alias. */
@@ -122,13 +153,17 @@ export async function readAliases(
 
 /** The version that an alias names; null if there is no such alias. @param alias matches NAME_PATTERN */
 export function readAlias(root: string, index: string, alias: string, files: FileSystem): Promise<string | null> {
+  return readSealed(aliasPlace(root, index, alias), files);
+}
+
+export function aliasPlace(root: string, index: string, alias: string): SealedPlace<string> {
   const check = (fields: Fields): string => {
     checkPlace(fields, index);
     if (fields.text('alias') !== alias) fields.fail('alias', `is not '${alias}'`);
     return checkVersion(fields, 'version');
   };
   const remedy = `set it again: shortlist alias ${index} ${alias} VERSION`;
-  return readSealed({ path: aliasPath(root, index, alias), code: 'state_corrupt', maxBytes: MAX_ENTRY_BYTES, remedy, check }, files); // prettier-ignore
+  return { path: aliasPath(root, index, alias), code: 'state_corrupt', maxBytes: MAX_ENTRY_BYTES, remedy, check };
 }
 
 export function writeAlias(
@@ -139,15 +174,14 @@ export function writeAlias(
   at: Date,
   files: FileSystem,
 ): Promise<void> {
-  const document = { format: STATE_FORMAT, index, alias, version, at: at.toISOString() };
-  return writeSealed(aliasPath(root, index, alias), document, files);
+  return writeSealed(aliasPath(root, index, alias), aliasDocument(index, alias, version, at), files);
 }
 
 export function aliasPath(root: string, index: string, alias: string): string {
-  return join(aliasesPath(root, index), alias);
+  return joinPath(aliasesPath(root, index), alias);
 }
 
-function currentPlace(root: string, index: string): SealedPlace<Move> {
+export function currentPlace(root: string, index: string): SealedPlace<Move> {
   const check = (fields: Fields): Move => {
     checkPlace(fields, index);
     return checkMove(fields);
@@ -156,7 +190,7 @@ function currentPlace(root: string, index: string): SealedPlace<Move> {
   return { path: currentPath(root, index), code: 'state_corrupt', maxBytes: MAX_ENTRY_BYTES, remedy, check };
 }
 
-function historyPlace(root: string, index: string): SealedPlace<readonly Move[]> {
+export function historyPlace(root: string, index: string): SealedPlace<readonly Move[]> {
   const check = (fields: Fields): readonly Move[] => {
     checkPlace(fields, index);
     const moves = fields.list('entries', checkMove);

@@ -108,7 +108,7 @@ describe('a server with a source', () => {
     await source.publish(a);
     const server = await serve(test, source, temporaryFolder());
     await source.push(b);
-    const key = [...source.server.objects.keys()].find((name) => name.includes(`/${b}/shard-0000.bin`))!;
+    const key = [...source.server.objects.keys()].find((name) => name.includes(`/${b}/shard-0000.vectors`))!;
     const right = source.server.objects.get(key)!;
     source.server.put(
       key,

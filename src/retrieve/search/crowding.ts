@@ -15,12 +15,16 @@ import { checkRange, type CrowdingOptions } from './search-options.js';
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
+}
+
+/** Crowding by the attributes of this process. */
+export interface LocalCrowding extends Crowding {
   /** By shard, the rows that have one of these values; must not be changed. Null if no filter can express them. */
   rowsOf(values: readonly JsonValue[]): Work<readonly PassingRows[] | null>;
 }
 
 /** @throws unknown_attribute; bad_field for a list attribute or a limit that is not a whole number */
-export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): Crowding {
+export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): LocalCrowding {
   checkRange('bad_field', 'crowding.limit', limit, MAX_K);
   const field = 'crowding.attribute';
   const type = version.attributes?.fields.find(({ name }) => name === attribute)?.type;

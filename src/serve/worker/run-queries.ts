@@ -10,13 +10,14 @@ import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { ScanPool } from '../../retrieve/search/local-shards.js';
 import {
+  localSearch,
   startSearch,
   poolScanner,
   searchTogether,
   type SearchTask,
   type PendingSearch,
 } from '../../retrieve/search/run-search.js';
-import { Search } from '../../retrieve/search/search.js';
+import type { Search } from '../../retrieve/search/search.js';
 import {
   planSearchInSlices,
   planTimedOut,
@@ -170,10 +171,7 @@ function answerPartially(
   unfinished: ReadonlyMap<number, Unfinished>,
 ): void {
   const { answers, version } = work;
-  const nothingOf = (query: Query): Search => {
-    const asked = planOneSearch(version, plan, query);
-    return new Search(version, asked.plan, asked.queries, asked.kind);
-  };
+  const nothingOf = (query: Query): Search<SearchPlan> => localSearch(version, planOneSearch(version, plan, query));
   for (const [position, query] of queries.entries()) {
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);

@@ -26,7 +26,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   engine: [['engines.ts', 'exact-search.ts'], ['native'], ['hnswlib'], ['exact'], ['engine.ts']],
   evaluate: [['calibrate', 'diff'], ['.']],
   retrieve: [['library'], ['search'], ['load'], ['filter']],
-  serve: [['.', 'primary', 'worker'], ['answer'], ['request'], ['channel']],
+  serve: [['.', 'primary', 'gateway'], ['worker'], ['leaf'], ['answer', 'fleet'], ['request'], ['channel']],
   version: [['state'], ['sealed'], ['locks'], ['disk']],
 };
 
@@ -50,6 +50,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@fastify/swagger-ui': 'serve/',
   'prom-client': 'serve/',
   pino: 'serve/',
+  undici: 'serve/gateway/',
   typebox: 'wire/',
 };
 

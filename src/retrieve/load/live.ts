@@ -170,11 +170,12 @@ export class LiveIndexes {
   }
 
   /** All versions in memory with their sizes, including those that are only leased. */
-  loaded(): { index: string; version: string; residentBytes: number }[] {
+  loaded(): { index: string; version: string; shards: number; residentBytes: number }[] {
     return [...this.indexes].flatMap(([index, live]) =>
       [...live.entries].map(([version, { version: loaded }]) => ({
         index,
         version,
+        shards: loaded.manifest.shards.length,
         residentBytes: loaded.residentBytes,
       })),
     );

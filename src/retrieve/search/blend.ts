@@ -301,7 +301,10 @@ function dropBelow(found: CandidateSet, minWanted: number): void {
 }
 
 /** The score below which no candidate can be in the answer. */
-function* minWantedScore({ k, sources, crowding }: BlendTask, { scores, size }: CandidateSet): SearchWork<number, never> {
+function* minWantedScore(
+  { k, sources, crowding }: BlendTask,
+  { scores, size }: CandidateSet,
+): SearchWork<number, never> {
   if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
   const meter = new Meter();
   const best = new TopK(k);

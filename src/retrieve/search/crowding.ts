@@ -4,6 +4,7 @@
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_K } from '../../base/limits.js';
+import type { ArrowField } from '../../arrow/column.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
@@ -25,23 +26,31 @@ export interface LocalCrowding extends Crowding {
 
 /** @throws unknown_attribute; bad_field for a list attribute or a limit that is not a whole number */
 export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): LocalCrowding {
-  checkRange('bad_field', 'crowding.limit', limit, MAX_K);
-  const field = 'crowding.attribute';
-  const type = version.attributes?.fields.find(({ name }) => name === attribute)?.type;
-  if (type === undefined) {
-    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(attribute, version.attributes?.names ?? [])}`;
-    throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
-  }
-  if (type.kind === 'list') {
-    const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
-    throw new ShortlistError('bad_field', message, { field, attribute });
-  }
+  checkCrowding(version.attributes?.fields ?? [], { attribute, limit });
   const column = version.attributes!.column(attribute);
   return {
     limit,
     valueOf: (ordinal) => column.value(ordinal),
     rowsOf: (values) => rowsOf(version, attribute, values),
   };
+}
+
+/** @param fields the attributes of the version @throws as `planCrowding` */
+export function checkCrowding(fields: readonly ArrowField[], { attribute, limit }: CrowdingOptions): void {
+  checkRange('bad_field', 'crowding.limit', limit, MAX_K);
+  const field = 'crowding.attribute';
+  const type = fields.find(({ name }) => name === attribute)?.type;
+  if (type === undefined) {
+    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(
+      attribute,
+      fields.map(({ name }) => name),
+    )}`;
+    throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
+  }
+  if (type.kind === 'list') {
+    const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
+    throw new ShortlistError('bad_field', message, { field, attribute });
+  }
 }
 
 function* rowsOf(

@@ -6,21 +6,20 @@ import { Bitset } from '../../base/bitset.js';
 import { ShortlistError } from '../../base/errors.js';
 import { rawKernel, toScore } from '../../base/metric.js';
 import { isBetter } from '../../base/top-k.js';
-import { Meter } from '../../base/work.js';
+import { Meter, type Work } from '../../base/work.js';
 import type { LoadedShard } from '../load/shards.js';
 import { copyAllowed } from './allowed-rows.js';
 import { mergeScore } from './blend.js';
 import type { ExplainedItem } from './explained-ids.js';
-import type { SearchWork } from './needs.js';
 import type { SeedQuery } from './search-options.js';
 import type { SearchPlan } from './search-plan.js';
 import type { BestScore, ItemFacts, ItemRank, ScoredItem } from './search-space.js';
 
 /** An item's place and its best score: what rows are compared with. */
-export type RankedItem = BestScore & { readonly item: Pick<ExplainedItem, 'ordinal'> };
+type RankedItem = BestScore & { readonly item: Pick<ExplainedItem, 'ordinal'> };
 
 /** Numbers of rows that are ahead of an item. */
-export interface RowsAhead {
+interface RowsAhead {
   all: number;
   allowed: number;
 }
@@ -35,7 +34,7 @@ export class LocalFacts implements ItemFacts<SearchPlan> {
     plan: SearchPlan,
     queries: readonly SeedQuery[],
     items: readonly Pick<ExplainedItem, 'ordinal' | 'shard' | 'row'>[],
-  ): SearchWork<BestScore[], never> {
+  ): Work<BestScore[]> {
     const scores: BestScore[] = [];
     for (const item of items) {
       scores.push(this.scoreItem(plan, queries, item));
@@ -44,11 +43,7 @@ export class LocalFacts implements ItemFacts<SearchPlan> {
     return scores;
   }
 
-  *ranks(
-    plan: SearchPlan,
-    queries: readonly SeedQuery[],
-    items: readonly ScoredItem[],
-  ): SearchWork<ItemRank[], never> {
+  *ranks(plan: SearchPlan, queries: readonly SeedQuery[], items: readonly ScoredItem[]): Work<ItemRank[]> {
     const ahead = yield* this.countAhead(plan, queries, items);
     const ranks: ItemRank[] = [];
     for (const [i, { item }] of items.entries()) {
@@ -62,15 +57,17 @@ export class LocalFacts implements ItemFacts<SearchPlan> {
     return this.bestOf(plan, queries, shard, row);
   }
 
-  /** For each item, how many rows of these shards are ahead of it. */
+  /** For each item, how many rows of these shards are ahead of it. @param positions of the shards */
   *countAhead(
     plan: SearchPlan,
     queries: readonly SeedQuery[],
     items: readonly RankedItem[],
-  ): SearchWork<RowsAhead[], never> {
+    positions: Iterable<number> = this.shards.keys(),
+  ): Work<RowsAhead[]> {
     const ahead = items.map(() => ({ all: 0, allowed: 0 }));
     const meter = new Meter();
-    for (const [shard, { ordinals, graph }] of this.shards.entries()) {
+    for (const shard of positions) {
+      const { ordinals, graph } = this.shards[shard]!;
       const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
       const units = ROW_UNITS + graph.vectors.dim * queries.length + items.length;
       for (let row = 0; row < ordinals.length; row++) {

@@ -1,10 +1,10 @@
 /** The shards of this process as a search space. */
 import { Bitset } from '../../base/bitset.js';
+import type { Work } from '../../base/work.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { copyAllowed, countAllowed, type AllowedRows, type PassingRows } from './allowed-rows.js';
 import { LocalFacts } from './local-facts.js';
 import type { LocalShards } from './local-shards.js';
-import type { SearchWork } from './needs.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SearchSpace } from './search-space.js';
 
@@ -21,7 +21,7 @@ export class LocalSpace implements SearchSpace<SearchPlan> {
     return countAllowed(plan, shard, this.sizes[shard]!);
   }
 
-  *leaveOut(plan: SearchPlan, values: readonly JsonValue[]): SearchWork<SearchPlan> {
+  *leaveOut(plan: SearchPlan, values: readonly JsonValue[]): Work<SearchPlan> {
     const full = yield* plan.crowding!.rowsOf(values);
     return full === null ? plan : { ...plan, ...this.without(plan, full) };
   }

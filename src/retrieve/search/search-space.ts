@@ -49,11 +49,7 @@ export interface ItemFacts<Plan> {
     items: readonly ExplainedItem[],
   ): SearchWork<readonly BestScore[], Plan>;
   /** Scans every row. */
-  ranks(
-    plan: Plan,
-    queries: readonly SeedQuery[],
-    items: readonly ScoredItem[],
-  ): SearchWork<readonly ItemRank[], Plan>;
+  ranks(plan: Plan, queries: readonly SeedQuery[], items: readonly ScoredItem[]): SearchWork<readonly ItemRank[], Plan>;
   /** One score without waiting, after time ran out; null if that is not possible. */
   scoreNow(plan: Plan, queries: readonly SeedQuery[], item: ExplainedItem): BestScore | null;
 }

@@ -96,11 +96,7 @@ export class ShardRounds<Plan extends QueryPlan> {
 }
 
 /** Returns true if the shard's last candidate is among the best, so that its next one may be too. */
-function mayHoldMore(
-  { ordinals, scores, complete }: ShardPart,
-  { k, minScore }: QueryPlan,
-  best: Candidates,
-): boolean {
+function mayHoldMore({ ordinals, scores, complete }: ShardPart, { k, minScore }: QueryPlan, best: Candidates): boolean {
   const last = ordinals.length - 1;
   if (complete || ordinals.length >= k || scores[last]! < minScore) return false;
   if (best.scores.length < k) return true;

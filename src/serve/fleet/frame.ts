@@ -12,7 +12,7 @@
  */
 export type FrameArray = Uint8Array | Uint32Array | Float32Array;
 
-export interface Frame {
+interface Frame {
   readonly head: unknown;
   readonly arrays: readonly FrameArray[];
 }

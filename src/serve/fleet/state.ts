@@ -26,7 +26,7 @@ export interface LeafState {
   readonly indexes: readonly LeafIndex[];
 }
 
-export interface LeafIndex {
+interface LeafIndex {
   readonly index: string;
   readonly current: string | null;
   /** Alias to version. */
@@ -34,7 +34,7 @@ export interface LeafIndex {
   readonly versions: readonly LeafVersionState[];
 }
 
-export interface LeafVersionState {
+interface LeafVersionState {
   readonly version: string;
   /** Numbers of the shards that the leaf searches, ascending. */
   readonly shards: readonly number[];

@@ -1,0 +1,132 @@
+/**
+ * One server that holds shards: its connections, what it says of itself, and how it has answered lately. A server that
+ * fails or is slow several times in a row is ejected: for a while it gets requests only if no other can.
+ */
+import { ShortlistError, ERRORS, type ErrorCode } from '../../base/errors.js';
+import type { LeafState } from '../fleet/state.js';
+import type { HttpAnswer, HttpRequest } from './connection-pool.js';
+
+/** What sends requests: a ConnectionPool. */
+interface Sender {
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): void;
+}
+
+/** Failures in a row, or lost hedges, before a server is ejected. */
+const EJECT_AFTER = 3;
+const FIRST_EJECTION_MS = 1_000;
+const MAX_EJECTION_MS = 30_000;
+
+export class Replica {
+  /** Requests in flight. */
+  inFlight = 0;
+  /** What it said last; null before it has answered. */
+  state: LeafState | null = null;
+  /** It answered when it was asked last. */
+  isReachable = false;
+  private badInRow = 0;
+  private ejections = 0;
+  private ejectedUntil = 0;
+
+  constructor(
+    readonly address: string,
+    private readonly sender: Sender,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  get isEjected(): boolean {
+    return this.now() < this.ejectedUntil;
+  }
+
+  /** Shards that it can search of a version, as its key; null if it does not have the version. */
+  keyOf(index: string, version: string): string | null {
+    const versions = this.state?.indexes.find((one) => one.index === index)?.versions;
+    return versions?.find((one) => one.version === version)?.shards.join() ?? null;
+  }
+
+  /** @throws ReplicaFailure if it does not answer or says that it cannot; ShortlistError if the request is at fault */
+  async send(request: HttpRequest, signal: AbortSignal): Promise<Buffer> {
+    this.inFlight++;
+    try {
+      const { status, body } = await this.sender.send(request, signal);
+      if (status === 200) return body;
+      throw problemOf(this.address, status, body);
+    } catch (error) {
+      if (error instanceof ShortlistError || error instanceof ReplicaFailure || signal.aborted) throw error;
+      throw new ReplicaFailure(`${this.address} cannot be reached: ${(error as Error).message}`, null, true);
+    } finally {
+      this.inFlight--;
+    }
+  }
+
+  noteSuccess(): void {
+    this.badInRow = 0;
+    this.ejections = 0;
+  }
+
+  /** It failed, or another server was faster although it was asked later. */
+  noteBad(): void {
+    if (++this.badInRow < EJECT_AFTER) return;
+    this.badInRow = 0;
+    const ms = Math.min(MAX_EJECTION_MS, FIRST_EJECTION_MS * 2 ** this.ejections);
+    this.ejections++;
+    this.ejectedUntil = this.now() + ms;
+  }
+
+  close(): void {
+    this.sender.close();
+  }
+}
+
+/** A server did not answer, or cannot answer now: another one may. */
+export class ReplicaFailure extends Error {
+  constructor(
+    message: string,
+    /** What the server said; null if it said nothing. */
+    readonly code: ErrorCode | null,
+    /** It did no work: to ask another server makes no more work than to ask this one. */
+    readonly isIdle: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** Codes of a server that cannot answer what another one may. */
+const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
+  'overloaded',
+  'not_ready',
+  'index_damaged',
+  'version_not_loaded',
+  'unknown_index',
+  'internal',
+  'unknown_route',
+]);
+
+function problemOf(address: string, status: number, body: Buffer): Error {
+  const problem = parseProblem(body);
+  if (problem === null) return new ReplicaFailure(`${address} answered with status ${status}`, null, false);
+  const { code, detail, ...members } = problem;
+  if (ELSEWHERE.has(code)) return new ReplicaFailure(`${address}: ${detail}`, code, code !== 'internal');
+  const details = Object.fromEntries(Object.entries(members).filter(([name]) => !STANDARD_MEMBERS.has(name)));
+  return new ShortlistError(code, detail, details);
+}
+
+/** Of a problem, besides what is its code's own. */
+const STANDARD_MEMBERS: ReadonlySet<string> = new Set(['type', 'title', 'status', 'request_id']);
+
+interface Problem {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly [member: string]: unknown;
+}
+
+function parseProblem(body: Buffer): Problem | null {
+  try {
+    const problem = JSON.parse(body.toString()) as Partial<Problem> | null;
+    return problem !== null && typeof problem.detail === 'string' && Object.hasOwn(ERRORS, problem.code ?? '')
+      ? (problem as Problem)
+      : null;
+  } catch {
+    return null;
+  }
+}

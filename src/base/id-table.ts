@@ -298,39 +298,9 @@ export class IdTable {
       throw damagedTable(`the count ${count} is out of range`);
     }
     const slots = readWords(get, 'slots', slotsFor(count));
-    const values = type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
+    const values = readIdValues(type, count, get);
     checkSlots(slots, count);
     return new IdTable(type, count, values, [{ slots, ordinals: null }]);
-  }
-
-  /** A table of values as `sections` returned them, without the index: it finds no id. @throws file_corrupt */
-  static withoutIndex(type: IdType, count: number, get: GetSection): IdTable {
-    const values = type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
-    return new IdTable(type, count, values, NO_SLOTS);
-  }
-
-  /**
-   * A table of ids of several tables, without the index: it finds no id.
-   * @param tables of this type @param pieces for each id, the position of its table @param rows its ordinal there
-   */
-  static gather(type: IdType, tables: readonly IdTable[], pieces: ArrayLike<number>, rows: ArrayLike<number>): IdTable {
-    const count = rows.length;
-    const words = new Uint32Array(type.kind === 'int' ? 2 * count : 0);
-    const offsets = new Uint32Array(type.kind === 'int' ? 0 : count + 1);
-    for (let i = 0; i < count; i++) {
-      const table = tables[pieces[i]!]!;
-      const row = rows[i]!;
-      table.assertOrdinal(row);
-      const { values } = table;
-      if (type.kind === 'int') words.set(values.words.subarray(2 * row, 2 * row + 2), 2 * i);
-      else offsets[i + 1] = offsets[i]! + values.offsets[row + 1]! - values.offsets[row]!;
-    }
-    const bytes = new Uint8Array(type.kind === 'int' ? 0 : offsets[count]!);
-    for (let i = 0; i < count && type.kind === 'utf8'; i++) {
-      const { values } = tables[pieces[i]!]!;
-      copyBytes(values.bytes, values.offsets[rows[i]!]!, values.offsets[rows[i]! + 1]!, bytes, offsets[i]!);
-    }
-    return new IdTable(type, count, { words, offsets, bytes }, NO_SLOTS);
   }
 
   private assertOrdinal(ordinal: number): void {
@@ -418,9 +388,6 @@ export class IdTable {
   }
 }
 
-/** One empty slot. */
-const NO_SLOTS = new Uint32Array(1);
-
 const NARROW = {
   signed: { 8: Int8Array, 16: Int16Array, 32: Int32Array },
   unsigned: { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array },
@@ -494,6 +461,11 @@ export function estimateIdTableBytes(type: IdType, rows: number, idBytes = 36): 
 
 function bytesOf(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+/** Checked values of a table. @throws file_corrupt */
+export function readIdValues(type: IdType, count: number, get: GetSection): IdValues {
+  return type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
 }
 
 function readIntegers(type: IdType & { kind: 'int' }, count: number, get: GetSection): IdValues {

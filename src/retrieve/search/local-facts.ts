@@ -57,17 +57,11 @@ export class LocalFacts implements ItemFacts<SearchPlan> {
     return this.bestOf(plan, queries, shard, row);
   }
 
-  /** For each item, how many rows of these shards are ahead of it. @param positions of the shards */
-  *countAhead(
-    plan: SearchPlan,
-    queries: readonly SeedQuery[],
-    items: readonly RankedItem[],
-    positions: Iterable<number> = this.shards.keys(),
-  ): Work<RowsAhead[]> {
+  /** For each item, how many rows of these shards are ahead of it. */
+  *countAhead(plan: SearchPlan, queries: readonly SeedQuery[], items: readonly RankedItem[]): Work<RowsAhead[]> {
     const ahead = items.map(() => ({ all: 0, allowed: 0 }));
     const meter = new Meter();
-    for (const shard of positions) {
-      const { ordinals, graph } = this.shards[shard]!;
+    for (const [shard, { ordinals, graph }] of this.shards.entries()) {
       const allow = copyAllowed(plan, shard, ordinals.length) ?? Bitset.full(ordinals.length);
       const units = ROW_UNITS + graph.vectors.dim * queries.length + items.length;
       for (let row = 0; row < ordinals.length; row++) {

@@ -40,7 +40,7 @@ export class GatewayMetrics implements CallObserver {
   }
 
   /** Adds gauges that are read from the fleet at collection. */
-  watch(fleet: Fleet): void {
+  watch(fleet: Pick<Fleet, 'counts' | 'names' | 'namesOf'>): void {
     const registers = [this.registry];
     new Gauge({
       name: 'shortlist_fleet_servers',

@@ -5,7 +5,7 @@
 import type { Column } from '../../arrow/column.js';
 import { gatherRows, type Budget } from '../../arrow/gather.js';
 import { openArrowBytes } from '../../arrow/read/reader.js';
-import { IdTable } from '../../base/id-table.js';
+import { gatherIds } from '../../base/id-table-parts.js';
 import { ShortlistError } from '../../base/errors.js';
 import type { ExtraColumn } from '../../retrieve/library/answer-table.js';
 import type { Answer } from '../../retrieve/search/answer.js';
@@ -150,7 +150,7 @@ function sourceOf({ version }: FleetRequest, places: IdPlaces, pieces: readonly 
     }));
   return {
     manifest: version.manifest,
-    ids: IdTable.gather(version.facts.idType, tables, places.pieces, rows),
+    ids: gatherIds(version.facts.idType, tables, places.pieces, rows),
     texts: () => (pieces.length === 0 ? [] : [write]),
     columns,
   };

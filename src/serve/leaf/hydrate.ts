@@ -1,7 +1,7 @@
 /** `hydrate`: ids, and what else candidates show, in the form in which the gateway passes it on. */
 import type { Column } from '../../arrow/column.js';
 import { ArrowWriter } from '../../arrow/write/writer.js';
-import { IdTable } from '../../base/id-table.js';
+import { gatherIds } from '../../base/id-table-parts.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
 import { Meter, type Work } from '../../base/work.js';
 import { extraColumns } from '../../retrieve/library/answer-table.js';
@@ -28,7 +28,7 @@ export async function hydrate(tools: LeafTools, body: Buffer): Promise<Buffer> {
     request.form === 'text'
       ? await turns.runWork(limit, writeTexts(tools, request, locals))
       : await writeColumns(tools, request, locals);
-  return writeHydrateAnswer({ ids: IdTable.gather(ids.type, [ids], new Uint8Array(locals.length), locals), ...extras });
+  return writeHydrateAnswer({ ids: gatherIds(ids.type, [ids], new Uint32Array(locals.length), locals), ...extras });
 }
 
 function* writeTexts(

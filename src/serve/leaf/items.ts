@@ -38,8 +38,7 @@ export async function ranks(tools: LeafTools, body: Buffer): Promise<Buffer> {
 function* rankItems(leaf: LeafVersion, plan: SearchPlan, request: RanksRequest): Work<ItemRanks[]> {
   const local = new LocalFacts(leaf.version.shards);
   const items = request.items.map((item) => ({ ...item, item: { ordinal: leaf.rankOf(item.ordinal) } }));
-  const positions = leaf.shards.map((shard) => leaf.positionOf(shard));
-  const ahead = yield* local.countAhead(plan, queriesOf(leaf, request), items, positions);
+  const ahead = yield* local.countAhead(plan, queriesOf(leaf, request), items);
   const found: ItemRanks[] = [];
   for (const [i, { ordinal, isOwn }] of request.items.entries()) {
     const reached = isOwn ? local.isReached(leaf.version.locate(leaf.toLocals(Uint32Array.of(ordinal))[0]!)) : null;

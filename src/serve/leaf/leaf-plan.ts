@@ -46,9 +46,7 @@ function* narrow(leaf: LeafVersion, base: SearchPlan, { selfs, values }: OwnSele
 
 /** For each shard of the leaf the rows that may be returned. */
 export function countRows(leaf: LeafVersion, plan: SearchPlan): Uint32Array {
-  const { shards } = leaf.version;
-  return Uint32Array.from(leaf.shards, (shard) => {
-    const position = leaf.positionOf(shard);
-    return countAllowed(plan, position, shards[position]!.ordinals.length);
-  });
+  return Uint32Array.from(leaf.version.shards, ({ ordinals }, position) =>
+    countAllowed(plan, position, ordinals.length),
+  );
 }

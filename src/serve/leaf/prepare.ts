@@ -1,5 +1,4 @@
 /** `prepare` and `count`: what a gateway must know before it searches, or searches deeper. */
-import type { FilterExplain } from '../../wire/answers.js';
 import type { Work } from '../../base/work.js';
 import { mayReturn } from '../../retrieve/search/allowed-rows.js';
 import type { ExplainedId } from '../../retrieve/search/explained-ids.js';
@@ -18,7 +17,7 @@ export async function prepare(tools: LeafTools, body: Buffer): Promise<Buffer> {
   const items = await turns.runWork(limit, findItems(leaf, plan, ids));
   return writePrepareAnswer({
     allowed: counts ? countRows(leaf, plan) : new Uint32Array(0),
-    filter: plan.filter === null ? null : ownFilter(leaf, plan, plan.filter),
+    filter: plan.filter,
     items,
     explained: (plan.explainedIds ?? []).map((one) => explained(leaf, one)),
   });
@@ -44,11 +43,11 @@ function* findItems(leaf: LeafVersion, plan: SearchPlan, ids: readonly string[])
   };
   for (const [i, id] of ids.entries()) {
     if (i > 0) yield;
-    const ordinal = leaf.find(id);
+    const ordinal = version.ordinalOf(id);
     if (ordinal < 0) continue;
     const place = version.locate(ordinal);
     items.ordinals[i] = leaf.toInput(ordinal);
-    items.shards[i] = leaf.numberOf(place.shard);
+    items.shards[i] = leaf.shards[place.shard]!;
     items.rows[i] = place.row;
     items.mayReturn[i] = mayReturn(plan, place) ? 1 : 0;
     items.vectors.set(version.vectorOf(ordinal), i * dim);
@@ -56,13 +55,7 @@ function* findItems(leaf: LeafVersion, plan: SearchPlan, ids: readonly string[])
   return items;
 }
 
-/** Of the rows of these shards; the gateway adds them up. */
-function ownFilter(leaf: LeafVersion, plan: SearchPlan, filter: FilterExplain): FilterExplain {
-  const passed = leaf.shards.reduce((sum, shard) => sum + plan.passing![leaf.positionOf(shard)]!.count, 0);
-  return { ...filter, passed };
-}
-
 function explained(leaf: LeafVersion, { id, item }: ExplainedId): ExplainedId {
-  if (item === null || !leaf.holds(item)) return { id, item: null };
-  return { id, item: { ...item, ordinal: leaf.toInput(item.ordinal), shard: leaf.numberOf(item.shard) } };
+  if (item === null) return { id, item };
+  return { id, item: { ...item, ordinal: leaf.toInput(item.ordinal), shard: leaf.shards[item.shard]! } };
 }

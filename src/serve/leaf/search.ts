@@ -1,6 +1,6 @@
 /** `search` and `scores`: searches of this leaf's shards at the depths that the gateway chose. */
 import { MAX_K } from '../../base/limits.js';
-import { IdTable } from '../../base/id-table.js';
+import { gatherIds } from '../../base/id-table-parts.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { countAllowed } from '../../retrieve/search/allowed-rows.js';
 import { scanShards, scoreRows, searchOnThreads, trySearchShard } from '../../retrieve/search/local-shards.js';
@@ -47,7 +47,7 @@ async function planAll(tools: LeafTools, request: SearchRequest): Promise<Search
 
 /** Only scans are that deep. Memory for more rows than there are would be allocated for nothing. */
 function boundedK(k: number, { version }: LeafVersion): number {
-  return k <= MAX_K ? k : Math.max(MAX_K, Math.min(k, version.manifest.count));
+  return k <= MAX_K ? k : Math.max(MAX_K, Math.min(k, version.count));
 }
 
 interface Searches {
@@ -117,7 +117,7 @@ function writeParts(
     flags: Uint8Array.from(parts, ({ path, complete }) => (path === 'exact' ? IS_EXACT : 0) | (complete ? IS_COMPLETE : 0)), // prettier-ignore
     ordinals: leaf.toInputs(locals),
     scores,
-    ids: withIds ? IdTable.gather(ids.type, [ids], new Uint8Array(total), locals) : null,
+    ids: withIds ? gatherIds(ids.type, [ids], new Uint32Array(total), locals) : null,
     values: crowding === null ? null : Array.from(locals, (ordinal): JsonValue => crowding.valueOf(ordinal)),
     accounts: explain ? parts.map(({ account, tookUs }) => ({ account, took_us: tookUs })) : null,
   });

@@ -61,7 +61,10 @@ class ServingWorker {
     private readonly toolVersion: string,
   ) {
     this.log = createLogger(options, 'worker');
-    this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
+    const { root, shards } = options;
+    const held = { shards, keepsUsed: shards.length > 0 };
+    const rehearse = (index: string, version: string) => this.rehearsal.run(index, version);
+    this.live = new LiveIndexes(root, rehearse, undefined, held);
     const silentObserver = {
       metrics: new WorkerMetrics(),
       log: createLogger(options, 'worker', DISCARD),

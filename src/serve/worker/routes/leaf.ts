@@ -78,7 +78,7 @@ async function answer(
   state.limit = limit;
   try {
     const tools = {
-      leaf: new LeafVersion(lease.version, host.shards),
+      leaf: new LeafVersion(lease.version),
       limit,
       turns: host.scheduler,
       pool: limitPool(host.pool, limit, held),
@@ -97,13 +97,13 @@ function timeLeftOf(headers: IncomingHttpHeaders): number {
   return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : Infinity;
 }
 
-function stateOf({ live, shards, isDraining }: LeafHost): LeafState {
+function stateOf({ live, isDraining }: LeafHost): LeafState {
   const loaded = live.loaded();
   const indexes = live.names().map((index) => {
     const { current, aliases } = live.namesOf(index);
     const versions = loaded
       .filter((entry) => entry.index === index)
-      .map(({ version, shards: total }) => ({ version, shards: shards.filter((shard) => shard < total) }));
+      .map(({ version, shards: held }) => ({ version, shards: held }));
     return { index, current, aliases, versions };
   });
   return { protocol: PROTOCOL, ready: !isDraining(), indexes };

@@ -3,23 +3,24 @@
  * are a share of all requests, so that servers that are slow because of too many requests do not get twice as many.
  */
 
-/** Additional requests per request. */
-const SHARE = 0.1;
+/** Requests that allow an additional one. */
+const REQUESTS_PER_EXTRA = 10;
 
 /** Saved up by requests that needed none: a server that stops with this many requests in flight loses none of them. */
 const MAX_SAVED = 32;
 
 export class CallBudget {
-  private saved = MAX_SAVED;
+  /** In requests. */
+  private saved = MAX_SAVED * REQUESTS_PER_EXTRA;
 
   noteRequest(): void {
-    this.saved = Math.min(MAX_SAVED, this.saved + SHARE);
+    this.saved = Math.min(MAX_SAVED * REQUESTS_PER_EXTRA, this.saved + 1);
   }
 
   /** @returns false if there is nothing left */
   tryTake(): boolean {
-    if (this.saved < 1) return false;
-    this.saved--;
+    if (this.saved < REQUESTS_PER_EXTRA) return false;
+    this.saved -= REQUESTS_PER_EXTRA;
     return true;
   }
 }

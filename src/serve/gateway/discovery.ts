@@ -30,10 +30,10 @@ export class Discovery {
     private readonly resolver: Resolver = systemResolver,
   ) {}
 
-  /** All addresses as `host:port`, each once. */
+  /** All addresses as `host:port`, each once, sorted. */
   async resolve(): Promise<string[]> {
     await Promise.all(this.targets.map((target) => this.resolveTarget(target)));
-    return [...new Set([...this.known.values()].flat())];
+    return [...new Set([...this.known.values()].flat())].sort();
   }
 
   private async resolveTarget(target: string): Promise<void> {

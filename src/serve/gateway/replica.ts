@@ -84,7 +84,7 @@ export class ReplicaFailure extends Error {
     message: string,
     /** What the server said; null if it said nothing. */
     readonly code: ErrorCode | null,
-    /** It did no work: to ask another server makes no more work than to ask this one. */
+    /** To ask another server makes no more work than this one would have had, and this one has nothing to do. */
     readonly isIdle: boolean,
   ) {
     super(message);
@@ -102,11 +102,14 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   'unknown_route',
 ]);
 
+/** Of those, codes of servers that have worked on the request, or have more to do than they can. */
+const COSTLY: ReadonlySet<ErrorCode> = new Set(['overloaded', 'internal']);
+
 function problemOf(address: string, status: number, body: Buffer): Error {
   const problem = parseProblem(body);
   if (problem === null) return new ReplicaFailure(`${address} answered with status ${status}`, null, false);
   const { code, detail, ...members } = problem;
-  if (ELSEWHERE.has(code)) return new ReplicaFailure(`${address}: ${detail}`, code, code !== 'internal');
+  if (ELSEWHERE.has(code)) return new ReplicaFailure(`${address}: ${detail}`, code, !COSTLY.has(code));
   const details = Object.fromEntries(Object.entries(members).filter(([name]) => !STANDARD_MEMBERS.has(name)));
   return new ShortlistError(code, detail, details);
 }

@@ -5,6 +5,7 @@
 import { countAllowed } from '../../retrieve/search/allowed-rows.js';
 import { LocalSpace } from '../../retrieve/search/local-space.js';
 import { planQuery, planSearchInSlices, type SearchPlan } from '../../retrieve/search/search-plan.js';
+import { FrameError } from '../fleet/frame.js';
 import type { OwnSelection, Selection } from '../fleet/selection.js';
 import type { LeafTools } from './leaf-tools.js';
 import type { LeafVersion } from './leaf-version.js';
@@ -39,6 +40,7 @@ function* narrow(leaf: LeafVersion, base: SearchPlan, { selfs, values }: OwnSele
   const locals = selfs.map((self) => leaf.toLocal(self)).filter((self) => self >= 0);
   const plan = planQuery(leaf.version, base, locals);
   if (values.length === 0) return { plan, isLeftOut: true };
+  if (plan.crowding === null) throw new FrameError('leaves out values of no attribute');
   const space = new LocalSpace(leaf.version);
   const narrowed = yield* space.leaveOut(plan, values);
   return { plan: narrowed, isLeftOut: narrowed !== plan };

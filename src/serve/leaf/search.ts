@@ -67,10 +67,10 @@ function readSearches(leaf: LeafVersion, request: SearchRequest, plans: readonly
     const shard = leaf.positionOf(words[at + 2]!);
     const allowed = countAllowed(plan, shard, leaf.version.shards[shard]!.ordinals.length);
     const query = queries.subarray(position * dim, (position + 1) * dim);
-    const [k, ef] = [boundedK(words[at + 3]!, leaf), words[at + 4]!];
+    const [k, ef] = [words[at + 3]!, words[at + 4]!];
     if (k > MAX_K && !plan.exact) throw new FrameError(`search ${at / SEARCH_WORDS} walks a graph for ${k} rows`);
     const part = allowed === 0 ? EMPTY_PART : null;
-    searches.push({ query, shard, k, ef, allowed, exact: plan.exact, plan, part });
+    searches.push({ query, shard, k: boundedK(k, leaf), ef, allowed, exact: plan.exact, plan, part });
     if (at > 0 && words[at - SEARCH_WORDS] === position) steps.pop();
     steps.push(searches.length);
   }

@@ -19,7 +19,7 @@ import { coverShards } from './cover-shards.js';
 
 const POLL_MS = 500;
 /** A server that does not say in this time how it is cannot search either. */
-const POLL_TIMEOUT_MS = 1_000;
+const POLL_TIMEOUT_MS = 2_000;
 const FACTS_TIMEOUT_MS = 10_000;
 /** How often names are resolved, and calibrations read again. */
 const RENEW_MS = 5_000;
@@ -135,7 +135,7 @@ export class Fleet {
     try {
       const state = readState(await this.get(replica, STATE_PATH, POLL_TIMEOUT_MS));
       if (state.protocol !== PROTOCOL) throw new Error(`it speaks protocol ${state.protocol}, not ${PROTOCOL}`);
-      replica.state = state;
+      replica.setState(state);
       replica.isReachable = state.ready;
     } catch (error) {
       replica.isReachable = false;
@@ -146,8 +146,13 @@ export class Fleet {
 
   private async get(replica: Replica, path: string, timeoutMs: number): Promise<unknown> {
     const request = { method: 'GET', path, headers: {}, body: null } as const;
-    const bytes = await replica.send(request, AbortSignal.timeout(timeoutMs));
-    return JSON.parse(bytes.toString()) as unknown;
+    const sending = replica.send(request);
+    const timer = setTimeout(() => sending.abort(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      return JSON.parse((await sending.answer).toString()) as unknown;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Brings an index up to what the servers say. */

@@ -10,6 +10,7 @@ import { CallBudget } from './call-budget.js';
 import { shardsUnavailable } from './fleet-request.js';
 import type { CallOptions, ShardGroup } from './fleet-version.js';
 import { Latencies } from './latencies.js';
+import type { Sending } from './connection-pool.js';
 import { ReplicaFailure, type Replica } from './replica.js';
 
 /** What is counted. */
@@ -23,12 +24,15 @@ export interface CallObserver {
 export class ReplicaGroup implements ShardGroup {
   private readonly budget = new CallBudget();
   private readonly latencies = new Map<Operation, Latencies>();
+  private readonly key: string;
 
   constructor(
     readonly shards: readonly number[],
     private readonly replicas: () => Iterable<Replica>,
     private readonly observer: CallObserver,
-  ) {}
+  ) {
+    this.key = shards.join();
+  }
 
   call(version: Manifest, operation: Operation, body: Buffer, options: CallOptions): Promise<Buffer> {
     this.budget.noteRequest();
@@ -46,8 +50,7 @@ export class ReplicaGroup implements ShardGroup {
 
   /** @param not servers that were asked already @returns null if there is no other */
   private pick({ index, version }: Manifest, not: ReadonlySet<Replica>): Replica | null {
-    const key = this.shards.join();
-    const able = [...this.replicas()].filter((one) => !not.has(one) && one.keyOf(index, version) === key);
+    const able = [...this.replicas()].filter((one) => !not.has(one) && one.keyOf(index, version) === this.key);
     const healthy = able.filter((one) => one.isReachable && !one.isEjected);
     const [from, second] = healthy.length > 0 ? pickTwo(healthy) : pickTwo(able);
     if (from === undefined || second === undefined) return from ?? null;
@@ -73,7 +76,7 @@ interface CallTools {
 /** One message until it is answered, by whichever server. */
 class Call {
   private readonly asked = new Set<Replica>();
-  private readonly running = new Map<Replica, AbortController>();
+  private readonly running = new Map<Replica, Sending<Buffer>>();
   private hedgeTimer: NodeJS.Timeout | null = null;
   private hasRetried = false;
   private isOver = false;
@@ -108,31 +111,28 @@ class Call {
       this.stop();
       return;
     }
-    const aborter = new AbortController();
-    this.asked.add(replica);
-    this.running.set(replica, aborter);
     const begun = performance.now();
     const { index, version } = this.version;
+    const sending = replica.send({
+      method: 'POST',
+      path: operationPath(index, version, this.operation),
+      headers: {
+        ...headers,
+        'content-type': 'application/octet-stream',
+        [TIME_LEFT_HEADER]: String(Math.max(0, Math.ceil(timeLeftMs))),
+      },
+      body: this.body,
+    });
+    this.asked.add(replica);
+    this.running.set(replica, sending);
     try {
-      const answer = await replica.send(
-        {
-          method: 'POST',
-          path: operationPath(index, version, this.operation),
-          headers: {
-            ...headers,
-            'content-type': 'application/octet-stream',
-            [TIME_LEFT_HEADER]: String(Math.max(0, Math.ceil(timeLeftMs))),
-          },
-          body: this.body,
-        },
-        aborter.signal,
-      );
+      const answer = await sending.answer;
       if (this.isOver) return;
       replica.noteSuccess();
       this.tools.latencies.add(performance.now() - begun);
       this.tools.observer.answered(this.operation, performance.now() - begun);
       this.running.delete(replica);
-      for (const slower of this.running.keys()) if (isBefore(this.asked, slower, replica)) slower.noteBad();
+      for (const slower of this.running.keys()) if (isBefore(this.asked, slower, replica)) slower.noteSlow();
       this.end(() => this.resolve(answer));
     } catch (error) {
       this.running.delete(replica);
@@ -152,7 +152,7 @@ class Call {
       this.end(() => this.reject(error)); // the request is at fault, or this program
       return;
     }
-    if (error.code === null || error.code === 'internal') replica.noteBad();
+    if (error.code === null || error.code === 'internal') replica.noteFailure();
     this.tools.observer.failed(this.operation);
     if (this.running.size > 0) return; // the other server may still answer
     // A connection that was closed may belong to a process that was replaced: then the same server can be asked again.
@@ -187,7 +187,7 @@ class Call {
     this.isOver = true;
     if (this.hedgeTimer !== null) clearTimeout(this.hedgeTimer);
     this.options.signal.removeEventListener('abort', this.stop);
-    for (const aborter of this.running.values()) aborter.abort(new Error('another server has answered'));
+    for (const sending of this.running.values()) sending.abort(new Error('the answer is not needed any more'));
     finish();
   }
 }

@@ -4,11 +4,11 @@
  */
 import { ShortlistError, ERRORS, type ErrorCode } from '../../base/errors.js';
 import type { LeafState } from '../fleet/state.js';
-import type { HttpAnswer, HttpRequest } from './connection-pool.js';
+import type { HttpAnswer, HttpRequest, Sending } from './connection-pool.js';
 
 /** What sends requests: a ConnectionPool. */
 interface Sender {
-  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  send(request: HttpRequest): Sending<HttpAnswer>;
   close(): void;
 }
 
@@ -20,10 +20,11 @@ const MAX_EJECTION_MS = 30_000;
 export class Replica {
   /** Requests in flight. */
   inFlight = 0;
-  /** What it said last; null before it has answered. */
-  state: LeafState | null = null;
   /** It answered when it was asked last. */
   isReachable = false;
+  private said: LeafState | null = null;
+  /** By index and version: the shards as a key. */
+  private readonly keys = new Map<string, string>();
   private badInRow = 0;
   private ejections = 0;
   private ejectedUntil = 0;
@@ -38,21 +39,40 @@ export class Replica {
     return this.now() < this.ejectedUntil;
   }
 
-  /** Shards that it can search of a version, as its key; null if it does not have the version. */
-  keyOf(index: string, version: string): string | null {
-    const versions = this.state?.indexes.find((one) => one.index === index)?.versions;
-    return versions?.find((one) => one.version === version)?.shards.join() ?? null;
+  /** What it said last; null before it has answered. */
+  get state(): LeafState | null {
+    return this.said;
   }
 
-  /** @throws ReplicaFailure if it does not answer or says that it cannot; ShortlistError if the request is at fault */
-  async send(request: HttpRequest, signal: AbortSignal): Promise<Buffer> {
+  setState(state: LeafState): void {
+    this.said = state;
+    this.keys.clear();
+    for (const { index, versions } of state.indexes)
+      for (const { version, shards } of versions) this.keys.set(`${index}/${version}`, shards.join());
+  }
+
+  /** The shards that it can search of a version, as `0,1,2`; null if it does not have the version. */
+  keyOf(index: string, version: string): string | null {
+    return this.keys.get(`${index}/${version}`) ?? null;
+  }
+
+  /**
+   * The answer is rejected with a ReplicaFailure if the server does not answer or says that it cannot, and with a
+   * ShortlistError if the request is at fault.
+   */
+  send(request: HttpRequest): Sending<Buffer> {
     this.inFlight++;
+    const sending = this.sender.send(request);
+    return { answer: this.read(sending.answer), abort: (reason) => sending.abort(reason) };
+  }
+
+  private async read(answer: Promise<HttpAnswer>): Promise<Buffer> {
     try {
-      const { status, body } = await this.sender.send(request, signal);
+      const { status, body } = await answer;
       if (status === 200) return body;
       throw problemOf(this.address, status, body);
     } catch (error) {
-      if (error instanceof ShortlistError || error instanceof ReplicaFailure || signal.aborted) throw error;
+      if (error instanceof ShortlistError || error instanceof ReplicaFailure) throw error;
       throw new ReplicaFailure(`${this.address} cannot be reached: ${(error as Error).message}`, null, true);
     } finally {
       this.inFlight--;
@@ -64,12 +84,20 @@ export class Replica {
     this.ejections = 0;
   }
 
-  /** It failed, or another server was faster although it was asked later. */
-  noteBad(): void {
+  /** It did not answer. Each ejection is twice as long as the one before, until it answers. */
+  noteFailure(): void {
     if (++this.badInRow < EJECT_AFTER) return;
-    this.badInRow = 0;
-    const ms = Math.min(MAX_EJECTION_MS, FIRST_EJECTION_MS * 2 ** this.ejections);
+    this.eject(Math.min(MAX_EJECTION_MS, FIRST_EJECTION_MS * 2 ** this.ejections));
     this.ejections++;
+  }
+
+  /** Another server was faster although it was asked later. A server that has just started is slow for a moment. */
+  noteSlow(): void {
+    if (++this.badInRow >= EJECT_AFTER) this.eject(FIRST_EJECTION_MS);
+  }
+
+  private eject(ms: number): void {
+    this.badInRow = 0;
     this.ejectedUntil = this.now() + ms;
   }
 

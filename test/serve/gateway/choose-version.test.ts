@@ -5,13 +5,18 @@ import { coverShards } from '../../../src/serve/gateway/cover-shards.js';
 import { Replica } from '../../../src/serve/gateway/replica.js';
 import type { ShardGroup } from '../../../src/serve/gateway/fleet-version.js';
 
-const UNUSED = { send: () => Promise.reject(new Error('not asked')), close: () => undefined };
+const UNUSED = {
+  send: () => {
+    throw new Error('not asked');
+  },
+  close: () => undefined,
+};
 
 /** A server with shards, its current version, and all that it has. */
 function server(shards: readonly number[], current: string, has: readonly string[], aliases = {}): Replica {
   const replica = new Replica('somewhere:80', UNUSED);
   const versions = has.map((version) => ({ version, shards }));
-  replica.state = { protocol: 1, ready: true, indexes: [{ index: 'shop', current, aliases, versions }] };
+  replica.setState({ protocol: 1, ready: true, indexes: [{ index: 'shop', current, aliases, versions }] });
   return replica;
 }
 

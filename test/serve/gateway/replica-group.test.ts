@@ -41,7 +41,8 @@ class FakeServer {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const replica = new Replica(address, new ConnectionPool(`http://${address}`));
     const versions = [{ version: VERSION.version, shards: SHARDS }];
-    replica.state = { protocol: 1, ready: true, indexes: [{ index: 'shop', current: VERSION.version, aliases: {}, versions }] }; // prettier-ignore
+    const indexes = [{ index: 'shop', current: VERSION.version, aliases: {}, versions }];
+    replica.setState({ protocol: 1, ready: true, indexes });
     replica.isReachable = true;
     const fake = new FakeServer(replica, server);
     opened.push({ server, replica });
@@ -82,7 +83,7 @@ describe('a group of servers', () => {
     const held: ServerResponse[] = [];
     const slow = await FakeServer.start((_, response) => void held.push(response));
     const quick = await FakeServer.start(reply('quick'));
-    const first = slow.replica.send({ method: 'POST', path: '/', headers: {}, body: null }, new AbortController().signal); // prettier-ignore
+    const first = slow.replica.send({ method: 'POST', path: '/', headers: {}, body: null }).answer;
     const { call } = groupOf([slow, quick]);
     for (let i = 0; i < 20; i++) expect(await call()).toBe('quick');
     await new Promise((resolve) => setTimeout(resolve, 20));

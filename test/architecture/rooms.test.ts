@@ -60,6 +60,9 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
  */
 const NOT_IMPORTED = ['light-my-request', 'node-addon-api'];
 
+/** The routes of a server that holds some shards. */
+const LEAF_ROUTES = 'serve/worker/routes/leaf.ts';
+
 const MAX_LINES = 500;
 
 const files = listSources('src').map((file) => file.slice('src/'.length));
@@ -171,6 +174,20 @@ describe('the import rule', () => {
 
   it('no files import each other in a circle', () => {
     expect(findCycles()).toEqual([]);
+  });
+
+  it('a server loads the code of fleets only if it holds some shards, and no other command loads it', () => {
+    const isFleet = (file: string) => /^serve\/(?:fleet|leaf|gateway)\//.test(file) || file === LEAF_ROUTES;
+    const doors = ownImports.filter(
+      (found) => found.kind === 'value' && isFleet(toOf(found)) && !isFleet(fromOf(found)),
+    );
+    expect(doors.map((door) => `${fromOf(door)} -> ${toOf(door)}`).sort()).toEqual([
+      'cli/commands/gateway.ts -> serve/gateway/gateway-options.ts',
+      'cli/commands/gateway.ts -> serve/gateway/start-gateway.ts',
+      `serve/worker/worker.ts -> ${LEAF_ROUTES}`,
+    ]);
+    expect(textOf('src/serve/worker/worker.ts')).toContain("await import('./routes/leaf.js')");
+    expect(textOf('src/cli/commands/gateway.ts')).toContain("await import('../../serve/gateway/start-gateway.js')");
   });
 
   it('the client imports nothing of ours but types of base and wire', () => {

@@ -4,7 +4,6 @@
  */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_K } from '../../base/limits.js';
-import type { ArrowField } from '../../arrow/column.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { JsonValue } from '../../arrow/column-value.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
@@ -26,7 +25,11 @@ export interface LocalCrowding extends Crowding {
 
 /** @throws unknown_attribute; bad_field for a list attribute or a limit that is not a whole number */
 export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): LocalCrowding {
-  checkCrowding(version.attributes?.fields ?? [], { attribute, limit });
+  const fields = version.attributes?.fields ?? [];
+  checkCrowding(
+    fields.map(({ name, type }) => ({ name, isList: type.kind === 'list' })),
+    { attribute, limit },
+  );
   const column = version.attributes!.column(attribute);
   return {
     limit,
@@ -35,19 +38,24 @@ export function planCrowding(version: LoadedVersion, { attribute, limit }: Crowd
   };
 }
 
-/** @param fields the attributes of the version @throws as `planCrowding` */
-export function checkCrowding(fields: readonly ArrowField[], { attribute, limit }: CrowdingOptions): void {
+interface Crowdable {
+  readonly name: string;
+  readonly isList: boolean;
+}
+
+/** @param attributes of the version @throws as `planCrowding` */
+export function checkCrowding(attributes: readonly Crowdable[], { attribute, limit }: CrowdingOptions): void {
   checkRange('bad_field', 'crowding.limit', limit, MAX_K);
   const field = 'crowding.attribute';
-  const type = fields.find(({ name }) => name === attribute)?.type;
-  if (type === undefined) {
+  const found = attributes.find(({ name }) => name === attribute);
+  if (found === undefined) {
     const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(
       attribute,
-      fields.map(({ name }) => name),
+      attributes.map(({ name }) => name),
     )}`;
     throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
   }
-  if (type.kind === 'list') {
+  if (found.isList) {
     const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
     throw new ShortlistError('bad_field', message, { field, attribute });
   }

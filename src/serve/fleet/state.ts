@@ -2,10 +2,8 @@
  * What a leaf says of itself: which shards it holds, and of each index the versions that it can search. A gateway asks
  * for it all the time, so it is small; the facts of a version are asked for once.
  */
-import type { IdType } from '../../base/id-table.js';
 import { MAX_SHARDS } from '../../base/limits.js';
-import type { ArrowField } from '../../arrow/column.js';
-import type { Calibration } from '../../retrieve/load/calibration.js';
+import { checkCalibration, type Calibration } from '../../retrieve/load/calibration.js';
 import { Fields } from '../../version/disk/fields.js';
 import { checkManifest } from '../../version/sealed/manifest-check.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
@@ -43,8 +41,6 @@ interface LeafVersionState {
 /** The facts of one version. */
 export interface VersionFacts {
   readonly manifest: Manifest;
-  readonly idType: IdType;
-  readonly fields: readonly ArrowField[];
   readonly calibration: Calibration | null;
   /** Why there is no calibration; empty if there is one. */
   readonly uncalibrated: string;
@@ -59,7 +55,7 @@ export function readState(document: unknown): LeafState {
     indexes: fields.list('indexes', (index) => ({
       index: index.text('index'),
       current: index.textOrNull('current'),
-      aliases: index.record('aliases') as Record<string, string>,
+      aliases: readAliases(index.object('aliases')),
       versions: index.list('versions', (version) => ({
         version: version.text('version'),
         shards: version.integers('shards', 0, MAX_SHARDS - 1),
@@ -68,18 +64,16 @@ export function readState(document: unknown): LeafState {
   };
 }
 
+function readAliases(fields: Fields): Record<string, string> {
+  return Object.fromEntries(fields.names().map((alias) => [alias, fields.text(alias)]));
+}
+
 /** @throws FieldError */
 export function readFacts(document: unknown): VersionFacts {
   const fields = new Fields(document);
   return {
     manifest: checkManifest(fields.object('manifest')),
-    idType: fields.record('id_type') as unknown as IdType,
-    fields: fields.list('fields', (field) => field.all() as unknown as ArrowField),
-    calibration: fields.raw('calibration') as Calibration | null,
+    calibration: fields.raw('calibration') === null ? null : checkCalibration(fields.object('calibration')),
     uncalibrated: fields.text('uncalibrated'),
   };
-}
-
-export function writeFacts({ manifest, idType, fields, calibration, uncalibrated }: VersionFacts): object {
-  return { manifest, id_type: idType, fields, calibration, uncalibrated };
 }

@@ -7,6 +7,7 @@ import { checkCrowding } from '../../retrieve/search/crowding.js';
 import type { ExplainedId } from '../../retrieve/search/explained-ids.js';
 import { checkRange, type SearchOptions } from '../../retrieve/search/search-options.js';
 import type { QueryPlan } from '../../retrieve/search/search-plan.js';
+import type { AttributeEntry } from '../../version/sealed/manifest.js';
 import type { FilterExplain } from '../../wire/answers.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { OwnSelection } from '../fleet/selection.js';
@@ -49,7 +50,11 @@ export function checkOptions(version: FleetVersion, options: SearchOptions): voi
   if (whyNot.length > MAX_WHY_NOT) throw tooMany('why_not', whyNot.length, MAX_WHY_NOT);
   checkRange('k_out_of_range', 'k', options.k, MAX_K);
   if (excludeIds.length > MAX_EXCLUDE_IDS) throw tooMany('exclude_ids', excludeIds.length, MAX_EXCLUDE_IDS);
-  if (crowding !== undefined) checkCrowding(version.facts.fields, crowding);
+  if (crowding !== undefined) checkCrowding(version.manifest.attributes.map(toCrowdable), crowding);
+}
+
+function toCrowdable({ name, type }: AttributeEntry) {
+  return { name, isList: /^(?:fixed_size_)?list</.test(type) };
 }
 
 /** @throws as chooseEf */

@@ -1,7 +1,9 @@
 /** A version as a gateway knows it: its facts, and which servers hold which of its shards. It has no rows. */
+import type { IdType } from '../../base/id-table.js';
 import { murmur3, shardOf } from '../../base/hash.js';
 import type { CalibrationState } from '../../retrieve/load/calibration.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
+import { idTypeOf } from '../../version/sealed/type-name.js';
 import type { Operation } from '../fleet/message-head.js';
 import type { VersionFacts } from '../fleet/state.js';
 
@@ -24,6 +26,7 @@ export interface CallOptions {
 
 export class FleetVersion {
   readonly attributes: { readonly names: readonly string[] };
+  readonly idType: IdType;
   /** Position of the group of each shard; -1 if no server holds it. */
   private readonly groupOfShard: Int16Array;
 
@@ -32,7 +35,8 @@ export class FleetVersion {
     readonly facts: VersionFacts,
     readonly groups: readonly ShardGroup[],
   ) {
-    this.attributes = { names: facts.fields.map(({ name }) => name) };
+    this.attributes = { names: facts.manifest.attributes.map(({ name }) => name) };
+    this.idType = idTypeOf(facts.manifest.id.type);
     this.groupOfShard = new Int16Array(facts.manifest.shards.length).fill(-1);
     for (const [position, { shards }] of groups.entries())
       for (const shard of shards) this.groupOfShard[shard] = position;

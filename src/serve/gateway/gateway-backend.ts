@@ -107,7 +107,7 @@ export class GatewayBackend implements Backend {
         ordinals: Uint32Array.of(item.ordinal),
       } as const;
       const group = version.groupOf(item.shard);
-      const read = (bytes: Buffer) => readHydrateAnswer(bytes, 1, 'text', version.facts.idType);
+      const read = (bytes: Buffer) => readHydrateAnswer(bytes, 1, 'text', version.idType);
       const answer = await request.ask(group, 'hydrate', writeHydrateRequest(asked), read);
       return Buffer.concat([Buffer.from(itemHead(version.manifest, id)), answer!.extras, Buffer.from('}')]);
     } finally {

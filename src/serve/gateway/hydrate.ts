@@ -54,7 +54,7 @@ export async function hydrate(
     const isWanted = own.size > 0 || (needsFields && group === 0);
     if (!isWanted) return null;
     const body = writeHydrateRequest({ ...include, form, ordinals: Uint32Array.from(own.keys()) });
-    const read = (bytes: Buffer) => readHydrateAnswer(bytes, own.size, form, version.facts.idType);
+    const read = (bytes: Buffer) => readHydrateAnswer(bytes, own.size, form, version.idType);
     const answer = await request.ask(group, 'hydrate', body, read);
     return answer && { ...answer, ...(await readColumns(answer, form)) };
   };
@@ -150,7 +150,7 @@ function sourceOf({ version }: FleetRequest, places: IdPlaces, pieces: readonly 
     }));
   return {
     manifest: version.manifest,
-    ids: gatherIds(version.facts.idType, tables, places.pieces, rows),
+    ids: gatherIds(version.idType, tables, places.pieces, rows),
     texts: () => (pieces.length === 0 ? [] : [write]),
     columns,
   };

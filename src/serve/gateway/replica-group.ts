@@ -113,19 +113,19 @@ class Call {
     }
     const begun = performance.now();
     const { index, version } = this.version;
-    const sending = replica.send({
-      method: 'POST',
-      path: operationPath(index, version, this.operation),
-      headers: {
-        ...headers,
-        'content-type': 'application/octet-stream',
-        [TIME_LEFT_HEADER]: String(Math.max(0, Math.ceil(timeLeftMs))),
-      },
-      body: this.body,
-    });
     this.asked.add(replica);
-    this.running.set(replica, sending);
     try {
+      const sending = replica.send({
+        method: 'POST',
+        path: operationPath(index, version, this.operation),
+        headers: {
+          ...headers,
+          'content-type': 'application/octet-stream',
+          [TIME_LEFT_HEADER]: String(Math.max(0, Math.ceil(timeLeftMs))),
+        },
+        body: this.body,
+      });
+      this.running.set(replica, sending);
       const answer = await sending.answer;
       if (this.isOver) return;
       replica.noteSuccess();

@@ -101,7 +101,7 @@ async function searchGroup(run: FleetRun, group: number, searches: readonly Flee
   const { explain, shardPlan, crowding } = plan;
   const selection = request.selectionOf(group);
   const body = writeSearchRequest({ selection, shardPlan, explain, withIds, ...columnsOf(searches) });
-  const idType = withIds ? request.version.facts.idType : null;
+  const idType = withIds ? request.version.idType : null;
   const answer = await request.ask(group, 'search', body, (bytes) =>
     readSearchAnswer(bytes, searches.length, { idType, crowding: crowding !== null, explain }),
   );

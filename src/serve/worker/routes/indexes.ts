@@ -102,6 +102,7 @@ const ITEM_CODES: readonly ErrorCode[] = [
   'version_not_loaded',
   'not_ready',
   'index_damaged',
+  'shards_unavailable',
 ];
 
 const itemSchema = {

@@ -9,7 +9,7 @@ import { ShortlistError } from '../../../base/errors.js';
 import type { ExactSearch } from '../../../engine/exact-search.js';
 import type { Lease, LiveIndexes } from '../../../retrieve/load/live.js';
 import { OPERATIONS, operationPath, TIME_LEFT_HEADER, type Operation } from '../../fleet/message-head.js';
-import { factsPath, PROTOCOL, STATE_PATH, writeFacts, type LeafState } from '../../fleet/state.js';
+import { factsPath, PROTOCOL, STATE_PATH, type LeafState, type VersionFacts } from '../../fleet/state.js';
 import { LeafVersion } from '../../leaf/leaf-version.js';
 import { runOperation } from '../../leaf/operations.js';
 import { TimeLimit } from '../../request/time-limit.js';
@@ -42,13 +42,8 @@ export function addLeafRoutes(app: FastifyInstance, host: LeafHost): void {
   app.get<VersionParams>(factsPath(':index', '_').replace('_', ':version'), HIDDEN, ({ params }) =>
     withLease(host, params, ({ version }) => {
       const state = version.calibration();
-      return writeFacts({
-        manifest: version.manifest,
-        idType: version.ids.type,
-        fields: version.attributes?.fields ?? [],
-        calibration: state.calibration,
-        uncalibrated: state.calibration === null ? state.reason : '',
-      });
+      const uncalibrated = state.calibration === null ? state.reason : '';
+      return { manifest: version.manifest, calibration: state.calibration, uncalibrated } satisfies VersionFacts;
     }),
   );
   for (const operation of OPERATIONS) {

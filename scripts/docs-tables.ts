@@ -7,6 +7,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { Registry } from 'prom-client';
 import { readResult } from '../bench/engine/result.js';
 import { benchTables } from '../bench/engine/tables.js';
 import { filterTable, readFilterResult } from '../bench/filters/result.js';
@@ -18,6 +19,7 @@ import { commandPath } from '../src/cli/command.js';
 import { createProgram } from '../src/cli/program.js';
 import { CHECK_NAMES, specOf, type Bounds } from '../src/gate/checks.js';
 import { SERVE_OPTIONS } from '../src/serve/channel/options.js';
+import { GatewayMetrics } from '../src/serve/gateway/gateway-metrics.js';
 import { PrimaryMetrics } from '../src/serve/primary/primary-metrics.js';
 import { Admission } from '../src/serve/worker/admission.js';
 import { WorkerMetrics } from '../src/serve/worker/worker-metrics.js';
@@ -30,6 +32,7 @@ const PARTS: Readonly<Record<string, (argument: string) => string | Promise<stri
   errors: errorTable,
   'serve-options': serveOptionTable,
   metrics: metricTable,
+  'gateway-metrics': gatewayMetricTable,
   limits: limitTable,
   'gate-checks': gateTable,
   'search-fields': () => termTable(Object.entries(SEARCH_TERMS)),
@@ -91,8 +94,19 @@ function metricTable(): string {
     workers: { standby: 0, starting: 0, listening: 0 },
     memoryLimitBytes: 0,
   }));
-  const rows = [worker, primary]
-    .flatMap(({ registry }) => registry.getMetricsAsArray())
+  return metricRows([worker.registry, primary.registry]);
+}
+
+function gatewayMetricTable(): string {
+  const registry = new Registry();
+  const fleet = { counts: () => ({ ready: 0, ejected: 0, unreachable: 0 }), names: () => [], namesOf: () => ({ current: null, aliases: {} }) }; // prettier-ignore
+  new GatewayMetrics(registry).watch(fleet);
+  return metricRows([registry]);
+}
+
+function metricRows(registries: readonly Registry[]): string {
+  const rows = registries
+    .flatMap((registry) => registry.getMetricsAsArray())
     .filter(({ name }) => name.startsWith('shortlist_'))
     .map((metric) => [`\`${metric.name}\``, labelsOf(metric), metric.help]);
   return markdownTable(['metric', 'labels', 'what it says'], rows);

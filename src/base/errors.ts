@@ -73,6 +73,11 @@ export const ERRORS = {
   overloaded: kind(503, EXIT.busy, 'The server already has as many requests as it can answer in time; retry'),
   not_ready: kind(503, EXIT.busy, 'No published version of the index is loaded yet, or the server is shutting down'),
   index_damaged: kind(503, EXIT.badIndex, 'The published version is damaged on disk, and no earlier one can answer'),
+  shards_unavailable: kind(
+    503,
+    EXIT.busy,
+    'No server that holds some of the shards answers; retry, or set allow_partial',
+  ),
   deadline_exceeded: kind(504, EXIT.busy, 'The time limit passed before the answer was complete'),
 
   // Input data

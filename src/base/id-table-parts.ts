@@ -1,12 +1,15 @@
 /**
  * Tables of ids in parts: each shard of a version has the ids of its rows. `pickIds` gives a part of a table its own
  * table, as if its ids had been added to an empty one; `joinIds` makes one table of the tables of several parts.
+ * `gatherIds` makes a table for an answer, which shows ids and looks none up.
  */
 import { ShortlistError } from './errors.js';
+import type { GetSection } from './id-table-check.js';
 import {
   fillSlots,
   IdTable,
   MAX_ID_TABLE_BYTES,
+  readIdValues,
   slotsFor,
   type IdSlots,
   type IdType,
@@ -101,4 +104,41 @@ function joinTexts(parts: readonly IdPart[], count: number): IdValues {
     }
   }
   return { words: NO_WORDS, offsets: ends, bytes: joined };
+}
+
+/** No id of such a table can be looked up. */
+const NO_INDEX: readonly null[] = [null];
+
+/** A table of values as `IdTable.sections` gives them, without its index. @throws file_corrupt */
+export function readUnindexed(type: IdType, count: number, get: GetSection): IdTable {
+  return new IdTable(type, count, readIdValues(type, count, get), NO_INDEX);
+}
+
+/**
+ * A table of ids of several tables, without an index.
+ * @param tables of this type
+ * @param pieces for each id, the position of its table
+ * @param rows for each id, its ordinal there
+ */
+export function gatherIds(type: IdType, tables: readonly IdTable[], pieces: Uint32Array, rows: Uint32Array): IdTable {
+  const count = rows.length;
+  const words = type.kind === 'int' ? new Uint32Array(2 * count) : NO_WORDS;
+  const ends = type.kind === 'int' ? NO_WORDS : new Uint32Array(count + 1);
+  for (let i = 0; i < count; i++) {
+    const { values, count: there } = tables[pieces[i]!]!;
+    const row = rows[i]!;
+    if (row >= there) throw new Error(`ordinal ${row} of a table of ${there} ids`);
+    if (type.kind === 'int') {
+      words[2 * i] = values.words[2 * row]!;
+      words[2 * i + 1] = values.words[2 * row + 1]!;
+    } else ends[i + 1] = ends[i]! + values.offsets[row + 1]! - values.offsets[row]!;
+  }
+  if (type.kind === 'int') return new IdTable(type, count, { words, offsets: ends, bytes: NO_BYTES }, NO_INDEX);
+  const bytes = new Uint8Array(ends[count]!);
+  for (let i = 0; i < count; i++) {
+    const { values } = tables[pieces[i]!]!;
+    let from = values.offsets[rows[i]!]!;
+    for (let at = ends[i]!; at < ends[i + 1]!; at++, from++) bytes[at] = values.bytes[from]!;
+  }
+  return new IdTable(type, count, { words, offsets: ends, bytes }, NO_INDEX);
 }

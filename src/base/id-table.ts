@@ -298,7 +298,7 @@ export class IdTable {
       throw damagedTable(`the count ${count} is out of range`);
     }
     const slots = readWords(get, 'slots', slotsFor(count));
-    const values = type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
+    const values = readIdValues(type, count, get);
     checkSlots(slots, count);
     return new IdTable(type, count, values, [{ slots, ordinals: null }]);
   }
@@ -461,6 +461,11 @@ export function estimateIdTableBytes(type: IdType, rows: number, idBytes = 36): 
 
 function bytesOf(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+/** Checked values of a table. @throws file_corrupt */
+export function readIdValues(type: IdType, count: number, get: GetSection): IdValues {
+  return type.kind === 'int' ? readIntegers(type, count, get) : readTexts(count, get);
 }
 
 function readIntegers(type: IdType & { kind: 'int' }, count: number, get: GetSection): IdValues {

@@ -48,6 +48,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   assemble: async () => (await import('./commands/assemble.js')).assembleCommand(),
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
   serve: async () => (await import('./commands/serve.js')).serveCommand(),
+  gateway: async () => (await import('./commands/gateway.js')).gatewayCommand(),
 };
 
 export async function createProgram(args: readonly string[]): Promise<Command> {

@@ -43,7 +43,10 @@ export interface SearchTerms {
    * a larger value is reduced to it. If time runs out, the answer is 504, unless allow_partial is true.
    */
   readonly timeout_ms?: number | undefined;
-  /** When time runs out, answer with what was found by then. If that is incomplete, `quality.short` is `timeout`. */
+  /**
+   * When time runs out, or no server that holds some of the shards answers, answer with what was found. If that is
+   * incomplete, `quality.short` is `timeout`.
+   */
   readonly allow_partial?: boolean | undefined;
   /** A loaded version or alias; default: the current version. */
   readonly version?: string | undefined;
@@ -195,7 +198,9 @@ export const SEARCH_TERMS: Readonly<Record<SearchTermName, Term>> = {
   },
   allow_partial: {
     kind: 'boolean',
-    text: 'When time runs out, answer with what was found by then. If that is incomplete, `quality.short` is `timeout`.',
+    text:
+      'When time runs out, or no server that holds some of the shards answers, answer with what was found. If that is ' +
+      'incomplete, `quality.short` is `timeout`.',
   },
   version: { kind: 'text', text: 'A loaded version or alias; default: the current version.' },
   explain: {

@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   evaluate: [['calibrate', 'diff'], ['.']],
   retrieve: [['library'], ['search'], ['load'], ['filter']],
   store: [['.'], ['objects']],
-  serve: [['.', 'primary', 'worker'], ['answer'], ['request'], ['channel']],
+  serve: [['.', 'primary', 'gateway'], ['worker'], ['leaf'], ['answer', 'fleet'], ['request'], ['channel']],
   version: [['state'], ['sealed'], ['locks'], ['disk']],
 };
 
@@ -54,6 +54,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@fastify/swagger-ui': 'serve/',
   'prom-client': 'serve/',
   pino: 'serve/',
+  undici: 'serve/gateway/',
   typebox: 'wire/',
 };
 
@@ -62,6 +63,9 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
  * needs Node 22; `overrides` would hold that back here, and in no project that installs this one.
  */
 const NOT_IMPORTED = ['light-my-request', 'node-addon-api'];
+
+/** The routes of a server that holds some shards. */
+const LEAF_ROUTES = 'serve/worker/routes/leaf.ts';
 
 const MAX_LINES = 500;
 
@@ -174,6 +178,20 @@ describe('the import rule', () => {
 
   it('no files import each other in a circle', () => {
     expect(findCycles()).toEqual([]);
+  });
+
+  it('a server loads the code of fleets only if it holds some shards, and no other command loads it', () => {
+    const isFleet = (file: string) => /^serve\/(?:fleet|leaf|gateway)\//.test(file) || file === LEAF_ROUTES;
+    const doors = ownImports.filter(
+      (found) => found.kind === 'value' && isFleet(toOf(found)) && !isFleet(fromOf(found)),
+    );
+    expect(doors.map((door) => `${fromOf(door)} -> ${toOf(door)}`).sort()).toEqual([
+      'cli/commands/gateway.ts -> serve/gateway/gateway-options.ts',
+      'cli/commands/gateway.ts -> serve/gateway/start-gateway.ts',
+      `serve/worker/worker.ts -> ${LEAF_ROUTES}`,
+    ]);
+    expect(textOf('src/serve/worker/worker.ts')).toContain("await import('./routes/leaf.js')");
+    expect(textOf('src/cli/commands/gateway.ts')).toContain("await import('../../serve/gateway/start-gateway.js')");
   });
 
   it('the client imports nothing of ours but types of base and wire', () => {

@@ -50,7 +50,10 @@ export class TestServer {
     env: Record<string, string> = {},
     node = process.execPath,
   ): Promise<TestServer> {
-    const server = TestServer.launch(root, flags, env, node);
+    return TestServer.listening(TestServer.launch(root, flags, env, node));
+  }
+
+  private static async listening(server: TestServer): Promise<TestServer> {
     const line = await server.waitForLog('listening');
     server.base.port = line['port'] as number;
     server.base.url = `http://127.0.0.1:${server.base.port}`;
@@ -64,15 +67,23 @@ export class TestServer {
     env: Record<string, string> = {},
     node = process.execPath,
   ): TestServer {
-    const args = [
-      CLI,
-      '--root',
-      root,
-      'serve',
-      ...(flags.includes('--port') ? [] : ['--port', '0']),
-      ...(flags.includes('--workers') ? [] : ['--workers', '2']),
-      ...flags,
-    ];
+    const workers = flags.includes('--workers') ? [] : ['--workers', '2'];
+    return TestServer.spawn(['--root', root, 'serve', ...workers], flags, env, node);
+  }
+
+  /** A gateway in front of servers, as soon as it listens. */
+  static async startGateway(leaves: readonly TestServer[], flags: readonly string[] = []): Promise<TestServer> {
+    const addresses = leaves.map(({ port }) => `127.0.0.1:${port}`);
+    return TestServer.listening(TestServer.spawn(['gateway', '--leaves', ...addresses], flags, {}, process.execPath));
+  }
+
+  private static spawn(
+    command: readonly string[],
+    flags: readonly string[],
+    env: Record<string, string>,
+    node: string,
+  ): TestServer {
+    const args = [CLI, ...command, ...(flags.includes('--port') ? [] : ['--port', '0']), ...flags];
     // Nobody waits for a balancer here, and most servers end before a worker dies: tests of those say what they need.
     const own = { SHORTLIST_DRAIN_DELAY_MS: '0', SHORTLIST_STANDBY: '0', SHORTLIST_WARM_UP_MS: WARM_UP_MS, ...env };
     return new TestServer(spawn(node, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...own } }));

@@ -13,7 +13,7 @@ import type { FilePlace } from '../../engine/engine.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from '../search/answer.js';
 import type { PackedAnswers } from './packed-answers.js';
-import { copyAllowed, rowsOf, type ShardRows } from '../search/allowed-rows.js';
+import { copyAllowed, countAllowed } from '../search/allowed-rows.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
 import type { ScanPool } from '../search/local-shards.js';
 import { poolScanner, type SearchAll, type SearchTogetherOptions } from '../search/run-search.js';
@@ -55,7 +55,7 @@ type BatchWork =
   | { readonly kind: 'queries' | 'packed'; readonly queries: Float32Array; readonly plan: SearchPlan }
   | {
       readonly kind: 'shards';
-      readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part' | keyof ShardRows> & { readonly plan: number })[];
+      readonly searches: readonly (Omit<ShardSearch, 'plan' | 'part' | 'allowed'> & { readonly plan: number })[];
       readonly plans: readonly SearchPlan[];
     };
 
@@ -273,7 +273,7 @@ function sharePlan(plan: SearchPlan, shards: readonly LoadedShard[]): SearchPlan
     const words = new Uint32Array(new SharedArrayBuffer(rows.words.byteLength));
     words.set(rows.words);
     const { list } = plan.passing![shard]!; // in shared memory already
-    return { words, count: rowsOf(plan, shard, ordinals.length).allowed, list };
+    return { words, count: countAllowed(plan, shard, ordinals.length), list };
   });
   return { ...local, passing, excluded: shards.map(() => []), selfMatches: [] };
 }

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
-import { rowsOf } from '../search/allowed-rows.js';
+import { countAllowed } from '../search/allowed-rows.js';
 import type { Answer, Candidates } from '../search/answer.js';
 import { searchShard, type LocalShards } from '../search/local-shards.js';
 import type { ShardPart, ShardSearch } from '../search/needs.js';
@@ -41,8 +41,8 @@ async function answer({ batch, task, work }: BatchTask): Promise<BatchReply> {
     const { searches, plans } = work;
     const parts = searches.map(({ plan: position, ...search }): ShardPart => {
       const plan = plans[position]!;
-      const rows = rowsOf(plan, search.shard, local.shards[search.shard]!.ordinals.length);
-      const planned: ShardSearch = { ...search, ...rows, plan, part: null };
+      const allowed = countAllowed(plan, search.shard, local.shards[search.shard]!.ordinals.length);
+      const planned: ShardSearch = { ...search, allowed, plan, part: null };
       searchShard(local, planned);
       return planned.part!;
     });

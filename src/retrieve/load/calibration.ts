@@ -96,7 +96,8 @@ export async function findCalibration(
   }
 }
 
-function checkCalibration(fields: Fields): Calibration {
+/** @throws FieldError */
+export function checkCalibration(fields: Fields): Calibration {
   const format = fields.integer('format');
   if (format < OLDEST_FORMAT || format > CALIBRATION_FORMAT)
     fields.fail('format', `is ${format}; this release reads formats ${OLDEST_FORMAT} to ${CALIBRATION_FORMAT}`);

@@ -8,6 +8,8 @@
  */
 import { ERRORS, EXIT, ShortlistError, type ErrorCode } from '../../base/errors.js';
 import { PREVIOUS_VERSION_MS } from '../../base/limits.js';
+import { readManifest } from '../../version/sealed/manifest-file.js';
+import { shardsOf } from '../../version/sealed/shard-files.js';
 import { loadVersion, type LoadedVersion } from './loaded-version.js';
 import { probeInSlices } from './probe.js';
 import { runAsync } from '../../base/work.js';
@@ -40,6 +42,8 @@ export interface Lease {
 interface LoadedEntry {
   readonly version: LoadedVersion;
   leases: number;
+  /** `performance.now()` of the latest lease. */
+  leasedAt: number;
   /** No name refers to it any more and no lease is granted; closed after the last lease. */
   retired: boolean;
 }
@@ -55,6 +59,23 @@ interface LiveIndex {
 /** Warms up a version before it answers. It is loaded and can be leased by its name. */
 type Rehearse = (index: string, version: string) => Promise<void>;
 
+/** Which shards a process holds of each version. */
+interface HeldShards {
+  /** Their numbers; empty: all. */
+  readonly shards: readonly number[];
+  /** Keep the previous version as long as it is asked for: a gateway waits until all servers have the next one. */
+  readonly keepsUsed: boolean;
+}
+
+const ALL_SHARDS: HeldShards = { shards: [], keepsUsed: false };
+
+/** @throws usage if the version has none of these shards */
+async function shardsToLoad(root: string, index: string, version: string, shards: readonly number[]) {
+  if (shards.length === 0) return {};
+  const held = shardsOf(await readManifest(root, index, version), shards);
+  return { shards: held !== undefined && held.length > 0 ? held : shards };
+}
+
 export class LiveIndexes {
   private readonly indexes = new Map<string, LiveIndex>();
   private readonly refreshing: NodeJS.Timeout;
@@ -63,6 +84,7 @@ export class LiveIndexes {
     private readonly root: string,
     private readonly rehearse: Rehearse = () => Promise.resolve(),
     private readonly graceMs: number = PREVIOUS_VERSION_MS,
+    private readonly held: HeldShards = ALL_SHARDS,
   ) {
     this.refreshing = setInterval(() => void this.refreshCalibrations(), CALIBRATION_REFRESH_MS).unref();
   }
@@ -85,7 +107,8 @@ export class LiveIndexes {
   }
 
   private async load(live: LiveIndex, index: string, name: string): Promise<void> {
-    const version = await loadVersion(this.root, index, name);
+    const { shards } = this.held;
+    const version = await loadVersion(this.root, index, name, await shardsToLoad(this.root, index, name, shards));
     try {
       await runAsync(probeInSlices(version));
       await version.filters.prepare();
@@ -93,7 +116,7 @@ export class LiveIndexes {
       version.close();
       throw error;
     }
-    const holding = { version, leases: 0, retired: false };
+    const holding = { version, leases: 0, leasedAt: -Infinity, retired: false };
     live.entries.set(name, holding);
     try {
       await this.rehearse(index, name);
@@ -170,11 +193,12 @@ export class LiveIndexes {
   }
 
   /** All versions in memory with their sizes, including those that are only leased. */
-  loaded(): { index: string; version: string; residentBytes: number }[] {
+  loaded(): { index: string; version: string; shards: readonly number[]; residentBytes: number }[] {
     return [...this.indexes].flatMap(([index, live]) =>
       [...live.entries].map(([version, { version: loaded }]) => ({
         index,
         version,
+        shards: loaded.shardNumbers,
         residentBytes: loaded.residentBytes,
       })),
     );
@@ -211,6 +235,7 @@ export class LiveIndexes {
 
   private createLease(live: LiveIndex, name: string, holding: LoadedEntry): Lease {
     holding.leases++;
+    holding.leasedAt = performance.now();
     let released = false;
     const release = () => {
       if (released) return;
@@ -232,6 +257,12 @@ export class LiveIndexes {
   }
 
   private endGrace(live: LiveIndex): void {
+    const { previous } = live;
+    const leasedAt = live.entries.get(previous?.version ?? '')?.leasedAt ?? -Infinity;
+    if (this.held.keepsUsed && previous !== null && performance.now() - leasedAt < this.graceMs) {
+      this.keepAsPrevious(live, previous.version);
+      return;
+    }
     this.forgetPrevious(live);
     this.retireUnnamed(live);
   }

@@ -24,18 +24,9 @@ export interface AllowedRows {
   readonly selfMatches: readonly RowPlace[];
 }
 
-/** The rows of one shard that a search may return, besides the filter. */
-export interface ShardRows {
-  /** Rows that pass the filter but must not be returned. */
-  readonly leftOut: readonly number[];
-  /** Number of rows that may be returned. */
-  readonly allowed: number;
-}
-
-/** @param size rows of the shard */
-export function rowsOf(rows: AllowedRows, shard: number, size: number): ShardRows {
-  const leftOut = excludedRows(rows, shard);
-  return { leftOut, allowed: (rows.passing?.[shard]!.count ?? size) - leftOut.length };
+/** Number of rows of a shard that may be returned. @param size rows of the shard */
+export function countAllowed(rows: AllowedRows, shard: number, size: number): number {
+  return (rows.passing?.[shard]!.count ?? size) - excludedRows(rows, shard).length;
 }
 
 /** Returns true if the row passes the filter and is not excluded by id. */
@@ -54,7 +45,8 @@ export function copyAllowed(rows: AllowedRows, shard: number, size: number): Bit
   return allow;
 }
 
-function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
+/** Rows of a shard that pass the filter and must not be returned. */
+export function excludedRows({ excluded, selfMatches }: AllowedRows, shard: number): readonly number[] {
   const rows = excluded[shard]!;
   if (selfMatches.length === 0) return rows;
   const own = selfMatches.filter((place) => place.shard === shard);

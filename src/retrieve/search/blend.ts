@@ -30,7 +30,8 @@ interface Source {
   readonly query: Float32Array;
 }
 
-export interface BlendTask {
+/** @typeParam Plan as in needs.ts */
+export interface BlendTask<Plan = unknown> {
   readonly k: number;
   readonly minScore: number;
   readonly sources: readonly Source[];
@@ -39,7 +40,7 @@ export interface BlendTask {
   readonly allowed: number;
   /** The same number if there were no filter and no exclusions. */
   readonly available: number;
-  readonly search: (step: SearchStep) => SearchWork<Answer>;
+  readonly search: (step: SearchStep) => SearchWork<Answer, Plan>;
 }
 
 /** One search of one query for `depth` candidates. A depth beyond MAX_K needs a scan. */
@@ -82,7 +83,7 @@ const DEPTH_GROWTH = 4;
  */
 const FILTER_DEPTH_FACTOR = 4;
 
-export function* blend(task: BlendTask): SearchWork<Answer> {
+export function* blend<Plan>(task: BlendTask<Plan>): SearchWork<Answer, Plan> {
   const known: SourceState[] = [];
   let steps = task.sources.map((_, source) => firstStep(task, source));
   for (;;) {
@@ -111,8 +112,7 @@ export function blendPartial(task: BlendTask, answers: readonly Answer[]): Answe
   const found = runSync(collect(task, known) as Work<CandidateSet>);
   const walked = runSync(walk(task, known, found) as Work<Walked>);
   const { quality, ...best } = buildAnswer(task, known, found, walked, performance.now());
-  const answered = Math.min(...answers.map((answer) => answer.quality.shards.answered));
-  return { ...best, quality: { ...quality, shards: { ...quality.shards, answered }, short: 'timeout' } };
+  return { ...best, quality: { ...quality, short: 'timeout' } };
 }
 
 /** The merged score of a candidate: float32, never infinite. */
@@ -163,7 +163,7 @@ function isBefore(place: Place, { complete, threshold }: SourceState): boolean {
 }
 
 /** Every row that was found and may be in the answer, once, with the source of its best score. */
-function* collect(task: BlendTask, known: readonly SourceState[]): SearchWork<CandidateSet> {
+function* collect(task: BlendTask, known: readonly SourceState[]): SearchWork<CandidateSet, never> {
   const meter = new Meter();
   const lengths = known.flatMap(({ answers }) => answers.map(({ ordinals }) => ordinals.length));
   const found = new CandidateSet(
@@ -198,7 +198,7 @@ function addAll(
  * A row that one query found may have a better score with another query that has not found it. Computes those scores
  * and drops rows that cannot be in the answer.
  */
-function* completeScores(task: BlendTask, known: readonly SourceState[], found: CandidateSet): SearchWork<void> {
+function* completeScores(task: BlendTask, known: readonly SourceState[], found: CandidateSet): SearchWork<void, never> {
   const meter = new Meter();
   const minWanted = yield* minWantedScore(task, found);
   const unfinished = listUnfinished(known);
@@ -301,7 +301,10 @@ function dropBelow(found: CandidateSet, minWanted: number): void {
 }
 
 /** The score below which no candidate can be in the answer. */
-function* minWantedScore({ k, sources, crowding }: BlendTask, { scores, size }: CandidateSet): SearchWork<number> {
+function* minWantedScore(
+  { k, sources, crowding }: BlendTask,
+  { scores, size }: CandidateSet,
+): SearchWork<number, never> {
   if (crowding !== null || size < k || sources.some(({ quota }) => quota < k)) return -Infinity;
   const meter = new Meter();
   const best = new TopK(k);
@@ -329,7 +332,7 @@ function* walk(
   { k, sources, crowding }: BlendTask,
   known: readonly SourceState[],
   found: CandidateSet,
-): SearchWork<Walked> {
+): SearchWork<Walked, never> {
   const meter = new Meter();
   const crowd = crowding && new CrowdCount(crowding);
   const left = sources.map(({ quota }) => quota);
@@ -371,11 +374,14 @@ function buildAnswer(
 ): Answer {
   const qualities = known.map(({ answers }) => answers.at(-1)!.quality);
   const inexact = qualities.find(({ path }) => path !== 'exact');
+  const { total } = qualities[0]!.shards;
+  const answered = Math.min(...qualities.map(({ shards }) => shards.answered));
   const quality: Quality = {
     ...qualities[0]!,
     path: inexact?.path ?? 'exact',
     ef: maxEf(qualities),
-    short: taken.length === task.k ? null : crowded ? 'crowding' : shortReason(task, taken.length),
+    shards: { total, answered },
+    short: answered < total ? 'timeout' : shortOf(task, taken.length, crowded),
   };
   const answer = { ...found.pick(taken), quality };
   const explains = known.flatMap(({ answers }) => answers.flatMap(({ explain }) => explain ?? []));
@@ -383,8 +389,10 @@ function buildAnswer(
   return { ...answer, explain: joinExplains(explains, Math.round((performance.now() - begun) * 1000)) };
 }
 
-/** For answers in which no quota or limit rejected a candidate. */
-function shortReason({ k, allowed, available }: BlendTask, taken: number): Quality['short'] {
+/** @param crowded a quota or limit rejected a candidate */
+function shortOf({ k, allowed, available }: BlendTask, taken: number, crowded: boolean): Quality['short'] {
+  if (taken === k) return null;
+  if (crowded) return 'crowding';
   if (taken < Math.min(k, allowed)) return 'min_score';
   return available < k ? 'corpus' : 'filter';
 }

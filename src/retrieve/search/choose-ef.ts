@@ -5,6 +5,8 @@ import { resolveDefaultEf, resolveEf, type Calibration } from '../load/calibrati
 import type { LoadedVersion } from '../load/loaded-version.js';
 import { checkRange, type SearchOptions } from './search-options.js';
 
+type CalibratedVersion = Pick<LoadedVersion, 'manifest' | 'calibration'>;
+
 /**
  * An ef below k that the caller gives is raised to k; a calibrated ef is not.
  * @param selectivity share of the rows that pass the filter; 1 without a filter
@@ -12,7 +14,7 @@ import { checkRange, type SearchOptions } from './search-options.js';
  * ef_out_of_range
  */
 export function chooseEf(
-  version: LoadedVersion,
+  version: CalibratedVersion,
   { ef, targetRecall, exact }: Pick<SearchOptions, 'ef' | 'targetRecall' | 'exact'>,
   k: number,
   selectivity: number,
@@ -70,7 +72,7 @@ function checkTarget(targetRecall: number, hasOther: boolean): void {
   throw new ShortlistError('bad_request', message, { field: 'target_recall' });
 }
 
-function requireCalibration(version: LoadedVersion): Calibration {
+function requireCalibration(version: CalibratedVersion): Calibration {
   const state = version.calibration();
   if (state.calibration !== null) return state.calibration;
   const { index, version: name } = version.manifest;

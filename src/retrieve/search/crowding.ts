@@ -15,29 +15,50 @@ import { checkRange, type CrowdingOptions } from './search-options.js';
 export interface Crowding {
   readonly limit: number;
   valueOf(ordinal: number): JsonValue;
+}
+
+/** Crowding by the attributes of this process. */
+export interface LocalCrowding extends Crowding {
   /** By shard, the rows that have one of these values; must not be changed. Null if no filter can express them. */
   rowsOf(values: readonly JsonValue[]): Work<readonly PassingRows[] | null>;
 }
 
 /** @throws unknown_attribute; bad_field for a list attribute or a limit that is not a whole number */
-export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): Crowding {
-  checkRange('bad_field', 'crowding.limit', limit, MAX_K);
-  const field = 'crowding.attribute';
-  const type = version.attributes?.fields.find(({ name }) => name === attribute)?.type;
-  if (type === undefined) {
-    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(attribute, version.attributes?.names ?? [])}`;
-    throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
-  }
-  if (type.kind === 'list') {
-    const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
-    throw new ShortlistError('bad_field', message, { field, attribute });
-  }
+export function planCrowding(version: LoadedVersion, { attribute, limit }: CrowdingOptions): LocalCrowding {
+  const fields = version.attributes?.fields ?? [];
+  checkCrowding(
+    fields.map(({ name, type }) => ({ name, isList: type.kind === 'list' })),
+    { attribute, limit },
+  );
   const column = version.attributes!.column(attribute);
   return {
     limit,
     valueOf: (ordinal) => column.value(ordinal),
     rowsOf: (values) => rowsOf(version, attribute, values),
   };
+}
+
+interface Crowdable {
+  readonly name: string;
+  readonly isList: boolean;
+}
+
+/** @param attributes of the version @throws as `planCrowding` */
+export function checkCrowding(attributes: readonly Crowdable[], { attribute, limit }: CrowdingOptions): void {
+  checkRange('bad_field', 'crowding.limit', limit, MAX_K);
+  const field = 'crowding.attribute';
+  const found = attributes.find(({ name }) => name === attribute);
+  if (found === undefined) {
+    const message = `crowding: the index has no attribute ${JSON.stringify(attribute.slice(0, 64))}${didYouMean(
+      attribute,
+      attributes.map(({ name }) => name),
+    )}`;
+    throw new ShortlistError('unknown_attribute', message, { field, attribute: attribute.slice(0, 64) });
+  }
+  if (found.isList) {
+    const message = `crowding: ${attribute} is a list; name an attribute that has one value per item`;
+    throw new ShortlistError('bad_field', message, { field, attribute });
+  }
 }
 
 function* rowsOf(

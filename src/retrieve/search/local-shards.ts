@@ -7,7 +7,7 @@ import { rawKernel, toScore } from '../../base/metric.js';
 import type { ShardAnswer, ShardQuery, ShardVectors } from '../../engine/engine.js';
 import type { ExactSearch } from '../../engine/exact-search.js';
 import type { LoadedShard } from '../load/shards.js';
-import { copyAllowed, type AllowedRows } from './allowed-rows.js';
+import { copyAllowed, excludedRows, type AllowedRows } from './allowed-rows.js';
 import type { Scoring, ShardPart, ShardSearch } from './needs.js';
 import type { RowPlace } from '../../version/sealed/row-places.js';
 
@@ -188,7 +188,8 @@ function startTimeOf({ plan }: ShardSearch): number {
   return plan.explain ? performance.now() : 0;
 }
 
-function optionsOf({ plan, shard, k, ef, exact, leftOut }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
+function optionsOf({ plan, shard, k, ef, exact }: ShardSearch, { ordinals }: LoadedShard): ShardQuery {
+  const leftOut = excludedRows(plan, shard);
   const passing = plan.passing?.[shard];
   const account = plan.explain && !exact;
   const size = ordinals.length;

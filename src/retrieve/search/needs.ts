@@ -6,24 +6,28 @@
  * the event loop, or together with other searches on a pool of threads. The algorithm is the same for all drivers.
  */
 import type { SearchAccount } from '../../engine/engine.js';
-import type { ShardRows } from './allowed-rows.js';
 import type { SearchPlan } from './search-plan.js';
 
-export type SearchWork<T> = Generator<Need | undefined, T, undefined>;
+/** @typeParam Plan the plan as the driver of the search knows it, with or without the rows of the shards */
+export type SearchWork<T, Plan = SearchPlan> = Generator<Need<Plan> | undefined, T, undefined>;
 
-export type Need =
-  | { readonly kind: 'shards'; readonly searches: readonly ShardSearch[] }
-  | { readonly kind: 'scores'; readonly scoring: Scoring };
+export type Need<Plan = SearchPlan> =
+  | { readonly kind: 'shards'; readonly searches: readonly ShardSearch<Plan>[] }
+  | { readonly kind: 'scores'; readonly scoring: Scoring }
+  /** What takes a round trip to other processes. Shards of this process never need it. */
+  | { readonly kind: 'call'; readonly call: () => Promise<void> };
 
-export interface ShardSearch extends ShardRows {
+export interface ShardSearch<Plan = SearchPlan> {
   readonly query: Float32Array;
   readonly shard: number;
   readonly k: number;
   readonly ef: number;
+  /** Number of rows that may be returned. */
+  readonly allowed: number;
   /** Scan all allowed rows instead of walking the graph. */
   readonly exact: boolean;
   /** Which rows may be returned, and how to find them. */
-  readonly plan: SearchPlan;
+  readonly plan: Plan;
   /** The result; null until the shard was searched. */
   part: ShardPart | null;
 }
@@ -37,6 +41,8 @@ export interface ShardPart {
   /** Present if explain was requested and the engine provides it. */
   readonly account?: SearchAccount | undefined;
   readonly tookUs: number;
+  /** True if no process that holds the shard answers. */
+  readonly lost?: true;
 }
 
 /** Canonical scores of rows with one query. */
@@ -56,12 +62,12 @@ export const EMPTY_PART: ShardPart = {
 };
 
 /** Runs several searches as one that needs what all of them need. @returns their results, in order */
-export function* runTogether<T>(searches: readonly SearchWork<T>[]): SearchWork<T[]> {
+export function* runTogether<T, Plan>(searches: readonly SearchWork<T, Plan>[]): SearchWork<T[], Plan> {
   const results: T[] = [];
   let open = searches.map((search, position) => ({ search, position }));
   while (open.length > 0) {
     const still: typeof open = [];
-    const wanted: ShardSearch[] = [];
+    const wanted: ShardSearch<Plan>[] = [];
     for (const running of open) {
       const step = running.search.next();
       if (step.done === true) {

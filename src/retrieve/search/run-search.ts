@@ -5,7 +5,7 @@
 import { Meter, runAsync, type WorkOptions, type Work } from '../../base/work.js';
 import type { LoadedVersion } from '../load/loaded-version.js';
 import type { Answer } from './answer.js';
-import { rowsOf } from './allowed-rows.js';
+import { countAllowed } from './allowed-rows.js';
 import {
   scanShards,
   scoreRows,
@@ -15,6 +15,7 @@ import {
   type LocalShards,
   type ScanPool,
 } from './local-shards.js';
+import { LocalSpace } from './local-space.js';
 import { EMPTY_PART, type ShardSearch } from './needs.js';
 import { Search, type QueryKind } from './search.js';
 import type { SearchOptions, SeedQuery } from './search-options.js';
@@ -45,9 +46,14 @@ export function searchSeeds(version: LoadedVersion, seeds: readonly SeedQuery[],
   return searchNow(version, { plan, queries: seeds, kind: 'seeds' });
 }
 
+/** A search of shards in this process that has not begun. */
+export function localSearch(local: LocalShards, { plan, queries, kind }: SearchTask): Search<SearchPlan> {
+  return new Search(new LocalSpace(local), plan, queries, kind);
+}
+
 export function searchNow(local: LocalShards, asked: SearchTask): Answer {
   if (isSingleShard(local, asked)) return searchSingleShard(local, asked, searchShard)!;
-  const running = new Search(local, asked.plan, asked.queries, asked.kind);
+  const running = localSearch(local, asked);
   for (;;) {
     const step = running.next();
     if (step.done === true) return step.value;
@@ -63,7 +69,7 @@ type StartedSearch =
 export function startSearch(local: LocalShards, asked: SearchTask): StartedSearch {
   const simple = isSingleShard(local, asked) ? searchSingleShard(local, asked, trySearchShard) : null;
   if (simple !== null) return { kind: 'answered', answer: simple };
-  const running = new Search(local, asked.plan, asked.queries, asked.kind);
+  const running = localSearch(local, asked);
   const work = runUntilLong(local, running);
   const step = work.next();
   if (step.done === true && step.value.kind === 'answered') return step.value;
@@ -74,7 +80,7 @@ export function startSearch(local: LocalShards, asked: SearchTask): StartedSearc
 export class PendingSearch {
   constructor(
     private readonly local: LocalShards,
-    private readonly search: Search,
+    private readonly search: Search<SearchPlan>,
     private work: Work<SearchState>,
   ) {}
 
@@ -105,13 +111,13 @@ type SearchState =
 const STEP_MS = 2;
 
 /** Runs the search in slices until it is answered or needs long work. */
-function* runUntilLong(local: LocalShards, running: Search): Work<SearchState> {
+function* runUntilLong(local: LocalShards, running: Search<SearchPlan>): Work<SearchState> {
   let begun = performance.now();
   for (;;) {
     const step = running.next();
     if (step.done === true) return { kind: 'answered', answer: step.value };
     if (step.value?.kind === 'scores') scoreRows(local, step.value.scoring);
-    else if (step.value === undefined) {
+    else if (step.value?.kind !== 'shards') {
       yield;
       begun = performance.now();
     } else {
@@ -147,9 +153,9 @@ export async function searchTogether(
   options: SearchTogetherOptions = {},
 ): Promise<Answer[]> {
   const answers: Answer[] = [];
-  let open = asked.map(({ plan, queries, kind }, position) => ({
+  let open = asked.map((task, position) => ({
     position,
-    running: new Search(local, plan, queries, kind),
+    running: localSearch(local, task),
   }));
   while (open.length > 0) {
     const wanted = await runAsync(runRound(local, open, answers), options);
@@ -162,7 +168,7 @@ export async function searchTogether(
 
 interface RunningSearch {
   readonly position: number;
-  readonly running: Search;
+  readonly running: Search<SearchPlan>;
 }
 
 const TURN_UNITS = 2_000;
@@ -176,9 +182,9 @@ function* runRound(local: LocalShards, open: readonly RunningSearch[], answers: 
       if (meter.spend(TURN_UNITS)) yield;
       const step = running.next();
       if (step.done === true) answers[position] = step.value;
-      else if (step.value === undefined) yield;
-      else if (step.value.kind === 'scores') scoreRows(local, step.value.scoring);
-      else wanted.push(...step.value.searches);
+      else if (step.value?.kind === 'scores') scoreRows(local, step.value.scoring);
+      else if (step.value?.kind === 'shards') wanted.push(...step.value.searches);
+      else yield;
       if (step.done === true || step.value?.kind === 'shards') break;
     }
   }
@@ -226,8 +232,8 @@ function searchSingleShard(
   searchOne: (local: LocalShards, search: ShardSearch) => unknown,
 ): Answer | null {
   const { k, ef, exact } = plan;
-  const { allowed, leftOut } = rowsOf(plan, 0, local.shards[0]!.ordinals.length);
-  const search: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, allowed, leftOut, exact, plan, part: null };
+  const allowed = countAllowed(plan, 0, local.shards[0]!.ordinals.length);
+  const search: ShardSearch = { query: queries[0]!.query, shard: 0, k, ef, allowed, exact, plan, part: null };
   if (allowed === 0) search.part = EMPTY_PART;
   else searchOne(local, search);
   return search.part && answerOf(plan, [search.part], mergeParts([search.part], k));

@@ -9,7 +9,7 @@ import { MAX_EXCLUDE_IDS, MAX_K } from '../../base/limits.js';
 import type { ShardPlan } from '../../wire/shard-plans.js';
 import type { FilterExplain } from '../../wire/answers.js';
 import { chooseEf } from './choose-ef.js';
-import { planCrowding, type Crowding } from './crowding.js';
+import { planCrowding, type Crowding, type LocalCrowding } from './crowding.js';
 import { hasBit } from '../filter/bits.js';
 import { parseFilterInSlices } from '../filter/parse-filter.js';
 import type { FilterPlan } from '../filter/filter-plan.js';
@@ -19,7 +19,8 @@ import { mayReturn, type AllowedRows, type PassingRows } from './allowed-rows.js
 import { checkRange, type SearchOptions } from './search-options.js';
 import { findExplainedIds, type ExplainedId } from './explained-ids.js';
 
-export interface SearchPlan extends AllowedRows {
+/** What the search itself reads of a plan, wherever the rows of the shards are. */
+export interface QueryPlan extends Pick<AllowedRows, 'selfMatches'> {
   readonly k: number;
   /** Size of the candidate list. Below k if the calibration found that to be enough. */
   readonly ef: number;
@@ -28,13 +29,18 @@ export interface SearchPlan extends AllowedRows {
   /** Number of rows that could be returned if only the query itself were left out. */
   readonly available: number;
   readonly filter: FilterExplain | null;
-  /** Contains a function, so it stays on the thread that has the attributes. */
   readonly crowding: Crowding | null;
-  /** The plan to use under a filter; undefined: the cheapest. */
-  readonly shardPlan: ShardPlan | undefined;
   readonly explain: boolean;
   /** Ids to explain; null without `whyNot`. */
   readonly explainedIds: readonly ExplainedId[] | null;
+}
+
+/** A plan for the shards of this process. */
+export interface SearchPlan extends QueryPlan, AllowedRows {
+  /** Contains functions, so it stays on the thread that has the attributes. */
+  readonly crowding: LocalCrowding | null;
+  /** The plan to use under a filter; undefined: the cheapest. */
+  readonly shardPlan: ShardPlan | undefined;
 }
 
 /**

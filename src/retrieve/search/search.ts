@@ -7,83 +7,80 @@
  * returned. The search yields what it needs (needs.ts), and a driver provides it (run-search.ts).
  */
 import type { Answer } from './answer.js';
-import { rowsOf } from './allowed-rows.js';
 import { blend, blendPartial, type BlendTask, type SearchStep } from './blend.js';
 import { planDeeper } from './deeper-plan.js';
-import type { LocalShards } from './local-shards.js';
 import type { Need, SearchWork } from './needs.js';
 import type { SeedQuery } from './search-options.js';
-import type { SearchPlan } from './search-plan.js';
+import type { QueryPlan } from './search-plan.js';
+import type { SearchSpace } from './search-space.js';
 import { ShardRounds } from './shard-search.js';
 import { addReasons, addPartialReasons } from './why-not.js';
 
 /** Candidates of seeds name their seed, even if there is only one. */
 export type QueryKind = 'single' | 'seeds';
 
-export class Search {
-  private readonly sizes: readonly number[];
-  private readonly steps: SearchWork<Answer>;
-  private readonly task: BlendTask | null;
+export class Search<Plan extends QueryPlan> {
+  private readonly steps: SearchWork<Answer, Plan>;
+  private readonly task: BlendTask<Plan> | null;
   /** For each query: its latest search, and the answer of the latest one that ended. */
-  private readonly rounds: ShardRounds[] = [];
+  private readonly rounds: ShardRounds<Plan>[] = [];
   private readonly answers: Answer[] = [];
   private found: Answer | null = null;
 
   /** @param plan leaves out the items that are queries (`planQuery`) */
   constructor(
-    private readonly local: LocalShards,
-    private readonly plan: SearchPlan,
+    private readonly space: SearchSpace<Plan>,
+    private readonly plan: Plan,
     private readonly queries: readonly SeedQuery[],
     private readonly kind: QueryKind = 'single',
   ) {
-    this.sizes = local.shards.map(({ ordinals }) => ordinals.length);
     this.task = kind === 'seeds' || plan.crowding !== null ? this.blendTask() : null;
     this.steps = this.run();
   }
 
   /** Continues until it needs something or pauses. Call again once the need is met. */
-  next(): IteratorResult<Need | undefined, Answer> {
+  next(): IteratorResult<Need<Plan> | undefined, Answer> {
     return this.steps.next();
   }
 
   /** The best answer from what was found; `short` is `timeout` unless the search was complete. */
   partialAnswer(): Answer {
-    const { local, plan, queries, task } = this;
+    const { space, plan, queries, task } = this;
     const latest = () => queries.map((_, source) => this.latest(source));
     const answer = this.found ?? (task === null ? this.latest(0) : this.formatAnswer(blendPartial(task, latest())));
-    return addPartialReasons({ shards: local.shards, plan, queries, answer });
+    return addPartialReasons({ space, plan, queries, answer });
   }
 
-  private *run(): SearchWork<Answer> {
-    const { local, plan, queries, task } = this;
+  private *run(): SearchWork<Answer, Plan> {
+    const { space, plan, queries, task } = this;
     const answer = task === null ? yield* this.searchShards(0, plan) : this.formatAnswer(yield* blend(task));
     this.found = answer;
     if (plan.explainedIds === null) return answer;
-    return yield* addReasons({ shards: local.shards, plan, queries, answer });
+    return yield* addReasons({ space, plan, queries, answer });
   }
 
-  private *searchStep(step: SearchStep): SearchWork<Answer> {
-    const plan = yield* planDeeper(this.sizes, this.plan, step);
-    return yield* this.searchShards(step.source, plan);
+  private *searchStep({ source, depth, without }: SearchStep): SearchWork<Answer, Plan> {
+    const plan = planDeeper(this.plan, depth);
+    return yield* this.searchShards(source, without.length === 0 ? plan : yield* this.space.leaveOut(plan, without));
   }
 
-  private *searchShards(source: number, plan: SearchPlan): SearchWork<Answer> {
+  private *searchShards(source: number, plan: Plan): SearchWork<Answer, Plan> {
     const seed = this.kind === 'seeds' ? source : undefined;
-    this.rounds[source] = new ShardRounds(this.sizes, this.queries[source]!.query, plan, seed);
+    this.rounds[source] = new ShardRounds(this.space, this.queries[source]!.query, plan, seed);
     this.answers[source] = yield* this.rounds[source].run();
     return this.answers[source];
   }
 
-  private blendTask(): BlendTask {
+  private blendTask(): BlendTask<Plan> {
     const { k, minScore, crowding, available } = this.plan;
     const sources = this.queries.map(({ query, weight, quota }) => ({ query, weight, quota: quota ?? k }));
-    const allowed = this.sizes.reduce((sum, size, shard) => sum + rowsOf(this.plan, shard, size).allowed, 0);
+    const allowed = this.space.sizes.reduce((sum, _, shard) => sum + this.space.allowed(this.plan, shard), 0);
     return { k, minScore, crowding, available, allowed, sources, search: (step) => this.searchStep(step) };
   }
 
   private latest(source: number): Answer {
     const { query } = this.queries[source]!;
-    const rounds = this.rounds[source] ?? new ShardRounds(this.sizes, query, this.plan);
+    const rounds = this.rounds[source] ?? new ShardRounds(this.space, query, this.plan);
     return this.answers[source] ?? rounds.partialAnswer();
   }
 

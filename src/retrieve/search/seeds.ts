@@ -14,7 +14,8 @@ export function planSeeds(version: LoadedVersion, plan: SearchPlan, seeds: reado
   return planQuery(version, plan, [...new Set(seeds.flatMap(({ self }) => self ?? []))]);
 }
 
-function checkSeeds(seeds: readonly SeedQuery[]): void {
+/** @throws as `planSeeds` */
+export function checkSeeds(seeds: readonly SeedQuery[]): void {
   if (seeds.length === 0 || seeds.length > MAX_SEEDS) {
     const message = `seeds has ${seeds.length} entries; give 1 to ${MAX_SEEDS}`;
     throw new ShortlistError('bad_field', message, { field: 'seeds', max: MAX_SEEDS });

@@ -4,7 +4,7 @@ import type { SearchAccount } from '../../engine/engine.js';
 import type { Answer, Candidates } from './answer.js';
 import type { Explain, Quality, ShardExplain } from '../../wire/answers.js';
 import type { ShardPart, ShardSearch } from './needs.js';
-import type { SearchPlan } from './search-plan.js';
+import type { QueryPlan } from './search-plan.js';
 
 export interface Trace {
   readonly shards: ShardExplain[];
@@ -37,20 +37,20 @@ function truncate({ ordinals, scores }: Candidates, k: number): Candidates {
 
 /** @param parts by shard; null if a shard has not answered @param best candidates of all parts */
 export function answerOf(
-  plan: SearchPlan,
-  parts: readonly (Pick<ShardPart, 'path'> | null)[],
+  plan: QueryPlan,
+  parts: readonly (Pick<ShardPart, 'path' | 'lost'> | null)[],
   { ordinals, scores }: Candidates,
   trace?: Trace,
 ): Answer {
   const kept = countAtLeast(scores, plan.minScore);
-  const answered = parts.filter((part) => part !== null);
+  const answered = parts.filter((part) => part !== null && part.lost !== true) as Pick<ShardPart, 'path'>[];
   const exact = answered.length === 0 ? plan.exact : answered.every(({ path }) => path === 'exact');
   const quality: Quality = {
     path: exact ? 'exact' : plan.filter === null ? 'graph' : 'filtered-graph',
     ef: exact ? null : plan.ef,
     selectivity: plan.filter?.selectivity ?? 1,
     shards: { total: parts.length, answered: answered.length },
-    short: shortReason(plan, kept, scores.length),
+    short: answered.length < parts.length ? 'timeout' : shortReason(plan, kept, scores.length),
   };
   const best =
     kept === scores.length
@@ -66,13 +66,13 @@ export function countAtLeast(scores: Float32Array, minScore: number): number {
   return kept;
 }
 
-function shortReason(plan: SearchPlan, kept: number, found: number): Quality['short'] {
+function shortReason(plan: QueryPlan, kept: number, found: number): Quality['short'] {
   if (kept === plan.k) return null;
   if (kept < found) return 'min_score';
   return plan.available < plan.k ? 'corpus' : 'filter';
 }
 
-function explainOf(plan: SearchPlan, { shards, begun, mergeMs }: Trace): Explain {
+function explainOf(plan: QueryPlan, { shards, begun, mergeMs }: Trace): Explain {
   const mergeUs = Math.round(mergeMs * 1000);
   return {
     shards,
@@ -90,7 +90,7 @@ const NO_COSTS: SearchAccount['costs'] = { widened: 0, two_hop: 0, code_scan: 0,
 
 /** Describes the search of one shard. @param size rows of the shard */
 export function explainPart(
-  { shard, k, ef, allowed, part }: ShardSearch,
+  { shard, k, ef, allowed, part }: ShardSearch<unknown>,
   size: number,
   { source }: Trace,
 ): ShardExplain {

@@ -7,35 +7,34 @@
  */
 import { isBetter } from '../../base/top-k.js';
 import type { Answer, Candidates } from './answer.js';
-import { rowsOf, type ShardRows } from './allowed-rows.js';
 import { answerOf, explainPart, mergeParts, type Trace } from './shard-answer.js';
 import { EMPTY_PART, type SearchWork, type ShardPart, type ShardSearch } from './needs.js';
-import type { SearchPlan } from './search-plan.js';
+import type { QueryPlan } from './search-plan.js';
+import type { SearchSpace } from './search-space.js';
 import { deeperDepth, firstDepth, type Depth } from './shard-share.js';
 
-export type ShardSizes = readonly number[];
-
 /** A query, its plan, and what its shards have found. */
-export class ShardRounds {
-  private searches: readonly ShardSearch[] = [];
-  private readonly rows: readonly ShardRows[];
+export class ShardRounds<Plan extends QueryPlan> {
+  private searches: readonly ShardSearch<Plan>[] = [];
+  /** By shard: the number of rows that may be returned. */
+  private readonly allowed: readonly number[];
   private readonly trace: Trace | undefined;
 
   /** @param source position of the seed; undefined without seeds */
   constructor(
-    private readonly sizes: ShardSizes,
+    private readonly space: SearchSpace<Plan>,
     private readonly query: Float32Array,
-    private readonly plan: SearchPlan,
+    private readonly plan: Plan,
     source?: number,
   ) {
-    this.rows = sizes.map((size, shard) => rowsOf(plan, shard, size));
+    this.allowed = space.sizes.map((_, shard) => space.allowed(plan, shard));
     this.trace = plan.explain ? { shards: [], begun: performance.now(), mergeMs: 0, source } : undefined;
   }
 
-  *run(): SearchWork<Answer> {
-    const total = this.rows.reduce((sum, { allowed }) => sum + allowed, 0);
-    this.searches = this.sizes.map((_, shard) => {
-      const depth = this.plan.exact ? this.plan : firstDepth(this.plan, this.rows[shard]!.allowed, total);
+  *run(): SearchWork<Answer, Plan> {
+    const total = this.allowed.reduce((sum, allowed) => sum + allowed, 0);
+    this.searches = this.allowed.map((allowed, shard) => {
+      const depth = this.plan.exact ? this.plan : firstDepth(this.plan, allowed, total);
       return this.createSearch(shard, depth);
     });
     let asked = this.searches.filter(({ part }) => part === null);
@@ -50,7 +49,7 @@ export class ShardRounds {
 
   /** The best of the shards that have answered; `short` is `timeout` if some have not. */
   partialAnswer(): Answer {
-    const parts = this.searches.length === 0 ? this.sizes.map(() => null) : this.parts;
+    const parts = this.searches.length === 0 ? this.allowed.map(() => null) : this.parts;
     const answer = answerOf(this.plan, parts, mergeParts(parts, this.plan.k), this.trace);
     if (!parts.includes(null)) return answer;
     return { ...answer, quality: { ...answer.quality, short: 'timeout' } };
@@ -60,18 +59,18 @@ export class ShardRounds {
     return this.searches.map(({ part }) => part);
   }
 
-  private createSearch(shard: number, { k, ef }: Depth): ShardSearch {
+  private createSearch(shard: number, { k, ef }: Depth): ShardSearch<Plan> {
     const { query, plan } = this;
-    const { allowed, leftOut } = this.rows[shard]!;
+    const allowed = this.allowed[shard]!;
     const part = allowed === 0 ? EMPTY_PART : null;
-    return { query, shard, k, ef, allowed, leftOut, exact: plan.exact, plan, part };
+    return { query, shard, k, ef, allowed, exact: plan.exact, plan, part };
   }
 
-  private recordTrace(asked: readonly ShardSearch[]): void {
+  private recordTrace(asked: readonly ShardSearch<Plan>[]): void {
     if (this.trace === undefined) return;
     for (const search of asked) {
       const { shard } = search;
-      this.trace.shards.push(explainPart(search, this.sizes[shard]!, this.trace));
+      this.trace.shards.push(explainPart(search, this.space.sizes[shard]!, this.trace));
     }
   }
 
@@ -83,8 +82,8 @@ export class ShardRounds {
   }
 
   /** Replaces the searches of shards that may hold more by searches twice as deep, and returns those. */
-  private deepen(best: Candidates): ShardSearch[] {
-    const asked: ShardSearch[] = [];
+  private deepen(best: Candidates): ShardSearch<Plan>[] {
+    const asked: ShardSearch<Plan>[] = [];
     const next = this.searches.map((search) => {
       if (!mayHoldMore(search.part!, this.plan, best)) return search;
       const deeper = this.createSearch(search.shard, deeperDepth(this.plan, search.part!.ordinals.length));
@@ -97,11 +96,7 @@ export class ShardRounds {
 }
 
 /** Returns true if the shard's last candidate is among the best, so that its next one may be too. */
-function mayHoldMore(
-  { ordinals, scores, complete }: ShardPart,
-  { k, minScore }: SearchPlan,
-  best: Candidates,
-): boolean {
+function mayHoldMore({ ordinals, scores, complete }: ShardPart, { k, minScore }: QueryPlan, best: Candidates): boolean {
   const last = ordinals.length - 1;
   if (complete || ordinals.length >= k || scores[last]! < minScore) return false;
   if (best.scores.length < k) return true;

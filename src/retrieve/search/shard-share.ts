@@ -5,7 +5,7 @@
  * the k best on average, with a standard deviation of sqrt(k p (1 - p)). A margin of a few deviations makes a second
  * search rare.
  */
-import type { SearchPlan } from './search-plan.js';
+import type { QueryPlan } from './search-plan.js';
 
 export interface Depth {
   readonly k: number;
@@ -23,13 +23,13 @@ const SPARE_DEVIATIONS = 3;
 const MIN_SHARD_EF = 32;
 
 /** @param allowed rows of the shard that may be returned @param total the same for all shards */
-export function firstDepth({ k, ef }: SearchPlan, allowed: number, total: number): Depth {
+export function firstDepth({ k, ef }: QueryPlan, allowed: number, total: number): Depth {
   if (allowed === total) return { k, ef };
   const share = allowed / total;
   return { k: Math.min(k, shareOf(k, share) + 1), ef: Math.min(ef, Math.max(MIN_SHARD_EF, shareOf(ef, share))) };
 }
 
-export function deeperDepth(plan: SearchPlan, found: number): Depth {
+export function deeperDepth(plan: QueryPlan, found: number): Depth {
   const k = Math.min(plan.k, 2 * found);
   return { k, ef: Math.min(plan.ef, Math.max(MIN_SHARD_EF, Math.ceil((plan.ef * k) / plan.k))) };
 }

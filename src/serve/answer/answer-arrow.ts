@@ -8,17 +8,16 @@ import { ArrowWriter } from '../../arrow/write/writer.js';
 import type { Column, ColumnType } from '../../arrow/column.js';
 import type { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
-import { AnswerTable, extraColumns, type ExtraColumn } from '../../retrieve/library/answer-table.js';
-import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import type { Budget } from '../../arrow/gather.js';
+import type { IdTable } from '../../base/id-table.js';
+import { AnswerTable, type ExtraColumn } from '../../retrieve/library/answer-table.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { Quality } from '../../wire/answers.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import type { ByteCounter } from '../request/byte-account.js';
-
 import { answerTooLarge, type Answers } from './answers.js';
-import { attributeNames } from './candidate-text.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from '../../wire/problem.js';
-import type { Include } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
 import type { TimeSlicer } from '../request/time-slicer.js';
 
@@ -41,24 +40,23 @@ export class ArrowAnswers implements Answers {
   private countedBytes = 0;
 
   /**
+   * @param extras the columns besides query, id and score; they count the bytes of their arrays
    * @param withSeeds the search has seeds, and so one answer
-   * @throws unknown_attribute
+   * @throws as extras
    */
   constructor(
-    version: LoadedVersion,
-    include: Include,
+    source: { readonly manifest: Manifest; readonly ids: IdTable },
+    extras: (budget: Budget) => readonly ExtraColumn[],
     withSeeds: boolean,
     private readonly memory: ByteCounter,
     private readonly slicer: TimeSlicer,
     private readonly limit: Pick<TimeLimit, 'check'> | null,
   ) {
-    const { attributes, vectors } = include;
-    const rowBytes = CANDIDATE_BYTES + (vectors ? 4 * version.manifest.dim : 0);
-    this.batchRows = Math.ceil(BATCH_BYTES / rowBytes);
     const seeds = withSeeds ? this.seedColumns() : [];
-    const names = attributes === null ? [] : attributeNames(version, attributes, '/include/attributes');
-    const extras = extraColumns(version, names, vectors, (bytes) => this.grow(bytes));
-    this.table = new AnswerTable(version, [...seeds, ...extras]);
+    const columns = extras((bytes) => this.grow(bytes));
+    const rowBytes = columns.reduce((sum, { field }) => sum + listBytes(field.type), CANDIDATE_BYTES);
+    this.batchRows = Math.ceil(BATCH_BYTES / rowBytes);
+    this.table = new AnswerTable(source, [...seeds, ...columns]);
   }
 
   add(position: number, answer: Answer): void {
@@ -120,6 +118,11 @@ export class ArrowAnswers implements Answers {
     this.memory.grow(bytes);
     this.countedBytes += bytes;
   }
+}
+
+/** Bytes of the vector of a candidate: attributes are not counted. */
+function listBytes(type: ColumnType): number {
+  return type.kind === 'list' ? 4 * (type.size ?? 0) : 0;
 }
 
 const INT32: ColumnType = { kind: 'int', bits: 32, signed: true };

@@ -4,15 +4,15 @@
  */
 import type { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
-import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
+import type { IdTable } from '../../base/id-table.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import type { ByteCounter } from '../request/byte-account.js';
 import { answerTooLarge, type Answers } from './answers.js';
-import { extraWriters, seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
+import { seedWriter, writeCandidate, type ExtraWriter } from './candidate-text.js';
 import { ChunkAllocator, mergeNeighbours } from './chunks.js';
 import { explainText } from './explain-text.js';
 import { describeFailedQuery } from '../../wire/problem.js';
-import type { Include } from '../request/search-request.js';
 import { TextBytes } from './text-bytes.js';
 import type { TimeLimit } from '../request/time-limit.js';
 import type { TimeSlicer } from '../request/time-slicer.js';
@@ -37,7 +37,6 @@ const scratch = new TextBytes();
 
 /** The answers of one request as JSON. */
 export class JsonAnswers implements Answers {
-  private readonly extras: readonly ExtraWriter[];
   /**
    * The pieces of each result. In a batch they include the braces and commas around it; a single result has space
    * around it for the rest of the answer.
@@ -51,19 +50,18 @@ export class JsonAnswers implements Answers {
   private readonly allocate: ((bytes: number) => Buffer) | undefined;
 
   /**
+   * @param extras write what candidates have besides id and score
    * @param single answer in `candidates` instead of `results`
-   * @throws unknown_attribute
    */
   constructor(
-    private readonly version: LoadedVersion,
-    include: Include,
+    private readonly source: { readonly manifest: Manifest; readonly ids: IdTable },
+    private readonly extras: readonly ExtraWriter[],
     private readonly single: boolean,
     private readonly memory: ByteCounter,
     private readonly slicer: TimeSlicer,
     private readonly limit: Pick<TimeLimit, 'check'> | null,
   ) {
-    this.extras = extraWriters(version, include);
-    const { index, version: name } = version.manifest;
+    const { index, version: name } = source.manifest;
     if (!single) {
       const chunks = new ChunkAllocator();
       this.allocate = (bytes) => chunks.allocate(bytes);
@@ -105,7 +103,7 @@ export class JsonAnswers implements Answers {
 
   /** Writes candidates from a position until there are so many bytes. @returns the position of the next one */
   private write({ ordinals, scores }: Answer, from: number, extras: readonly ExtraWriter[], bytes: number): number {
-    const { ids } = this.version;
+    const { ids } = this.source;
     let next = from;
     let counted = 0;
     while (next < ordinals.length && scratch.length < bytes) {

@@ -1,7 +1,7 @@
 /** The interface that the search route fills, independent of the form of the answer. */
 import { ShortlistError } from '../../base/errors.js';
 import { MAX_ANSWER_BYTES } from '../../base/limits.js';
-import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { Include } from '../request/search-request.js';
 
@@ -25,8 +25,7 @@ const CANDIDATE_BYTES = 40;
 const COMPONENT_BYTES = 12;
 
 /** Refuses before the search an answer that would certainly be too large. @throws answer_too_large */
-export function checkAnswerSize(version: LoadedVersion, queries: number, k: number, include: Include): void {
-  const { count, dim } = version.manifest;
+export function checkAnswerSize({ count, dim }: Manifest, queries: number, k: number, include: Include): void {
   const candidate = CANDIDATE_BYTES + (include.vectors ? dim * COMPONENT_BYTES : 0);
   if (queries * Math.min(k, count) * candidate > MAX_ANSWER_BYTES) throw answerTooLarge();
 }

@@ -7,6 +7,7 @@ import { MAX_ID_BYTES } from '../../base/limits.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import type { AttributeColumn } from '../../version/sealed/attribute-column.js';
 import { fieldError } from '../request/field-error.js';
 import type { Include } from '../request/search-request.js';
@@ -83,7 +84,10 @@ export function extraWriters(version: LoadedVersion, { attributes, vectors }: In
 
 /** @throws unknown_attribute naming the field */
 export function attributeNames(
-  version: LoadedVersion,
+  version: {
+    readonly manifest: Pick<Manifest, 'index'>;
+    readonly attributes: { readonly names: readonly string[] } | null;
+  },
   asked: readonly string[] | 'all',
   field: string,
 ): readonly string[] {
@@ -141,7 +145,7 @@ function writeNumber(type: ColumnType, value: number | bigint, out: TextBytes): 
 }
 
 /** Writes `,"vector":[0.1,0.2]`: each component as the shortest decimal that restores the float32. */
-export function writeVector(vector: Float32Array, out: TextBytes): void {
+function writeVector(vector: Float32Array, out: TextBytes): void {
   out.ascii(',"vector":[');
   for (let i = 0; i < vector.length; i++) {
     if (i > 0) out.ascii(',');
@@ -157,4 +161,9 @@ export function seedWriter({ seeds, seedScores }: Answer): ExtraWriter {
     out.ascii(`,"seed":${seeds![position]!},"seed_score":`);
     out.float32(seedScores![position++]!);
   };
+}
+
+/** The JSON of an item up to its attributes. */
+export function itemHead({ index, version }: Manifest, id: string): string {
+  return `{"index":${JSON.stringify(index)},"version":${JSON.stringify(version)},"id":${JSON.stringify(id)}`;
 }

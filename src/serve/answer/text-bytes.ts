@@ -80,6 +80,13 @@ export class TextBytes {
     this.length = at;
   }
 
+  /** Writes bytes that are text already. */
+  append(source: Uint8Array, from: number, to: number): void {
+    this.reserve(to - from);
+    this.bytes.set(source.subarray(from, to), this.length);
+    this.length += to - from;
+  }
+
   /**
    * Copies the text and empties the writer. A large buffer is not kept.
    * @param before bytes of space before the text @param after bytes of space after it

@@ -20,13 +20,15 @@ const FLUSH_MS = 100;
 /** From this level on, lines are written at once: the process may be about to end. */
 const URGENT_LEVEL = 40;
 
+type Role = 'primary' | 'worker' | 'gateway';
+
 /**
  * A log that is written asynchronously. Pending lines are written when the process exits.
  * @param target instead of stderr
  */
 export function createLogger(
   { logLevel: level, logLevels: form }: Pick<ServeOptions, 'logLevel' | 'logLevels'>,
-  role: 'primary' | 'worker',
+  role: Role,
   target?: DestinationStream,
 ): Logger {
   const destination = target === undefined ? openStderr(role) : null;
@@ -44,9 +46,9 @@ export function createLogger(
   );
 }
 
-function openStderr(role: 'primary' | 'worker') {
+function openStderr(role: Role) {
   const gather =
-    role === 'worker' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
+    role !== 'primary' ? { minLength: 0.75 * WRITE_BYTES, maxWrite: WRITE_BYTES, periodicFlush: FLUSH_MS } : {};
   const destination = pino.destination({ dest: 2, sync: false, maxLength: MAX_PENDING_BYTES, ...gather });
   // A closed stderr (EPIPE) must not end the server.
   destination.on('error', () => undefined);

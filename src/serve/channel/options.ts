@@ -6,7 +6,7 @@ import { availableCores, memoryLimitBytes } from '../../base/machine.js';
 import { LOG_LEVEL_FORMS, type LogLevelForm } from '../../base/log-levels.js';
 import { parseByteSize } from '../../base/byte-size.js';
 import { ShortlistError } from '../../base/errors.js';
-import { MAX_BODY_BYTES, NAME_PATTERN } from '../../base/limits.js';
+import { MAX_BODY_BYTES, MAX_SHARDS, NAME_PATTERN } from '../../base/limits.js';
 import { parseStoreUrl } from '../../store/objects/store-url.js';
 import { isServiceAddress } from './service-variables.js';
 
@@ -41,6 +41,8 @@ export interface ServeOptions {
   readonly cacheLimit: number;
   readonly exactThreads: number;
   readonly scrubRate: number;
+  /** Numbers of the shards to hold for a gateway, ascending; empty: all, for clients. */
+  readonly shards: readonly number[];
   /** Origins whose pages may send requests; `*` for all, empty for none. */
   readonly cors: readonly string[];
   /** Path under which a proxy publishes the server, `/candidates`; empty: the root. */
@@ -48,8 +50,8 @@ export interface ServeOptions {
 }
 
 /** One row of the table. `key` is the camel-cased name of the flag; `flags` is in commander's notation. */
-interface ServeOption {
-  readonly key: keyof ServeOptions;
+export interface OptionRow {
+  readonly key: string;
   readonly flags: string;
   readonly env: string;
   readonly help: string;
@@ -70,23 +72,28 @@ const MAX_WORKERS = 256;
 /** A day. Longer times are typing mistakes, and timers overflow at 2^31 ms. */
 const MAX_TIMEOUT_MS = 86_400_000;
 
-function option<Key extends keyof ServeOptions>(
+/** @typeParam Options the options that the row is one of */
+export function option<Options, Key extends keyof Options & string>(
   key: Key,
   value: string,
   help: string,
-  parse: (texts: readonly string[]) => ServeOptions[Key],
-  fallback: () => ServeOptions[Key],
+  parse: (texts: readonly string[]) => Options[Key],
+  fallback: () => Options[Key],
   extra: { defaultText?: string; global?: boolean } = {},
-): ServeOption {
+): OptionRow {
   const flags = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`;
   const env = `SHORTLIST_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
   const { defaultText = String(fallback()), global = false } = extra;
   return { key, flags, env, help, defaultText, global, parse, fallback };
 }
 
-export const SERVE_OPTIONS: readonly ServeOption[] = [
-  option('root', '<dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
-  option(
+const serveOption = option as <Key extends keyof ServeOptions>(
+  ...row: Parameters<typeof option<ServeOptions, Key>>
+) => OptionRow;
+
+export const SERVE_OPTIONS: readonly OptionRow[] = [
+  serveOption('root', '<dir>', 'folder of the indexes', nonEmptyText, () => 'indexes', { global: true }),
+  serveOption(
     'logLevel',
     '<level>',
     'lowest level to log: debug, info, warn, error or silent',
@@ -96,16 +103,22 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
       global: true,
     },
   ),
-  option(
+  serveOption(
     'logLevels',
     '<form>',
     'form of levels in the log: numbers, words or severity (Google Cloud)',
     oneOf(LOG_LEVEL_FORMS),
     () => 'numbers',
   ),
-  option('host', '<host>', 'address to listen on; 0.0.0.0 or :: for all addresses', nonEmptyText, () => '127.0.0.1'),
-  option('port', '<port>', 'port to listen on; 0 for any free port', wholeNumber(0, 65_535), () => 8080),
-  option(
+  serveOption(
+    'host',
+    '<host>',
+    'address to listen on; 0.0.0.0 or :: for all addresses',
+    nonEmptyText,
+    () => '127.0.0.1',
+  ),
+  serveOption('port', '<port>', 'port to listen on; 0 for any free port', wholeNumber(0, 65_535), () => 8080),
+  serveOption(
     'workers',
     '<n>',
     'number of worker processes; they share vectors and graphs, unless the engine is hnswlib',
@@ -113,16 +126,16 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     availableCores,
     { defaultText: 'cores' },
   ),
-  option(
+  serveOption(
     'standby',
     '<n>',
     'number of idle processes, 0 or 1, with their code loaded, that can replace a dead worker',
     wholeNumber(0, 1),
     () => 1,
   ),
-  option('index', '<name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
+  serveOption('index', '<name...>', 'indexes to serve', indexNames, () => [], { defaultText: 'all' }),
   // At 1 ms per search, 256 are a quarter of a second of work. Beyond that, clients should try another server.
-  option(
+  serveOption(
     'maxInFlight',
     '<n>',
     'maximum number of concurrent requests per worker; others get 503 overloaded',
@@ -130,7 +143,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 256,
   ),
   // Four of the largest bodies, three of the largest answers, or thousands of ordinary ones.
-  option(
+  serveOption(
     'maxBuffered',
     '<size>',
     'maximum memory for request bodies and answers per worker; further requests get 503 overloaded',
@@ -138,11 +151,18 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 4 * MAX_BODY_BYTES,
     { defaultText: '192MiB' },
   ),
-  option('bodyLimit', '<size>', 'maximum size of a request body', byteSize(1024, 1024 * MiB), () => MAX_BODY_BYTES, {
-    defaultText: '48MiB',
-  }),
+  serveOption(
+    'bodyLimit',
+    '<size>',
+    'maximum size of a request body',
+    byteSize(1024, 1024 * MiB),
+    () => MAX_BODY_BYTES,
+    {
+      defaultText: '48MiB',
+    },
+  ),
   // Clients give up long before. The limit also ends requests whose bodies arrive very slowly.
-  option(
+  serveOption(
     'requestTimeoutMs',
     '<ms>',
     'time limit for a request to arrive; after that, the same limit applies to its answer',
@@ -150,7 +170,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 10_000,
   ),
   // Longer than the 60 s after which common load balancers close idle connections: they must close first.
-  option(
+  serveOption(
     'keepAliveTimeoutMs',
     '<ms>',
     'close a connection after this idle time',
@@ -160,21 +180,21 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
   // Meanwhile answers say `Connection: close`, so that clients close their connections and the server closes none
   // under a request. Orchestrators need a second or two after SIGTERM to inform their proxies. Half of the 10 s after
   // which Docker kills.
-  option(
+  serveOption(
     'drainDelayMs',
     '<ms>',
     'time after SIGTERM during which /readyz returns 503 and requests are still accepted',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
-  option(
+  serveOption(
     'drainTimeoutMs',
     '<ms>',
     'time limit for requests in flight to finish after SIGTERM',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 10_000,
   ),
-  option(
+  serveOption(
     'loadTimeoutMs',
     '<ms>',
     'time limit for a worker to load a version',
@@ -182,7 +202,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 600_000,
   ),
   // No step of a worker takes a tenth of this. The probes of orchestrators give up after about the same time.
-  option(
+  serveOption(
     'workerTimeoutMs',
     '<ms>',
     'replace a worker that has not responded for this time',
@@ -190,14 +210,14 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 5_000,
   ),
   // The code of a process is compiled after some 2,000 requests: 1 to 2 s.
-  option(
+  serveOption(
     'warmUpMs',
     '<ms>',
     'maximum time to warm up a new version with test requests before it answers; 0 for none',
     wholeNumber(0, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
-  option(
+  serveOption(
     'memoryLimit',
     '<size>',
     'limit for the versions in all workers, counted once per worker although they share files; a version that does not fit is not loaded',
@@ -205,7 +225,7 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     memoryLimitBytes,
     { defaultText: "the machine's or container's" },
   ),
-  option(
+  serveOption(
     'source',
     '<url>',
     'object store to follow: s3://bucket/folder, gs://bucket/folder or file:///folder; the root becomes its cache',
@@ -214,14 +234,14 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     { defaultText: 'none' },
   ),
   // A look costs a request for each index and alias: 520,000 a month, some tenths of a dollar.
-  option(
+  serveOption(
     'sourcePollMs',
     '<ms>',
     'time between two looks at the source, give or take a fifth',
     wholeNumber(100, MAX_TIMEOUT_MS),
     () => 5_000,
   ),
-  option(
+  serveOption(
     'cacheLimit',
     '<size>',
     'disk space for versions from the source; beyond it the oldest are deleted, but never one that is published, was before, has an alias or is in use',
@@ -229,9 +249,9 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 0,
     { defaultText: '0: only those' },
   ),
-  option('exactThreads', '<n>', 'threads per worker for exact searches', wholeNumber(1, MAX_WORKERS), () => 1),
+  serveOption('exactThreads', '<n>', 'threads per worker for exact searches', wholeNumber(1, MAX_WORKERS), () => 1),
   // SHA-256 at this rate takes 1 to 4 % of a core. 100 GB are read in less than two hours.
-  option(
+  serveOption(
     'scrubRate',
     '<size>',
     'bytes per second at which served files are continuously compared with their checksums; 0 for never',
@@ -239,10 +259,25 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
     () => 16 * MiB,
     { defaultText: '16MiB' },
   ),
-  option('cors', '<origin...>', 'origins whose pages may send requests from a browser; * for all', origins, () => [], {
-    defaultText: 'none',
-  }),
-  option(
+  serveOption(
+    'shards',
+    '<list>',
+    'shards to hold, such as 0-3 or 0,2: the server then answers only a gateway, which joins several of them',
+    shardList,
+    () => [],
+    { defaultText: 'all' },
+  ),
+  serveOption(
+    'cors',
+    '<origin...>',
+    'origins whose pages may send requests from a browser; * for all',
+    origins,
+    () => [],
+    {
+      defaultText: 'none',
+    },
+  ),
+  serveOption(
     'basePath',
     '<path>',
     'path under which a proxy publishes the server; /docs links to it, and routes work with and without it',
@@ -257,12 +292,19 @@ export const SERVE_OPTIONS: readonly ServeOption[] = [
  * @throws usage, naming the flag or variable
  */
 export function readServeOptions(flags: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv = {}): ServeOptions {
-  const values: Record<string, unknown> = {};
-  for (const option of SERVE_OPTIONS) values[option.key] = readOption(option, flags[option.key], env[option.env]);
-  return values as unknown as ServeOptions;
+  return readOptions(SERVE_OPTIONS, flags, env) as unknown as ServeOptions;
 }
 
-function readOption(option: ServeOption, flag: unknown, variable: string | undefined): unknown {
+/** The values of the rows of a table by their keys. @throws as `readServeOptions` */
+export function readOptions(
+  rows: readonly OptionRow[],
+  flags: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+): Record<string, unknown> {
+  return Object.fromEntries(rows.map((row) => [row.key, readOption(row, flags[row.key], env[row.env])]));
+}
+
+function readOption(option: OptionRow, flag: unknown, variable: string | undefined): unknown {
   if (flag !== undefined)
     return parse(option, option.flags.split(' ')[0]!, (Array.isArray(flag) ? flag : [flag]).map(String));
   // An empty variable counts as unset: compose files and unit files write it so.
@@ -271,7 +313,7 @@ function readOption(option: ServeOption, flag: unknown, variable: string | undef
   return option.fallback();
 }
 
-function parse(option: ServeOption, name: string, texts: readonly string[]): unknown {
+function parse(option: OptionRow, name: string, texts: readonly string[]): unknown {
   try {
     return option.parse(texts);
   } catch (error) {
@@ -316,6 +358,17 @@ function wholeNumber(min: number, max: number): (texts: readonly string[]) => nu
 
 function byteSize(min: number, max?: number): (texts: readonly string[]) => number {
   return (texts) => parseByteSize(texts.at(-1) ?? '', min, max);
+}
+
+/** `0-3,7`. */
+function shardList(texts: readonly string[]): number[] {
+  const ranges = (texts.at(-1) ?? '').split(',').map((range) => /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(range.trim()));
+  const numbers = ranges.flatMap((range) => {
+    const [from, to] = range === null ? [1, 0] : [Number(range[1]), Number(range[2] ?? range[1])];
+    if (from > to || to >= MAX_SHARDS) throw new Error(`numbers and ranges from 0 to ${MAX_SHARDS - 1}, such as 0-3,7`);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+  return [...new Set(numbers)].sort((a, b) => a - b);
 }
 
 /** `--index a b` and `SHORTLIST_INDEX=a,b`. */

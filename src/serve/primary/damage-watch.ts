@@ -52,6 +52,7 @@ interface VersionOwner {
 
 interface Tools {
   readonly root: string;
+  readonly shards: readonly number[];
   readonly scrubRate: number;
   readonly verified: VerifiedVersions;
   readonly metrics: PrimaryMetrics;
@@ -71,8 +72,8 @@ export class DamageWatch {
     /** Number of workers that accept connections. */
     private readonly listening: () => number,
   ) {
-    const { root, scrubRate, verified, metrics } = tools;
-    this.scrub = new Scrub(root, scrubRate, {
+    const { root, shards, scrubRate, verified, metrics } = tools;
+    this.scrub = new Scrub(root, shards, scrubRate, {
       served: () => owner.served().filter(({ index, version }) => verified.isTrusted(index, version)),
       read: (bytes) => metrics.scrubbed(bytes),
       finished: (index) => metrics.scrubFinished(index),

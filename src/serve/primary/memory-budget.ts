@@ -6,6 +6,7 @@ import { ShortlistError } from '../../base/errors.js';
 import { engineOf } from '../../engine/engines.js';
 import { engineSettings } from '../../retrieve/load/shards.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
+import { shardsOf } from '../../version/sealed/shard-files.js';
 import { estimateResidentBytes } from '../../version/sealed/version-reader.js';
 
 /** Node, code and caches of a worker. */
@@ -14,6 +15,8 @@ const WORKER_BASE_BYTES = 96 * 1024 * 1024;
 interface Budget {
   readonly workers: number;
   readonly memoryLimit: number;
+  /** Numbers of the shards that are held; empty: all. */
+  readonly shards: readonly number[];
 }
 
 /**
@@ -21,11 +24,11 @@ interface Budget {
  * @throws insufficient_memory
  */
 export function checkMemory(
-  { workers, memoryLimit }: Budget,
+  { workers, memoryLimit, shards }: Budget,
   { index, version }: Manifest,
   manifests: Iterable<Manifest>,
 ) {
-  const sizes = Array.from(manifests, versionMemory);
+  const sizes = Array.from(manifests, (manifest) => versionMemory(manifest, shards));
   const needed = workers * sizes.reduce((sum, bytes) => sum + bytes, WORKER_BASE_BYTES);
   if (needed <= memoryLimit) return;
   const message =
@@ -36,7 +39,14 @@ export function checkMemory(
 }
 
 /** Memory of one version in one worker: its files, and what the engine needs beyond the bytes of its graph. */
-export function versionMemory(manifest: Manifest): number {
+export function versionMemory(manifest: Manifest, shards: readonly number[]): number {
+  const held = shardsOf(manifest, shards);
+  if (held === undefined || manifest.count === 0) return wholeMemory(manifest);
+  const rows = held.reduce((sum, shard) => sum + manifest.shards[shard]!.count, 0);
+  return (wholeMemory(manifest) * rows) / manifest.count; // a hash spreads rows evenly, long and short ones alike
+}
+
+function wholeMemory(manifest: Manifest): number {
   const { name, parameters } = engineSettings(manifest);
   const { total, graphs } = estimateResidentBytes(manifest);
   const engineBytes = manifest.shards

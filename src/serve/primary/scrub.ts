@@ -10,6 +10,7 @@ import { deserializeError, serializeError, type ShortlistError } from '../../bas
 import { isShortage, nodeFiles } from '../../version/disk/files.js';
 import { readManifest } from '../../version/sealed/manifest-file.js';
 import { versionPath } from '../../version/disk/paths.js';
+import { shardsOf } from '../../version/sealed/shard-files.js';
 import { findFileProblems } from '../../version/sealed/version-reader.js';
 
 /** Minimum time for a version, so that many small ones are not opened and closed all the time. */
@@ -33,9 +34,10 @@ export class Scrub {
   private readonly stopping = new AbortController();
   private due = 0;
 
-  /** @param bytesPerSecond 0: never */
+  /** @param bytesPerSecond 0: never @param shards as in VerifiedVersions */
   constructor(
     private readonly root: string,
+    private readonly shards: readonly number[],
     private readonly bytesPerSecond: number,
     private readonly events: ScrubEvents,
   ) {}
@@ -64,7 +66,7 @@ export class Scrub {
     const { signal } = this.stopping;
     try {
       const manifest = await readManifest(this.root, index, version);
-      const options = { signal, pace: (bytes: number) => this.pace(bytes) };
+      const options = { signal, shards: shardsOf(manifest, this.shards), pace: (bytes: number) => this.pace(bytes) };
       const directory = versionPath(this.root, index, version);
       for await (const problem of findFileProblems(directory, manifest, { ...options, files: nodeFiles }))
         throw problem;

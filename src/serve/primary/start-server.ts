@@ -112,11 +112,11 @@ class Primary {
     });
     this.acceptor = new Acceptor(() => this.pool.targets());
     const { metrics, log, pool } = this;
-    const verified = new VerifiedVersions(options.root);
+    const verified = new VerifiedVersions(options.root, options.shards);
     const rollout = new Rollout({ options, pool, metrics, verified, log });
     this.rollout = rollout;
-    const { root, scrubRate } = options;
-    const damageTools = { root, scrubRate, verified, metrics, log };
+    const { root, shards, scrubRate } = options;
+    const damageTools = { root, shards, scrubRate, verified, metrics, log };
     this.damage = new DamageWatch(damageTools, rollout, () => pool.count('listening'));
   }
 

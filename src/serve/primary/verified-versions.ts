@@ -19,6 +19,8 @@ import { type Manifest } from '../../version/sealed/manifest.js';
 import { readManifest } from '../../version/sealed/manifest-file.js';
 import { MANIFEST_FILE, versionPath } from '../../version/disk/paths.js';
 import { readNote } from '../../version/state/catalog.js';
+import { shardsOf } from '../../version/sealed/shard-files.js';
+import { entriesOf } from '../../version/sealed/version-reader.js';
 import { findVersionProblems } from '../../version/sealed/verify.js';
 import { versionKey } from '../channel/names.js';
 
@@ -37,7 +39,11 @@ export class VerifiedVersions {
   /** Fingerprint of each version's folder at the last verification, successful or not. */
   private readonly attempts = new Map<string, string>();
 
-  constructor(private readonly root: string) {}
+  /** @param shards numbers of those that are served, whose files are looked at; empty: all */
+  constructor(
+    private readonly root: string,
+    private readonly shards: readonly number[],
+  ) {}
 
   /** The manifest of a version that was verified once, even if it is untrusted now. */
   manifestOf(index: string, version: string): Manifest | null {
@@ -79,9 +85,10 @@ export class VerifiedVersions {
     const directory = versionPath(this.root, index, version);
     this.attempts.set(key, await fingerprintDirectory(directory, nodeFiles));
     const manifest = await readManifest(this.root, index, version);
-    const names = [MANIFEST_FILE, ...manifest.files.map(({ name }) => name)];
+    const shards = shardsOf(manifest, this.shards);
+    const names = [MANIFEST_FILE, ...entriesOf(manifest, shards).map(({ name }) => name)];
     const before = await readStamps(directory, names, nodeFiles);
-    const [problem] = await findVersionProblems(this.root, index, version);
+    const [problem] = await findVersionProblems(this.root, index, version, { shards });
     if (problem !== undefined) throw problem;
     const after = await readStamps(directory, names, nodeFiles);
     if (!sameStamps(before, after)) throw changedWhileVerified(index, version, changedFiles(before, after));

@@ -67,6 +67,7 @@ export async function buildApp(context: AppContext, toolVersion: string): Promis
   addSearchRoute(app, context);
   addIndexRoutes(app, context);
   addOperationRoutes(app, context);
+  context.addRoutes?.(app);
   await addDocRoutes(app, context);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(routes.refusal(request.method, request.url, reply), request, reply),
@@ -86,6 +87,8 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
   request.state = {
     arrived: performance.now(),
     observer,
+    id: request.id,
+    traceparent: traceparentOf(request.headers['traceparent']),
     slot: null,
     memory: observer.admission.openAccount(),
     body: null,
@@ -105,6 +108,11 @@ function startRequest(context: AppContext, request: FastifyRequest, reply: Fasti
   };
   const removeOpen = openRequests.add(request.raw.socket, finish);
   reply.raw.once('close', finish);
+}
+
+/** W3C trace context; anything else is not passed on. */
+function traceparentOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && /^[\da-f]{2}(-[\da-f]{2,32}){3}$/.test(header) ? header : undefined;
 }
 
 function addHooks(app: FastifyInstance, context: AppContext): void {

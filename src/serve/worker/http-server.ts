@@ -28,7 +28,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function createHttpServer(
   { requestTimeoutMs, keepAliveTimeoutMs, basePath }: HttpLimits,
-  guard: Guard,
+  guard: Pick<Guard, 'admits' | 'refuse'>,
   handler: Handler,
 ): Server {
   // A client that neither sends nor reads for the maximum time of a request and its answer is gone.

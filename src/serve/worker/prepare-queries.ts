@@ -1,6 +1,7 @@
 /** Turns the queries of a request into those of a search, and checks each against the version. */
 import { ShortlistError } from '../../base/errors.js';
 import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
+import type { Manifest } from '../../version/sealed/manifest.js';
 import { checkQuery } from '../../retrieve/search/query.js';
 import type { QueryKind } from '../../retrieve/search/search.js';
 import type { SeedQuery } from '../../retrieve/search/search-options.js';
@@ -15,6 +16,9 @@ export interface Query {
   readonly queries: readonly SeedQuery[];
 }
 
+/** What queries are checked against and taken from. */
+export type QuerySource = Pick<LoadedVersion, 'manifest' | 'ordinalOf' | 'vectorOf'>;
+
 /** A query, or the error with which it fails alone. */
 export type Prepared = Query | { readonly error: ShortlistError };
 
@@ -23,14 +27,14 @@ export type Prepared = Query | { readonly error: ShortlistError };
  * @throws codes of vectors if all fail alike; with seeds also unknown_id, and bad_field for a quota above k
  */
 export function* prepareQueries(
-  version: LoadedVersion,
+  version: QuerySource,
   { queries, options }: SearchRequest,
 ): Generator<void, Prepared[], void> {
   if (queries.kind !== 'seeds') return yield* preparePlainQueries(version, queries);
   return [{ kind: 'seeds', queries: prepareSeeds(version, queries.seeds, options.k) }];
 }
 
-function* preparePlainQueries(version: LoadedVersion, queries: PlainQueries): Generator<void, Prepared[], void> {
+function* preparePlainQueries(version: QuerySource, queries: PlainQueries): Generator<void, Prepared[], void> {
   switch (queries.kind) {
     case 'ids':
       return yield* prepareEach(queries.ids, (id) => prepareId(version, id));
@@ -47,7 +51,7 @@ function* preparePlainQueries(version: LoadedVersion, queries: PlainQueries): Ge
 }
 
 function prepareVectors(
-  { manifest }: LoadedVersion,
+  { manifest }: QuerySource,
   vectors: readonly OrError<Float32Array>[],
   fieldOf: (position: number) => string,
 ): Generator<void, Prepared[], void> {
@@ -87,10 +91,10 @@ function checkSomeLengthFits(prepared: Prepared[]): Prepared[] {
   return prepared;
 }
 
-function prepareId(version: LoadedVersion, id: OrError<string>): Prepared {
+function prepareId(version: QuerySource, id: OrError<string>): Prepared {
   if (id instanceof ShortlistError) return { error: id };
   const self = version.ordinalOf(id);
-  if (self < 0) return { error: unknownIdError(version, id) };
+  if (self < 0) return { error: unknownIdError(version.manifest, id) };
   return {
     kind: 'single',
     // Read only when searched: reading all vectors of a batch takes milliseconds.
@@ -100,14 +104,13 @@ function prepareId(version: LoadedVersion, id: OrError<string>): Prepared {
   };
 }
 
-export function unknownIdError(version: LoadedVersion, id: string): ShortlistError {
-  const { index } = version.manifest;
+export function unknownIdError({ index }: Pick<Manifest, 'index'>, id: string): ShortlistError {
   return new ShortlistError('unknown_id', `index ${index} has no item ${JSON.stringify(id.slice(0, 64))}`, {
     id: id.slice(0, 64),
   });
 }
 
-function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: number): SeedQuery[] {
+function prepareSeeds(version: QuerySource, seeds: readonly SeedRequest[], k: number): SeedQuery[] {
   return seeds.map((seed, position) => {
     if (seed.quota !== undefined && seed.quota > k) {
       const field = `/seeds/${position}/quota`;
@@ -117,11 +120,19 @@ function prepareSeeds(version: LoadedVersion, seeds: readonly SeedRequest[], k: 
   });
 }
 
-function prepareSeed(version: LoadedVersion, { query: of, field }: SeedRequest): Pick<SeedQuery, 'query' | 'self'> {
+function prepareSeed(version: QuerySource, { query: of, field }: SeedRequest): Pick<SeedQuery, 'query' | 'self'> {
   return withField(field, () => {
     if ('vector' in of) return { query: checkQuery(version.manifest, of.vector), self: undefined };
     const ordinal = version.ordinalOf(of.id);
-    if (ordinal < 0) throw unknownIdError(version, of.id);
+    if (ordinal < 0) throw unknownIdError(version.manifest, of.id);
     return { query: version.vectorOf(ordinal), self: ordinal };
   });
+}
+
+/** @throws bad_request for several queries with batch=false */
+export function isSingleAnswer(batch: boolean | null, queries: number): boolean {
+  if (batch === false && queries !== 1) {
+    throw fieldError('bad_request', '/batch', `the body has ${queries} vectors, but batch=false allows only one`);
+  }
+  return batch === null ? queries === 1 : !batch;
 }

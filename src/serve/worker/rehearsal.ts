@@ -76,7 +76,7 @@ export class Rehearsal {
     if (stage === null || this.isHurried || this.maxMs === 0) return;
     const lease = stage.lease(index, version);
     try {
-      if (lease.version.manifest.count > 0) await this.sendAll(stage, lease.version);
+      if (lease.version.count > 0) await this.sendAll(stage, lease.version);
     } finally {
       lease.release();
     }

@@ -10,13 +10,14 @@ import type { LoadedVersion } from '../../retrieve/load/loaded-version.js';
 import type { Answer } from '../../retrieve/search/answer.js';
 import type { ScanPool } from '../../retrieve/search/local-shards.js';
 import {
+  localSearch,
   startSearch,
   poolScanner,
   searchTogether,
   type SearchTask,
   type PendingSearch,
 } from '../../retrieve/search/run-search.js';
-import { Search } from '../../retrieve/search/search.js';
+import type { Search } from '../../retrieve/search/search.js';
 import {
   planSearchInSlices,
   planTimedOut,
@@ -29,8 +30,8 @@ import type { Answers } from '../answer/answers.js';
 import { withOptionField } from '../request/field-error.js';
 import type { SearchRequest } from '../request/search-request.js';
 import type { TimeLimit } from '../request/time-limit.js';
-import type { AppContext } from './context.js';
 import type { Prepared, Query } from './prepare-queries.js';
+import type { Scheduler } from './scheduler.js';
 import type { WorkerMetrics } from './worker-metrics.js';
 
 /**
@@ -39,8 +40,8 @@ import type { WorkerMetrics } from './worker-metrics.js';
  */
 const QUERIES_PER_SCAN = 128;
 
-export interface RequestWork {
-  readonly context: AppContext;
+interface RequestWork {
+  readonly scheduler: Scheduler;
   readonly metrics: WorkerMetrics;
   readonly version: LoadedVersion;
   readonly request: SearchRequest;
@@ -71,10 +72,10 @@ export async function runQueries(work: RequestWork, queries: readonly Prepared[]
 }
 
 /** Filters are evaluated in slices between the searches of others. */
-function planRequest({ context, version, request: asked, limit }: RequestWork): SearchPlan | Promise<SearchPlan> {
+function planRequest({ scheduler, version, request: asked, limit }: RequestWork): SearchPlan | Promise<SearchPlan> {
   const { options } = asked;
   if (options.filter === undefined) return namingOptions(() => planSearch(version, options));
-  return context.scheduler.runWork(limit, planSearchInSlices(version, options)).catch((error: unknown) => {
+  return scheduler.runWork(limit, planSearchInSlices(version, options)).catch((error: unknown) => {
     throw withOptionField(error);
   });
 }
@@ -110,7 +111,7 @@ async function searchQueries(
   queries: readonly Prepared[],
   unfinished: Map<number, Unfinished>,
 ): Promise<void> {
-  const { context, version, limit, pool } = work;
+  const { scheduler, version, limit, pool } = work;
   const single: { readonly answer: Answer; readonly seconds: number }[] = [];
   // A batch that allows partial answers is started even if its time is too short.
   const candidates = work.request.allowPartial ? 0 : Math.max(plan.ef, plan.k);
@@ -127,7 +128,7 @@ async function searchQueries(
     else if (queries.length === 1) single.push({ answer: begun.answer, seconds });
     else addAnswer(work, position, begun.answer, seconds);
   };
-  await context.scheduler.run(queries.length, limit, search, candidates);
+  await scheduler.run(queries.length, limit, search, candidates);
   for (const { answer, seconds } of single) addAnswer(work, 0, answer, seconds);
   for (const [position, { search, seconds }] of unfinished) {
     const resumed = performance.now();
@@ -138,7 +139,7 @@ async function searchQueries(
 
 /** Groups of queries share each scan of all vectors, on the pool's threads. */
 async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonly Prepared[]): Promise<void> {
-  const { context, version, limit, pool } = work;
+  const { scheduler, version, limit, pool } = work;
   const good: { readonly query: Query; readonly position: number }[] = [];
   for (const [position, query] of queries.entries()) {
     if ('error' in query) work.answers.fail(position, query.error);
@@ -151,15 +152,15 @@ async function scanQueries(work: RequestWork, plan: SearchPlan, queries: readonl
     const asked = group.map(({ query }) => planOneSearch(version, plan, query));
     const found = await searchTogether(version, asked, poolScanner(version, pool), turnsOf(work));
     const seconds = secondsSince(begun) / group.length;
-    await context.scheduler.run(group.length, limit, (slot) => {
+    await scheduler.run(group.length, limit, (slot) => {
       addAnswer(work, group[slot]!.position, found[slot]!, seconds);
     });
   }
 }
 
 /** Long work runs in slices between the searches of others, until the request's time is over. */
-function turnsOf({ context, limit }: RequestWork): WorkOptions {
-  return { signal: limit.signal, run: (slices) => context.scheduler.runWork(limit, slices) };
+function turnsOf({ scheduler, limit }: RequestWork): WorkOptions {
+  return { signal: limit.signal, run: (slices) => scheduler.runWork(limit, slices) };
 }
 
 /** Answers every query with what was found by now. */
@@ -170,10 +171,7 @@ function answerPartially(
   unfinished: ReadonlyMap<number, Unfinished>,
 ): void {
   const { answers, version } = work;
-  const nothingOf = (query: Query): Search => {
-    const asked = planOneSearch(version, plan, query);
-    return new Search(version, asked.plan, asked.queries, asked.kind);
-  };
+  const nothingOf = (query: Query): Search<SearchPlan> => localSearch(version, planOneSearch(version, plan, query));
   for (const [position, query] of queries.entries()) {
     if (answers.has(position)) continue;
     if ('error' in query) answers.fail(position, query.error);

@@ -3,7 +3,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { instructionSetOf } from '../../engine/engines.js';
 import { searchTotals } from '../../engine/native/open.js';
-import type { LiveIndexes } from '../../retrieve/load/live.js';
 import { SHORT_REASONS, type Quality } from '../../wire/answers.js';
 import type { Admission } from './admission.js';
 
@@ -28,6 +27,12 @@ const SEARCH_ROUTE = '/v1/indexes/:index/search';
 
 /** Sampling interval of the event loop delay; searches are shorter. */
 const DELAY_RESOLUTION_MS = 5;
+
+/** The indexes that are served, and the versions in this process's memory. */
+interface WatchedVersions {
+  names(): readonly string[];
+  loaded(): readonly { readonly index: string; readonly version: string; readonly residentBytes: number }[];
+}
 
 export class WorkerMetrics {
   readonly registry = new Registry();
@@ -96,7 +101,7 @@ export class WorkerMetrics {
   }
 
   /** Adds gauges that are read from the worker's state at collection. */
-  watch(live: LiveIndexes, admission: Admission): void {
+  watch(live: WatchedVersions, admission: Admission): void {
     this.indexes = () => live.names();
     this.addGauge('shortlist_requests_in_flight', 'Searches and item requests in flight', () => admission.inFlight);
     this.addGauge('shortlist_buffered_bytes', 'Memory of request bodies and answers', () => admission.bufferedBytes);

@@ -2,10 +2,10 @@
  * One worker process: the script that the primary forks. It loads the versions that the primary names and answers
  * requests. It never reads CURRENT, and ends when the primary does.
  */
+import type { FastifyRequest } from 'fastify';
 import { EXIT, ShortlistError, serializeError } from '../../base/errors.js';
 import { instructionSetOf } from '../../engine/engines.js';
-import { openExactSearch } from '../../engine/exact-search.js';
-import { findCalibration } from '../../retrieve/load/calibration.js';
+import { openExactSearch, type ExactSearch } from '../../engine/exact-search.js';
 import { LiveIndexes, namedVersions, type Names } from '../../retrieve/load/live.js';
 import { Admission } from './admission.js';
 import { buildApp } from './app.js';
@@ -18,6 +18,7 @@ import { createLogger, type Logger } from '../channel/logger.js';
 import { dispatch, type FromWorker, type Handlers, type ToWorker } from '../channel/messages.js';
 import { withoutVersions } from '../channel/names.js';
 import type { ServeOptions } from '../channel/options.js';
+import { LocalBackend } from './local-backend.js';
 import { Rehearsal } from './rehearsal.js';
 import { PendingRequests } from '../channel/pending-requests.js';
 import { Scheduler } from './scheduler.js';
@@ -44,6 +45,8 @@ class ServingWorker {
   private readonly live: LiveIndexes;
   private readonly log: Logger;
   private readonly guard: Guard;
+  private readonly scheduler: Scheduler;
+  private readonly pool: ExactSearch;
   private readonly context: AppContext;
   private readonly rehearsal: Rehearsal;
   private connections: Connections | null = null;
@@ -58,23 +61,27 @@ class ServingWorker {
     private readonly toolVersion: string,
   ) {
     this.log = createLogger(options, 'worker');
-    this.live = new LiveIndexes(options.root, (index, version) => this.rehearsal.run(index, version));
+    const { root, shards } = options;
+    const held = { shards, keepsUsed: shards.length > 0 };
+    const rehearse = (index: string, version: string) => this.rehearsal.run(index, version);
+    this.live = new LiveIndexes(root, rehearse, undefined, held);
     const silentObserver = {
       metrics: new WorkerMetrics(),
       log: createLogger(options, 'worker', DISCARD),
       admission: new Admission(options.maxInFlight, options.maxBuffered, () => undefined),
     };
     this.rehearsal = new Rehearsal(silentObserver, options.warmUpMs);
-    const scheduler: Scheduler = new Scheduler(() => this.guard.updateCapacity());
+    this.scheduler = new Scheduler(() => this.guard.updateCapacity());
+    this.pool = openExactSearch(options.exactThreads);
     const refused = (requests: number) => this.handleRefused(requests);
-    this.guard = new Guard(scheduler, { refused }, corsHeadersOfRefusals(options.cors));
-    this.context = this.makeContext(scheduler);
+    this.guard = new Guard(this.scheduler, { refused }, corsHeadersOfRefusals(options.cors));
+    this.context = this.makeContext();
   }
 
   async start({ state, expected, othersAnswer }: Start): Promise<void> {
     this.expected = expected;
     this.log.info({ engine: 'native', isa: instructionSetOf('native') }, 'worker is starting');
-    const app = await buildApp(this.context, this.toolVersion);
+    const app = await buildApp(await this.withLeafRoutes(), this.toolVersion);
     await app.ready();
     this.connections = new Connections(app.server, this.options, this.guard);
     this.guard.setConnections(this.connections);
@@ -91,21 +98,31 @@ class ServingWorker {
     send({ type: 'started' });
   }
 
-  private makeContext(scheduler: Scheduler): AppContext {
-    const { maxInFlight, maxBuffered, exactThreads, root } = this.options;
+  /** A server that holds some shards has routes for gateways; others do not load them. */
+  private async withLeafRoutes(): Promise<AppContext> {
+    const { live, pool, scheduler, options } = this;
+    const { shards, requestTimeoutMs } = options;
+    if (shards.length === 0) return this.context;
+    const { addLeafRoutes } = await import('./routes/leaf.js');
+    const isDraining = () => this.draining;
+    const isOwn = ({ raw }: FastifyRequest) => this.rehearsal.observerOf(raw.socket) !== null;
+    const host = { live, pool, scheduler, shards, requestTimeoutMs, isDraining, isOwn };
+    return { ...this.context, addRoutes: (app) => addLeafRoutes(app, host) };
+  }
+
+  private makeContext(): AppContext {
+    const { maxInFlight, maxBuffered, root } = this.options;
     const admission = new Admission(maxInFlight, maxBuffered, () => this.metrics.refused(1));
     this.metrics.watch(this.live, admission);
+    const slicer = new TimeSlicer();
     const observer: Observer = { metrics: this.metrics, log: this.log, admission };
     return {
       options: this.options,
-      live: this.live,
-      pool: openExactSearch(exactThreads),
-      scheduler,
-      slicer: new TimeSlicer(),
+      backend: new LocalBackend(root, this.live, this.pool, this.scheduler, slicer),
+      slicer,
       guard: this.guard,
       requestEnded: (socket) => this.connections?.requestEnded(socket),
       observerOf: (socket) => this.rehearsal.observerOf(socket) ?? observer,
-      calibrationOf: async (index, version) => (await findCalibration(root, index, version)).calibration,
       joinedMetrics: () =>
         this.pages.request('collecting metrics', METRICS_TIMEOUT_MS, (id) => send({ type: 'metrics', id })),
       isDraining: () => this.draining,

@@ -121,6 +121,15 @@ export class Fields {
     );
   }
 
+  /** Whole numbers from `min` to `max`. */
+  integers(name: string, min = 0, max = Number.MAX_SAFE_INTEGER): number[] {
+    return this.array(name).map((item, position) =>
+      typeof item === 'number' && Number.isSafeInteger(item) && item >= min && item <= max
+        ? item
+        : this.fail(`${name}[${position}]`, `is not a whole number from ${min} to ${max}`),
+    );
+  }
+
   private array(name: string): unknown[] {
     const value = this.raw(name);
     return Array.isArray(value) ? value : this.fail(name, 'is not a list');

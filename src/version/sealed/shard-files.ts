@@ -77,3 +77,11 @@ export function sectionKindOf(name: string): SectionFileKind | null {
   const suffix = /^shard-\d+\.(vectors|ids)$/.exec(name)?.[1];
   return suffix === undefined ? null : suffix === 'ids' ? 'ids' : 'shard';
 }
+
+/** Those of some shards that a version has; undefined, for all, if none are named. */
+export function shardsOf(
+  { shards }: Pick<Manifest, 'shards'>,
+  named: readonly number[],
+): readonly number[] | undefined {
+  return named.length === 0 ? undefined : named.filter((shard) => shard < shards.length);
+}

@@ -41,12 +41,19 @@ export async function findVersionProblems(
   // Checking the contents of a damaged file would only report the damage again, less clearly.
   const damaged = new Set(problems.map((problem) => problem.details['file']));
   const isSound = (name: string): boolean => !damaged.has(join(directory, name));
-  await checkStructures({ directory, manifest }, isSound, problems, files);
+  await checkStructures(
+    { directory, manifest },
+    options.shards ?? [...manifest.shards.keys()],
+    isSound,
+    problems,
+    files,
+  );
   return problems;
 }
 
 async function checkStructures(
   version: VersionFiles,
+  shards: readonly number[],
   isSound: (name: string) => boolean,
   problems: ShortlistError[],
   files: FileSystem,
@@ -54,12 +61,12 @@ async function checkStructures(
   const { manifest } = version;
   const owners = new Uint8Array(manifest.count);
   const parts = manifest.shards.map((_, shard) => shardFilesOf(manifest, shard));
-  const whole = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(parts[shard]!.vectors) && isSound(parts[shard]!.ordinals)); // prettier-ignore
+  const whole = shards.filter((shard) => isSound(parts[shard]!.vectors) && isSound(parts[shard]!.ordinals)); // prettier-ignore
   const before = problems.length;
   let ids: IdTable | undefined;
-  for (const shard of manifest.shards.keys()) {
+  for (const shard of shards) {
     // Format 1 has the ids of all shards in one file, which is read once.
-    const hasOwn = manifest.format !== 1 || shard === 0;
+    const hasOwn = manifest.format !== 1 || shard === shards[0];
     if (hasOwn) ids = isSound(parts[shard]!.ids) ? await collect(problems, () => readSoundIds(version, shard, files)) : undefined; // prettier-ignore
     const own = ids;
     if (whole.includes(shard)) await collect(problems, () => checkShard(version, shard, owners, own, files));
@@ -68,7 +75,7 @@ async function checkStructures(
   if (whole.length === manifest.shards.length && problems.length === before) {
     await collect(problems, () => requireOwners(version, owners));
   }
-  const sound = manifest.shards.map((_, shard) => shard).filter((shard) => isSound(parts[shard]!.attributes ?? ''));
+  const sound = shards.filter((shard) => isSound(parts[shard]!.attributes ?? ''));
   if (manifest.attributes.length === 0) return;
   if (manifest.format !== 1)
     for (const shard of sound) await collect(problems, () => readAttributes(version, { shards: [shard] })); // prettier-ignore

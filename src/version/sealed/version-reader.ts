@@ -98,7 +98,7 @@ export async function* findFileProblems(
 }
 
 /** The files that some shards need. @param shards default: all */
-function entriesOf(manifest: Manifest, shards?: readonly number[]): readonly FileEntry[] {
+export function entriesOf(manifest: Manifest, shards?: readonly number[]): readonly FileEntry[] {
   if (shards === undefined) return manifest.files;
   const names = new Set([...sharedFilesOf(manifest), ...shards.flatMap((shard) => manifest.shards[shard]!.files)]);
   return manifest.files.filter(({ name }) => names.has(name));

@@ -4,9 +4,8 @@ import { openExactSearch } from '../../../src/engine/exact-search.js';
 import type { WhyNot } from '../../../src/wire/answers.js';
 import type { LoadedVersion } from '../../../src/retrieve/load/loaded-version.js';
 import { loadVersion } from '../../../src/retrieve/load/loaded-version.js';
-import { Search } from '../../../src/retrieve/search/search.js';
 import { askFor, askSeeds, beginLong, searchInTurns } from './in-turns.js';
-import { search, searchSeeds } from '../../../src/retrieve/search/run-search.js';
+import { localSearch, search, searchSeeds } from '../../../src/retrieve/search/run-search.js';
 import { buildVectors, buildVersion, makeVectors, temporaryFolder } from '../../indexes.js';
 import { expectedOf, openShop, type Shop } from '../shop.js';
 
@@ -163,11 +162,11 @@ describe('searches that take their time', () => {
     ];
     const query = version.vectorOf(self);
     const { plan, queries } = askFor(version, query, options);
-    const single = new Search(version, plan, queries).partialAnswer().explain!.why_not!;
+    const single = localSearch(version, { plan, queries, kind: 'single' }).partialAnswer().explain!.why_not!;
     expect(single).toMatchObject(known);
     expect(single[1]!.score).toBe(search(version, query, options).explain!.why_not![1]!.score);
     const seeds = askSeeds(version, [{ query, weight: 1, self }], options);
-    const seeded = new Search(version, seeds.plan, seeds.queries, 'seeds').partialAnswer();
+    const seeded = localSearch(version, seeds).partialAnswer();
     expect(seeded.quality.short).toBe('timeout');
     expect(seeded.explain!.why_not).toMatchObject(known);
   });

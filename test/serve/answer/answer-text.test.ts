@@ -32,7 +32,7 @@ function openAnswers(ids: readonly string[], answers: readonly Found[], single: 
   const manifest = { index: 'listings', version: '20260101T000000Z-00000000' };
   const version = { ids: tableOf(ids), manifest } as unknown as LoadedVersion;
   const memory = new Admission(1, 2 ** 30, () => undefined).openAccount().claim();
-  const text = new JsonAnswers(version, { attributes: null, vectors: false }, single, memory, new TimeSlicer(), limit);
+  const text = new JsonAnswers(version, [], single, memory, new TimeSlicer(), limit);
   answers.forEach((answer, position) => text.add(position, { ...answer, quality: QUALITY }));
   return { text, manifest };
 }

@@ -11,7 +11,7 @@ const MiB = 2 ** 20;
 
 function scrub(root: string, served: readonly ServedVersion[], rate: number) {
   const seen = { bytes: 0, finished: 0, damaged: [] as ShortlistError[] };
-  const one = new Scrub(root, rate, {
+  const one = new Scrub(root, [], rate, {
     served: () => served,
     read: (bytes) => (seen.bytes += bytes),
     finished: () => seen.finished++,

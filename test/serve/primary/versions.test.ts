@@ -131,7 +131,7 @@ describe('a switch of versions', () => {
     const large = { rows: 500, dim: 1024 };
     const first = await publishVersion(root, 'listings', { ...large, seed: 1 });
     // Room for what answers, what answered before, and a new one: as much as a worker ever holds.
-    const copies = 3.5 * versionMemory(await readManifest(root, 'listings', first.version));
+    const copies = 3.5 * versionMemory(await readManifest(root, 'listings', first.version), []);
     const server = await start(test, root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
     for (const seed of [2, 3, 4]) {
       const { version } = await publishVersion(root, 'listings', { ...large, seed });
@@ -148,7 +148,7 @@ describe('a switch of versions', () => {
       const { version } = await buildVersion(root, 'listings', { ...large, seed });
       await setAlias(root, 'listings', `canary-${seed}`, version);
     }
-    const copies = 2.5 * versionMemory(await readManifest(root, 'listings', first.version));
+    const copies = 2.5 * versionMemory(await readManifest(root, 'listings', first.version), []);
     const server = await start(test, root, ['--workers', '1', '--memory-limit', `${96 * 2 ** 20 + Math.ceil(copies)}`]);
     expect(server.lines.filter(({ code }) => code === 'insufficient_memory')).toHaveLength(1);
     expect(await liveVersion(server)).toBe(first.version);

@@ -4,7 +4,7 @@ import { fastifyHelmet } from '@fastify/helmet';
 import { fastifySwagger } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { AppContext } from '../context.js';
-import { MAX_EXAMPLE_INDEXES, exampleSearches, type IndexExamples } from './examples.js';
+import { MAX_EXAMPLE_INDEXES } from './examples.js';
 import { problemResponses } from '../../../wire/schemas.js';
 import { addExamples, nameSchemas, type OpenApiDocument } from './openapi.js';
 
@@ -84,15 +84,15 @@ export async function addDocRoutes(app: FastifyInstance, context: AppContext): P
 }
 
 /** The document as text, made again when other versions go live, since its examples use their data. */
-function documentOf(app: FastifyInstance, { live }: AppContext): () => string {
+function documentOf(app: FastifyInstance, { backend }: AppContext): () => string {
   let named: OpenApiDocument | null = null;
   let made = { of: '', text: '' };
   return () => {
-    const indexes = live.names().filter((index) => live.namesOf(index).current !== null);
-    const of = indexes.map((index) => `${index}@${live.namesOf(index).current}`).join();
+    const indexes = backend.names().filter((index) => backend.namesOf(index).current !== null);
+    const of = indexes.map((index) => `${index}@${backend.namesOf(index).current}`).join();
     if (made.text === '' || made.of !== of) {
       named ??= nameSchemas(app.swagger());
-      const examples = indexes.slice(0, MAX_EXAMPLE_INDEXES).map((index) => examplesOf(live, index));
+      const examples = indexes.slice(0, MAX_EXAMPLE_INDEXES).map((index) => backend.examplesOf(index));
       made = {
         of,
         text: JSON.stringify(
@@ -105,13 +105,4 @@ function documentOf(app: FastifyInstance, { live }: AppContext): () => string {
     }
     return made.text;
   };
-}
-
-function examplesOf(live: AppContext['live'], index: string): IndexExamples | null {
-  const lease = live.lease(index);
-  try {
-    return exampleSearches(lease.version);
-  } finally {
-    lease.release();
-  }
 }

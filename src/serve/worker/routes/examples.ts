@@ -26,7 +26,8 @@ export const MAX_EXAMPLE_INDEXES = 10;
 
 /** @returns null for an index without rows */
 export function exampleSearches(version: LoadedVersion): IndexExamples | null {
-  const { index, count, dim, metric } = version.manifest;
+  const { index, dim, metric } = version.manifest;
+  const { count } = version;
   if (count === 0) return null;
   const id = version.ids.text(0);
   const other = version.ids.text(Math.min(1, count - 1));
@@ -74,7 +75,7 @@ function attributeExamples(version: LoadedVersion, id: string, other: string): R
   const columns = version.manifest.attributes.map(({ name }) => version.attributes!.column(name));
   if (columns.length === 0) return {};
   // The filter matches the values of the second item, so at least that one passes.
-  const ordinal = Math.min(1, version.manifest.count - 1);
+  const ordinal = Math.min(1, version.count - 1);
   const named = columns.slice(0, 2);
   const filter = Object.fromEntries(
     named.map((column) => [column.field.name, conditionOn(column.field.type, column.value(ordinal))]),

@@ -1,8 +1,7 @@
 /** GET /v1/indexes, /v1/indexes/{index}, /v1/indexes/{index}/items/{id}: the indexes served, and their items. */
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../base/errors.js';
-import { attributeNames, attributesWriter, writeVector } from '../../answer/candidate-text.js';
-import type { AppContext } from '../context.js';
+import { JSON_TYPE, type AppContext } from '../context.js';
 import { checkAccept } from '../../request/accept.js';
 import { fieldError } from '../../request/field-error.js';
 import {
@@ -13,9 +12,6 @@ import {
   type Parameters,
 } from '../../request/query-string.js';
 import { IndexListSchema, IndexSchema, ItemSchema, problemResponses } from '../../../wire/schemas.js';
-import { TextBytes } from '../../answer/text-bytes.js';
-import { unknownIdError } from '../prepare-queries.js';
-import { JSON_TYPE } from './search.js';
 import { Type } from '../../../wire/schema-type.js';
 
 const COMMON: readonly ErrorCode[] = ['unknown_field', 'not_acceptable', 'overloaded', 'internal'];
@@ -32,7 +28,7 @@ export function addIndexRoutes(app: FastifyInstance, context: AppContext): void 
   };
   app.get('/v1/indexes', { schema: list }, async (request) => {
     checkHeadersAndQuery(request.headers.accept, request.query);
-    return { indexes: await Promise.all(context.live.names().map((index) => describeIndex(context, index, false))) };
+    return { indexes: await Promise.all(context.backend.names().map((index) => describeIndex(context, index, false))) };
   });
 
   const one = {
@@ -72,8 +68,8 @@ async function describeIndex(
   index: string,
   withCalibration: boolean,
 ): Promise<Record<string, unknown>> {
-  const names = context.live.namesOf(index);
-  const loaded = context.live.loaded().filter((entry) => entry.index === index);
+  const names = context.backend.namesOf(index);
+  const loaded = context.backend.loaded().filter((entry) => entry.index === index);
   const common = {
     index,
     version: names.current,
@@ -82,24 +78,19 @@ async function describeIndex(
     loaded: loaded.map((one) => one.version),
   };
   if (names.current === null) return common;
-  const lease = context.live.lease(index);
-  try {
-    const { manifest } = lease.version;
-    return {
-      ...common,
-      created_at: manifest.created_at,
-      age_seconds: Math.max(0, Math.round((Date.now() - Date.parse(manifest.created_at)) / 1000)),
-      vectors: manifest.count,
-      dim: manifest.dim,
-      metric: manifest.metric,
-      shards: manifest.shards.length,
-      engine: manifest.engine.name,
-      attributes: manifest.attributes.map(({ name, type }) => ({ name, type })),
-      ...(withCalibration && { calibration: await context.calibrationOf(index, manifest.version) }),
-    };
-  } finally {
-    lease.release();
-  }
+  const manifest = context.backend.manifestOf(index);
+  return {
+    ...common,
+    created_at: manifest.created_at,
+    age_seconds: Math.max(0, Math.round((Date.now() - Date.parse(manifest.created_at)) / 1000)),
+    vectors: manifest.count,
+    dim: manifest.dim,
+    metric: manifest.metric,
+    shards: manifest.shards.length,
+    engine: manifest.engine.name,
+    attributes: manifest.attributes.map(({ name, type }) => ({ name, type })),
+    ...(withCalibration && { calibration: await context.backend.calibrationOf(index, manifest.version) }),
+  };
 }
 
 const ITEM_CODES: readonly ErrorCode[] = [
@@ -111,6 +102,7 @@ const ITEM_CODES: readonly ErrorCode[] = [
   'version_not_loaded',
   'not_ready',
   'index_damaged',
+  'shards_unavailable',
 ];
 
 const itemSchema = {
@@ -137,7 +129,7 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
   app.get<{ Params: { index: string; id: string } }>(
     '/v1/indexes/:index/items/:id',
     { schema: itemSchema },
-    (request, reply) => {
+    async (request, reply) => {
       checkAccept(request.headers.accept, JSON_TYPE);
       const { index, id } = request.params;
       const parameters = readParameters(request.query as Parameters, ITEM_PARAMETERS);
@@ -145,27 +137,14 @@ function addItemRoute(app: FastifyInstance, context: AppContext): void {
       if (typeof withVector !== 'boolean')
         throw fieldError('bad_field', '/include.vectors', 'include.vectors is invalid; give true or false');
       const names = parameters['include.attributes'] as readonly string[] | true | undefined;
-      const lease = context.live.lease(index, parameters['version'] as string | undefined);
-      try {
-        const { version } = lease;
-        const ordinal = version.ordinalOf(id);
-        if (ordinal < 0) throw unknownIdError(version, id);
-        const shown = attributeNames(
-          version,
-          names === undefined || names === true ? 'all' : names,
-          '/include.attributes',
-        );
-        const text = new TextBytes();
-        text.utf8(`{"index":${JSON.stringify(index)},"version":${JSON.stringify(version.manifest.version)},`);
-        text.utf8(`"id":${JSON.stringify(id)}`);
-        attributesWriter(version, shown)(ordinal, text);
-        if (withVector) writeVector(version.vectorOf(ordinal), text);
-        text.ascii('}');
-        void reply.type('application/json; charset=utf-8');
-        return reply.send(text.copy());
-      } finally {
-        lease.release();
-      }
+      const include = {
+        attributes: names === undefined || names === true ? 'all' : names,
+        vectors: withVector,
+      } as const;
+      const version = parameters['version'] as string | undefined;
+      const text = await context.backend.item({ index, id, version, include, state: request.state });
+      void reply.type('application/json; charset=utf-8');
+      return reply.send(text);
     },
   );
 }

@@ -28,8 +28,8 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
   };
   app.get('/readyz', { schema: ready }, () => {
     checkReady(context);
-    const indexes = context.live.names().map((index) => {
-      const { current, fault } = context.live.namesOf(index);
+    const indexes = context.backend.names().map((index) => {
+      const { current, fault } = context.backend.namesOf(index);
       return { index, version: current, ...(fault && { fault }) };
     });
     return { status: 'ready', indexes };
@@ -61,15 +61,15 @@ export function addOperationRoutes(app: FastifyInstance, context: AppContext): v
 function checkReady(context: AppContext): void {
   if (context.isDraining()) throw new ShortlistError('not_ready', 'the server is shutting down');
   const isLive = (index: string) =>
-    context.live.names().includes(index) && context.live.namesOf(index).current !== null;
+    context.backend.names().includes(index) && context.backend.namesOf(index).current !== null;
   const wanted = new Set([...context.options.index, ...context.expected()]);
   const isFaulty = (index: string) =>
-    context.live.names().includes(index) && context.live.namesOf(index).fault !== undefined;
+    context.backend.names().includes(index) && context.backend.namesOf(index).fault !== undefined;
   const missing = [...wanted].filter((index) => !isLive(index) && !isFaulty(index));
   if (missing.length > 0)
     throw new ShortlistError('not_ready', `no version is loaded for ${missing.join(', ')}`, { missing });
-  if (context.live.names().some(isLive)) return;
-  const faulty = context.live.names().filter(isFaulty);
+  if (context.backend.names().some(isLive)) return;
+  const faulty = context.backend.names().filter(isFaulty);
   const why = faulty.length === 0 ? '' : `; faulty: ${faulty.join(', ')}`;
   throw new ShortlistError('not_ready', `no index has a loaded version that is published${why}`, { missing: faulty });
 }

@@ -11,7 +11,7 @@ const CODES: readonly ErrorCode[] = [
   'bad_arrow', 'bad_encoding', 'vector_not_finite', 'vector_zero', 'vector_out_of_range', 'k_out_of_range', 'ef_out_of_range', 'target_recall_out_of_range',
   'recall_unreachable', 'not_calibrated', 'bad_filter', 'filter_too_costly', 'batch_too_large',
   'answer_too_large', 'unknown_attribute', 'unknown_index', 'unknown_id', 'not_acceptable', 'request_timeout', 'version_not_loaded', 'body_too_large',
-  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'index_damaged', 'deadline_exceeded', 'internal',
+  'unsupported_media_type', 'headers_too_large', 'malformed_http', 'overloaded', 'not_ready', 'index_damaged', 'shards_unavailable', 'deadline_exceeded', 'internal',
 ]; // prettier-ignore
 
 const Bytes = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });

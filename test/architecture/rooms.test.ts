@@ -180,6 +180,14 @@ describe('the import rule', () => {
     expect(findCycles()).toEqual([]);
   });
 
+  it('the processes of a server know each other only by the channel', () => {
+    const isWorker = (file: string) => /^serve\/(?:worker|leaf)\//.test(file);
+    const wrong = ownImports.filter(
+      (found) => fromOf(found).startsWith('serve/primary/') && isWorker(toOf(found)) && found.kind !== 'url',
+    );
+    expect(wrong.map(describeImport)).toEqual([]);
+  });
+
   it('a server loads the code of fleets only if it holds some shards, and no other command loads it', () => {
     const isFleet = (file: string) => /^serve\/(?:fleet|leaf|gateway)\//.test(file) || file === LEAF_ROUTES;
     const doors = ownImports.filter(

@@ -45,14 +45,14 @@ export class ReplicaGroup implements ShardGroup {
     let latencies = this.latencies.get(operation);
     if (latencies === undefined) this.latencies.set(operation, (latencies = new Latencies()));
     const { shards, budget, observer } = this;
-    return { shards, budget, observer, latencies, pick: (not) => this.pick(version, not) };
+    return { shards, budget, observer, latencies, pick: (not, which) => this.pick(version, not, which) };
   }
 
-  /** @param not servers that were asked already @returns null if there is no other */
-  private pick({ index, version }: Manifest, not: ReadonlySet<Replica>): Replica | null {
+  /** @param not servers that were asked already @param which `any`: an unhealthy one if there is no other */
+  private pick({ index, version }: Manifest, not: ReadonlySet<Replica>, which: 'any' | 'healthy'): Replica | null {
     const able = [...this.replicas()].filter((one) => !not.has(one) && one.keyOf(index, version) === this.key);
     const healthy = able.filter((one) => one.isReachable && !one.isEjected);
-    const [from, second] = healthy.length > 0 ? pickTwo(healthy) : pickTwo(able);
+    const [from, second] = pickTwo(healthy.length > 0 || which === 'healthy' ? healthy : able);
     if (from === undefined || second === undefined) return from ?? null;
     return second.inFlight < from.inFlight ? second : from;
   }
@@ -70,7 +70,7 @@ interface CallTools {
   readonly budget: CallBudget;
   readonly observer: CallObserver;
   readonly latencies: Latencies;
-  readonly pick: (not: ReadonlySet<Replica>) => Replica | null;
+  readonly pick: (not: ReadonlySet<Replica>, which: 'any' | 'healthy') => Replica | null;
 }
 
 /** One message until it is answered, by whichever server. */
@@ -95,7 +95,7 @@ class Call {
   }
 
   start(): void {
-    const first = this.tools.pick(this.asked);
+    const first = this.tools.pick(this.asked, 'any');
     if (first === null) {
       this.reject(shardsUnavailable(this.version, this.tools.shards));
       return;
@@ -142,7 +142,7 @@ class Call {
 
   private hedge(): void {
     if (this.isOver) return;
-    const other = this.tools.pick(this.asked);
+    const other = this.tools.pick(this.asked, 'healthy');
     if (other === null || !this.take('hedge')) return;
     void this.ask(other);
   }
@@ -156,7 +156,9 @@ class Call {
     this.tools.observer.failed(this.operation);
     if (this.running.size > 0) return; // the other server may still answer
     // A connection that was closed may belong to a process that was replaced: then the same server can be asked again.
-    const other = this.hasRetried ? null : (this.tools.pick(this.asked) ?? (error.code === null ? replica : null));
+    const other = this.hasRetried
+      ? null
+      : (this.tools.pick(this.asked, 'any') ?? (error.code === null ? replica : null));
     if (other === null || !(error.isIdle ? this.note('retry') : this.take('retry'))) {
       this.end(() => this.reject(this.errorOf(error)));
       return;

@@ -45,6 +45,24 @@ describe('LiveIndexes', () => {
     expect(loadedNames()).toEqual([versions[0]]);
   });
 
+  it('keeps the previous version while it is asked for, if it holds shards for a gateway', async () => {
+    const leaf = new LiveIndexes(root, undefined, GRACE_MS, { shards: [0], keepsUsed: true });
+    try {
+      for (const version of versions.slice(0, 2)) {
+        await leaf.prepare('items', version);
+        leaf.apply('items', current(version));
+      }
+      for (let waited = 0; waited < 4 * GRACE_MS; waited += GRACE_MS / 5) {
+        leaf.lease('items', versions[0]).release();
+        await sleep(GRACE_MS / 5);
+      }
+      await sleep(3 * GRACE_MS);
+      expect(() => leaf.lease('items', versions[0])).toThrow(thrown('version_not_loaded'));
+    } finally {
+      leaf.close();
+    }
+  });
+
   it('a version that was leased before a switch answers until it is released, then goes after its grace', async () => {
     await live.prepare('items', versions[0]!);
     live.apply('items', current(versions[0]!));

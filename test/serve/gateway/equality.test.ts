@@ -4,7 +4,7 @@ import { tableFromIPC } from 'apache-arrow';
 import { seededRandom } from '../../../src/base/random.js';
 import { publish } from '../../../src/version/state/publish.js';
 import { openShop, FILTERS } from '../../retrieve/shop.js';
-import { temporaryFolder } from '../../indexes.js';
+import { publishVersion, temporaryFolder } from '../../indexes.js';
 import { ask, startFleet, type TestFleet } from './fleet.js';
 
 const DIM = 8;
@@ -113,6 +113,30 @@ describe.each(['cosine', 'l2'] as const)('a gateway over three servers (%s)', (m
     const described = (await (await fleet.gateway.get('/v1/indexes/shop')).json()) as Record<string, unknown>;
     expect(described).toMatchObject({ index: 'shop', vectors: ROWS, dim: DIM, shards: 4 });
   });
+});
+
+it('a gateway gives the same answers where ids are texts and requests are bytes or Arrow', async () => {
+  const root = temporaryFolder();
+  await publishVersion(root, 'shop', { rows: 500, dim: DIM, shards: 2, textIds: true, metric: 'ip' });
+  const fleet = await startFleet(root, ['0', '1']);
+  try {
+    const bodies = [
+      { id: 'item-7', k: 20, include: { attributes: ['title'] } },
+      { ids: ['item-1', 'item-2', 'none'], k: 4, exclude_ids: ['item-3'] },
+      { seeds: [{ id: 'item-9' }, { id: 'item-8' }], k: 9, filter: { id: { $nin: ['item-8'] } } },
+      { vectors: Array.from({ length: 300 }, (_, i) => Array.from({ length: DIM }, (_, c) => Math.sin(i + c))), k: 40 },
+    ];
+    for (const body of bodies) expect(await ask(fleet.gateway, body)).toEqual(await ask(fleet.whole, body));
+    const bytes = new Uint8Array(Float32Array.from({ length: 2 * DIM }, (_, i) => i).buffer);
+    const post = async (server: TestFleet['whole']) => {
+      const type = { 'content-type': 'application/octet-stream', accept: 'application/vnd.apache.arrow.stream' };
+      const answer = await server.post('/v1/indexes/shop/search?batch=true&k=30&include.attributes=price', bytes, type);
+      return tableOf(Buffer.from(await answer.arrayBuffer()));
+    };
+    expect(await post(fleet.gateway)).toEqual(await post(fleet.whole));
+  } finally {
+    await fleet.stop();
+  }
 });
 
 function tableOf(bytes: Buffer): unknown {

@@ -33,6 +33,13 @@ describe('a gateway without one of its groups', () => {
     });
   });
 
+  it('passes the id of a request on to every server', async () => {
+    const sent = { 'x-request-id': 'request-of-a-shopper' };
+    expect((await fleet.gateway.post('/v1/indexes/listings/search', { vector, k: 5 }, sent)).status).toBe(200);
+    const isSame = (line: Record<string, unknown>) => line['request_id'] === sent['x-request-id'];
+    for (const server of [fleet.gateway, ...fleet.leaves]) await server.waitForLog('request completed', 0, isSame);
+  });
+
   it('answers with the shards that are there in time, if partial answers are allowed', async () => {
     const whole = await search({});
     expect(quality(whole.body)).toMatchObject({ shards: { total: 4, answered: 4 }, short: null });

@@ -28,6 +28,8 @@ const WAIT_FOR_LOCK_MS = 10_000;
 interface FollowTools {
   readonly store: ObjectStore;
   readonly root: string;
+  /** Numbers of the shards that are pulled; empty: all. */
+  readonly shards: readonly number[];
   readonly signal: AbortSignal;
   /** Called before a version of this size is fetched. */
   readonly makeRoom: (bytes: number) => Promise<void>;
@@ -141,8 +143,8 @@ export class IndexFollower {
   }
 
   private async pull(version: string): Promise<void> {
-    const { store, root, signal, makeRoom, onPulled } = this.tools;
-    const pulled = await pullVersion(store, root, this.index, version, { signal, makeRoom });
+    const { store, root, shards, signal, makeRoom, onPulled } = this.tools;
+    const pulled = await pullVersion(store, root, this.index, version, { shards, signal, makeRoom });
     if (pulled.reused < pulled.bytes) onPulled(pulled);
   }
 

@@ -12,11 +12,12 @@ import { nodeFiles, type FileSystem } from '../version/disk/files.js';
 import { checkName, indexPath, MANIFEST_FILE, pullsPath, versionPath } from '../version/disk/paths.js';
 import { unsealJson } from '../version/disk/sealed-json.js';
 import { withLock, type Lock } from '../version/locks/lock.js';
-import { versionBytes, type FileEntry, type Manifest } from '../version/sealed/manifest.js';
+import type { FileEntry, Manifest } from '../version/sealed/manifest.js';
 import { findManifest, MAX_MANIFEST_BYTES, readManifest } from '../version/sealed/manifest-file.js';
 import { makeReadOnly } from '../version/sealed/seal.js';
 import { listVersionNames } from '../version/sealed/version-folders.js';
-import { openVersionFiles } from '../version/sealed/version-reader.js';
+import { shardsOf } from '../version/sealed/shard-files.js';
+import { entriesOf, openVersionFiles } from '../version/sealed/version-reader.js';
 import { MAX_NOTE_BYTES, notePath, notesDirectory, readNote, writeNote } from '../version/state/notes.js';
 import { keyOf } from './documents.js';
 import { fetchFiles, type FetchTuning } from './fetch-files.js';
@@ -28,6 +29,8 @@ import { PULLED_NOTES, type Transferred } from './transfer.js';
 const PULLED_NOTE = 'pulled';
 
 interface PullOptions {
+  /** Numbers of the shards whose files are pulled; default and empty: all. */
+  readonly shards?: readonly number[] | undefined;
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly files?: FileSystem | undefined;
@@ -40,6 +43,8 @@ interface Pull {
   readonly store: ObjectStore;
   readonly root: string;
   readonly manifest: Manifest;
+  /** The files to pull. */
+  readonly entries: readonly FileEntry[];
   readonly manifestBytes: Uint8Array;
   readonly files: FileSystem;
   readonly options: PullOptions;
@@ -60,31 +65,48 @@ export async function pullVersion(
   const { files = nodeFiles, signal } = options;
   const manifest = await readManifest(store.url, index, version, storeFiles(store));
   const command = `shortlist pull ${index}@${version}`;
+  const shards = shardsOf(manifest, options.shards ?? []);
+  const entries = entriesOf(manifest, shards);
   const work = async (lock: Lock): Promise<Transferred> => {
-    const bytes = versionBytes(manifest);
-    const result = { index, version, bytes, files: manifest.files.length };
-    if (await isThere(root, manifest, files)) {
+    const bytes = sizeOf(entries);
+    const result = { index, version, bytes, files: entries.length };
+    if (await isThere(root, manifest, shards, files)) {
       // The notes of a version that was built here are at least as new as those in the store.
       if (await wasPulled(root, manifest, files)) await pullNotes(store, root, manifest, files);
       return { ...result, reused: bytes };
     }
     const manifestBytes = await readManifestBytes(store, manifest, signal);
-    const reused = await fetchVersion({ store, root, manifest, manifestBytes, files, options }, lock);
+    const reused = await fetchVersion({ store, root, manifest, entries, manifestBytes, files, options }, lock);
     return { ...result, reused };
   };
   return withLock(root, index, 'pull', command, work, { files, signal });
 }
 
 /** @throws file_missing, file_corrupt, file_unexpected if the version is damaged here */
-async function isThere(root: string, { index, version, content }: Manifest, files: FileSystem): Promise<boolean> {
+async function isThere(
+  root: string,
+  { index, version, content }: Manifest,
+  shards: readonly number[] | undefined,
+  files: FileSystem,
+): Promise<boolean> {
   const local = await findManifest(root, index, version, files);
   if (local === null) return false;
   if (local.content !== content) {
     const message = `${versionPath(root, index, version)} has other contents than the version of that name in the store; move it away and pull again`;
     throw new ShortlistError('file_corrupt', message, { file: versionPath(root, index, version) });
   }
-  await openVersionFiles(root, index, version, { hash: false, files });
+  try {
+    await openVersionFiles(root, index, version, { hash: false, files, shards });
+  } catch (error) {
+    if (!(error instanceof ShortlistError) || error.code !== 'file_missing') throw error;
+    const message = `${error.message}; if ${root} was pulled for other shards, use a root of its own for each set of shards`;
+    throw new ShortlistError(error.code, message, error.details, { cause: error });
+  }
   return true;
+}
+
+function sizeOf(entries: readonly FileEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Whether the version came from a store, which has it still. */
@@ -109,29 +131,29 @@ async function readManifestBytes(
 
 /** @returns the bytes that were here already */
 async function fetchVersion(pull: Pull, lock: Lock): Promise<number> {
-  const { store, root, manifest, files, options } = pull;
+  const { store, root, manifest, entries, files, options } = pull;
   const { index, version } = manifest;
-  const total = versionBytes(manifest);
+  const total = sizeOf(entries);
   await options.makeRoom?.(total);
   const directory = join(pullsPath(root, index), version);
   await ensureDirectory(directory, files);
-  await requireSpace(directory, manifest, files);
+  await requireSpace(directory, total, files);
   await copyLocalFiles(pull, directory);
   let done = 0;
   const onBytes = (bytes: number): void => options.onProgress?.((done += bytes), total);
   const folder = keyOf(store, versionPath(store.url, index, version));
   const { signal, tuning } = options;
-  const received = await fetchFiles(store, folder, directory, manifest.files, files, { onBytes, signal, tuning });
+  const received = await fetchFiles(store, folder, directory, entries, files, { onBytes, signal, tuning });
   await placeVersion(pull, directory, lock);
   return Math.max(0, total - received);
 }
 
 /** What is there of an earlier pull takes its place already. */
-async function requireSpace(directory: string, manifest: Manifest, files: FileSystem): Promise<void> {
+async function requireSpace(directory: string, bytes: number, files: FileSystem): Promise<void> {
   const sizes = await Promise.all(
     (await files.list(directory)).map(async ({ name }) => (await statIfPresent(join(directory, name), files))?.bytes ?? 0), // prettier-ignore
   );
-  const wanted = versionBytes(manifest) - sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const wanted = bytes - sizes.reduce((sum, size) => sum + size, 0);
   const free = await files.freeBytes(directory);
   if (free >= wanted) return;
   const message = `${directory} has ${free} bytes of free space, and the version needs ${wanted}; free some and try again`;
@@ -139,7 +161,7 @@ async function requireSpace(directory: string, manifest: Manifest, files: FileSy
 }
 
 /** Files of other local versions with the same digest. A copy shares its blocks where the file system can. */
-async function copyLocalFiles({ root, manifest, files, options }: Pull, directory: string): Promise<void> {
+async function copyLocalFiles({ root, manifest, entries, files, options }: Pull, directory: string): Promise<void> {
   const { index } = manifest;
   const known = new Map<string, string>();
   for (const version of await listVersionNames(root, index, files)) {
@@ -148,7 +170,7 @@ async function copyLocalFiles({ root, manifest, files, options }: Pull, director
       known.set(sha256, join(versionPath(root, index, version), name));
     }
   }
-  for (const entry of manifest.files) {
+  for (const entry of entries) {
     const source = known.get(entry.sha256);
     if (source === undefined || (await statIfPresent(join(directory, entry.name), files)) !== null) continue;
     await copyChecked(source, directory, entry, files, options.signal);
@@ -182,10 +204,10 @@ async function copyChecked(
 
 /** The manifest is written last, and the rename makes the version. */
 async function placeVersion(pull: Pull, directory: string, lock: Lock): Promise<void> {
-  const { store, root, manifest, manifestBytes, files } = pull;
+  const { store, root, manifest, entries, manifestBytes, files } = pull;
   const { index, version } = manifest;
   const target = versionPath(root, index, version);
-  const wanted = new Set([MANIFEST_FILE, ...manifest.files.map(({ name }) => name)]);
+  const wanted = new Set([MANIFEST_FILE, ...entries.map(({ name }) => name)]);
   await replaceFile(join(directory, MANIFEST_FILE), manifestBytes, files);
   for (const { name } of await files.list(directory)) {
     if (wanted.has(name)) await makeReadOnly(join(directory, name), files);

@@ -35,7 +35,7 @@ describe('a root that follows a store', () => {
   function follow(to: string): IndexFollower {
     const { signal } = new AbortController();
     const tools = { store, root: to, signal, makeRoom: () => Promise.resolve(), onPulled: () => undefined };
-    return new IndexFollower(tools, INDEX);
+    return new IndexFollower({ shards: [], ...tools }, INDEX);
   }
 
   const currentOf = async (of: string) => (await readCurrent(of, INDEX))?.version;

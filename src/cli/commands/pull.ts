@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { parseShardList } from '../../base/shard-list.js';
 import { pullVersion } from '../../store/pull.js';
 import { storeFiles } from '../../store/store-files.js';
 import { resolveVersion } from '../../version/state/catalog.js';
@@ -8,6 +9,7 @@ import { withStore } from '../root.js';
 
 interface PullOptions {
   readonly from: string;
+  readonly shards?: number[];
 }
 
 const HELP = `
@@ -19,14 +21,16 @@ export function pullCommand(): Command {
     .argument('<index[@version]>', 'version or alias to pull (default: the one that the store publishes)')
     .description('copy a version from an object store into the root')
     .requiredOption('--from <url>', 'root in the store: s3://bucket/folder, gs://bucket/folder or file:///folder (required)')
+    .option('--shards <list>', 'pull the files of these shards only, such as 0-3 (default: all)', shardList)
     .addHelpText('after', HELP)
     .action(
-      action(async ({ root, progress, signal }, { from }: PullOptions, target: string) => {
+      action(async ({ root, progress, signal }, { from, shards }: PullOptions, target: string) => {
         const { index, ref } = parseTarget(target);
         const started = performance.now();
         const pulled = await withStore(from, async (store) => {
           const version = await resolveVersion(store.url, index, ref, storeFiles(store));
           return pullVersion(store, root, index, version, {
+            shards,
             signal,
             onProgress: (done, total) => progress.update('pull', done, total, 'bytes'),
           });
@@ -35,4 +39,12 @@ export function pullCommand(): Command {
         return { json: { ...pulled, from, seconds }, text: describeTransfer('pulled', `from ${from}`, pulled, seconds) };
       }),
     ); // prettier-ignore
+}
+
+function shardList(text: string): number[] {
+  try {
+    return parseShardList(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`it takes ${(error as Error).message}`);
+  }
 }

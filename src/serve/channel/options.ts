@@ -6,7 +6,8 @@ import { availableCores, memoryLimitBytes } from '../../base/machine.js';
 import { LOG_LEVEL_FORMS, type LogLevelForm } from '../../base/log-levels.js';
 import { parseByteSize } from '../../base/byte-size.js';
 import { ShortlistError } from '../../base/errors.js';
-import { MAX_BODY_BYTES, MAX_SHARDS, NAME_PATTERN } from '../../base/limits.js';
+import { MAX_BODY_BYTES, NAME_PATTERN } from '../../base/limits.js';
+import { parseShardList } from '../../base/shard-list.js';
 import { parseStoreUrl } from '../../store/objects/store-url.js';
 import { isServiceAddress } from './service-variables.js';
 
@@ -362,13 +363,7 @@ function byteSize(min: number, max?: number): (texts: readonly string[]) => numb
 
 /** `0-3,7`. */
 function shardList(texts: readonly string[]): number[] {
-  const ranges = (texts.at(-1) ?? '').split(',').map((range) => /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(range.trim()));
-  const numbers = ranges.flatMap((range) => {
-    const [from, to] = range === null ? [1, 0] : [Number(range[1]), Number(range[2] ?? range[1])];
-    if (from > to || to >= MAX_SHARDS) throw new Error(`numbers and ranges from 0 to ${MAX_SHARDS - 1}, such as 0-3,7`);
-    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  });
-  return [...new Set(numbers)].sort((a, b) => a - b);
+  return parseShardList(texts.at(-1) ?? '');
 }
 
 /** `--index a b` and `SHORTLIST_INDEX=a,b`. */

@@ -28,7 +28,7 @@ const JITTER = 0.2;
 const LIST_EVERY_ROUNDS = 6;
 
 interface Tools {
-  readonly options: Pick<ServeOptions, 'root' | 'index' | 'cacheLimit' | 'sourcePollMs'>;
+  readonly options: Pick<ServeOptions, 'root' | 'index' | 'shards' | 'cacheLimit' | 'sourcePollMs'>;
   readonly metrics: PrimaryMetrics;
   readonly log: Logger;
   /** Versions whose files workers have mapped. */
@@ -127,7 +127,7 @@ export class Source {
 
   private followerOf(index: string): IndexFollower {
     const { options, metrics, log, isInUse } = this.tools;
-    const { root, cacheLimit } = options;
+    const { root, shards, cacheLimit } = options;
     const { store } = this;
     const { signal } = this.stopping;
     const known = this.followers.get(index);
@@ -136,6 +136,7 @@ export class Source {
       {
         store,
         root,
+        shards,
         signal,
         makeRoom: async (incomingBytes) => {
           const discarded = await makeRoom(root, { limitBytes: cacheLimit, incomingBytes, isInUse, signal });

@@ -18,7 +18,11 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts ./scripts/build.ts
 COPY scripts/build ./scripts/build
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts \
+# Clients of object stores are optional for users of the package. The image has them, in the versions that tests use. npm
+# takes away what only development needs.
+RUN npm run build \
+ && npm install --omit=dev --ignore-scripts --no-audit --no-fund --save-prod --save-exact \
+      $(node -p 'const { devDependencies: all } = require("./package.json"); ["@aws-sdk/client-s3", "@google-cloud/storage"].map((name) => name + "@" + all[name]).join(" ")') \
  && cp src/engine/native/build/Release/shortlist_native.node dist/engine/native/ \
  && cp src/serve/channel/sockets/build/Release/shortlist_sockets.node dist/serve/channel/sockets/
 
@@ -32,7 +36,8 @@ COPY --from=build /app/package.json ./package.json
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 # Serving only reads; mount it read-only. It is the user's to write when the container builds.
-RUN mkdir /indexes && chown node:node /indexes
+# `shortlist` is a command in the container: for scripts of several commands, and for `docker exec`.
+RUN mkdir /indexes && chown node:node /indexes && ln -s /app/dist/cli/main.js /usr/local/bin/shortlist
 VOLUME /indexes
 USER node
 EXPOSE 8080

@@ -74,6 +74,21 @@ export class FleetRequest {
     }
   }
 
+  /** As `ask`, and null too if time runs out and partial answers are allowed. */
+  async askInTime<T>(
+    position: number,
+    operation: Operation,
+    body: Buffer,
+    read: (bytes: Buffer) => T,
+  ): Promise<T | null> {
+    try {
+      return await this.ask(position, operation, body, read);
+    } catch (error) {
+      if (!this.terms.allowPartial || error !== this.limit.reason) throw error;
+      return null;
+    }
+  }
+
   /** @throws shards_unavailable if shards are missing and partial answers are not allowed */
   requireShards(): void {
     const { manifest, missing } = this.version;

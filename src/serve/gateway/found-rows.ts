@@ -15,24 +15,31 @@ interface Source {
 /** More rows than any answer has. A place in an answer and the answer's position make one number below 2^53. */
 const MAX_ROWS = 2 ** 32;
 
+/** Rows between two pauses: less than a millisecond. */
+export const STEP_ROWS = 4_096;
+
 export class FoundRows {
   private readonly sources: Source[] = [];
   private readonly places = new Map<number, number>();
   readonly values = new Map<number, JsonValue>();
 
-  add(group: number, { ordinals, ids, values }: SearchAnswer): void {
+  /** May pause: a batch finds a million rows. */
+  *add(group: number, { ordinals, ids, values }: SearchAnswer): Generator<void, void, void> {
     const base = MAX_ROWS * this.sources.length;
     this.sources.push({ group, ids });
-    for (let i = 0; i < ordinals.length; i++) this.places.set(ordinals[i]!, base + i);
-    if (values !== null) for (let i = 0; i < ordinals.length; i++) this.values.set(ordinals[i]!, values[i]!);
+    for (let i = 0; i < ordinals.length; i++) {
+      this.places.set(ordinals[i]!, base + i);
+      if (values !== null) this.values.set(ordinals[i]!, values[i]!);
+      if (i % STEP_ROWS === STEP_ROWS - 1) yield;
+    }
   }
 
   groupOf(ordinal: number): number {
     return this.sources[this.sourceOf(this.places.get(ordinal)!)]!.group;
   }
 
-  /** Where the ids of rows are. Every answer must have come with ids. */
-  placesOf(ordinals: Iterable<number>, count: number): IdPlaces {
+  /** Where the ids of rows are. Every answer must have come with ids. May pause. */
+  *placesOf(ordinals: Iterable<number>, count: number): Generator<void, IdPlaces, void> {
     const pieces = new Uint32Array(count);
     const rows = new Uint32Array(count);
     let at = 0;
@@ -40,6 +47,7 @@ export class FoundRows {
       const place = this.places.get(ordinal)!;
       pieces[at] = this.sourceOf(place);
       rows[at++] = place % MAX_ROWS;
+      if (at % STEP_ROWS === 0) yield;
     }
     return { tables: this.sources.map(({ ids }) => ids!), pieces, rows };
   }

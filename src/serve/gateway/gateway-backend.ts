@@ -76,8 +76,8 @@ export class GatewayBackend implements Backend {
     request.limit = limit;
     const form = type === JSON_TYPE ? 'text' : 'arrow';
     const { source, answers } = showsMore
-      ? await hydrate(request, found, searched.answers, { attributes, vectors: include.vectors }, form)
-      : withKnownIds(request, found, searched.answers);
+      ? await hydrate(request, found, searched.answers, { attributes, vectors: include.vectors }, form, slicer)
+      : await withKnownIds(request, found, searched.answers, slicer);
     const { single } = searched;
     const output = openAnswers(source, asked, { type, single, memory: state.memory.claim(), slicer, limit });
     fillAnswers(output, searched.queries, answers);

@@ -10,19 +10,21 @@ const CALL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const REASONS = ['hedge', 'retry', 'denied'] as const;
 
 export class GatewayMetrics implements CallObserver {
-  private readonly calls: Histogram<'operation'>;
+  /** By operation: finding a series by its labels takes as long as counting. */
+  private readonly calls: ReadonlyMap<Operation, { observe(seconds: number): void }>;
   private readonly failures: Counter<'operation'>;
   private readonly again: Counter<'reason'>;
 
   constructor(private readonly registry: Registry) {
     const registers = [registry];
-    this.calls = new Histogram({
+    const calls = new Histogram({
       name: 'shortlist_fleet_call_duration_seconds',
       help: 'Time from a message to a server until its answer, of messages that were answered',
       labelNames: ['operation'],
       buckets: CALL_BUCKETS,
       registers,
     });
+    this.calls = new Map(OPERATIONS.map((operation) => [operation, calls.labels(operation)]));
     this.failures = new Counter({
       name: 'shortlist_fleet_call_failures_total',
       help: 'Messages that a server did not answer',
@@ -67,7 +69,7 @@ export class GatewayMetrics implements CallObserver {
   }
 
   answered(operation: Operation, ms: number): void {
-    this.calls.observe({ operation }, ms / 1000);
+    this.calls.get(operation)!.observe(ms / 1000);
   }
 
   failed(operation: Operation): void {

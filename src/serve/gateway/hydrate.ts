@@ -12,8 +12,9 @@ import type { Answer } from '../../retrieve/search/answer.js';
 import type { AnswerSource } from '../answer/open-answers.js';
 import type { ExtraWriter } from '../answer/candidate-text.js';
 import { readHydrateAnswer, writeHydrateRequest, type ExtraForm, type HydrateAnswer } from '../fleet/rows-message.js';
+import type { TimeSlicer } from '../request/time-slicer.js';
 import type { FleetRequest } from './fleet-request.js';
-import type { FoundRows, IdPlaces } from './found-rows.js';
+import { STEP_ROWS, type FoundRows, type IdPlaces } from './found-rows.js';
 
 interface Hydrated {
   readonly source: AnswerSource;
@@ -28,9 +29,13 @@ interface Piece extends HydrateAnswer {
 }
 
 /** The ids came with the candidates. */
-export function withKnownIds(request: FleetRequest, found: FoundRows, answers: readonly (Answer | null)[]): Hydrated {
-  const count = answers.reduce((sum, answer) => sum + (answer?.ordinals.length ?? 0), 0);
-  const places = found.placesOf(ordinalsOf(answers), count);
+export async function withKnownIds(
+  request: FleetRequest,
+  found: FoundRows,
+  answers: readonly (Answer | null)[],
+  slicer: TimeSlicer,
+): Promise<Hydrated> {
+  const places = await slicer.run(found.placesOf(ordinalsOf(answers), countOf(answers)));
   return { source: sourceOf(request, places, []), answers: renumber(answers) };
 }
 
@@ -41,13 +46,16 @@ export async function hydrate(
   answers: readonly (Answer | null)[],
   include: { readonly attributes: readonly string[] | null; readonly vectors: boolean },
   form: ExtraForm,
+  slicer: TimeSlicer,
 ): Promise<Hydrated> {
   const { version } = request;
   const wanted = version.groups.map(() => new Map<number, number>());
-  for (const ordinal of ordinalsOf(answers)) {
-    const own = wanted[found.groupOf(ordinal)]!;
-    if (!own.has(ordinal)) own.set(ordinal, own.size);
-  }
+  await slicer.run(
+    eachOrdinal(answers, (ordinal) => {
+      const own = wanted[found.groupOf(ordinal)]!;
+      if (!own.has(ordinal)) own.set(ordinal, own.size);
+    }),
+  );
   // An answer without candidates has columns too.
   const needsFields = form === 'arrow' && wanted.every((own) => own.size === 0);
   const fetch = async (own: ReadonlyMap<number, number>, group: number): Promise<Piece | null> => {
@@ -55,26 +63,47 @@ export async function hydrate(
     if (!isWanted) return null;
     const body = writeHydrateRequest({ ...include, form, ordinals: Uint32Array.from(own.keys()) });
     const read = (bytes: Buffer) => readHydrateAnswer(bytes, own.size, form, version.idType);
-    const answer = await request.ask(group, 'hydrate', body, read);
+    const answer = await request.askInTime(group, 'hydrate', body, read);
     return answer && { ...answer, ...(await readColumns(answer, form)) };
   };
   const pieces = await Promise.all(wanted.map(fetch));
-  const kept = answers.map((answer) => answer && dropLost(answer, (ordinal) => pieces[found.groupOf(ordinal)] != null));
+  const lost = [...pieces.keys()].filter((group) => pieces[group] === null && wanted[group]!.size > 0);
+  const lostShards = lost.reduce((sum, group) => sum + version.groups[group]!.shards.length, 0);
+  const isThere = (ordinal: number) => pieces[found.groupOf(ordinal)] !== null;
+  const kept = lost.length === 0 ? answers : answers.map((answer) => answer && dropLost(answer, isThere, lostShards));
   const present = pieces.filter((piece) => piece !== null);
   const positions = pieces.map((piece) => (piece === null ? -1 : present.indexOf(piece)));
-  const count = kept.reduce((sum, answer) => sum + (answer?.ordinals.length ?? 0), 0);
+  const count = countOf(kept);
   const places = {
     tables: present.map(({ ids }) => ids),
     pieces: new Uint32Array(count),
     rows: new Uint32Array(count),
   };
   let at = 0;
-  for (const ordinal of ordinalsOf(kept)) {
-    const group = found.groupOf(ordinal);
-    places.pieces[at] = positions[group]!;
-    places.rows[at++] = wanted[group]!.get(ordinal)!;
-  }
+  await slicer.run(
+    eachOrdinal(kept, (ordinal) => {
+      const group = found.groupOf(ordinal);
+      places.pieces[at] = positions[group]!;
+      places.rows[at++] = wanted[group]!.get(ordinal)!;
+    }),
+  );
   return { source: sourceOf(request, places, present), answers: renumber(kept) };
+}
+
+function countOf(answers: readonly (Answer | null)[]): number {
+  return answers.reduce((sum, answer) => sum + (answer?.ordinals.length ?? 0), 0);
+}
+
+/** May pause after some rows. */
+function* eachOrdinal(
+  answers: readonly (Answer | null)[],
+  use: (ordinal: number) => void,
+): Generator<void, void, void> {
+  let seen = 0;
+  for (const ordinal of ordinalsOf(answers)) {
+    use(ordinal);
+    if (++seen % STEP_ROWS === 0) yield;
+  }
 }
 
 function* ordinalsOf(answers: readonly (Answer | null)[]): Generator<number, void, undefined> {
@@ -88,17 +117,17 @@ function renumber(answers: readonly (Answer | null)[]): (Answer | null)[] {
 }
 
 /** Without candidates whose data is lost, as if their servers had not answered the search. */
-function dropLost(answer: Answer, isThere: (ordinal: number) => boolean): Answer {
+function dropLost(answer: Answer, isThere: (ordinal: number) => boolean, lostShards: number): Answer {
   const kept = [...answer.ordinals.keys()].filter((i) => isThere(answer.ordinals[i]!));
-  if (kept.length === answer.ordinals.length) return answer;
   const { ordinals, scores, seeds, seedScores } = answer;
+  const { total, answered } = answer.quality.shards;
   return {
     ...answer,
     ordinals: Uint32Array.from(kept, (i) => ordinals[i]!),
     scores: Float32Array.from(kept, (i) => scores[i]!),
     ...(seeds && { seeds: Uint8Array.from(kept, (i) => seeds[i]!) }),
     ...(seedScores && { seedScores: Float32Array.from(kept, (i) => seedScores[i]!) }),
-    quality: { ...answer.quality, short: 'timeout' },
+    quality: { ...answer.quality, shards: { total, answered: Math.max(0, answered - lostShards) }, short: 'timeout' },
   };
 }
 

@@ -9,7 +9,6 @@ import { checkSeeds } from '../../retrieve/search/seeds.js';
 import { checkAnswerSize } from '../answer/answers.js';
 import { withOptionField } from '../request/field-error.js';
 import type { Queries, SearchRequest } from '../request/search-request.js';
-import type { TimeSlicer } from '../request/time-slicer.js';
 import {
   isSingleAnswer,
   prepareQueries,
@@ -20,9 +19,8 @@ import {
 import { checkOptions, planFleet, planFleetQuery, type FleetItem, type FleetPlan } from './fleet-plan.js';
 import { shardsUnavailable, type FleetRequest } from './fleet-request.js';
 import { FleetSpace } from './fleet-space.js';
-import type { FoundRows } from './found-rows.js';
 import { prepareRequest, type PreparedRequest } from './prepare-request.js';
-import { searchFleet } from './search-fleet.js';
+import { searchFleet, type FleetRun } from './search-fleet.js';
 
 interface Searched {
   readonly queries: readonly Prepared[];
@@ -36,7 +34,7 @@ interface Searched {
 export async function searchRequest(
   request: FleetRequest,
   asked: SearchRequest,
-  run: { readonly found: FoundRows; readonly withIds: boolean; readonly slicer: TimeSlicer },
+  run: Omit<FleetRun, 'request'>,
 ): Promise<Searched> {
   const { version } = request;
   const { options, include, allowPartial } = asked;
@@ -97,10 +95,10 @@ async function answerInTime(
   request: FleetRequest,
   allowPartial: boolean,
   searches: readonly Search<FleetPlan>[],
-  { found, withIds }: { readonly found: FoundRows; readonly withIds: boolean },
+  run: Omit<FleetRun, 'request'>,
 ): Promise<readonly Answer[]> {
   try {
-    return await searchFleet({ request, found, withIds }, searches);
+    return await searchFleet({ request, ...run }, searches);
   } catch (error) {
     if (!allowPartial || error !== request.limit.reason) throw error;
     return partialAnswers(searches);

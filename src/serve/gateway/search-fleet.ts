@@ -16,6 +16,7 @@ import {
   type PlanRequest,
   type SearchAnswer,
 } from '../fleet/search-message.js';
+import type { TimeSlicer } from '../request/time-slicer.js';
 import type { FleetPlan } from './fleet-plan.js';
 import type { FleetRequest } from './fleet-request.js';
 import type { FoundRows } from './found-rows.js';
@@ -24,11 +25,12 @@ import { packVectors } from './pack-vectors.js';
 type FleetSearch = Search<FleetPlan>;
 type FleetShardSearch = ShardSearch<FleetPlan>;
 
-interface FleetRun {
+export interface FleetRun {
   readonly request: FleetRequest;
   readonly found: FoundRows;
   /** Let servers return ids with candidates. */
   readonly withIds: boolean;
+  readonly slicer: TimeSlicer;
 }
 
 /** Part of a shard that no server answers for. */
@@ -109,7 +111,8 @@ async function searchGroup(run: FleetRun, group: number, searches: readonly Flee
     for (const search of searches) search.part = LOST_PART;
     return;
   }
-  found.add(group, answer);
+  const adding = found.add(group, answer);
+  if (adding.next().done !== true) await run.slicer.run(adding);
   setParts(searches, answer);
 }
 

@@ -4,7 +4,7 @@
  * The bad rows of all parts are judged together, as a build judges them. If there are some, the ordinals of later rows
  * are lower than their numbers, and the files of ids are written anew; all other files are linked, not copied. Then the
  * version is sealed: every file is read and compared with what its task wrote. Parts stay until `forgetParts`, so that
- * an assembly that was killed is run again.
+ * an assembly that was killed is run again; one that was killed after the seal finds its version (assembled.ts).
  */
 import { availableMemoryBytes } from '../../base/machine.js';
 import { ShortlistError } from '../../base/errors.js';
@@ -23,6 +23,7 @@ import { peakMemoryBytes } from '../forecast/past-builds.js';
 import { manifestDraft } from '../manifest-draft.js';
 import { RejectsFile } from '../rejects-file.js';
 import { secondsSince, StageClock } from '../stage-clock.js';
+import { findAssembled, noteAssembly } from './assembled.js';
 import type { BuildPlan } from './build-plan.js';
 import { joinBadRows, mergeRejects } from './join-rejects.js';
 import { PartFolder, type Part } from './part-folder.js';
@@ -61,29 +62,37 @@ class Assembly {
   }
 
   async run(): Promise<BuildResult> {
-    const { root, rejectsPath } = this.options;
+    const { root } = this.options;
     const { index } = this.plan.options;
-    const parts = await this.readParts();
-    const badRows = joinBadRows(parts.map(({ bad_rows: bad }) => bad), this.plan.ingest); // prettier-ignore
-    this.judge(parts, badRows);
-    const rejects = new RejectsFile(root, index, rejectsPath, this.files);
-    await rejects.check();
-    const { manifest, kept } = await this.writeVersion(parts, badRows, rejects);
+    const { parts, missing } = await this.readParts();
+    const done = await findAssembled(root, index, this.plan.id, missing.length === 0 ? parts : null, this.files);
+    if (done === null && missing.length > 0) throw partsMissing(index, missing);
+    const rejects = new RejectsFile(root, index, this.options.rejectsPath, this.files);
+    const manifest = done ?? (await this.assemble(parts, rejects));
     const calibration = await this.calibrate(manifest);
     return {
       manifest,
       bytes: versionBytes(manifest),
       seconds: secondsSince(this.startedMs),
       stages: { ...manifest.stages, ...this.clock.seconds },
-      resumed: false,
+      resumed: done !== null,
       planned: null,
       peakBytes: peakMemoryBytes(),
       calibration,
-      rejectsPath: kept,
+      rejectsPath: manifest.rejects.total > 0 ? await rejects.find(manifest.version) : null,
     };
   }
 
-  private async readParts(): Promise<Part[]> {
+  private async assemble(parts: readonly Part[], rejects: RejectsFile): Promise<Manifest> {
+    const badRows = joinBadRows(parts.map(({ bad_rows: bad }) => bad), this.plan.ingest); // prettier-ignore
+    this.judge(parts, badRows);
+    await rejects.check();
+    const manifest = await this.writeVersion(parts, badRows, rejects);
+    await noteAssembly(this.options.root, manifest, this.plan.id, parts, this.files);
+    return manifest;
+  }
+
+  private async readParts(): Promise<{ parts: Part[]; missing: number[] }> {
     const parts: Part[] = [];
     const missing: number[] = [];
     for (let shard = 0; shard < this.plan.options.shards; shard++) {
@@ -91,10 +100,7 @@ class Assembly {
       if (part === null) missing.push(shard);
       else parts.push(part);
     }
-    if (missing.length === 0) return parts;
-    const named = missing.length === 1 ? `shard ${missing[0]!} is` : `shards ${missing.join(', ')} are`;
-    const message = `${named} not built yet: run build-shard with the same plan for each, then assemble again`;
-    throw new ShortlistError('parts_missing', message, { index: this.plan.options.index, shards: missing });
+    return { parts, missing };
   }
 
   /** @throws bad_rows or no_rows */
@@ -106,11 +112,7 @@ class Assembly {
     if (parts.every(({ count }) => count === 0)) throw noRows(ingest, badRows, ingest.rows);
   }
 
-  private async writeVersion(
-    parts: readonly Part[],
-    badRows: BadRows,
-    rejects: RejectsFile,
-  ): Promise<{ manifest: Manifest; kept: string | null }> {
+  private async writeVersion(parts: readonly Part[], badRows: BadRows, rejects: RejectsFile): Promise<Manifest> {
     const { root, signal, now } = this.options;
     const { ingest, options } = this.plan;
     await discardBuild(root, options.index, this.files);
@@ -126,7 +128,8 @@ class Assembly {
         await writer.finishGraph(shard, figures);
       }
       const manifest = await writer.seal(this.draft(parts, badRows), this.progress('seal', 'bytes'));
-      return { manifest, kept: await rejects.keep(manifest.version) };
+      await rejects.keep(manifest.version);
+      return manifest;
     } catch (error) {
       await discardBuild(root, options.index, this.files);
       await rejects.abort();
@@ -161,6 +164,12 @@ class Assembly {
     const { onProgress, signal } = this.options;
     return { onProgress: (done: number, total: number) => onProgress?.(stage, done, total, unit), signal };
   }
+}
+
+function partsMissing(index: string, missing: readonly number[]): ShortlistError {
+  const named = missing.length === 1 ? `shard ${missing[0]!} is` : `shards ${missing.join(', ')} are`;
+  const message = `${named} not built yet: run build-shard with the same plan for each, then assemble again`;
+  return new ShortlistError('parts_missing', message, { index, shards: missing });
 }
 
 /** Seconds of each stage in the task that needed the most: what the array job takes with a machine for each shard. */

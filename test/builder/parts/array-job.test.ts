@@ -69,48 +69,52 @@ const assemble = (plan: string, ...more: string[]) =>
   callJson(['assemble', '--plan', plan, '--no-calibrate', ...more, '--root', root]);
 
 describe('an array job', () => {
-  it('writes the bytes of one build, whatever rows are bad, wherever files and batches end', async () => {
-    const kind = fc.constantFrom<Fault['kind']>('null_id', 'bad_id', 'not_finite', 'duplicate_id', 'null_vector');
-    const fault = fc.record({ row: fc.nat({ max: 79 }), kind });
-    const file = fc.record({ faults: fc.array(fault, { maxLength: 8 }), batchRows: fc.integer({ min: 5, max: 90 }) });
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(file, { minLength: 1, maxLength: 3 }), async (files) => {
-        const name = `same-${run++}`;
-        const paths = files.map(({ faults, batchRows }, i) =>
-          writeRows(join(root, `.${name}-${i}.arrow`), 80 * i, 80, faults, batchRows),
-        );
-        const args = ['--input', ...paths, ...BUILD, '--on-bad-row', 'skip', '--max-rejected', '1'];
-        const [one, many] = [join(root, `.${name}.one`), join(root, `.${name}.many`)];
-        const whole = await callJson([
-          'build',
-          `${name}-one`,
-          ...args,
-          '--no-calibrate',
-          '--rejects',
-          one,
-          '--root',
-          root,
-        ]);
-        expect(whole.code, whole.stderr).toBe(0);
-        const plan = await planned(name, args);
-        await runTasks(plan, [2, 0, 3, 1]);
-        const { code, json, stderr } = await assemble(plan, '--rejects', many);
-        expect(code, stderr).toBe(0);
-        expect(json['content']).toBe(whole.json['content']);
-        expect(json['rejects']).toEqual(whole.json['rejects']);
-        expect(shardFiles(name, json['version'] as string)).toEqual(shardFiles(`${name}-one`, whole.json['version'] as string)); // prettier-ignore
-        expect(existsSync(many)).toBe(existsSync(one));
-        if (existsSync(one)) expect(readFileSync(many, 'utf8')).toBe(readFileSync(one, 'utf8'));
-        const manifests = await Promise.all([name, `${name}-one`].map((index, i) => callJson(['inspect', `${index}@${[json, whole.json][i]!['version'] as string}`, '--root', root]))); // prettier-ignore
-        const [left, right] = manifests.map(({ json: found }) => found) as [Record<string, unknown>, Record<string, unknown>]; // prettier-ignore
-        for (const member of ['shards', 'sources', 'options', 'rejects', 'duplicates', 'attributes', 'files']) expect(left[member], member).toEqual(right[member]); // prettier-ignore
-        expect(left['input_norm'] as number).toBeCloseTo(right['input_norm'] as number, 9);
-        expect(existsSync(join(root, name, '.parts'))).toBe(false);
-      }),
-      { numRuns: 5 },
-    );
-  });
+  it(
+    'writes the bytes of one build, whatever rows are bad, wherever files and batches end',
+    { timeout: 120_000 },
+    async () => {
+      const kind = fc.constantFrom<Fault['kind']>('null_id', 'bad_id', 'not_finite', 'duplicate_id', 'null_vector');
+      const fault = fc.record({ row: fc.nat({ max: 79 }), kind });
+      const file = fc.record({ faults: fc.array(fault, { maxLength: 8 }), batchRows: fc.integer({ min: 5, max: 90 }) });
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(file, { minLength: 1, maxLength: 3 }), async (files) => {
+          const name = `same-${run++}`;
+          const paths = files.map(({ faults, batchRows }, i) =>
+            writeRows(join(root, `.${name}-${i}.arrow`), 80 * i, 80, faults, batchRows),
+          );
+          const args = ['--input', ...paths, ...BUILD, '--on-bad-row', 'skip', '--max-rejected', '1'];
+          const [one, many] = [join(root, `.${name}.one`), join(root, `.${name}.many`)];
+          const whole = await callJson([
+            'build',
+            `${name}-one`,
+            ...args,
+            '--no-calibrate',
+            '--rejects',
+            one,
+            '--root',
+            root,
+          ]);
+          expect(whole.code, whole.stderr).toBe(0);
+          const plan = await planned(name, args);
+          await runTasks(plan, [2, 0, 3, 1]);
+          const { code, json, stderr } = await assemble(plan, '--rejects', many);
+          expect(code, stderr).toBe(0);
+          expect(json['content']).toBe(whole.json['content']);
+          expect(json['rejects']).toEqual(whole.json['rejects']);
+          expect(shardFiles(name, json['version'] as string)).toEqual(shardFiles(`${name}-one`, whole.json['version'] as string)); // prettier-ignore
+          expect(existsSync(many)).toBe(existsSync(one));
+          if (existsSync(one)) expect(readFileSync(many, 'utf8')).toBe(readFileSync(one, 'utf8'));
+          const manifests = await Promise.all([name, `${name}-one`].map((index, i) => callJson(['inspect', `${index}@${[json, whole.json][i]!['version'] as string}`, '--root', root]))); // prettier-ignore
+          const [left, right] = manifests.map(({ json: found }) => found) as [Record<string, unknown>, Record<string, unknown>]; // prettier-ignore
+          for (const member of ['shards', 'sources', 'options', 'rejects', 'duplicates', 'attributes', 'files']) expect(left[member], member).toEqual(right[member]); // prettier-ignore
+          expect(left['input_norm'] as number).toBeCloseTo(right['input_norm'] as number, 9);
+          expect(existsSync(join(root, name, '.parts'))).toBe(false);
+        }),
+        { numRuns: 5 },
+      );
+    },
+  );
 
   it('reports the bad rows of all tasks as one build does, and refuses them', async () => {
     const faults: Fault[] = [3, 9, 20, 33, 41, 58, 77].map((row, i) => ({ row, kind: i % 2 === 0 ? 'not_finite' : 'duplicate_id' })); // prettier-ignore

@@ -39,8 +39,9 @@ export class PodProcess {
   /** @param replaced other words for some of the arguments, such as addresses */
   static start({ spec }: Pods, cluster: Cluster, replaced: Readonly<Record<string, string>> = {}): PodProcess {
     const [container] = spec.containers;
-    const { command = [MAIN], args = [] } = container!;
-    const [program, ...rest] = [...command, ...args].map((word) => replaced[word] ?? located(word, cluster.mounts));
+    const { command = [], args = [] } = container!;
+    const words = [...command, ...args].map((word) => replaced[word] ?? located(word, cluster.mounts));
+    const [program, ...rest] = command.length === 0 ? [MAIN, ...words] : words;
     const environment = Object.entries(environmentOf(container!, cluster.manifests)).map(([name, value]) => {
       const known = cluster.variables[name] ?? value;
       if (known === null) throw new Error(`the cluster gives ${name}, and nothing here does`);

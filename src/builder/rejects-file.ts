@@ -9,6 +9,7 @@ import { ShortlistError } from '../base/errors.js';
 import {
   attempt,
   closing,
+  copyBytes,
   ensureDirectory,
   hashRange,
   openIfPresent,
@@ -21,9 +22,6 @@ import { stagingPath } from '../version/disk/paths.js';
 
 const REJECTS_NOTE = 'rejects.jsonl';
 const WAITING_FILE = 'rejects.jsonl';
-
-/** Bytes of one write while the file is copied. */
-const COPY_BYTES = 2 ** 20;
 
 export class RejectsFile {
   private readonly waiting: string;
@@ -114,7 +112,7 @@ export class RejectsFile {
     try {
       await closing(source, async () => {
         const target = await this.files.open(temporary, 'create');
-        await closing(target, () => copy(source, target));
+        await closing(target, () => copyBytes(source, target));
       });
       await this.files.rename(temporary, path);
     } catch (error) {
@@ -122,15 +120,4 @@ export class RejectsFile {
       throw error;
     }
   }
-}
-
-async function copy(source: OpenFile, target: OpenFile): Promise<void> {
-  const bytes = new Uint8Array(COPY_BYTES);
-  for (let position = 0; ;) {
-    const read = await source.read(bytes, position);
-    if (read === 0) break;
-    await target.write(bytes.subarray(0, read));
-    position += read;
-  }
-  await target.sync();
 }

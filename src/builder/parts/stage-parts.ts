@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ShortlistError } from '../../base/errors.js';
-import { closing, ensureDirectory } from '../../version/disk/durable.js';
+import { closing, copyBytes, ensureDirectory } from '../../version/disk/durable.js';
 import { errnoIn, type FileSystem } from '../../version/disk/files.js';
 import { stagingPath } from '../../version/disk/paths.js';
 import type { Manifest } from '../../version/sealed/manifest.js';
@@ -28,7 +28,6 @@ interface Place {
 
 /** Errnos of file systems without links. */
 const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
-const COPY_BYTES = 2 ** 22;
 
 export async function stageParts(place: Place, parts: readonly Part[], signal?: AbortSignal): Promise<WrittenRows> {
   const { root, index, plan, folder, files } = place;
@@ -85,14 +84,6 @@ async function copy(from: string, to: string, files: FileSystem): Promise<void> 
   const source = await files.open(from, 'read');
   await closing(source, async () => {
     const target = await files.open(to, 'create');
-    await closing(target, async () => {
-      const bytes = new Uint8Array(COPY_BYTES);
-      for (let position = 0; ;) {
-        const read = await source.read(bytes, position);
-        if (read === 0) break;
-        await target.write(bytes.subarray(0, read));
-        position += read;
-      }
-    });
+    await closing(target, () => copyBytes(source, target));
   });
 }

@@ -165,6 +165,21 @@ export async function hashRange(
   return { sha256: hash.copy().digest('hex'), bytes: position - from };
 }
 
+/** Bytes of one write of `copyBytes`. */
+const COPY_BYTES = 2 ** 20;
+
+/** Copies all bytes of a file to the start of an empty one, and makes them durable. */
+export async function copyBytes(source: OpenFile, target: OpenFile): Promise<void> {
+  const bytes = new Uint8Array(COPY_BYTES);
+  for (let position = 0; ;) {
+    const read = await source.read(bytes, position);
+    if (read === 0) break;
+    await target.write(bytes.subarray(0, read));
+    position += read;
+  }
+  await target.sync();
+}
+
 /** Runs `work` and then closes the file. If only the close fails, its error is thrown. */
 export async function closing<T>(file: OpenFile, work: () => Promise<T>): Promise<T> {
   let result: T;

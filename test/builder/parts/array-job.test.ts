@@ -5,9 +5,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, w
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ShortlistError } from '../../../src/base/errors.js';
 import { IdTableBuilder } from '../../../src/base/id-table-builder.js';
 import { shardOf } from '../../../src/base/hash.js';
 import { seededRandom } from '../../../src/base/random.js';
+import { assembleParts } from '../../../src/builder/parts/assemble.js';
+import { readBuildPlan } from '../../../src/builder/parts/build-plan.js';
+import { nodeFiles, type FileSystem } from '../../../src/version/disk/files.js';
 import { callJson } from '../../cli/call.js';
 import { MAIN } from '../../cli/process.js';
 import { temporaryFolder } from '../../indexes.js';
@@ -141,6 +145,32 @@ describe('an array job', () => {
       published: true,
       vectors: 200,
     });
+  });
+
+  it('is assembled by copies where the file system has no links', async () => {
+    const input = writeRows(join(root, '.linkless.arrow'), 0, 200, [], 64);
+    const plan = await planned('linkless', ['--input', input, ...BUILD]);
+    await runTasks(plan, [0, 1, 2, 3]);
+    let refused = 0;
+    const link: FileSystem['link'] = (from, to) => {
+      if (!from.includes('.parts')) return nodeFiles.link(from, to);
+      refused++;
+      return Promise.reject(new ShortlistError('io_error', `${from} cannot be linked`, { errno: 'EPERM' }));
+    };
+    const files: FileSystem = { ...nodeFiles, link };
+    const copied = await assembleParts(await readBuildPlan(plan, nodeFiles), { root, threads: 1, files });
+    expect(refused).toBe(4 * SHARDS);
+    const whole = await callJson([
+      'build',
+      'linkless-one',
+      '--input',
+      input,
+      ...BUILD,
+      '--no-calibrate',
+      '--root',
+      root,
+    ]);
+    expect(copied.manifest.content).toBe(whole.json['content']);
   });
 
   it('takes the number of its shard from the variables of array tasks', async () => {
